@@ -1,0 +1,133 @@
+//! Event to bytes: encoding into a buffer of the caller's.
+//!
+//! An encoded event is free of transfer framing, so that the same bytes serve every connection.
+//! Encoding cannot fail, and no text of a caller's can forge a field: ids and event types hold no
+//! line end by construction, and data and comments are split at theirs.
+
+use alloc::vec::Vec;
+
+use bytes::BytesMut;
+use memchr::memchr2;
+
+use crate::{Comment, Event};
+
+/// A growable buffer to encode into: [`Vec<u8>`] or [`BytesMut`].
+///
+/// The trait is sealed: these two are all there is.
+pub trait Buffer: sealed::Buffer {}
+
+impl Buffer for Vec<u8> {}
+impl Buffer for BytesMut {}
+
+mod sealed {
+    pub trait Buffer {
+        fn reserve(&mut self, additional: usize);
+        fn put(&mut self, bytes: &[u8]);
+    }
+}
+
+impl sealed::Buffer for Vec<u8> {
+    fn reserve(&mut self, additional: usize) {
+        self.reserve(additional);
+    }
+
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+impl sealed::Buffer for BytesMut {
+    fn reserve(&mut self, additional: usize) {
+        self.reserve(additional);
+    }
+
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// Every field's name with its colon, its space, its line's end and the blank line, for an event
+/// with one line of data: what [`Event::encode`] reserves beyond the values themselves.
+const OVERHEAD: usize = "event: \nid: \nretry: 18446744073709551615\ndata: \n\n".len();
+
+impl Event {
+    /// Appends the event as it goes over the wire, with the blank line that ends it.
+    ///
+    /// ```
+    /// use sse_core::Event;
+    ///
+    /// let mut wire = Vec::new();
+    /// Event::new("first").encode(&mut wire);
+    /// Event::new("").encode(&mut wire);
+    /// assert_eq!(wire, b"data: first\n\ndata:\n\n");
+    /// ```
+    pub fn encode(&self, buffer: &mut impl Buffer) {
+        let id = self.id().map(|id| id.as_str());
+        let event_type = self.event_type().map(|event_type| event_type.as_str());
+        let data = self.data();
+
+        let values = [id, event_type, data];
+        buffer.reserve(OVERHEAD + values.iter().flatten().map(|v| v.len()).sum::<usize>());
+
+        if let Some(event_type) = event_type {
+            put_line(buffer, b"event: ", event_type.as_bytes());
+        }
+        if let Some(id) = id {
+            put_line(buffer, b"id: ", id.as_bytes());
+        }
+        if let Some(time) = self.reconnection_time() {
+            let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+            let mut digits = itoa::Buffer::new();
+            put_line(buffer, b"retry: ", digits.format(millis).as_bytes());
+        }
+        if let Some(data) = data {
+            put_lines(buffer, b"data: ", data.as_bytes());
+        }
+        buffer.put(b"\n");
+    }
+}
+
+impl Comment {
+    /// Appends the comment as it goes over the wire, with a blank line, so that it may stand
+    /// between any two events.
+    ///
+    /// ```
+    /// let mut wire = Vec::new();
+    /// sse_core::Comment::KEEP_ALIVE.encode(&mut wire);
+    /// assert_eq!(wire, b":\n\n");
+    /// ```
+    pub fn encode(&self, buffer: &mut impl Buffer) {
+        buffer.reserve(self.text().len() + ": \n\n".len());
+        put_lines(buffer, b": ", self.text().as_bytes());
+        buffer.put(b"\n");
+    }
+}
+
+/// One line per line of `text`, each behind `name`; there is always at least one.
+fn put_lines(buffer: &mut impl Buffer, name: &[u8], mut text: &[u8]) {
+    while let Some(end) = memchr2(b'\n', b'\r', text) {
+        put_line(buffer, name, &text[..end]);
+        let next = if text[end..].starts_with(b"\r\n") {
+            2
+        } else {
+            1
+        };
+        text = &text[end + next..];
+    }
+    put_line(buffer, name, text);
+}
+
+/// `name` ends with the one space that a client takes away, so that blanks at the start of
+/// `value` survive; where there is no value the space is left out.
+#[inline]
+fn put_line(buffer: &mut impl Buffer, name: &[u8], value: &[u8]) {
+    if value.is_empty() {
+        buffer.put(&name[..name.len() - 1]);
+    } else {
+        buffer.put(name);
+        buffer.put(value);
+    }
+    buffer.put(b"\n");
+}
