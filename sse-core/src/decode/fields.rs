@@ -1,0 +1,66 @@
+//! What a line says: a comment, a field with its value, or nothing that anybody knows.
+
+use core::time::Duration;
+
+/// A line that is not blank, read as
+/// [WHATWG HTML 9.2.6](https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation)
+/// says. The values are bytes still: only the values that somebody gets to see are ever checked
+/// for being UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field<'l> {
+    Data(&'l [u8]),
+    EventType(&'l [u8]),
+    Id(&'l [u8]),
+    ReconnectionTime(Duration),
+    Comment(&'l [u8]),
+    /// A name that is not in the standard, or a value that its field does not take.
+    Ignored,
+}
+
+impl<'l> Field<'l> {
+    #[inline]
+    pub(super) fn parse(line: &'l [u8]) -> Self {
+        let field = match line {
+            [b'd', b'a', b't', b'a', rest @ ..] => value(rest).map(Field::Data),
+            [b'e', b'v', b'e', b'n', b't', rest @ ..] => value(rest).map(Field::EventType),
+            [b'i', b'd', rest @ ..] => value(rest).and_then(id),
+            [b'r', b'e', b't', b'r', b'y', rest @ ..] => value(rest).and_then(reconnection_time),
+            [b':', comment @ ..] => Some(Field::Comment(comment)),
+            _ => None,
+        };
+        field.unwrap_or(Field::Ignored)
+    }
+}
+
+/// The value behind a field's name: behind the colon and one space, or empty where the line ends
+/// with the name. `None` where the name goes on, and hence is another one.
+#[inline]
+fn value(behind_name: &[u8]) -> Option<&[u8]> {
+    match behind_name {
+        [b':', b' ', value @ ..] | [b':', value @ ..] => Some(value),
+        [] => Some(&[]),
+        _ => None,
+    }
+}
+
+/// An id with a NUL is ignored.
+fn id(value: &[u8]) -> Option<Field<'_>> {
+    match memchr::memchr(b'\0', value) {
+        None => Some(Field::Id(value)),
+        Some(_) => None,
+    }
+}
+
+/// A reconnection time is digits alone, in milliseconds. More of them than a `u64` holds are a
+/// very long time; none at all are not zero.
+fn reconnection_time(value: &[u8]) -> Option<Field<'_>> {
+    if value.is_empty() {
+        return None;
+    }
+    let mut millis = 0_u64;
+    for byte in value {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        millis = millis.saturating_mul(10).saturating_add(digit);
+    }
+    Some(Field::ReconnectionTime(Duration::from_millis(millis)))
+}

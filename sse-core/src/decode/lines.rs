@@ -1,0 +1,205 @@
+//! Chunks to lines: the only place that knows where a chunk ends and what a byte order mark is.
+//!
+//! A line that lies whole in a chunk is handed on where it lies. A line in pieces is carried over:
+//! its pieces are put together in a buffer, each byte looked at once and copied once, however
+//! small the pieces are.
+
+use alloc::vec::Vec;
+
+use memchr::memchr2;
+
+use super::buffers;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// Splits an event stream into lines, which end with LF, CR or CRLF.
+///
+/// A line ends as soon as the first byte of its end has come. Where that is a CR, an LF right
+/// behind it is skipped later, be it in another chunk.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lines {
+    pending: Pending,
+    /// The beginning of a line whose end has not come, from the chunks before this one. While a
+    /// line is being skipped, one byte stands for all.
+    carried: Vec<u8>,
+}
+
+/// What may have to be skipped before the next byte of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pending {
+    Nothing,
+    /// The rest of a byte order mark at the start of the stream, of which this many bytes came.
+    ByteOrderMark(usize),
+    /// The LF behind a CR.
+    LineFeed,
+}
+
+impl Default for Pending {
+    fn default() -> Self {
+        Self::ByteOrderMark(0)
+    }
+}
+
+/// A line, without its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Line<'i> {
+    InChunk(&'i [u8]),
+    /// A line that came in pieces, to be had from [`Lines::take_carried`]. It is never blank.
+    Carried,
+}
+
+/// The line is longer than it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooLong;
+
+impl Lines {
+    /// The next line of at most `limit` bytes, or `None` where the input is used up before the
+    /// line's end.
+    #[inline]
+    pub(super) fn next<'i>(
+        &mut self,
+        input: &mut &'i [u8],
+        limit: usize,
+    ) -> Result<Option<Line<'i>>, TooLong> {
+        match self.split(input) {
+            Piece::End(line) if self.carried.is_empty() => {
+                if line.len() > limit {
+                    return Err(TooLong);
+                }
+                Ok(Some(Line::InChunk(line)))
+            }
+            Piece::End(piece) => {
+                if self.carry(piece, limit).is_err() {
+                    self.carried.clear();
+                    return Err(TooLong);
+                }
+                Ok(Some(Line::Carried))
+            }
+            Piece::Beginning(piece) => {
+                self.carry(piece, limit)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Skips up to and including the next blank line; `false` where the input is used up before.
+    pub(super) fn skip_to_blank(&mut self, input: &mut &[u8]) -> bool {
+        loop {
+            match self.split(input) {
+                Piece::End(line) => {
+                    let blank = self.carried.is_empty() && line.is_empty();
+                    self.carried.clear();
+                    if blank {
+                        return true;
+                    }
+                }
+                Piece::Beginning(piece) => {
+                    if self.carried.is_empty() {
+                        self.carried.extend(piece.first());
+                    }
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// The line that [`Line::Carried`] announced. Its buffer should come back with
+    /// [`reuse`](Self::reuse).
+    pub(super) fn take_carried(&mut self) -> Vec<u8> {
+        core::mem::take(&mut self.carried)
+    }
+
+    /// Takes a buffer to carry the next line in pieces in.
+    pub(super) fn reuse(&mut self, mut buffer: Vec<u8>) {
+        buffers::empty(&mut buffer);
+        self.carried = buffer;
+    }
+
+    /// A new stream begins.
+    pub(super) fn restart(&mut self) {
+        self.pending = Pending::default();
+        let carried = self.take_carried();
+        self.reuse(carried);
+    }
+
+    /// Takes the next line, or as much of it as there is, off the input.
+    #[inline]
+    fn split<'i>(&mut self, input: &mut &'i [u8]) -> Piece<'i> {
+        if self.pending != Pending::Nothing {
+            self.skip_pending(input);
+        }
+        let chunk = *input;
+        // Where a line begins with its end it is blank. That is seen faster than searched.
+        let end = match chunk.first() {
+            Some(b'\n' | b'\r') => Some(0),
+            _ => memchr2(b'\n', b'\r', chunk),
+        };
+        let Some(end) = end else {
+            *input = &[];
+            return Piece::Beginning(chunk);
+        };
+        let mut next = end + 1;
+        if chunk[end] == b'\r' {
+            match chunk.get(next) {
+                Some(b'\n') => next += 1,
+                Some(_) => {}
+                None => self.pending = Pending::LineFeed,
+            }
+        }
+        *input = &chunk[next..];
+        Piece::End(&chunk[..end])
+    }
+
+    #[cold]
+    fn skip_pending(&mut self, input: &mut &[u8]) {
+        let Some(&first) = input.first() else {
+            return;
+        };
+        match self.pending {
+            Pending::Nothing => {}
+            Pending::LineFeed => {
+                if first == b'\n' {
+                    *input = &input[1..];
+                }
+                self.pending = Pending::Nothing;
+            }
+            Pending::ByteOrderMark(came) => {
+                let rest = &BYTE_ORDER_MARK[came..];
+                let same = rest.iter().zip(*input).take_while(|(a, b)| a == b).count();
+                if same == rest.len() {
+                    *input = &input[same..];
+                    self.pending = Pending::Nothing;
+                } else if same == input.len() {
+                    *input = &[];
+                    self.pending = Pending::ByteOrderMark(came + same);
+                } else {
+                    // It was none: what looked like one is the beginning of the first line.
+                    self.carried.extend_from_slice(&BYTE_ORDER_MARK[..came]);
+                    self.pending = Pending::Nothing;
+                }
+            }
+        }
+    }
+
+    /// Puts a piece to those before it. Where the line gets too long, one byte of it is kept, so
+    /// that its rest is not taken for a line of its own.
+    fn carry(&mut self, piece: &[u8], limit: usize) -> Result<(), TooLong> {
+        let length = self.carried.len() + piece.len();
+        if length > limit {
+            buffers::empty(&mut self.carried);
+            self.carried.extend(piece.first());
+            return Err(TooLong);
+        }
+        buffers::reserve_within(&mut self.carried, piece.len(), limit);
+        self.carried.extend_from_slice(piece);
+        Ok(())
+    }
+}
+
+/// What [`Lines::split`] found in a chunk.
+enum Piece<'i> {
+    /// A line up to its end. Its beginning may have been carried over.
+    End(&'i [u8]),
+    /// A line whose end is not in the chunk: all that is left of the chunk.
+    Beginning(&'i [u8]),
+}

@@ -1,0 +1,423 @@
+//! Bytes to events: decoding an event stream as
+//! [WHATWG HTML 9.2.5 and 9.2.6](https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream)
+//! say.
+//!
+//! A chunk of bytes goes through three rooms. `lines` splits it into lines and carries over the
+//! one that is not complete; nobody behind it knows where chunks end. `fields` says what a line
+//! means. The [`Decoder`] in this file makes events of them: it leaves data and event type where
+//! they lie, in the chunk, for as long as the event may turn out to lie in that chunk whole, and
+//! moves them to its `buffers` only when it does not, or when there is more than one line of data.
+//!
+//! Bytes become text last (`utf8`), and only those that somebody gets to see. A check of a few
+//! hundred bytes that the search for the line's end has just touched costs next to nothing, no
+//! character is ever split, and a chunk needs no state of its own: what is left of it is a slice.
+
+mod buffers;
+mod fields;
+mod last_event_id;
+mod limits;
+mod lines;
+mod message_event;
+mod utf8;
+
+use alloc::string::String;
+use core::time::Duration;
+
+use self::{
+    buffers::EventBuffers,
+    fields::Field,
+    last_event_id::LastEventId,
+    lines::{Line, Lines, TooLong},
+    message_event::RecentTexts,
+};
+use crate::EventId;
+
+pub use self::{
+    limits::{DecodeBound, DecodeError, DecoderLimits},
+    message_event::{MessageEvent, MessageEventRef},
+};
+
+/// Decodes an event stream, however it is cut into chunks.
+///
+/// What comes out, errors included, does not depend on where the chunks end. An event comes out as
+/// soon as the first byte of its blank line has come in.
+///
+/// ```
+/// use sse_core::{Decoded, Decoder};
+///
+/// let mut decoder = Decoder::new();
+/// let mut events = Vec::new();
+/// for chunk in [&b"data: Hello, wo"[..], b"rld!\n\ndata: Goodbye", b"!\n\n"] {
+///     let mut input = chunk;
+///     while let Some(item) = decoder.decode(&mut input)? {
+///         if let Decoded::Event(event) = item {
+///             events.push(event.data().to_owned());
+///         }
+///     }
+/// }
+/// assert_eq!(events, ["Hello, world!", "Goodbye!"]);
+/// # Ok::<(), sse_core::DecodeError>(())
+/// ```
+///
+/// There is no end to tell it of: an event whose blank line has not come when the stream ends is
+/// discarded, as the standard says. Where a stream ends and another takes its place, call
+/// [`restart`](Self::restart).
+///
+/// # Memory
+///
+/// An event that lies whole in a chunk and has one line of data is lent from there: it costs
+/// neither a copy nor an allocation. Everything else goes through buffers, which the decoder
+/// reuses for the next event and which the [`DecoderLimits`] bound; empty, each keeps at most 128 KiB.
+#[derive(Clone, Debug, Default)]
+pub struct Decoder {
+    state: State,
+    recent: RecentTexts,
+}
+
+/// Something that a [`Decoder`] found in an event stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Decoded<'a> {
+    /// An event is dispatched.
+    Event(MessageEventRef<'a>),
+    /// A comment: all that stands behind the line's first colon, which is most often a space and
+    /// some text.
+    Comment(&'a str),
+    /// The server sets the reconnection time: how long to wait before connecting again once the
+    /// stream has ended.
+    ReconnectionTime(Duration),
+}
+
+impl Decoder {
+    /// A decoder at the beginning of an event stream, with the default limits.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A decoder at the beginning of an event stream, with these limits.
+    #[must_use]
+    pub fn with_limits(limits: DecoderLimits) -> Self {
+        let mut decoder = Self::new();
+        decoder.state.limits = limits;
+        decoder
+    }
+
+    /// Takes the next event, comment or reconnection time off the front of `input`.
+    ///
+    /// `None` says that the input is used up, and has to be followed by more of the stream. Call
+    /// it until then. What `input` holds afterwards has not been decoded yet: whoever stops in
+    /// the middle of a chunk goes on later with just that.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] where the stream goes past one of the [`DecoderLimits`]. The event in
+    /// question is discarded with its blank line, comments and reconnection times behind the
+    /// fault included; call again to go on at the next one.
+    #[inline]
+    pub fn decode<'a, 'i: 'a>(
+        &'a mut self,
+        input: &mut &'i [u8],
+    ) -> Result<Option<Decoded<'a>>, DecodeError> {
+        self.state.decode(input)
+    }
+
+    /// Takes the next event off the front of `input`, in its owned form; comments are passed over.
+    ///
+    /// This is [`decode`](Self::decode) for whoever keeps or hands on the events. It is cheaper
+    /// than to make each [`MessageEventRef`] a [`MessageEvent`]: an event type or a last event ID
+    /// that is the same as before is shared with the event before.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`decode`](Self::decode).
+    pub fn decode_event(&mut self, input: &mut &[u8]) -> Result<Option<MessageEvent>, DecodeError> {
+        loop {
+            match self.state.decode(input)? {
+                Some(Decoded::Event(event)) => return Ok(Some(self.recent.own(event))),
+                Some(_) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// The last event ID: what the request that asks for the rest of the stream carries in its
+    /// `Last-Event-ID` header, unless it is empty.
+    ///
+    /// An event's id gets here when its blank line has come, also where the event has no data and
+    /// hence is not dispatched.
+    #[must_use]
+    pub fn last_event_id(&self) -> &str {
+        self.state.last_event_id.as_str()
+    }
+
+    /// Sets the last event ID that events have until the stream sets another one: the one that
+    /// the request for the stream carried.
+    pub fn set_last_event_id(&mut self, id: &EventId) {
+        self.state.last_event_id.set(id.as_str());
+    }
+
+    /// The reconnection time that the server set last, if it ever did.
+    #[must_use]
+    pub fn reconnection_time(&self) -> Option<Duration> {
+        self.state.reconnection_time
+    }
+
+    /// A new event stream begins, after a reconnection.
+    ///
+    /// What has been received of an event is dropped, and the stream may begin with a byte order
+    /// mark again. The last event ID stays (events without an id of their own have it, as in
+    /// browsers), the reconnection time stays, and so do the buffers.
+    pub fn restart(&mut self) {
+        self.state.lines.restart();
+        self.state.drop_event();
+    }
+}
+
+/// A decoder but for the texts that its owned events share.
+#[derive(Clone, Debug, Default)]
+struct State {
+    limits: DecoderLimits,
+    lines: Lines,
+    buffers: EventBuffers,
+    last_event_id: LastEventId,
+    reconnection_time: Option<Duration>,
+    /// The event in the buffers has been dispatched, and they are lent until the next call.
+    dispatched: bool,
+    /// Everything up to the next blank line belongs to an event that went past a bound.
+    discarding: bool,
+    /// Text that does not lie in the chunk as it is, lent until the next call.
+    text: String,
+}
+
+/// The part of an event that lies in the chunk at hand and may stay there. It has data only where
+/// the buffers have none.
+#[derive(Default)]
+struct InChunk<'i> {
+    data: Option<&'i [u8]>,
+    event_type: Option<&'i str>,
+}
+
+/// Something to tell at once, in the midst of an event.
+enum Note {
+    /// A comment, which is in [`State::text`].
+    Comment,
+    ReconnectionTime(Duration),
+}
+
+impl State {
+    fn decode<'a, 'i: 'a>(
+        &'a mut self,
+        input: &mut &'i [u8],
+    ) -> Result<Option<Decoded<'a>>, DecodeError> {
+        self.take_back_what_was_lent();
+        if self.discarding {
+            if !self.lines.skip_to_blank(input) {
+                return Ok(None);
+            }
+            self.discarding = false;
+        }
+
+        let mut here = InChunk::default();
+        loop {
+            let received = match self.lines.next(input, self.limits.line()) {
+                Ok(Some(Line::InChunk([]))) => {
+                    if here.data.is_some() || self.buffers.has_data() {
+                        return self.dispatch(here).map(|event| Some(Decoded::Event(event)));
+                    }
+                    self.last_event_id.commit();
+                    self.buffers.clear();
+                    here = InChunk::default();
+                    continue;
+                }
+                Ok(Some(Line::InChunk(line))) => match Field::parse(line) {
+                    Field::Data(value) => self.receive_data(value, &mut here),
+                    Field::EventType(value) => self.receive_event_type(value, &mut here),
+                    field => self.receive(field),
+                },
+                Ok(Some(Line::Carried)) => self.receive_carried(),
+                Ok(None) => {
+                    self.keep(here);
+                    return Ok(None);
+                }
+                Err(TooLong) => Err(DecodeBound::Line),
+            };
+            match received {
+                Ok(None) => {}
+                Ok(Some(note)) => {
+                    self.keep(here);
+                    return Ok(Some(match note {
+                        Note::Comment => Decoded::Comment(&self.text),
+                        Note::ReconnectionTime(time) => Decoded::ReconnectionTime(time),
+                    }));
+                }
+                Err(bound) => return Err(self.discard(bound)),
+            }
+        }
+    }
+
+    /// A line of data that lies in the chunk. If it is the event's first, it stays there.
+    #[inline]
+    fn receive_data<'i>(
+        &mut self,
+        line: &'i [u8],
+        here: &mut InChunk<'i>,
+    ) -> Result<Option<Note>, DecodeBound> {
+        match here.data.take() {
+            None if !self.buffers.has_data() => {
+                let event_type = here.event_type.unwrap_or(self.buffers.event_type());
+                self.check_event(line.len(), event_type.len())?;
+                here.data = Some(line);
+            }
+            first => {
+                if let Some(event_type) = here.event_type.take() {
+                    self.buffers.set_event_type(event_type);
+                }
+                if let Some(first) = first {
+                    self.buffers.push_data(first, self.limits.event());
+                }
+                self.push_data(line)?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// An event type that lies in the chunk. It stays there, unless it has to be replaced.
+    fn receive_event_type<'i>(
+        &mut self,
+        value: &'i [u8],
+        here: &mut InChunk<'i>,
+    ) -> Result<Option<Note>, DecodeBound> {
+        let data = here.data.unwrap_or(self.buffers.data()).len();
+        here.event_type = simdutf8::basic::from_utf8(value).ok();
+        match here.event_type {
+            Some(event_type) => self.check_event(data, event_type.len())?,
+            None => self.set_event_type(value, data)?,
+        }
+        Ok(None)
+    }
+
+    /// A field whose value never stays in the chunk.
+    fn receive(&mut self, field: Field<'_>) -> Result<Option<Note>, DecodeBound> {
+        match field {
+            Field::Data(line) => self.push_data(line)?,
+            Field::EventType(value) => self.set_event_type(value, self.buffers.data().len())?,
+            Field::Id(value) => {
+                let id = utf8::decode(value, &mut self.text, self.limits.id());
+                self.last_event_id.receive(id.ok_or(DecodeBound::Id)?);
+            }
+            Field::ReconnectionTime(time) => {
+                self.reconnection_time = Some(time);
+                return Ok(Some(Note::ReconnectionTime(time)));
+            }
+            Field::Comment(comment) => {
+                utf8::decode_into(comment, &mut self.text, self.limits.line())
+                    .ok_or(DecodeBound::Line)?;
+                return Ok(Some(Note::Comment));
+            }
+            Field::Ignored => {}
+        }
+        Ok(None)
+    }
+
+    /// A line that came in pieces. It is the first to end in its chunk: nothing of its event lies
+    /// in the chunk yet.
+    fn receive_carried(&mut self) -> Result<Option<Note>, DecodeBound> {
+        let line = self.lines.take_carried();
+        match Field::parse(&line) {
+            Field::Data(data) if !self.buffers.has_data() => {
+                self.check_event(data.len(), self.buffers.event_type().len())?;
+                let start = line.len() - data.len();
+                let spare = self.buffers.adopt_data(line, start);
+                self.lines.reuse(spare);
+                Ok(None)
+            }
+            field => {
+                let note = self.receive(field)?;
+                self.lines.reuse(line);
+                Ok(note)
+            }
+        }
+    }
+
+    fn push_data(&mut self, line: &[u8]) -> Result<(), DecodeBound> {
+        let mut length = line.len();
+        if self.buffers.has_data() {
+            length += self.buffers.data().len() + "\n".len();
+        }
+        self.check_event(length, self.buffers.event_type().len())?;
+        self.buffers.push_data(line, self.limits.event());
+        Ok(())
+    }
+
+    /// `data` is the length of the event's data so far.
+    fn set_event_type(&mut self, value: &[u8], data: usize) -> Result<(), DecodeBound> {
+        let event_type =
+            utf8::decode(value, &mut self.text, self.limits.event()).ok_or(DecodeBound::Event)?;
+        self.buffers.set_event_type(event_type);
+        self.check_event(data, self.buffers.event_type().len())
+    }
+
+    #[inline]
+    fn check_event(&self, data: usize, event_type: usize) -> Result<(), DecodeBound> {
+        if data.saturating_add(event_type) > self.limits.event() {
+            return Err(DecodeBound::Event);
+        }
+        Ok(())
+    }
+
+    /// The chunk ends, or is left, before the event does.
+    fn keep(&mut self, here: InChunk<'_>) {
+        if let Some(event_type) = here.event_type {
+            self.buffers.set_event_type(event_type);
+        }
+        if let Some(data) = here.data {
+            self.buffers.push_data(data, self.limits.event());
+        }
+    }
+
+    /// The blank line of an event with data has come.
+    #[inline]
+    fn dispatch<'a, 'i: 'a>(
+        &'a mut self,
+        here: InChunk<'i>,
+    ) -> Result<MessageEventRef<'a>, DecodeError> {
+        self.dispatched = true;
+        let event_type = here.event_type.unwrap_or(self.buffers.event_type());
+        let data = here.data.unwrap_or(self.buffers.data());
+        let limit = self.limits.event().saturating_sub(event_type.len());
+        let Some(data) = utf8::decode(data, &mut self.text, limit) else {
+            self.last_event_id.forget_received();
+            return Err(self.limits.exceeded(DecodeBound::Event));
+        };
+        self.last_event_id.commit();
+        let last_event_id = self.last_event_id.as_str();
+        Ok(MessageEventRef::new(event_type, data, last_event_id))
+    }
+
+    /// The event that is being received went past a bound: it counts as never sent.
+    #[cold]
+    fn discard(&mut self, bound: DecodeBound) -> DecodeError {
+        self.drop_event();
+        self.discarding = true;
+        self.limits.exceeded(bound)
+    }
+
+    fn drop_event(&mut self) {
+        self.buffers.clear();
+        self.last_event_id.forget_received();
+        self.dispatched = false;
+        self.discarding = false;
+    }
+
+    #[inline]
+    fn take_back_what_was_lent(&mut self) {
+        if self.dispatched {
+            self.buffers.clear();
+            self.dispatched = false;
+        }
+        if !self.text.is_empty() {
+            buffers::empty_text(&mut self.text);
+        }
+    }
+}
