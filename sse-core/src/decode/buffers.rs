@@ -16,6 +16,12 @@ pub(super) struct EventBuffers {
 }
 
 impl EventBuffers {
+    /// Whether they hold anything of an event.
+    #[inline]
+    pub(super) fn are_used(&self) -> bool {
+        self.has_data || !self.event_type.is_empty()
+    }
+
     #[inline]
     pub(super) fn has_data(&self) -> bool {
         self.has_data

@@ -20,6 +20,14 @@ pub(super) enum Field<'l> {
 impl<'l> Field<'l> {
     #[inline]
     pub(super) fn parse(line: &'l [u8]) -> Self {
+        // Most lines are data, in the form that most servers write.
+        match line {
+            [b'd', b'a', b't', b'a', b':', b' ', value @ ..] => Field::Data(value),
+            _ => Self::parse_any(line),
+        }
+    }
+
+    fn parse_any(line: &'l [u8]) -> Self {
         let field = match line {
             [b'd', b'a', b't', b'a', rest @ ..] => value(rest).map(Field::Data),
             [b'e', b'v', b'e', b'n', b't', rest @ ..] => value(rest).map(Field::EventType),

@@ -170,6 +170,9 @@ impl RecentTexts {
 
 #[inline]
 fn shared(recent: &mut Text, text: &str) -> Text {
+    if text.is_empty() {
+        return Text::new();
+    }
     if *recent != text {
         *recent = text.into();
     }

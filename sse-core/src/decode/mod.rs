@@ -382,7 +382,7 @@ impl State {
         &'a mut self,
         here: InChunk<'i>,
     ) -> Result<MessageEventRef<'a>, DecodeError> {
-        self.dispatched = true;
+        self.dispatched = self.buffers.are_used();
         let event_type = here.event_type.unwrap_or(self.buffers.event_type());
         let data = here.data.unwrap_or(self.buffers.data());
         let limit = self.limits.event().saturating_sub(event_type.len());
