@@ -134,16 +134,16 @@ impl DecodeError {
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, setting) = match self.bound {
-            DecodeBound::Line => ("a line", "with_line"),
-            DecodeBound::Event => ("an event", "with_event"),
-            DecodeBound::Id => ("an id", "with_id"),
+        let Self { bound, limit } = self;
+        let (what, whose, setting) = match bound {
+            DecodeBound::Line => ("a line", "its event ", "with_line"),
+            DecodeBound::Event => ("an event", "", "with_event"),
+            DecodeBound::Id => ("an id", "its event ", "with_id"),
         };
         write!(
             f,
-            "{what} in the event stream is longer than {} bytes, and its event was discarded; \
-             decode on to get the next event, or raise the bound with DecoderLimits::{setting}",
-            self.limit
+            "{what} in the event stream is longer than {limit} bytes, and {whose}was discarded; \
+             decode on to get the next event, or raise the bound with DecoderLimits::{setting}"
         )
     }
 }

@@ -1,0 +1,182 @@
+//! What a decoder promises beside the standard: when events come, and where they lie.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::time::Duration;
+
+use sse_core::{Decoded, Decoder, Event, EventId, InvalidField, MessageEvent, MessageEventRef};
+
+fn event<'a>(decoded: Option<Decoded<'a>>) -> MessageEventRef<'a> {
+    match decoded {
+        Some(Decoded::Event(event)) => event,
+        other => panic!("{other:?} is not an event"),
+    }
+}
+
+/// Whether `text` lies in `chunk`, and is no copy.
+fn lies_in(text: &str, chunk: &[u8]) -> bool {
+    let chunk = chunk.as_ptr_range();
+    let text = text.as_bytes().as_ptr_range();
+    chunk.start <= text.start && text.end <= chunk.end
+}
+
+#[test]
+fn an_event_in_one_chunk_stays_where_it_is() {
+    for stream in [
+        "data: Hello\n\n",
+        "data:Hello\r\n\r\n",
+        "event: greeting\ndata: Hello\n\n",
+        "data: Hello\rid: 1\revent: greeting\r\r",
+        "data: grüezi 日本語\nunknown: x\n\n",
+    ] {
+        let chunk = [": before\n", stream, "data: after"].concat();
+        let mut decoder = Decoder::new();
+        let mut input = chunk.as_bytes();
+        assert!(matches!(
+            decoder.decode(&mut input),
+            Ok(Some(Decoded::Comment(_)))
+        ));
+        let event = event(decoder.decode(&mut input).unwrap());
+        assert!(lies_in(event.data(), chunk.as_bytes()), "data: {stream:?}");
+        if stream.contains("event") {
+            assert!(
+                lies_in(event.event_type(), chunk.as_bytes()),
+                "event type: {stream:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_owned_event_keeps_no_chunk_alive_and_shares_its_texts() {
+    let chunk = b"event: e\nid: 1\ndata: a\n\nevent: e\ndata: b\n\n";
+    let mut input = &chunk[..];
+    let mut decoder = Decoder::new();
+    let first = decoder.decode_event(&mut input).unwrap().unwrap();
+    let second = decoder.decode_event(&mut input).unwrap().unwrap();
+    assert!(!lies_in(first.data(), chunk) && !lies_in(first.event_type(), chunk));
+    assert_eq!(first.event_type().as_ptr(), second.event_type().as_ptr());
+    assert_eq!(
+        first.last_event_id().as_ptr(),
+        second.last_event_id().as_ptr()
+    );
+}
+
+#[test]
+fn an_event_is_dispatched_by_the_first_byte_of_its_blank_line() {
+    for end in ["\n", "\r", "\r\n"] {
+        let mut decoder = Decoder::new();
+        let mut line = format!("data: Hello{end}");
+        assert_eq!(decoder.decode(&mut line.as_bytes()), Ok(None));
+        let first = &end[..1];
+        assert_eq!(
+            event(decoder.decode(&mut first.as_bytes()).unwrap()).data(),
+            "Hello"
+        );
+        // The rest of the line's end is part of no other line.
+        line = format!("{}data: next\n\n", &end[1..]);
+        assert_eq!(
+            event(decoder.decode(&mut line.as_bytes()).unwrap()).data(),
+            "next"
+        );
+    }
+}
+
+#[test]
+fn what_is_left_of_the_input_can_be_decoded_later() {
+    let chunk = b"data: 1\r\n\r\ndata: 2\r\rdata: 3\n\n".to_vec();
+    let mut decoder = Decoder::new();
+    let mut data = Vec::new();
+    let mut rest = chunk;
+    while !rest.is_empty() {
+        let mut input = rest.as_slice();
+        if let Some(Decoded::Event(event)) = decoder.decode(&mut input).unwrap() {
+            data.push(event.data().to_owned());
+        }
+        rest = input.to_vec();
+    }
+    assert_eq!(data, ["1", "2", "3"]);
+}
+
+#[test]
+fn comments_and_reconnection_times_come_in_the_midst_of_an_event() {
+    let mut input = &b"event: e\ndata: a\n: c\xFFd\ndata: b\nretry: 7\nid: 1\ndata: c\n\n"[..];
+    let mut decoder = Decoder::new();
+    assert_eq!(
+        decoder.decode(&mut input),
+        Ok(Some(Decoded::Comment(" c\u{FFFD}d")))
+    );
+    let time = Duration::from_millis(7);
+    assert_eq!(
+        decoder.decode(&mut input),
+        Ok(Some(Decoded::ReconnectionTime(time)))
+    );
+    assert_eq!(decoder.reconnection_time(), Some(time));
+    assert_eq!(decoder.last_event_id(), "");
+    let event = event(decoder.decode(&mut input).unwrap());
+    let (event_type, data) = (event.event_type(), event.data());
+    assert_eq!(
+        (event_type, data, event.last_event_id()),
+        ("e", "a\nb\nc", "1")
+    );
+    assert_eq!(decoder.last_event_id(), "1");
+}
+
+#[test]
+fn a_reconnection_time_past_what_fits_is_the_longest_there_is() {
+    let mut input = &b"retry: 18446744073709551616\n"[..];
+    assert_eq!(
+        Decoder::new().decode(&mut input),
+        Ok(Some(Decoded::ReconnectionTime(Duration::from_millis(
+            u64::MAX
+        ))))
+    );
+}
+
+#[test]
+fn a_new_stream_drops_what_was_received_and_keeps_the_last_event_id() {
+    let mut decoder = Decoder::new();
+    decoder.set_last_event_id(&EventId::from(1));
+    let mut input = &b"\xEF\xBB\xBFid: 2\nevent: e\ndata: lost\nda"[..];
+    assert_eq!(decoder.decode(&mut input), Ok(None));
+    decoder.restart();
+    assert_eq!(decoder.last_event_id(), "1");
+    let mut input = &b"\xEF\xBB\xBFdata: x\n\n"[..];
+    let event = event(decoder.decode(&mut input).unwrap());
+    let (event_type, data) = (event.event_type(), event.data());
+    assert_eq!(
+        (event_type, data, event.last_event_id()),
+        ("message", "x", "1")
+    );
+}
+
+#[test]
+fn an_event_can_be_sent_on() {
+    let sent_on = |stream: &[u8]| {
+        let event = Decoder::new()
+            .decode_event(&mut &stream[..])
+            .unwrap()
+            .unwrap();
+        let mut wire = Vec::new();
+        Event::try_from(event)?.encode(&mut wire);
+        Ok::<_, InvalidField>(wire)
+    };
+    for stream in [
+        &b"data: x\n\n"[..],
+        b"event: e\nid: 1\ndata: a\ndata: b\n\n",
+        b"data:\n\n",
+    ] {
+        assert_eq!(sent_on(stream).unwrap(), stream);
+    }
+    assert!(sent_on(b"event: a\0b\ndata: x\n\n").is_err());
+}
+
+#[test]
+fn an_owned_event_says_what_the_borrowed_one_says() {
+    let stream = &b"event: e\nid: 1\ndata: a\n\n"[..];
+    let mut decoder = Decoder::new();
+    let mut input = stream;
+    let borrowed = event(decoder.decode(&mut input).unwrap());
+    let owned = Decoder::new().decode_event(&mut &stream[..]).unwrap();
+    assert_eq!(Some(MessageEvent::from(borrowed)), owned);
+}
