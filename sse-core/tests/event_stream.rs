@@ -42,7 +42,7 @@ impl Stream for Chunks {
 fn chunks<const N: usize>(chunks: [Option<Chunk>; N]) -> (Chunks, Rc<Cell<usize>>) {
     let polled = Rc::new(Cell::new(0));
     let chunks = Chunks {
-        chunks: chunks.to_vec().into_iter(),
+        chunks: Vec::from(chunks).into_iter(),
         polled: Rc::clone(&polled),
     };
     (chunks, polled)

@@ -21,9 +21,9 @@ impl<'l> Field<'l> {
     #[inline]
     pub(super) fn parse(line: &'l [u8]) -> Self {
         // Most lines are data, in the form that most servers write.
-        match line {
-            [b'd', b'a', b't', b'a', b':', b' ', value @ ..] => Field::Data(value),
-            _ => Self::parse_any(line),
+        match line.strip_prefix(b"data: ") {
+            Some(value) => Field::Data(value),
+            None => Self::parse_any(line),
         }
     }
 
