@@ -1,7 +1,8 @@
 //! How fast is the codec, measured against what no codec can beat: a search for line ends over the
 //! same bytes for the decoder, a copy of the same bytes for the encoder.
 //!
-//! `cargo run --release -p sse-bench --bin codec`
+//! `cargo run --release -p sse-bench --bin codec`, with a part of a corpus's name behind `--` to
+//! measure that alone.
 
 #![allow(missing_docs)]
 
@@ -15,7 +16,9 @@ use rounds::{Work, measure};
 use sse_core::{Decoded, Decoder};
 
 fn main() {
-    let corpora = Corpus::all();
+    let name = std::env::args().nth(1).unwrap_or_default();
+    let mut corpora = Corpus::all();
+    corpora.retain(|corpus| corpus.name.contains(&name));
 
     println!("Decoding, as a ratio to a memchr2 search for LF and CR (the scan)\n");
     println!("| events | chunks | scan, GB/s | borrowed | owned |");

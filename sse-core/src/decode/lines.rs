@@ -83,6 +83,7 @@ impl Lines {
     }
 
     /// Skips up to and including the next blank line; `false` where the input is used up before.
+    #[inline(never)]
     pub(super) fn skip_to_blank(&mut self, input: &mut &[u8]) -> bool {
         loop {
             match self.split(input) {
@@ -183,6 +184,7 @@ impl Lines {
 
     /// Puts a piece to those before it. Where the line gets too long, one byte of it is kept, so
     /// that its rest is not taken for a line of its own.
+    #[inline(never)]
     fn carry(&mut self, piece: &[u8], limit: usize) -> Result<(), TooLong> {
         let length = self.carried.len() + piece.len();
         if length > limit {

@@ -298,6 +298,7 @@ impl State {
     }
 
     /// A field whose value never stays in the chunk.
+    #[inline(never)]
     fn receive(&mut self, field: Field<'_>) -> Result<Option<Note>, DecodeBound> {
         match field {
             Field::Data(line) => self.push_data(line)?,
@@ -322,6 +323,7 @@ impl State {
 
     /// A line that came in pieces. It is the first to end in its chunk: nothing of its event lies
     /// in the chunk yet.
+    #[inline(never)]
     fn receive_carried(&mut self) -> Result<Option<Note>, DecodeBound> {
         let line = self.lines.take_carried();
         match Field::parse(&line) {
@@ -367,6 +369,7 @@ impl State {
     }
 
     /// The chunk ends, or is left, before the event does.
+    #[inline(never)]
     fn keep(&mut self, here: InChunk<'_>) {
         if let Some(event_type) = here.event_type {
             self.buffers.set_event_type(event_type);
