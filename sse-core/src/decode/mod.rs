@@ -8,9 +8,10 @@
 //! they lie, in the chunk, for as long as the event may turn out to lie in that chunk whole, and
 //! moves them to its `buffers` only when it does not, or when there is more than one line of data.
 //!
-//! Bytes become text last (`utf8`), and only those that somebody gets to see. A check of a few
-//! hundred bytes that the search for the line's end has just touched costs next to nothing, no
-//! character is ever split, and a chunk needs no state of its own: what is left of it is a slice.
+//! Bytes become text last (`utf8`), and only those that somebody gets to see. The search for the
+//! line's end has just touched them, so that to check them line by line is no dearer than to check
+//! whole chunks. It never splits a character, and a chunk needs no state of its own: what is left
+//! of it is a slice.
 
 mod buffers;
 mod fields;
@@ -192,10 +193,20 @@ struct State {
 
 /// The part of an event that lies in the chunk at hand and may stay there. It has data only where
 /// the buffers have none.
-#[derive(Default)]
 struct InChunk<'i> {
+    chunk: &'i [u8],
     data: Option<&'i [u8]>,
     event_type: Option<&'i str>,
+}
+
+impl<'i> InChunk<'i> {
+    fn new(chunk: &'i [u8]) -> Self {
+        Self {
+            chunk,
+            data: None,
+            event_type: None,
+        }
+    }
 }
 
 /// Something to tell at once, in the midst of an event.
@@ -218,7 +229,7 @@ impl State {
             self.discarding = false;
         }
 
-        let mut here = InChunk::default();
+        let mut here = InChunk::new(input);
         loop {
             let received = match self.lines.next(input, self.limits.line()) {
                 Ok(Some(Line::InChunk([]))) => {
@@ -227,7 +238,7 @@ impl State {
                     }
                     self.last_event_id.commit();
                     self.buffers.clear();
-                    here = InChunk::default();
+                    here = InChunk::new(input);
                     continue;
                 }
                 Ok(Some(Line::InChunk(line))) => match Field::parse(line) {
@@ -387,11 +398,20 @@ impl State {
     ) -> Result<MessageEventRef<'a>, DecodeError> {
         self.dispatched = self.buffers.are_used();
         let event_type = here.event_type.unwrap_or(self.buffers.event_type());
-        let data = here.data.unwrap_or(self.buffers.data());
-        let limit = self.limits.event().saturating_sub(event_type.len());
-        let Some(data) = utf8::decode(data, &mut self.text, limit) else {
-            self.last_event_id.forget_received();
-            return Err(self.limits.exceeded(DecodeBound::Event));
+        let in_chunk = here
+            .data
+            .and_then(|data| utf8::check_in_chunk(data, here.chunk));
+        let data = match in_chunk {
+            Some(data) => data,
+            None => {
+                let data = here.data.unwrap_or(self.buffers.data());
+                let limit = self.limits.event().saturating_sub(event_type.len());
+                let Some(data) = utf8::decode(data, &mut self.text, limit) else {
+                    self.last_event_id.forget_received();
+                    return Err(self.limits.exceeded(DecodeBound::Event));
+                };
+                data
+            }
         };
         self.last_event_id.commit();
         let last_event_id = self.last_event_id.as_str();

@@ -47,12 +47,10 @@ pub(crate) fn decode(stream: &[u8], bounds: Bounds) -> (Vec<Item>, String) {
             discarding = !(ended && line.is_empty());
         } else if line.len() > bounds.line {
             reference.give_up(DecodeBound::Line, &mut discarding);
-        } else if ended {
-            if let Err(bound) = reference.process_line(line, bounds) {
-                reference.give_up(bound, &mut discarding);
-                // The blank line is behind us where the fault shows in it.
-                discarding = !line.is_empty();
-            }
+        } else if ended && let Err(bound) = reference.process_line(line, bounds) {
+            reference.give_up(bound, &mut discarding);
+            // The blank line is behind us where the fault shows in it.
+            discarding = !line.is_empty();
         }
         // "Once the end of the file is reached, any pending data must be discarded."
     }
@@ -112,19 +110,12 @@ impl Reference {
                 self.data_buffer.extend_from_slice(value);
                 self.data_buffer.push(b'\n');
             }
-            b"id" => {
-                if !text.contains('\0') {
-                    if text.len() > bounds.id {
-                        return Err(DecodeBound::Id);
-                    }
-                    self.last_event_id_buffer = text;
-                }
-            }
-            b"retry" => {
-                if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-                    let time = text.parse().unwrap_or(u64::MAX);
-                    self.items.push(Item::ReconnectionTime(time));
-                }
+            b"id" if text.contains('\0') => {}
+            b"id" if text.len() > bounds.id => return Err(DecodeBound::Id),
+            b"id" => self.last_event_id_buffer = text,
+            b"retry" if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                let time = text.parse().unwrap_or(u64::MAX);
+                self.items.push(Item::ReconnectionTime(time));
             }
             _ => {}
         }
