@@ -166,6 +166,15 @@ fn an_error_comes_as_soon_as_the_line_is_too_long() {
 }
 
 #[test]
+fn an_error_comes_with_the_line_that_makes_the_event_too_large() {
+    for line in ["data: 456\n", "event: abcd\n"] {
+        let mut decoder = Decoder::with_limits(DecoderLimits::default().with_event(5));
+        let outcome = decode(&mut decoder, [&b"data: 12\n"[..], line.as_bytes()]);
+        assert_eq!(outcome, [Err(DecodeBound::Event)], "{line:?}");
+    }
+}
+
+#[test]
 fn a_new_stream_has_nothing_to_discard() {
     let mut decoder = Decoder::with_limits(DecoderLimits::default().with_line(10));
     decode(&mut decoder, [&b"data: 7890123"[..]]);

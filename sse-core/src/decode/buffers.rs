@@ -6,7 +6,7 @@ use alloc::{string::String, vec::Vec};
 const RETAINED: usize = 128 * 1024;
 
 /// The event that is being received, as far as it could not stay in its chunk.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct EventBuffers {
     /// The lines of data, joined with LF, behind `data_start` bytes that are not part of them.
     data: Vec<u8>,

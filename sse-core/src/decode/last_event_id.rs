@@ -3,7 +3,7 @@
 use alloc::string::String;
 
 /// The standard's last event ID string and last event ID buffer.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct LastEventId {
     string: String,
     buffer: String,

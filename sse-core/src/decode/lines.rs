@@ -16,7 +16,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 ///
 /// A line ends as soon as the first byte of its end has come. Where that is a CR, an LF right
 /// behind it is skipped later, be it in another chunk.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Lines {
     pending: Pending,
     /// The beginning of a line whose end has not come, from the chunks before this one. While a

@@ -147,7 +147,7 @@ impl TryFrom<MessageEvent> for Event {
 }
 
 /// The texts that one event is likely to have in common with the next.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct RecentTexts {
     event_type: Text,
     last_event_id: Text,

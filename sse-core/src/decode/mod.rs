@@ -22,7 +22,7 @@ mod message_event;
 mod utf8;
 
 use alloc::string::String;
-use core::time::Duration;
+use core::{fmt, time::Duration};
 
 use self::{
     buffers::EventBuffers,
@@ -69,7 +69,7 @@ pub use self::{
 /// An event that lies whole in a chunk and has one line of data is lent from there: it costs
 /// neither a copy nor an allocation. Everything else goes through buffers, which the decoder
 /// reuses for the next event and which the [`DecoderLimits`] bound; empty, each keeps at most 128 KiB.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Decoder {
     state: State,
     recent: RecentTexts,
@@ -175,8 +175,21 @@ impl Decoder {
     }
 }
 
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder")
+            .field("limits", &self.state.limits)
+            .field("last_event_id", &self.last_event_id())
+            .field("reconnection_time", &self.reconnection_time())
+            .finish_non_exhaustive()
+    }
+}
+
 /// A decoder but for the texts that its owned events share.
-#[derive(Clone, Debug, Default)]
+///
+/// What is rare or long is kept out of line: it would cost the loop that every event goes through
+/// its registers.
+#[derive(Clone, Default)]
 struct State {
     limits: DecoderLimits,
     lines: Lines,
