@@ -1,13 +1,16 @@
 //! Server-Sent Events without IO.
+
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 extern crate alloc;
 
 mod decode;
 pub mod encode;
 mod event;
+mod into_event;
 #[cfg(feature = "stream")]
 mod stream;
 mod text;
@@ -16,6 +19,9 @@ pub use decode::{
     DecodeBound, DecodeError, Decoded, Decoder, DecoderLimits, MessageEvent, MessageEventRef,
 };
 pub use event::{Comment, Event, EventId, EventType, Field, InvalidField};
+#[cfg(feature = "json")]
+pub use into_event::Json;
+pub use into_event::{EventError, IntoEvent};
 #[cfg(feature = "stream")]
 pub use stream::{EventStream, EventStreamError};
 pub use text::Text;

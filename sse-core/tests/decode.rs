@@ -1,7 +1,5 @@
 //! What a decoder promises beside the standard: when events come, and where they lie.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
 use std::time::Duration;
 
 use sse_core::{Decoded, Decoder, Event, EventId, InvalidField, MessageEvent, MessageEventRef};

@@ -1,7 +1,5 @@
 //! What a decoder does at its bounds, whole and byte by byte.
 
-#![allow(clippy::unwrap_used)]
-
 use sse_core::{DecodeBound, Decoded, Decoder, DecoderLimits, MessageEvent};
 
 /// The data of each event, and each bound that was passed.

@@ -1,7 +1,5 @@
 //! What holds for every event stream, however it is cut into chunks.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
 mod reference_decoder;
 
 use std::time::Duration;

@@ -1,7 +1,6 @@
 //! A stream of chunks as a stream of events.
 
 #![cfg(feature = "stream")]
-#![allow(clippy::unwrap_used)]
 
 use std::{
     cell::Cell,

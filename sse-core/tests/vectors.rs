@@ -1,7 +1,5 @@
 //! The conformance vectors: what browsers make of these event streams.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
 use sse_core::{Decoded, Decoder, EventId};

@@ -1,0 +1,346 @@
+//! What a handler may yield: whatever can become an event.
+
+use alloc::{
+    borrow::Cow,
+    boxed::Box,
+    string::{String, ToString},
+};
+use core::{error::Error, fmt};
+
+use crate::{Event, InvalidField, Text};
+
+/// A value that a handler's stream may yield: it goes to the client as one event.
+///
+/// | a value | goes out as |
+/// |---|---|
+/// | `&str`, `String`, `Cow<str>`, `Box<str>`, `char`, [`Text`] | the text as it is |
+/// | numbers, booleans | their JSON, which for them is their usual text |
+/// | lists, tuples, sets, maps of anything that serialises, `serde_json::Value` | JSON |
+/// | [`Json(T)`](Json) for any `T: Serialize` | JSON |
+/// | [`Event`] | itself, with its id, event type and reconnection time |
+/// | `Result<T, E>` of these | the value; an error ends the stream, and its text is the reason |
+///
+#[cfg_attr(feature = "json", doc = "```")]
+#[cfg_attr(not(feature = "json"), doc = "```ignore")]
+/// use sse_core::{Event, IntoEvent, Json};
+/// use serde::Serialize;
+///
+/// #[derive(Serialize)]
+/// struct Tick { count: u32 }
+///
+/// assert_eq!("hello".into_event()?, Event::new("hello"));
+/// assert_eq!(vec![1, 2, 3].into_event()?, Event::new("[1,2,3]"));
+/// assert_eq!(Json(Tick { count: 7 }).into_event()?, Event::new(r#"{"count":7}"#));
+/// # Ok::<(), sse_core::EventError>(())
+/// ```
+///
+/// For a type of your own, say which event it is:
+///
+/// ```
+/// use sse_core::{Event, EventError, IntoEvent};
+///
+/// struct Joined { user: String }
+///
+/// impl IntoEvent for Joined {
+///     fn into_event(self) -> Result<Event, EventError> {
+///         Ok(Event::new(self.user).with_event_type("joined")?)
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent as an event",
+    note = "wrap a type that implements `serde::Serialize` in `Json(…)`",
+    note = "or implement `IntoEvent` for a type of your own"
+)]
+pub trait IntoEvent {
+    /// Makes the event.
+    ///
+    /// # Errors
+    ///
+    /// [`EventError`] where the value has no event: it cannot be serialised, a field of it is
+    /// invalid, or it was an error to begin with. It ends the stream that yielded it.
+    fn into_event(self) -> Result<Event, EventError>;
+}
+
+/// Why a value did not become an event. It ends the stream that yielded the value, and it is the
+/// reason that clean-up callbacks are told.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum EventError {
+    /// The stream itself yielded this error.
+    Stream(Box<dyn Error + Send + Sync>),
+    /// The value cannot be serialised to JSON.
+    #[cfg(feature = "json")]
+    Json(serde_json::Error),
+    /// A text is no valid id or event type.
+    InvalidField(InvalidField),
+}
+
+impl fmt::Display for EventError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stream(error) => error.fmt(f),
+            #[cfg(feature = "json")]
+            Self::Json(error) => write!(f, "the value cannot be serialised to JSON: {error}"),
+            Self::InvalidField(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for EventError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            // Shown as they are, so what lies under them is theirs.
+            Self::Stream(error) => error.source(),
+            Self::InvalidField(error) => error.source(),
+            #[cfg(feature = "json")]
+            Self::Json(error) => Some(error),
+        }
+    }
+}
+
+impl From<InvalidField> for EventError {
+    fn from(error: InvalidField) -> Self {
+        Self::InvalidField(error)
+    }
+}
+
+#[cfg(feature = "json")]
+impl From<serde_json::Error> for EventError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(error)
+    }
+}
+
+impl IntoEvent for Event {
+    fn into_event(self) -> Result<Event, EventError> {
+        Ok(self)
+    }
+}
+
+/// An error ends the stream. Its text is the reason that clean-up callbacks are told.
+impl<T, E> IntoEvent for Result<T, E>
+where
+    T: IntoEvent,
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    fn into_event(self) -> Result<Event, EventError> {
+        match self {
+            Ok(value) => value.into_event(),
+            Err(error) => {
+                let error = error.into();
+                // What already says why keeps its kind.
+                Err(match error.downcast::<EventError>() {
+                    Ok(error) => *error,
+                    Err(error) => match error.downcast::<InvalidField>() {
+                        Ok(error) => EventError::InvalidField(*error),
+                        Err(error) => EventError::Stream(error),
+                    },
+                })
+            }
+        }
+    }
+}
+
+macro_rules! text_into_event {
+    ($($text:ty),*) => {$(
+        impl IntoEvent for $text {
+            fn into_event(self) -> Result<Event, EventError> {
+                Ok(Event::new(self))
+            }
+        }
+    )*};
+}
+
+text_into_event!(&str, String, Cow<'_, str>, Box<str>, Text);
+
+macro_rules! shown_into_event {
+    ($($shown:ty),*) => {$(
+        impl IntoEvent for $shown {
+            fn into_event(self) -> Result<Event, EventError> {
+                Ok(Event::new(self.to_string()))
+            }
+        }
+    )*};
+}
+
+shown_into_event!(char, bool);
+
+macro_rules! integer_into_event {
+    ($($integer:ty),*) => {$(
+        impl IntoEvent for $integer {
+            fn into_event(self) -> Result<Event, EventError> {
+                Ok(Event::new(itoa::Buffer::new().format(self)))
+            }
+        }
+    )*};
+}
+
+integer_into_event!(
+    u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize
+);
+
+#[cfg(feature = "json")]
+pub use json::Json;
+
+#[cfg(feature = "json")]
+mod json {
+    use alloc::collections::{BTreeMap, BTreeSet, LinkedList, VecDeque};
+    use alloc::vec::Vec;
+    use std::collections::{HashMap, HashSet};
+
+    use serde::Serialize;
+
+    use super::{Event, EventError, IntoEvent};
+
+    /// Any serialisable value, to be sent as JSON: one line of data, whatever it holds.
+    ///
+    /// ```
+    /// use sse_core::{Event, IntoEvent, Json};
+    ///
+    /// let event = Json(("two\nlines", Some(1.5))).into_event()?;
+    /// assert_eq!(event, Event::new(r#"["two\nlines",1.5]"#));
+    /// # Ok::<(), sse_core::EventError>(())
+    /// ```
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+    pub struct Json<T>(pub T);
+
+    impl<T: Serialize> IntoEvent for Json<T> {
+        fn into_event(self) -> Result<Event, EventError> {
+            Event::json(&self.0)
+        }
+    }
+
+    impl Event {
+        /// An event whose data is `value` as JSON.
+        ///
+        /// ```
+        /// let event = sse_core::Event::json(&[1, 2])?.with_event_type("pair")?;
+        /// assert_eq!(event.data(), Some("[1,2]"));
+        /// # Ok::<(), sse_core::EventError>(())
+        /// ```
+        ///
+        /// # Errors
+        ///
+        /// [`EventError::Json`] where `value` does not serialise: a map with keys that are not
+        /// text, or a `Serialize` implementation that fails.
+        pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, EventError> {
+            Ok(Self::new(serde_json::to_string(value)?))
+        }
+    }
+
+    macro_rules! json_into_event {
+        ($([$($generics:tt)*] $value:ty),* $(,)?) => {$(
+            impl<$($generics)*> IntoEvent for $value {
+                fn into_event(self) -> Result<Event, EventError> {
+                    Event::json(&self)
+                }
+            }
+        )*};
+    }
+
+    json_into_event!(
+        [] f32,
+        [] f64,
+        [] serde_json::Value,
+        [] serde_json::Number,
+        [] serde_json::Map<alloc::string::String, serde_json::Value>,
+        [T: Serialize] &[T],
+        [T: Serialize] Vec<T>,
+        [T: Serialize] VecDeque<T>,
+        [T: Serialize] LinkedList<T>,
+        [T: Serialize] BTreeSet<T>,
+        [T: Serialize, S] HashSet<T, S>,
+        [K: Serialize, V: Serialize] BTreeMap<K, V>,
+        [K: Serialize, V: Serialize, S] HashMap<K, V, S>,
+        [T: Serialize, U: Serialize] (T, U),
+        [T: Serialize, U: Serialize, V: Serialize] (T, U, V),
+    );
+
+    impl<T, const N: usize> IntoEvent for [T; N]
+    where
+        [T; N]: Serialize,
+    {
+        fn into_event(self) -> Result<Event, EventError> {
+            Event::json(&self)
+        }
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "json")]
+mod tests {
+    use alloc::{collections::BTreeMap, vec};
+    use std::io;
+
+    use serde::{Serialize, Serializer, ser};
+
+    use super::*;
+
+    fn data(value: impl IntoEvent) -> String {
+        let event = value.into_event().unwrap();
+        assert_eq!(event, Event::new(event.data().unwrap()), "data alone");
+        event.data().unwrap().into()
+    }
+
+    #[test]
+    fn plain_strings_go_out_as_they_are() {
+        for text in ["", "plain", "\"quoted\"", "two\nlines", " lead"] {
+            assert_eq!(data(text), text);
+            assert_eq!(data(String::from(text)), text);
+            assert_eq!(data(Cow::Borrowed(text)), text);
+            assert_eq!(data(Box::<str>::from(text)), text);
+            assert_eq!(data(Text::from(text)), text);
+        }
+        assert_eq!(data('ß'), "ß");
+    }
+
+    #[test]
+    fn everything_else_goes_out_as_json() {
+        let map = BTreeMap::from([("a", 1), ("b", 2)]);
+        assert_eq!(data(i128::MIN), i128::MIN.to_string());
+        assert_eq!(data(1.0_f64), "1.0");
+        assert_eq!(data(f64::NAN), "null");
+        assert_eq!(data(true), "true");
+        assert_eq!(data(serde_json::json!("text")), r#""text""#);
+        assert_eq!(data(vec!["a\r\n", "b"]), r#"["a\r\n","b"]"#);
+        assert_eq!(data([1, 2]), "[1,2]");
+        assert_eq!(data(&[1, 2][..]), "[1,2]");
+        assert_eq!(data(map), r#"{"a":1,"b":2}"#);
+        assert_eq!(data((1, "x")), r#"[1,"x"]"#);
+        assert_eq!(data(Json(Some(()))), "null");
+    }
+
+    struct Stubborn;
+
+    impl Serialize for Stubborn {
+        fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(ser::Error::custom("no"))
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_serialised_is_an_error_that_says_so() {
+        let error = Json(Stubborn).into_event().unwrap_err();
+        assert!(matches!(error, EventError::Json(_)));
+        assert_eq!(
+            error.to_string(),
+            "the value cannot be serialised to JSON: no"
+        );
+        assert!(BTreeMap::from([(vec![1], 1)]).into_event().is_err());
+    }
+
+    #[test]
+    fn an_error_keeps_its_kind_through_a_result() {
+        let twice: Result<Result<&str, io::Error>, EventError> = Ok(Err(io::Error::other("gone")));
+        let error = twice.into_event().unwrap_err();
+        assert!(matches!(&error, EventError::Stream(_)));
+        assert_eq!(error.to_string(), "gone");
+
+        let invalid = Event::new("x").with_id("\0").into_event().unwrap_err();
+        assert!(matches!(invalid, EventError::InvalidField(_)));
+
+        let nested: Result<Event, EventError> = Json(Stubborn).into_event();
+        assert!(matches!(nested.into_event(), Err(EventError::Json(_))));
+    }
+}
