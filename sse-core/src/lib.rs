@@ -10,10 +10,18 @@ extern crate alloc;
 mod decode;
 pub mod encode;
 mod event;
+#[cfg(feature = "server")]
+pub mod http;
 mod into_event;
+#[cfg(feature = "server")]
+pub mod lifecycle;
+#[cfg(feature = "server")]
+pub mod server;
 #[cfg(feature = "stream")]
 mod stream;
 mod text;
+#[cfg(feature = "server")]
+mod wake;
 
 pub use decode::{
     DecodeBound, DecodeError, Decoded, Decoder, DecoderLimits, MessageEvent, MessageEventRef,

@@ -1,0 +1,502 @@
+//! Reading a request's head: where it ends, how large it may be, and what it must not say.
+//!
+//! The end is found first, with one look at each byte; then the whole head is parsed, once.
+//! Parsing a growing buffer again and again would take time quadratic in its length.
+
+use std::{error::Error, fmt, mem, net::Ipv6Addr};
+
+use ::http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header,
+};
+use memchr::{memchr, memchr_iter};
+
+use super::is_token_byte;
+
+/// How large a request head may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HeadLimits {
+    /// Bytes in all. 16 KiB by default; beyond it the answer is 431, or 414 where they are all
+    /// the request line's.
+    pub head: usize,
+    /// Field lines. 100 by default; beyond it the answer is 431. More than 24 576 count as that
+    /// many: a [`HeaderMap`] holds no more.
+    pub fields: usize,
+    /// Bytes of the request target. 8 KiB by default; beyond it the answer is 414. More than
+    /// 65 534 count as that many: a [`Uri`] holds no more.
+    pub target: usize,
+}
+
+const MOST_FIELDS: usize = 24_576;
+const LONGEST_TARGET: usize = 65_534;
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self {
+            head: 16 * 1024,
+            fields: 100,
+            target: 8 * 1024,
+        }
+    }
+}
+
+/// A request's head.
+#[derive(Debug)]
+pub struct RequestHead {
+    /// Method, target, version and header fields.
+    pub request: Request<()>,
+    /// What it says of a body.
+    pub body: BodyLength,
+}
+
+/// The length of a request's body
+/// ([RFC 9112 section 6.3](https://www.rfc-editor.org/rfc/rfc9112#section-6.3)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyLength {
+    /// There is no body, or one of no bytes.
+    None,
+    /// So many bytes, and at least one.
+    Exact(u64),
+    /// In chunks, so nobody knows yet.
+    Chunked,
+}
+
+/// Why a request head cannot be served. Its text is fit to be sent back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RequestHeadError {
+    /// It breaks the rules of HTTP/1.1, or could be read in more than one way: 400.
+    Malformed(&'static str),
+    /// The target is longer than this many bytes: 414.
+    TargetTooLong(usize),
+    /// The head is longer than this many bytes: 431.
+    HeadTooLarge(usize),
+    /// The head has more than this many field lines: 431.
+    TooManyFields(usize),
+    /// The body has a transfer coding other than `chunked`: 501.
+    UnknownTransferCoding,
+    /// The HTTP version is neither 1.0 nor 1.1: 505.
+    UnknownVersion,
+}
+
+use RequestHeadError::{
+    HeadTooLarge, Malformed, TargetTooLong, TooManyFields, UnknownTransferCoding, UnknownVersion,
+};
+
+impl RequestHeadError {
+    /// The status to answer with.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Malformed(_) => StatusCode::BAD_REQUEST,
+            TargetTooLong(_) => StatusCode::URI_TOO_LONG,
+            HeadTooLarge(_) | TooManyFields(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            UnknownTransferCoding => StatusCode::NOT_IMPLEMENTED,
+            UnknownVersion => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+        }
+    }
+}
+
+impl fmt::Display for RequestHeadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Malformed(what) => write!(f, "The request is malformed: {what}."),
+            TargetTooLong(limit) => write!(
+                f,
+                "The request target is too long: this server takes up to {limit} bytes."
+            ),
+            HeadTooLarge(limit) => write!(
+                f,
+                "The request head is too large: this server takes up to {limit} bytes."
+            ),
+            TooManyFields(limit) => write!(
+                f,
+                "The request has too many header fields: this server takes up to {limit}."
+            ),
+            UnknownTransferCoding => f.write_str(
+                "The request has a transfer coding that this server does not know: \
+                 use chunked, or Content-Length.",
+            ),
+            UnknownVersion => f.write_str("This server speaks HTTP/1.1 and HTTP/1.0."),
+        }
+    }
+}
+
+impl Error for RequestHeadError {}
+
+/// Collects a request head from input that arrives in pieces.
+///
+/// ```
+/// use sse_core::http::{HeadLimits, RequestHeadReader};
+///
+/// let mut reader = RequestHeadReader::new(HeadLimits::default());
+/// let mut input = &b"GET /a HTTP/1.1\r\nHo"[..];
+/// assert!(reader.read(&mut input)?.is_none());
+///
+/// let mut input = &b"st: example.org\r\n\r\nwhat follows"[..];
+/// let head = reader.read(&mut input)?.unwrap();
+/// assert_eq!(head.request.uri().path(), "/a");
+/// assert_eq!(input, b"what follows");
+/// # Ok::<(), sse_core::http::RequestHeadError>(())
+/// ```
+#[derive(Debug)]
+pub struct RequestHeadReader {
+    limits: HeadLimits,
+    /// What came in earlier pieces.
+    buffer: Vec<u8>,
+    /// How many bytes were received, the empty lines before the request line included.
+    received: usize,
+    front: Front,
+    end: EndFinder,
+}
+
+/// Where the reader is before the request line, where empty lines may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Front {
+    LineStart,
+    AfterCr,
+    /// The request line has begun.
+    Past,
+}
+
+impl RequestHeadReader {
+    /// A reader that has received nothing.
+    #[must_use]
+    pub fn new(limits: HeadLimits) -> Self {
+        Self {
+            limits: HeadLimits {
+                head: limits.head,
+                fields: limits.fields.min(MOST_FIELDS),
+                target: limits.target.min(LONGEST_TARGET),
+            },
+            buffer: Vec::new(),
+            received: 0,
+            front: Front::LineStart,
+            end: EndFinder::LineStart,
+        }
+    }
+
+    /// Whether nothing was received yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.received == 0
+    }
+
+    /// Takes what belongs to the head from the front of `input`. Gives the head once it is
+    /// complete; `input` then begins with the first byte after it. Until then all of `input` is
+    /// taken.
+    ///
+    /// Empty lines before the request line are skipped, and a line may end in LF alone, as
+    /// [RFC 9112 section 2.2](https://www.rfc-editor.org/rfc/rfc9112#section-2.2) allows.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestHeadError`] where the head cannot be served. Which one does not depend on how the
+    /// input was cut. The reader is of no more use then.
+    pub fn read(&mut self, input: &mut &[u8]) -> Result<Option<RequestHead>, RequestHeadError> {
+        self.skip_front(input)?;
+        let end = self.end.find(input);
+        let (new, rest) = input.split_at(end.unwrap_or(input.len()));
+        *input = rest;
+        self.received = self.received.saturating_add(new.len());
+        if self.received > self.limits.head {
+            return Err(self.too_large(new));
+        }
+        if end.is_some() && self.buffer.is_empty() {
+            // The usual case: the head came in one piece, and is parsed where it lies.
+            return parse(new, &self.limits).map(Some);
+        }
+        self.buffer.extend_from_slice(new);
+        match end {
+            Some(_) => parse(&mem::take(&mut self.buffer), &self.limits).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes the empty lines before the request line away.
+    fn skip_front(&mut self, input: &mut &[u8]) -> Result<(), RequestHeadError> {
+        while self.front != Front::Past
+            && let Some((&byte, rest)) = input.split_first()
+        {
+            self.front = match (self.front, byte) {
+                (_, b'\n') => Front::LineStart,
+                (Front::LineStart, b'\r') => Front::AfterCr,
+                (Front::LineStart, byte) if is_token_byte(byte) => {
+                    self.front = Front::Past;
+                    break;
+                }
+                // Not HTTP at all, TLS perhaps: no need to wait for the end.
+                _ => return Err(Malformed("it does not begin with a method")),
+            };
+            *input = rest;
+            self.received += 1;
+            if self.received > self.limits.head {
+                return Err(HeadTooLarge(self.limits.head));
+            }
+        }
+        Ok(())
+    }
+
+    /// The head is over the limit, with `new` at its end: what is it that is too large?
+    fn too_large(&self, new: &[u8]) -> RequestHeadError {
+        let skipped = self.received - self.buffer.len() - new.len();
+        let room = self.limits.head.saturating_sub(skipped);
+        let within = || self.buffer.iter().chain(new).take(room);
+        let is_mostly_empty_lines = skipped > room;
+        if is_mostly_empty_lines || within().any(|&byte| byte == b'\n') {
+            HeadTooLarge(self.limits.head)
+        } else if within().any(|&byte| byte == b' ') {
+            TargetTooLong(self.limits.target.min(self.limits.head))
+        } else {
+            Malformed("its method is too long")
+        }
+    }
+}
+
+/// Finds the empty line that ends a head, in input that arrives in pieces. Looks at each byte
+/// once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EndFinder {
+    LineStart,
+    /// The line so far is a CR.
+    AfterCr,
+    InLine,
+}
+
+impl EndFinder {
+    /// How many bytes of `input` there are up to the end of the head, if it is there.
+    fn find(&mut self, input: &[u8]) -> Option<usize> {
+        let mut at = 0;
+        while let Some(&byte) = input.get(at) {
+            *self = match (*self, byte) {
+                (Self::LineStart | Self::AfterCr, b'\n') => return Some(at + 1),
+                (Self::LineStart, b'\r') => Self::AfterCr,
+                _ => match memchr(b'\n', &input[at..]) {
+                    Some(line_end) => {
+                        at += line_end;
+                        Self::LineStart
+                    }
+                    None => {
+                        *self = Self::InLine;
+                        return None;
+                    }
+                },
+            };
+            at += 1;
+        }
+        None
+    }
+}
+
+/// Parses a whole head: no empty line at its front, one at its end.
+fn parse(head: &[u8], limits: &HeadLimits) -> Result<RequestHead, RequestHeadError> {
+    if memchr(b'\0', head).is_some() {
+        return Err(Malformed("it has a NUL"));
+    }
+    // A CR alone is a line's end to some readers and a blank to others.
+    if memchr_iter(b'\r', head).any(|at| head.get(at + 1) != Some(&b'\n')) {
+        return Err(Malformed("it has a CR without an LF"));
+    }
+
+    const USUAL: usize = 100;
+    let mut usual = [httparse::EMPTY_HEADER; USUAL];
+    let mut unusual;
+    let fields = match usual.get_mut(..limits.fields) {
+        Some(fields) => fields,
+        None => {
+            // No head has more fields than it has bytes.
+            unusual = vec![httparse::EMPTY_HEADER; limits.fields.min(head.len())];
+            &mut unusual[..]
+        }
+    };
+    let mut parsed = httparse::Request::new(fields);
+    match parsed.parse(head) {
+        // Both must see its end in the same place.
+        Ok(httparse::Status::Complete(length)) if length == head.len() => {}
+        Ok(_) => return Err(Malformed("it is unclear where it ends")),
+        Err(error) => return Err(parse_error(error, head, limits)),
+    }
+    // Both are there once a request is complete.
+    let (method, target) = (
+        parsed.method.unwrap_or_default(),
+        parsed.path.unwrap_or_default(),
+    );
+    if target.len() > limits.target {
+        return Err(TargetTooLong(limits.target));
+    }
+    let version = match parsed.version {
+        Some(1) => Version::HTTP_11,
+        _ => Version::HTTP_10,
+    };
+    let method = Method::from_bytes(method.as_bytes())
+        .map_err(|_| Malformed("its method is not a valid one"))?;
+    let uri = parse_target(target, &method)?;
+
+    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
+    for field in parsed.headers {
+        let name = HeaderName::from_bytes(field.name.as_bytes())
+            .map_err(|_| Malformed("it has a header field without a proper name"))?;
+        let value = HeaderValue::from_bytes(field.value)
+            .map_err(|_| Malformed("it has a header field without a proper value"))?;
+        headers
+            .try_append(name, value)
+            .map_err(|_| TooManyFields(limits.fields))?;
+    }
+    check_host(&headers, version)?;
+    let body = body_length(&headers, version)?;
+
+    let mut request = Request::new(());
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.version_mut() = version;
+    *request.headers_mut() = headers;
+    Ok(RequestHead { request, body })
+}
+
+fn parse_error(error: httparse::Error, head: &[u8], limits: &HeadLimits) -> RequestHeadError {
+    match error {
+        httparse::Error::TooManyHeaders => TooManyFields(limits.fields),
+        httparse::Error::HeaderName => Malformed("it has a header field without a proper name"),
+        httparse::Error::HeaderValue => Malformed("it has a header field without a proper value"),
+        httparse::Error::NewLine => Malformed("it has a line that does not end properly"),
+        httparse::Error::Version if is_other_version(head) => UnknownVersion,
+        _ => Malformed("its first line is not METHOD target HTTP/1.1"),
+    }
+}
+
+/// Whether the request line is as it should be but for its version, which is one that is not
+/// spoken here ([RFC 9112 section 2.3](https://www.rfc-editor.org/rfc/rfc9112#section-2.3)).
+fn is_other_version(head: &[u8]) -> bool {
+    let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    // The method and the target are without spaces, and stand before the version: they were parsed.
+    let version = line.splitn(3, |&byte| byte == b' ').nth(2);
+    version
+        .and_then(|version| version.strip_prefix(b"HTTP/"))
+        .is_some_and(|number| {
+            matches!(number, [major, b'.', minor]
+                if major.is_ascii_digit() && minor.is_ascii_digit())
+        })
+}
+
+/// The forms of a target
+/// ([RFC 9112 section 3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2)).
+fn parse_target(target: &str, method: &Method) -> Result<Uri, RequestHeadError> {
+    const WRONG: RequestHeadError = Malformed("its target is not a valid one");
+    // `Uri` would drop a fragment without a word.
+    if target.contains('#') {
+        return Err(Malformed("its target has a fragment"));
+    }
+    let uri: Uri = target.parse().map_err(|_| WRONG)?;
+    let authority = uri
+        .authority()
+        .and_then(|authority| host_and_port(authority.as_str()));
+    let is_proper = if *method == Method::CONNECT {
+        uri.scheme().is_none() && matches!(authority, Some((_, Some(_))))
+    } else if target == "*" {
+        *method == Method::OPTIONS
+    } else if target.starts_with('/') {
+        true
+    } else {
+        matches!(uri.scheme_str(), Some("http" | "https")) && authority.is_some()
+    };
+    if is_proper { Ok(uri) } else { Err(WRONG) }
+}
+
+/// An HTTP/1.1 request has exactly one valid `Host`, an HTTP/1.0 one at most one
+/// ([RFC 9112 section 3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2)).
+fn check_host(headers: &HeaderMap, version: Version) -> Result<(), RequestHeadError> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) if version == Version::HTTP_10 => Ok(()),
+        (None, _) => Err(Malformed("it has no Host field")),
+        (Some(_), Some(_)) => Err(Malformed("it has more than one Host field")),
+        (Some(host), None) => match host.to_str().ok().and_then(host_and_port) {
+            Some(_) => Ok(()),
+            None => Err(Malformed("its Host field is not a host and a port")),
+        },
+    }
+}
+
+/// A host, and a port if any.
+///
+/// [RFC 3986 section 3.2](https://www.rfc-editor.org/rfc/rfc3986#section-3.2) allows more: a user,
+/// a colon without a port, and in a name commas, parentheses and percent signs. No host is called
+/// so, and what is read from such a name differs: `a,b` may well be two fields that became one.
+fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
+    let (host, port) = match authority.rsplit_once(':') {
+        // A colon within the brackets is the address's own.
+        Some((host, port)) if !port.ends_with(']') => (host, Some(parse_port(port)?)),
+        _ => (authority, None),
+    };
+    let is_host = match host.strip_prefix('[') {
+        Some(address) => address
+            .strip_suffix(']')
+            .is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
+        None => !host.is_empty() && host.bytes().all(is_name_byte),
+    };
+    is_host.then_some((host, port))
+}
+
+/// Of a registered name or of an IPv4 address.
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}
+
+fn parse_port(text: &str) -> Option<u16> {
+    parse_number(text.as_bytes())?.try_into().ok()
+}
+
+/// The framing of the body, as long as there is no doubt about it
+/// ([RFC 9112 section 6.3](https://www.rfc-editor.org/rfc/rfc9112#section-6.3)).
+fn body_length(headers: &HeaderMap, version: Version) -> Result<BodyLength, RequestHeadError> {
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        if version == Version::HTTP_10 {
+            return Err(Malformed("HTTP/1.0 has no Transfer-Encoding"));
+        }
+        if headers.contains_key(header::CONTENT_LENGTH) {
+            return Err(Malformed(
+                "it has both Transfer-Encoding and Content-Length",
+            ));
+        }
+        return check_codings(headers).map(|()| BodyLength::Chunked);
+    }
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    match (lengths.next(), lengths.next()) {
+        (None, _) => Ok(BodyLength::None),
+        (Some(_), Some(_)) => Err(Malformed("it has more than one Content-Length field")),
+        (Some(length), None) => match parse_number(length.as_bytes()) {
+            Some(0) => Ok(BodyLength::None),
+            Some(length) => Ok(BodyLength::Exact(length)),
+            None => Err(Malformed("its Content-Length is not a number")),
+        },
+    }
+}
+
+/// Digits and nothing else; Rust's own numbers may have a sign.
+fn parse_number(text: &[u8]) -> Option<u64> {
+    let digits = text.iter().all(u8::is_ascii_digit);
+    str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()
+}
+
+/// The one transfer coding that is known here is `chunked`, once and by itself.
+fn check_codings(headers: &HeaderMap) -> Result<(), RequestHeadError> {
+    let mut codings = Vec::new();
+    for value in headers.get_all(header::TRANSFER_ENCODING) {
+        let value = value.to_str().map_err(|_| UnknownTransferCoding)?;
+        codings.extend(value.split(',').map(str::trim));
+    }
+    if codings.contains(&"") {
+        return Err(Malformed(
+            "its Transfer-Encoding is empty, or has an empty element",
+        ));
+    }
+    let is_chunked = |coding: &&str| coding.eq_ignore_ascii_case("chunked");
+    match codings.iter().position(is_chunked) {
+        Some(0) if codings.len() == 1 => Ok(()),
+        Some(at) if at + 1 < codings.len() => Err(Malformed(
+            "chunked is not the last transfer coding, or not the only time",
+        )),
+        _ => Err(UnknownTransferCoding),
+    }
+}

@@ -1,0 +1,276 @@
+//! Callbacks that run exactly once when a connection is over.
+
+use std::{
+    fmt, mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use super::CloseReason;
+
+type Callback = Box<dyn FnOnce(&CloseReason) + Send>;
+
+/// A handler's place for what is to happen when its connection is over.
+///
+/// Each callback runs exactly once, in the order of adding, with the [`CloseReason`], whatever
+/// ended the connection: the stream's end, the client, a time-out, an error, a panic, a shutdown.
+/// By then the handler's stream has been dropped and the socket is closed. A panic in one
+/// callback does not keep the others from running.
+///
+/// Clones are handles to the same connection. Callbacks run on the connection's task: they should
+/// be quick and must not block.
+///
+/// ```
+/// use sse_core::lifecycle::{CleanUpOwner, CloseReason};
+///
+/// let owner = CleanUpOwner::new(); // a connection has one
+/// let clean_up = owner.handle(); // its handler gets this
+///
+/// let (log, told) = std::sync::mpsc::channel();
+/// clean_up.add(move |reason| log.send(reason.to_string()).unwrap());
+///
+/// owner.run(CloseReason::ClientWentAway);
+/// assert_eq!(told.recv().unwrap(), "the client went away");
+/// ```
+#[derive(Clone)]
+pub struct CleanUp {
+    shared: Arc<Mutex<State>>,
+}
+
+/// The connection's side of [`CleanUp`]: it runs the callbacks, at the latest when it is dropped.
+///
+/// Whoever serves connections without [`server::Connection`](crate::server::Connection) holds one
+/// of these for as long as the connection lasts.
+pub struct CleanUpOwner {
+    handle: CleanUp,
+}
+
+/// Names a callback, to take it back with [`CleanUp::remove`]. No two callbacks of a process have
+/// the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CallbackId(u64);
+
+impl CallbackId {
+    fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+enum State {
+    Pending(Vec<(CallbackId, Callback)>),
+    /// The connection is over; what is added now runs at once.
+    Over(CloseReason),
+}
+
+impl CleanUp {
+    /// Has `callback` run once, when the connection is over. When it is over already, `callback`
+    /// runs now, on the caller's thread, before `add` returns.
+    pub fn add(&self, callback: impl FnOnce(&CloseReason) + Send + 'static) -> CallbackId {
+        let id = CallbackId::next();
+        let reason = match &mut *self.lock() {
+            State::Pending(callbacks) => {
+                callbacks.push((id, Box::new(callback)));
+                return id;
+            }
+            State::Over(reason) => reason.clone(),
+        };
+        run(Box::new(callback), &reason);
+        id
+    }
+
+    /// Takes a callback back: it will not run. Says whether it was still there; it is not once it
+    /// has run, has been taken back before, or belongs to another connection.
+    pub fn remove(&self, id: CallbackId) -> bool {
+        let callback = match &mut *self.lock() {
+            State::Pending(callbacks) => callbacks
+                .iter()
+                .position(|(other, _)| *other == id)
+                .map(|index| callbacks.remove(index)),
+            State::Over(_) => None,
+        };
+        // What the callback holds is dropped here, when the lock is free again.
+        callback.is_some()
+    }
+
+    /// Why the connection ended, once it has.
+    #[must_use]
+    pub fn reason(&self) -> Option<CloseReason> {
+        match &*self.lock() {
+            State::Pending(_) => None,
+            State::Over(reason) => Some(reason.clone()),
+        }
+    }
+
+    /// No callback runs under the lock, so that nothing can be half-done behind a poisoned one.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CleanUpOwner {
+    /// An owner with no callbacks yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            handle: CleanUp {
+                shared: Arc::new(Mutex::new(State::Pending(Vec::new()))),
+            },
+        }
+    }
+
+    /// The handle for the handler.
+    #[must_use]
+    pub fn handle(&self) -> CleanUp {
+        self.handle.clone()
+    }
+
+    /// Runs every callback, in the order of adding.
+    pub fn run(self, reason: CloseReason) {
+        self.run_once(reason);
+    }
+
+    /// What [`run`](Self::run) does, for an owner inside something that still lives.
+    pub(crate) fn run_once(&self, reason: CloseReason) {
+        let before = {
+            let mut state = self.handle.lock();
+            match &*state {
+                State::Over(_) => return,
+                State::Pending(_) => mem::replace(&mut *state, State::Over(reason.clone())),
+            }
+        };
+        if let State::Pending(callbacks) = before {
+            for (_, callback) in callbacks {
+                run(callback, &reason);
+            }
+        }
+    }
+}
+
+impl Default for CleanUpOwner {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Nobody named a reason: whoever drove the connection was dropped.
+impl Drop for CleanUpOwner {
+    fn drop(&mut self) {
+        self.run_once(CloseReason::TaskDropped);
+    }
+}
+
+/// The panic hook has reported a panic by the time it is caught here.
+fn run(callback: Callback, reason: &CloseReason) {
+    let _ = catch_unwind(AssertUnwindSafe(|| callback(reason)));
+}
+
+impl fmt::Debug for CleanUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("CleanUp");
+        match &*self.lock() {
+            State::Pending(callbacks) => debug.field("callbacks", &callbacks.len()),
+            State::Over(reason) => debug.field("reason", reason),
+        };
+        debug.finish()
+    }
+}
+
+impl fmt::Debug for CleanUpOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CleanUpOwner").field(&self.handle).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Log = Arc<Mutex<Vec<String>>>;
+
+    fn note(log: &Log, name: &'static str) -> impl FnOnce(&CloseReason) + Send + 'static {
+        let log = log.clone();
+        move |reason| log.lock().unwrap().push(format!("{name}: {reason}"))
+    }
+
+    fn lines(log: &Log) -> Vec<String> {
+        log.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn callbacks_run_once_in_order_and_are_told_why() {
+        let (owner, log) = (CleanUpOwner::new(), Log::default());
+        owner.handle().add(note(&log, "a"));
+        owner.handle().add(note(&log, "b"));
+        assert_eq!(owner.handle().reason(), None);
+        owner.run(CloseReason::StreamEnded);
+        assert_eq!(lines(&log), ["a: the stream ended", "b: the stream ended"]);
+    }
+
+    #[test]
+    fn a_dropped_owner_runs_them_too() {
+        let (owner, log) = (CleanUpOwner::new(), Log::default());
+        let handle = owner.handle();
+        handle.add(note(&log, "a"));
+        drop(owner);
+        assert_eq!(handle.reason(), Some(CloseReason::TaskDropped));
+        assert_eq!(lines(&log), ["a: the connection's task was dropped"]);
+    }
+
+    #[test]
+    fn a_panic_does_not_stop_the_others() {
+        let (owner, log) = (CleanUpOwner::new(), Log::default());
+        owner.handle().add(|_| panic!("expected in this test"));
+        owner.handle().add(note(&log, "b"));
+        owner.run(CloseReason::Shutdown);
+        assert_eq!(lines(&log), ["b: the server was shut down"]);
+    }
+
+    #[test]
+    fn what_is_added_after_the_end_runs_at_once() {
+        let (owner, log) = (CleanUpOwner::new(), Log::default());
+        let handle = owner.handle();
+        owner.run(CloseReason::ClientWentAway);
+        let id = handle.add(note(&log, "late"));
+        assert_eq!(lines(&log), ["late: the client went away"]);
+        assert!(!handle.remove(id));
+    }
+
+    #[test]
+    fn a_callback_may_add_another() {
+        let (owner, log) = (CleanUpOwner::new(), Log::default());
+        let handle = owner.handle();
+        let (inner, note) = (handle.clone(), note(&log, "inner"));
+        handle.add(move |_| {
+            inner.add(note);
+        });
+        owner.run(CloseReason::StreamEnded);
+        assert_eq!(lines(&log), ["inner: the stream ended"]);
+    }
+
+    #[test]
+    fn a_callback_that_was_taken_back_does_not_run() {
+        let (owner, log) = (CleanUpOwner::new(), Log::default());
+        let handle = owner.handle();
+        let a = handle.add(note(&log, "a"));
+        handle.add(note(&log, "b"));
+        assert!(handle.remove(a));
+        assert!(!handle.remove(a));
+        owner.run(CloseReason::StreamEnded);
+        assert_eq!(lines(&log), ["b: the stream ended"]);
+    }
+
+    #[test]
+    fn what_a_callback_holds_is_freed_once_it_is_over() {
+        let owner = CleanUpOwner::new();
+        let (handle, held) = (owner.handle(), Arc::new(()));
+        // A callback that holds its own connection's handle is no leak.
+        let (own, copy) = (handle.clone(), held.clone());
+        handle.add(move |_| drop((own, copy)));
+        drop(owner);
+        assert_eq!(Arc::strong_count(&held), 1);
+    }
+}

@@ -1,0 +1,94 @@
+//! Why a connection ended.
+
+use core::fmt;
+
+use ::http::StatusCode;
+
+use crate::Text;
+
+/// Why a connection ended. Clean-up callbacks are told.
+///
+/// The [`Display`](fmt::Display) form is a clause that reads well in a log line: "the client went
+/// away".
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The handler's stream ended, and everything it yielded was sent.
+    StreamEnded,
+    /// A whole response that is not an event stream was sent: a page, say, or a handler's refusal.
+    ResponseSent,
+    /// The client closed the connection or its sending half, or the network reset it.
+    ClientWentAway,
+    /// The request could not be served, and the client was told so with this status.
+    Refused(StatusCode),
+    /// A deadline passed; the timer says which.
+    TimedOut(Timer),
+    /// The client took events more slowly than its topic keeps them.
+    SlowConsumer,
+    /// The handler's stream failed, or yielded something that cannot be sent. The text is the
+    /// error's.
+    StreamError(Text),
+    /// The handler or its stream panicked.
+    HandlerPanicked,
+    /// The server was shut down before the stream ended.
+    Shutdown,
+    /// The connection was dropped before it was over: its task was cancelled, or the runtime
+    /// under it was shut down.
+    TaskDropped,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StreamEnded => f.write_str("the stream ended"),
+            Self::ResponseSent => f.write_str("the response was sent"),
+            Self::ClientWentAway => f.write_str("the client went away"),
+            Self::Refused(status) => write!(f, "the request was refused with {status}"),
+            Self::TimedOut(timer) => write!(f, "{timer}"),
+            Self::SlowConsumer => f.write_str("the client was too slow for its topic"),
+            Self::StreamError(error) => write!(f, "the stream failed: {error}"),
+            Self::HandlerPanicked => f.write_str("the handler panicked"),
+            Self::Shutdown => f.write_str("the server was shut down"),
+            Self::TaskDropped => f.write_str("the connection's task was dropped"),
+        }
+    }
+}
+
+/// The deadlines of a server connection, each settable in [`server::Config`](crate::server::Config).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Timer {
+    /// The whole request head, from the moment of accepting.
+    Head,
+    /// The handler's answer, from the moment the request head was complete.
+    Respond,
+    /// Any progress in writing, while there is something to write.
+    Stall,
+    /// Everything after the stream's end: writing what is queued and closing.
+    Drain,
+    /// An idle stream's next keep-alive comment. It never ends a connection.
+    KeepAlive,
+}
+
+impl Timer {
+    /// Every timer there is.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Head,
+        Self::Respond,
+        Self::Stall,
+        Self::Drain,
+        Self::KeepAlive,
+    ];
+}
+
+impl fmt::Display for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Head => "the request head was not complete in time",
+            Self::Respond => "the handler did not answer in time",
+            Self::Stall => "the client took no bytes for too long",
+            Self::Drain => "the last bytes could not be delivered in time",
+            Self::KeepAlive => "the stream was idle",
+        })
+    }
+}

@@ -1,0 +1,15 @@
+//! How a connection ends: why, by which timer, and what runs afterwards.
+//!
+//! This is the one place that knows. A connection holds a [`CleanUpOwner`], its handler a
+//! [`CleanUp`]; whatever ends the connection names the [`CloseReason`], and if nothing does, the
+//! owner's own end does.
+
+mod clean_up;
+mod close_reason;
+mod shutdown;
+mod timers;
+
+pub use clean_up::{CallbackId, CleanUp, CleanUpOwner};
+pub use close_reason::{CloseReason, Timer};
+pub use shutdown::{Shutdown, ShutdownSignal};
+pub(crate) use timers::Timers;

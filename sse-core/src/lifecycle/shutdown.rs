@@ -1,0 +1,188 @@
+//! The server's shutdown, as handlers see it coming.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use crate::wake::{SlotId, WakerSet};
+
+/// Tells a handler that the server is about to shut down, while there is time for last words.
+///
+/// It is a future that is ready once the shutdown has begun, and can be asked at any time. From
+/// then on streams have until the server's shutdown deadline to end by themselves.
+///
+/// ```
+/// use sse_core::lifecycle::Shutdown;
+///
+/// let shutdown = Shutdown::new(); // the server has one
+/// let signal = shutdown.signal(); // a handler gets this
+/// assert!(!signal.has_begun());
+/// shutdown.begin();
+/// assert!(signal.has_begun());
+/// ```
+pub struct ShutdownSignal {
+    shared: Arc<Shared>,
+    slot: Option<SlotId>,
+}
+
+/// The server's side of [`ShutdownSignal`]. Clones are the same shutdown.
+#[derive(Clone, Default)]
+pub struct Shutdown {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    begun: AtomicBool,
+    waiting: Mutex<WakerSet>,
+}
+
+impl Shared {
+    /// No foreign code runs under the lock, so that a poisoned one hides nothing half-done.
+    fn waiting(&self) -> MutexGuard<'_, WakerSet> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Acquire)
+    }
+}
+
+impl Shutdown {
+    /// A shutdown that has not begun.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The shutdown begins: everyone who waits for it is woken. Does nothing the second time.
+    pub fn begin(&self) {
+        self.shared.begun.store(true, Ordering::Release);
+        let wakers = self.shared.waiting().take_all();
+        wakers.into_iter().for_each(std::task::Waker::wake);
+    }
+
+    /// Whether it has begun.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.shared.has_begun()
+    }
+
+    /// A signal for someone who wants to know.
+    #[must_use]
+    pub fn signal(&self) -> ShutdownSignal {
+        ShutdownSignal {
+            shared: self.shared.clone(),
+            slot: None,
+        }
+    }
+}
+
+impl ShutdownSignal {
+    /// Whether the shutdown has begun.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.shared.has_begun()
+    }
+}
+
+impl Future for ShutdownSignal {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if this.has_begun() {
+            return Poll::Ready(());
+        }
+        let before = this.shared.waiting().register(&mut this.slot, cx.waker());
+        drop(before);
+        // It may have begun between the look and the registration.
+        if this.has_begun() {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+}
+
+impl Clone for ShutdownSignal {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            slot: None,
+        }
+    }
+}
+
+impl Drop for ShutdownSignal {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            let waker = self.shared.waiting().remove(slot);
+            drop(waker);
+        }
+    }
+}
+
+impl fmt::Debug for Shutdown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shutdown")
+            .field("begun", &self.has_begun())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ShutdownSignal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShutdownSignal")
+            .field("begun", &self.has_begun())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::AtomicUsize,
+        task::{Wake, Waker},
+    };
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn everyone_who_waits_is_woken_once() {
+        let (shutdown, count) = (Shutdown::new(), Arc::new(Count::default()));
+        let waker = Waker::from(count.clone());
+        let mut cx = Context::from_waker(&waker);
+
+        let mut gone = shutdown.signal();
+        assert!(Pin::new(&mut gone).poll(&mut cx).is_pending());
+        drop(gone);
+        let mut signals = [shutdown.signal(), shutdown.signal()];
+        for signal in &mut signals {
+            assert!(Pin::new(&mut *signal).poll(&mut cx).is_pending());
+            assert!(Pin::new(&mut *signal).poll(&mut cx).is_pending());
+        }
+
+        shutdown.begin();
+        shutdown.begin();
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+        for signal in &mut signals {
+            assert!(Pin::new(signal).poll(&mut cx).is_ready());
+        }
+    }
+}

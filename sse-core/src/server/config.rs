@@ -1,0 +1,67 @@
+//! The bounds of a server connection.
+
+use std::time::Duration;
+
+use crate::http::HeadLimits;
+
+/// The bounds of a server connection: every wait and every buffer has one.
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_core::server::Config;
+///
+/// let mut config = Config::default();
+/// config.keep_alive = Some(Duration::from_secs(5));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// How long the whole request head may take, from the moment of accepting. 10 s by default.
+    /// A client that has sent part of one by then is answered 408; one that never said anything
+    /// is closed without an answer.
+    pub head_timeout: Duration,
+    /// How long the handler may take to answer, from the moment the head was complete. 30 s by
+    /// default; then the client is answered 503.
+    pub respond_timeout: Duration,
+    /// How long a write may make no progress at all, and how long written bytes may go without an
+    /// acknowledgement, where the transport can tell (TCP on Linux can). 30 s by default; then
+    /// the connection is cut.
+    pub stall_timeout: Duration,
+    /// How long everything after the stream's end may take: delivering what is queued and closing.
+    /// 30 s by default; then the connection is cut.
+    pub drain_timeout: Duration,
+    /// How long, after an answer that did not wait for the whole request, to go on reading what
+    /// the client is still sending, so that the answer is not lost to a reset. 1 s by default.
+    pub linger_timeout: Duration,
+    /// How many such bytes to read and throw away. 256 KiB by default; then the connection is
+    /// closed.
+    pub linger_limit: usize,
+    /// After how much idle time a stream sends a comment, so that proxies leave the connection
+    /// alone and a client that vanished without a word is found out: it acknowledges no bytes,
+    /// and the stall timeout passes. 15 s by default, at least 10 ms, `None` for never.
+    pub keep_alive: Option<Duration>,
+    /// How many queued bytes are enough: at or above it [`send`] takes no event, and the
+    /// handler's stream is not polled. 64 KiB by default. The queue holds at most this much and
+    /// one event more.
+    ///
+    /// [`send`]: super::Connection::send
+    pub high_water_mark: usize,
+    /// The bounds of a request head: 16 KiB, 100 field lines, a target of 8 KiB by default.
+    pub head_limits: HeadLimits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            head_timeout: Duration::from_secs(10),
+            respond_timeout: Duration::from_secs(30),
+            stall_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(30),
+            linger_timeout: Duration::from_secs(1),
+            linger_limit: 256 * 1024,
+            keep_alive: Some(Duration::from_secs(15)),
+            high_water_mark: 64 * 1024,
+            head_limits: HeadLimits::default(),
+        }
+    }
+}

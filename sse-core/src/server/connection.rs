@@ -1,0 +1,624 @@
+//! The machine: what comes in, what it does in this phase, what is to be done next.
+
+use std::{
+    io, mem,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use ::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
+use bytes::Bytes;
+
+use super::{
+    Config, Phase, RespondError, SendError, Transmit, WrongPhase,
+    output::{Delimiting, Output},
+    phase::Input,
+};
+use crate::{
+    Comment, Event,
+    http::{BodyLength, Framing, RequestHead, RequestHeadReader, encode_response_head},
+    lifecycle::{CleanUp, CleanUpOwner, CloseReason, Timer, Timers},
+};
+
+/// One accepted socket: a request head in, a response out, which may be an event stream.
+///
+/// See the [module](super) for the classes of methods and an example. Clean-up callbacks run when
+/// the connection is dropped, which is the time to have closed the socket.
+#[derive(Debug)]
+pub struct Connection {
+    phase: Phase,
+    config: Arc<Config>,
+    clock: Clock,
+    timers: Timers,
+    /// Present while the head is being received.
+    head: Option<Box<RequestHeadReader>>,
+    request: RequestFacts,
+    output: Output,
+    /// Why the connection ends, from the moment that it does.
+    reason: Option<CloseReason>,
+    input: InputState,
+    news: News,
+    clean_up: CleanUpOwner,
+}
+
+/// What the machine has to tell, from [`Connection::poll_event`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectionEvent {
+    /// The request head is complete: [`respond`](Connection::respond) to it.
+    Request(Box<RequestHead>),
+    /// Everything is transmitted: shut the socket's sending side down, then call
+    /// [`output_ended`](Connection::output_ended).
+    EndOutput,
+    /// It is over: close the socket, then drop the connection. Comes exactly once, and last.
+    Closed(CloseReason),
+}
+
+/// The body of a response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// Events, sent one by one.
+    EventStream,
+    /// These bytes and no more.
+    Whole(Bytes),
+}
+
+/// A moment that is known on both clocks, so that every later one is, too.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    instant: Instant,
+    date: SystemTime,
+}
+
+impl Clock {
+    fn date(&self, now: Instant) -> SystemTime {
+        let passed = now.saturating_duration_since(self.instant);
+        self.date.checked_add(passed).unwrap_or(self.date)
+    }
+}
+
+/// What the response depends on.
+#[derive(Clone, Copy, Debug)]
+struct RequestFacts {
+    version: Version,
+    is_head: bool,
+}
+
+/// What is known of the peer's sending side.
+#[derive(Clone, Copy, Debug)]
+struct InputState {
+    /// It has ended.
+    ended: bool,
+    /// The client may still be sending what the response did not wait for.
+    expected: bool,
+    /// How many bytes of that have come since the output ended.
+    discarded: usize,
+}
+
+/// What [`Connection::poll_event`] has not told yet.
+#[derive(Debug, Default)]
+struct News {
+    request: Option<Box<RequestHead>>,
+    end_output: EndOutput,
+    closed: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum EndOutput {
+    #[default]
+    NotYet,
+    Told,
+    Done,
+}
+
+impl Connection {
+    /// A connection that was accepted `now`. `date` is the same moment on the wall clock, for the
+    /// `Date` field of responses.
+    #[must_use]
+    pub fn new(now: Instant, date: SystemTime, config: Arc<Config>) -> Self {
+        let mut timers = Timers::default();
+        timers.set(Timer::Head, now.checked_add(config.head_timeout));
+        Self {
+            phase: Phase::Head,
+            clock: Clock { instant: now, date },
+            timers,
+            head: Some(Box::new(RequestHeadReader::new(config.head_limits))),
+            request: RequestFacts {
+                version: Version::HTTP_11,
+                is_head: false,
+            },
+            output: Output::new(),
+            reason: None,
+            input: InputState {
+                ended: false,
+                expected: true,
+                discarded: 0,
+            },
+            news: News::default(),
+            clean_up: CleanUpOwner::new(),
+            config,
+        }
+    }
+
+    // ---- getters ----
+
+    /// What the connection is doing.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Whether [`send`](Self::send) would take an event: the event stream is open, and less is
+    /// queued than the high-water mark.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.phase == Phase::Streaming && self.output.queued() < self.config.high_water_mark
+    }
+
+    /// How many bytes are queued, without their transfer framing.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.output.queued()
+    }
+
+    /// The place for clean-up callbacks: they run when this connection is dropped.
+    #[must_use]
+    pub fn clean_up(&self) -> CleanUp {
+        self.clean_up.handle()
+    }
+
+    // ---- what the world did ----
+
+    /// Bytes arrived. Bytes after the request head are not a second request: they are thrown away.
+    pub fn handle_input(&mut self, now: Instant, mut input: &[u8]) {
+        if let Some(reader) = &mut self.head {
+            match reader.read(&mut input) {
+                Ok(None) => return,
+                Ok(Some(head)) => self.on_request(now, head),
+                Err(error) => {
+                    let (status, text) = (error.status(), error.to_string());
+                    self.refuse(
+                        now,
+                        Input::BadRequest,
+                        status,
+                        text,
+                        CloseReason::Refused(status),
+                    );
+                }
+            }
+        }
+        if self.news.end_output == EndOutput::Done {
+            self.input.discarded = self.input.discarded.saturating_add(input.len());
+            if self.input.discarded > self.config.linger_limit {
+                self.input.expected = false;
+                self.check_over();
+            }
+        }
+    }
+
+    /// The peer's sending side ended. Before the response is out this means that the client went
+    /// away, and so does a client that closed only its sending half.
+    pub fn handle_eof(&mut self, _now: Instant) {
+        self.input.ended = true;
+        match self.phase.after(Input::Eof) {
+            Some(Phase::Closed) => self.cut(CloseReason::ClientWentAway),
+            _ => self.check_over(),
+        }
+    }
+
+    /// The transport failed: nothing can be read or written any more. With
+    /// [`io::ErrorKind::TimedOut`] it was the transport that found a stall, otherwise the client
+    /// went away.
+    pub fn handle_transport_error(&mut self, _now: Instant, kind: io::ErrorKind) {
+        if self.phase.after(Input::TransportError).is_some() {
+            self.cut(match kind {
+                io::ErrorKind::TimedOut => CloseReason::TimedOut(Timer::Stall),
+                _ => CloseReason::ClientWentAway,
+            });
+        }
+    }
+
+    /// Time passed. Does nothing for a deadline that is still ahead of `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.pop_expired(now) {
+            match timer {
+                Timer::Head => self.on_head_timeout(now),
+                Timer::Respond => self.refuse(
+                    now,
+                    Input::RespondTimeout,
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "The server took too long to answer. Try again later.".into(),
+                    CloseReason::TimedOut(timer),
+                ),
+                Timer::Stall => self.on_deadline(Input::StallTimeout, timer),
+                Timer::Drain => self.on_deadline(Input::DrainTimeout, timer),
+                Timer::KeepAlive => self.on_idle(now),
+            }
+        }
+    }
+
+    // ---- what the application wants ----
+
+    /// Answers the request. With [`Body::EventStream`] the stream is open from here on, unless
+    /// the request or the status allows no body (`HEAD`, 204, 205, 304); look at
+    /// [`phase`](Self::phase).
+    ///
+    /// A [whole](Body::Whole) response may come before the request: an overloaded server does not
+    /// wait for it to say so. What the client is sending is then read for a while and thrown
+    /// away, so that the answer reaches it.
+    ///
+    /// An event stream gets `content-type: text/event-stream`,
+    /// `cache-control: no-cache, no-transform` and `x-accel-buffering: no` where the response has
+    /// no such field of its own. `date`, `connection: close` and the framing of the body are
+    /// the connection's: fields of the response that contradict them are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`RespondError::WrongPhase`] where the response was given already, or where the request is
+    /// not there yet and the body is an event stream;
+    /// [`RespondError::InterimStatus`] for a 1xx status.
+    pub fn respond(&mut self, now: Instant, response: Response<Body>) -> Result<(), RespondError> {
+        let (mut head, body) = response.into_parts();
+        let input = match body {
+            Body::EventStream if self.may_have_body(head.status) => Input::RespondStream,
+            _ => Input::RespondWhole,
+        };
+        let next = self.phase.allow("respond", input)?;
+        if head.status.is_informational() {
+            return Err(RespondError::InterimStatus(head.status));
+        }
+        if body == Body::EventStream {
+            add_stream_fields(&mut head.headers);
+        }
+        self.begin_output(now, &head.status, &head.headers, body);
+        self.timers.stop(Timer::Respond);
+        match next {
+            Phase::Streaming => {
+                self.phase = next;
+                self.arm_keep_alive(now);
+                self.arm_stall(now);
+            }
+            _ if self.head.take().is_some() => {
+                self.drain(now, next, CloseReason::Refused(head.status));
+            }
+            _ => self.drain(now, next, CloseReason::ResponseSent),
+        }
+        Ok(())
+    }
+
+    /// Queues an event.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Full`] at the high-water mark; [`SendError::WrongPhase`] where no event stream
+    /// is open. The event was not queued then.
+    pub fn send(&mut self, now: Instant, event: &Event) -> Result<(), SendError> {
+        self.queue("send", now, |events| event.encode(events))
+    }
+
+    /// Queues a comment.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send).
+    pub fn comment(&mut self, now: Instant, comment: &Comment) -> Result<(), SendError> {
+        self.queue("comment", now, |events| comment.encode(events))
+    }
+
+    /// The stream has ended: what is queued is delivered, the body ends properly, and the
+    /// connection closes with [`CloseReason::StreamEnded`].
+    ///
+    /// # Errors
+    ///
+    /// [`WrongPhase`] where no event stream is open.
+    pub fn finish(&mut self, now: Instant) -> Result<(), WrongPhase> {
+        let next = self.phase.allow("finish", Input::Finish)?;
+        self.output.finish();
+        self.drain(now, next, CloseReason::StreamEnded);
+        Ok(())
+    }
+
+    /// The handler or its stream failed, for this reason. Before the response is out, the answer
+    /// is a 500. An open stream breaks off: what is queued is delivered, but an HTTP/1.1 body
+    /// does not end properly, so that the client can tell.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongPhase`] where no response is under way.
+    pub fn abort(&mut self, now: Instant, reason: CloseReason) -> Result<(), WrongPhase> {
+        let next = self.phase.allow("abort", Input::Abort)?;
+        if self.phase == Phase::Responding {
+            self.refuse(
+                now,
+                Input::Abort,
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The server failed to answer.".into(),
+                reason,
+            );
+        } else {
+            self.output.break_off();
+            self.drain(now, next, reason);
+        }
+        Ok(())
+    }
+
+    /// Ends the connection at once: nothing more is transmitted. `reason` is the reason that
+    /// counts, unless the connection was ending for another one already.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongPhase`] where it is over already.
+    pub fn close(&mut self, _now: Instant, reason: CloseReason) -> Result<(), WrongPhase> {
+        self.phase.allow("close", Input::Close)?;
+        self.cut(reason);
+        Ok(())
+    }
+
+    // ---- what the caller must do next ----
+
+    /// The bytes to write now, for one vectored write. Say with
+    /// [`transmitted`](Self::transmitted) how many of them were written.
+    pub fn poll_transmit(&mut self) -> Transmit<'_> {
+        self.output.poll_transmit()
+    }
+
+    /// The first `n` bytes of [`poll_transmit`](Self::poll_transmit) were written.
+    pub fn transmitted(&mut self, now: Instant, n: usize) {
+        if n == 0 {
+            return;
+        }
+        self.output.transmitted(n);
+        self.timers.stop(Timer::Stall);
+        self.arm_stall(now);
+        if self.phase == Phase::Streaming {
+            self.arm_keep_alive(now);
+        }
+    }
+
+    /// The sending side was shut down, as [`ConnectionEvent::EndOutput`] asked.
+    pub fn output_ended(&mut self, now: Instant) {
+        if self.news.end_output != EndOutput::Told {
+            return;
+        }
+        self.news.end_output = EndOutput::Done;
+        let linger = now.checked_add(self.config.linger_timeout);
+        let drain = self.timers.get(Timer::Drain);
+        self.timers
+            .set(Timer::Drain, drain.into_iter().chain(linger).min());
+        self.check_over();
+    }
+
+    /// What happened that the caller should know, oldest first.
+    pub fn poll_event(&mut self) -> Option<ConnectionEvent> {
+        if let Some(request) = self.news.request.take() {
+            return Some(ConnectionEvent::Request(request));
+        }
+        if self.phase == Phase::Draining
+            && self.news.end_output == EndOutput::NotYet
+            && self.output.is_over()
+        {
+            self.news.end_output = EndOutput::Told;
+            return Some(ConnectionEvent::EndOutput);
+        }
+        if self.phase == Phase::Closed && !mem::replace(&mut self.news.closed, true) {
+            let reason = self.reason.clone().unwrap_or(CloseReason::TaskDropped);
+            return Some(ConnectionEvent::Closed(reason));
+        }
+        None
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), if nothing happens before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    // ---- inside ----
+
+    fn on_request(&mut self, now: Instant, head: RequestHead) {
+        let Some(next) = self.phase.after(Input::Request) else {
+            return;
+        };
+        self.phase = next;
+        self.head = None;
+        self.request = RequestFacts {
+            version: head.request.version(),
+            is_head: head.request.method() == Method::HEAD,
+        };
+        self.input.expected = head.body != BodyLength::None;
+        self.news.request = Some(Box::new(head));
+        self.timers.stop(Timer::Head);
+        self.timers
+            .set(Timer::Respond, now.checked_add(self.config.respond_timeout));
+    }
+
+    fn on_head_timeout(&mut self, now: Instant) {
+        let reason = CloseReason::TimedOut(Timer::Head);
+        match &self.head {
+            Some(head) if !head.is_empty() => self.refuse(
+                now,
+                Input::HeadTimeout,
+                StatusCode::REQUEST_TIMEOUT,
+                "The request head was not complete in time.".into(),
+                reason,
+            ),
+            _ if self.phase.after(Input::SilentTimeout).is_some() => self.cut(reason),
+            _ => {}
+        }
+    }
+
+    fn on_deadline(&mut self, input: Input, timer: Timer) {
+        if self.phase.after(input).is_some() {
+            self.cut(CloseReason::TimedOut(timer));
+        }
+    }
+
+    fn on_idle(&mut self, now: Instant) {
+        // With bytes still queued it is the stall deadline that counts.
+        if self.output.is_empty() {
+            // Only an open stream arms this timer, so a comment is allowed.
+            let _ = self.comment(now, &Comment::KEEP_ALIVE);
+        }
+    }
+
+    /// Answers in the application's place.
+    fn refuse(
+        &mut self,
+        now: Instant,
+        input: Input,
+        status: StatusCode,
+        text: String,
+        reason: CloseReason,
+    ) {
+        let Some(next) = self.phase.after(input) else {
+            return;
+        };
+        self.head = None;
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
+        self.begin_output(now, &status, &headers, Body::Whole((text + "\n").into()));
+        self.drain(now, next, reason);
+    }
+
+    /// Queues the response's head and, where there is one, the whole body.
+    fn begin_output(&mut self, now: Instant, status: &StatusCode, headers: &HeaderMap, body: Body) {
+        let has_body = self.may_have_body(*status);
+        let chunked = self.request.version == Version::HTTP_11;
+        let (framing, delimiting) = match &body {
+            _ if !allows_body(*status) => (Framing::NoBody, Delimiting::Nothing),
+            Body::Whole(bytes) => (
+                Framing::ContentLength(bytes.len() as u64),
+                Delimiting::Nothing,
+            ),
+            Body::EventStream if chunked => (Framing::Chunked, Delimiting::Chunks),
+            Body::EventStream => (Framing::CloseDelimited, Delimiting::Nothing),
+        };
+        let mut head = Vec::new();
+        let date = self.clock.date(now);
+        encode_response_head(*status, headers, date, framing, &mut head);
+        match body {
+            _ if !has_body => self.output.begin(Delimiting::Nothing, head),
+            Body::EventStream => self.output.begin(delimiting, head),
+            Body::Whole(bytes) => {
+                self.output.begin(delimiting, head);
+                self.output.put_whole(bytes);
+            }
+        }
+    }
+
+    fn may_have_body(&self, status: StatusCode) -> bool {
+        !self.request.is_head && allows_body(status)
+    }
+
+    fn queue(
+        &mut self,
+        call: &'static str,
+        now: Instant,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), SendError> {
+        self.phase.allow(call, Input::Send)?;
+        if !self.has_room() {
+            return Err(SendError::Full);
+        }
+        encode(self.output.events());
+        self.arm_stall(now);
+        Ok(())
+    }
+
+    /// Nothing more is accepted; delivers what is queued.
+    fn drain(&mut self, now: Instant, next: Phase, reason: CloseReason) {
+        if self.phase == Phase::Responding || self.phase == Phase::Head {
+            self.output.finish();
+        }
+        self.phase = next;
+        self.reason = Some(reason);
+        self.timers.stop(Timer::Head);
+        self.timers.stop(Timer::Respond);
+        self.timers.stop(Timer::KeepAlive);
+        self.timers
+            .set(Timer::Drain, now.checked_add(self.config.drain_timeout));
+        self.arm_stall(now);
+    }
+
+    /// Over, now. What was not transmitted never is.
+    fn cut(&mut self, reason: CloseReason) {
+        let delivered = self.news.end_output != EndOutput::NotYet;
+        self.reason = match self.reason.take() {
+            // These two promise that everything was delivered.
+            Some(CloseReason::StreamEnded | CloseReason::ResponseSent) if !delivered => {
+                Some(reason)
+            }
+            Some(first) => Some(first),
+            None => Some(reason),
+        };
+        self.phase = Phase::Closed;
+        self.head = None;
+        self.news.request = None;
+        self.output.clear();
+        self.timers.stop_all();
+    }
+
+    /// After the output: over, as soon as nothing more is to be expected of the peer.
+    fn check_over(&mut self) {
+        if self.news.end_output == EndOutput::Done
+            && (self.input.ended || !self.input.expected)
+            && self.phase.after(Input::OutputEnded).is_some()
+        {
+            self.cut(CloseReason::ClientWentAway);
+        }
+    }
+
+    fn arm_stall(&mut self, now: Instant) {
+        if !self.output.is_empty() && self.timers.get(Timer::Stall).is_none() {
+            self.timers
+                .set(Timer::Stall, now.checked_add(self.config.stall_timeout));
+        }
+    }
+
+    fn arm_keep_alive(&mut self, now: Instant) {
+        const SHORTEST: Duration = Duration::from_millis(10);
+        let next = self
+            .config
+            .keep_alive
+            .and_then(|idle| now.checked_add(idle.max(SHORTEST)));
+        self.timers.set(Timer::KeepAlive, next);
+    }
+}
+
+/// Whoever drove the connection is done with it: time for the callbacks.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let reason = match self.phase {
+            Phase::Closed => self.reason.take(),
+            _ => None,
+        };
+        self.clean_up
+            .run_once(reason.unwrap_or(CloseReason::TaskDropped));
+    }
+}
+
+/// [RFC 9110 section 6.4.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1).
+fn allows_body(status: StatusCode) -> bool {
+    const WITHOUT: [StatusCode; 3] = [
+        StatusCode::NO_CONTENT,
+        StatusCode::RESET_CONTENT,
+        StatusCode::NOT_MODIFIED,
+    ];
+    !WITHOUT.contains(&status)
+}
+
+fn add_stream_fields(headers: &mut HeaderMap) {
+    let fields = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-cache, no-transform"),
+        (header::HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    for (name, value) in fields {
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
+}

@@ -1,0 +1,89 @@
+//! The caller's own mistakes.
+
+use std::{error::Error, fmt};
+
+use ::http::StatusCode;
+
+use super::Phase;
+
+/// A verb was called in a phase that does not allow it. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongPhase {
+    /// The verb.
+    pub call: &'static str,
+    /// The phase that the connection is in.
+    pub phase: Phase,
+}
+
+impl fmt::Display for WrongPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { call, phase } = self;
+        write!(
+            f,
+            "`{call}` was called in the phase {phase:?}, which does not allow it; \
+             look at `phase()` and `poll_event()` first"
+        )
+    }
+}
+
+impl Error for WrongPhase {}
+
+/// Why [`respond`](super::Connection::respond) did nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RespondError {
+    /// There is no request to respond to, or it has its response.
+    WrongPhase(WrongPhase),
+    /// A 1xx status is not the final answer that a response is.
+    InterimStatus(StatusCode),
+}
+
+impl fmt::Display for RespondError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WrongPhase(error) => error.fmt(f),
+            Self::InterimStatus(status) => write!(
+                f,
+                "{status} is an interim status; respond with a final one, 200 or above"
+            ),
+        }
+    }
+}
+
+impl Error for RespondError {}
+
+/// Why [`send`](super::Connection::send) took nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// There is no event stream to send on.
+    WrongPhase(WrongPhase),
+    /// As many bytes are queued as the high-water mark allows; send again once
+    /// [`has_room`](super::Connection::has_room) says so.
+    Full,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WrongPhase(error) => error.fmt(f),
+            Self::Full => f.write_str(
+                "the queue is at its high-water mark; send again when `has_room()` says so",
+            ),
+        }
+    }
+}
+
+impl Error for SendError {}
+
+impl From<WrongPhase> for RespondError {
+    fn from(error: WrongPhase) -> Self {
+        Self::WrongPhase(error)
+    }
+}
+
+impl From<WrongPhase> for SendError {
+    fn from(error: WrongPhase) -> Self {
+        Self::WrongPhase(error)
+    }
+}

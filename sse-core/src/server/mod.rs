@@ -1,0 +1,73 @@
+//! One accepted socket as a state machine: request head in, event stream out.
+//!
+//! [`Connection`] does no IO and looks at no clock. Whoever holds a socket tells it what happened
+//! and does what it asks for; the class of a method shows in its name:
+//!
+//! - `handle_*` is what the world did: [`handle_input`](Connection::handle_input),
+//!   [`handle_eof`](Connection::handle_eof),
+//!   [`handle_transport_error`](Connection::handle_transport_error),
+//!   [`handle_timeout`](Connection::handle_timeout). These never fail: a peer's fault becomes an
+//!   answer to transmit and a close reason.
+//! - Verbs are what the application wants: [`respond`](Connection::respond),
+//!   [`send`](Connection::send), [`comment`](Connection::comment),
+//!   [`finish`](Connection::finish), [`abort`](Connection::abort), [`close`](Connection::close).
+//!   In the wrong phase they return [`WrongPhase`] and change nothing.
+//! - `poll_*` is what the caller must do next: [`poll_transmit`](Connection::poll_transmit) (then
+//!   [`transmitted`](Connection::transmitted)), [`poll_event`](Connection::poll_event),
+//!   [`poll_timeout`](Connection::poll_timeout).
+//!
+//! Any order of calls is legal. There is one request per connection.
+//!
+//! ```
+//! use std::time::{Instant, SystemTime};
+//! use sse_core::{Event, http::Response};
+//! use sse_core::server::{Connection, ConnectionEvent, Body};
+//!
+//! let now = Instant::now();
+//! let mut connection = Connection::new(now, SystemTime::now(), Default::default());
+//!
+//! // Bytes came from the socket.
+//! connection.handle_input(now, b"GET /events HTTP/1.1\r\nHost: example.org\r\n\r\n");
+//! let Some(ConnectionEvent::Request(head)) = connection.poll_event() else { panic!() };
+//! assert_eq!(head.request.uri().path(), "/events");
+//!
+//! // The application answers with an event stream.
+//! connection.respond(now, Response::new(Body::EventStream))?;
+//! connection.send(now, &Event::new("hello"))?;
+//! connection.finish(now)?;
+//!
+//! // Bytes go to the socket.
+//! let mut wire = Vec::new();
+//! loop {
+//!     let transmit = connection.poll_transmit();
+//!     let sent = transmit.len();
+//!     transmit.slices().iter().for_each(|slice| wire.extend_from_slice(slice));
+//!     if sent == 0 { break }
+//!     connection.transmitted(now, sent);
+//! }
+//! assert!(wire.ends_with(b"\r\n\r\n\
+//!     d\r\n\
+//!     data: hello\n\n\r\n\
+//!     0\r\n\r\n"));
+//!
+//! // The machine asks for the sending side to be shut down, and is then over.
+//! assert!(matches!(connection.poll_event(), Some(ConnectionEvent::EndOutput)));
+//! connection.output_ended(now);
+//! assert!(matches!(connection.poll_event(), Some(ConnectionEvent::Closed(_))));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Phases
+#![doc = include_str!("phases.md")]
+
+mod config;
+mod connection;
+mod error;
+mod output;
+mod phase;
+
+pub use config::Config;
+pub use connection::{Body, Connection, ConnectionEvent};
+pub use error::{RespondError, SendError, WrongPhase};
+pub use output::Transmit;
+pub use phase::Phase;
