@@ -16,6 +16,8 @@ mod into_event;
 #[cfg(feature = "server")]
 pub mod lifecycle;
 #[cfg(feature = "server")]
+pub mod router;
+#[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "stream")]
 mod stream;

@@ -1,0 +1,113 @@
+//! Whatever a handler may return.
+
+use std::{
+    future::{Future, Ready, ready},
+    pin::Pin,
+};
+
+use ::http::Response;
+use bytes::Bytes;
+use futures_core::Stream;
+
+use super::{Refusal, Reply};
+use crate::IntoEvent;
+
+/// What a handler may return: a stream, a whole response, a [`Reply`], a `Result` of one of these
+/// whose error becomes a [`Refusal`], or a future of any of them.
+///
+/// `Kind` tells these apart for the compiler, which finds it out by itself.
+#[diagnostic::on_unimplemented(
+    message = "a handler cannot return `{Self}`",
+    label = "neither a stream of events nor a response",
+    note = "return a `Stream + Send + 'static` whose items are `IntoEvent`, an `http::Response`, \
+            a `Reply`, a `Result` of one of these whose error is `Into<Refusal>`, or a future of \
+            any of them"
+)]
+pub trait IntoReply<Kind> {
+    /// The future of the answer.
+    type Future: Future<Output = Reply> + Send + 'static;
+
+    /// Makes the answer.
+    fn into_reply(self) -> Self::Future;
+}
+
+/// A stream of events.
+#[derive(Debug)]
+pub struct IsStream;
+
+/// A response that is there.
+#[derive(Debug)]
+pub struct IsResponse;
+
+/// A `Result` of something.
+#[derive(Debug)]
+pub struct IsResult<K>(K);
+
+/// A future of something.
+#[derive(Debug)]
+pub struct IsFuture<K>(K);
+
+impl<S> IntoReply<IsStream> for S
+where
+    S: Stream + Send + 'static,
+    S::Item: IntoEvent,
+{
+    type Future = Ready<Reply>;
+
+    fn into_reply(self) -> Self::Future {
+        ready(Reply::events(self))
+    }
+}
+
+impl<B: Into<Bytes>> IntoReply<IsResponse> for Response<B> {
+    type Future = Ready<Reply>;
+
+    fn into_reply(self) -> Self::Future {
+        ready(self.into())
+    }
+}
+
+impl IntoReply<IsResponse> for Reply {
+    type Future = Ready<Reply>;
+
+    fn into_reply(self) -> Self::Future {
+        ready(self)
+    }
+}
+
+impl IntoReply<IsResponse> for Refusal {
+    type Future = Ready<Reply>;
+
+    fn into_reply(self) -> Self::Future {
+        ready(self.into())
+    }
+}
+
+type BoxFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+impl<R, E, K> IntoReply<IsResult<K>> for Result<R, E>
+where
+    R: IntoReply<K>,
+    E: Into<Refusal>,
+{
+    type Future = BoxFuture;
+
+    fn into_reply(self) -> Self::Future {
+        match self {
+            Ok(reply) => Box::pin(reply.into_reply()),
+            Err(error) => Box::pin(ready(error.into().into())),
+        }
+    }
+}
+
+impl<F, K> IntoReply<IsFuture<K>> for F
+where
+    F: Future + Send + 'static,
+    F::Output: IntoReply<K>,
+{
+    type Future = BoxFuture;
+
+    fn into_reply(self) -> Self::Future {
+        Box::pin(async move { self.await.into_reply().await })
+    }
+}

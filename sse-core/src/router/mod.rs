@@ -1,0 +1,408 @@
+//! From a path to a handler.
+//!
+//! A [`Router`] collects routes; [`build`](Router::build) makes [`Routes`] of them, which take a
+//! request's head and [say](Routes::dispatch) what is to be done: give this answer, or ask that
+//! handler. Nothing here does IO. A driver polls what a handler returns.
+//!
+//! The first of these that fits is answered without a handler:
+//!
+//! | request | answer |
+//! |---|---|
+//! | a preflight, where [`Cors`] is set | 204 with what a page may send |
+//! | a path that no route has | 404 |
+//! | a method that is not `GET`, `HEAD` or `OPTIONS` | 405, with `Allow` |
+//! | a request with a body | 413 |
+//! | `OPTIONS`, also of `*` | 204, with `Allow` |
+//! | a route of events, and an `Accept` that excludes `text/event-stream` | 406 |
+//! | a path parameter that is badly percent-encoded, or not UTF-8 when decoded | 400 |
+//! | `HEAD` on a route of events | 200 with the fields of an event stream |
+//!
+//! Those from 400 on have a line of plain text that says what is wrong. Where [`Cors`] is set, its
+//! fields are on every answer, so that a page can read a refusal, too.
+
+mod cors;
+mod into_reply;
+mod path;
+mod reply;
+mod request;
+
+use std::{
+    error::Error,
+    fmt,
+    future::Future,
+    net::SocketAddr,
+    ops::ControlFlow::{self, Break, Continue},
+    pin::Pin,
+    sync::Arc,
+};
+
+use ::http::{HeaderValue, Method, StatusCode, header};
+use futures_core::Stream;
+
+use crate::{
+    Event,
+    http::{BodyLength, RequestHead, accepts},
+    lifecycle::{CleanUp, ShutdownSignal},
+};
+
+use cors::CorsFields;
+pub use cors::{Cors, InvalidOrigin};
+pub use into_reply::{IntoReply, IsFuture, IsResponse, IsResult, IsStream};
+pub use reply::{Events, Refusal, Reply, ReplyBody};
+pub use request::Request;
+
+/// Routes, being collected.
+///
+/// A path is matched as it was sent. `{name}` stands for one segment of it, `{*name}` at the end
+/// for all that is left; [`Request::path_param`] has what they stood for. A trailing slash makes
+/// another path.
+///
+/// A handler is a function of a [`Request`] that returns a stream, or one of the other things that
+/// are [`IntoReply`].
+///
+/// ```
+/// use futures_util::stream;
+/// use sse_core::http::{Response, StatusCode};
+/// use sse_core::router::{Refusal, Request, Router};
+///
+/// let rooms = Router::new()
+///     .events("/{room}", async |request: Request| match request.path_param("room") {
+///         Some("secret") => Err(Refusal::new(StatusCode::FORBIDDEN, "not for you")),
+///         _ => Ok(stream::iter(["welcome"])),
+///     });
+/// let router = Router::new()
+///     .get("/", |_| Response::new("<!doctype html>…"))
+///     .events("/count", |_| stream::iter(1..=3))
+///     .nest("/rooms", rooms);
+/// router.build()?;
+/// # Ok::<(), sse_core::router::RouteError>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Router {
+    routes: Vec<(String, Route)>,
+    cors: Option<Arc<Cors>>,
+}
+
+#[derive(Clone)]
+struct Route {
+    handler: Arc<dyn Fn(Request) -> ReplyFuture + Send + Sync>,
+    yields: Yields,
+    cors: Option<Arc<Cors>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Yields {
+    Events,
+    Response,
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("yields", &self.yields)
+            .field("cors", &self.cors)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Router {
+    /// A router without routes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Has `handler` answer `GET path` with an event stream.
+    #[must_use]
+    pub fn events<H, R, K>(self, path: impl Into<String>, handler: H) -> Self
+    where
+        H: Fn(Request) -> R + Send + Sync + 'static,
+        R: IntoReply<K> + 'static,
+        K: 'static,
+    {
+        self.route(path.into(), handler, Yields::Events)
+    }
+
+    /// Has `handler` answer `GET path` with anything, a page or JSON say, so that a page and its
+    /// events need only one server. A `HEAD` asks the handler, too, and leaves the body out.
+    #[must_use]
+    pub fn get<H, R, K>(self, path: impl Into<String>, handler: H) -> Self
+    where
+        H: Fn(Request) -> R + Send + Sync + 'static,
+        R: IntoReply<K> + 'static,
+        K: 'static,
+    {
+        self.route(path.into(), handler, Yields::Response)
+    }
+
+    /// Takes the routes of `router` in, below `prefix`: "/a" and "/b" make "/a/b", and "/a" and
+    /// "/" make "/a". They keep the [`cors`](Self::cors) of `router` where it has any, and have
+    /// that of `self` otherwise. So has the 404 of a path below `prefix` that no route has.
+    #[must_use]
+    pub fn nest(mut self, prefix: impl AsRef<str>, router: Router) -> Self {
+        let prefix = prefix.as_ref().trim_end_matches('/');
+        for (path, mut route) in router.routes {
+            route.cors = route.cors.or_else(|| router.cors.clone());
+            let path = match path.as_str() {
+                "/" if !prefix.is_empty() => prefix.to_owned(),
+                // Behind a prefix nobody would see that the slash is missing.
+                _ if !path.starts_with('/') => path,
+                _ => format!("{prefix}{path}"),
+            };
+            self.routes.push((path, route));
+        }
+        self
+    }
+
+    /// Lets pages of other origins read what the routes of this router answer, refusals
+    /// included.
+    #[must_use]
+    pub fn cors(mut self, cors: Cors) -> Self {
+        self.cors = Some(Arc::new(cors));
+        self
+    }
+
+    /// Makes the routes ready to be asked.
+    ///
+    /// # Errors
+    ///
+    /// [`RouteError`], which names the first route that cannot be: its path does not begin with a
+    /// slash, is not well-formed, has two parameters of one name, or is another route's as well.
+    pub fn build(self) -> Result<Routes, RouteError> {
+        let mut matcher = matchit::Router::new();
+        for (path, mut route) in self.routes {
+            if !path.starts_with('/') {
+                let problem = "it does not begin with a slash".into();
+                return Err(RouteError { path, problem });
+            }
+            route.cors = route.cors.or_else(|| self.cors.clone());
+            if let Err(error) = matcher.insert(path.as_str(), route) {
+                return Err(RouteError::new(path, &error));
+            }
+            if let Some(name) = path::repeated_param(&path) {
+                let problem = format!("the parameter {name} is in it twice; name one otherwise");
+                return Err(RouteError { path, problem });
+            }
+        }
+        Ok(Routes {
+            matcher,
+            cors: self.cors,
+        })
+    }
+
+    fn route<H, R, K>(mut self, path: String, handler: H, yields: Yields) -> Self
+    where
+        H: Fn(Request) -> R + Send + Sync + 'static,
+        R: IntoReply<K> + 'static,
+    {
+        let handler = Arc::new(handler);
+        let handler = move |request| -> ReplyFuture {
+            let handler = handler.clone();
+            // The handler is called when the future is polled, and not before: whoever polls it
+            // is ready for a panic. What it returned is not held over the wait.
+            Box::pin(async move {
+                let reply = handler(request).into_reply();
+                reply.await
+            })
+        };
+        let route = Route {
+            handler: Arc::new(handler),
+            yields,
+            cors: None,
+        };
+        self.routes.push((path, route));
+        self
+    }
+}
+
+/// What a request's handler gets beside the head.
+#[derive(Debug)]
+pub struct Context {
+    /// Where the request comes from, if that is known.
+    pub peer: Option<SocketAddr>,
+    /// The connection's clean-up.
+    pub clean_up: CleanUp,
+    /// The server's shutdown.
+    pub shutdown: ShutdownSignal,
+}
+
+/// The future of a handler's answer.
+pub type ReplyFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+/// What is to be done with a request.
+pub enum Dispatch {
+    /// Give this answer. No handler was asked.
+    Answer(Reply),
+    /// Poll this for the answer. The handler is called when it is first polled; its panics are
+    /// the caller's to catch.
+    Call(ReplyFuture),
+}
+
+impl fmt::Debug for Dispatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer(reply) => f.debug_tuple("Answer").field(reply).finish(),
+            Self::Call(_) => f.debug_tuple("Call").finish_non_exhaustive(),
+        }
+    }
+}
+
+/// Routes, ready to be asked. See the [module](self) for what they answer by themselves.
+#[derive(Debug)]
+pub struct Routes {
+    matcher: matchit::Router<Route>,
+    /// For paths that no route has.
+    cors: Option<Arc<Cors>>,
+}
+
+const ALLOW: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+
+impl Routes {
+    /// Finds out what is to be done with a request.
+    #[must_use]
+    pub fn dispatch(&self, head: RequestHead, context: Context) -> Dispatch {
+        let found = self.matcher.at(head.request.uri().path()).ok();
+        let cors = match &found {
+            Some(found) => found.value.cors.as_ref(),
+            None => self.cors.as_ref(),
+        };
+        let fields = cors.map(|cors| cors.fields(head.request.headers()));
+        let answer = |mut reply: Reply| {
+            if let Some(fields) = &fields {
+                fields.set_on(reply.headers_mut());
+            }
+            Dispatch::Answer(reply)
+        };
+
+        let route = match check(&head, found.as_ref().map(|found| found.value), cors) {
+            Continue(route) => route,
+            Break(reply) => return answer(reply),
+        };
+        let mut path_params = Vec::new();
+        for (name, part) in found.iter().flat_map(|found| found.params.iter()) {
+            let Some(decoded) = path::decode(part) else {
+                let text = format!(
+                    "The part {name} of the path does not decode. Percent-encode its UTF-8.\n"
+                );
+                return answer(Reply::text(StatusCode::BAD_REQUEST, text));
+            };
+            path_params.push((name.to_owned(), decoded));
+        }
+        if *head.request.method() == Method::HEAD && route.yields == Yields::Events {
+            return answer(Reply::events(NoEvents));
+        }
+        let reply = (route.handler)(Request::new(head, path_params, context));
+        Dispatch::Call(match fields {
+            None => reply,
+            Some(fields) => with_fields(reply, fields),
+        })
+    }
+}
+
+/// The route that a request is for, or the answer to one that no handler wants to see.
+fn check<'a>(
+    head: &RequestHead,
+    route: Option<&'a Route>,
+    cors: Option<&Arc<Cors>>,
+) -> ControlFlow<Reply, &'a Route> {
+    let (method, headers) = (head.request.method(), head.request.headers());
+    let path = head.request.uri().path();
+    let is_options = *method == Method::OPTIONS;
+    let has_body = !matches!(head.body, BodyLength::None | BodyLength::Exact(0));
+
+    if is_options
+        && !has_body
+        && let Some(preflight) = cors.and_then(|cors| cors.preflight(headers))
+    {
+        return Break(preflight);
+    }
+    let is_of_the_server = is_options && path == "*";
+    if route.is_none() && !is_of_the_server {
+        let text = format!("There is nothing at {path}. Check the path, and its last slash.\n");
+        return Break(Reply::text(StatusCode::NOT_FOUND, text));
+    }
+    if ![Method::GET, Method::HEAD, Method::OPTIONS].contains(method) {
+        let text = format!("{method} is not possible here. Use GET, HEAD or OPTIONS.\n");
+        let reply = Reply::text(StatusCode::METHOD_NOT_ALLOWED, text);
+        return Break(reply.with_header(header::ALLOW, ALLOW));
+    }
+    if has_body {
+        let text = format!("A {method} takes no body here. Send none.\n");
+        return Break(Reply::text(StatusCode::PAYLOAD_TOO_LARGE, text));
+    }
+    let Some(route) = route.filter(|_| !is_options) else {
+        let reply = Reply::empty(StatusCode::NO_CONTENT);
+        return Break(reply.with_header(header::ALLOW, ALLOW));
+    };
+    if route.yields == Yields::Events && !accepts(headers, "text", "event-stream") {
+        let text = "This is an event stream. Accept text/event-stream.\n";
+        return Break(Reply::text(StatusCode::NOT_ACCEPTABLE, text));
+    }
+    Continue(route)
+}
+
+fn with_fields(reply: ReplyFuture, fields: CorsFields) -> ReplyFuture {
+    Box::pin(async move {
+        let mut reply = reply.await;
+        fields.set_on(reply.headers_mut());
+        reply
+    })
+}
+
+/// The stream of a `HEAD`.
+#[derive(Debug)]
+struct NoEvents;
+
+impl Stream for NoEvents {
+    type Item = Event;
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Event>> {
+        std::task::Poll::Ready(None)
+    }
+}
+
+/// A route that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteError {
+    path: String,
+    problem: String,
+}
+
+impl RouteError {
+    fn new(path: String, error: &matchit::InsertError) -> Self {
+        let problem = match error {
+            matchit::InsertError::Conflict { with } if *with == path => {
+                "there is such a route already".into()
+            }
+            matchit::InsertError::Conflict { with } => {
+                format!("the route {with} takes the same paths")
+            }
+            matchit::InsertError::InvalidParam => {
+                "a parameter has no name, or braces do not match; write {name}".into()
+            }
+            matchit::InsertError::InvalidCatchAll => {
+                "a wildcard is only possible at the end of a path; write {*name}".into()
+            }
+            other => other.to_string(),
+        };
+        Self { path, problem }
+    }
+
+    /// The path of the route.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+impl fmt::Display for RouteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, problem } = self;
+        write!(f, "the route {path:?} cannot be: {problem}")
+    }
+}
+
+impl Error for RouteError {}

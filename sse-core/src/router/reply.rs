@@ -1,0 +1,255 @@
+//! What a handler may answer.
+
+use std::{
+    error::Error,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use ::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use bytes::Bytes;
+use futures_core::Stream;
+
+use crate::{Event, EventError, IntoEvent, Text};
+
+/// An answer to a request: a head, and an event stream or a whole body.
+///
+/// A handler that returns just a stream answers 200 with the usual fields of an event stream. Use
+/// a `Reply` to add fields (cookies, say) or to choose another status:
+///
+/// ```
+/// use futures_util::stream;
+/// use sse_core::http::{HeaderValue, header};
+/// use sse_core::router::{Reply, Request};
+///
+/// fn handler(request: Request) -> Reply {
+///     Reply::events(stream::iter(["hello"]))
+///         .with_header(header::SET_COOKIE, HeaderValue::from_static("seen=1; HttpOnly"))
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Reply {
+    head: Response<()>,
+    body: ReplyBody,
+}
+
+/// The body of a [`Reply`].
+#[derive(Debug)]
+pub enum ReplyBody {
+    /// Events, as a handler's stream yields them.
+    Events(Events),
+    /// These bytes and no more.
+    Whole(Bytes),
+}
+
+impl Reply {
+    /// An event stream, with status 200.
+    pub fn events<S>(stream: S) -> Self
+    where
+        S: Stream + Send + 'static,
+        S::Item: IntoEvent,
+    {
+        Self {
+            head: Response::new(()),
+            body: ReplyBody::Events(Events(Box::pin(stream))),
+        }
+    }
+
+    /// A plain text, with this status.
+    pub fn text(status: StatusCode, text: impl Into<Text>) -> Self {
+        let mut head = Response::new(());
+        *head.status_mut() = status;
+        head.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
+        Self {
+            head,
+            body: ReplyBody::Whole(text.into().into_bytes()),
+        }
+    }
+
+    /// No body, with this status.
+    #[must_use]
+    pub fn empty(status: StatusCode) -> Self {
+        let mut head = Response::new(());
+        *head.status_mut() = status;
+        Self {
+            head,
+            body: ReplyBody::Whole(Bytes::new()),
+        }
+    }
+
+    /// Sets the status. A 204 tells an EventSource not to come back, and sends no events.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        *self.head.status_mut() = status;
+        self
+    }
+
+    /// Adds a header field. A [`HeaderValue`] holds no line end, so that it cannot split the
+    /// response.
+    ///
+    /// `connection`, `content-length`, `transfer-encoding` and their like are the connection's
+    /// and are left out.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        // Fails beyond 32,768 fields, which no client would take.
+        let _ = self.head.headers_mut().try_append(name, value);
+        self
+    }
+
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.head.status()
+    }
+
+    /// The header fields.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        self.head.headers()
+    }
+
+    /// The header fields, to be changed.
+    pub fn headers_mut(&mut self) -> &mut HeaderMap {
+        self.head.headers_mut()
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &ReplyBody {
+        &self.body
+    }
+
+    /// The head and the body.
+    #[must_use]
+    pub fn into_parts(self) -> (Response<()>, ReplyBody) {
+        (self.head, self.body)
+    }
+}
+
+impl<B: Into<Bytes>> From<Response<B>> for Reply {
+    fn from(response: Response<B>) -> Self {
+        let (parts, body) = response.into_parts();
+        Self {
+            head: Response::from_parts(parts, ()),
+            body: ReplyBody::Whole(body.into()),
+        }
+    }
+}
+
+/// A handler's stream, with its items turned into events.
+pub struct Events(Pin<Box<dyn EventSource>>);
+
+/// Any stream of what can become an event. A trait of its own, so that one box is enough.
+trait EventSource: Send {
+    fn poll_next_event(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Event, EventError>>>;
+}
+
+impl<S> EventSource for S
+where
+    S: Stream + Send,
+    S::Item: IntoEvent,
+{
+    fn poll_next_event(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Event, EventError>>> {
+        self.poll_next(cx).map(|item| item.map(S::Item::into_event))
+    }
+}
+
+impl Events {
+    /// The next event. An error is the last of a stream: do not poll it again.
+    pub fn poll_next_event(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Event, EventError>>> {
+        self.0.as_mut().poll_next_event(cx)
+    }
+}
+
+impl Stream for Events {
+    type Item = Result<Event, EventError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().0.as_mut().poll_next_event(cx)
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").finish_non_exhaustive()
+    }
+}
+
+/// A handler's no: a status and a plain text, before any stream starts.
+///
+/// ```
+/// use futures_core::Stream;
+/// use futures_util::stream;
+/// use sse_core::http::StatusCode;
+/// use sse_core::router::{Refusal, Request};
+///
+/// async fn handler(request: Request) -> Result<impl Stream<Item = u32>, Refusal> {
+///     let from = request
+///         .query_param("from")
+///         .ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "add ?from=NUMBER"))?
+///         .parse()
+///         .map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "from is not a number"))?;
+///     Ok(stream::iter(from..))
+/// }
+/// ```
+///
+/// For an error type of your own, implement `From<YourError> for Refusal`: `?` turns it into a
+/// refusal, and a handler may return it as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    // Boxed, so that a `Result` with it stays small.
+    response: Box<(StatusCode, HeaderMap, Text)>,
+}
+
+impl Refusal {
+    /// A refusal with this status and this text, which is sent as `text/plain`.
+    pub fn new(status: StatusCode, text: impl Into<Text>) -> Self {
+        Self {
+            response: Box::new((status, HeaderMap::new(), text.into())),
+        }
+    }
+
+    /// Adds a header field: `www-authenticate` to a 401, say, or `retry-after` to a 503.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        // Fails beyond 32,768 fields, which no client would take.
+        let _ = self.response.1.try_append(name, value);
+        self
+    }
+
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.response.0
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        let (status, headers, text) = *refusal.response;
+        let mut reply = Self::text(status, text);
+        reply.head.headers_mut().extend(headers);
+        reply
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.response.0, self.response.2)
+    }
+}
+
+impl Error for Refusal {}
