@@ -1,4 +1,71 @@
 //! Server-Sent Events without IO.
+//!
+//! This crate turns bytes and instants into events and back, and never does anything else: it
+//! touches no socket, no clock, no thread and no random source. Whoever has those hands them in as
+//! arguments. An adapter, such as `sse-tokio`, does so for a runtime; you can do so for a server,
+//! a parser or a runtime of your own.
+//!
+//! # The pieces
+//!
+//! **Events.** An [`Event`] is valid by construction, so that encoding it cannot fail, and
+//! [encoding](encode) appends it to a buffer of yours. A [`Decoder`] takes chunks, cut anywhere,
+//! and gives back what a browser would dispatch.
+//!
+//! ```
+//! use sse_core::{Decoded, Decoder, Event};
+//!
+//! let mut wire = Vec::new();
+//! Event::new("Grüezi,\nWelt").with_event_type("greeting")?.with_id("1")?.encode(&mut wire);
+//! assert_eq!(wire, "event: greeting\nid: 1\ndata: Grüezi,\ndata: Welt\n\n".as_bytes());
+//!
+//! let mut decoder = Decoder::new();
+//! let mut input = &wire[..];
+//! let Some(Decoded::Event(event)) = decoder.decode(&mut input)? else { panic!() };
+//! assert_eq!((event.event_type(), event.data()), ("greeting", "Grüezi,\nWelt"));
+//! assert_eq!(decoder.last_event_id(), "1");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! **Connections.** A [`server::Connection`] is one accepted socket as a state machine: bytes and
+//! the time go in, a request comes out, events go in, bytes come out. Its deadlines, its bounds and
+//! the reason of its end are its own; whoever drives it decides nothing. [`lifecycle`] knows how
+//! connections end, and runs what a handler wants done then, exactly once.
+//!
+//! **Routes.** A [`Router`](router::Router) leads a request to a handler, which returns a stream
+//! of whatever is [`IntoEvent`].
+//!
+//! **The driver.** The [`driver`] is the one async part: it moves bytes between a socket and the
+//! state machine and polls the handler's stream, over small traits that an adapter implements. It
+//! names no runtime.
+//!
+//! # The way data takes
+//!
+//! ```text
+//! socket ── bytes ──> server::Connection ── request head ──> Router ──> handler
+//!    ^                        |  ^                                        |
+//!    |                        |  └── Event <── IntoEvent <── its stream <─┘
+//!    └──── vectored write ────┘
+//! ```
+//!
+//! Arrows between modules go one way: `event` <- `encode`, `decode` <- `http`, `lifecycle` <-
+//! `server` <- `router` <- `driver` <- adapters. The codec knows nothing of HTTP, and [`http`]
+//! knows nothing of events.
+//!
+//! # What this is not
+//!
+//! Not an HTTP server: it serves one `GET` per connection, for event streams and for the few pages
+//! beside them. Not a runtime, and not tied to one.
+//!
+//! # Features
+//!
+//! | feature | what it adds | default |
+//! |---|---|---|
+//! | (none) | the event codec; needs `alloc` alone | |
+//! | `std` | what the others stand on | with any of them |
+//! | `json` | lists, maps and [`Json(T)`](Json) can be yielded and sent | yes |
+//! | `stream` | [`EventStream`]: chunks of bytes to events, on `futures-core` | yes |
+//! | `server` | [`server`], [`lifecycle`], [`router`], [`http`] | yes |
+//! | `driver` | [`driver`], and with it `json`, `stream` and `server` | no |
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(missing_docs)]
@@ -8,13 +75,19 @@
 extern crate alloc;
 
 mod decode;
+#[cfg(feature = "driver")]
+pub mod driver;
 pub mod encode;
 mod event;
 #[cfg(feature = "server")]
 pub mod http;
 mod into_event;
+#[cfg(feature = "driver")]
+mod jitter;
 #[cfg(feature = "server")]
 pub mod lifecycle;
+#[cfg(feature = "driver")]
+pub mod prelude;
 #[cfg(feature = "server")]
 pub mod router;
 #[cfg(feature = "server")]

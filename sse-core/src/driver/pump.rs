@@ -1,0 +1,381 @@
+//! The pump: one connection's task.
+//!
+//! It moves bytes and time between a transport and the state machine, and events from the
+//! handler's stream into it. It decides nothing itself.
+
+use std::{
+    future::Future,
+    mem,
+    net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll, Waker},
+    time::Instant,
+};
+
+use super::{
+    Runtime, Timer, Transport,
+    connections::{Connections, Place},
+    read_waker::ReadWaker,
+};
+use crate::{
+    http::RequestHead,
+    lifecycle::{CloseReason, ShutdownSignal},
+    router::{self, Dispatch, Events, Reply, ReplyBody, ReplyFuture, Routes},
+    server::{Body, Connection, ConnectionEvent, Phase},
+};
+
+/// How much is read at once. The buffer is on the stack: an idle connection has none.
+const READ_BUFFER: usize = 4096;
+
+/// After how many rounds a busy connection lets others have the thread.
+const ROUNDS: usize = 16;
+
+/// Drives a connection over its transport until it is over. When it is dropped half-way, the
+/// stream is dropped, the socket closed and clean-up run all the same.
+///
+/// A future by hand: the state of an `async fn` would hold all of this twice. The fields are
+/// dropped in this order: first the handler's stream, then the socket, then the connection, which
+/// runs clean-up, and last the place among the others.
+pub(super) struct Pump<R: Runtime> {
+    work: Work,
+    transport: R::Transport,
+    connection: Connection,
+    timer: Option<R::Timer>,
+    /// The deadline that the timer is set to.
+    armed: Option<Instant>,
+    /// There once the pump has been polled.
+    wakers: Option<Wakers>,
+    input_ended: bool,
+    output: OutputSide,
+    shutdown: ShutdownSignal,
+    cut: ShutdownSignal,
+    connections: Arc<Connections>,
+    runtime: R,
+    _place: Place,
+}
+
+struct Wakers {
+    task: Waker,
+    read: ReadWaker,
+}
+
+/// What the handler is doing.
+enum Work {
+    Nothing,
+    /// There is no request yet. What it will need is given back once it is routed.
+    NotAsked(Box<Routing>),
+    Deciding(ReplyFuture),
+    Streaming(Events),
+}
+
+struct Routing {
+    peer: SocketAddr,
+    routes: Arc<Routes>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OutputSide {
+    Open,
+    /// Something was written and may be held back.
+    Unflushed,
+    /// Being shut down.
+    Ending,
+    Ended,
+}
+
+impl<R: Runtime> Pump<R> {
+    pub(super) fn new(
+        runtime: R,
+        transport: R::Transport,
+        peer: SocketAddr,
+        connection: Connection,
+        routes: Arc<Routes>,
+        connections: Arc<Connections>,
+        place: Place,
+    ) -> Self {
+        Self {
+            work: Work::NotAsked(Box::new(Routing { peer, routes })),
+            transport,
+            connection,
+            timer: None,
+            armed: None,
+            wakers: None,
+            input_ended: false,
+            output: OutputSide::Open,
+            shutdown: connections.shutdown.signal(),
+            cut: connections.cut.signal(),
+            connections,
+            runtime,
+            _place: place,
+        }
+    }
+}
+
+impl<R: Runtime> Future for Pump<R> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.register(cx);
+        for _ in 0..ROUNDS {
+            let now = self.runtime.now();
+            // The clock is looked at before the timer: a runtime may make a timer wait for others.
+            self.connection.handle_timeout(now);
+            let mut busy = self.read(now);
+            self.obey_shutdown(now);
+            while let Some(event) = self.connection.poll_event() {
+                busy = true;
+                match event {
+                    ConnectionEvent::Request(head) => self.dispatch(now, *head),
+                    ConnectionEvent::EndOutput => self.output = OutputSide::Ending,
+                    ConnectionEvent::Closed(reason) => return self.closed(&reason),
+                }
+            }
+            busy |= self.work(cx, now);
+            busy |= self.write(cx, now);
+            if !busy && self.sleep(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<R: Runtime> Pump<R> {
+    /// Makes sure that the read side and the server's shutdown wake this task.
+    fn register(&mut self, cx: &mut Context<'_>) {
+        match &mut self.wakers {
+            Some(wakers) if wakers.task.will_wake(cx.waker()) => return,
+            Some(wakers) => {
+                wakers.task.clone_from(cx.waker());
+                wakers.read.set_task(cx.waker());
+            }
+            None => {
+                self.wakers = Some(Wakers {
+                    task: cx.waker().clone(),
+                    read: ReadWaker::new(cx.waker()),
+                });
+            }
+        }
+        // Whether they have begun is looked up in every round; this is for the waking alone.
+        let _ = Pin::new(&mut self.shutdown).poll(cx);
+        let _ = Pin::new(&mut self.cut).poll(cx);
+    }
+
+    fn obey_shutdown(&mut self, now: Instant) {
+        let cut = self.cut.has_begun();
+        // Who has asked for nothing yet is not worth waiting for.
+        let idle = self.shutdown.has_begun() && self.connection.phase() == Phase::Head;
+        if cut || idle {
+            // Fails where the connection is over already.
+            let _ = self.connection.close(now, CloseReason::Shutdown);
+        }
+    }
+
+    fn read(&mut self, now: Instant) -> bool {
+        let Some(Wakers { read, .. }) = &self.wakers else {
+            return false;
+        };
+        if self.input_ended || !read.take_woken() {
+            return false;
+        }
+        let mut buffer = [0; READ_BUFFER];
+        match self.transport.poll_read(&mut read.context(), &mut buffer) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(0)) => {
+                self.input_ended = true;
+                self.connection.handle_eof(now);
+            }
+            Poll::Ready(Ok(n)) => {
+                read.again();
+                self.connection
+                    .handle_input(now, buffer.get(..n).unwrap_or(&buffer));
+            }
+            Poll::Ready(Err(error)) => {
+                self.input_ended = true;
+                self.connection.handle_transport_error(now, error.kind());
+            }
+        }
+        true
+    }
+
+    fn dispatch(&mut self, now: Instant, head: RequestHead) {
+        // There is one request, so this is where it is routed.
+        let Work::NotAsked(routing) = mem::replace(&mut self.work, Work::Nothing) else {
+            return;
+        };
+        let context = router::Context {
+            peer: Some(routing.peer),
+            clean_up: self.connection.clean_up(),
+            shutdown: self.connections.shutdown.signal(),
+        };
+        match routing.routes.dispatch(head, context) {
+            Dispatch::Answer(reply) => self.respond(now, reply),
+            Dispatch::Call(future) => self.work = Work::Deciding(future),
+        }
+    }
+
+    fn respond(&mut self, now: Instant, reply: Reply) {
+        let (head, body) = reply.into_parts();
+        let (body, work) = match body {
+            ReplyBody::Events(events) => (Body::EventStream, Work::Streaming(events)),
+            ReplyBody::Whole(bytes) => (Body::Whole(bytes), Work::Nothing),
+        };
+        self.work = work;
+        let response = head.map(|()| body);
+        if let Err(error) = self.connection.respond(now, response) {
+            // It is the handler's mistake if it is anyone's: an interim status.
+            let reason = CloseReason::StreamError(error.to_string().into());
+            let _ = self.connection.abort(now, reason);
+        }
+    }
+
+    /// Polls the handler, as long as what it yields is wanted.
+    fn work(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        match &mut self.work {
+            Work::Nothing | Work::NotAsked(_) => false,
+            Work::Deciding(future) if self.connection.phase() == Phase::Responding => {
+                match catch(|| future.as_mut().poll(cx)) {
+                    Ok(Poll::Pending) => return false,
+                    Ok(Poll::Ready(reply)) => self.respond(now, reply),
+                    Err(Panicked) => self.abort(now, CloseReason::HandlerPanicked),
+                }
+                true
+            }
+            Work::Streaming(events) if self.connection.phase() == Phase::Streaming => {
+                let mut busy = false;
+                while self.connection.has_room() {
+                    match catch(|| events.poll_next_event(cx)) {
+                        Ok(Poll::Pending) => return busy,
+                        Ok(Poll::Ready(Some(Ok(event)))) => {
+                            // There is room, so it is taken.
+                            let _ = self.connection.send(now, &event);
+                        }
+                        Ok(Poll::Ready(Some(Err(error)))) => {
+                            self.abort(now, CloseReason::StreamError(error.to_string().into()));
+                            return true;
+                        }
+                        Ok(Poll::Ready(None)) => {
+                            // The phase is the right one.
+                            let _ = match self.drop_work() {
+                                Ok(()) => self.connection.finish(now),
+                                Err(Panicked) => {
+                                    self.connection.abort(now, CloseReason::HandlerPanicked)
+                                }
+                            };
+                            return true;
+                        }
+                        Err(Panicked) => {
+                            self.abort(now, CloseReason::HandlerPanicked);
+                            return true;
+                        }
+                    }
+                    busy = true;
+                }
+                busy
+            }
+            // The connection is past it, and knows why it ends.
+            _ => {
+                let _ = self.drop_work();
+                true
+            }
+        }
+    }
+
+    fn abort(&mut self, now: Instant, reason: CloseReason) {
+        // One panic more makes no difference to what the client is told.
+        let _ = self.drop_work();
+        // Called in the phases that allow it.
+        let _ = self.connection.abort(now, reason);
+    }
+
+    /// Drops what the handler left, which is the handler's code once more.
+    fn drop_work(&mut self) -> Result<(), Panicked> {
+        let work = mem::replace(&mut self.work, Work::Nothing);
+        catch(|| drop(work))
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let mut busy = false;
+        loop {
+            let transmit = self.connection.poll_transmit();
+            if transmit.is_empty() {
+                break;
+            }
+            match self.transport.poll_write_vectored(cx, transmit.slices()) {
+                Poll::Pending => return busy,
+                Poll::Ready(Ok(n)) if n > 0 => {
+                    self.connection.transmitted(now, n);
+                    self.output = OutputSide::Unflushed;
+                }
+                // A transport that takes nothing of something is broken.
+                Poll::Ready(Ok(_)) => {
+                    let kind = std::io::ErrorKind::WriteZero;
+                    self.connection.handle_transport_error(now, kind);
+                }
+                Poll::Ready(Err(error)) => {
+                    self.connection.handle_transport_error(now, error.kind());
+                }
+            }
+            busy = true;
+        }
+        let result = match self.output {
+            OutputSide::Open | OutputSide::Ended => return busy,
+            OutputSide::Unflushed => self.transport.poll_flush(cx),
+            OutputSide::Ending => self.transport.poll_shutdown(cx),
+        };
+        match (result, self.output) {
+            (Poll::Pending, _) => return busy,
+            // Whether the peer still wants to hear of it or not.
+            (Poll::Ready(_), OutputSide::Ending) => {
+                self.output = OutputSide::Ended;
+                self.connection.output_ended(now);
+            }
+            (Poll::Ready(Ok(())), _) => self.output = OutputSide::Open,
+            (Poll::Ready(Err(error)), _) => {
+                self.output = OutputSide::Open;
+                self.connection.handle_transport_error(now, error.kind());
+            }
+        }
+        true
+    }
+
+    /// Until the connection's next deadline. The timer is only ever moved to an earlier one;
+    /// when it elapses early, the next round asks for the real one.
+    fn sleep(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.connection.poll_timeout() else {
+            return Poll::Pending;
+        };
+        if self.armed.is_none_or(|armed| deadline < armed) {
+            self.armed = Some(deadline);
+            match &mut self.timer {
+                Some(timer) => timer.reset(deadline),
+                none => *none = Some(self.runtime.timer(deadline)),
+            }
+        }
+        match self.timer.as_mut().map(|timer| timer.poll_elapsed(cx)) {
+            Some(Poll::Ready(())) => {
+                self.armed = None;
+                Poll::Ready(())
+            }
+            _ => Poll::Pending,
+        }
+    }
+
+    fn closed(&mut self, reason: &CloseReason) -> Poll<()> {
+        let _ = self.drop_work();
+        if *reason == CloseReason::Shutdown && self.cut.has_begun() {
+            self.connections.cut_count.fetch_add(1, Ordering::Relaxed);
+        }
+        Poll::Ready(())
+    }
+}
+
+/// The handler's code panicked; the panic hook has reported it.
+struct Panicked;
+
+fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|_| Panicked)
+}

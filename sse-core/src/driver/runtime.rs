@@ -1,0 +1,95 @@
+//! What the driver needs of a runtime, and all that an adapter implements.
+
+use std::{
+    future::Future,
+    io::{self, IoSlice},
+    net::SocketAddr,
+    task::{Context, Poll},
+    time::{Duration, Instant, SystemTime},
+};
+
+/// A runtime: its clock, its timers, its tasks and its sockets.
+///
+/// An adapter adds no behaviour. Everything here is what every runtime has under some name.
+pub trait Runtime: Clone + Send + Sync + Unpin + 'static {
+    /// A timer of the runtime's.
+    type Timer: Timer;
+    /// A connected stream socket.
+    type Transport: Transport;
+    /// A listening socket.
+    type Listener: Send + Sync + 'static;
+
+    /// What time it is on the clock of the [timers](Self::timer).
+    fn now(&self) -> Instant;
+
+    /// What time it is on the wall clock, for the `Date` field of responses.
+    fn date(&self) -> SystemTime;
+
+    /// A number that is hard to foresee, as the seed of a jitter. Asked for once per server.
+    fn seed(&self) -> u64;
+
+    /// A timer that elapses at `deadline`.
+    fn timer(&self, deadline: Instant) -> Self::Timer;
+
+    /// Runs `task` in the background, for as long as the runtime lives. A runtime that shuts down
+    /// drops the tasks that are not done: that is what runs their connections' clean-up.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
+
+    /// Listens on `address`, which is `host:port`; port 0 is any free one.
+    fn bind(&self, address: &str) -> impl Future<Output = io::Result<Self::Listener>> + Send;
+
+    /// Where `listener` listens.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    fn local_addr(&self, listener: &Self::Listener) -> io::Result<SocketAddr>;
+
+    /// The next connection, with TCP_NODELAY set: the driver puts together what belongs together
+    /// by itself.
+    fn accept(
+        &self,
+        listener: &Self::Listener,
+    ) -> impl Future<Output = io::Result<(Self::Transport, SocketAddr)>> + Send;
+}
+
+/// A timer that can be moved.
+pub trait Timer: Send + Unpin {
+    /// Has the timer elapse at `deadline` instead, whether it has elapsed already or not.
+    fn reset(&mut self, deadline: Instant);
+
+    /// Ready once the deadline has passed on the clock of [`Runtime::now`], and not before; wakes
+    /// the task then.
+    fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+/// A connected stream socket, or what stands for one, such as a TLS stream.
+///
+/// Dropping it closes it.
+pub trait Transport: Send + Unpin + 'static {
+    /// Reads into `buffer`; 0 bytes mean that the peer's sending side has ended.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
+
+    /// Writes from `slices`, in order, as much as fits.
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>>;
+
+    /// Passes on what the transport itself may hold back. A plain socket holds nothing back.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Has the transport fail with [`io::ErrorKind::TimedOut`] once written bytes have not been
+    /// acknowledged for this long: TCP's user timeout
+    /// ([RFC 9293 section 3.9.1](https://www.rfc-editor.org/rfc/rfc9293#section-3.9.1)). It is how a
+    /// peer that vanished without a word is found out, since the kernel goes on taking bytes for
+    /// it. Called once, before anything is written. A transport that has no such thing does
+    /// nothing.
+    fn set_user_timeout(&mut self, timeout: Duration) {
+        let _ = timeout;
+    }
+
+    /// Ends the sending side; reading goes on.
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}

@@ -1,0 +1,381 @@
+//! Accepting: the server that an adapter's users see.
+
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    io, mem,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use ::http::{HeaderValue, Response, StatusCode, header};
+
+use super::{Runtime, Timer, Transport, connections::Connections, pump::Pump};
+use crate::{
+    jitter::Jitter,
+    lifecycle::ShutdownSignal,
+    router::{RouteError, Router, Routes},
+    server::{self, Body, Connection},
+};
+
+/// A server on one listening socket.
+///
+/// Each adapter has it under its own runtime: `sse_tokio::Server` is `Server<Tokio>`. The crates
+/// of the adapters show it at work.
+pub struct Server<R: Runtime> {
+    runtime: R,
+    listener: R::Listener,
+    config: Config,
+    connections: Arc<Connections>,
+}
+
+/// The bounds of a [`Server`].
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_core::driver::Config;
+///
+/// let mut config = Config::default();
+/// config.max_connections = 50_000;
+/// config.connection.keep_alive = Some(Duration::from_secs(30));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// The bounds of each connection.
+    pub connection: server::Config,
+    /// How many connections may be open. 10,000 by default. A newcomer beyond it is answered 503;
+    /// nobody is closed to make room.
+    pub max_connections: usize,
+    /// The longest `Retry-After` of such a 503, which is a whole number of seconds between 1 and
+    /// this, chosen anew for each, so that those who were refused do not come back all at once.
+    /// 10 s by default.
+    pub max_retry_after: Duration,
+    /// How long a graceful shutdown waits for open streams to end by themselves before it cuts
+    /// them. 10 s by default.
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            connection: server::Config::default(),
+            max_connections: 10_000,
+            max_retry_after: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What a server did, told when it has shut down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// How many connections were taken.
+    pub accepted: u64,
+    /// How many were refused at the connection limit.
+    pub refused: u64,
+    /// How often accepting failed: out of file descriptors, say.
+    pub accept_errors: u64,
+    /// How many connections were cut at the shutdown's deadline.
+    pub cut: u64,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            accepted,
+            refused,
+            accept_errors,
+            cut,
+        } = self;
+        write!(
+            f,
+            "{accepted} connections accepted, {refused} refused at the limit, \
+             {accept_errors} failed to be accepted, {cut} cut at the shutdown's deadline"
+        )
+    }
+}
+
+/// Shuts a [`Server`] down from elsewhere. Clones are handles to the same server.
+#[derive(Clone, Debug)]
+pub struct ServerHandle {
+    connections: Arc<Connections>,
+}
+
+impl ServerHandle {
+    /// Begins a graceful shutdown, as [`Server::serve`] describes it. Does nothing the second time.
+    pub fn shut_down(&self) {
+        self.connections.shutdown.begin();
+    }
+
+    /// Ends every connection at once, without waiting for streams to end.
+    pub fn cut(&self) {
+        self.connections.shutdown.begin();
+        self.connections.cut.begin();
+    }
+
+    /// How many connections are open.
+    #[must_use]
+    pub fn open_connections(&self) -> usize {
+        self.connections.open()
+    }
+}
+
+/// How many connections beyond the limit are told so at a time. Any more are closed without a
+/// word.
+const MAX_REFUSALS: usize = 64;
+
+/// After how many newcomers the connections that are there have a turn, even if more wait.
+const NEWCOMERS: u32 = 32;
+
+/// How long to wait after accepting failed: first, and at most.
+const ACCEPT_BACK_OFF: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
+
+/// How long to wait, at a shutdown's end, for tasks that were told to end.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
+impl<R: Runtime + Default> Server<R> {
+    /// Listens on `address`, which is `host:port`; port 0 is any free one.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says, with the address named: it is in use, say, or not this
+    /// machine's.
+    pub async fn bind(address: impl AsRef<str>) -> io::Result<Self> {
+        let (runtime, address) = (R::default(), address.as_ref());
+        let listener = runtime.bind(address).await.map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+        })?;
+        Ok(Self::new(runtime, listener))
+    }
+}
+
+impl<R: Runtime> Server<R> {
+    /// A server on a socket that listens already.
+    pub fn new(runtime: R, listener: R::Listener) -> Self {
+        Self {
+            runtime,
+            listener,
+            config: Config::default(),
+            connections: Arc::default(),
+        }
+    }
+
+    /// Takes other bounds than the default ones.
+    #[must_use]
+    pub fn with_config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Where the server listens.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.runtime.local_addr(&self.listener)
+    }
+
+    /// A handle that shuts the server down.
+    #[must_use]
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle {
+            connections: self.connections.clone(),
+        }
+    }
+
+    /// Serves `router` until a [handle](Self::handle) shuts the server down, and then tells what
+    /// it did.
+    ///
+    /// A shutdown is graceful: nothing more is accepted, handlers see it coming
+    /// ([`ShutdownSignal`]), and open streams have
+    /// [`shutdown_timeout`](Config::shutdown_timeout) to end by themselves. Whoever is still
+    /// there then is cut, with [`CloseReason::Shutdown`](crate::lifecycle::CloseReason::Shutdown).
+    ///
+    /// Errors of accepting, such as running out of file descriptors, are survived: the server
+    /// waits a little, at most a second, and tries again. When this future is dropped, every
+    /// connection is cut.
+    ///
+    /// # Errors
+    ///
+    /// [`RouteError`] at once where the router has a route that cannot be.
+    pub async fn serve(self, router: Router) -> Result<Report, RouteError> {
+        let routes = Arc::new(router.build()?);
+        let _cut = CutOnDrop(self.connections.clone());
+        let mut report = self.accept_all(routes).await;
+
+        let Self {
+            runtime,
+            listener,
+            config,
+            connections,
+        } = self;
+        drop(listener);
+        let deadline = runtime.now().checked_add(config.shutdown_timeout);
+        within(&runtime, deadline, connections.all_gone()).await;
+        connections.cut.begin();
+        let deadline = runtime.now().checked_add(LAST_WAIT);
+        within(&runtime, deadline, connections.all_gone()).await;
+        report.cut = connections.cut_count.load(Ordering::Relaxed);
+        Ok(report)
+    }
+
+    /// Until the shutdown begins.
+    async fn accept_all(&self, routes: Arc<Routes>) -> Report {
+        let mut report = Report::default();
+        let mut jitter = Jitter::new(self.runtime.seed());
+        let mut back_off = ACCEPT_BACK_OFF[0];
+        let mut shutdown = self.connections.shutdown.signal();
+        let refusals = Arc::<Connections>::default();
+        let config = Arc::new(self.config.connection.clone());
+
+        let mut newcomers = 0;
+        while let Some(accepted) = unless(&mut shutdown, self.runtime.accept(&self.listener)).await
+        {
+            newcomers += 1;
+            if newcomers == NEWCOMERS {
+                newcomers = 0;
+                let_others_run().await;
+            }
+            let (mut transport, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    report.accept_errors += 1;
+                    if !is_the_peers(&error) {
+                        let deadline = self.runtime.now().checked_add(back_off);
+                        within(&self.runtime, deadline, &mut shutdown).await;
+                        back_off = (back_off * 2).min(ACCEPT_BACK_OFF[1]);
+                    }
+                    continue;
+                }
+            };
+            back_off = ACCEPT_BACK_OFF[0];
+            transport.set_user_timeout(config.stall_timeout);
+
+            let now = self.runtime.now();
+            let mut connection = Connection::new(now, self.runtime.date(), config.clone());
+            let place = match self.connections.enter(self.config.max_connections) {
+                Some(place) => {
+                    report.accepted += 1;
+                    place
+                }
+                None => {
+                    report.refused += 1;
+                    let Some(place) = refusals.enter(MAX_REFUSALS) else {
+                        continue;
+                    };
+                    let response = self.refusal(&mut jitter);
+                    // Nothing was said on this connection yet, so it takes an answer.
+                    let _ = connection.respond(now, response);
+                    place
+                }
+            };
+            self.runtime.spawn(Pump::new(
+                self.runtime.clone(),
+                transport,
+                peer,
+                connection,
+                routes.clone(),
+                self.connections.clone(),
+                place,
+            ));
+        }
+        report
+    }
+
+    fn refusal(&self, jitter: &mut Jitter) -> Response<Body> {
+        let longest = self.config.max_retry_after.as_secs().max(1);
+        let seconds = 1 + jitter.below(longest);
+        let mut response = Response::new(Body::Whole(
+            "The server has as many connections as it can take. Try again later.\n".into(),
+        ));
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
+        headers.insert(header::RETRY_AFTER, seconds.into());
+        response
+    }
+}
+
+impl<R: Runtime> fmt::Debug for Server<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("local_addr", &self.local_addr())
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A connection that was gone before it was accepted: the next one may be fine.
+fn is_the_peers(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// The server is gone, so its connections have nobody to shut them down.
+struct CutOnDrop(Arc<Connections>);
+
+impl Drop for CutOnDrop {
+    fn drop(&mut self) {
+        self.0.shutdown.begin();
+        self.0.cut.begin();
+    }
+}
+
+/// What `future` gives, unless the shutdown begins first.
+async fn unless<F: Future>(shutdown: &mut ShutdownSignal, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx: &mut Context<'_>| {
+        if Pin::new(&mut *shutdown).poll(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        future.as_mut().poll(cx).map(Some)
+    })
+    .await
+}
+
+/// Gives the thread to other tasks for a turn.
+async fn let_others_run() {
+    let mut had_their_turn = false;
+    poll_fn(|cx| {
+        if mem::replace(&mut had_their_turn, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Waits for `future`, but not past `deadline`.
+async fn within<R: Runtime>(
+    runtime: &R,
+    deadline: Option<Instant>,
+    future: impl Future<Output = ()>,
+) {
+    let mut future = pin!(future);
+    let mut timer = deadline.map(|deadline| runtime.timer(deadline));
+    poll_fn(|cx| {
+        if future.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        match &mut timer {
+            Some(timer) => timer.poll_elapsed(cx),
+            None => Poll::Pending,
+        }
+    })
+    .await;
+}

@@ -1,0 +1,12 @@
+//! What the users of an adapter need. Every adapter re-exports all of it, so that moving from one
+//! to another changes a dependency and the name in a `use` line.
+
+#[doc(no_inline)]
+pub use crate::{
+    Comment, Decoded, Decoder, Event, EventError, EventId, EventStream, EventType, IntoEvent,
+    InvalidField, Json, MessageEvent, Text,
+    driver::{Config, Report, ServerHandle},
+    http::{self, HeaderName, HeaderValue, Response, StatusCode},
+    lifecycle::{CallbackId, CleanUp, CloseReason, ShutdownSignal, Timer},
+    router::{Cors, IntoReply, Refusal, Reply, Request, RouteError, Router},
+};

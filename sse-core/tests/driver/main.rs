@@ -1,0 +1,14 @@
+//! The driver on a runtime without sockets and in virtual time: the code that serves real
+//! connections, told exactly what the world does.
+#![cfg(feature = "driver")]
+#![allow(unreachable_pub)] // a test has no interface
+#![allow(clippy::unwrap_used, clippy::expect_used)] // and fails by panicking
+
+mod accepting;
+mod backpressure;
+mod endings;
+mod harness;
+mod shutdown;
+#[path = "../sim/mod.rs"]
+mod sim;
+mod waking;
