@@ -1,0 +1,119 @@
+//! The runtime behind the driver's traits: tokio's clock, timers, tasks and sockets.
+
+use std::{
+    future::Future,
+    hash::{BuildHasher, RandomState},
+    io::{self, IoSlice},
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, Instant, SystemTime},
+};
+
+#[cfg(any(target_os = "android", target_os = "linux"))]
+use socket2::SockRef;
+use sse_core::driver::{Runtime, Timer, Transport};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    time::Sleep,
+};
+
+/// The tokio runtime that the calling task runs on.
+///
+/// It needs tokio's IO and time drivers, which `#[tokio::main]` turns on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tokio;
+
+/// A timer on tokio's clock.
+#[derive(Debug)]
+pub struct TokioTimer(Pin<Box<Sleep>>);
+
+/// A tokio TCP stream as the driver's transport.
+#[derive(Debug)]
+pub struct TokioTransport(TcpStream);
+
+impl Runtime for Tokio {
+    type Timer = TokioTimer;
+    type Transport = TokioTransport;
+    type Listener = TcpListener;
+
+    fn now(&self) -> Instant {
+        // tokio's own clock, so that its paused time in tests is the connections' time, too.
+        tokio::time::Instant::now().into_std()
+    }
+
+    fn date(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn seed(&self) -> u64 {
+        RandomState::new().hash_one(())
+    }
+
+    fn timer(&self, deadline: Instant) -> TokioTimer {
+        TokioTimer(Box::pin(tokio::time::sleep_until(deadline.into())))
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        tokio::spawn(task);
+    }
+
+    async fn bind(&self, address: &str) -> io::Result<TcpListener> {
+        TcpListener::bind(address).await
+    }
+
+    fn local_addr(&self, listener: &TcpListener) -> io::Result<SocketAddr> {
+        listener.local_addr()
+    }
+
+    async fn accept(&self, listener: &TcpListener) -> io::Result<(TokioTransport, SocketAddr)> {
+        let (stream, peer) = listener.accept().await?;
+        // A peer that is gone already shows when it is read from.
+        let _ = stream.set_nodelay(true);
+        Ok((TokioTransport(stream), peer))
+    }
+}
+
+impl Timer for TokioTimer {
+    fn reset(&mut self, deadline: Instant) {
+        self.0.as_mut().reset(deadline.into());
+    }
+
+    fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl Transport for TokioTransport {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        Pin::new(&mut self.0)
+            .poll_read(cx, &mut buffer)
+            .map_ok(|()| buffer.filled().len())
+    }
+
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn set_user_timeout(&mut self, timeout: Duration) {
+        // Without it the connection lasts as long as the kernel likes, and works all the same.
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        let _ = SockRef::from(&self.0).set_tcp_user_timeout(Some(timeout));
+        #[cfg(not(any(target_os = "android", target_os = "linux")))]
+        let _ = timeout;
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
