@@ -1,0 +1,92 @@
+//! The command line.
+
+use std::{str::FromStr, time::Duration};
+
+use lexopt::{Arg, Parser, ValueExt};
+use sse_tokio::Config;
+
+const HELP: &str = "\
+A page that shows a live event stream, and the server behind it.
+
+Usage: demo [FLAGS]
+
+  --addr HOST:PORT        where to listen            [127.0.0.1:8080]
+  --port PORT             the same, on 127.0.0.1
+  --keep-alive SECONDS    idle time before a comment [15; 0 is never]
+  --head-timeout SECONDS  for a whole request head   [10]
+  --stall-timeout SECONDS for a write's progress     [30]
+  --shutdown-timeout SECONDS
+                          for streams to end by themselves at Ctrl-C [10]
+  --max-connections N     beyond it: 503             [10000]
+  --help                  this text
+";
+
+#[derive(Debug)]
+pub(crate) struct Flags {
+    pub(crate) addr: String,
+    pub(crate) config: Config,
+}
+
+impl Flags {
+    /// `None` once the help was asked for and printed.
+    pub(crate) fn parse() -> Result<Option<Self>, String> {
+        let mut flags = Self {
+            addr: "127.0.0.1:8080".into(),
+            config: Config::default(),
+        };
+        let config = &mut flags.config;
+        let mut parser = Parser::from_env();
+        while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
+            let flag = match arg {
+                Arg::Long("help") | Arg::Short('h') => {
+                    print!("{HELP}");
+                    return Ok(None);
+                }
+                Arg::Long(flag) => flag.to_owned(),
+                other => return Err(other.unexpected().to_string()),
+            };
+            let value = |parser: &mut Parser| {
+                let value = parser.value().map_err(|error| error.to_string())?;
+                value.string().map_err(|error| error.to_string())
+            };
+            match flag.as_str() {
+                "addr" => flags.addr = value(&mut parser)?,
+                "port" => {
+                    let port: u16 = number(&flag, &value(&mut parser)?)?;
+                    flags.addr = format!("127.0.0.1:{port}");
+                }
+                "keep-alive" => {
+                    let idle = seconds(&flag, &value(&mut parser)?)?;
+                    config.connection.keep_alive = (!idle.is_zero()).then_some(idle);
+                }
+                "head-timeout" => {
+                    config.connection.head_timeout = seconds(&flag, &value(&mut parser)?)?;
+                }
+                "stall-timeout" => {
+                    config.connection.stall_timeout = seconds(&flag, &value(&mut parser)?)?;
+                }
+                "shutdown-timeout" => {
+                    config.shutdown_timeout = seconds(&flag, &value(&mut parser)?)?;
+                }
+                "max-connections" => {
+                    config.max_connections = number(&flag, &value(&mut parser)?)?;
+                }
+                _ => return Err(format!("there is no flag --{flag}")),
+            }
+        }
+        Ok(Some(flags))
+    }
+}
+
+fn number<N: FromStr>(flag: &str, value: &str) -> Result<N, String> {
+    let error = |_| format!("--{flag} takes a whole number, not {value:?}");
+    value.parse().map_err(error)
+}
+
+/// Whole seconds or a fraction of one.
+fn seconds(flag: &str, value: &str) -> Result<Duration, String> {
+    let seconds = value.parse().ok();
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| format!("--{flag} takes a number of seconds, not {value:?}"))
+}

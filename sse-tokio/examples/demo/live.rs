@@ -1,0 +1,132 @@
+//! The stream that the page shows.
+
+use std::{
+    f64::consts::TAU,
+    process,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use futures_util::{Stream, StreamExt, stream};
+use serde::Serialize;
+use sse_tokio::{Event, EventError, ServerHandle};
+use tokio::time;
+
+/// Four numbers a second; everything else goes by multiples of this.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Several lines each, in several scripts.
+const STANZAS: [&str; 4] = [
+    "Über allen Gipfeln\nIst Ruh,\nIn allen Wipfeln\nSpürest du\nKaum einen Hauch;\n— Goethe, 1780 🌲",
+    "古池や\n蛙飛びこむ\n水の音\n— 芭蕉, 1686 🐸",
+    "Белеет парус одинокой\nВ тумане моря голубом!..\n— Лермонтов, 1832 ⛵",
+    "  leading blanks survive,\n\nand so do empty lines,\nand cafe\u{301} with its accent apart,\nand 👩‍🚀 in one piece",
+];
+
+/// What every stream of this run has in common.
+#[derive(Debug)]
+pub(crate) struct Live {
+    start: Instant,
+    /// When this run of the server began: another one after a restart.
+    run: String,
+    handle: ServerHandle,
+}
+
+#[derive(Debug, Serialize)]
+struct System<'a> {
+    connections: usize,
+    uptime_seconds: f64,
+    run: &'a str,
+    pid: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct Resumed<'a> {
+    last_event_id: &'a str,
+}
+
+impl Live {
+    pub(crate) fn new(handle: ServerHandle) -> Self {
+        Self {
+            start: Instant::now(),
+            run: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+            handle,
+        }
+    }
+
+    /// The events of one connection. The numbers' ids go on after `last_event_id`.
+    pub(crate) fn events(
+        self: &Arc<Self>,
+        last_event_id: Option<&str>,
+    ) -> impl Stream<Item = Result<Event, EventError>> + use<> {
+        let resumed = last_event_id.map(|last_event_id| {
+            Ok(Event::json(&Resumed { last_event_id })?.with_event_type("resumed")?)
+        });
+        let hello = Event::without_data().with_reconnection_time(Duration::from_secs(1));
+        let last: u64 = last_event_id.and_then(|id| id.parse().ok()).unwrap_or(0);
+
+        let mut interval = time::interval(TICK);
+        interval.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+        let live = self.clone();
+        let ticks = stream::unfold((interval, 0_u64), |(mut interval, tick)| async move {
+            interval.tick().await;
+            Some((tick, (interval, tick + 1)))
+        })
+        .flat_map(move |tick| stream::iter(live.at_tick(tick, last.saturating_add(tick + 1))));
+        stream::iter([Ok(hello)])
+            .chain(stream::iter(resumed))
+            .chain(ticks)
+    }
+
+    /// What is sent at one tick of a connection: all of it at the first.
+    fn at_tick(&self, tick: u64, id: u64) -> Vec<Result<Event, EventError>> {
+        let mut events = Vec::new();
+        if tick.is_multiple_of(8) {
+            events.push(self.system());
+        }
+        if tick.is_multiple_of(4) {
+            let now = humantime::format_rfc3339_seconds(SystemTime::now());
+            events.push(named("clock", now.to_string()));
+        }
+        if tick.is_multiple_of(20) {
+            let stanza = STANZAS[(tick / 20) as usize % STANZAS.len()];
+            events.push(named("poem", stanza.to_owned()));
+        }
+        let number = Event::new(format!("{:.2}", number_at(SystemTime::now())));
+        events.push(number.with_id(id).map_err(EventError::from));
+        events
+    }
+
+    fn system(&self) -> Result<Event, EventError> {
+        let system = System {
+            connections: self.handle.open_connections(),
+            uptime_seconds: (self.start.elapsed().as_secs_f64() * 10.0).round() / 10.0,
+            run: &self.run,
+            pid: process::id(),
+        };
+        Ok(Event::json(&system)?.with_event_type("system")?)
+    }
+}
+
+fn named(event_type: &str, data: String) -> Result<Event, EventError> {
+    Ok(Event::new(data).with_event_type(event_type)?)
+}
+
+/// A number between 0 and 100 that wanders smoothly, the same on every connection and across
+/// restarts: waves whose periods have nothing in common.
+fn number_at(time: SystemTime) -> f64 {
+    const WAVES: [(f64, f64); 5] = [
+        (97.0, 17.0),
+        (41.0, 12.0),
+        (17.3, 9.0),
+        (7.1, 5.0),
+        (2.9, 2.5),
+    ];
+    let seconds = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64());
+    let waves = WAVES
+        .iter()
+        .map(|(period, height)| height * (TAU * seconds / period).sin());
+    (50.0 + waves.sum::<f64>()).clamp(0.0, 100.0)
+}

@@ -1,0 +1,262 @@
+//! The demo in a real browser: Chromium, headless, through WebDriver.
+//!
+//! `.ci/test` runs this; it needs `chromium` and `chromedriver` on the path and the demo built.
+
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+
+/// How long anything may take before the test gives up. Nothing is asserted about time.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const AWAY: &str = "the client went away";
+const ENDED: &str = "the stream ended";
+
+/// A process that ends with the test, and the lines that it prints.
+struct Process {
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Process {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let lines = Arc::<Mutex<Vec<_>>>::default();
+        let log = lines.clone();
+        thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                log.lock().unwrap().push(line);
+            }
+        });
+        Self { child, lines }
+    }
+
+    async fn wait_for_line(&self, what: &str, parts: &[&str]) {
+        until(what, async || {
+            let lines = self.lines.lock().unwrap();
+            lines
+                .iter()
+                .any(|line| parts.iter().all(|part| line.contains(part)))
+                .then_some(())
+        })
+        .await;
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
+async fn start_demo(address: SocketAddr) -> Process {
+    // This test is in `target/…/deps`, the demo in `target/…/examples`.
+    let mut path: PathBuf = env::current_exe().unwrap();
+    path.pop();
+    path.pop();
+    path.extend(["examples", "demo"]);
+    assert!(
+        path.exists(),
+        "build the demo first: cargo build -p sse-tokio --example demo"
+    );
+    let demo = Process::start(Command::new(path).arg("--addr").arg(address.to_string()));
+    demo.wait_for_line("the demo's address", &[&address.to_string()])
+        .await;
+    demo
+}
+
+/// Asks again and again until there is an answer.
+async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited too long for {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+struct Page(Client);
+
+impl Page {
+    async fn open(chromedriver: SocketAddr, url: &str) -> Self {
+        let profile = env::temp_dir().join(format!("sse-browser-test-{}", std::process::id()));
+        let arguments = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            &format!("--user-data-dir={}", profile.display()),
+        ];
+        let Value::Object(capabilities) = json!({ "goog:chromeOptions": { "args": arguments } })
+        else {
+            panic!("an object was written")
+        };
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        builder.capabilities(capabilities);
+        let client = until("a session with chromedriver", async || {
+            let session = builder.connect(&format!("http://{chromedriver}")).await;
+            session.ok()
+        })
+        .await;
+        client.goto(url).await.unwrap();
+        Self(client)
+    }
+
+    async fn text(&self, id: &str) -> String {
+        let selector = format!("[data-testid={id}]");
+        let element = self.0.find(Locator::Css(&selector)).await.unwrap();
+        let text = element.prop("textContent").await.unwrap();
+        text.unwrap_or_default().trim().to_owned()
+    }
+
+    async fn wait_for(&self, id: &str, matches: impl Fn(&str) -> bool) -> String {
+        until(&format!("{id} on the page"), async || {
+            Some(self.text(id).await).filter(|text| matches(text))
+        })
+        .await
+    }
+
+    async fn wait_for_state(&self, state: &str) {
+        self.wait_for("state", |text| text == state).await;
+    }
+
+    /// Until the page's count of this has gone beyond `least`; gives the count.
+    async fn wait_for_more(&self, id: &str, least: u64) -> u64 {
+        let more = |text: &str| text.parse().is_ok_and(|count: u64| count > least);
+        self.wait_for(id, more).await.parse().unwrap()
+    }
+
+    async fn click(&self, button: &str) {
+        let selector = format!("[data-testid={button}]:not([aria-disabled=true])");
+        let element = until(button, async || {
+            self.0.find(Locator::Css(&selector)).await.ok()
+        })
+        .await;
+        // Out from under the page's header, which stays at the top.
+        let script = "arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })";
+        let argument = serde_json::to_value(&element).unwrap();
+        self.0.execute(script, vec![argument]).await.unwrap();
+        element.click().await.unwrap();
+    }
+
+    /// Until the clean-up log on the page has such an entry.
+    async fn wait_for_clean_up(&self, path: &str, reason: &str) {
+        let selector =
+            format!("[data-testid=clean-up-log] [data-path='{path}'][data-reason='{reason}']");
+        until(&format!("the clean-up of {path}: {reason}"), async || {
+            self.0.find(Locator::Css(&selector)).await.ok()
+        })
+        .await;
+    }
+
+    /// How many points of the chart are not blank.
+    async fn drawn(&self) -> u64 {
+        let script = "
+            const canvas = document.querySelector('canvas');
+            const { width, height } = canvas;
+            const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+            let drawn = 0;
+            for (let i = 3; i < data.length; i += 4) drawn += data[i] > 0;
+            return drawn;";
+        let drawn = self.0.execute(script, Vec::new()).await.unwrap();
+        drawn.as_u64().unwrap_or(0)
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs chromium and chromedriver: run .ci/test"]
+async fn the_demo_shows_its_events_its_losses_and_its_clean_ups() {
+    let driver_address = free_address();
+    let _driver = Process::start(
+        Command::new("chromedriver").arg(format!("--port={}", driver_address.port())),
+    );
+    let address = free_address();
+    let demo = start_demo(address).await;
+    let page = Page::open(driver_address, &format!("http://{address}/")).await;
+
+    // Events of every kind arrive, and show.
+    page.wait_for_state("open").await;
+    page.wait_for_more("number-count", 8).await;
+    page.wait_for("number", |text| text.parse::<f64>().is_ok())
+        .await;
+    page.wait_for("clock", |text| {
+        text.contains("T") && text.ends_with('Z') || text.contains(':')
+    })
+    .await;
+    let poem = page.wait_for("poem", |text| text.contains('\n')).await;
+    assert!(poem.contains("Über allen Gipfeln\nIst Ruh,\n"), "{poem}");
+    let pid = demo.child.id().to_string();
+    page.wait_for("system-pid", |text| text == pid).await;
+    page.wait_for_more("last-event-id", 8).await;
+    until("something on the chart", async || {
+        (page.drawn().await > 500).then_some(())
+    })
+    .await;
+
+    // The page closes the stream: the server cleans up at once, although the stream goes on.
+    page.click("button-close").await;
+    page.wait_for_state("closed").await;
+    page.wait_for_clean_up("/events", AWAY).await;
+    page.click("button-open").await;
+    page.wait_for_state("open").await;
+
+    // The server ends a stream for good, after its last word.
+    page.click("button-bounded").await;
+    page.wait_for("bounded-log", |text| text.contains("bye"))
+        .await;
+    page.wait_for_clean_up("/bounded", ENDED).await;
+
+    // The server ends the stream: the browser comes back by itself and goes on.
+    page.click("button-server-end").await;
+    page.wait_for_clean_up("/events", ENDED).await;
+    let reconnections = page.wait_for_more("reconnections", 0).await;
+    page.wait_for_more("resumed", 0).await;
+    page.click("button-open").await;
+    page.wait_for_state("open").await;
+    let seen = page.wait_for_more("last-event-id", 3).await;
+
+    // The server is stopped and started again: the browser resumes where it was.
+    let numbers = page.wait_for_more("number-count", 0).await;
+    drop(demo);
+    page.wait_for_state("connecting").await;
+    let demo = start_demo(address).await;
+    page.wait_for_state("open").await;
+    page.wait_for_more("reconnections", reconnections).await;
+    let resumed = page.wait_for_more("resumed", seen - 1).await;
+    page.wait_for_more("last-event-id", resumed).await;
+    page.wait_for_more("number-count", numbers + 4).await;
+    let pid = demo.child.id().to_string();
+    page.wait_for("system-pid", |text| text == pid).await;
+
+    // The tab is closed: nothing of it is left at the server.
+    page.0.close().await.unwrap();
+    demo.wait_for_line("the clean-up of a closed tab", &["(/events", AWAY])
+        .await;
+}
