@@ -74,15 +74,17 @@
 
 extern crate alloc;
 
+#[cfg(feature = "client")]
+pub mod client;
 mod decode;
 #[cfg(feature = "driver")]
 pub mod driver;
 pub mod encode;
 mod event;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "client", feature = "server"))]
 pub mod http;
 mod into_event;
-#[cfg(feature = "driver")]
+#[cfg(any(feature = "client", feature = "driver"))]
 mod jitter;
 #[cfg(feature = "server")]
 pub mod lifecycle;
@@ -95,6 +97,8 @@ pub mod server;
 #[cfg(feature = "stream")]
 mod stream;
 mod text;
+#[cfg(any(feature = "client", feature = "server"))]
+mod transmit;
 #[cfg(feature = "server")]
 mod wake;
 
@@ -108,3 +112,5 @@ pub use into_event::{EventError, IntoEvent};
 #[cfg(feature = "stream")]
 pub use stream::{EventStream, EventStreamError};
 pub use text::Text;
+#[cfg(any(feature = "client", feature = "server"))]
+pub use transmit::Transmit;

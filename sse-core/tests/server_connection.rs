@@ -9,12 +9,11 @@ use std::{
 };
 
 use sse_core::{
-    Comment, Event,
+    Comment, Event, Transmit,
     http::{HeaderValue, Response, StatusCode},
     lifecycle::{CloseReason, Timer},
     server::{
-        Body, Config, Connection, ConnectionEvent, Phase, RespondError, SendError, Transmit,
-        WrongPhase,
+        Body, Config, Connection, ConnectionEvent, Phase, RespondError, SendError, WrongPhase,
     },
 };
 

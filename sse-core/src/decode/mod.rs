@@ -89,6 +89,15 @@ pub enum Decoded<'a> {
     ReconnectionTime(Duration),
 }
 
+/// The owned form of [`Decoded`].
+#[cfg(feature = "client")]
+#[derive(Debug)]
+pub(crate) enum OwnedDecoded {
+    Event(MessageEvent),
+    Comment(crate::Text),
+    ReconnectionTime(Duration),
+}
+
 impl Decoder {
     /// A decoder at the beginning of an event stream, with the default limits.
     #[must_use]
@@ -140,6 +149,20 @@ impl Decoder {
                 None => return Ok(None),
             }
         }
+    }
+
+    /// [`decode`](Self::decode), with what it finds in its owned form.
+    #[cfg(feature = "client")]
+    pub(crate) fn decode_owned(
+        &mut self,
+        input: &mut &[u8],
+    ) -> Result<Option<OwnedDecoded>, DecodeError> {
+        let decoded = self.state.decode(input)?;
+        Ok(decoded.map(|decoded| match decoded {
+            Decoded::Event(event) => OwnedDecoded::Event(self.recent.own(event)),
+            Decoded::Comment(comment) => OwnedDecoded::Comment(comment.into()),
+            Decoded::ReconnectionTime(time) => OwnedDecoded::ReconnectionTime(time),
+        }))
     }
 
     /// The last event ID: what the request that asks for the rest of the stream carries in its

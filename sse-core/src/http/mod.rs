@@ -1,28 +1,62 @@
-//! HTTP/1 messages: heads read and written, and the framing of chunks.
+//! HTTP/1 messages: heads read and written, and the framing of bodies.
 //!
 //! This room knows RFC 9110 and RFC 9112 and nothing of events. The types of requests and
 //! responses are those of the `http` crate, re-exported here; field lines are parsed by
 //! `httparse`. What is decided here is what those two leave open: where a head ends, how large it
 //! may be, and what is refused because two readers could read it differently.
 
+mod framing;
+mod head;
+
+#[cfg(feature = "server")]
 mod accept;
+#[cfg(feature = "server")]
 mod chunked;
+#[cfg(feature = "server")]
 mod request_head;
+#[cfg(feature = "server")]
 mod response_head;
+
+#[cfg(feature = "client")]
+mod body;
+#[cfg(feature = "client")]
+mod media_type;
+#[cfg(feature = "client")]
+mod response_head_reader;
 
 pub use ::http::{
     Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri,
     Version, header,
 };
 
-pub use accept::accepts;
-pub use request_head::{BodyLength, HeadLimits, RequestHead, RequestHeadError, RequestHeadReader};
+pub(crate) use framing::Framing;
 
-pub(crate) use chunked::{CRLF, ChunkSize, LAST_CHUNK};
-pub(crate) use response_head::{Framing, encode_response_head};
+#[cfg(feature = "server")]
+pub use {
+    accept::accepts,
+    request_head::{BodyLength, HeadLimits, RequestHead, RequestHeadError, RequestHeadReader},
+};
+#[cfg(feature = "server")]
+pub(crate) use {
+    chunked::{CRLF, ChunkSize, LAST_CHUNK},
+    response_head::encode_response_head,
+};
+
+#[cfg(feature = "client")]
+pub use {
+    body::BodyError,
+    media_type::is_event_stream,
+    response_head_reader::{ResponseHeadError, ResponseHeadLimits, ResponseHeadReader},
+};
+#[cfg(feature = "client")]
+pub(crate) use {
+    body::{BodyPart, BodyReader},
+    media_type::content_coding,
+};
 
 /// Of a token: a method, a field name, a media type
 /// ([RFC 9110 section 5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2)).
+#[cfg(feature = "server")]
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

@@ -5,12 +5,12 @@
 
 use std::{error::Error, fmt, mem, net::Ipv6Addr};
 
-use ::http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header,
-};
-use memchr::{memchr, memchr_iter};
+use ::http::{HeaderMap, Method, Request, StatusCode, Uri, Version, header};
 
-use super::is_token_byte;
+use super::{
+    head::{self, EndFinder, Fault, MOST_FIELDS},
+    is_token_byte,
+};
 
 /// How large a request head may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,6 @@ pub struct HeadLimits {
     pub target: usize,
 }
 
-const MOST_FIELDS: usize = 24_576;
 const LONGEST_TARGET: usize = 65_534;
 
 impl Default for HeadLimits {
@@ -253,115 +252,52 @@ impl RequestHeadReader {
     }
 }
 
-/// Finds the empty line that ends a head, in input that arrives in pieces. Looks at each byte
-/// once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum EndFinder {
-    LineStart,
-    /// The line so far is a CR.
-    AfterCr,
-    InLine,
-}
-
-impl EndFinder {
-    /// How many bytes of `input` there are up to the end of the head, if it is there.
-    fn find(&mut self, input: &[u8]) -> Option<usize> {
-        let mut at = 0;
-        while let Some(&byte) = input.get(at) {
-            *self = match (*self, byte) {
-                (Self::LineStart | Self::AfterCr, b'\n') => return Some(at + 1),
-                (Self::LineStart, b'\r') => Self::AfterCr,
-                _ => match memchr(b'\n', &input[at..]) {
-                    Some(line_end) => {
-                        at += line_end;
-                        Self::LineStart
-                    }
-                    None => {
-                        *self = Self::InLine;
-                        return None;
-                    }
-                },
-            };
-            at += 1;
-        }
-        None
-    }
-}
-
 /// Parses a whole head: no empty line at its front, one at its end.
 fn parse(head: &[u8], limits: &HeadLimits) -> Result<RequestHead, RequestHeadError> {
-    if memchr(b'\0', head).is_some() {
-        return Err(Malformed("it has a NUL"));
-    }
-    // A CR alone is a line's end to some readers and a blank to others.
-    if memchr_iter(b'\r', head).any(|at| head.get(at + 1) != Some(&b'\n')) {
-        return Err(Malformed("it has a CR without an LF"));
-    }
-
-    const USUAL: usize = 100;
-    let mut usual = [httparse::EMPTY_HEADER; USUAL];
-    let mut unusual;
-    let fields = match usual.get_mut(..limits.fields) {
-        Some(fields) => fields,
-        None => {
-            // No head has more fields than it has bytes.
-            unusual = vec![httparse::EMPTY_HEADER; limits.fields.min(head.len())];
-            &mut unusual[..]
+    let fault = |fault| match fault {
+        Fault::Malformed(what) => Malformed(what),
+        Fault::TooManyFields => TooManyFields(limits.fields),
+        Fault::UnknownTransferCoding => UnknownTransferCoding,
+    };
+    head::check_bytes(head).map_err(fault)?;
+    head::with_room_for_fields(limits.fields, head, |fields| {
+        let mut parsed = httparse::Request::new(fields);
+        match parsed.parse(head) {
+            // Both must see its end in the same place.
+            Ok(httparse::Status::Complete(length)) if length == head.len() => {}
+            Ok(_) => return Err(Malformed("it is unclear where it ends")),
+            Err(httparse::Error::Version) if is_other_version(head) => return Err(UnknownVersion),
+            Err(error) => {
+                let first_line = "its first line is not METHOD target HTTP/1.1";
+                return Err(fault(head::parse_fault(error, first_line)));
+            }
         }
-    };
-    let mut parsed = httparse::Request::new(fields);
-    match parsed.parse(head) {
-        // Both must see its end in the same place.
-        Ok(httparse::Status::Complete(length)) if length == head.len() => {}
-        Ok(_) => return Err(Malformed("it is unclear where it ends")),
-        Err(error) => return Err(parse_error(error, head, limits)),
-    }
-    // Both are there once a request is complete.
-    let (method, target) = (
-        parsed.method.unwrap_or_default(),
-        parsed.path.unwrap_or_default(),
-    );
-    if target.len() > limits.target {
-        return Err(TargetTooLong(limits.target));
-    }
-    let version = match parsed.version {
-        Some(1) => Version::HTTP_11,
-        _ => Version::HTTP_10,
-    };
-    let method = Method::from_bytes(method.as_bytes())
-        .map_err(|_| Malformed("its method is not a valid one"))?;
-    let uri = parse_target(target, &method)?;
+        // Both are there once a request is complete.
+        let (method, target) = (
+            parsed.method.unwrap_or_default(),
+            parsed.path.unwrap_or_default(),
+        );
+        if target.len() > limits.target {
+            return Err(TargetTooLong(limits.target));
+        }
+        let version = match parsed.version {
+            Some(1) => Version::HTTP_11,
+            _ => Version::HTTP_10,
+        };
+        let method = Method::from_bytes(method.as_bytes())
+            .map_err(|_| Malformed("its method is not a valid one"))?;
+        let uri = parse_target(target, &method)?;
+        let headers = head::collect_fields(parsed.headers).map_err(fault)?;
+        check_host(&headers, version)?;
+        let body = body_length(&headers, version).map_err(fault)?;
 
-    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
-    for field in parsed.headers {
-        let name = HeaderName::from_bytes(field.name.as_bytes())
-            .map_err(|_| Malformed("it has a header field without a proper name"))?;
-        let value = HeaderValue::from_bytes(field.value)
-            .map_err(|_| Malformed("it has a header field without a proper value"))?;
-        headers
-            .try_append(name, value)
-            .map_err(|_| TooManyFields(limits.fields))?;
-    }
-    check_host(&headers, version)?;
-    let body = body_length(&headers, version)?;
-
-    let mut request = Request::new(());
-    *request.method_mut() = method;
-    *request.uri_mut() = uri;
-    *request.version_mut() = version;
-    *request.headers_mut() = headers;
-    Ok(RequestHead { request, body })
-}
-
-fn parse_error(error: httparse::Error, head: &[u8], limits: &HeadLimits) -> RequestHeadError {
-    match error {
-        httparse::Error::TooManyHeaders => TooManyFields(limits.fields),
-        httparse::Error::HeaderName => Malformed("it has a header field without a proper name"),
-        httparse::Error::HeaderValue => Malformed("it has a header field without a proper value"),
-        httparse::Error::NewLine => Malformed("it has a line that does not end properly"),
-        httparse::Error::Version if is_other_version(head) => UnknownVersion,
-        _ => Malformed("its first line is not METHOD target HTTP/1.1"),
-    }
+        let mut request = Request::new(());
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.version_mut() = version;
+        *request.headers_mut() = headers;
+        Ok(RequestHead { request, body })
+    })
 }
 
 /// Whether the request line is as it should be but for its version, which is one that is not
@@ -444,59 +380,33 @@ fn is_name_byte(byte: u8) -> bool {
 }
 
 fn parse_port(text: &str) -> Option<u16> {
-    parse_number(text.as_bytes())?.try_into().ok()
+    head::parse_number(text.as_bytes())?.try_into().ok()
 }
 
 /// The framing of the body, as long as there is no doubt about it
 /// ([RFC 9112 section 6.3](https://www.rfc-editor.org/rfc/rfc9112#section-6.3)).
-fn body_length(headers: &HeaderMap, version: Version) -> Result<BodyLength, RequestHeadError> {
+fn body_length(headers: &HeaderMap, version: Version) -> Result<BodyLength, Fault> {
     if headers.contains_key(header::TRANSFER_ENCODING) {
         if version == Version::HTTP_10 {
-            return Err(Malformed("HTTP/1.0 has no Transfer-Encoding"));
+            return Err(Fault::Malformed("HTTP/1.0 has no Transfer-Encoding"));
         }
         if headers.contains_key(header::CONTENT_LENGTH) {
-            return Err(Malformed(
+            return Err(Fault::Malformed(
                 "it has both Transfer-Encoding and Content-Length",
             ));
         }
-        return check_codings(headers).map(|()| BodyLength::Chunked);
+        return head::check_codings(headers).map(|()| BodyLength::Chunked);
     }
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
     match (lengths.next(), lengths.next()) {
         (None, _) => Ok(BodyLength::None),
-        (Some(_), Some(_)) => Err(Malformed("it has more than one Content-Length field")),
-        (Some(length), None) => match parse_number(length.as_bytes()) {
+        (Some(_), Some(_)) => Err(Fault::Malformed(
+            "it has more than one Content-Length field",
+        )),
+        (Some(length), None) => match head::parse_number(length.as_bytes()) {
             Some(0) => Ok(BodyLength::None),
             Some(length) => Ok(BodyLength::Exact(length)),
-            None => Err(Malformed("its Content-Length is not a number")),
+            None => Err(Fault::Malformed("its Content-Length is not a number")),
         },
-    }
-}
-
-/// Digits and nothing else; Rust's own numbers may have a sign.
-fn parse_number(text: &[u8]) -> Option<u64> {
-    let digits = text.iter().all(u8::is_ascii_digit);
-    str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()
-}
-
-/// The one transfer coding that is known here is `chunked`, once and by itself.
-fn check_codings(headers: &HeaderMap) -> Result<(), RequestHeadError> {
-    let mut codings = Vec::new();
-    for value in headers.get_all(header::TRANSFER_ENCODING) {
-        let value = value.to_str().map_err(|_| UnknownTransferCoding)?;
-        codings.extend(value.split(',').map(str::trim));
-    }
-    if codings.contains(&"") {
-        return Err(Malformed(
-            "its Transfer-Encoding is empty, or has an empty element",
-        ));
-    }
-    let is_chunked = |coding: &&str| coding.eq_ignore_ascii_case("chunked");
-    match codings.iter().position(is_chunked) {
-        Some(0) if codings.len() == 1 => Ok(()),
-        Some(at) if at + 1 < codings.len() => Err(Malformed(
-            "chunked is not the last transfer coding, or not the only time",
-        )),
-        _ => Err(UnknownTransferCoding),
     }
 }

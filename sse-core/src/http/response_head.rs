@@ -6,19 +6,7 @@ use std::time::SystemTime;
 use ::http::{HeaderMap, HeaderName, StatusCode, header};
 use httpdate::HttpDate;
 
-/// How the response's body is delimited
-/// ([RFC 9112 section 6.3](https://www.rfc-editor.org/rfc/rfc9112#section-6.3)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Framing {
-    /// There is none, and no `Content-Length` either: a 204, say.
-    NoBody,
-    /// So many bytes; or, in the answer to a HEAD, what would be so many bytes.
-    ContentLength(u64),
-    /// In chunks.
-    Chunked,
-    /// By the end of the connection: HTTP/1.0.
-    CloseDelimited,
-}
+use super::Framing;
 
 /// Fields that belong to the connection. If a caller sets one it is left out, so that nobody
 /// contradicts what the connection does.

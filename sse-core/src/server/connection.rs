@@ -10,12 +10,12 @@ use ::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, head
 use bytes::Bytes;
 
 use super::{
-    Config, Phase, RespondError, SendError, Transmit, WrongPhase,
+    Config, Phase, RespondError, SendError, WrongPhase,
     output::{Delimiting, Output},
     phase::Input,
 };
 use crate::{
-    Comment, Event,
+    Comment, Event, Transmit,
     http::{BodyLength, Framing, RequestHead, RequestHeadReader, encode_response_head},
     lifecycle::{CleanUp, CleanUpOwner, CloseReason, Timer, Timers},
 };

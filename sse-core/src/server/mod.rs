@@ -69,5 +69,4 @@ mod phase;
 pub use config::Config;
 pub use connection::{Body, Connection, ConnectionEvent};
 pub use error::{RespondError, SendError, WrongPhase};
-pub use output::Transmit;
 pub use phase::Phase;

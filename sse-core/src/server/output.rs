@@ -4,11 +4,14 @@
 //! becomes one chunk, however many events it holds: its size line and its end are put around it
 //! in the same vectored write.
 
-use std::{io::IoSlice, mem};
+use std::mem;
 
 use bytes::Bytes;
 
-use crate::http::{CRLF, ChunkSize, LAST_CHUNK};
+use crate::{
+    Transmit,
+    http::{CRLF, ChunkSize, LAST_CHUNK},
+};
 
 /// How the body of a response is delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,34 +56,6 @@ struct Flush {
     /// How much of head, size line, events, tail and whole body, in this order, is transmitted.
     /// While it is 0 the flush may still grow.
     sent: usize,
-}
-
-/// Bytes for one vectored write, from [`poll_transmit`](super::Connection::poll_transmit).
-#[derive(Debug)]
-pub struct Transmit<'a> {
-    slices: [IoSlice<'a>; 5],
-    used: usize,
-    len: usize,
-}
-
-impl<'a> Transmit<'a> {
-    /// The bytes, in order. No slice is empty.
-    #[must_use]
-    pub fn slices(&self) -> &[IoSlice<'a>] {
-        &self.slices[..self.used]
-    }
-
-    /// How many bytes there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there is nothing to write.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
 }
 
 impl Output {
@@ -164,22 +139,7 @@ impl Output {
             &self.whole,
         ];
 
-        let mut transmit = Transmit {
-            slices: [IoSlice::new(&[]); 5],
-            used: 0,
-            len: 0,
-        };
-        let mut skip = self.flush.sent;
-        for part in parts {
-            let rest = part.get(skip..).unwrap_or(&[]);
-            skip = skip.saturating_sub(part.len());
-            if !rest.is_empty() {
-                transmit.slices[transmit.used] = IoSlice::new(rest);
-                transmit.used += 1;
-                transmit.len += rest.len();
-            }
-        }
-        transmit
+        Transmit::new(parts, self.flush.sent)
     }
 
     /// Everything queued, as one chunk where the body goes in chunks.

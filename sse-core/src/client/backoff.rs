@@ -1,0 +1,145 @@
+//! How long to wait before connecting again.
+
+use std::time::Duration;
+
+use super::Reconnection;
+use crate::jitter::Jitter;
+
+/// The losses in a row, and the waits that follow from them.
+#[derive(Clone, Debug)]
+pub(super) struct Backoff {
+    jitter: Jitter,
+    /// How many connections in a row were lost before they had settled.
+    losses: u32,
+    /// How many attempts in a row failed to open the stream.
+    failed_attempts: u32,
+}
+
+impl Backoff {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            jitter: Jitter::new(seed),
+            losses: 0,
+            failed_attempts: 0,
+        }
+    }
+
+    /// Takes note of the loss of a connection on which the stream was open for so long, if it was.
+    pub(super) fn lost(&mut self, settings: &Reconnection, open_for: Option<Duration>) {
+        if open_for.is_some_and(|time| time >= settings.settled_after) {
+            self.losses = 0;
+        }
+        self.losses = self.losses.saturating_add(1);
+        self.failed_attempts = match open_for {
+            Some(_) => 0,
+            None => self.failed_attempts.saturating_add(1),
+        };
+    }
+
+    /// Whether there is to be no further attempt.
+    pub(super) fn is_exhausted(&self, settings: &Reconnection) -> bool {
+        settings
+            .max_attempts
+            .is_some_and(|most| self.failed_attempts >= most.max(1))
+    }
+
+    /// The wait after the loss that was noted last. `server` is the reconnection time that the
+    /// server set, `at_least` what it asked for in a `Retry-After`.
+    pub(super) fn wait(
+        &mut self,
+        settings: &Reconnection,
+        server: Option<Duration>,
+        at_least: Option<Duration>,
+    ) -> Duration {
+        let ceiling = settings.ceiling.max(settings.floor);
+        let shortest = server
+            .unwrap_or(settings.time)
+            .clamp(settings.floor, ceiling);
+        let doubled = 2_u32.saturating_pow(self.losses);
+        let longest = shortest.saturating_mul(doubled).min(ceiling);
+        let range = u64::try_from((longest - shortest).as_millis()).unwrap_or(u64::MAX);
+        let extra = Duration::from_millis(self.jitter.below(range.saturating_add(1)));
+        (shortest + extra).max(at_least.unwrap_or_default().min(ceiling))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secs(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    fn waits(settings: &Reconnection, server: Option<Duration>, losses: u32) -> Vec<Duration> {
+        (0..200)
+            .map(|seed| {
+                let mut backoff = Backoff::new(seed);
+                backoff.losses = losses;
+                backoff.wait(settings, server, None)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn waits_lie_between_the_reconnection_time_and_a_doubling_end() {
+        let settings = Reconnection::default();
+        for (losses, longest) in [
+            (1, 6),
+            (2, 12),
+            (3, 24),
+            (6, 192),
+            (7, 300),
+            (u32::MAX, 300),
+        ] {
+            let waits = waits(&settings, None, losses);
+            assert!(
+                waits
+                    .iter()
+                    .all(|wait| (secs(3)..=secs(longest)).contains(wait))
+            );
+            // They are spread over all of it.
+            let half = (secs(3) + secs(longest)) / 2;
+            let late = waits.iter().filter(|&&wait| wait > half).count();
+            assert!((60..=140).contains(&late), "{losses} losses: {late} of 200");
+        }
+    }
+
+    #[test]
+    fn the_servers_time_is_held_between_floor_and_ceiling() {
+        let settings = Reconnection::default();
+        let zero = waits(&settings, Some(Duration::ZERO), 1);
+        assert!(zero.iter().all(|&wait| wait >= secs(1)));
+        let huge = waits(&settings, Some(Duration::from_millis(u64::MAX)), 1);
+        assert!(huge.iter().all(|&wait| wait == secs(300)));
+        let mut upside_down = settings.clone();
+        upside_down.ceiling = Duration::ZERO;
+        assert!(
+            waits(&upside_down, None, 9)
+                .iter()
+                .all(|&wait| wait == secs(1))
+        );
+    }
+
+    #[test]
+    fn a_retry_after_is_waited_for_up_to_the_ceiling() {
+        let settings = Reconnection::default();
+        let mut backoff = Backoff::new(1);
+        assert_eq!(backoff.wait(&settings, None, Some(secs(100))), secs(100));
+        assert_eq!(
+            backoff.wait(&settings, None, Some(Duration::MAX)),
+            secs(300)
+        );
+    }
+
+    #[test]
+    fn a_connection_that_lived_for_a_while_makes_up_for_the_losses_before() {
+        let settings = Reconnection::default();
+        let mut backoff = Backoff::new(1);
+        backoff.lost(&settings, None);
+        backoff.lost(&settings, Some(secs(59)));
+        assert_eq!(backoff.losses, 2);
+        backoff.lost(&settings, Some(secs(60)));
+        assert_eq!(backoff.losses, 1);
+    }
+}

@@ -1,0 +1,122 @@
+//! What a subscription asks for, and its bounds.
+
+use std::time::Duration;
+
+use ::http::{HeaderMap, Method, StatusCode};
+use bytes::Bytes;
+
+use crate::{DecoderLimits, EventId, http::ResponseHeadLimits};
+
+/// What an [`EventSource`](super::EventSource) asks for, and its bounds.
+///
+/// ```
+/// use sse_core::client::Config;
+/// use sse_core::http::{HeaderValue, StatusCode, header};
+///
+/// let mut config = Config::default();
+/// config.headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer 8f14e45f"));
+/// config.retry_statuses = vec![StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// The method: `GET` by default.
+    pub method: Method,
+    /// Header fields of the request. `Accept` and `Cache-Control` are there without them, and take
+    /// other values from here. `Host`, `Connection`, the framing of the body and
+    /// `Last-Event-ID` are the event source's own: what is set here for them is left out.
+    ///
+    /// At a redirect to another origin `Authorization`, `Cookie` and `Proxy-Authorization` are
+    /// taken away for good; all others go along.
+    pub headers: HeaderMap,
+    /// The body of the request; sent again at each reconnection. Empty by default.
+    pub body: Bytes,
+    /// The last event ID to begin with, from an earlier run say.
+    pub last_event_id: Option<EventId>,
+    /// When to connect again, or `None` for a request that is made once: the end of its body is
+    /// then the end of the subscription, and so is every loss.
+    pub reconnection: Option<Reconnection>,
+    /// Statuses that mean "not now" rather than "no": a loss, where the standard says a failure.
+    /// None by default. Their `Retry-After` is honoured, up to
+    /// [`Reconnection::ceiling`].
+    pub retry_statuses: Vec<StatusCode>,
+    /// How long connecting may take: name, socket and TLS. 30 s by default.
+    pub connect_timeout: Duration,
+    /// How long the response's head may take, from the moment the connection stands. 30 s by
+    /// default.
+    pub head_timeout: Duration,
+    /// How long an open event stream may be without a byte, counted only while everything that
+    /// was received has been taken. `None` by default, as in browsers; with a server that sends
+    /// keep-alive comments, a little more than twice their interval is a good value.
+    pub idle_timeout: Option<Duration>,
+    /// How many redirects in a row are followed. 10 by default.
+    pub max_redirects: u32,
+    /// How much of a refusal's body is kept, for the error to show. 4 KiB by default. It is waited
+    /// for as long as the head timeout allows.
+    pub max_refusal_body: usize,
+    /// The bounds of a response's head.
+    pub response_head_limits: ResponseHeadLimits,
+    /// The bounds of lines and events.
+    pub decoder_limits: DecoderLimits,
+    /// How many received bytes are enough: at or above it
+    /// [`has_room`](super::EventSource::has_room) says no, and the caller should not read on.
+    /// 64 KiB by default.
+    pub high_water_mark: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            method: Method::GET,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            last_event_id: None,
+            reconnection: Some(Reconnection::default()),
+            retry_statuses: Vec::new(),
+            connect_timeout: Duration::from_secs(30),
+            head_timeout: Duration::from_secs(30),
+            idle_timeout: None,
+            max_redirects: 10,
+            max_refusal_body: 4 * 1024,
+            response_head_limits: ResponseHeadLimits::default(),
+            decoder_limits: DecoderLimits::default(),
+            high_water_mark: 64 * 1024,
+        }
+    }
+}
+
+/// When to connect again after a loss.
+///
+/// The waiting time is drawn anew each time, so that clients that were lost together do not come
+/// back together: it lies between the reconnection time and twice that, and the upper end doubles
+/// with each loss in a row, up to the ceiling. The standard's "wait at least the reconnection
+/// time, optionally longer" holds throughout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reconnection {
+    /// The reconnection time until the server sets one. 3 s by default, as in browsers.
+    pub time: Duration,
+    /// The shortest reconnection time, whatever the server sets: a `retry: 0` does not become a
+    /// tight loop. 1 s by default.
+    pub floor: Duration,
+    /// The longest wait, whatever the server sets. 5 min by default.
+    pub ceiling: Duration,
+    /// How long a connection has to have been open for the losses before it to be forgotten.
+    /// 60 s by default.
+    pub settled_after: Duration,
+    /// How many attempts in a row may fail to open the stream. `None`, no limit, by default; with
+    /// 1 the first failure is final.
+    pub max_attempts: Option<u32>,
+}
+
+impl Default for Reconnection {
+    fn default() -> Self {
+        Self {
+            time: Duration::from_secs(3),
+            floor: Duration::from_secs(1),
+            ceiling: Duration::from_secs(5 * 60),
+            settled_after: Duration::from_secs(60),
+            max_attempts: None,
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The open event stream: bytes of the response's body, decoded one by one when asked for.
+
+use super::Loss;
+use crate::{
+    DecodeError, Decoder,
+    decode::OwnedDecoded,
+    http::{BodyPart, BodyReader},
+};
+
+/// Received bytes that are not decoded yet, and what comes after them.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    body: BodyReader,
+    bytes: Vec<u8>,
+    /// So many of `bytes` are used up,
+    start: usize,
+    /// and those from there up to here are of the event stream, free of transfer framing.
+    end: usize,
+    /// Why the connection is lost, once the bytes before that are decoded. [`Loss::Ended`] is
+    /// the end of the connection; whether the body ends there, too, its framing knows.
+    loss: Option<Loss>,
+}
+
+/// What the stream has next.
+pub(super) enum Next {
+    Item(OwnedDecoded),
+    Discarded(DecodeError),
+    /// Nothing until more is received.
+    More,
+    /// It is over, for this reason.
+    Over(Loss),
+}
+
+impl Incoming {
+    pub(super) fn new(body: BodyReader) -> Self {
+        Self {
+            body,
+            bytes: Vec::new(),
+            start: 0,
+            end: 0,
+            loss: None,
+        }
+    }
+
+    /// How many bytes are not decoded yet.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    pub(super) fn receive(&mut self, input: &[u8]) {
+        if self.loss.is_some() {
+            return;
+        }
+        // What is used up makes room, once that is worth the move.
+        if self.start > self.bytes.len() / 2 {
+            self.bytes.drain(..self.start);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        self.bytes.extend_from_slice(input);
+    }
+
+    /// The connection is lost after what was received.
+    pub(super) fn lose(&mut self, loss: Loss) {
+        self.loss.get_or_insert(loss);
+    }
+
+    pub(super) fn next(&mut self, decoder: &mut Decoder) -> Next {
+        loop {
+            let mut part = &self.bytes[self.start..self.end];
+            let item = decoder.decode_owned(&mut part);
+            self.start = self.end - part.len();
+            match item {
+                Ok(Some(item)) => return Next::Item(item),
+                Err(error) => return Next::Discarded(error),
+                Ok(None) => {}
+            }
+            // The part is used up.
+            let mut rest = &self.bytes[self.end..];
+            match self.body.read(&mut rest) {
+                Ok(BodyPart::Data(data)) => {
+                    self.end = self.bytes.len() - rest.len();
+                    self.start = self.end - data.len();
+                }
+                Ok(BodyPart::More) => {
+                    self.release();
+                    return self.after_all();
+                }
+                Ok(BodyPart::End) => return Next::Over(Loss::Ended),
+                Err(error) => return Next::Over(Loss::BadBody(error)),
+            }
+        }
+    }
+
+    /// What comes when everything that was received is decoded.
+    fn after_all(&mut self) -> Next {
+        match self.loss.take() {
+            None => Next::More,
+            Some(Loss::Ended) => Next::Over(match self.body.end_of_input() {
+                Ok(()) => Loss::Ended,
+                Err(error) => Loss::BadBody(error),
+            }),
+            Some(loss) => Next::Over(loss),
+        }
+    }
+
+    /// Everything is used up: an idle connection holds no buffer.
+    fn release(&mut self) {
+        self.bytes = Vec::new();
+        self.start = 0;
+        self.end = 0;
+    }
+}

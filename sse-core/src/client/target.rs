@@ -1,0 +1,204 @@
+//! Where a request goes and what it is, redirects included.
+
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use bytes::Bytes;
+use url::{Position, Url};
+
+use super::{Config, InvalidRequest, RedirectError};
+
+/// Where to connect to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// Whether to speak TLS.
+    pub tls: bool,
+    /// The host: a name, or an address without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// The request as it is to be made now. Redirects change it, and reconnections make it again as
+/// it then is, as browsers do.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    url: Url,
+    method: Method,
+    body: Bytes,
+    headers: HeaderMap,
+}
+
+/// Fields that say who is asking. They never go to another origin.
+const CREDENTIALS: [HeaderName; 3] = [
+    header::AUTHORIZATION,
+    header::COOKIE,
+    header::PROXY_AUTHORIZATION,
+];
+
+/// Fields that describe a body, and go with it.
+const OF_THE_BODY: [HeaderName; 4] = [
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+    header::CONTENT_LOCATION,
+    header::CONTENT_TYPE,
+];
+
+/// Fields that are the connection's.
+const OF_THE_CONNECTION: [HeaderName; 8] = [
+    header::HOST,
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::TE,
+    header::TRAILER,
+    header::UPGRADE,
+    header::EXPECT,
+];
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+impl Target {
+    pub(super) fn new(url: &str, config: &Config) -> Result<Self, InvalidRequest> {
+        let url = Url::parse(url).map_err(|error| InvalidRequest::Url(error.to_string()))?;
+        check(&url)?;
+        if config.method == Method::CONNECT {
+            return Err(InvalidRequest::Method);
+        }
+        let mut headers = config.headers.clone();
+        for name in OF_THE_CONNECTION.iter().chain([&LAST_EVENT_ID]) {
+            headers.remove(name);
+        }
+        let usual = [
+            (header::ACCEPT, "text/event-stream"),
+            (header::CACHE_CONTROL, "no-cache"),
+        ];
+        for (name, value) in usual {
+            headers
+                .entry(name)
+                .or_insert(HeaderValue::from_static(value));
+        }
+        Ok(Self {
+            url,
+            method: config.method.clone(),
+            body: config.body.clone(),
+            headers,
+        })
+    }
+
+    pub(super) fn method(&self) -> &Method {
+        &self.method
+    }
+
+    pub(super) fn url(&self) -> &Url {
+        &self.url
+    }
+
+    pub(super) fn endpoint(&self) -> Endpoint {
+        let host = self.url.host_str().unwrap_or_default();
+        Endpoint {
+            tls: self.url.scheme() == "https",
+            host: host.trim_matches(['[', ']']).to_owned(),
+            port: self.url.port_or_known_default().unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The request's head as it goes over the wire.
+    pub(super) fn encode_head(&self, last_event_id: &str) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
+        let path = &self.url[Position::BeforePath..Position::AfterQuery];
+        let host = self.url.host_str().unwrap_or_default();
+        put(
+            &mut out,
+            &[self.method.as_str(), " ", path, " HTTP/1.1\r\nhost: ", host],
+        );
+        if let Some(port) = self.url.port() {
+            put(&mut out, &[":", itoa::Buffer::new().format(port)]);
+        }
+        put(&mut out, &["\r\nconnection: close\r\n"]);
+        for (name, value) in &self.headers {
+            put_field(&mut out, name.as_str(), value.as_bytes());
+        }
+        if !last_event_id.is_empty() {
+            // It has no line end and no NUL, and the standard wants it in UTF-8.
+            put_field(&mut out, LAST_EVENT_ID.as_str(), last_event_id.as_bytes());
+        }
+        let expects_body = [Method::POST, Method::PUT, Method::PATCH].contains(&self.method);
+        if !self.body.is_empty() || expects_body {
+            let mut length = itoa::Buffer::new();
+            let length = length.format(self.body.len());
+            put_field(&mut out, header::CONTENT_LENGTH.as_str(), length.as_bytes());
+        }
+        out.extend_from_slice(b"\r\n");
+        out
+    }
+
+    /// Follows a redirect, as
+    /// [RFC 9110 section 15.4](https://www.rfc-editor.org/rfc/rfc9110#section-15.4) and the
+    /// [Fetch standard](https://fetch.spec.whatwg.org/#http-redirect-fetch) say: a 303 makes any
+    /// method a `GET`, a 301 or 302 a `POST`; whatever made it a `GET` takes the body away; and
+    /// nobody's credentials go to another origin.
+    pub(super) fn redirect(
+        &mut self,
+        status: StatusCode,
+        location: Option<&HeaderValue>,
+    ) -> Result<(), RedirectError> {
+        let location = location.map(HeaderValue::as_bytes).unwrap_or_default();
+        if location.is_empty() {
+            return Err(RedirectError::NoLocation);
+        }
+        let bad = || RedirectError::BadLocation(String::from_utf8_lossy(location).into_owned());
+        let text = str::from_utf8(location).map_err(|_| bad())?;
+        let url = self.url.join(text).map_err(|_| bad())?;
+        check(&url).map_err(|_| bad())?;
+
+        let becomes_get = match status {
+            StatusCode::SEE_OTHER => self.method != Method::GET && self.method != Method::HEAD,
+            StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => self.method == Method::POST,
+            _ => false,
+        };
+        if becomes_get {
+            self.method = Method::GET;
+            self.body = Bytes::new();
+            OF_THE_BODY.iter().for_each(|name| {
+                self.headers.remove(name);
+            });
+        }
+        if url.origin() != self.url.origin() {
+            CREDENTIALS.iter().for_each(|name| {
+                self.headers.remove(name);
+            });
+        }
+        self.url = url;
+        Ok(())
+    }
+}
+
+/// Statuses that redirect.
+pub(super) fn is_redirect(status: StatusCode) -> bool {
+    [301, 302, 303, 307, 308].contains(&status.as_u16())
+}
+
+fn check(url: &Url) -> Result<(), InvalidRequest> {
+    if !["http", "https"].contains(&url.scheme()) {
+        return Err(InvalidRequest::Scheme(url.scheme().to_owned()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(InvalidRequest::User);
+    }
+    Ok(())
+}
+
+fn put(out: &mut Vec<u8>, parts: &[&str]) {
+    for part in parts {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+fn put_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    put(out, &[name, ": "]);
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}

@@ -1,0 +1,303 @@
+//! Reading a response's body: the bytes that the peer meant, free of their framing.
+
+use std::{error::Error, fmt};
+
+use super::{Framing, head::EndFinder};
+
+/// How long the extensions of one chunk may be.
+const LONGEST_EXTENSION: usize = 4 * 1024;
+
+/// How long the trailer section may be.
+const LONGEST_TRAILERS: usize = 16 * 1024;
+
+/// Why a body is not what its head promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BodyError {
+    /// The connection ended this many bytes before the `Content-Length`.
+    Short(u64),
+    /// The connection ended before the last chunk.
+    Truncated,
+    /// The size of a chunk is not a hexadecimal number of at most 16 digits, or its line does not
+    /// end in CRLF.
+    ChunkSize,
+    /// A chunk is not followed by CRLF.
+    ChunkEnd,
+    /// The extensions of a chunk are longer than 4 KiB.
+    ExtensionTooLong,
+    /// The trailer section is longer than 16 KiB.
+    TrailersTooLong,
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Short(missing) => write!(
+                f,
+                "the response was cut short: {missing} bytes of its Content-Length are missing"
+            ),
+            Self::Truncated => {
+                f.write_str("the response was cut short: the last chunk did not come")
+            }
+            Self::ChunkSize => f.write_str("the response has a chunk without a proper size"),
+            Self::ChunkEnd => {
+                f.write_str("the response has a chunk that is not as long as it says")
+            }
+            Self::ExtensionTooLong => write!(
+                f,
+                "the response has a chunk with extensions of more than {LONGEST_EXTENSION} bytes"
+            ),
+            Self::TrailersTooLong => write!(
+                f,
+                "the response has trailers of more than {LONGEST_TRAILERS} bytes"
+            ),
+        }
+    }
+}
+
+impl Error for BodyError {}
+
+/// Reads a body that arrives in pieces.
+#[derive(Clone, Debug)]
+pub(crate) struct BodyReader {
+    state: State,
+}
+
+/// What is next in a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyPart<'i> {
+    /// Bytes of the body, at least one.
+    Data(&'i [u8]),
+    /// Nothing until more is received.
+    More,
+    /// The body is complete.
+    End,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// So many bytes are still to come.
+    Length(u64),
+    /// Everything that comes.
+    UntilEnd,
+    /// In a chunk's size, of which so many digits have come.
+    Size {
+        size: u64,
+        digits: u8,
+    },
+    /// After the size, where extensions may stand: so many bytes of them have come.
+    Extension {
+        size: u64,
+        length: usize,
+    },
+    /// After the CR of a size line.
+    SizeLf {
+        size: u64,
+    },
+    /// In a chunk, of which so many bytes are still to come.
+    Chunk {
+        left: u64,
+    },
+    ChunkCr,
+    ChunkLf,
+    /// In the trailer section, of which so many bytes have come.
+    Trailers {
+        end: EndFinder,
+        length: usize,
+    },
+    End,
+}
+
+const FIRST_DIGIT: State = State::Size { size: 0, digits: 0 };
+
+impl BodyReader {
+    pub(crate) fn new(framing: Framing) -> Self {
+        Self {
+            state: match framing {
+                Framing::NoBody => State::End,
+                Framing::ContentLength(length) => State::Length(length),
+                Framing::CloseDelimited => State::UntilEnd,
+                Framing::Chunked => FIRST_DIGIT,
+            },
+        }
+    }
+
+    /// Takes what is next off the front of `input`. After the end, nothing is taken.
+    pub(crate) fn read<'i>(&mut self, input: &mut &'i [u8]) -> Result<BodyPart<'i>, BodyError> {
+        loop {
+            match &mut self.state {
+                State::End | State::Length(0) => return Ok(BodyPart::End),
+                _ if input.is_empty() => return Ok(BodyPart::More),
+                State::UntilEnd => {
+                    let mut all = u64::MAX;
+                    return Ok(BodyPart::Data(take(input, &mut all)));
+                }
+                State::Length(left) => return Ok(BodyPart::Data(take(input, left))),
+                State::Chunk { left: 0 } => self.state = State::ChunkCr,
+                State::Chunk { left } => return Ok(BodyPart::Data(take(input, left))),
+                State::Trailers { end, length } => {
+                    let found = end.find(input);
+                    let (new, rest) = input.split_at(found.unwrap_or(input.len()));
+                    *input = rest;
+                    *length = length.saturating_add(new.len());
+                    if *length > LONGEST_TRAILERS {
+                        return Err(BodyError::TrailersTooLong);
+                    }
+                    if found.is_some() {
+                        self.state = State::End;
+                    }
+                }
+                _ => {
+                    let (byte, rest) = input.split_first().ok_or(BodyError::Truncated)?;
+                    *input = rest;
+                    self.state = self.state.after(*byte)?;
+                }
+            }
+        }
+    }
+
+    /// The connection has ended. Does the body end there, too?
+    pub(crate) fn end_of_input(&self) -> Result<(), BodyError> {
+        match self.state {
+            State::End | State::Length(0) | State::UntilEnd => Ok(()),
+            State::Length(missing) => Err(BodyError::Short(missing)),
+            _ => Err(BodyError::Truncated),
+        }
+    }
+}
+
+impl State {
+    /// What comes after `byte`, which is of the framing.
+    fn after(&self, byte: u8) -> Result<Self, BodyError> {
+        /// Of a `u64`. Leading zeros count: nobody needs more digits than these.
+        const MOST_DIGITS: u8 = 16;
+        Ok(match (self, byte) {
+            (&Self::Size { size, digits }, byte) if byte.is_ascii_hexdigit() => {
+                if digits == MOST_DIGITS {
+                    return Err(BodyError::ChunkSize);
+                }
+                let digit = char::from(byte).to_digit(16).unwrap_or_default();
+                Self::Size {
+                    size: size << 4 | u64::from(digit),
+                    digits: digits + 1,
+                }
+            }
+            (Self::Size { digits: 0, .. }, _) => return Err(BodyError::ChunkSize),
+            (&Self::Size { size, .. } | &Self::Extension { size, .. }, b'\r') => {
+                Self::SizeLf { size }
+            }
+            (&Self::Size { size, .. }, b' ' | b'\t' | b';') => Self::Extension { size, length: 1 },
+            (&Self::Extension { size, length }, byte) if byte != b'\n' => {
+                if length == LONGEST_EXTENSION {
+                    return Err(BodyError::ExtensionTooLong);
+                }
+                Self::Extension {
+                    size,
+                    length: length + 1,
+                }
+            }
+            (Self::SizeLf { size: 0 }, b'\n') => Self::Trailers {
+                end: EndFinder::default(),
+                length: 0,
+            },
+            (&Self::SizeLf { size }, b'\n') => Self::Chunk { left: size },
+            (Self::ChunkCr, b'\r') => Self::ChunkLf,
+            (Self::ChunkLf, b'\n') => FIRST_DIGIT,
+            (Self::ChunkCr | Self::ChunkLf, _) => return Err(BodyError::ChunkEnd),
+            _ => return Err(BodyError::ChunkSize),
+        })
+    }
+}
+
+/// As much of `input` as there is of the `left` bytes.
+fn take<'i>(input: &mut &'i [u8], left: &mut u64) -> &'i [u8] {
+    let length = usize::try_from(*left)
+        .unwrap_or(usize::MAX)
+        .min(input.len());
+    let (data, rest) = input.split_at(length);
+    *input = rest;
+    *left -= length as u64;
+    data
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a body reads as, and what the connection's end there means.
+    fn read(framing: Framing, wire: &[u8], step: usize) -> (Vec<u8>, Result<(), BodyError>) {
+        let (mut reader, mut body) = (BodyReader::new(framing), Vec::new());
+        for piece in wire.chunks(step) {
+            let mut input = piece;
+            loop {
+                match reader.read(&mut input) {
+                    Ok(BodyPart::Data(data)) => body.extend_from_slice(data),
+                    Ok(BodyPart::More) => break,
+                    Ok(BodyPart::End) => return (body, Ok(())),
+                    Err(error) => return (body, Err(error)),
+                }
+            }
+        }
+        (body, reader.end_of_input())
+    }
+
+    #[test]
+    fn a_body_is_what_its_framing_says_however_it_is_cut() {
+        use BodyError::*;
+        use Framing::*;
+        let long_extension = format!("1;{}\r\na\r\n0\r\n\r\n", "e".repeat(LONGEST_EXTENSION));
+        let fitting = format!("1;{}\r\na\r\n0\r\n\r\n", "e".repeat(LONGEST_EXTENSION - 1));
+        let long_trailers = format!("0\r\na: {}\r\n\r\n", "t".repeat(LONGEST_TRAILERS));
+        let table: &[(Framing, &str, &str, Result<(), BodyError>)] = &[
+            (NoBody, "abc", "", Ok(())),
+            (ContentLength(0), "abc", "", Ok(())),
+            (ContentLength(3), "abcdef", "abc", Ok(())),
+            (ContentLength(3), "abc", "abc", Ok(())),
+            (ContentLength(5), "abc", "abc", Err(Short(2))),
+            (CloseDelimited, "abc", "abc", Ok(())),
+            (CloseDelimited, "", "", Ok(())),
+            (Chunked, "", "", Err(Truncated)),
+            (Chunked, "3\r\nabc\r\n0\r\n\r\nxyz", "abc", Ok(())),
+            (
+                Chunked,
+                "3\r\nabc\r\n00A\r\n0123456789\r\n0\r\n\r\n",
+                "abc0123456789",
+                Ok(()),
+            ),
+            (
+                Chunked,
+                "3;a=b\r\nabc\r\n0 ;c\r\nTrailer: x\r\n\r\n",
+                "abc",
+                Ok(()),
+            ),
+            (Chunked, "3  \r\nabc\r\n0\r\n\r\n", "abc", Ok(())),
+            (Chunked, &fitting, "a", Ok(())),
+            (Chunked, &long_extension, "", Err(ExtensionTooLong)),
+            (Chunked, &long_trailers, "", Err(TrailersTooLong)),
+            (Chunked, "3\r\nabc\r\n", "abc", Err(Truncated)),
+            (Chunked, "3\r\nab", "ab", Err(Truncated)),
+            (Chunked, "3\r\nabc\r\n0\r\n", "abc", Err(Truncated)),
+            (Chunked, "3\r\nabcd\r\n", "abc", Err(ChunkEnd)),
+            (Chunked, "3\r\nabc\rx", "abc", Err(ChunkEnd)),
+            (Chunked, "3\nabc\n0\n\n", "", Err(ChunkSize)),
+            (Chunked, "3;a\nabc", "", Err(ChunkSize)),
+            (Chunked, "\r\n", "", Err(ChunkSize)),
+            (Chunked, " 3\r\nabc", "", Err(ChunkSize)),
+            (Chunked, "-3\r\nabc", "", Err(ChunkSize)),
+            (Chunked, "+3\r\nabc", "", Err(ChunkSize)),
+            (Chunked, "0x3\r\nabc", "", Err(ChunkSize)),
+            (Chunked, "xyz\r\nabc", "", Err(ChunkSize)),
+            (Chunked, "3\rabc", "", Err(ChunkSize)),
+            (Chunked, "ffffffffffffffff\r\nabc", "abc", Err(Truncated)),
+            (Chunked, "10000000000000000\r\nabc", "", Err(ChunkSize)),
+            (Chunked, "00000000000000003\r\nabc", "", Err(ChunkSize)),
+        ];
+        for (framing, wire, body, result) in table {
+            for step in [1, 2, 3, usize::MAX] {
+                let expected = (body.as_bytes().to_vec(), *result);
+                let got = read(*framing, wire.as_bytes(), step);
+                assert_eq!(got, expected, "{framing:?} {wire:?} in steps of {step}");
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! How the body of a response is delimited.
+
+#[cfg(feature = "client")]
+use ::http::{HeaderMap, Method, Response, StatusCode, Version, header};
+
+#[cfg(feature = "client")]
+use super::{
+    ResponseHeadError,
+    head::{self, Fault},
+};
+
+/// How the response's body is delimited
+/// ([RFC 9112 section 6.3](https://www.rfc-editor.org/rfc/rfc9112#section-6.3)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// There is none, and no `Content-Length` either: a 204, say.
+    NoBody,
+    /// So many bytes; or, in the answer to a HEAD, what would be so many bytes.
+    ContentLength(u64),
+    /// In chunks.
+    Chunked,
+    /// By the end of the connection: HTTP/1.0, mostly.
+    CloseDelimited,
+}
+
+#[cfg(feature = "client")]
+impl Framing {
+    /// How the body of a response that was received is delimited. Where it has both
+    /// `Transfer-Encoding` and `Content-Length` the former counts; there is one response per
+    /// connection, so that nobody's next response can be smuggled in with it.
+    pub(crate) fn of(response: &Response<()>, method: &Method) -> Result<Self, ResponseHeadError> {
+        let (status, headers) = (response.status(), response.headers());
+        if *method == Method::HEAD
+            || status.is_informational()
+            || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status)
+        {
+            return Ok(Self::NoBody);
+        }
+        let framing = if headers.contains_key(header::TRANSFER_ENCODING) {
+            match response.version() {
+                Version::HTTP_10 => Err(Fault::Malformed("HTTP/1.0 has no Transfer-Encoding")),
+                _ => head::check_codings(headers).map(|()| Self::Chunked),
+            }
+        } else {
+            content_length(headers).map(|length| match length {
+                Some(length) => Self::ContentLength(length),
+                None => Self::CloseDelimited,
+            })
+        };
+        framing.map_err(ResponseHeadError::from_fault)
+    }
+}
+
+/// The length that all `Content-Length` fields agree on. Some senders repeat the field, or a proxy
+/// has put two of them into one
+/// ([RFC 9112 section 6.3](https://www.rfc-editor.org/rfc/rfc9112#section-6.3)).
+#[cfg(feature = "client")]
+fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Fault> {
+    let mut agreed = None;
+    for value in headers.get_all(header::CONTENT_LENGTH) {
+        for length in value.as_bytes().split(|&byte| byte == b',') {
+            let length = head::parse_number(length.trim_ascii())
+                .ok_or(Fault::Malformed("its Content-Length is not a number"))?;
+            if agreed.is_some_and(|agreed| agreed != length) {
+                return Err(Fault::Malformed("it has Content-Lengths that differ"));
+            }
+            agreed = Some(length);
+        }
+    }
+    Ok(agreed)
+}

@@ -1,0 +1,153 @@
+//! Whether a response is an event stream.
+
+use ::http::{HeaderMap, HeaderValue, header};
+
+/// Whether the `Content-Type` of a response says `text/event-stream`, in UTF-8 if in anything.
+///
+/// The standard leaves it to the browsers how to read a content type that is not well-formed, and
+/// they differ; this reads it as Chromium does. Letter case and parameters make no difference, nor
+/// does what follows the type after a blank. Of several types, in several fields or in one, the
+/// last one counts. A `charset` other than UTF-8 means no.
+///
+/// ```
+/// use sse_core::http::{HeaderMap, HeaderValue, is_event_stream};
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert("content-type", HeaderValue::from_static("Text/Event-Stream; charset=utf-8"));
+/// assert!(is_event_stream(&headers));
+/// headers.insert("content-type", HeaderValue::from_static("text/html"));
+/// assert!(!is_event_stream(&headers));
+/// ```
+#[must_use]
+pub fn is_event_stream(headers: &HeaderMap) -> bool {
+    let mut last = ContentType::default();
+    for value in headers.get_all(header::CONTENT_TYPE) {
+        // What is not ASCII is in nothing that matters here.
+        let value = String::from_utf8_lossy(value.as_bytes());
+        for content_type in split_unquoted(&value, ',') {
+            last.read(content_type);
+        }
+    }
+    last.essence.eq_ignore_ascii_case("text/event-stream")
+        && last.charset.is_none_or(|charset| is_utf8(&charset))
+}
+
+/// The content coding of a response, if it has one.
+pub(crate) fn content_coding(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    codings.find(|coding| {
+        let coding = coding.as_bytes().trim_ascii();
+        !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
+    })
+}
+
+#[derive(Default)]
+struct ContentType {
+    /// Type and subtype.
+    essence: String,
+    charset: Option<String>,
+}
+
+impl ContentType {
+    /// Takes over what another content type says, if it is one.
+    fn read(&mut self, text: &str) {
+        let text = text.trim();
+        let end = text.find([' ', '\t', ';', '(']).unwrap_or(text.len());
+        let (essence, rest) = text.split_at(end);
+        if essence == "*/*" || !essence.contains('/') {
+            return;
+        }
+        let charset = split_unquoted(rest, ';')
+            .skip(1)
+            .filter_map(|parameter| parameter.split_once('='))
+            .find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))
+            .map(|(_, value)| value.trim().trim_matches('"').trim().to_owned());
+        // The same type once more, without a charset, leaves the one that there was.
+        if charset.is_some() || !self.essence.eq_ignore_ascii_case(essence) {
+            self.charset = charset;
+        }
+        self.essence = essence.to_owned();
+    }
+}
+
+/// Both are labels of UTF-8 ([Encoding standard](https://encoding.spec.whatwg.org/#names-and-labels)).
+fn is_utf8(charset: &str) -> bool {
+    ["", "utf-8", "utf8"]
+        .iter()
+        .any(|label| charset.eq_ignore_ascii_case(label))
+}
+
+/// Splits where `separator` is not in a quoted string.
+fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    text.split(move |c| {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ => return c == separator && !quoted,
+        }
+        false
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_types_are_read_as_chromium_reads_them() {
+        let table: &[(&[&str], bool)] = &[
+            (&["text/event-stream"], true),
+            (&["TEXT/EVENT-STREAM"], true),
+            (&["Text/Event-Stream"], true),
+            (&["text/event-stream; charset=utf-8"], true),
+            (&["text/event-stream;CHARSET=\"UTF-8\""], true),
+            (&["text/event-stream; charset=utf8"], true),
+            (&["text/event-stream; charset="], true),
+            (&["text/event-stream; charset=windows-1252"], false),
+            (&["text/event-stream; charset=bogus"], false),
+            (&["text/event-stream; boundary=x; charset=latin1"], false),
+            (&["text/event-stream; note=\"; charset=latin1\""], true),
+            (&["text/event-stream; note=\"\\\"; charset=latin1\""], true),
+            (&["text/event-stream; foo=bar"], true),
+            (&["text/event-stream;"], true),
+            (&["text/event-stream ;charset=utf-8"], true),
+            (&["text/event-stream junk"], true),
+            (&["text/event-stream(comment)"], true),
+            (&["text/event-streamx"], false),
+            (&["text/plain"], false),
+            (&["application/json"], false),
+            (&["bogus"], false),
+            (&[""], false),
+            (&[], false),
+            (&["text/event-stream, text/plain"], false),
+            (&["text/plain, text/event-stream"], true),
+            (&["text/event-stream, bogus"], true),
+            (&["text/plain", "text/event-stream"], true),
+            (&["text/event-stream", "text/plain"], false),
+            (
+                &["text/event-stream; charset=latin1", "text/event-stream"],
+                false,
+            ),
+            (&["text/plain; charset=latin1", "text/event-stream"], true),
+        ];
+        for (fields, expected) in table {
+            let mut headers = HeaderMap::new();
+            for field in *fields {
+                headers.append(header::CONTENT_TYPE, HeaderValue::from_static(field));
+            }
+            assert_eq!(is_event_stream(&headers), *expected, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn identity_is_no_coding() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(content_coding(&headers), None);
+        headers.append("content-encoding", HeaderValue::from_static(" Identity"));
+        assert_eq!(content_coding(&headers), None);
+        headers.append("content-encoding", HeaderValue::from_static("gzip"));
+        assert_eq!(content_coding(&headers).unwrap(), "gzip");
+    }
+}

@@ -1,0 +1,219 @@
+//! Reading a response's head.
+
+use std::{error::Error, fmt, mem};
+
+use ::http::{Response, StatusCode, Version};
+
+use super::head::{self, EndFinder, Fault, MOST_FIELDS};
+
+/// How large a response head may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ResponseHeadLimits {
+    /// Bytes in all. 64 KiB by default.
+    pub head: usize,
+    /// Field lines. 100 by default. More than 24 576 count as that many: a
+    /// [`HeaderMap`](super::HeaderMap) holds no more.
+    pub fields: usize,
+    /// Interim responses (1xx) before the response, each with a head as large as above. 16 by
+    /// default.
+    pub interim: usize,
+}
+
+impl Default for ResponseHeadLimits {
+    fn default() -> Self {
+        Self {
+            head: 64 * 1024,
+            fields: 100,
+            interim: 16,
+        }
+    }
+}
+
+/// Why a response head cannot be understood, or is not waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ResponseHeadError {
+    /// It breaks the rules of HTTP/1.1, or could be read in more than one way.
+    Malformed(&'static str),
+    /// The head is longer than [`ResponseHeadLimits::head`].
+    TooLarge(usize),
+    /// The head has more field lines than [`ResponseHeadLimits::fields`].
+    TooManyFields(usize),
+    /// There were more interim responses than [`ResponseHeadLimits::interim`].
+    TooManyInterim(usize),
+    /// The body has a transfer coding other than `chunked`, and nobody asked for one.
+    UnknownTransferCoding,
+    /// The server switched protocols (101), and nobody asked it to.
+    SwitchedProtocols,
+}
+
+use ResponseHeadError::{
+    Malformed, SwitchedProtocols, TooLarge, TooManyFields, TooManyInterim, UnknownTransferCoding,
+};
+
+impl ResponseHeadError {
+    pub(super) fn from_fault(fault: Fault) -> Self {
+        match fault {
+            Fault::Malformed(what) => Malformed(what),
+            Fault::TooManyFields => TooManyFields(MOST_FIELDS),
+            Fault::UnknownTransferCoding => UnknownTransferCoding,
+        }
+    }
+}
+
+impl fmt::Display for ResponseHeadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Malformed(what) => write!(f, "the response is malformed: {what}"),
+            TooLarge(limit) => write!(f, "the response head is larger than {limit} bytes"),
+            TooManyFields(limit) => {
+                write!(f, "the response has more than {limit} header fields")
+            }
+            TooManyInterim(limit) => {
+                write!(f, "the server sent more than {limit} interim responses")
+            }
+            UnknownTransferCoding => {
+                f.write_str("the response has a transfer coding other than chunked")
+            }
+            SwitchedProtocols => {
+                f.write_str("the server switched protocols (101), which was not asked for")
+            }
+        }
+    }
+}
+
+impl Error for ResponseHeadError {}
+
+/// Collects a response head from input that arrives in pieces, and passes over interim responses
+/// ([RFC 9110 section 15.2](https://www.rfc-editor.org/rfc/rfc9110#section-15.2)).
+///
+/// ```
+/// use sse_core::http::{ResponseHeadLimits, ResponseHeadReader};
+///
+/// let mut reader = ResponseHeadReader::new(ResponseHeadLimits::default());
+/// let mut input = &b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 O"[..];
+/// assert!(reader.read(&mut input)?.is_none());
+///
+/// let mut input = &b"K\r\nServer: x\r\n\r\nwhat follows"[..];
+/// let response = reader.read(&mut input)?.unwrap();
+/// assert_eq!((response.status().as_u16(), &response.headers()["server"] == "x"), (200, true));
+/// assert_eq!(input, b"what follows");
+/// # Ok::<(), sse_core::http::ResponseHeadError>(())
+/// ```
+#[derive(Debug)]
+pub struct ResponseHeadReader {
+    limits: ResponseHeadLimits,
+    /// What came of this head in earlier pieces.
+    buffer: Vec<u8>,
+    end: EndFinder,
+    interim: usize,
+}
+
+impl ResponseHeadReader {
+    /// A reader that has received nothing.
+    #[must_use]
+    pub fn new(limits: ResponseHeadLimits) -> Self {
+        Self {
+            limits: ResponseHeadLimits {
+                fields: limits.fields.min(MOST_FIELDS),
+                ..limits
+            },
+            buffer: Vec::new(),
+            end: EndFinder::default(),
+            interim: 0,
+        }
+    }
+
+    /// Takes what belongs to the head from the front of `input`. Gives the head once it is
+    /// complete; `input` then begins with the first byte after it. Until then all of `input` is
+    /// taken.
+    ///
+    /// # Errors
+    ///
+    /// [`ResponseHeadError`], whichever way the input was cut. What is not HTTP at all is found
+    /// out at once, not at the end of the head. The reader is of no more use then.
+    pub fn read(&mut self, input: &mut &[u8]) -> Result<Option<Response<()>>, ResponseHeadError> {
+        while !input.is_empty() {
+            let end = self.end.find(input);
+            let (new, rest) = input.split_at(end.unwrap_or(input.len()));
+            *input = rest;
+            let length = self.buffer.len().saturating_add(new.len());
+            self.check_beginning(new)?;
+            if length > self.limits.head {
+                return Err(TooLarge(self.limits.head));
+            }
+            let response = match (end, self.buffer.is_empty()) {
+                (None, _) => {
+                    self.buffer.extend_from_slice(new);
+                    return Ok(None);
+                }
+                // The usual case: the head came in one piece, and is parsed where it lies.
+                (Some(_), true) => parse(new, &self.limits)?,
+                (Some(_), false) => {
+                    self.buffer.extend_from_slice(new);
+                    parse(&mem::take(&mut self.buffer), &self.limits)?
+                }
+            };
+            if !response.status().is_informational() {
+                return Ok(Some(response));
+            }
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                return Err(SwitchedProtocols);
+            }
+            self.interim += 1;
+            if self.interim > self.limits.interim {
+                return Err(TooManyInterim(self.limits.interim));
+            }
+            self.end = EndFinder::default();
+        }
+        Ok(None)
+    }
+
+    /// `new` is about to be added. A server that speaks something else may wait for us to speak.
+    fn check_beginning(&self, new: &[u8]) -> Result<(), ResponseHeadError> {
+        const BEGINNING: &[u8] = b"HTTP/1.";
+        let expected = BEGINNING.iter().skip(self.buffer.len());
+        if new
+            .iter()
+            .zip(expected)
+            .any(|(byte, expected)| byte != expected)
+        {
+            return Err(NOT_HTTP);
+        }
+        Ok(())
+    }
+}
+
+const NOT_HTTP: ResponseHeadError = Malformed("it does not begin with HTTP/1.1 or HTTP/1.0");
+
+/// Parses a whole head, with the empty line at its end.
+fn parse(head: &[u8], limits: &ResponseHeadLimits) -> Result<Response<()>, ResponseHeadError> {
+    let fault = |fault| match fault {
+        Fault::TooManyFields => TooManyFields(limits.fields),
+        fault => ResponseHeadError::from_fault(fault),
+    };
+    head::check_bytes(head).map_err(fault)?;
+    head::with_room_for_fields(limits.fields, head, |fields| {
+        let mut parsed = httparse::Response::new(fields);
+        match parsed.parse(head) {
+            // Both must see its end in the same place.
+            Ok(httparse::Status::Complete(length)) if length == head.len() => {}
+            Ok(_) => return Err(Malformed("it is unclear where it ends")),
+            Err(httparse::Error::Version) => return Err(NOT_HTTP),
+            Err(error) => {
+                let first_line = "its first line is not HTTP/1.1 status reason";
+                return Err(fault(head::parse_fault(error, first_line)));
+            }
+        }
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::from_u16(parsed.code.unwrap_or_default())
+            .map_err(|_| Malformed("its status is not one from 100 to 999"))?;
+        *response.version_mut() = match parsed.version {
+            Some(1) => Version::HTTP_11,
+            _ => Version::HTTP_10,
+        };
+        *response.headers_mut() = head::collect_fields(parsed.headers).map_err(fault)?;
+        Ok(response)
+    })
+}
