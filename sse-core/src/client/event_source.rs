@@ -186,7 +186,8 @@ impl EventSource {
     #[must_use]
     pub fn has_room(&self) -> bool {
         match &self.reading {
-            Reading::Events(incoming) => incoming.len() < self.config.high_water_mark,
+            // With nothing received there is room, or there would never be anything.
+            Reading::Events(incoming) => incoming.len() < self.config.high_water_mark.max(1),
             _ => true,
         }
     }
