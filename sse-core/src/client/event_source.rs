@@ -508,19 +508,17 @@ impl News {
 impl RefusalBody {
     /// Whether the body is complete, or as much of it is here as is wanted.
     fn receive(&mut self, mut input: &[u8], most: usize) -> bool {
-        loop {
+        while self.bytes.len() < most {
             match self.body.read(&mut input) {
                 Ok(BodyPart::Data(data)) => {
-                    let room = most - self.bytes.len().min(most);
+                    let room = most - self.bytes.len();
                     self.bytes.extend_from_slice(&data[..data.len().min(room)]);
-                    if self.bytes.len() >= most {
-                        return true;
-                    }
                 }
                 Ok(BodyPart::More) => return false,
                 Ok(BodyPart::End) | Err(_) => return true,
             }
         }
+        true
     }
 }
 
