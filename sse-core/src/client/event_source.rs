@@ -536,8 +536,9 @@ fn later(now: Instant, wait: Duration) -> Instant {
 fn retry_after(response: &Response<()>) -> Option<Duration> {
     let field = |name| response.headers().get(name)?.to_str().ok();
     let value = field(header::RETRY_AFTER)?.trim();
-    if value.bytes().all(|byte| byte.is_ascii_digit()) {
-        return value.parse().ok().map(Duration::from_secs);
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than a number has are a very long time.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
     let then = httpdate::parse_http_date(value).ok()?;
     let now = httpdate::parse_http_date(field(header::DATE)?).ok()?;
