@@ -40,7 +40,8 @@ pub struct Config {
     /// None by default. Their `Retry-After` is honoured, up to
     /// [`Reconnection::ceiling`].
     pub retry_statuses: Vec<StatusCode>,
-    /// How long connecting may take: name, socket and TLS. 30 s by default.
+    /// How long connecting may take: name, socket and TLS, from the moment
+    /// [`ClientEvent::Connect`](super::ClientEvent::Connect) is told. 30 s by default.
     pub connect_timeout: Duration,
     /// How long the response's head may take, from the moment the connection stands. 30 s by
     /// default.

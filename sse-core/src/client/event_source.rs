@@ -133,7 +133,7 @@ impl EventSource {
     /// [`InvalidRequest`] where `url` is not an http or https URL, or names a user, and where the
     /// method is `CONNECT`.
     pub fn new(
-        now: Instant,
+        _now: Instant,
         url: &str,
         config: impl Into<Arc<Config>>,
         seed: u64,
@@ -157,7 +157,7 @@ impl EventSource {
             news: News::default(),
             config,
         };
-        source.connect(now);
+        source.connect();
         Ok(source)
     }
 
@@ -265,7 +265,7 @@ impl EventSource {
             Phase::Waiting => {
                 self.redirects = 0;
                 self.enter(Input::WaitOver);
-                self.connect(now);
+                self.connect();
             }
             Phase::Closed => {}
         }
@@ -306,6 +306,9 @@ impl EventSource {
     pub fn poll_event(&mut self, now: Instant) -> Option<ClientEvent> {
         loop {
             if let Some(event) = self.news.next() {
+                if matches!(event, ClientEvent::Connect(_)) {
+                    self.deadline = now.checked_add(self.config.connect_timeout);
+                }
                 return Some(event);
             }
             let Reading::Events(incoming) = &mut self.reading else {
@@ -338,8 +341,7 @@ impl EventSource {
         next.is_some()
     }
 
-    fn connect(&mut self, now: Instant) {
-        self.deadline = now.checked_add(self.config.connect_timeout);
+    fn connect(&mut self) {
         self.news.connect = Some(self.target.endpoint());
     }
 
@@ -375,7 +377,7 @@ impl EventSource {
             return self.over(Ok(End::NoContent));
         }
         if is_redirect(status) {
-            return self.on_redirect(now, &response);
+            return self.on_redirect(&response);
         }
         if self.config.reconnection.is_some() && self.config.retry_statuses.contains(&status) {
             return self.lose(now, Loss::Status(status), retry_after(&response));
@@ -409,7 +411,7 @@ impl EventSource {
         self.news.open = Some(Box::new(response));
     }
 
-    fn on_redirect(&mut self, now: Instant, response: &Response<()>) {
+    fn on_redirect(&mut self, response: &Response<()>) {
         if self.redirects >= self.config.max_redirects {
             return self.over(Err(Failure::Redirect(RedirectError::TooMany)));
         }
@@ -420,7 +422,7 @@ impl EventSource {
             Ok(()) => {
                 self.disconnect();
                 self.enter(Input::Redirected);
-                self.connect(now);
+                self.connect();
             }
         }
     }
