@@ -311,6 +311,10 @@ impl EventSource {
                 }
                 return Some(event);
             }
+            if matches!(&self.reading, Reading::Events(incoming) if incoming.len() > 0) {
+                // Something is taken, and if it is the last, silence counts from here.
+                self.expect_more(now);
+            }
             let Reading::Events(incoming) = &mut self.reading else {
                 return None;
             };
