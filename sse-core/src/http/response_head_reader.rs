@@ -139,7 +139,8 @@ impl ResponseHeadReader {
             let (new, rest) = input.split_at(end.unwrap_or(input.len()));
             *input = rest;
             let length = self.buffer.len().saturating_add(new.len());
-            self.check_beginning(new)?;
+            let room = self.limits.head.saturating_sub(self.buffer.len());
+            self.check_beginning(&new[..new.len().min(room)])?;
             if length > self.limits.head {
                 return Err(TooLarge(self.limits.head));
             }
