@@ -1,0 +1,250 @@
+//! An event source, a clock that moves when told to, and a log of what it asked for and told.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use sse_core::{
+    client::{ClientEvent, Config, EventSource, Failure, Loss, Refusal},
+    http::Response,
+};
+
+pub(crate) const URL: &str = "http://example.org/events";
+
+/// The head of an event stream that ends with its connection.
+pub(crate) const OPEN: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+
+/// The head of an event stream in chunks.
+pub(crate) const CHUNKED: &str =
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+
+pub(crate) fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+pub(crate) fn millis(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+pub(crate) struct Client {
+    pub(crate) source: EventSource,
+    pub(crate) now: Instant,
+    /// What was told, a line each.
+    log: Vec<String>,
+    /// How long each loss said it would be to the next attempt.
+    pub(crate) waits: Vec<Duration>,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) opened: Option<Response<()>>,
+    /// Whether a connection was asked for that is not made yet.
+    asked: bool,
+}
+
+impl Client {
+    pub(crate) fn new(config: Config) -> Self {
+        Self::to(URL, config)
+    }
+
+    pub(crate) fn to(url: &str, config: Config) -> Self {
+        Self::seeded(url, config, 7)
+    }
+
+    pub(crate) fn seeded(url: &str, config: Config, seed: u64) -> Self {
+        let now = Instant::now();
+        let source = EventSource::new(now, url, config, seed).expect("a request that can be made");
+        Self {
+            source,
+            now,
+            log: Vec::new(),
+            waits: Vec::new(),
+            failure: None,
+            opened: None,
+            asked: false,
+        }
+    }
+
+    /// A client whose event stream is open, with an empty log.
+    pub(crate) fn open(config: Config) -> Self {
+        let mut client = Self::new(config);
+        client.connect();
+        client.receive(OPEN);
+        client.told();
+        client
+    }
+
+    /// One event, if there is one.
+    pub(crate) fn poll_one(&mut self) -> Option<String> {
+        let event = self.source.poll_event(self.now)?;
+        self.asked = matches!(event, ClientEvent::Connect(_));
+        let line = match event {
+            ClientEvent::Connect(to) => {
+                let scheme = if to.tls { "https" } else { "http" };
+                format!("connect {scheme} {} {}", to.host, to.port)
+            }
+            ClientEvent::Disconnect => "disconnect".to_owned(),
+            ClientEvent::Open(response) => {
+                let line = format!("open {}", response.status().as_u16());
+                self.opened = Some(response);
+                line
+            }
+            ClientEvent::Event(event) => format!(
+                "{} {:?} {:?}",
+                event.event_type(),
+                event.last_event_id(),
+                event.data()
+            ),
+            ClientEvent::Comment(text) => format!(":{text}"),
+            ClientEvent::ReconnectionTime(time) => format!("retry {time:?}"),
+            ClientEvent::Discarded(error) => format!("discarded {:?}", error.bound()),
+            ClientEvent::Lost { loss, wait } => {
+                self.waits.push(wait);
+                match loss {
+                    Loss::Transport(error) => format!("lost Transport({:?})", error.kind),
+                    loss => format!("lost {loss:?}"),
+                }
+            }
+            ClientEvent::Closed(Ok(end)) => format!("closed {end:?}"),
+            ClientEvent::Closed(Err(failure)) => {
+                let line = describe(&failure);
+                self.failure = Some(failure);
+                line
+            }
+            other => panic!("nobody knows what {other:?} is"),
+        };
+        self.log.push(line.clone());
+        Some(line)
+    }
+
+    /// Everything there is to tell goes into the log.
+    pub(crate) fn poll(&mut self) {
+        for _ in 0..100_000 {
+            if self.poll_one().is_none() {
+                return;
+            }
+        }
+        panic!("it never stops telling");
+    }
+
+    /// What was told since this was called last.
+    pub(crate) fn told(&mut self) -> Vec<String> {
+        self.poll();
+        std::mem::take(&mut self.log)
+    }
+
+    /// The bytes that are to be written now.
+    pub(crate) fn unsent(&self) -> Vec<u8> {
+        let transmit = self.source.poll_transmit();
+        let bytes: Vec<u8> = transmit.slices().iter().flat_map(|s| s.to_vec()).collect();
+        assert_eq!(bytes.len(), transmit.len());
+        bytes
+    }
+
+    /// The connection that was asked for stands, and the request goes out: here it is.
+    pub(crate) fn connect(&mut self) -> String {
+        self.poll();
+        assert!(
+            self.asked,
+            "it did not ask for a connection: {:?}",
+            self.log
+        );
+        self.asked = false;
+        self.source.handle_connected(self.now);
+        let request = self.unsent();
+        self.source.transmitted(self.now, request.len());
+        assert!(self.unsent().is_empty());
+        // Bytes that are not UTF-8 are a matter of one test, which looks for itself.
+        String::from_utf8_lossy(&request).into_owned()
+    }
+
+    pub(crate) fn receive(&mut self, bytes: impl AsRef<[u8]>) {
+        self.source.handle_input(self.now, bytes.as_ref());
+        self.poll();
+    }
+
+    pub(crate) fn end(&mut self) {
+        self.source.handle_eof(self.now);
+        self.poll();
+    }
+
+    pub(crate) fn fail(&mut self, kind: io::ErrorKind) {
+        self.source.handle_transport_error(self.now, &kind.into());
+        self.poll();
+    }
+
+    /// Time passes; deadlines that come up on the way are kept.
+    pub(crate) fn advance(&mut self, time: Duration) {
+        let end = self.now + time;
+        for _ in 0..100_000 {
+            self.poll();
+            match self.source.poll_timeout() {
+                Some(deadline) if deadline <= end => self.now = self.now.max(deadline),
+                _ => {
+                    self.now = end;
+                    return;
+                }
+            }
+            self.source.handle_timeout(self.now);
+        }
+        panic!("it never comes to rest");
+    }
+
+    /// Waits for the next deadline, and says how long that was.
+    pub(crate) fn wait(&mut self) -> Duration {
+        self.poll();
+        let deadline = self.source.poll_timeout().expect("a deadline");
+        let time = deadline.saturating_duration_since(self.now);
+        self.advance(time);
+        self.poll();
+        time
+    }
+
+    /// Waits until a connection is asked for, and makes it: the next request.
+    pub(crate) fn reconnect(&mut self) -> String {
+        self.wait();
+        self.connect()
+    }
+
+    /// A connection that opens the stream, is told this and then ends; the next request.
+    pub(crate) fn lose_after(&mut self, stream: &str) -> String {
+        self.receive(OPEN);
+        self.receive(stream);
+        self.end();
+        self.reconnect()
+    }
+}
+
+/// What a failure is, in a line.
+fn describe(failure: &Failure) -> String {
+    let body = |refusal: &Refusal| String::from_utf8_lossy(&refusal.body).into_owned();
+    match failure {
+        Failure::Status(refusal) => format!(
+            "failed Status {} {:?}",
+            refusal.response.status().as_u16(),
+            body(refusal)
+        ),
+        Failure::ContentType(refusal) => format!("failed ContentType {:?}", body(refusal)),
+        other => format!("failed {other:?}"),
+    }
+}
+
+/// The value of a field in a request, if it is there just once.
+pub(crate) fn field<'r>(request: &'r str, name: &str) -> Option<&'r str> {
+    let head = request.split("\r\n\r\n").next().unwrap();
+    let mut values = head.split("\r\n").skip(1).filter_map(|line| {
+        let (field, value) = line.split_once(": ").expect("a field line");
+        field.eq_ignore_ascii_case(name).then_some(value)
+    });
+    let value = values.next();
+    assert_eq!(values.next(), None, "{name} is there twice in {request}");
+    value
+}
+
+/// The first line of a request.
+pub(crate) fn request_line(request: &str) -> &str {
+    request.split("\r\n").next().unwrap()
+}
+
+/// What follows the head of a request.
+pub(crate) fn body(request: &str) -> &str {
+    request.split_once("\r\n\r\n").expect("a whole head").1
+}

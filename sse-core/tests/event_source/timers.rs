@@ -1,0 +1,323 @@
+//! Time-outs, and the mode without reconnections.
+
+use std::{
+    io::ErrorKind::{ConnectionRefused, ConnectionReset},
+    time::Duration,
+};
+
+use sse_core::client::{Config, Phase};
+
+use crate::harness::{CHUNKED, Client, OPEN, URL, millis, secs};
+
+const ALMOST: Duration = Duration::from_nanos(1);
+
+fn idle(timeout: Duration) -> Config {
+    let mut config = Config::default();
+    config.idle_timeout = Some(timeout);
+    config
+}
+
+fn once() -> Config {
+    let mut config = Config::default();
+    config.reconnection = None;
+    config
+}
+
+#[test]
+fn connecting_takes_no_longer_than_it_may() {
+    let mut config = Config::default();
+    config.connect_timeout = secs(5);
+    let mut client = Client::new(config);
+    client.told();
+    client.advance(secs(5) - ALMOST);
+    assert_eq!(client.told(), [""; 0]);
+    client.advance(ALMOST);
+    assert_eq!(client.told(), ["disconnect", "lost ConnectTimeout"]);
+}
+
+#[test]
+fn connecting_takes_time_from_when_the_connection_is_asked_for() {
+    let mut client = Client::new(Config::default());
+    // The caller has other things to do.
+    client.now += secs(1000);
+    client.source.handle_timeout(client.now);
+    assert_eq!(client.told(), ["connect http example.org 80"]);
+    assert_eq!(client.wait(), secs(30));
+    assert_eq!(client.told(), ["disconnect", "lost ConnectTimeout"]);
+}
+
+#[test]
+fn the_head_takes_no_longer_than_it_may_however_slowly_it_drips() {
+    let mut config = Config::default();
+    config.head_timeout = secs(5);
+    let mut client = Client::new(config);
+    client.poll();
+    client.advance(secs(20));
+    client.connect();
+    client.told();
+    for byte in &OPEN.as_bytes()[..4] {
+        client.advance(secs(1));
+        client.receive([*byte]);
+    }
+    client.advance(secs(1) - ALMOST);
+    assert_eq!(client.told(), [""; 0]);
+    client.advance(ALMOST);
+    assert_eq!(client.told(), ["disconnect", "lost HeadTimeout"]);
+}
+
+#[test]
+fn interim_responses_do_not_make_the_head_time_longer() {
+    let mut client = Client::new(Config::default());
+    client.connect();
+    client.told();
+    client.advance(secs(29));
+    client.receive("HTTP/1.1 103 Early Hints\r\n\r\n");
+    client.advance(secs(1));
+    assert_eq!(client.told(), ["disconnect", "lost HeadTimeout"]);
+}
+
+#[test]
+fn a_refusals_body_is_waited_for_as_long_as_a_head() {
+    let mut client = Client::new(Config::default());
+    client.connect();
+    client.told();
+    client.advance(secs(20));
+    client.receive("HTTP/1.1 500 Oh\r\n\r\nbecause");
+    client.advance(secs(10) - ALMOST);
+    assert_eq!(client.told(), [""; 0]);
+    client.advance(ALMOST);
+    assert_eq!(
+        client.told(),
+        ["disconnect", r#"failed Status 500 "because""#]
+    );
+}
+
+#[test]
+fn an_open_stream_may_be_silent_for_ever_by_default() {
+    let client = Client::open(Config::default());
+    assert_eq!(client.source.poll_timeout(), None);
+}
+
+#[test]
+fn a_stream_without_a_byte_for_too_long_is_lost() {
+    let mut client = Client::open(idle(secs(10)));
+    client.advance(secs(9));
+    // Anything counts, a comment or half a line.
+    client.receive(":");
+    client.advance(secs(10) - ALMOST);
+    assert_eq!(client.told(), [""; 0]);
+    client.advance(ALMOST);
+    assert_eq!(client.told(), ["disconnect", "lost IdleTimeout"]);
+}
+
+#[test]
+fn a_stream_is_idle_from_its_opening() {
+    let mut client = Client::new(idle(secs(10)));
+    client.connect();
+    client.advance(secs(20));
+    client.receive(OPEN);
+    client.told();
+    assert_eq!(client.wait(), secs(10));
+    assert_eq!(client.told(), ["disconnect", "lost IdleTimeout"]);
+}
+
+/// The caller reads on only when there is room, so that silence may be its own.
+#[test]
+fn a_stream_is_not_idle_while_the_caller_has_not_taken_what_it_received() {
+    let mut client = Client::open(idle(secs(10)));
+    client
+        .source
+        .handle_input(client.now, b"data: a\n\ndata: b\n\n");
+    for _ in 0..9 {
+        client.now += secs(10);
+        client.source.handle_timeout(client.now);
+    }
+    assert_eq!(client.told(), [r#"message "" "a""#, r#"message "" "b""#]);
+    // It counts from here.
+    assert_eq!(client.wait(), secs(10));
+    assert_eq!(client.told(), ["disconnect", "lost IdleTimeout"]);
+}
+
+#[test]
+fn silence_counts_from_when_the_last_of_it_was_taken() {
+    let mut client = Client::open(idle(secs(10)));
+    client
+        .source
+        .handle_input(client.now, b"data: a\n\ndata: b\n\n");
+    client.now += secs(4);
+    assert_eq!(client.poll_one().unwrap(), r#"message "" "a""#);
+    client.now += secs(5);
+    assert_eq!(client.poll_one().unwrap(), r#"message "" "b""#);
+    client.advance(secs(10) - ALMOST);
+    assert_eq!(client.source.phase(), Phase::Open);
+    client.advance(ALMOST);
+    client.poll();
+    assert_eq!(client.source.phase(), Phase::Waiting);
+}
+
+#[test]
+fn a_deadline_does_nothing_early_and_comes_only_once() {
+    let mut client = Client::open(idle(secs(10)));
+    client.source.handle_timeout(client.now);
+    client.source.handle_timeout(client.now + secs(9));
+    assert_eq!(client.told(), [""; 0]);
+    client.now += secs(100);
+    client.source.handle_timeout(client.now);
+    client.source.handle_timeout(client.now);
+    assert_eq!(client.told(), ["disconnect", "lost IdleTimeout"]);
+}
+
+#[test]
+fn time_outs_that_never_come_are_no_deadlines() {
+    let mut config = Config::default();
+    config.connect_timeout = Duration::MAX;
+    config.head_timeout = Duration::MAX;
+    config.idle_timeout = Some(Duration::MAX);
+    let mut client = Client::new(config);
+    client.poll();
+    assert_eq!(client.source.poll_timeout(), None);
+    client.connect();
+    assert_eq!(client.source.poll_timeout(), None);
+    client.receive(OPEN);
+    assert_eq!(client.source.poll_timeout(), None);
+}
+
+#[test]
+fn time_outs_of_nothing_do_not_spin() {
+    let mut config = idle(Duration::ZERO);
+    config.connect_timeout = Duration::ZERO;
+    config.head_timeout = Duration::ZERO;
+    let mut client = Client::new(config);
+    client.advance(secs(3600));
+    assert!(
+        (12..=1200).contains(&client.waits.len()),
+        "{}",
+        client.waits.len()
+    );
+}
+
+// ---- without reconnections ----
+
+/// What is told of one connection, and of its end.
+fn told_once(answer: &str) -> Vec<String> {
+    let mut client = Client::new(once());
+    client.connect();
+    client.told();
+    client.receive(answer);
+    client.end();
+    client.told()
+}
+
+#[test]
+fn the_proper_end_of_the_body_is_the_end() {
+    let told = [
+        "open 200",
+        r#"message "" "a""#,
+        "disconnect",
+        "closed StreamEnded",
+    ];
+    let length = OPEN.replace("\r\n\r\n", "\r\ncontent-length: 9\r\n\r\n");
+    let old = OPEN.replace("1.1", "1.0");
+    for answer in [
+        format!("{OPEN}data: a\n\n"),
+        format!("{old}data: a\n\n"),
+        format!("{length}data: a\n\n"),
+        format!("{CHUNKED}9\r\ndata: a\n\n\r\n0\r\n\r\n"),
+    ] {
+        assert_eq!(told_once(&answer), told, "{answer:?}");
+    }
+    // What says itself where it ends need not wait for the connection to.
+    let mut client = Client::new(once());
+    client.connect();
+    client.told();
+    client.receive(format!("{CHUNKED}9\r\ndata: a\n\n\r\n0\r\n\r\n"));
+    assert_eq!(client.told(), told);
+}
+
+#[test]
+fn an_end_that_is_not_proper_is_a_failure() {
+    let length = OPEN.replace("\r\n\r\n", "\r\ncontent-length: 10\r\n\r\n");
+    for (answer, told) in [
+        ("".to_owned(), "failed Lost(NoResponse)"),
+        ("HTTP/1.1 200".to_owned(), "failed Lost(NoResponse)"),
+        (
+            format!("{length}data: a\n\n"),
+            "failed Lost(BadBody(Short(1)))",
+        ),
+        (
+            format!("{CHUNKED}9\r\ndata: a\n\n\r\n"),
+            "failed Lost(BadBody(Truncated))",
+        ),
+        (
+            format!("{CHUNKED}9\r\ndata: a\n\n\r\n0\r\n"),
+            "failed Lost(BadBody(Truncated))",
+        ),
+        (
+            format!("{CHUNKED}9\r\ndata: a\n\nxx"),
+            "failed Lost(BadBody(ChunkEnd))",
+        ),
+        (
+            "HTTP/1.1 101 Up\r\n\r\n".to_owned(),
+            "failed Lost(BadHead(SwitchedProtocols))",
+        ),
+    ] {
+        let lines = told_once(&answer);
+        assert_eq!(lines.last().unwrap(), told, "{answer:?}");
+        assert_eq!(lines[lines.len() - 2], "disconnect");
+    }
+}
+
+#[test]
+fn a_transport_that_fails_is_a_failure() {
+    let mut client = Client::new(once());
+    client.told();
+    client.fail(ConnectionRefused);
+    let told = client.told();
+    assert_eq!(told[0], "disconnect");
+    assert!(told[1].starts_with("failed Lost(Transport("), "{told:?}");
+
+    let mut client = Client::open(once());
+    client.source.handle_input(client.now, b"data: a\n\n");
+    client.fail(ConnectionReset);
+    let told = client.told();
+    assert_eq!(told[..2], [r#"message "" "a""#, "disconnect"]);
+    assert!(told[2].starts_with("failed Lost(Transport("), "{told:?}");
+}
+
+#[test]
+fn time_outs_are_failures() {
+    let mut config = once();
+    config.idle_timeout = Some(millis(1));
+    let mut client = Client::to(URL, config.clone());
+    client.wait();
+    assert_eq!(
+        client.told()[1..],
+        ["disconnect", "failed Lost(ConnectTimeout)"]
+    );
+    let mut client = Client::to(URL, config.clone());
+    client.connect();
+    client.wait();
+    assert_eq!(
+        client.told()[1..],
+        ["disconnect", "failed Lost(HeadTimeout)"]
+    );
+    let mut client = Client::open(config);
+    client.wait();
+    assert_eq!(client.told(), ["disconnect", "failed Lost(IdleTimeout)"]);
+}
+
+#[test]
+fn a_status_to_retry_is_a_refusal_and_redirects_are_followed() {
+    let mut config = once();
+    config.retry_statuses = vec![sse_core::http::StatusCode::SERVICE_UNAVAILABLE];
+    let mut client = Client::new(config);
+    client.connect();
+    client.receive("HTTP/1.1 302 Found\r\nlocation: /there\r\n\r\n");
+    client.connect();
+    client.told();
+    client.receive("HTTP/1.1 503 Later\r\ncontent-length: 5\r\n\r\nlater");
+    assert_eq!(
+        client.told(),
+        ["disconnect", r#"failed Status 503 "later""#]
+    );
+}
