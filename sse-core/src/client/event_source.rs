@@ -219,16 +219,13 @@ impl EventSource {
             }
         }
         match &mut self.reading {
-            Reading::Events(incoming) if !input.is_empty() => {
-                incoming.receive(input);
-                self.expect_more(now);
-            }
+            Reading::Events(incoming) => incoming.receive(input),
             Reading::Refusal(refusal) => {
                 if refusal.receive(input, self.config.max_refusal_body) {
                     self.refused();
                 }
             }
-            Reading::Events(_) | Reading::Nothing | Reading::Head(_) => {}
+            Reading::Nothing | Reading::Head(_) => {}
         }
     }
 
