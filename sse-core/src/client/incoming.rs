@@ -111,3 +111,29 @@ impl Incoming {
         self.end = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Framing;
+
+    #[test]
+    fn what_is_used_up_makes_room_also_for_a_caller_who_is_never_done() {
+        let mut decoder = Decoder::new();
+        let mut incoming = Incoming::new(BodyReader::new(Framing::CloseDelimited));
+        incoming.receive(b"data: x\n\n");
+        for _ in 0..10_000 {
+            incoming.receive(b"data: x\n\n");
+            assert!(matches!(incoming.next(&mut decoder), Next::Item(_)));
+            assert_eq!(incoming.len(), 9);
+            assert!(incoming.bytes.len() < 100, "{}", incoming.bytes.len());
+        }
+        assert!(matches!(incoming.next(&mut decoder), Next::Item(_)));
+        assert!(matches!(incoming.next(&mut decoder), Next::More));
+        assert_eq!(
+            incoming.bytes.capacity(),
+            0,
+            "an idle connection holds no buffer"
+        );
+    }
+}
