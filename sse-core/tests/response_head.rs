@@ -177,6 +177,8 @@ fn malformed_heads_are_refused() {
         "HTTP/1.1 200 OK\r\na: b\r\r\n\r\n",
         "HTTP/1.1 200 OK\r\na: b\r\n\r\r\n\r\n",
         "HTTP/1.1 200 OK\rX\n\r\n",
+        "HTTP/1.1 200 O\rK\r\n\r\n",
+        "HTTP/1.1 200 O\0K\r\n\r\n",
         "HTTP/1.1 200 OK\r\na: \x7f\r\n\r\n",
         // An interim response is to be as proper.
         "HTTP/1.1 100 Continue\r\na\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",

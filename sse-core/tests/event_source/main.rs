@@ -6,6 +6,7 @@
 mod answers;
 mod any_order;
 mod bounds;
+mod cuts;
 mod harness;
 mod reconnection;
 mod redirects;

@@ -229,6 +229,20 @@ fn what_is_written_piece_by_piece_is_the_same() {
 }
 
 #[test]
+fn more_than_there_is_cannot_be_written() {
+    for (first, second) in [(0, 1000), (1, usize::MAX), (usize::MAX, usize::MAX)] {
+        let mut client = Client::new(Config::default());
+        client.poll();
+        client.source.handle_connected(client.now);
+        client.source.transmitted(client.now, first);
+        client.source.transmitted(client.now, second);
+        assert!(client.unsent().is_empty());
+        client.receive(OPEN);
+        assert_eq!(client.source.phase(), Phase::Open);
+    }
+}
+
+#[test]
 fn the_rest_of_a_request_is_forgotten_with_its_connection() {
     let mut client = Client::new(Config::default());
     client.poll();

@@ -1,0 +1,133 @@
+//! Neither how the input is cut nor when the caller listens makes a difference.
+
+use proptest::{prelude::*, sample::Index};
+use sse_core::{DecoderLimits, client::Config, http::StatusCode};
+
+use crate::harness::Client;
+
+const ANSWERS: [&str; 8] = [
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n\
+     id: 1\ndata: a\n\nretry: 5\r\n: c\rdata: b\r\rdata: half",
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n\
+     5;x\r\nid: 1\r\n9\r\n\ndata: a\n\r\n1\r\n\n\r\n0\r\nt: x\r\n\r\nrest",
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 19\r\n\r\n\
+     data: a\n\ndata: b\n\n: more than it said",
+    "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n\
+     HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n\
+     data: longer than a line of twenty bytes\n\ndata: b\n\n",
+    "HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nno\nno",
+    "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n\
+     5\r\n<html\r\n1\r\n>\r\n0\r\n\r\n",
+    "HTTP/1.1 307 Temporary Redirect\r\nLocation: /there\r\n\r\n",
+    "HTTP/1.1 503 Later\r\nRetry-After: 100\r\n\r\n",
+];
+
+fn config() -> Config {
+    let mut config = Config::default();
+    config.decoder_limits = DecoderLimits::default().with_line(20);
+    config.max_refusal_body = 4;
+    config.retry_statuses = vec![StatusCode::SERVICE_UNAVAILABLE];
+    config
+}
+
+/// Plays an answer in pieces to a caller who listens after some of them. Gives what was told, and
+/// what the event source is up to then.
+fn play<'a>(pieces: impl IntoIterator<Item = (&'a [u8], bool)>) -> (Vec<String>, String) {
+    let mut client = Client::new(config());
+    client.connect();
+    for (piece, listens) in pieces {
+        client.source.handle_input(client.now, piece);
+        if listens {
+            client.poll();
+        }
+    }
+    client.poll();
+    let told = client.told();
+    // Nothing is handed in of a connection that is given up.
+    let is_given_up = told.iter().any(|line| line == "disconnect");
+    if !is_given_up {
+        client.end();
+    }
+    let more = client.told();
+    let state = format!(
+        "{:?} {:?} {:?} {:?}",
+        client.source.phase(),
+        client.source.last_event_id(),
+        client.source.url(),
+        client.waits
+    );
+    ([told, more].concat(), state)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn cuts_and_pauses_make_no_difference(
+        answer in prop::sample::select(&ANSWERS[..]),
+        changes in prop::collection::vec(
+            (any::<Index>(), prop::sample::select(b"\r\n\0 :;0159aF\xff".to_vec()), 0..3_u8),
+            0..3,
+        ),
+        cuts in prop::collection::vec(any::<Index>(), 0..6),
+        listens in prop::collection::vec(any::<bool>(), 7),
+    ) {
+        let mut answer = answer.as_bytes().to_vec();
+        for (at, byte, how) in changes {
+            let at = at.index(answer.len());
+            match how {
+                0 => answer[at] = byte,
+                1 => answer.insert(at, byte),
+                _ => _ = answer.remove(at),
+            }
+        }
+        let whole = play([(&answer[..], true)]);
+        prop_assert_eq!(&play(answer.chunks(1).map(|byte| (byte, true))), &whole);
+        prop_assert_eq!(&play(answer.chunks(1).map(|byte| (byte, false))), &whole);
+
+        let mut cuts: Vec<_> = cuts.iter().map(|at| at.index(answer.len() + 1)).collect();
+        cuts.sort_unstable();
+        let starts = [0].into_iter().chain(cuts.iter().copied());
+        let ends = cuts.iter().copied().chain([answer.len()]);
+        let pieces = starts.zip(ends).map(|(start, end)| &answer[start..end]);
+        prop_assert_eq!(&play(pieces.zip(listens)), &whole);
+    }
+}
+
+#[test]
+fn the_answers_are_what_they_seem_to_be() {
+    let told = |answer: &str| play([(answer.as_bytes(), true)]).0.split_off(1);
+    let expected: [&[&str]; 8] = [
+        &[
+            "open 200",
+            r#"message "1" "a""#,
+            "retry 5ms",
+            ": c",
+            r#"message "1" "b""#,
+            "disconnect",
+            "lost Ended",
+        ],
+        &["open 200", r#"message "1" "a""#, "disconnect", "lost Ended"],
+        &[
+            "open 200",
+            r#"message "" "a""#,
+            r#"message "" "b""#,
+            "disconnect",
+            "lost Ended",
+        ],
+        &[
+            "open 200",
+            "discarded Line",
+            r#"message "" "b""#,
+            "disconnect",
+            "lost Ended",
+        ],
+        &["disconnect", r#"failed Status 404 "no\nn""#],
+        &["disconnect", r#"failed ContentType "<htm""#],
+        &["disconnect", "connect http example.org 80"],
+        &["disconnect", "lost Status(503)"],
+    ];
+    for (answer, expected) in ANSWERS.into_iter().zip(expected) {
+        assert_eq!(told(answer), expected, "{answer}");
+    }
+}
