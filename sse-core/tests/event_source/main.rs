@@ -7,6 +7,7 @@ mod answers;
 mod any_order;
 mod bounds;
 mod cuts;
+mod errors;
 mod harness;
 mod reconnection;
 mod redirects;

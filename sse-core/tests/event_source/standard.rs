@@ -243,6 +243,24 @@ fn more_than_there_is_cannot_be_written() {
 }
 
 #[test]
+fn an_answer_may_come_before_the_request_is_out() {
+    let mut config = Config::default();
+    config.method = Method::POST;
+    config.body = "hello".into();
+    let mut client = Client::new(config);
+    client.poll();
+    client.source.handle_connected(client.now);
+    let request = client.unsent();
+    client.source.transmitted(client.now, 10);
+    client.receive(OPEN);
+    client.receive("data: a\n\n");
+    assert_eq!(client.unsent(), request[10..]);
+    client.source.transmitted(client.now, request.len() - 10);
+    assert!(client.unsent().is_empty());
+    assert_eq!(client.source.phase(), Phase::Open);
+}
+
+#[test]
 fn the_rest_of_a_request_is_forgotten_with_its_connection() {
     let mut client = Client::new(Config::default());
     client.poll();
