@@ -31,11 +31,15 @@
 //! the reason of its end are its own; whoever drives it decides nothing. [`lifecycle`] knows how
 //! connections end, and runs what a handler wants done then, exactly once.
 //!
+//! **Subscriptions.** A [`client::EventSource`] is the other side: one subscription with all its
+//! reconnections, as a browser's EventSource would have it. It asks for connections and waits, and
+//! gives events.
+//!
 //! **Routes.** A [`Router`](router::Router) leads a request to a handler, which returns a stream
 //! of whatever is [`IntoEvent`].
 //!
-//! **The driver.** The [`driver`] is the one async part: it moves bytes between a socket and the
-//! state machine and polls the handler's stream, over small traits that an adapter implements. It
+//! **The driver.** The [`driver`] is the one async part: it moves bytes between sockets and the
+//! state machines and polls the handler's stream, over small traits that an adapter implements. It
 //! names no runtime.
 //!
 //! # The way data takes
@@ -45,16 +49,21 @@
 //!    ^                        |  ^                                        |
 //!    |                        |  └── Event <── IntoEvent <── its stream <─┘
 //!    └──── vectored write ────┘
+//!
+//! socket ── bytes ──> client::EventSource ── events ──> the program
+//!    ^                        |
+//!    └──────── request ───────┘
 //! ```
 //!
 //! Arrows between modules go one way: `event` <- `encode`, `decode` <- `http`, `lifecycle` <-
-//! `server` <- `router` <- `driver` <- adapters. The codec knows nothing of HTTP, and [`http`]
+//! `server` <- `router`, and `client` <- `driver` <- adapters. The codec knows nothing of HTTP, and [`http`]
 //! knows nothing of events.
 //!
 //! # What this is not
 //!
 //! Not an HTTP server: it serves one `GET` per connection, for event streams and for the few pages
-//! beside them. Not a runtime, and not tied to one.
+//! beside them. Not an HTTP client: it makes requests for event streams and nothing else. Not a
+//! runtime, and not tied to one.
 //!
 //! # Features
 //!
@@ -65,7 +74,8 @@
 //! | `json` | lists, maps and [`Json(T)`](Json) can be yielded and sent | yes |
 //! | `stream` | [`EventStream`]: chunks of bytes to events, on `futures-core` | yes |
 //! | `server` | [`server`], [`lifecycle`], [`router`], [`http`] | yes |
-//! | `driver` | [`driver`], and with it `json`, `stream` and `server` | no |
+//! | `client` | [`client`], [`http`] | yes |
+//! | `driver` | [`driver`], and with it all of the above | no |
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(missing_docs)]

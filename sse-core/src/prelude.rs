@@ -5,7 +5,8 @@
 pub use crate::{
     Comment, Decoded, Decoder, Event, EventError, EventId, EventStream, EventType, IntoEvent,
     InvalidField, Json, MessageEvent, Text,
-    driver::{Config, Report, ServerHandle},
+    client::{self, ClientEvent},
+    driver::{Config, EventSourceError, EventSourceHandle, Report, ServerHandle},
     http::{self, HeaderName, HeaderValue, Response, StatusCode},
     lifecycle::{CallbackId, CleanUp, CloseReason, ShutdownSignal, Timer},
     router::{Cors, IntoReply, Refusal, Reply, Request, RouteError, Router},

@@ -73,6 +73,28 @@ pub use sse_core::prelude::*;
 /// ```
 pub type Server = sse_core::driver::Server<Tokio>;
 
+/// The [event source](sse_core::driver::EventSource) on tokio: a stream of events, through all
+/// reconnections.
+///
+/// ```
+/// use sse_tokio::{EventSource, Router, Server};
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// # let server = Server::bind("127.0.0.1:0").await?;
+/// # let url = format!("http://{}/hello", server.local_addr()?);
+/// # let router = Router::new().events("/hello", |_| futures_util::stream::iter(["hello"]));
+/// # tokio::spawn(server.serve(router));
+///
+/// let mut events = EventSource::new(url)?;
+/// while let Some(event) = events.next().await {
+///     println!("{}", event?.data());
+///     # break;
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type EventSource = sse_core::driver::EventSource<Tokio>;
+
 /// The README's code is compiled, so that it stays true.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

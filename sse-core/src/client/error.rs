@@ -95,7 +95,8 @@ pub enum Failure {
     /// As many attempts failed in a row as
     /// [`Reconnection::max_attempts`](super::Reconnection::max_attempts) allows. The last loss.
     GaveUp(Loss),
-    /// The subscription was to be made only once, and its one connection was lost.
+    /// The one connection of a subscription without reconnections was lost; or there cannot be a
+    /// connection, ever, to a URL like this.
     Lost(Loss),
 }
 
@@ -198,10 +199,11 @@ pub enum InvalidRequest {
 impl fmt::Display for InvalidRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Url(why) => write!(f, "this is not a URL: {why}"),
-            Self::Scheme(scheme) => {
-                write!(f, "the URL's scheme is {scheme:?}; use http or https")
-            }
+            Self::Url(why) => write!(f, "this is not an http or https URL: {why}"),
+            Self::Scheme(scheme) => write!(
+                f,
+                "the URL begins with \"{scheme}:\"; let it begin with http:// or https://"
+            ),
             Self::User => f.write_str(
                 "the URL names a user; take it out and set an Authorization field instead",
             ),

@@ -1,7 +1,7 @@
 //! The machine: what comes in, what it does in this phase, what is to be done next.
 
 use std::{
-    io, mem,
+    fmt, io, mem,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -84,6 +84,16 @@ pub enum End {
     NoContent,
     /// The server ended the stream, and [`Config::reconnection`] is `None`.
     StreamEnded,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "it was closed here",
+            Self::NoContent => "the server has nothing more to send (204)",
+            Self::StreamEnded => "the server ended the event stream",
+        })
+    }
 }
 
 /// What is still to be written of a request.
@@ -234,7 +244,8 @@ impl EventSource {
         self.on_loss(now, Loss::Ended);
     }
 
-    /// There is no connection to be had, or it failed.
+    /// There is no connection to be had, or it failed. With [`io::ErrorKind::Unsupported`] there
+    /// never will be one, and the subscription fails.
     pub fn handle_transport_error(&mut self, now: Instant, error: &io::Error) {
         self.on_loss(now, Loss::Transport(error.into()));
     }
@@ -457,6 +468,9 @@ impl EventSource {
     fn lose(&mut self, now: Instant, loss: Loss, at_least: Option<Duration>) {
         if self.phase.after(Input::Lost).is_none() {
             return;
+        }
+        if matches!(&loss, Loss::Transport(error) if error.kind == io::ErrorKind::Unsupported) {
+            return self.over(Err(Failure::Lost(loss)));
         }
         let Some(settings) = &self.config.reconnection else {
             let is_proper = loss == Loss::Ended && self.phase == Phase::Open;

@@ -1,15 +1,23 @@
-//! The pump, written once: async code over the small traits that an adapter implements.
+//! The pumps, written once: async code over the small traits that an adapter implements.
 //!
 //! [`Server`] accepts, and for every connection drives a
 //! [`server::Connection`](crate::server::Connection): it reads what is readable, polls the
 //! handler's stream while there is room, writes what is writable, and sleeps until the machine's
-//! next deadline. An adapter gives it a [`Runtime`] and adds no behaviour.
+//! next deadline.
+//!
+//! [`EventSource`] does the same with a [`client::EventSource`](crate::client::EventSource): it
+//! dials, writes the request, reads events, and waits and dials again after a loss.
+//!
+//! An adapter gives them a [`Runtime`] and adds no behaviour.
 
+mod alarm;
 mod connections;
+mod event_source;
 mod pump;
 mod read_waker;
 mod runtime;
 mod server;
 
+pub use event_source::{EventSource, EventSourceError, EventSourceHandle};
 pub use runtime::{Runtime, Timer, Transport};
 pub use server::{Config, Report, Server, ServerHandle};

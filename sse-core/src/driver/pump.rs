@@ -15,7 +15,8 @@ use std::{
 };
 
 use super::{
-    Runtime, Timer, Transport,
+    Runtime, Transport,
+    alarm::Alarm,
     connections::{Connections, Place},
     read_waker::ReadWaker,
 };
@@ -42,9 +43,7 @@ pub(super) struct Pump<R: Runtime> {
     work: Work,
     transport: R::Transport,
     connection: Connection,
-    timer: Option<R::Timer>,
-    /// The deadline that the timer is set to.
-    armed: Option<Instant>,
+    alarm: Alarm<R>,
     /// There once the pump has been polled.
     wakers: Option<Wakers>,
     input_ended: bool,
@@ -99,8 +98,7 @@ impl<R: Runtime> Pump<R> {
             work: Work::NotAsked(Box::new(Routing { peer, routes })),
             transport,
             connection,
-            timer: None,
-            armed: None,
+            alarm: Alarm::new(),
             wakers: None,
             input_ended: false,
             output: OutputSide::Open,
@@ -342,26 +340,10 @@ impl<R: Runtime> Pump<R> {
         true
     }
 
-    /// Until the connection's next deadline. The timer is only ever moved to an earlier one;
-    /// when it elapses early, the next round asks for the real one.
+    /// Until the connection's next deadline.
     fn sleep(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = self.connection.poll_timeout() else {
-            return Poll::Pending;
-        };
-        if self.armed.is_none_or(|armed| deadline < armed) {
-            self.armed = Some(deadline);
-            match &mut self.timer {
-                Some(timer) => timer.reset(deadline),
-                none => *none = Some(self.runtime.timer(deadline)),
-            }
-        }
-        match self.timer.as_mut().map(|timer| timer.poll_elapsed(cx)) {
-            Some(Poll::Ready(())) => {
-                self.armed = None;
-                Poll::Ready(())
-            }
-            _ => Poll::Pending,
-        }
+        let deadline = self.connection.poll_timeout();
+        self.alarm.poll(&self.runtime, deadline, cx)
     }
 
     fn closed(&mut self, reason: &CloseReason) -> Poll<()> {

@@ -25,7 +25,8 @@ pub trait Runtime: Clone + Send + Sync + Unpin + 'static {
     /// What time it is on the wall clock, for the `Date` field of responses.
     fn date(&self) -> SystemTime;
 
-    /// A number that is hard to foresee, as the seed of a jitter. Asked for once per server.
+    /// A number that is hard to foresee, as the seed of a jitter. Asked for once per server and
+    /// per event source.
     fn seed(&self) -> u64;
 
     /// A timer that elapses at `deadline`.
@@ -51,6 +52,14 @@ pub trait Runtime: Clone + Send + Sync + Unpin + 'static {
         &self,
         listener: &Self::Listener,
     ) -> impl Future<Output = io::Result<(Self::Transport, SocketAddr)>> + Send;
+
+    /// A connection to `port` of `host`, with TCP_NODELAY set. `host` is a name or an IP address;
+    /// an IPv6 address comes without brackets.
+    fn connect(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> impl Future<Output = io::Result<Self::Transport>> + Send;
 }
 
 /// A timer that can be moved.

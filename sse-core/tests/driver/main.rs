@@ -11,4 +11,5 @@ mod harness;
 mod shutdown;
 #[path = "../sim/mod.rs"]
 mod sim;
+mod subscribing;
 mod waking;

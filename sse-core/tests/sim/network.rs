@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    future::pending,
     io::{self, IoSlice},
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
     sync::{Arc, Mutex},
@@ -104,7 +105,7 @@ fn wake(waker: &mut Option<Waker>) {
     }
 }
 
-/// One end of a connection: the server's, as the driver has it.
+/// One end of a connection, as the driver has it.
 pub struct SimTransport {
     sim: Sim,
     incoming: Arc<Mutex<Pipe>>,
@@ -299,6 +300,7 @@ impl ServerSide {
 #[derive(Default)]
 pub struct Backlog {
     listening: bool,
+    swallows_dials: bool,
     queue: VecDeque<io::Result<SimTransport>>,
     acceptor: Option<Waker>,
     /// When something was accepted, or failed to be.
@@ -334,6 +336,24 @@ impl Sim {
             incoming: to_client,
             outgoing: to_server,
             received: Vec::new(),
+        })
+    }
+
+    /// From now on nothing comes of dialing, neither a connection nor an error.
+    pub fn swallow_dials(&self) {
+        lock(&self.shared.backlog).swallows_dials = true;
+    }
+
+    /// Connects with the client's end as the driver has it.
+    pub(super) async fn dial(&self) -> io::Result<SimTransport> {
+        if lock(&self.shared.backlog).swallows_dials {
+            pending::<()>().await;
+        }
+        let client = self.connect().ok_or(io::ErrorKind::ConnectionRefused)?;
+        Ok(SimTransport {
+            sim: self.clone(),
+            incoming: client.incoming,
+            outgoing: client.outgoing,
         })
     }
 
