@@ -80,6 +80,14 @@ impl Runtime for Tokio {
         let _ = stream.set_nodelay(true);
         Ok(TokioTransport(stream))
     }
+
+    fn set_user_timeout(&self, transport: &TokioTransport, timeout: Duration) {
+        // Without it the connection lasts as long as the kernel likes, and works all the same.
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        let _ = SockRef::from(&transport.0).set_tcp_user_timeout(Some(timeout));
+        #[cfg(not(any(target_os = "android", target_os = "linux")))]
+        let _ = (transport, timeout);
+    }
 }
 
 impl Timer for TokioTimer {
@@ -110,14 +118,6 @@ impl Transport for TokioTransport {
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn set_user_timeout(&mut self, timeout: Duration) {
-        // Without it the connection lasts as long as the kernel likes, and works all the same.
-        #[cfg(any(target_os = "android", target_os = "linux"))]
-        let _ = SockRef::from(&self.0).set_tcp_user_timeout(Some(timeout));
-        #[cfg(not(any(target_os = "android", target_os = "linux")))]
-        let _ = timeout;
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

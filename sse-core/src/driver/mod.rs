@@ -13,11 +13,15 @@
 mod alarm;
 mod connections;
 mod event_source;
+#[cfg(feature = "futures-io")]
+mod futures_io;
 mod pump;
 mod read_waker;
 mod runtime;
 mod server;
 
 pub use event_source::{EventSource, EventSourceError, EventSourceHandle};
+#[cfg(feature = "futures-io")]
+pub use futures_io::FuturesIo;
 pub use runtime::{Runtime, Timer, Transport};
 pub use server::{Config, Report, Server, ServerHandle};

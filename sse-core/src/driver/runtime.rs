@@ -60,6 +60,16 @@ pub trait Runtime: Clone + Send + Sync + Unpin + 'static {
         host: &str,
         port: u16,
     ) -> impl Future<Output = io::Result<Self::Transport>> + Send;
+
+    /// Has `transport` fail with [`io::ErrorKind::TimedOut`] once written bytes have not been
+    /// acknowledged for this long: TCP's user timeout
+    /// ([RFC 9293 section 3.9.1](https://www.rfc-editor.org/rfc/rfc9293#section-3.9.1)). It is how a
+    /// peer that vanished without a word is found out, since the kernel goes on taking bytes for
+    /// it. Called once, before anything is written. A runtime that has no such thing does
+    /// nothing.
+    fn set_user_timeout(&self, transport: &Self::Transport, timeout: Duration) {
+        let _ = (transport, timeout);
+    }
 }
 
 /// A timer that can be moved.
@@ -88,16 +98,6 @@ pub trait Transport: Send + Unpin + 'static {
 
     /// Passes on what the transport itself may hold back. A plain socket holds nothing back.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
-
-    /// Has the transport fail with [`io::ErrorKind::TimedOut`] once written bytes have not been
-    /// acknowledged for this long: TCP's user timeout
-    /// ([RFC 9293 section 3.9.1](https://www.rfc-editor.org/rfc/rfc9293#section-3.9.1)). It is how a
-    /// peer that vanished without a word is found out, since the kernel goes on taking bytes for
-    /// it. Called once, before anything is written. A transport that has no such thing does
-    /// nothing.
-    fn set_user_timeout(&mut self, timeout: Duration) {
-        let _ = timeout;
-    }
 
     /// Ends the sending side; reading goes on.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;

@@ -13,7 +13,7 @@ use std::{
 
 use ::http::{HeaderValue, Response, StatusCode, header};
 
-use super::{Runtime, Timer, Transport, connections::Connections, pump::Pump};
+use super::{Runtime, Timer, connections::Connections, pump::Pump};
 use crate::{
     jitter::Jitter,
     lifecycle::ShutdownSignal,
@@ -242,7 +242,7 @@ impl<R: Runtime> Server<R> {
                 newcomers = 0;
                 let_others_run().await;
             }
-            let (mut transport, peer) = match accepted {
+            let (transport, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     report.accept_errors += 1;
@@ -255,7 +255,8 @@ impl<R: Runtime> Server<R> {
                 }
             };
             back_off = ACCEPT_BACK_OFF[0];
-            transport.set_user_timeout(config.stall_timeout);
+            let stall = config.stall_timeout;
+            self.runtime.set_user_timeout(&transport, stall);
 
             let now = self.runtime.now();
             let mut connection = Connection::new(now, self.runtime.date(), config.clone());

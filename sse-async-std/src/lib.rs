@@ -1,0 +1,104 @@
+//! Server-Sent Events on [async-std](async_std): a handler returns a stream, and each of its items goes to the
+//! client as one event.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use futures_util::{Stream, StreamExt, stream};
+//! use sse_async_std::{Request, Router, Server};
+//!
+//! fn count(request: Request) -> impl Stream<Item = u64> {
+//!     request.clean_up().add(|reason| println!("over: {reason}"));
+//!     stream::iter(0..).then(|n| async move {
+//!         async_std::task::sleep(Duration::from_secs(1)).await;
+//!         n
+//!     })
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     async_std::task::block_on(async {
+//!         let server = Server::bind("127.0.0.1:8080").await?;
+//!         server.serve(Router::new().events("/count", count)).await?;
+//!         Ok(())
+//!     })
+//! }
+//! ```
+//!
+//! # async-std is no longer developed
+//!
+//! Its authors point to [smol](https://docs.rs/smol), on whose parts it stands, and so do we: this
+//! crate is for programs that are on async-std today. It does all that `sse-smol` does. To move,
+//! depend on `sse-smol` instead and write `use sse_smol::…` for `use sse_async_std::…`; no other
+//! line that names this crate changes.
+//!
+//! # What a handler is
+//!
+//! A function of a [`Request`] that returns a stream, a future of one, or a `Result` whose error
+//! is a [`Refusal`]. Its items are whatever is [`IntoEvent`]: strings go out as they are, numbers,
+//! lists, maps and [`Json(T)`](Json) as JSON, and an [`Event`] with its id, event type and
+//! reconnection time.
+//!
+//! The connection stays open until the stream ends; the server then delivers what is queued,
+//! ends the response and closes. When the client goes away first, the stream is dropped at once,
+//! even if it is idle. Either way every callback that the handler gave to
+//! [`request.clean_up()`](Request::clean_up) runs exactly once, and is told the [`CloseReason`].
+//!
+//! # What this crate is
+//!
+//! async-std's clock, timers, tasks and sockets behind the traits of the driver in `sse-core`, which
+//! holds everything else: [`AsyncStd`] is all there is. [`Server`] and [`EventSource`] are the
+//! driver's on it. Whatever a user of this crate needs of `sse-core` is re-exported here, under
+//! the same names as in the crates for other runtimes; the crate itself is at [`core`].
+
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod runtime;
+
+pub use runtime::{AsyncStd, AsyncStdTimer};
+pub use sse_core as core;
+pub use sse_core::prelude::*;
+
+/// The [server](sse_core::driver::Server) on async-std.
+///
+/// ```
+/// use sse_async_std::{Router, Server};
+/// # async_std::task::block_on(async {
+///
+/// let server = Server::bind("127.0.0.1:0").await?;
+/// println!("listening on {}", server.local_addr()?);
+/// let handle = server.handle();
+///
+/// let router = Router::new().events("/hello", |_| futures_util::stream::iter(["hello"]));
+/// let serving = async_std::task::spawn(server.serve(router));
+///
+/// handle.shut_down();
+/// let report = serving.await?;
+/// assert_eq!(report.cut, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type Server = sse_core::driver::Server<AsyncStd>;
+
+/// The [event source](sse_core::driver::EventSource) on async-std: a stream of events, through all
+/// reconnections.
+///
+/// ```
+/// use sse_async_std::{EventSource, Router, Server};
+/// # async_std::task::block_on(async {
+/// # let server = Server::bind("127.0.0.1:0").await?;
+/// # let url = format!("http://{}/hello", server.local_addr()?);
+/// # let router = Router::new().events("/hello", |_| futures_util::stream::iter(["hello"]));
+/// # async_std::task::spawn(server.serve(router));
+///
+/// let mut events = EventSource::new(url)?;
+/// while let Some(event) = events.next().await {
+///     println!("{}", event?.data());
+///     # break;
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type EventSource = sse_core::driver::EventSource<AsyncStd>;

@@ -1,0 +1,119 @@
+//! The runtime behind the driver's traits: async-std's clock, timers, tasks and sockets.
+
+use std::{
+    fmt,
+    future::Future,
+    hash::{BuildHasher, RandomState},
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant, SystemTime},
+};
+
+use async_std::{
+    net::{TcpListener, TcpStream},
+    task,
+};
+#[cfg(any(target_os = "android", target_os = "linux"))]
+use socket2::SockRef;
+use sse_core::driver::{FuturesIo, Runtime, Timer};
+
+/// The runtime of async-std, of which a process has one and which begins by itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AsyncStd;
+
+/// A timer of async-std's. It cannot be moved, so another one takes its place.
+pub struct AsyncStdTimer {
+    deadline: Instant,
+    /// Once it has been polled.
+    sleep: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl Runtime for AsyncStd {
+    type Timer = AsyncStdTimer;
+    type Transport = FuturesIo<TcpStream>;
+    type Listener = TcpListener;
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn date(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn seed(&self) -> u64 {
+        RandomState::new().hash_one(())
+    }
+
+    fn timer(&self, deadline: Instant) -> AsyncStdTimer {
+        AsyncStdTimer {
+            deadline,
+            sleep: None,
+        }
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        // A handle that is dropped leaves its task running.
+        drop(task::spawn(task));
+    }
+
+    async fn bind(&self, address: &str) -> io::Result<TcpListener> {
+        TcpListener::bind(address).await
+    }
+
+    fn local_addr(&self, listener: &TcpListener) -> io::Result<SocketAddr> {
+        listener.local_addr()
+    }
+
+    async fn accept(&self, listener: &TcpListener) -> io::Result<(Self::Transport, SocketAddr)> {
+        let (stream, peer) = listener.accept().await?;
+        Ok((transport(stream), peer))
+    }
+
+    async fn connect(&self, host: &str, port: u16) -> io::Result<Self::Transport> {
+        TcpStream::connect((host, port)).await.map(transport)
+    }
+
+    fn set_user_timeout(&self, transport: &Self::Transport, timeout: Duration) {
+        // Without it the connection lasts as long as the kernel likes, and works all the same.
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        let _ = SockRef::from(transport.get_ref()).set_tcp_user_timeout(Some(timeout));
+        #[cfg(not(any(target_os = "android", target_os = "linux")))]
+        let _ = (transport, timeout);
+    }
+}
+
+fn transport(stream: TcpStream) -> FuturesIo<TcpStream> {
+    // A peer that is gone already shows when it is read from.
+    let _ = stream.set_nodelay(true);
+    FuturesIo::new(stream)
+}
+
+impl Timer for AsyncStdTimer {
+    fn reset(&mut self, deadline: Instant) {
+        self.deadline = deadline;
+        self.sleep = None;
+    }
+
+    fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let left = || self.deadline.saturating_duration_since(Instant::now());
+        while !left().is_zero() {
+            let sleep = self
+                .sleep
+                .get_or_insert_with(|| Box::pin(task::sleep(left())));
+            ready!(sleep.as_mut().poll(cx));
+            self.sleep = None;
+        }
+        Poll::Ready(())
+    }
+}
+
+impl fmt::Debug for AsyncStdTimer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncStdTimer")
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}

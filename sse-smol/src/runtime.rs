@@ -1,0 +1,92 @@
+//! The runtime behind the driver's traits: smol's clock, timers, tasks and sockets.
+
+use std::{
+    future::Future,
+    hash::{BuildHasher, RandomState},
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, Instant, SystemTime},
+};
+
+use smol::net::{TcpListener, TcpStream};
+#[cfg(any(target_os = "android", target_os = "linux"))]
+use socket2::SockRef;
+use sse_core::driver::{FuturesIo, Runtime, Timer};
+
+/// The global runtime of smol, which begins by itself. Tasks run on its threads, of which there
+/// is one unless the environment variable `SMOL_THREADS` says otherwise.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Smol;
+
+/// A timer of smol's reactor.
+#[derive(Debug)]
+pub struct SmolTimer(smol::Timer);
+
+impl Runtime for Smol {
+    type Timer = SmolTimer;
+    type Transport = FuturesIo<TcpStream>;
+    type Listener = TcpListener;
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn date(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn seed(&self) -> u64 {
+        RandomState::new().hash_one(())
+    }
+
+    fn timer(&self, deadline: Instant) -> SmolTimer {
+        SmolTimer(smol::Timer::at(deadline))
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        smol::spawn(task).detach();
+    }
+
+    async fn bind(&self, address: &str) -> io::Result<TcpListener> {
+        TcpListener::bind(address).await
+    }
+
+    fn local_addr(&self, listener: &TcpListener) -> io::Result<SocketAddr> {
+        listener.local_addr()
+    }
+
+    async fn accept(&self, listener: &TcpListener) -> io::Result<(Self::Transport, SocketAddr)> {
+        let (stream, peer) = listener.accept().await?;
+        Ok((transport(stream), peer))
+    }
+
+    async fn connect(&self, host: &str, port: u16) -> io::Result<Self::Transport> {
+        TcpStream::connect((host, port)).await.map(transport)
+    }
+
+    fn set_user_timeout(&self, transport: &Self::Transport, timeout: Duration) {
+        // Without it the connection lasts as long as the kernel likes, and works all the same.
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        let _ = SockRef::from(transport.get_ref()).set_tcp_user_timeout(Some(timeout));
+        #[cfg(not(any(target_os = "android", target_os = "linux")))]
+        let _ = (transport, timeout);
+    }
+}
+
+fn transport(stream: TcpStream) -> FuturesIo<TcpStream> {
+    // A peer that is gone already shows when it is read from.
+    let _ = stream.set_nodelay(true);
+    FuturesIo::new(stream)
+}
+
+impl Timer for SmolTimer {
+    fn reset(&mut self, deadline: Instant) {
+        self.0.set_at(deadline);
+    }
+
+    fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.0).poll(cx).map(drop)
+    }
+}
