@@ -55,7 +55,7 @@
 
 mod runtime;
 
-pub use runtime::{AsyncStd, AsyncStdTimer};
+pub use runtime::{AsyncStd, AsyncStdTimer, AsyncStdTransport};
 pub use sse_core as core;
 pub use sse_core::prelude::*;
 

@@ -4,8 +4,8 @@ use std::{
     fmt,
     future::Future,
     hash::{BuildHasher, RandomState},
-    io,
-    net::SocketAddr,
+    io::{self, IoSlice},
+    net::{Shutdown, SocketAddr},
     pin::Pin,
     task::{Context, Poll, ready},
     time::{Duration, Instant, SystemTime},
@@ -17,11 +17,15 @@ use async_std::{
 };
 #[cfg(any(target_os = "android", target_os = "linux"))]
 use socket2::SockRef;
-use sse_core::driver::{FuturesIo, Runtime, Timer};
+use sse_core::driver::{FuturesIo, Runtime, Timer, Transport};
 
 /// The runtime of async-std, of which a process has one and which begins by itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AsyncStd;
+
+/// An async-std TCP stream as the driver's transport.
+#[derive(Debug)]
+pub struct AsyncStdTransport(FuturesIo<TcpStream>);
 
 /// A timer of async-std's. It cannot be moved, so another one takes its place.
 pub struct AsyncStdTimer {
@@ -32,7 +36,7 @@ pub struct AsyncStdTimer {
 
 impl Runtime for AsyncStd {
     type Timer = AsyncStdTimer;
-    type Transport = FuturesIo<TcpStream>;
+    type Transport = AsyncStdTransport;
     type Listener = TcpListener;
 
     fn now(&self) -> Instant {
@@ -67,28 +71,51 @@ impl Runtime for AsyncStd {
         listener.local_addr()
     }
 
-    async fn accept(&self, listener: &TcpListener) -> io::Result<(Self::Transport, SocketAddr)> {
+    async fn accept(&self, listener: &TcpListener) -> io::Result<(AsyncStdTransport, SocketAddr)> {
         let (stream, peer) = listener.accept().await?;
         Ok((transport(stream), peer))
     }
 
-    async fn connect(&self, host: &str, port: u16) -> io::Result<Self::Transport> {
+    async fn connect(&self, host: &str, port: u16) -> io::Result<AsyncStdTransport> {
         TcpStream::connect((host, port)).await.map(transport)
     }
 
-    fn set_user_timeout(&self, transport: &Self::Transport, timeout: Duration) {
+    fn set_user_timeout(&self, transport: &AsyncStdTransport, timeout: Duration) {
         // Without it the connection lasts as long as the kernel likes, and works all the same.
         #[cfg(any(target_os = "android", target_os = "linux"))]
-        let _ = SockRef::from(transport.get_ref()).set_tcp_user_timeout(Some(timeout));
+        let _ = SockRef::from(transport.0.get_ref()).set_tcp_user_timeout(Some(timeout));
         #[cfg(not(any(target_os = "android", target_os = "linux")))]
         let _ = (transport, timeout);
     }
 }
 
-fn transport(stream: TcpStream) -> FuturesIo<TcpStream> {
+fn transport(stream: TcpStream) -> AsyncStdTransport {
     // A peer that is gone already shows when it is read from.
     let _ = stream.set_nodelay(true);
-    FuturesIo::new(stream)
+    AsyncStdTransport(FuturesIo::new(stream))
+}
+
+impl Transport for AsyncStdTransport {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.0.poll_read(cx, buffer)
+    }
+
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.0.poll_write_vectored(cx, slices)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_flush(cx)
+    }
+
+    /// async-std's own `poll_close` leaves the sending side open.
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.get_ref().shutdown(Shutdown::Write))
+    }
 }
 
 impl Timer for AsyncStdTimer {

@@ -54,8 +54,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Transport for FuturesIo
         Pin::new(&mut self.0).poll_flush(cx)
     }
 
-    /// `futures-io` has no word for it: closing ends the sending side of a socket, and its
-    /// receiving side stays open.
+    /// `futures-io` has no word for it. Most sockets take closing for this, smol's among them.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_close(cx)
     }

@@ -1,0 +1,167 @@
+//! What every adapter does, as tests that take the adapter.
+//!
+//! An adapter's tests say how its runtime blocks on a future, and name the suite:
+//!
+//! ```ignore
+//! struct OnSmol;
+//!
+//! impl sse_suite::Adapter for OnSmol {
+//!     type Runtime = sse_smol::Smol;
+//!
+//!     fn block_on<F: Future>(future: F) -> F::Output {
+//!         ::smol::block_on(future)
+//!     }
+//! }
+//!
+//! sse_suite::suite!(smol, OnSmol);
+//! ```
+//!
+//! Each test then runs over real sockets, under a name such as
+//! `smol::server::a_stream_that_ends_closes_the_connection_and_cleans_up`. The other end of a
+//! connection is a plain blocking socket on a thread of its own.
+//!
+//! No test sleeps to let something happen: each waits for what it is about, and gives up after a
+//! while. Nothing is asserted about time.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail by panicking
+#![allow(clippy::missing_panics_doc)]
+
+#[allow(missing_docs)] // the name of a test says it all
+pub mod client;
+mod peer;
+mod running;
+#[allow(missing_docs)]
+pub mod server;
+
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
+
+use sse_core::driver::{Runtime, Timer};
+
+/// An adapter, as its tests have it.
+pub trait Adapter: 'static {
+    /// Its runtime.
+    type Runtime: Runtime + Default;
+
+    /// Runs `future` on the runtime until it is done. What it spawned may go on, or be dropped.
+    fn block_on<F: Future>(future: F) -> F::Output;
+}
+
+/// The adapter's server.
+pub type Server<A> = sse_core::driver::Server<<A as Adapter>::Runtime>;
+
+/// The adapter's event source.
+pub type EventSource<A> = sse_core::driver::EventSource<<A as Adapter>::Runtime>;
+
+/// How long anything may take before a test gives up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// So that a test fails instead of hanging.
+pub(crate) async fn patiently<A: Adapter, T>(future: impl Future<Output = T>) -> T {
+    let runtime = A::Runtime::default();
+    let mut timer = runtime.timer(runtime.now() + PATIENCE);
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        assert!(timer.poll_elapsed(cx).is_pending(), "this takes too long");
+        future.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// Lets other tasks run.
+pub(crate) async fn yield_now() {
+    let mut had_their_turn = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut had_their_turn, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Every test, for an [`Adapter`], in a module that is called like its runtime.
+#[macro_export]
+macro_rules! suite {
+    ($runtime:ident, $adapter:ident) => {
+        mod $runtime {
+            $crate::tests! { server $adapter
+                whatever_a_handler_yields_goes_out_as_an_event
+                a_stream_that_ends_closes_the_connection_and_cleans_up
+                a_client_that_goes_away_is_noticed_while_the_stream_is_idle
+                a_stream_that_fails_breaks_off_and_says_why
+                a_handler_that_panics_is_a_500_and_the_server_goes_on
+                a_handler_may_refuse_set_fields_and_wait
+                bad_input_gets_a_clear_answer_and_others_are_served
+                a_request_may_drip_in_and_a_second_one_is_not_served
+                deadlines_are_kept_on_real_sockets
+                at_the_limit_a_newcomer_is_refused_and_nobody_evicted
+                a_graceful_shutdown_lets_streams_end_and_cuts_the_rest
+                dropping_the_server_cuts_its_connections
+                nothing_is_left_of_connections_that_are_over
+                pages_of_allowed_origins_may_read
+                a_taken_port_is_an_error_that_names_the_address
+            }
+            $crate::tests! { client $adapter
+                a_stream_that_ends_at_once_is_not_asked_for_all_the_time
+                a_retry_of_0_is_held_at_the_floor
+                a_reset_in_mid_event_loses_that_event_alone
+                an_endless_line_is_discarded_again_and_again_in_bounded_memory
+                events_get_through_a_flood_of_comments
+                a_flood_of_header_fields_is_a_loss
+                a_flood_of_interim_responses_is_a_loss
+                interim_responses_come_before_the_response
+                a_slow_drip_is_put_together
+                a_head_that_drips_too_slowly_is_a_loss
+                a_silent_stream_is_a_loss_where_one_says_so
+                a_redirect_loop_has_an_end
+                a_redirect_elsewhere_takes_no_credentials_along
+                a_wrong_content_type_is_final_and_asking_again_harmless
+                after_204_nobody_asks_again
+                a_status_can_be_one_to_try_again_after
+                dropping_it_closes_the_socket
+                it_resumes_after_the_server_was_restarted
+            }
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! tests {
+    ($module:ident $adapter:ident $($name:ident)*) => {
+        mod $module {
+            $(
+                #[test]
+                fn $name() {
+                    $crate::$module::$name::<super::super::$adapter>();
+                }
+            )*
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_test_is_left_out() {
+        let list = include_str!("lib.rs");
+        for (module, source) in [
+            ("server", include_str!("server.rs")),
+            ("client", include_str!("client.rs")),
+        ] {
+            let names = source
+                .lines()
+                .filter_map(|line| line.strip_prefix("pub fn ")?.split('<').next());
+            for name in names {
+                let is_listed = list.lines().any(|line| line.trim() == name);
+                assert!(is_listed, "{module}::{name} is not in the suite");
+            }
+        }
+    }
+}

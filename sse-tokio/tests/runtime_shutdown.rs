@@ -1,0 +1,58 @@
+//! A runtime that is shut down under open connections. Only tokio's can be: those of the other
+//! adapters last as long as the process.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    sync::mpsc,
+};
+
+use futures_util::{StreamExt, stream};
+use sse_tokio::{CloseReason, Request, Router, Server};
+use tokio::runtime;
+
+#[test]
+fn every_clean_up_runs() {
+    let (log, told) = mpsc::channel();
+    let router = Router::new().events("/", move |request: Request| {
+        let log = log.clone();
+        request
+            .clean_up()
+            .add(move |reason| log.send(reason.clone()).unwrap());
+        stream::iter(["hello"]).chain(stream::pending())
+    });
+    let servers = runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let address = servers.block_on(async {
+        let server = Server::bind("127.0.0.1:0").await.unwrap();
+        let address = server.local_addr().unwrap();
+        tokio::spawn(server.serve(router));
+        address
+    });
+    let open: Vec<_> = (0..10)
+        .map(|_| {
+            let mut client = TcpStream::connect(address).unwrap();
+            client
+                .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                .unwrap();
+            let mut text = Vec::new();
+            while !text.ends_with(b"hello\n\n\r\n") {
+                let mut buffer = [0; 1024];
+                let n = client.read(&mut buffer).unwrap();
+                text.extend_from_slice(&buffer[..n]);
+            }
+            client
+        })
+        .collect();
+    drop(servers);
+    let reasons: Vec<_> = told.try_iter().collect();
+    assert_eq!(reasons.len(), open.len(), "once each: {reasons:?}");
+    // Whichever is dropped first: the server, which cuts its connections, or their tasks.
+    for reason in reasons {
+        let expected = [CloseReason::TaskDropped, CloseReason::Shutdown];
+        assert!(expected.contains(&reason), "{reason}");
+    }
+}
