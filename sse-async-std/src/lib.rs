@@ -58,6 +58,8 @@ mod runtime;
 pub use runtime::{AsyncStd, AsyncStdTimer, AsyncStdTransport};
 pub use sse_core as core;
 pub use sse_core::prelude::*;
+#[cfg(feature = "tls")]
+pub use sse_tls as tls;
 
 /// The [server](sse_core::driver::Server) on async-std.
 ///

@@ -80,6 +80,11 @@ impl Runtime for AsyncStd {
         TcpStream::connect((host, port)).await.map(transport)
     }
 
+    #[cfg(feature = "tls")]
+    fn client_tls(&self) -> io::Result<std::sync::Arc<sse_tls::ClientConfig>> {
+        Ok(sse_tls::platform_client_config()?)
+    }
+
     fn set_user_timeout(&self, transport: &AsyncStdTransport, timeout: Duration) {
         // Without it the connection lasts as long as the kernel likes, and works all the same.
         #[cfg(any(target_os = "android", target_os = "linux"))]

@@ -32,6 +32,8 @@ mod peer;
 mod running;
 #[allow(missing_docs)]
 pub mod server;
+#[allow(missing_docs)]
+pub mod tls;
 
 use std::{
     future::{Future, poll_fn},
@@ -127,6 +129,13 @@ macro_rules! suite {
                 dropping_it_closes_the_socket
                 it_resumes_after_the_server_was_restarted
             }
+            $crate::tests! { tls $adapter
+                events_get_through_tls_and_so_does_going_away
+                a_stream_that_ends_properly_ends_properly_over_tls
+                who_signed_it_and_for_whom_is_looked_at
+                a_server_may_ask_for_a_certificate
+                whoever_does_not_speak_tls_is_cut
+            }
         }
     };
 }
@@ -154,6 +163,7 @@ mod tests {
         for (module, source) in [
             ("server", include_str!("server.rs")),
             ("client", include_str!("client.rs")),
+            ("tls", include_str!("tls.rs")),
         ] {
             let names = source
                 .lines()

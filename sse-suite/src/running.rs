@@ -35,16 +35,22 @@ pub(crate) fn start_with<A: Adapter>(config: Config, router: Router) -> Running 
 }
 
 pub(crate) fn start_at<A: Adapter>(address: String, config: Config, router: Router) -> Running {
+    start_set_up::<A>(address, router, move |server| server.with_config(config))
+}
+
+/// A server on `address` that is set up first.
+pub(crate) fn start_set_up<A: Adapter>(
+    address: String,
+    router: Router,
+    set_up: impl FnOnce(Server<A>) -> Server<A> + Send + 'static,
+) -> Running {
     let abandoned = Shutdown::new();
     let signal = abandoned.signal();
     let (started, has_started) = mpsc::channel();
     let (told, report) = mpsc::channel();
     thread::spawn(move || {
         A::block_on(async move {
-            let server = Server::<A>::bind(address)
-                .await
-                .unwrap()
-                .with_config(config);
+            let server = set_up(Server::<A>::bind(address).await.unwrap());
             let facts = (server.local_addr().unwrap(), server.handle());
             started.send(facts).unwrap();
             let serving = Box::pin(server.serve(router));
@@ -146,10 +152,15 @@ impl Client {
     }
 
     /// What is left, the connection's end or reset included.
-    pub(crate) fn answer_rest(mut self) -> String {
+    pub(crate) fn answer_rest(self) -> String {
+        String::from_utf8(self.answer_rest_bytes()).unwrap()
+    }
+
+    /// The same, where it may be no text.
+    pub(crate) fn answer_rest_bytes(mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let _ = self.0.read_to_end(&mut bytes);
-        String::from_utf8(bytes).unwrap()
+        bytes
     }
 
     /// Ends its sending side.

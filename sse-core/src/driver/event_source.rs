@@ -3,7 +3,6 @@
 use std::{
     fmt,
     future::{Future, poll_fn},
-    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -12,10 +11,15 @@ use std::{
 
 use futures_core::Stream;
 
-use super::{Runtime, Transport, alarm::Alarm};
+use super::{
+    Runtime, Transport,
+    alarm::Alarm,
+    dial::{Dialer, Dialing},
+    socket::Socket,
+};
 use crate::{
     DecodeError, MessageEvent,
-    client::{self, ClientEvent, Config, Endpoint, Failure, InvalidRequest, Phase},
+    client::{self, ClientEvent, Config, Failure, InvalidRequest, Phase},
     lifecycle::{Shutdown, ShutdownSignal},
 };
 
@@ -44,6 +48,7 @@ pub struct EventSource<R: Runtime> {
     machine: client::EventSource,
     link: Link<R>,
     alarm: Alarm<R>,
+    dialer: Dialer<R>,
     closing: ShutdownSignal,
     handle: EventSourceHandle,
     /// The end was told.
@@ -87,13 +92,11 @@ impl EventSourceHandle {
     }
 }
 
-type Dialing<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
-
 /// The connection.
 enum Link<R: Runtime> {
     Down,
-    Dialing(Dialing<R::Transport>),
-    Up(R::Transport, Sending),
+    Dialing(Dialing<R>),
+    Up(Socket<R::Transport>, Sending),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -149,11 +152,21 @@ impl<R: Runtime> EventSource<R> {
             machine: client::EventSource::new(now, url.as_ref(), config, seed)?,
             link: Link::Down,
             alarm: Alarm::new(),
+            dialer: Dialer::new(runtime.clone()),
             closing: handle.closing.signal(),
             handle,
             is_over: false,
             runtime,
         })
+    }
+
+    /// Speaks TLS after this configuration, which says whom to trust and which certificate to
+    /// show. Without one it is the adapter's, which trusts the platform's roots.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(mut self, config: Arc<rustls::ClientConfig>) -> Self {
+        self.dialer.set_tls(config);
+        self
     }
 
     /// A handle that closes it from elsewhere.
@@ -255,7 +268,7 @@ impl<R: Runtime> EventSource<R> {
         let event = self.machine.poll_event(now)?;
         match &event {
             ClientEvent::Connect(endpoint) => {
-                self.link = Link::Dialing(dial(self.runtime.clone(), endpoint.clone()));
+                self.link = Link::Dialing(self.dialer.dial(endpoint.clone()));
             }
             ClientEvent::Disconnect => self.link = Link::Down,
             ClientEvent::Closed(_) => {
@@ -338,18 +351,6 @@ impl<R: Runtime> EventSource<R> {
         }
         busy
     }
-}
-
-fn dial<R: Runtime>(runtime: R, endpoint: Endpoint) -> Dialing<R::Transport> {
-    Box::pin(async move {
-        if endpoint.tls {
-            return Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "https needs TLS, which is not built in",
-            ));
-        }
-        runtime.connect(&endpoint.host, endpoint.port).await
-    })
 }
 
 impl<R: Runtime> Stream for EventSource<R> {

@@ -12,6 +12,7 @@
 
 mod alarm;
 mod connections;
+mod dial;
 mod event_source;
 #[cfg(feature = "futures-io")]
 mod futures_io;
@@ -19,9 +20,14 @@ mod pump;
 mod read_waker;
 mod runtime;
 mod server;
+mod socket;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use event_source::{EventSource, EventSourceError, EventSourceHandle};
 #[cfg(feature = "futures-io")]
 pub use futures_io::FuturesIo;
 pub use runtime::{Runtime, Timer, Transport};
 pub use server::{Config, Report, Server, ServerHandle};
+#[cfg(feature = "tls")]
+pub use tls::Tls;

@@ -19,6 +19,7 @@ use super::{
     alarm::Alarm,
     connections::{Connections, Place},
     read_waker::ReadWaker,
+    socket::Socket,
 };
 use crate::{
     http::RequestHead,
@@ -41,7 +42,7 @@ const ROUNDS: usize = 16;
 /// runs clean-up, and last the place among the others.
 pub(super) struct Pump<R: Runtime> {
     work: Work,
-    transport: R::Transport,
+    transport: Socket<R::Transport>,
     connection: Connection,
     alarm: Alarm<R>,
     /// There once the pump has been polled.
@@ -87,7 +88,7 @@ enum OutputSide {
 impl<R: Runtime> Pump<R> {
     pub(super) fn new(
         runtime: R,
-        transport: R::Transport,
+        transport: Socket<R::Transport>,
         peer: SocketAddr,
         connection: Connection,
         routes: Arc<Routes>,

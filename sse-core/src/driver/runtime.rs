@@ -61,6 +61,18 @@ pub trait Runtime: Clone + Send + Sync + Unpin + 'static {
         port: u16,
     ) -> impl Future<Output = io::Result<Self::Transport>> + Send;
 
+    /// What a client trusts where its user says nothing about it: the platform's roots, say. Asked
+    /// for at each https connection, so it had better be kept.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::Unsupported`] where the runtime brings no such thing, as by default.
+    #[cfg(feature = "tls")]
+    fn client_tls(&self) -> io::Result<std::sync::Arc<rustls::ClientConfig>> {
+        let text = "https needs a TLS configuration: give one with `with_tls`";
+        Err(io::Error::new(io::ErrorKind::Unsupported, text))
+    }
+
     /// Has `transport` fail with [`io::ErrorKind::TimedOut`] once written bytes have not been
     /// acknowledged for this long: TCP's user timeout
     /// ([RFC 9293 section 3.9.1](https://www.rfc-editor.org/rfc/rfc9293#section-3.9.1)). It is how a

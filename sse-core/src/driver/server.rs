@@ -13,7 +13,9 @@ use std::{
 
 use ::http::{HeaderValue, Response, StatusCode, header};
 
-use super::{Runtime, Timer, connections::Connections, pump::Pump};
+#[cfg(feature = "tls")]
+use super::Tls;
+use super::{Runtime, Timer, connections::Connections, pump::Pump, socket::Socket};
 use crate::{
     jitter::Jitter,
     lifecycle::ShutdownSignal,
@@ -29,6 +31,8 @@ pub struct Server<R: Runtime> {
     runtime: R,
     listener: R::Listener,
     config: Config,
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<rustls::ServerConfig>>,
     connections: Arc<Connections>,
 }
 
@@ -161,6 +165,8 @@ impl<R: Runtime> Server<R> {
             runtime,
             listener,
             config: Config::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
             connections: Arc::default(),
         }
     }
@@ -169,6 +175,15 @@ impl<R: Runtime> Server<R> {
     #[must_use]
     pub fn with_config(mut self, config: Config) -> Self {
         self.config = config;
+        self
+    }
+
+    /// Speaks TLS on every connection. The handshake counts towards
+    /// [`head_timeout`](server::Config::head_timeout).
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(mut self, config: Arc<rustls::ServerConfig>) -> Self {
+        self.tls = Some(config);
         self
     }
 
@@ -214,6 +229,7 @@ impl<R: Runtime> Server<R> {
             listener,
             config,
             connections,
+            ..
         } = self;
         drop(listener);
         let deadline = runtime.now().checked_add(config.shutdown_timeout);
@@ -258,6 +274,14 @@ impl<R: Runtime> Server<R> {
             let stall = config.stall_timeout;
             self.runtime.set_user_timeout(&transport, stall);
 
+            let transport = match self.socket(transport) {
+                Ok(socket) => socket,
+                Err(_) => {
+                    report.accept_errors += 1;
+                    continue;
+                }
+            };
+
             let now = self.runtime.now();
             let mut connection = Connection::new(now, self.runtime.date(), config.clone());
             let place = match self.connections.enter(self.config.max_connections) {
@@ -287,6 +311,16 @@ impl<R: Runtime> Server<R> {
             ));
         }
         report
+    }
+
+    /// `transport`, and TLS over it where that is wanted.
+    fn socket(&self, transport: R::Transport) -> io::Result<Socket<R::Transport>> {
+        #[cfg(feature = "tls")]
+        if let Some(config) = &self.tls {
+            let tls = Tls::server(transport, config.clone())?;
+            return Ok(Socket::Tls(Box::new(tls)));
+        }
+        Ok(Socket::Plain(transport))
     }
 
     fn refusal(&self, jitter: &mut Jitter) -> Response<Body> {

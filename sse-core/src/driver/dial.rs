@@ -1,0 +1,72 @@
+//! Connecting to an endpoint, with TLS where its URL says so.
+
+use std::{future::Future, io, pin::Pin};
+#[cfg(feature = "tls")]
+use std::{future::poll_fn, sync::Arc};
+
+#[cfg(feature = "tls")]
+use super::Tls;
+use super::{Runtime, socket::Socket};
+use crate::client::Endpoint;
+
+/// A connection that is being made.
+pub(super) type Dialing<R> =
+    Pin<Box<dyn Future<Output = io::Result<Socket<<R as Runtime>::Transport>>> + Send>>;
+
+/// Makes connections.
+#[derive(Clone)]
+pub(super) struct Dialer<R> {
+    runtime: R,
+    /// Where it is not what the runtime brings along.
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+impl<R: Runtime> Dialer<R> {
+    pub(super) fn new(runtime: R) -> Self {
+        Self {
+            runtime,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) fn set_tls(&mut self, config: Arc<rustls::ClientConfig>) {
+        self.tls = Some(config);
+    }
+
+    pub(super) fn dial(&self, endpoint: Endpoint) -> Dialing<R> {
+        let dialer = self.clone();
+        Box::pin(async move {
+            match endpoint.tls {
+                true => dialer.tls(&endpoint).await,
+                false => dialer.plain(&endpoint).await.map(Socket::Plain),
+            }
+        })
+    }
+
+    async fn plain(&self, endpoint: &Endpoint) -> io::Result<R::Transport> {
+        self.runtime.connect(&endpoint.host, endpoint.port).await
+    }
+
+    #[cfg(feature = "tls")]
+    async fn tls(&self, endpoint: &Endpoint) -> io::Result<Socket<R::Transport>> {
+        let config = match &self.tls {
+            Some(config) => config.clone(),
+            None => self.runtime.client_tls()?,
+        };
+        let transport = self.plain(endpoint).await?;
+        let mut tls = Box::new(Tls::client(transport, config, &endpoint.host)?);
+        poll_fn(|cx| tls.poll_handshake(cx)).await?;
+        Ok(Socket::Tls(tls))
+    }
+
+    #[cfg(not(feature = "tls"))]
+    async fn tls(&self, _: &Endpoint) -> io::Result<Socket<R::Transport>> {
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "https is not built in: turn the feature `tls` on",
+        ))
+    }
+}
