@@ -12,6 +12,7 @@ Usage: demo [FLAGS]
 
   --addr HOST:PORT        where to listen            [127.0.0.1:8080]
   --port PORT             the same, on 127.0.0.1
+  --cert FILE, --key FILE a certificate and its key, in PEM, to speak https
   --keep-alive SECONDS    idle time before a comment [15; 0 is never]
   --head-timeout SECONDS  for a whole request head   [10]
   --stall-timeout SECONDS for a write's progress     [30]
@@ -25,6 +26,8 @@ Usage: demo [FLAGS]
 pub(crate) struct Flags {
     pub(crate) addr: String,
     pub(crate) config: Config,
+    /// The files of a certificate and its key.
+    pub(crate) tls: Option<(String, String)>,
 }
 
 impl Flags {
@@ -33,7 +36,9 @@ impl Flags {
         let mut flags = Self {
             addr: "127.0.0.1:8080".into(),
             config: Config::default(),
+            tls: None,
         };
+        let (mut cert, mut key) = (None, None);
         let config = &mut flags.config;
         let mut parser = Parser::from_env();
         while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
@@ -55,6 +60,8 @@ impl Flags {
                     let port: u16 = number(&flag, &value(&mut parser)?)?;
                     flags.addr = format!("127.0.0.1:{port}");
                 }
+                "cert" => cert = Some(value(&mut parser)?),
+                "key" => key = Some(value(&mut parser)?),
                 "keep-alive" => {
                     let idle = seconds(&flag, &value(&mut parser)?)?;
                     config.connection.keep_alive = (!idle.is_zero()).then_some(idle);
@@ -74,6 +81,11 @@ impl Flags {
                 _ => return Err(format!("there is no flag --{flag}")),
             }
         }
+        flags.tls = match (cert, key) {
+            (Some(cert), Some(key)) => Some((cert, key)),
+            (None, None) => None,
+            _ => return Err("https needs both --cert and --key".into()),
+        };
         Ok(Some(flags))
     }
 }

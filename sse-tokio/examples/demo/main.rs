@@ -9,7 +9,7 @@ mod live;
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, future, stream};
-use sse_tokio::{Event, Request, Response, Router, Server, ServerHandle, http::header};
+use sse_tokio::{Event, Request, Response, Router, Server, ServerHandle, http::header, tls};
 use tokio::time;
 
 use clean_up_log::CleanUpLog;
@@ -38,16 +38,21 @@ async fn main() -> ExitCode {
 }
 
 async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
-    let server = Server::bind(&flags.addr)
+    let mut server = Server::bind(&flags.addr)
         .await
         .map_err(|error| format!("{error}\nChoose another address with --addr HOST:PORT."))?
         .with_config(flags.config);
+    let mut scheme = "http";
+    if let Some((cert, key)) = flags.tls {
+        server = server.with_tls(tls::server_config_from_files(cert, key)?);
+        scheme = "https";
+    }
     let address = server.local_addr()?;
     let handle = server.handle();
 
-    println!("Open http://{address}/ in a browser, or try");
-    println!("  curl -N http://{address}/events");
-    println!("  curl -N http://{address}/example/events");
+    println!("Open {scheme}://{address}/ in a browser, or try");
+    println!("  curl -N {scheme}://{address}/events");
+    println!("  curl -N {scheme}://{address}/example/events");
     println!("Ctrl-C shuts the server down.\n");
 
     tokio::spawn(shut_down_on_ctrl_c(handle.clone()));

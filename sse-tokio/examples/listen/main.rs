@@ -13,6 +13,7 @@ use serde::Serialize;
 use sse_tokio::{
     EventSource,
     client::{ClientEvent, End, Failure},
+    tls::ClientTls,
 };
 
 use flags::Flags;
@@ -40,6 +41,9 @@ async fn main() -> ExitCode {
 
 async fn listen(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     let mut source = EventSource::with_config(&flags.url, flags.config.clone())?;
+    if let Some(roots) = &flags.roots {
+        source = source.with_tls(ClientTls::new().with_roots(roots)?.build()?);
+    }
     let handle = source.handle();
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
