@@ -5,6 +5,9 @@ use std::{future::Future, io, pin::Pin};
 use std::{future::poll_fn, sync::Arc};
 
 #[cfg(feature = "tls")]
+use rustls::pki_types::ServerName;
+
+#[cfg(feature = "tls")]
 use super::Tls;
 use super::{Runtime, socket::Socket};
 use crate::client::Endpoint;
@@ -56,8 +59,11 @@ impl<R: Runtime> Dialer<R> {
             Some(config) => config.clone(),
             None => self.runtime.client_tls()?,
         };
+        let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+        let name = ServerName::try_from(endpoint.host.clone()).map_err(invalid)?;
         let transport = self.plain(endpoint).await?;
-        let mut tls = Box::new(Tls::client(transport, config, &endpoint.host)?);
+        let tls = Tls::client(transport, config, name).map_err(io::Error::other)?;
+        let mut tls = Box::new(tls);
         poll_fn(|cx| tls.poll_handshake(cx)).await?;
         Ok(Socket::Tls(tls))
     }

@@ -82,7 +82,8 @@ pub struct Report {
     pub accepted: u64,
     /// How many were refused at the connection limit.
     pub refused: u64,
-    /// How often accepting failed: out of file descriptors, say.
+    /// How often accepting failed: out of file descriptors, say, or a TLS configuration of which
+    /// rustls makes no connection.
     pub accept_errors: u64,
     /// How many connections were cut at the shutdown's deadline.
     pub cut: u64,
@@ -178,11 +179,22 @@ impl<R: Runtime> Server<R> {
         self
     }
 
-    /// Speaks TLS on every connection. The handshake counts towards
-    /// [`head_timeout`](server::Config::head_timeout).
+    /// Speaks TLS on every connection, by `config`: `https` instead of `http`.
+    ///
+    /// The crate `sse-tls` makes a configuration of PEM files; any other will do, one that asks
+    /// for client certificates, say. If it names no protocol (ALPN), `http/1.1` is the one. Early
+    /// data (0-RTT) is not taken, since anyone could send it again.
+    ///
+    /// The handshake counts as part of the request head: both have
+    /// [`head_timeout`](server::Config::head_timeout) together.
     #[cfg(feature = "tls")]
     #[must_use]
-    pub fn with_tls(mut self, config: Arc<rustls::ServerConfig>) -> Self {
+    pub fn with_tls(mut self, mut config: Arc<rustls::ServerConfig>) -> Self {
+        let ours = Arc::make_mut(&mut config);
+        ours.max_early_data_size = 0;
+        if ours.alpn_protocols.is_empty() {
+            ours.alpn_protocols = vec![b"http/1.1".to_vec()];
+        }
         self.tls = Some(config);
         self
     }
@@ -274,12 +286,9 @@ impl<R: Runtime> Server<R> {
             let stall = config.stall_timeout;
             self.runtime.set_user_timeout(&transport, stall);
 
-            let transport = match self.socket(transport) {
-                Ok(socket) => socket,
-                Err(_) => {
-                    report.accept_errors += 1;
-                    continue;
-                }
+            let Some(socket) = self.socket(transport) else {
+                report.accept_errors += 1;
+                continue;
             };
 
             let now = self.runtime.now();
@@ -302,7 +311,7 @@ impl<R: Runtime> Server<R> {
             };
             self.runtime.spawn(Pump::new(
                 self.runtime.clone(),
-                transport,
+                socket,
                 peer,
                 connection,
                 routes.clone(),
@@ -313,14 +322,14 @@ impl<R: Runtime> Server<R> {
         report
     }
 
-    /// `transport`, and TLS over it where that is wanted.
-    fn socket(&self, transport: R::Transport) -> io::Result<Socket<R::Transport>> {
+    /// `None` where rustls makes no connection of its configuration.
+    fn socket(&self, transport: R::Transport) -> Option<Socket<R::Transport>> {
         #[cfg(feature = "tls")]
         if let Some(config) = &self.tls {
-            let tls = Tls::server(transport, config.clone())?;
-            return Ok(Socket::Tls(Box::new(tls)));
+            let tls = Tls::server(transport, config.clone()).ok()?;
+            return Some(Socket::Tls(Box::new(tls)));
         }
-        Ok(Socket::Plain(transport))
+        Some(Socket::Plain(transport))
     }
 
     fn refusal(&self, jitter: &mut Jitter) -> Response<Body> {
