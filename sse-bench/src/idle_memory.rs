@@ -14,7 +14,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use sse_tokio::{Config, Router, Server};
+use sse_tokio::{Router, Server, ServerConfig};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -52,7 +52,7 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 }
 
 async fn serve_ours() -> Result<()> {
-    let mut config = Config::default();
+    let mut config = ServerConfig::default();
     config.max_connections = usize::MAX;
     let server = Server::bind("127.0.0.1:0").await?.with_config(config);
     println!("{}", server.local_addr()?);

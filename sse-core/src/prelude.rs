@@ -5,8 +5,8 @@
 pub use crate::{
     Comment, Decoded, Decoder, Event, EventError, EventId, EventStream, EventType, IntoEvent,
     InvalidField, Json, MessageEvent, Text,
-    client::{self, ClientEvent},
-    driver::{Config, EventSourceError, EventSourceHandle, Report, ServerHandle},
+    client::{self, ClientEvent, EventSourceConfig},
+    driver::{EventSourceError, EventSourceHandle, Report, ServerConfig, ServerHandle},
     http::{self, HeaderName, HeaderValue, Response, StatusCode},
     lifecycle::{CallbackId, CleanUp, CloseReason, ShutdownSignal, Timer},
     router::{Cors, IntoReply, Refusal, Reply, Request, RouteError, Router},

@@ -13,7 +13,8 @@ use sse_core::{
     http::{HeaderValue, Response, StatusCode},
     lifecycle::{CloseReason, Timer},
     server::{
-        Body, Config, Connection, ConnectionEvent, Phase, RespondError, SendError, WrongPhase,
+        Body, Connection, ConnectionConfig, ConnectionEvent, Phase, RespondError, SendError,
+        WrongPhase,
     },
 };
 
@@ -31,7 +32,7 @@ struct Pump {
 }
 
 impl Pump {
-    fn new(config: Config) -> Self {
+    fn new(config: ConnectionConfig) -> Self {
         let now = Instant::now();
         // Sun, 06 Nov 1994 08:49:37 GMT
         let date = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
@@ -53,10 +54,10 @@ impl Pump {
     }
 
     fn default() -> Self {
-        Self::new(Config::default())
+        Self::new(ConnectionConfig::default())
     }
 
-    fn streaming(config: Config) -> Self {
+    fn streaming(config: ConnectionConfig) -> Self {
         let mut pump = Self::new(config);
         pump.input(REQUEST);
         pump.respond(Response::new(Body::EventStream)).unwrap();
@@ -178,7 +179,7 @@ fn secs(n: u64) -> Duration {
 
 #[test]
 fn an_event_stream_from_head_to_end() {
-    let mut pump = Pump::streaming(Config::default());
+    let mut pump = Pump::streaming(ConnectionConfig::default());
     assert_eq!(pump.connection.phase(), Phase::Streaming);
     pump.run();
     pump.send("one").unwrap();
@@ -222,14 +223,14 @@ fn an_event_stream_from_head_to_end() {
 #[test]
 fn any_size_of_write_gives_the_same_bytes() {
     let whole = {
-        let mut pump = Pump::streaming(Config::default());
+        let mut pump = Pump::streaming(ConnectionConfig::default());
         pump.send("one\ntwo").unwrap();
         pump.connection.finish(pump.now).unwrap();
         pump.run();
         pump.wire
     };
     for most in 1..whole.len() {
-        let mut pump = Pump::streaming(Config::default());
+        let mut pump = Pump::streaming(ConnectionConfig::default());
         pump.send("one\ntwo").unwrap();
         pump.connection.finish(pump.now).unwrap();
         pump.write_by(most);
@@ -242,7 +243,7 @@ fn any_size_of_write_gives_the_same_bytes() {
 #[test]
 fn events_sent_while_a_chunk_is_half_written_come_after_it_whole() {
     for half in 1..20 {
-        let mut pump = Pump::streaming(Config::default());
+        let mut pump = Pump::streaming(ConnectionConfig::default());
         pump.run();
         pump.wire.clear();
         pump.send("one").unwrap();
@@ -413,7 +414,7 @@ fn a_dropped_connection_says_so_to_clean_up() {
 
 #[test]
 fn an_aborted_stream_delivers_what_is_queued_and_breaks_off() {
-    let mut pump = Pump::streaming(Config::default());
+    let mut pump = Pump::streaming(ConnectionConfig::default());
     pump.send("one").unwrap();
     let reason = CloseReason::StreamError("no more".into());
     pump.connection.abort(pump.now, reason.clone()).unwrap();
@@ -435,7 +436,7 @@ fn an_abort_before_the_answer_is_a_500() {
 
 #[test]
 fn close_cuts_at_once() {
-    let mut pump = Pump::streaming(Config::default());
+    let mut pump = Pump::streaming(ConnectionConfig::default());
     pump.send("never seen").unwrap();
     pump.connection
         .close(pump.now, CloseReason::Shutdown)
@@ -495,7 +496,7 @@ fn a_handler_that_does_not_answer_is_a_503() {
 
 #[test]
 fn a_stalled_write_is_cut_and_progress_moves_the_deadline() {
-    let mut pump = Pump::streaming(Config::default());
+    let mut pump = Pump::streaming(ConnectionConfig::default());
     pump.send("one").unwrap();
     pump.pass(secs(29));
     let _ = pump.connection.poll_transmit();
@@ -511,7 +512,7 @@ fn a_stalled_write_is_cut_and_progress_moves_the_deadline() {
 
 #[test]
 fn an_idle_stream_sends_comments_and_a_busy_one_does_not() {
-    let mut pump = Pump::streaming(Config::default());
+    let mut pump = Pump::streaming(ConnectionConfig::default());
     pump.run();
     pump.wire.clear();
     pump.pass(secs(14));
@@ -530,7 +531,7 @@ fn an_idle_stream_sends_comments_and_a_busy_one_does_not() {
 
 #[test]
 fn a_peer_that_vanished_is_found_out_by_its_keep_alive() {
-    let mut pump = Pump::streaming(Config::default());
+    let mut pump = Pump::streaming(ConnectionConfig::default());
     pump.run();
     pump.pass(secs(15 + 29));
     assert_eq!(pump.connection.phase(), Phase::Streaming);
@@ -542,7 +543,7 @@ fn a_peer_that_vanished_is_found_out_by_its_keep_alive() {
 
 #[test]
 fn without_keep_alive_an_idle_stream_has_no_deadline() {
-    let mut config = Config::default();
+    let mut config = ConnectionConfig::default();
     config.keep_alive = None;
     let mut pump = Pump::streaming(config);
     pump.run();
@@ -551,7 +552,7 @@ fn without_keep_alive_an_idle_stream_has_no_deadline() {
 
 #[test]
 fn draining_has_a_deadline_that_progress_does_not_move() {
-    let mut pump = Pump::streaming(Config::default());
+    let mut pump = Pump::streaming(ConnectionConfig::default());
     pump.send(&"x".repeat(1000)).unwrap();
     pump.connection.finish(pump.now).unwrap();
     while pump.now < pump.start + secs(29) {
@@ -567,7 +568,7 @@ fn draining_has_a_deadline_that_progress_does_not_move() {
 
 #[test]
 fn deadlines_beyond_the_end_of_time_are_none() {
-    let mut config = Config::default();
+    let mut config = ConnectionConfig::default();
     config.head_timeout = Duration::MAX;
     config.keep_alive = Some(Duration::MAX);
     config.stall_timeout = Duration::MAX;
@@ -582,7 +583,7 @@ fn deadlines_beyond_the_end_of_time_are_none() {
 
 #[test]
 fn at_the_high_water_mark_nothing_more_is_taken() {
-    let mut config = Config::default();
+    let mut config = ConnectionConfig::default();
     config.high_water_mark = 1000;
     let mut pump = Pump::streaming(config);
     pump.run();

@@ -16,7 +16,7 @@ use futures_util::{
 use socket2::SockRef;
 use sse_core::{
     DecoderLimits, Event,
-    client::{ClientEvent, Config, End, Failure, Loss, RedirectError},
+    client::{ClientEvent, End, EventSourceConfig, Loss},
     driver::{self, EventSourceError},
     http::{HeaderValue, Method, StatusCode, header},
     router::{Request, Router},
@@ -30,8 +30,8 @@ use crate::{
 };
 
 /// What is waited for in these tests is short.
-fn impatient() -> Config {
-    let mut config = Config::default();
+fn impatient() -> EventSourceConfig {
+    let mut config = EventSourceConfig::default();
     let reconnection = config.reconnection.as_mut().unwrap();
     reconnection.time = Duration::from_millis(1);
     reconnection.floor = Duration::from_millis(1);
@@ -39,7 +39,7 @@ fn impatient() -> Config {
     config
 }
 
-fn source<A: Adapter>(server: &Misbehaving, config: Config) -> EventSource<A> {
+fn source<A: Adapter>(server: &Misbehaving, config: EventSourceConfig) -> EventSource<A> {
     EventSource::<A>::with_config(&server.url, config).unwrap()
 }
 
@@ -62,20 +62,11 @@ async fn first_loss<A: Adapter>(mut source: EventSource<A>) -> (Loss, Duration) 
     }
 }
 
-async fn failure<A: Adapter>(mut source: EventSource<A>) -> Failure {
-    loop {
-        match patiently::<A, _>(source.next()).await {
-            Some(Err(EventSourceError::Failed(failure))) => return failure,
-            Some(_) => {}
-            None => panic!("it ended without a failure"),
-        }
-    }
-}
-
 pub fn a_stream_that_ends_at_once_is_not_asked_for_all_the_time<A: Adapter>() {
     A::block_on(async {
         let server = Misbehaving::answering(STREAM_HEAD);
-        let (loss, wait) = first_loss::<A>(source::<A>(&server, Config::default())).await;
+        let (loss, wait) =
+            first_loss::<A>(source::<A>(&server, EventSourceConfig::default())).await;
         assert_eq!(loss, Loss::Ended);
         assert!(wait >= Duration::from_secs(3), "{wait:?}");
         assert_eq!(server.requests().len(), 1);
@@ -85,7 +76,7 @@ pub fn a_stream_that_ends_at_once_is_not_asked_for_all_the_time<A: Adapter>() {
 pub fn a_retry_of_0_is_held_at_the_floor<A: Adapter>() {
     A::block_on(async {
         let server = Misbehaving::answering(format!("{STREAM_HEAD}retry: 0\n\n"));
-        let (_, wait) = first_loss::<A>(source::<A>(&server, Config::default())).await;
+        let (_, wait) = first_loss::<A>(source::<A>(&server, EventSourceConfig::default())).await;
         assert!(wait >= Duration::from_secs(1), "{wait:?}");
     });
 }
@@ -150,7 +141,7 @@ pub fn events_get_through_a_flood_of_comments<A: Adapter>() {
                 .unwrap();
             flood(socket, "", ": comment\n");
         });
-        let mut source = source::<A>(&server, Config::default());
+        let mut source = source::<A>(&server, EventSourceConfig::default());
         assert_eq!(next_data::<A>(&mut source).await, "x");
         // There is no other event, and looking for one does not keep others from running.
         let (endless, turn) = (Box::pin(source.next()), Box::pin(yield_now()));
@@ -241,11 +232,10 @@ pub fn a_redirect_loop_has_an_end<A: Adapter>() {
         let server = Misbehaving::answering(
             "HTTP/1.1 302 Found\r\nLocation: /events\r\nContent-Length: 0\r\n\r\n",
         );
-        let failure = failure::<A>(source::<A>(&server, impatient())).await;
-        assert!(
-            matches!(failure, Failure::Redirect(RedirectError::TooMany)),
-            "{failure:?}"
-        );
+        let (loss, wait) =
+            first_loss::<A>(source::<A>(&server, EventSourceConfig::default())).await;
+        assert_eq!(loss, Loss::TooManyRedirects);
+        assert!(wait >= Duration::from_secs(3), "{wait:?}");
         assert_eq!(server.requests().len(), 11);
     });
 }
@@ -341,7 +331,7 @@ pub fn dropping_it_closes_the_socket<A: Adapter>() {
             let end = socket.read(&mut [0]).map_err(|error| error.kind());
             told.lock().unwrap().send(end).unwrap();
         });
-        let mut source = source::<A>(&server, Config::default());
+        let mut source = source::<A>(&server, EventSourceConfig::default());
         next_data::<A>(&mut source).await;
         drop(source);
         let end = hears.recv_timeout(PATIENCE).unwrap();
@@ -366,7 +356,11 @@ pub fn it_resumes_after_the_server_was_restarted<A: Adapter>() {
             })
         }
         let start = |address: SocketAddr| {
-            start_at::<A>(address.to_string(), driver::Config::default(), router())
+            start_at::<A>(
+                address.to_string(),
+                driver::ServerConfig::default(),
+                router(),
+            )
         };
         let server = start(SocketAddr::from(([127, 0, 0, 1], 0)));
         let address = server.address;

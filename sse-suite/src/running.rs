@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::future::{Either, select};
 use sse_core::{
-    driver::{Config, Report, ServerHandle},
+    driver::{Report, ServerConfig, ServerHandle},
     lifecycle::Shutdown,
     router::Router,
 };
@@ -27,14 +27,18 @@ pub(crate) struct Running {
 }
 
 pub(crate) fn start<A: Adapter>(router: Router) -> Running {
-    start_with::<A>(Config::default(), router)
+    start_with::<A>(ServerConfig::default(), router)
 }
 
-pub(crate) fn start_with<A: Adapter>(config: Config, router: Router) -> Running {
+pub(crate) fn start_with<A: Adapter>(config: ServerConfig, router: Router) -> Running {
     start_at::<A>("127.0.0.1:0".to_owned(), config, router)
 }
 
-pub(crate) fn start_at<A: Adapter>(address: String, config: Config, router: Router) -> Running {
+pub(crate) fn start_at<A: Adapter>(
+    address: String,
+    config: ServerConfig,
+    router: Router,
+) -> Running {
     start_set_up::<A>(address, router, move |server| server.with_config(config))
 }
 

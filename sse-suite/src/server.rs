@@ -16,7 +16,7 @@ use std::{
 use futures_util::{Stream, StreamExt, stream};
 use sse_core::{
     Event, Json,
-    driver::Config,
+    driver::ServerConfig,
     http::{HeaderValue, Response, StatusCode, header::SET_COOKIE},
     lifecycle::{CloseReason, Timer},
     router::{Cors, Refusal, Reply, Request, Router},
@@ -297,7 +297,7 @@ pub fn a_request_may_drip_in_and_a_second_one_is_not_served<A: Adapter>() {
 
 pub fn deadlines_are_kept_on_real_sockets<A: Adapter>() {
     let (log, told) = log();
-    let mut config = Config::default();
+    let mut config = ServerConfig::default();
     config.connection.head_timeout = Duration::from_millis(100);
     config.connection.stall_timeout = Duration::from_millis(200);
     config.connection.keep_alive = Some(Duration::from_millis(20));
@@ -323,7 +323,7 @@ pub fn deadlines_are_kept_on_real_sockets<A: Adapter>() {
 }
 
 pub fn at_the_limit_a_newcomer_is_refused_and_nobody_evicted<A: Adapter>() {
-    let mut config = Config::default();
+    let mut config = ServerConfig::default();
     config.max_connections = 1;
     let (log, told) = log();
     let server = start_with::<A>(
@@ -349,7 +349,7 @@ pub fn a_graceful_shutdown_lets_streams_end_and_cuts_the_rest<A: Adapter>() {
             .take_until(request.shutdown())
             .chain(stream::iter(["last words"]))
     };
-    let mut config = Config::default();
+    let mut config = ServerConfig::default();
     config.shutdown_timeout = Duration::from_millis(200);
     let router = Router::new()
         .events("/polite", polite)

@@ -10,7 +10,7 @@ use futures_util::{StreamExt, stream};
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use sse_core::{
     client::{self, ClientEvent, Loss},
-    driver::Config,
+    driver,
     router::{Request, Router},
 };
 use sse_tls::{
@@ -63,7 +63,7 @@ impl Authority {
 }
 
 fn start<A: Adapter>(tls: Arc<ServerConfig>, router: Router) -> Running {
-    let mut config = Config::default();
+    let mut config = driver::ServerConfig::default();
     config.connection.head_timeout = Duration::from_millis(300);
     start_set_up::<A>("127.0.0.1:0".into(), router, move |server| {
         server.with_config(config).with_tls(tls)
@@ -80,7 +80,7 @@ fn subscribe<A: Adapter>(
     tls: Arc<ClientConfig>,
 ) -> EventSource<A> {
     let url = format!("https://{host}:{}/", address.port());
-    let config = client::Config::default();
+    let config = client::EventSourceConfig::default();
     EventSource::<A>::with_config(url, config)
         .unwrap()
         .with_tls(tls)
@@ -135,7 +135,7 @@ pub fn a_stream_that_ends_properly_ends_properly_over_tls<A: Adapter>() {
     let server = start::<A>(authority.server("127.0.0.1"), router);
     A::block_on(async {
         let url = format!("https://{}/", server.address);
-        let mut config = client::Config::default();
+        let mut config = client::EventSourceConfig::default();
         config.reconnection = None;
         let mut source = EventSource::<A>::with_config(url, config)
             .unwrap()

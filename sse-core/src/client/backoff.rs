@@ -54,12 +54,13 @@ impl Backoff {
         let ceiling = settings.ceiling.max(settings.floor);
         let shortest = server
             .unwrap_or(settings.time)
+            .max(at_least.unwrap_or_default())
             .clamp(settings.floor, ceiling);
         let doubled = 2_u32.saturating_pow(self.losses);
         let longest = shortest.saturating_mul(doubled).min(ceiling);
         let range = u64::try_from((longest - shortest).as_millis()).unwrap_or(u64::MAX);
         let extra = Duration::from_millis(self.jitter.below(range.saturating_add(1)));
-        (shortest + extra).max(at_least.unwrap_or_default().min(ceiling))
+        shortest + extra
     }
 }
 
@@ -125,11 +126,12 @@ mod tests {
     fn a_retry_after_is_waited_for_up_to_the_ceiling() {
         let settings = Reconnection::default();
         let mut backoff = Backoff::new(1);
-        assert_eq!(backoff.wait(&settings, None, Some(secs(100))), secs(100));
-        assert_eq!(
-            backoff.wait(&settings, None, Some(Duration::MAX)),
-            secs(300)
-        );
+        backoff.losses = 1;
+        // Those who were told the same do not come back all at once.
+        let wait = backoff.wait(&settings, None, Some(secs(100)));
+        assert!((secs(100)..=secs(200)).contains(&wait), "{wait:?}");
+        let wait = backoff.wait(&settings, None, Some(Duration::MAX));
+        assert_eq!(wait, secs(300));
     }
 
     #[test]

@@ -10,20 +10,21 @@ use crate::{DecoderLimits, EventId, http::ResponseHeadLimits};
 /// What an [`EventSource`](super::EventSource) asks for, and its bounds.
 ///
 /// ```
-/// use sse_core::client::Config;
+/// use sse_core::client::EventSourceConfig;
 /// use sse_core::http::{HeaderValue, StatusCode, header};
 ///
-/// let mut config = Config::default();
+/// let mut config = EventSourceConfig::default();
 /// config.headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer 8f14e45f"));
 /// config.retry_statuses = vec![StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Config {
+pub struct EventSourceConfig {
     /// The method: `GET` by default.
     pub method: Method,
-    /// Header fields of the request. `Accept` and `Cache-Control` are there without them, and take
-    /// other values from here. `Host`, `Connection`, the framing of the body and
+    /// Header fields of the request. `Accept`, `Accept-Encoding` (`identity`: nothing is
+    /// decompressed here) and `Cache-Control` are there without them, and take other values from
+    /// here. `Host`, `Connection`, the framing of the body and
     /// `Last-Event-ID` are the event source's own: what is set here for them is left out.
     ///
     /// At a redirect to another origin `Authorization`, `Cookie` and `Proxy-Authorization` are
@@ -50,7 +51,7 @@ pub struct Config {
     /// was received has been taken. `None` by default, as in browsers; with a server that sends
     /// keep-alive comments, a little more than twice their interval is a good value.
     pub idle_timeout: Option<Duration>,
-    /// How many redirects in a row are followed. 10 by default.
+    /// How many redirects in a row are followed. 10 by default; one more is a loss, as in browsers.
     pub max_redirects: u32,
     /// How much of a refusal's body is kept, for the error to show. 4 KiB by default. It is waited
     /// for as long as the head timeout allows.
@@ -65,7 +66,7 @@ pub struct Config {
     pub high_water_mark: usize,
 }
 
-impl Default for Config {
+impl Default for EventSourceConfig {
     fn default() -> Self {
         Self {
             method: Method::GET,

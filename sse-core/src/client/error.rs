@@ -27,12 +27,15 @@ pub enum Loss {
     Ended,
     /// The server closed the connection before the response's head was complete.
     NoResponse,
+    /// There were more redirects in a row than
+    /// [`EventSourceConfig::max_redirects`](super::EventSourceConfig::max_redirects).
+    TooManyRedirects,
     /// The response's head is not one.
     BadHead(ResponseHeadError),
     /// The response's body is cut short, or not framed as it should be.
     BadBody(BodyError),
     /// The server said to come back later, with one of
-    /// [`Config::retry_statuses`](super::Config::retry_statuses).
+    /// [`EventSourceConfig::retry_statuses`](super::EventSourceConfig::retry_statuses).
     Status(StatusCode),
 }
 
@@ -45,6 +48,7 @@ impl fmt::Display for Loss {
             Self::IdleTimeout => f.write_str("the event stream was silent for too long"),
             Self::Ended => f.write_str("the server ended the event stream"),
             Self::NoResponse => f.write_str("the server closed the connection without an answer"),
+            Self::TooManyRedirects => f.write_str("the server redirected too many times"),
             Self::BadHead(error) => error.fmt(f),
             Self::BadBody(error) => error.fmt(f),
             Self::Status(status) => write!(f, "the server answered {status}"),
@@ -135,7 +139,7 @@ pub struct Refusal {
     /// Status and header fields.
     pub response: Response<()>,
     /// The first bytes of the body: at most
-    /// [`Config::max_refusal_body`](super::Config::max_refusal_body).
+    /// [`EventSourceConfig::max_refusal_body`](super::EventSourceConfig::max_refusal_body).
     pub body: Bytes,
 }
 
@@ -158,8 +162,6 @@ impl Refusal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RedirectError {
-    /// There were more in a row than [`Config::max_redirects`](super::Config::max_redirects).
-    TooMany,
     /// There is no `Location`, or an empty one.
     NoLocation,
     /// The `Location` is no URL that can be gone to: what it says.
@@ -169,7 +171,6 @@ pub enum RedirectError {
 impl fmt::Display for RedirectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooMany => f.write_str("the server redirected too many times"),
             Self::NoLocation => f.write_str("the server redirected without saying where to"),
             Self::BadLocation(location) => write!(
                 f,

@@ -10,7 +10,7 @@ use ::http::{Response, StatusCode, header};
 use bytes::Bytes;
 
 use super::{
-    Config, Endpoint, Failure, InvalidRequest, Loss, Phase, RedirectError, Refusal,
+    Endpoint, EventSourceConfig, Failure, InvalidRequest, Loss, Phase, Refusal,
     backoff::Backoff,
     incoming::{Incoming, Next},
     phase::Input,
@@ -28,7 +28,7 @@ use crate::{
 #[derive(Debug)]
 pub struct EventSource {
     phase: Phase,
-    config: Arc<Config>,
+    config: Arc<EventSourceConfig>,
     target: Target,
     backoff: Backoff,
     decoder: Decoder,
@@ -82,7 +82,7 @@ pub enum End {
     Closed,
     /// The server answered 204: there is nothing more to come.
     NoContent,
-    /// The server ended the stream, and [`Config::reconnection`] is `None`.
+    /// The server ended the stream, and [`EventSourceConfig::reconnection`] is `None`.
     StreamEnded,
 }
 
@@ -145,7 +145,7 @@ impl EventSource {
     pub fn new(
         _now: Instant,
         url: &str,
-        config: impl Into<Arc<Config>>,
+        config: impl Into<Arc<EventSourceConfig>>,
         seed: u64,
     ) -> Result<Self, InvalidRequest> {
         let config = config.into();
@@ -192,7 +192,7 @@ impl EventSource {
     }
 
     /// Whether more input is wanted: less than the
-    /// [high-water mark](Config::high_water_mark) is waiting to be asked for.
+    /// [high-water mark](EventSourceConfig::high_water_mark) is waiting to be asked for.
     #[must_use]
     pub fn has_room(&self) -> bool {
         match &self.reading {
@@ -389,7 +389,7 @@ impl EventSource {
             return self.over(Ok(End::NoContent));
         }
         if is_redirect(status) {
-            return self.on_redirect(&response);
+            return self.on_redirect(now, &response);
         }
         if self.config.reconnection.is_some() && self.config.retry_statuses.contains(&status) {
             return self.lose(now, Loss::Status(status), retry_after(&response));
@@ -423,9 +423,9 @@ impl EventSource {
         self.news.open = Some(Box::new(response));
     }
 
-    fn on_redirect(&mut self, response: &Response<()>) {
+    fn on_redirect(&mut self, now: Instant, response: &Response<()>) {
         if self.redirects >= self.config.max_redirects {
-            return self.over(Err(Failure::Redirect(RedirectError::TooMany)));
+            return self.lose(now, Loss::TooManyRedirects, None);
         }
         self.redirects += 1;
         let location = response.headers().get(header::LOCATION);

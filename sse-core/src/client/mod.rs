@@ -12,10 +12,10 @@
 //!
 //! ```
 //! use std::time::Instant;
-//! use sse_core::client::{ClientEvent, Config, EventSource};
+//! use sse_core::client::{ClientEvent, EventSourceConfig, EventSource};
 //!
 //! let now = Instant::now();
-//! let mut source = EventSource::new(now, "http://example.org/events", Config::default(), 7)?;
+//! let mut source = EventSource::new(now, "http://example.org/events", EventSourceConfig::default(), 7)?;
 //!
 //! // It asks for a connection. Say when there is one.
 //! let Some(ClientEvent::Connect(endpoint)) = source.poll_event(now) else { panic!() };
@@ -50,12 +50,12 @@
 //! | 200 with `text/event-stream` | the stream is open |
 //! | 204 | it is over, and that is no error |
 //! | 301, 302, 303, 307, 308 | the redirect is followed, at once |
-//! | any other status | a [`Failure`], unless it is one of [`Config::retry_statuses`] |
+//! | any other status | a [`Failure`], unless it is one of [`EventSourceConfig::retry_statuses`] |
 //! | 200 with another content type, or compressed | a [`Failure`] |
-//! | no connection, no answer, a broken answer, a time-out | a [`Loss`]: connect again |
+//! | no connection, no answer, a broken answer, a time-out, too many redirects | a [`Loss`]: connect again |
 //! | the open stream ends or breaks | a [`Loss`]: connect again |
 //!
-//! Without [`Config::reconnection`] a loss is a [`Failure`], and the proper end of the stream is
+//! Without [`EventSourceConfig::reconnection`] a loss is a [`Failure`], and the proper end of the stream is
 //! the end of the subscription.
 //!
 //! A redirect is remembered: later connections go where it led, as in browsers.
@@ -71,7 +71,7 @@ mod incoming;
 mod phase;
 mod target;
 
-pub use config::{Config, Reconnection};
+pub use config::{EventSourceConfig, Reconnection};
 pub use error::{Failure, InvalidRequest, Loss, RedirectError, Refusal, TransportError};
 pub use event_source::{ClientEvent, End, EventSource};
 pub use phase::Phase;

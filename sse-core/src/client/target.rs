@@ -4,7 +4,7 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use bytes::Bytes;
 use url::{Position, Url};
 
-use super::{Config, InvalidRequest, RedirectError};
+use super::{EventSourceConfig, InvalidRequest, RedirectError};
 
 /// Where to connect to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -57,7 +57,7 @@ const OF_THE_CONNECTION: [HeaderName; 8] = [
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 impl Target {
-    pub(super) fn new(url: &str, config: &Config) -> Result<Self, InvalidRequest> {
+    pub(super) fn new(url: &str, config: &EventSourceConfig) -> Result<Self, InvalidRequest> {
         let url = Url::parse(url).map_err(|error| InvalidRequest::Url(error.to_string()))?;
         check(&url)?;
         if config.method == Method::CONNECT {
@@ -70,6 +70,8 @@ impl Target {
         let usual = [
             (header::ACCEPT, "text/event-stream"),
             (header::CACHE_CONTROL, "no-cache"),
+            // Without the field any coding would do.
+            (header::ACCEPT_ENCODING, "identity"),
         ];
         for (name, value) in usual {
             headers

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     DecodeError, MessageEvent,
-    client::{self, ClientEvent, Config, Failure, InvalidRequest, Phase},
+    client::{self, ClientEvent, EventSourceConfig, Failure, InvalidRequest, Phase},
     lifecycle::{Shutdown, ShutdownSignal},
 };
 
@@ -32,7 +32,7 @@ const ROUNDS: usize = 64;
 /// A subscription to an event stream: a [`Stream`] of its events, through all reconnections.
 ///
 /// Nothing happens while nobody takes anything from it: it has no task of its own, and holds the
-/// server back once its [buffer](Config::high_water_mark) is full. Dropping it closes the
+/// server back once its [buffer](EventSourceConfig::high_water_mark) is full. Dropping it closes the
 /// connection at once and leaves nothing behind.
 ///
 /// Each adapter has it under its own runtime: `sse_tokio::EventSource` is `EventSource<Tokio>`.
@@ -60,7 +60,7 @@ pub struct EventSource<R: Runtime> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum EventSourceError {
-    /// An event was larger than [`Config::decoder_limits`] allow and is discarded. The stream goes
+    /// An event was larger than [`EventSourceConfig::decoder_limits`] allow and is discarded. The stream goes
     /// on at the next one.
     Discarded(DecodeError),
     /// The subscription failed for good, and nothing comes after this.
@@ -110,14 +110,14 @@ enum Sending {
 }
 
 impl<R: Runtime + Default> EventSource<R> {
-    /// A subscription to `url`, with the [default settings](Config::default): those of a browser.
+    /// A subscription to `url`, with the [default settings](EventSourceConfig::default): those of a browser.
     ///
     /// # Errors
     ///
     /// [`InvalidRequest`] where `url` is not an http or https URL, or names a user. Whatever
     /// happens later is told by the stream.
     pub fn new(url: impl AsRef<str>) -> Result<Self, InvalidRequest> {
-        Self::with_config(url, Config::default())
+        Self::with_config(url, EventSourceConfig::default())
     }
 
     /// A subscription to `url` with settings of your own.
@@ -127,7 +127,7 @@ impl<R: Runtime + Default> EventSource<R> {
     /// As for [`new`](Self::new), and where the method is `CONNECT`.
     pub fn with_config(
         url: impl AsRef<str>,
-        config: impl Into<Arc<Config>>,
+        config: impl Into<Arc<EventSourceConfig>>,
     ) -> Result<Self, InvalidRequest> {
         Self::on(R::default(), url, config)
     }
@@ -142,7 +142,7 @@ impl<R: Runtime> EventSource<R> {
     pub fn on(
         runtime: R,
         url: impl AsRef<str>,
-        config: impl Into<Arc<Config>>,
+        config: impl Into<Arc<EventSourceConfig>>,
     ) -> Result<Self, InvalidRequest> {
         let (now, seed) = (runtime.now(), runtime.seed());
         let handle = EventSourceHandle {
@@ -182,7 +182,7 @@ impl<R: Runtime> EventSource<R> {
     }
 
     /// The last event ID: what the next request would carry, and what to keep for
-    /// [`Config::last_event_id`] of a later run.
+    /// [`EventSourceConfig::last_event_id`] of a later run.
     #[must_use]
     pub fn last_event_id(&self) -> &str {
         self.machine.last_event_id()

@@ -28,6 +28,6 @@ pub use event_source::{EventSource, EventSourceError, EventSourceHandle};
 #[cfg(feature = "futures-io")]
 pub use futures_io::FuturesIo;
 pub use runtime::{Runtime, Timer, Transport};
-pub use server::{Config, Report, Server, ServerHandle};
+pub use server::{Report, Server, ServerConfig, ServerHandle};
 #[cfg(feature = "tls")]
 pub use tls::Tls;

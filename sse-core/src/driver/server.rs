@@ -30,7 +30,7 @@ use crate::{
 pub struct Server<R: Runtime> {
     runtime: R,
     listener: R::Listener,
-    config: Config,
+    config: ServerConfig,
     #[cfg(feature = "tls")]
     tls: Option<Arc<rustls::ServerConfig>>,
     connections: Arc<Connections>,
@@ -40,17 +40,17 @@ pub struct Server<R: Runtime> {
 ///
 /// ```
 /// use std::time::Duration;
-/// use sse_core::driver::Config;
+/// use sse_core::driver::ServerConfig;
 ///
-/// let mut config = Config::default();
+/// let mut config = ServerConfig::default();
 /// config.max_connections = 50_000;
 /// config.connection.keep_alive = Some(Duration::from_secs(30));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Config {
+pub struct ServerConfig {
     /// The bounds of each connection.
-    pub connection: server::Config,
+    pub connection: server::ConnectionConfig,
     /// How many connections may be open. 10,000 by default. A newcomer beyond it is answered 503;
     /// nobody is closed to make room.
     pub max_connections: usize,
@@ -63,10 +63,10 @@ pub struct Config {
     pub shutdown_timeout: Duration,
 }
 
-impl Default for Config {
+impl Default for ServerConfig {
     fn default() -> Self {
         Self {
-            connection: server::Config::default(),
+            connection: server::ConnectionConfig::default(),
             max_connections: 10_000,
             max_retry_after: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(10),
@@ -165,7 +165,7 @@ impl<R: Runtime> Server<R> {
         Self {
             runtime,
             listener,
-            config: Config::default(),
+            config: ServerConfig::default(),
             #[cfg(feature = "tls")]
             tls: None,
             connections: Arc::default(),
@@ -174,7 +174,7 @@ impl<R: Runtime> Server<R> {
 
     /// Takes other bounds than the default ones.
     #[must_use]
-    pub fn with_config(mut self, config: Config) -> Self {
+    pub fn with_config(mut self, config: ServerConfig) -> Self {
         self.config = config;
         self
     }
@@ -186,7 +186,7 @@ impl<R: Runtime> Server<R> {
     /// data (0-RTT) is not taken, since anyone could send it again.
     ///
     /// The handshake counts as part of the request head: both have
-    /// [`head_timeout`](server::Config::head_timeout) together.
+    /// [`head_timeout`](server::ConnectionConfig::head_timeout) together.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn with_tls(mut self, mut config: Arc<rustls::ServerConfig>) -> Self {
@@ -221,7 +221,7 @@ impl<R: Runtime> Server<R> {
     ///
     /// A shutdown is graceful: nothing more is accepted, handlers see it coming
     /// ([`ShutdownSignal`]), and open streams have
-    /// [`shutdown_timeout`](Config::shutdown_timeout) to end by themselves. Whoever is still
+    /// [`shutdown_timeout`](ServerConfig::shutdown_timeout) to end by themselves. Whoever is still
     /// there then is cut, with [`CloseReason::Shutdown`](crate::lifecycle::CloseReason::Shutdown).
     ///
     /// Errors of accepting, such as running out of file descriptors, are survived: the server

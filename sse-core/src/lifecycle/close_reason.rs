@@ -54,7 +54,7 @@ impl fmt::Display for CloseReason {
     }
 }
 
-/// The deadlines of a server connection, each settable in [`server::Config`](crate::server::Config).
+/// The deadlines of a server connection, each settable in [`server::ConnectionConfig`](crate::server::ConnectionConfig).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Timer {

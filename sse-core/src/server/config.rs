@@ -8,14 +8,14 @@ use crate::http::HeadLimits;
 ///
 /// ```
 /// use std::time::Duration;
-/// use sse_core::server::Config;
+/// use sse_core::server::ConnectionConfig;
 ///
-/// let mut config = Config::default();
+/// let mut config = ConnectionConfig::default();
 /// config.keep_alive = Some(Duration::from_secs(5));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Config {
+pub struct ConnectionConfig {
     /// How long the whole request head may take, from the moment of accepting. 10 s by default.
     /// A client that has sent part of one by then is answered 408; one that never said anything
     /// is closed without an answer.
@@ -50,7 +50,7 @@ pub struct Config {
     pub head_limits: HeadLimits,
 }
 
-impl Default for Config {
+impl Default for ConnectionConfig {
     fn default() -> Self {
         Self {
             head_timeout: Duration::from_secs(10),

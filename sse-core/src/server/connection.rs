@@ -10,7 +10,7 @@ use ::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, head
 use bytes::Bytes;
 
 use super::{
-    Config, Phase, RespondError, SendError, WrongPhase,
+    ConnectionConfig, Phase, RespondError, SendError, WrongPhase,
     output::{Delimiting, Output},
     phase::Input,
 };
@@ -27,7 +27,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Connection {
     phase: Phase,
-    config: Arc<Config>,
+    config: Arc<ConnectionConfig>,
     clock: Clock,
     timers: Timers,
     /// Present while the head is being received.
@@ -115,7 +115,7 @@ impl Connection {
     /// A connection that was accepted `now`. `date` is the same moment on the wall clock, for the
     /// `Date` field of responses.
     #[must_use]
-    pub fn new(now: Instant, date: SystemTime, config: Arc<Config>) -> Self {
+    pub fn new(now: Instant, date: SystemTime, config: Arc<ConnectionConfig>) -> Self {
         let mut timers = Timers::default();
         timers.set(Timer::Head, now.checked_add(config.head_timeout));
         Self {

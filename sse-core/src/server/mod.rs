@@ -66,7 +66,7 @@ mod error;
 mod output;
 mod phase;
 
-pub use config::Config;
+pub use config::ConnectionConfig;
 pub use connection::{Body, Connection, ConnectionEvent};
 pub use error::{RespondError, SendError, WrongPhase};
 pub use phase::Phase;

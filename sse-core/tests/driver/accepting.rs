@@ -2,16 +2,16 @@
 
 use std::{collections::BTreeSet, io, time::Duration};
 
-use sse_core::{driver::Config, router::Router};
+use sse_core::{driver::ServerConfig, router::Router};
 
 use crate::{
     harness::{Feed, Journal, MILLI, Received, World, secs},
     sim::Client,
 };
 
-fn world(change: impl FnOnce(&mut Config)) -> (World, Feed, Journal) {
+fn world(change: impl FnOnce(&mut ServerConfig)) -> (World, Feed, Journal) {
     let (feed, journal) = (Feed::default(), Journal::default());
-    let mut config = Config::default();
+    let mut config = ServerConfig::default();
     change(&mut config);
     let router = Router::new().events("/feed", feed.handler(&journal));
     (World::with_config(config, router), feed, journal)

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use futures_util::stream;
-use sse_core::{driver::Config, router::Router};
+use sse_core::{driver::ServerConfig, router::Router};
 
 use crate::harness::{Feed, Journal, MILLI, Received, World, secs};
 
@@ -31,7 +31,7 @@ fn a_stalled_reader_stops_its_stream_and_is_cut_and_delays_nobody() {
                 "x".repeat(EVENT - "data: \n\n".len())
             })
         });
-    let config = Config::default();
+    let config = ServerConfig::default();
     let most = config.connection.high_water_mark + IN_FLIGHT + EVENT;
     let world = World::with_config(config, router);
     let mut other = world.get("/feed");

@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::Stream;
 use sse_core::{
-    driver::{Config, Report, Server, ServerHandle},
+    driver::{Report, Server, ServerConfig, ServerHandle},
     lifecycle::CloseReason,
     router::{Request, Router},
 };
@@ -26,10 +26,10 @@ pub struct World {
 
 impl World {
     pub fn new(router: Router) -> Self {
-        Self::with_config(Config::default(), router)
+        Self::with_config(ServerConfig::default(), router)
     }
 
-    pub fn with_config(config: Config, router: Router) -> Self {
+    pub fn with_config(config: ServerConfig, router: Router) -> Self {
         let sim = Sim::new();
         let server = Server::new(sim.clone(), sim.listen()).with_config(config);
         let handle = server.handle();

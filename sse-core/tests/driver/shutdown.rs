@@ -2,7 +2,7 @@
 
 use futures_util::FutureExt;
 use sse_core::{
-    driver::{Config, Server},
+    driver::{Server, ServerConfig},
     http::Response,
     router::Router,
 };
@@ -141,7 +141,7 @@ fn whoever_was_told_everything_is_not_counted_as_cut() {
         inner.watch_clean_up(&request);
         async { Response::new("done") }
     });
-    let mut config = Config::default();
+    let mut config = ServerConfig::default();
     config.connection.linger_timeout = secs(20);
     let world = World::with_config(config, router);
     let mut client = world.connect();

@@ -25,8 +25,8 @@ fn source(sim: &Sim, path: &str) -> Source {
     source_with(sim, path, |_| ())
 }
 
-fn source_with(sim: &Sim, path: &str, set: impl FnOnce(&mut client::Config)) -> Source {
-    let mut config = client::Config::default();
+fn source_with(sim: &Sim, path: &str, set: impl FnOnce(&mut client::EventSourceConfig)) -> Source {
+    let mut config = client::EventSourceConfig::default();
     set(&mut config);
     Source::on(sim.clone(), format!("http://sim{path}"), config).expect("a good URL")
 }
@@ -289,7 +289,7 @@ fn silence_counts_only_while_somebody_listens() {
 fn an_idle_stream_costs_no_polls() {
     let feed = Feed::default();
     let router = Router::new().events("/feed", feed.handler(&Journal::default()));
-    let mut config = driver::Config::default();
+    let mut config = driver::ServerConfig::default();
     config.connection.keep_alive = None;
     let world = World::with_config(config, router);
     let subscriber = Subscriber::new(&world.sim, source(&world.sim, "/feed"));

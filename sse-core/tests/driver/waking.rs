@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use sse_core::{driver::Config, router::Router};
+use sse_core::{driver::ServerConfig, router::Router};
 
 use crate::{
     harness::{Feed, Journal, MILLI, Received, World, secs},
@@ -86,7 +86,7 @@ fn an_idle_connection_is_polled_once_for_each_keep_alive() {
 #[test]
 fn without_keep_alive_an_idle_connection_is_never_polled() {
     let feed = Feed::default();
-    let mut config = Config::default();
+    let mut config = ServerConfig::default();
     config.connection.keep_alive = None;
     let router = Router::new().events("/feed", feed.handler(&Journal::default()));
     let world = World::with_config(config, router);

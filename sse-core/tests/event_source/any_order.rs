@@ -7,7 +7,7 @@ use std::{
 
 use proptest::prelude::*;
 use sse_core::{
-    client::{Config, Phase},
+    client::{EventSourceConfig, Phase},
     http::StatusCode,
 };
 
@@ -101,7 +101,7 @@ struct Trial {
 }
 
 impl Trial {
-    fn new(config: Config) -> Self {
+    fn new(config: EventSourceConfig) -> Self {
         Self {
             client: Client::new(config),
             law: Law::default(),
@@ -243,7 +243,7 @@ fn every_call_is_legal_in_every_phase_and_after_every_other() {
     for (phase, way) in ways() {
         for first in calls() {
             for second in calls() {
-                let mut trial = Trial::new(Config::default());
+                let mut trial = Trial::new(EventSourceConfig::default());
                 way.iter().for_each(|call| trial.call(call));
                 assert_eq!(trial.client.source.phase(), phase, "{way:?}");
                 trial.call(&first);
@@ -257,7 +257,7 @@ fn every_call_is_legal_in_every_phase_and_after_every_other() {
 #[test]
 fn closing_ends_it_from_everywhere() {
     for (phase, way) in ways() {
-        let mut trial = Trial::new(Config::default());
+        let mut trial = Trial::new(EventSourceConfig::default());
         way.iter().for_each(|call| trial.call(call));
         trial.client.source.close();
         assert_eq!(trial.client.source.phase(), Phase::Closed);
@@ -272,7 +272,7 @@ fn closing_ends_it_from_everywhere() {
 
 #[test]
 fn closing_drops_what_nobody_has_taken() {
-    let mut client = Client::open(Config::default());
+    let mut client = Client::open(EventSourceConfig::default());
     client.source.handle_input(client.now, b"data: a\n\n");
     client.source.close();
     assert_eq!(client.told(), ["disconnect", "closed Closed"]);
@@ -280,7 +280,7 @@ fn closing_drops_what_nobody_has_taken() {
 
 #[test]
 fn closing_before_anything_was_asked_for_leaves_nothing_to_disconnect() {
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     client.source.close();
     assert_eq!(client.told(), ["closed Closed"]);
 }
@@ -297,7 +297,7 @@ fn what_an_old_connection_still_does_makes_no_difference() {
         source.handle_transport_error(now, &ConnectionReset.into());
     };
     // A redirect: the next connection is wanted at once.
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     client.told();
     let redirect = b"HTTP/1.1 302 Found\r\nlocation: /there\r\n\r\n";
@@ -309,9 +309,9 @@ fn what_an_old_connection_still_does_makes_no_difference() {
     assert!(client.connect().starts_with("GET /there "));
 
     // A loss: the next connection is wanted after a wait, which nobody was told of yet.
-    let mut client = Client::open(Config::default());
+    let mut client = Client::open(EventSourceConfig::default());
     client.end();
-    let mut silent = Client::open(Config::default());
+    let mut silent = Client::open(EventSourceConfig::default());
     silent.source.handle_eof(silent.now);
     silent.poll_one();
     stale(&mut silent);
@@ -326,12 +326,12 @@ fn what_an_old_connection_still_does_makes_no_difference() {
     assert!(!silent.connect().contains("stale"));
 }
 
-fn config() -> impl Strategy<Value = Config> {
+fn config() -> impl Strategy<Value = EventSourceConfig> {
     let attempts = prop::option::of(1..4_u32);
     let idle = prop::option::of((0..3_u64).prop_map(secs));
     (any::<bool>(), attempts, idle, 0..3_u32, 0..30_usize).prop_map(
         |(once, attempts, idle, redirects, size)| {
-            let mut config = Config::default();
+            let mut config = EventSourceConfig::default();
             if once {
                 config.reconnection = None;
             } else {

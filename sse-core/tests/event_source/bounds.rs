@@ -4,7 +4,7 @@ use std::io::ErrorKind::ConnectionReset;
 
 use sse_core::{
     DecoderLimits,
-    client::{Config, Phase},
+    client::{EventSourceConfig, Phase},
 };
 
 use crate::harness::{CHUNKED, Client, OPEN, secs};
@@ -26,7 +26,7 @@ fn flood(client: &mut Client, beginning: &str, rest: &str) -> usize {
 }
 
 /// What a client makes of a flood in answer to its request, and after how many bytes.
-fn flooded(config: Config, beginning: &str, rest: &str) -> (String, usize) {
+fn flooded(config: EventSourceConfig, beginning: &str, rest: &str) -> (String, usize) {
     let mut client = Client::new(config);
     client.connect();
     let sent = flood(&mut client, beginning, rest);
@@ -36,8 +36,8 @@ fn flooded(config: Config, beginning: &str, rest: &str) -> (String, usize) {
     (told[1].clone(), sent)
 }
 
-fn limits(limits: DecoderLimits) -> Config {
-    let mut config = Config::default();
+fn limits(limits: DecoderLimits) -> EventSourceConfig {
+    let mut config = EventSourceConfig::default();
     config.decoder_limits = limits;
     config
 }
@@ -49,7 +49,7 @@ fn an_endless_head_is_not_waited_for() {
         ("HTTP/1.1 200 OK\r\na: ", "bbbbbbb"),
         ("HTTP/1.1 200 OK\r\n", "x-more: yes\r\n"),
     ] {
-        let (told, sent) = flooded(Config::default(), beginning, rest);
+        let (told, sent) = flooded(EventSourceConfig::default(), beginning, rest);
         assert_eq!(told, "lost BadHead(TooLarge(65536))", "{rest:?}");
         assert!(sent <= 64 * 1024 + rest.len(), "{sent}");
     }
@@ -58,7 +58,7 @@ fn an_endless_head_is_not_waited_for() {
 #[test]
 fn a_head_has_only_so_many_fields() {
     let answer = |fields: usize| {
-        let mut client = Client::new(Config::default());
+        let mut client = Client::new(EventSourceConfig::default());
         client.connect();
         client.told();
         let fields = "a: b\r\n".repeat(fields - 1);
@@ -74,21 +74,21 @@ fn a_head_has_only_so_many_fields() {
 
 #[test]
 fn interim_responses_are_passed_over_up_to_a_bound() {
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     client.told();
     client.receive("HTTP/1.1 100 Continue\r\n\r\n".repeat(16) + OPEN);
     assert_eq!(client.told(), ["open 200"]);
 
     let interim = "HTTP/1.1 102 Processing\r\n\r\n";
-    let (told, sent) = flooded(Config::default(), "", interim);
+    let (told, sent) = flooded(EventSourceConfig::default(), "", interim);
     assert_eq!(told, "lost BadHead(TooManyInterim(16))");
     assert_eq!(sent, 17 * interim.len());
 }
 
 #[test]
 fn a_switch_of_protocols_is_not_taken_part_in() {
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     client.told();
     client.receive("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\ndata: x\n\n");
@@ -150,7 +150,7 @@ fn what_is_discarded_is_forgotten_with_its_connection() {
 #[test]
 fn an_endless_line_or_comment_is_told_once_and_does_not_pile_up() {
     for beginning in ["data: ", ": "] {
-        let mut client = Client::open(Config::default());
+        let mut client = Client::open(EventSourceConfig::default());
         client.receive(beginning);
         let piece = "x".repeat(64 * 1024);
         for _ in 0..16 * 40 {
@@ -165,14 +165,18 @@ fn an_endless_line_or_comment_is_told_once_and_does_not_pile_up() {
 
 #[test]
 fn chunk_extensions_and_trailers_are_bounded() {
-    let (told, sent) = flooded(Config::default(), &format!("{CHUNKED}1;"), "x");
+    let (told, sent) = flooded(EventSourceConfig::default(), &format!("{CHUNKED}1;"), "x");
     assert_eq!(told, "lost BadBody(ExtensionTooLong)");
     assert!(sent < CHUNKED.len() + 5_000, "{sent}");
-    let (told, sent) = flooded(Config::default(), &format!("{CHUNKED}0\r\n"), "a: b\r\n");
+    let (told, sent) = flooded(
+        EventSourceConfig::default(),
+        &format!("{CHUNKED}0\r\n"),
+        "a: b\r\n",
+    );
     assert_eq!(told, "lost BadBody(TrailersTooLong)");
     assert!(sent < CHUNKED.len() + 17_000, "{sent}");
     for size in ["0", "F"] {
-        let (told, sent) = flooded(Config::default(), CHUNKED, size);
+        let (told, sent) = flooded(EventSourceConfig::default(), CHUNKED, size);
         assert_eq!(told, "lost BadBody(ChunkSize)");
         assert!(sent <= CHUNKED.len() + 17, "{sent}");
     }
@@ -181,12 +185,12 @@ fn chunk_extensions_and_trailers_are_bounded() {
 #[test]
 fn a_refusals_body_is_kept_up_to_a_bound() {
     let head = "HTTP/1.1 500 Oh\r\n\r\n";
-    let (told, sent) = flooded(Config::default(), head, "because ");
+    let (told, sent) = flooded(EventSourceConfig::default(), head, "because ");
     let kept = told.strip_prefix(r#"failed Status 500 ""#).unwrap();
     assert_eq!(kept.len(), 4096 + 1, "it ends with a quotation mark");
     assert_eq!(sent, head.len() + 4096);
 
-    let mut config = Config::default();
+    let mut config = EventSourceConfig::default();
     config.max_refusal_body = 10;
     let (told, _) = flooded(config, head, "because ");
     assert_eq!(told, r#"failed Status 500 "because be""#);
@@ -194,7 +198,7 @@ fn a_refusals_body_is_kept_up_to_a_bound() {
 
 #[test]
 fn a_refusals_body_that_nobody_wants_is_not_waited_for() {
-    let mut config = Config::default();
+    let mut config = EventSourceConfig::default();
     config.max_refusal_body = 0;
     let mut client = Client::new(config);
     client.connect();
@@ -205,7 +209,7 @@ fn a_refusals_body_that_nobody_wants_is_not_waited_for() {
 
 #[test]
 fn there_is_room_up_to_the_high_water_mark() {
-    let mut config = Config::default();
+    let mut config = EventSourceConfig::default();
     config.high_water_mark = 16;
     let mut client = Client::open(config);
     client.source.handle_input(client.now, b"data: a\n\ndata: ");
@@ -223,7 +227,7 @@ fn there_is_room_up_to_the_high_water_mark() {
 
 #[test]
 fn there_is_always_room_for_something() {
-    let mut config = Config::default();
+    let mut config = EventSourceConfig::default();
     config.high_water_mark = 0;
     let mut client = Client::open(config);
     assert!(client.source.has_room());
@@ -236,7 +240,7 @@ fn there_is_always_room_for_something() {
 #[test]
 fn what_was_received_before_a_loss_is_still_given_out() {
     for transport_fails in [false, true] {
-        let mut client = Client::open(Config::default());
+        let mut client = Client::open(EventSourceConfig::default());
         client
             .source
             .handle_input(client.now, b"data: a\n\nid: 2\ndata: b\n\ndata: c");
@@ -260,7 +264,7 @@ fn what_was_received_before_a_loss_is_still_given_out() {
 
 #[test]
 fn nothing_piles_up_for_a_caller_who_does_not_listen() {
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     client.receive("HTTP/1.1 307 Go\r\nlocation: /there\r\n\r\n");
     client.connect();
@@ -284,7 +288,7 @@ fn nothing_piles_up_for_a_caller_who_does_not_listen() {
 #[test]
 fn a_content_coding_that_nobody_asked_for_is_a_failure_that_names_it() {
     let answer = |fields: &str| {
-        let mut client = Client::new(Config::default());
+        let mut client = Client::new(EventSourceConfig::default());
         client.connect();
         client.told();
         client.receive(OPEN.replace("\r\n\r\n", &format!("\r\n{fields}\r\n\r\n")));
@@ -327,7 +331,7 @@ fn transfer_codings_and_lengths_that_are_unclear_are_a_broken_answer() {
         ("content-length: 99999999999999999999999", "Malformed"),
         ("content-length:", "Malformed"),
     ] {
-        let mut client = Client::new(Config::default());
+        let mut client = Client::new(EventSourceConfig::default());
         client.connect();
         client.told();
         client.receive(OPEN.replace("\r\n\r\n", &format!("\r\n{fields}\r\n\r\n")));
@@ -337,7 +341,7 @@ fn transfer_codings_and_lengths_that_are_unclear_are_a_broken_answer() {
             "{fields}: {line}"
         );
     }
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     client.receive(CHUNKED.replace("HTTP/1.1", "HTTP/1.0"));
     let line = &client.told()[2];
@@ -354,7 +358,7 @@ fn transfer_codings_and_lengths_that_are_unclear_are_a_broken_answer() {
             "9\r\ndata: a\n\n\r\n0\r\n\r\n",
         ),
     ] {
-        let mut client = Client::new(Config::default());
+        let mut client = Client::new(EventSourceConfig::default());
         client.connect();
         client.told();
         client.receive(OPEN.replace("\r\n\r\n", &format!("\r\n{fields}\r\n\r\n{body}")));

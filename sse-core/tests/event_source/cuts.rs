@@ -1,7 +1,7 @@
 //! Neither how the input is cut nor when the caller listens makes a difference.
 
 use proptest::{prelude::*, sample::Index};
-use sse_core::{DecoderLimits, client::Config, http::StatusCode};
+use sse_core::{DecoderLimits, client::EventSourceConfig, http::StatusCode};
 
 use crate::harness::Client;
 
@@ -22,8 +22,8 @@ const ANSWERS: [&str; 8] = [
     "HTTP/1.1 503 Later\r\nRetry-After: 100\r\n\r\n",
 ];
 
-fn config() -> Config {
-    let mut config = Config::default();
+fn config() -> EventSourceConfig {
+    let mut config = EventSourceConfig::default();
     config.decoder_limits = DecoderLimits::default().with_line(20);
     config.max_refusal_body = 4;
     config.retry_statuses = vec![StatusCode::SERVICE_UNAVAILABLE];

@@ -2,12 +2,12 @@
 
 use std::io;
 
-use sse_core::client::Config;
+use sse_core::client::EventSourceConfig;
 
 use crate::harness::Client;
 
 fn message(answer: &str) -> String {
-    let mut config = Config::default();
+    let mut config = EventSourceConfig::default();
     config.reconnection = None;
     let mut client = Client::new(config);
     client.connect();
@@ -51,7 +51,7 @@ fn failures_name_what_is_wrong() {
     ] {
         assert_eq!(message(answer), expected, "{answer}");
     }
-    let mut config = Config::default();
+    let mut config = EventSourceConfig::default();
     config.reconnection.as_mut().unwrap().max_attempts = Some(1);
     let mut client = Client::new(config);
     client.poll();

@@ -6,7 +6,7 @@ use std::{
 };
 
 use sse_core::{
-    client::{ClientEvent, Config, EventSource, Failure, Loss, Refusal},
+    client::{ClientEvent, EventSource, EventSourceConfig, Failure, Loss, Refusal},
     http::Response,
 };
 
@@ -41,15 +41,15 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(config: Config) -> Self {
+    pub(crate) fn new(config: EventSourceConfig) -> Self {
         Self::to(URL, config)
     }
 
-    pub(crate) fn to(url: &str, config: Config) -> Self {
+    pub(crate) fn to(url: &str, config: EventSourceConfig) -> Self {
         Self::seeded(url, config, 7)
     }
 
-    pub(crate) fn seeded(url: &str, config: Config, seed: u64) -> Self {
+    pub(crate) fn seeded(url: &str, config: EventSourceConfig, seed: u64) -> Self {
         let now = Instant::now();
         let source = EventSource::new(now, url, config, seed).expect("a request that can be made");
         Self {
@@ -64,7 +64,7 @@ impl Client {
     }
 
     /// A client whose event stream is open, with an empty log.
-    pub(crate) fn open(config: Config) -> Self {
+    pub(crate) fn open(config: EventSourceConfig) -> Self {
         let mut client = Self::new(config);
         client.connect();
         client.receive(OPEN);

@@ -3,22 +3,22 @@
 use std::{io::ErrorKind::ConnectionRefused, time::Duration};
 
 use sse_core::{
-    client::{Config, Phase, Reconnection},
+    client::{EventSourceConfig, Phase, Reconnection},
     http::StatusCode,
 };
 
 use crate::harness::{Client, OPEN, millis, secs};
 
-fn reconnection(change: impl FnOnce(&mut Reconnection)) -> Config {
+fn reconnection(change: impl FnOnce(&mut Reconnection)) -> EventSourceConfig {
     let mut settings = Reconnection::default();
     change(&mut settings);
-    let mut config = Config::default();
+    let mut config = EventSourceConfig::default();
     config.reconnection = Some(settings);
     config
 }
 
 /// The waits after so many attempts in a row that were refused.
-fn waits(config: Config, seed: u64, attempts: usize) -> Vec<Duration> {
+fn waits(config: EventSourceConfig, seed: u64, attempts: usize) -> Vec<Duration> {
     let mut client = Client::seeded("http://a/", config, seed);
     for _ in 0..attempts {
         client.poll();
@@ -29,7 +29,7 @@ fn waits(config: Config, seed: u64, attempts: usize) -> Vec<Duration> {
 }
 
 /// The wait after one event stream that said this and ended, for each of many seeds.
-fn waits_after(config: &Config, stream: &str) -> Vec<Duration> {
+fn waits_after(config: &EventSourceConfig, stream: &str) -> Vec<Duration> {
     let wait = |seed| {
         let mut client = Client::seeded("http://a/", config.clone(), seed);
         client.connect();
@@ -48,7 +48,7 @@ fn assert_between(waits: &[Duration], shortest: Duration, longest: Duration) {
 
 #[test]
 fn the_first_wait_is_told_and_kept() {
-    let mut client = Client::open(Config::default());
+    let mut client = Client::open(EventSourceConfig::default());
     client.end();
     assert_eq!(client.told(), ["disconnect", "lost Ended"]);
     assert_eq!(client.source.phase(), Phase::Waiting);
@@ -64,7 +64,7 @@ fn the_first_wait_is_told_and_kept() {
 fn the_end_of_the_wait_doubles_with_each_loss_up_to_the_ceiling() {
     let ends = [6, 12, 24, 48, 96, 192, 300, 300, 300];
     let runs: Vec<_> = (0..200)
-        .map(|seed| waits(Config::default(), seed, 9))
+        .map(|seed| waits(EventSourceConfig::default(), seed, 9))
         .collect();
     for (loss, end) in ends.into_iter().enumerate() {
         let waits: Vec<_> = runs.iter().map(|run| run[loss]).collect();
@@ -84,7 +84,7 @@ fn the_end_of_the_wait_doubles_with_each_loss_up_to_the_ceiling() {
 
 #[test]
 fn the_same_seed_waits_the_same_and_another_one_does_not() {
-    let with = |seed| waits(Config::default(), seed, 5);
+    let with = |seed| waits(EventSourceConfig::default(), seed, 5);
     assert_eq!(with(1), with(1));
     assert_ne!(with(1), with(2));
     // A number that comes out of a clock is as good as any.
@@ -113,7 +113,7 @@ fn the_waits_end_does_not_overflow() {
 
 #[test]
 fn the_servers_reconnection_time_is_the_shortest_wait() {
-    let config = Config::default();
+    let config = EventSourceConfig::default();
     assert_between(&waits_after(&config, "retry: 10000\n"), secs(10), secs(20));
     // The latest counts.
     let waits = waits_after(&config, "retry: 10000\n\nretry: 1500\ndata: x\n\n");
@@ -132,7 +132,7 @@ fn the_servers_reconnection_time_is_the_shortest_wait() {
 
 #[test]
 fn the_servers_reconnection_time_is_kept_over_later_losses() {
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     client.lose_after("retry: 20000\n");
     client.lose_after("data: x\n\n");
@@ -142,7 +142,7 @@ fn the_servers_reconnection_time_is_kept_over_later_losses() {
 
 #[test]
 fn the_servers_reconnection_time_is_held_between_floor_and_ceiling() {
-    let config = Config::default();
+    let config = EventSourceConfig::default();
     assert_between(&waits_after(&config, "retry: 0\n"), secs(1), secs(2));
     for huge in [
         "retry: 18446744073709551615\n",
@@ -165,7 +165,7 @@ fn a_ceiling_below_the_floor_means_the_floor() {
 
 /// The waits of a server whose streams each live for so long.
 fn waits_of_streams_that_live(time: Duration) -> Vec<Duration> {
-    let mut client = Client::seeded("http://a/", Config::default(), 3);
+    let mut client = Client::seeded("http://a/", EventSourceConfig::default(), 3);
     client.connect();
     for _ in 0..12 {
         client.receive(OPEN);
@@ -185,7 +185,7 @@ fn a_stream_that_lived_for_a_while_makes_up_for_the_losses_before() {
 
 #[test]
 fn only_time_with_an_open_stream_makes_up_for_losses() {
-    let mut config = Config::default();
+    let mut config = EventSourceConfig::default();
     config.head_timeout = secs(10_000);
     let mut client = Client::new(config);
     for _ in 0..9 {
@@ -237,8 +237,8 @@ fn an_open_stream_starts_the_count_of_attempts_again() {
     assert!(client.told()[1].starts_with("failed GaveUp"));
 }
 
-fn retrying(statuses: &[u16]) -> Config {
-    let mut config = Config::default();
+fn retrying(statuses: &[u16]) -> EventSourceConfig {
+    let mut config = EventSourceConfig::default();
     let statuses = statuses
         .iter()
         .map(|&code| StatusCode::from_u16(code).unwrap());
@@ -321,7 +321,7 @@ fn retry_after_is_waited_for_up_to_the_ceiling() {
         ),
     ];
     for (fields, wait) in table {
-        assert_eq!(wait_after_503(fields), wait, "{fields}");
+        assert_between(&[wait_after_503(fields)], wait, (wait * 2).min(secs(300)));
     }
 }
 

@@ -3,15 +3,15 @@
 use std::io::ErrorKind::ConnectionRefused;
 
 use sse_core::{
-    client::{Config, Phase},
+    client::{EventSourceConfig, Phase},
     http::{HeaderName, HeaderValue, Method, header},
 };
 
 use crate::harness::{Client, OPEN, body, field, request_line};
 
 /// A request with everything that a redirect may touch.
-fn config(method: Method, content: &'static str) -> Config {
-    let mut config = Config::default();
+fn config(method: Method, content: &'static str) -> EventSourceConfig {
+    let mut config = EventSourceConfig::default();
     config.method = method;
     config.body = content.into();
     for (name, value) in [
@@ -29,7 +29,7 @@ fn config(method: Method, content: &'static str) -> Config {
     config
 }
 
-fn get() -> Config {
+fn get() -> EventSourceConfig {
     config(Method::GET, "")
 }
 
@@ -40,7 +40,7 @@ fn redirect(client: &mut Client, status: u16, location: &str) {
 }
 
 /// The requests of a client that begins at the first URL and is redirected to the others.
-fn requests(config: Config, urls: &[&str]) -> Vec<String> {
+fn requests(config: EventSourceConfig, urls: &[&str]) -> Vec<String> {
     let mut client = Client::to(urls[0], config);
     let mut requests = vec![client.connect()];
     for url in &urls[1..] {
@@ -134,7 +134,7 @@ fn locations_are_resolved_against_the_url_at_hand() {
         ("http://a:80/b", "/ü b", "http a 80", "/%C3%BC%20b"),
     ];
     for (from, location, connection, target) in table {
-        let mut client = Client::to(from, Config::default());
+        let mut client = Client::to(from, EventSourceConfig::default());
         client.connect();
         client.told();
         redirect(&mut client, 302, location);
@@ -209,7 +209,7 @@ fn credentials_do_not_come_back_with_a_reconnection() {
 #[test]
 fn a_location_that_is_missing_or_leads_nowhere_is_a_failure() {
     let failure = |fields: &str| {
-        let mut client = Client::new(Config::default());
+        let mut client = Client::new(EventSourceConfig::default());
         client.connect();
         client.told();
         client.receive(format!("HTTP/1.1 302 Found\r\n{fields}\r\n"));
@@ -241,7 +241,7 @@ fn a_location_that_is_missing_or_leads_nowhere_is_a_failure() {
 
 #[test]
 fn a_location_that_is_not_utf8_is_a_failure() {
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     client.receive(b"HTTP/1.1 302 Found\r\nlocation: /\xff\r\n\r\n");
     let told = client.told();
@@ -254,7 +254,7 @@ fn a_location_that_is_not_utf8_is_a_failure() {
 #[test]
 fn so_many_redirects_in_a_row_are_followed() {
     for most in [0, 1, 10] {
-        let mut config = Config::default();
+        let mut config = EventSourceConfig::default();
         config.max_redirects = most;
         let mut client = Client::new(config);
         for n in 0..most {
@@ -264,13 +264,13 @@ fn so_many_redirects_in_a_row_are_followed() {
         client.connect();
         client.told();
         redirect(&mut client, 307, "/more");
-        assert_eq!(client.told(), ["disconnect", "failed Redirect(TooMany)"]);
+        assert_eq!(client.told(), ["disconnect", "lost TooManyRedirects"]);
     }
 }
 
 #[test]
 fn the_count_of_redirects_starts_again_with_each_attempt() {
-    let mut config = Config::default();
+    let mut config = EventSourceConfig::default();
     config.max_redirects = 2;
     let mut client = Client::new(config);
     client.connect();
@@ -292,7 +292,7 @@ fn the_count_of_redirects_starts_again_with_each_attempt() {
 
 #[test]
 fn reconnections_go_where_the_redirect_led() {
-    let mut client = Client::to("http://a/1", Config::default());
+    let mut client = Client::to("http://a/1", EventSourceConfig::default());
     client.connect();
     redirect(&mut client, 302, "http://b/2");
     assert_eq!(client.source.url(), "http://b/2");
@@ -315,7 +315,7 @@ fn reconnections_make_the_request_that_the_redirect_made_of_it() {
 
 #[test]
 fn what_a_redirect_says_besides_is_not_listened_to() {
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     client.told();
     let redirect = "HTTP/1.1 302 Found\r\nlocation: /there\r\ncontent-type: text/event-stream\r\n\

@@ -1,12 +1,12 @@
 //! What other clients are known to get wrong.
 
-use sse_core::client::{Config, Phase};
+use sse_core::client::{EventSourceConfig, Phase};
 
 use crate::harness::{Client, OPEN, field, secs};
 
 #[test]
 fn the_last_event_id_is_not_lost_after_a_reconnection_without_ids() {
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     client.lose_after("id: 41\ndata: a\n\n");
     client.lose_after("data: b\n\n");
@@ -17,7 +17,7 @@ fn the_last_event_id_is_not_lost_after_a_reconnection_without_ids() {
 
 #[test]
 fn a_204_is_not_retried() {
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     client.receive("HTTP/1.1 204 No Content\r\n\r\n");
     client.end();
@@ -33,7 +33,7 @@ fn another_content_type_is_not_accepted() {
         "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n",
         "HTTP/1.1 200 OK\r\n\r\n",
     ] {
-        let mut client = Client::new(Config::default());
+        let mut client = Client::new(EventSourceConfig::default());
         client.connect();
         client.told();
         client.receive(head);
@@ -49,7 +49,7 @@ fn another_content_type_is_not_accepted() {
 
 #[test]
 fn polling_after_the_end_does_not_panic() {
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     client.receive("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 0\r\n\r\n");
     client.told();
@@ -67,7 +67,7 @@ fn polling_after_the_end_does_not_panic() {
 
 /// How many connections a server sees within a day that answers each one like this, and ends it.
 fn connections_a_day(answer: &str) -> usize {
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     let start = client.now;
     let mut connections = 0;
     while client.now - start < secs(24 * 60 * 60) {
@@ -101,7 +101,7 @@ fn a_server_that_ends_each_stream_at_once_is_not_hammered() {
 
 #[test]
 fn a_retry_of_zero_is_no_tight_loop_even_at_first() {
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     client.lose_after("retry: 0\n\n");
     assert!(client.waits[0] >= secs(1));

@@ -2,13 +2,13 @@
 
 use std::io::ErrorKind::ConnectionRefused;
 
-use sse_core::client::Config;
+use sse_core::client::EventSourceConfig;
 
 use crate::harness::{Client, OPEN, field};
 
 #[test]
 fn the_last_event_id_stays_over_losses_of_every_kind() {
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     let mut request = client.lose_after("id: 7\ndata: x\n\n");
     for _ in 0..3 {
@@ -32,7 +32,7 @@ fn an_event_that_broke_off_leaves_nothing_behind() {
         "id: half\n",
         "id: half\ndata: half\n",
     ] {
-        let mut client = Client::new(Config::default());
+        let mut client = Client::new(EventSourceConfig::default());
         client.connect();
         client.receive(OPEN);
         client.receive("id: 1\ndata: whole\n\n");
@@ -53,7 +53,7 @@ fn an_event_that_broke_off_leaves_nothing_behind() {
 
 #[test]
 fn each_stream_may_begin_with_a_byte_order_mark() {
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     client.lose_after("\u{feff}data: a\n\n");
     client.told();

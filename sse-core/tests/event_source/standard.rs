@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use sse_core::{
     EventId,
-    client::{Config, EventSource, InvalidRequest, Phase},
+    client::{EventSource, EventSourceConfig, InvalidRequest, Phase},
     http::{HeaderMap, HeaderName, HeaderValue, Method, header},
 };
 
 use crate::harness::{Client, OPEN, URL, body, field, request_line};
 
-fn request(url: &str, config: Config) -> String {
+fn request(url: &str, config: EventSourceConfig) -> String {
     Client::to(url, config).connect()
 }
 
@@ -26,12 +26,13 @@ fn fields(list: &[(&str, &str)]) -> HeaderMap {
 #[test]
 fn the_request_is_this() {
     assert_eq!(
-        request(URL, Config::default()),
+        request(URL, EventSourceConfig::default()),
         "GET /events HTTP/1.1\r\n\
          host: example.org\r\n\
          connection: close\r\n\
          accept: text/event-stream\r\n\
          cache-control: no-cache\r\n\
+         accept-encoding: identity\r\n\
          \r\n"
     );
 }
@@ -67,7 +68,7 @@ fn the_url_says_where_to_connect_what_host_says_and_what_the_target_is() {
         ),
     ];
     for (url, connection, host, target) in table {
-        let mut client = Client::to(url, Config::default());
+        let mut client = Client::to(url, EventSourceConfig::default());
         let request = client.connect();
         assert_eq!(client.told(), [format!("connect {connection}")], "{url}");
         assert_eq!(
@@ -81,7 +82,9 @@ fn the_url_says_where_to_connect_what_host_says_and_what_the_target_is() {
 
 #[test]
 fn a_url_that_cannot_be_gone_to_is_refused() {
-    let new = |url: &str| EventSource::new(Instant::now(), url, Config::default(), 1).map(drop);
+    let new = |url: &str| {
+        EventSource::new(Instant::now(), url, EventSourceConfig::default(), 1).map(drop)
+    };
     assert!(matches!(new("/events"), Err(InvalidRequest::Url(_))));
     assert!(matches!(new("http://"), Err(InvalidRequest::Url(_))));
     assert!(matches!(
@@ -94,7 +97,7 @@ fn a_url_that_cannot_be_gone_to_is_refused() {
     for url in ["http://me@a/", "http://me:secret@a/", "http://:secret@a/"] {
         assert_eq!(new(url), Err(InvalidRequest::User), "{url}");
     }
-    let mut config = Config::default();
+    let mut config = EventSourceConfig::default();
     config.method = Method::CONNECT;
     let connect = EventSource::new(Instant::now(), URL, config, 1).map(drop);
     assert_eq!(connect, Err(InvalidRequest::Method));
@@ -102,7 +105,7 @@ fn a_url_that_cannot_be_gone_to_is_refused() {
 
 #[test]
 fn the_last_event_id_goes_along_when_it_is_not_empty() {
-    let mut config = Config::default();
+    let mut config = EventSourceConfig::default();
     config.last_event_id = Some(EventId::new("").unwrap());
     assert_eq!(field(&request(URL, config.clone()), "last-event-id"), None);
     config.last_event_id = Some(EventId::new("7 — ü").unwrap());
@@ -114,7 +117,7 @@ fn the_last_event_id_goes_along_when_it_is_not_empty() {
 
 #[test]
 fn a_last_event_id_goes_out_in_the_bytes_it_came_in() {
-    let mut client = Client::open(Config::default());
+    let mut client = Client::open(EventSourceConfig::default());
     client.receive(b"id: \xc3\xa9\x01\x7f\t\xe2\x82\xac\ndata\n\n");
     client.end();
     client.wait();
@@ -130,7 +133,7 @@ fn a_last_event_id_goes_out_in_the_bytes_it_came_in() {
 
 #[test]
 fn an_id_resets_the_last_event_id_when_it_is_empty() {
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     let request = client.lose_after("id: 1\ndata: a\n\nid\ndata: b\n\n");
     assert_eq!(field(&request, "last-event-id"), None);
@@ -138,7 +141,7 @@ fn an_id_resets_the_last_event_id_when_it_is_empty() {
 
 #[test]
 fn own_fields_take_the_place_of_the_usual_ones_and_stand_beside_them() {
-    let mut config = Config::default();
+    let mut config = EventSourceConfig::default();
     config.headers = fields(&[
         ("Accept", "application/json"),
         ("Cache-Control", "no-store"),
@@ -166,9 +169,12 @@ fn fields_that_are_the_connections_are_left_out() {
         ("Expect", "100-continue"),
         ("Last-Event-ID", "evil"),
     ];
-    let mut config = Config::default();
+    let mut config = EventSourceConfig::default();
     config.headers = fields(&forbidden);
-    assert_eq!(request(URL, config), request(URL, Config::default()));
+    assert_eq!(
+        request(URL, config),
+        request(URL, EventSourceConfig::default())
+    );
 }
 
 #[test]
@@ -185,7 +191,7 @@ fn a_body_goes_along_with_its_length() {
         (Method::POST, "a\r\n\r\nb", Some("6")),
     ];
     for (method, content, length) in table {
-        let mut config = Config::default();
+        let mut config = EventSourceConfig::default();
         config.method = method.clone();
         config.body = content.into();
         let request = request(URL, config);
@@ -201,7 +207,7 @@ fn a_body_goes_along_with_its_length() {
 
 #[test]
 fn the_request_is_sent_again_at_a_reconnection() {
-    let mut config = Config::default();
+    let mut config = EventSourceConfig::default();
     config.method = Method::POST;
     config.headers = fields(&[("Content-Type", "application/json")]);
     config.body = r#"{"q":1}"#.into();
@@ -213,7 +219,7 @@ fn the_request_is_sent_again_at_a_reconnection() {
 
 #[test]
 fn what_is_written_piece_by_piece_is_the_same() {
-    let mut config = Config::default();
+    let mut config = EventSourceConfig::default();
     config.method = Method::POST;
     config.body = "hello".into();
     let whole = request(URL, config.clone());
@@ -231,7 +237,7 @@ fn what_is_written_piece_by_piece_is_the_same() {
 #[test]
 fn more_than_there_is_cannot_be_written() {
     for (first, second) in [(0, 1000), (1, usize::MAX), (usize::MAX, usize::MAX)] {
-        let mut client = Client::new(Config::default());
+        let mut client = Client::new(EventSourceConfig::default());
         client.poll();
         client.source.handle_connected(client.now);
         client.source.transmitted(client.now, first);
@@ -244,7 +250,7 @@ fn more_than_there_is_cannot_be_written() {
 
 #[test]
 fn an_answer_may_come_before_the_request_is_out() {
-    let mut config = Config::default();
+    let mut config = EventSourceConfig::default();
     config.method = Method::POST;
     config.body = "hello".into();
     let mut client = Client::new(config);
@@ -262,7 +268,7 @@ fn an_answer_may_come_before_the_request_is_out() {
 
 #[test]
 fn the_rest_of_a_request_is_forgotten_with_its_connection() {
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     client.poll();
     client.source.handle_connected(client.now);
     client.source.transmitted(client.now, 5);
@@ -274,7 +280,7 @@ fn the_rest_of_a_request_is_forgotten_with_its_connection() {
 
 #[test]
 fn the_stream_opens_and_its_events_come_in_order() {
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     assert_eq!(client.source.phase(), Phase::Requesting);
     client.receive(OPEN.replace("\r\n\r\n", "\r\nX-Own: yes\r\n\r\n"));
@@ -301,7 +307,7 @@ fn no_content_is_an_end_and_no_error() {
         "HTTP/1.1 204 No Content\r\ncontent-type: text/event-stream\r\n\r\n",
         "HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
     ] {
-        let mut client = Client::new(Config::default());
+        let mut client = Client::new(EventSourceConfig::default());
         client.connect();
         client.told();
         client.receive(head);
@@ -312,7 +318,7 @@ fn no_content_is_an_end_and_no_error() {
 
 #[test]
 fn a_refusal_shows_status_fields_and_the_beginning_of_the_body() {
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     client.receive(
         "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Basic\r\ncontent-length: 9\r\n\r\n",
@@ -337,7 +343,7 @@ fn a_refusal_shows_status_fields_and_the_beginning_of_the_body() {
 fn a_refusal_that_breaks_off_shows_what_there_was_of_it() {
     let answer = "HTTP/1.1 500 Oh\r\ncontent-length: 90\r\n\r\nbecause";
     let told = [r#"disconnect"#, r#"failed Status 500 "because""#];
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     client.told();
     client.receive(answer);
@@ -345,7 +351,7 @@ fn a_refusal_that_breaks_off_shows_what_there_was_of_it() {
     client.end();
     assert_eq!(client.told(), told);
 
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     client.told();
     client.receive(answer);

@@ -5,27 +5,27 @@ use std::{
     time::Duration,
 };
 
-use sse_core::client::{Config, Phase};
+use sse_core::client::{EventSourceConfig, Phase};
 
 use crate::harness::{CHUNKED, Client, OPEN, URL, millis, secs};
 
 const ALMOST: Duration = Duration::from_nanos(1);
 
-fn idle(timeout: Duration) -> Config {
-    let mut config = Config::default();
+fn idle(timeout: Duration) -> EventSourceConfig {
+    let mut config = EventSourceConfig::default();
     config.idle_timeout = Some(timeout);
     config
 }
 
-fn once() -> Config {
-    let mut config = Config::default();
+fn once() -> EventSourceConfig {
+    let mut config = EventSourceConfig::default();
     config.reconnection = None;
     config
 }
 
 #[test]
 fn connecting_takes_no_longer_than_it_may() {
-    let mut config = Config::default();
+    let mut config = EventSourceConfig::default();
     config.connect_timeout = secs(5);
     let mut client = Client::new(config);
     client.told();
@@ -37,7 +37,7 @@ fn connecting_takes_no_longer_than_it_may() {
 
 #[test]
 fn connecting_takes_time_from_when_the_connection_is_asked_for() {
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     // The caller has other things to do.
     client.now += secs(1000);
     client.source.handle_timeout(client.now);
@@ -48,7 +48,7 @@ fn connecting_takes_time_from_when_the_connection_is_asked_for() {
 
 #[test]
 fn the_head_takes_no_longer_than_it_may_however_slowly_it_drips() {
-    let mut config = Config::default();
+    let mut config = EventSourceConfig::default();
     config.head_timeout = secs(5);
     let mut client = Client::new(config);
     client.poll();
@@ -67,7 +67,7 @@ fn the_head_takes_no_longer_than_it_may_however_slowly_it_drips() {
 
 #[test]
 fn interim_responses_do_not_make_the_head_time_longer() {
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     client.told();
     client.advance(secs(29));
@@ -78,7 +78,7 @@ fn interim_responses_do_not_make_the_head_time_longer() {
 
 #[test]
 fn a_refusals_body_is_waited_for_as_long_as_a_head() {
-    let mut client = Client::new(Config::default());
+    let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     client.told();
     client.advance(secs(20));
@@ -94,7 +94,7 @@ fn a_refusals_body_is_waited_for_as_long_as_a_head() {
 
 #[test]
 fn an_open_stream_may_be_silent_for_ever_by_default() {
-    let client = Client::open(Config::default());
+    let client = Client::open(EventSourceConfig::default());
     assert_eq!(client.source.poll_timeout(), None);
 }
 
@@ -169,7 +169,7 @@ fn a_deadline_does_nothing_early_and_comes_only_once() {
 
 #[test]
 fn time_outs_that_never_come_are_no_deadlines() {
-    let mut config = Config::default();
+    let mut config = EventSourceConfig::default();
     config.connect_timeout = Duration::MAX;
     config.head_timeout = Duration::MAX;
     config.idle_timeout = Some(Duration::MAX);

@@ -3,7 +3,7 @@
 use std::{str::FromStr, time::Duration};
 
 use lexopt::{Arg, Parser, ValueExt};
-use sse_tokio::Config;
+use sse_tokio::ServerConfig;
 
 const HELP: &str = "\
 A page that shows a live event stream, and the server behind it.
@@ -25,7 +25,7 @@ Usage: demo [FLAGS]
 #[derive(Debug)]
 pub(crate) struct Flags {
     pub(crate) addr: String,
-    pub(crate) config: Config,
+    pub(crate) config: ServerConfig,
     /// The files of a certificate and its key.
     pub(crate) tls: Option<(String, String)>,
 }
@@ -35,7 +35,7 @@ impl Flags {
     pub(crate) fn parse() -> Result<Option<Self>, String> {
         let mut flags = Self {
             addr: "127.0.0.1:8080".into(),
-            config: Config::default(),
+            config: ServerConfig::default(),
             tls: None,
         };
         let (mut cert, mut key) = (None, None);

@@ -4,7 +4,7 @@ use std::{fs, str::FromStr, time::Duration};
 
 use lexopt::{Arg, Parser, ValueExt};
 use sse_tokio::{
-    EventId, client,
+    EventId, EventSourceConfig,
     http::{HeaderName, HeaderValue, Method},
 };
 
@@ -34,7 +34,7 @@ Ends with 0 after a stop that is proper, otherwise with 1 and a message.
 #[derive(Debug)]
 pub(crate) struct Flags {
     pub(crate) url: String,
-    pub(crate) config: client::Config,
+    pub(crate) config: EventSourceConfig,
     pub(crate) max_messages: Option<u64>,
     pub(crate) comments: bool,
     pub(crate) states: bool,
@@ -49,7 +49,7 @@ impl Flags {
         let mut method = None;
         let mut flags = Self {
             url: String::new(),
-            config: client::Config::default(),
+            config: EventSourceConfig::default(),
             max_messages: None,
             comments: false,
             states: false,
