@@ -76,6 +76,8 @@
 //! | `server` | [`server`], [`lifecycle`], [`router`], [`http`] | yes |
 //! | `client` | [`client`], [`http`] | yes |
 //! | `driver` | [`driver`], and with it all of the above | no |
+//! | `futures-io` | any stream of `futures-io` as the driver's transport | no |
+//! | `tls` | TLS over any transport of the driver, by `rustls` | no |
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(missing_docs)]
