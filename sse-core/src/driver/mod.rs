@@ -8,7 +8,8 @@
 //! [`EventSource`] does the same with a [`client::EventSource`](crate::client::EventSource): it
 //! dials, writes the request, reads events, and waits and dials again after a loss.
 //!
-//! An adapter gives them a [`Runtime`] and adds no behaviour.
+//! An adapter gives them a [`Runtime`] and adds no behaviour. [`writing_an_adapter`] shows how to
+//! write one.
 
 mod alarm;
 mod connections;
@@ -23,6 +24,10 @@ mod server;
 mod socket;
 #[cfg(feature = "tls")]
 mod tls;
+
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("writing_an_adapter.md")]
+pub mod writing_an_adapter {}
 
 pub use event_source::{EventSource, EventSourceError, EventSourceHandle};
 #[cfg(feature = "futures-io")]

@@ -59,6 +59,9 @@
 //!
 //! # Phases
 #![doc = include_str!("phases.md")]
+//!
+//! # By hand
+#![doc = include_str!("by_hand.md")]
 
 mod config;
 mod connection;
