@@ -67,8 +67,9 @@ impl Runtime for Smol {
     }
 
     #[cfg(feature = "tls")]
-    fn client_tls(&self) -> io::Result<std::sync::Arc<sse_tls::ClientConfig>> {
-        Ok(sse_tls::platform_client_config()?)
+    fn client_tls(&self) -> io::Result<std::sync::Arc<sse_tls::rustls::ClientConfig>> {
+        sse_tls::platform_client_config()
+            .map_err(|error| io::Error::new(io::ErrorKind::Unsupported, error))
     }
 
     fn set_user_timeout(&self, transport: &Self::Transport, timeout: Duration) {

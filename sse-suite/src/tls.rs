@@ -14,8 +14,8 @@ use sse_core::{
     router::{Request, Router},
 };
 use sse_tls::{
-    ClientConfig, ClientTls, ServerConfig,
-    rustls::{RootCertStore, server::WebPkiClientVerifier},
+    Certificates, Identity, Roots, client_config, mutual_server_config,
+    rustls::{ClientConfig, ServerConfig},
     server_config,
 };
 
@@ -35,10 +35,6 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, key).unwrap())
     }
 
-    fn pem(&self) -> String {
-        self.0.pem()
-    }
-
     /// A certificate for this host, and its key.
     fn certify(&self, host: &str) -> (String, String) {
         let key = KeyPair::generate().unwrap();
@@ -47,18 +43,26 @@ impl Authority {
         (certificate.pem(), key.serialize_pem())
     }
 
-    fn server(&self, host: &str) -> Arc<ServerConfig> {
+    fn identify(&self, host: &str) -> Identity {
         let (certificate, key) = self.certify(host);
-        server_config(certificate.as_bytes(), key.as_bytes()).unwrap()
+        Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap()
+    }
+
+    fn server(&self, host: &str) -> Arc<ServerConfig> {
+        server_config(&self.identify(host)).unwrap()
+    }
+
+    fn certificates(&self) -> Certificates {
+        Certificates::from_pem(self.0.pem().as_bytes()).unwrap()
     }
 
     /// The configuration of those who trust it.
     fn client(&self) -> Arc<ClientConfig> {
-        self.trust().build().unwrap()
+        self.client_known_as(None)
     }
 
-    fn trust(&self) -> ClientTls {
-        ClientTls::new().with_roots(self.pem().as_bytes()).unwrap()
+    fn client_known_as(&self, identity: Option<&Identity>) -> Arc<ClientConfig> {
+        client_config(&Roots::Only(self.certificates()), identity).unwrap()
     }
 }
 
@@ -165,41 +169,16 @@ pub fn who_signed_it_and_for_whom_is_looked_at<A: Adapter>() {
 
 pub fn a_server_may_ask_for_a_certificate<A: Adapter>() {
     let authority = Authority::new();
-    let mut roots = RootCertStore::empty();
-    roots.add(authority.0.der().clone()).unwrap();
-    let config = {
-        use sse_tls::rustls::{crypto::ring, pki_types::PrivateKeyDer};
-        let provider = Arc::new(ring::default_provider());
-        let verifier =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-                .build()
-                .unwrap();
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &authority.0).unwrap();
-        ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_client_cert_verifier(verifier)
-            .with_single_cert(
-                vec![certificate.der().clone()],
-                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-            )
-            .unwrap()
-    };
-    let server = start::<A>(Arc::new(config), hello());
+    let identity = authority.identify("localhost");
+    let config = mutual_server_config(&identity, &authority.certificates()).unwrap();
+    let server = start::<A>(config, hello());
     A::block_on(async {
         let anonymous = subscribe::<A>(server.address, "localhost", authority.client());
         let text = loss::<A>(anonymous).await;
         assert!(text.contains("CertificateRequired"), "{text}");
 
-        let (certificate, key) = authority.certify("somebody.example");
-        let known = authority
-            .trust()
-            .with_certificate(certificate.as_bytes(), key.as_bytes())
-            .unwrap()
-            .build()
-            .unwrap();
+        let somebody = authority.identify("somebody.example");
+        let known = authority.client_known_as(Some(&somebody));
         let mut known = subscribe::<A>(server.address, "localhost", known);
         assert_eq!(next_data::<A>(&mut known).await, "hello");
     });

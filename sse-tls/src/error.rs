@@ -1,80 +1,94 @@
-//! What can be wrong with certificates and keys.
+//! What can be wrong with certificates, keys and roots.
 
 use std::{error::Error, fmt, io, path::PathBuf};
 
-/// Why there is no TLS configuration.
+use rustls::pki_types::pem;
+
+/// Why no configuration could be made. It names the file that is to blame.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// A file cannot be read.
-    File {
-        /// Which one.
-        path: PathBuf,
-        /// What the operating system says.
-        error: io::Error,
+    /// The file cannot be read.
+    Unreadable(PathBuf, io::Error),
+    /// What begins like PEM is none.
+    NotPem(Source, pem::Error),
+    /// There is no certificate in it.
+    NoCertificate(Source),
+    /// There is no private key in it, or only an encrypted one.
+    NoKey(Source),
+    /// There is a certificate in it that is none.
+    BadCertificate(Source, rustls::Error),
+    /// There is a private key in it that is none, or of a kind that is not supported.
+    BadKey(Source, rustls::Error),
+    /// The key is not the one of the chain's first certificate.
+    KeyMismatch {
+        /// Where the certificate is from.
+        chain: Source,
+        /// Where the key is from.
+        key: Source,
     },
-    /// Something is not PEM.
-    Pem {
-        /// Which part: the certificates, the key, the roots.
-        part: &'static str,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// There is no such thing in the PEM.
-    Missing {
-        /// Which part: the certificates, the key, the roots.
-        part: &'static str,
-        /// What it should hold.
-        expected: &'static str,
-    },
-    /// Certificates and key are readable, but of no use: they do not belong together, say.
-    Unusable {
-        /// Which part: the certificates, the key, the roots.
-        part: &'static str,
-        /// What rustls says.
-        error: rustls::Error,
-    },
-    /// The platform has no root certificates, or none that can be read. What it says.
-    NoPlatformRoots(String),
+    /// The platform has no certificates to verify servers with, as in a container without a
+    /// certificate store.
+    NoPlatformRoots(rustls::Error),
+    /// rustls refuses to make the configuration.
+    Config(rustls::Error),
+}
+
+/// Where a certificate or a key is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Bytes of the caller's.
+    Bytes,
+    /// A file.
+    File(PathBuf),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes => write!(f, "the given PEM"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
 }
 
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File { path, error } => write!(f, "cannot read {}: {error}", path.display()),
-            Self::Pem { part, reason } => write!(f, "{part} are not proper PEM: {reason}"),
-            Self::Missing { part, expected } => {
-                write!(f, "there is no {expected} in the PEM of {part}")
+            Self::Unreadable(file, error) => {
+                write!(f, "cannot read {}: {error}", file.display())
             }
-            Self::Unusable { part, error } => write!(f, "{part} cannot be used: {error}"),
-            Self::NoPlatformRoots(reason) => write!(
+            Self::NotPem(source, error) => write!(f, "{source} is not valid PEM: {error}"),
+            Self::NoCertificate(source) => write!(
                 f,
-                "no root certificates of the platform can be had ({reason}); \
-                 install them (Debian: ca-certificates), or give roots of your own"
+                "no certificate in {source}: it needs a section that begins with \
+                 `-----BEGIN CERTIFICATE-----`"
             ),
+            Self::NoKey(source) => write!(
+                f,
+                "no private key in {source}: it needs a section that begins with \
+                 `-----BEGIN PRIVATE KEY-----`, and is not encrypted"
+            ),
+            Self::BadCertificate(source, error) => {
+                write!(f, "a certificate in {source} cannot be used: {error}")
+            }
+            Self::BadKey(source, error) => {
+                write!(f, "the private key in {source} cannot be used: {error}")
+            }
+            Self::KeyMismatch { chain, key } => write!(
+                f,
+                "the private key in {key} is not that of the first certificate in {chain}: the \
+                 chain has to begin with the key's own certificate"
+            ),
+            Self::NoPlatformRoots(error) => write!(
+                f,
+                "the platform has no certificates to verify servers with ({error}): install its \
+                 certificate store (`ca-certificates` on Debian and Alpine), name one in \
+                 SSL_CERT_FILE, or give roots of your own"
+            ),
+            Self::Config(error) => write!(f, "rustls refuses the configuration: {error}"),
         }
     }
 }
 
-impl Error for TlsError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::File { error, .. } => Some(error),
-            Self::Unusable { error, .. } => Some(error),
-            Self::Pem { .. } | Self::Missing { .. } | Self::NoPlatformRoots(_) => None,
-        }
-    }
-}
-
-impl From<TlsError> for io::Error {
-    /// Without roots of the platform there is no TLS ([`io::ErrorKind::Unsupported`]); all else is
-    /// a mistake in what was handed in ([`io::ErrorKind::InvalidInput`]).
-    fn from(error: TlsError) -> Self {
-        let kind = match &error {
-            TlsError::File { error, .. } => error.kind(),
-            TlsError::NoPlatformRoots(_) => io::ErrorKind::Unsupported,
-            _ => io::ErrorKind::InvalidInput,
-        };
-        Self::new(kind, error)
-    }
-}
+impl Error for TlsError {}

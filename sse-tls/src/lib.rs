@@ -1,48 +1,49 @@
-//! TLS settings for servers and clients of event streams.
+//! TLS configurations for Server-Sent Events, made of PEM or of what the platform trusts.
 //!
-//! The driver in `sse-core` speaks TLS with whatever configuration of [rustls] it is handed. This
-//! crate makes the usual ones: a server's from PEM files, a client's with the platform's roots or
-//! with given ones. It also brings what the core may not have, the cryptography with its
-//! randomness (`ring`). The adapters have it under the name `tls`.
+//! `sse-core` speaks TLS on [rustls] without a crypto provider and without roots, since both come
+//! from outside. This crate brings them, for every runtime: [ring], and the certificates that the
+//! platform trusts. The configurations are rustls's own, so that one made by hand does as well.
 //!
 //! ```no_run
-//! // A server's certificate, with those that lead to its root, and its key.
-//! let server = sse_tls::server_config_from_files("cert.pem", "key.pem")?;
+//! use sse_tls::{Certificates, Identity, Roots};
 //!
-//! // A client that trusts one more root than the platform does.
-//! let client = sse_tls::ClientTls::new()
-//!     .with_platform_roots()?
-//!     .with_roots(&std::fs::read("ca.pem")?)?
-//!     .build()?;
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! // A server: its certificate chain, which begins with its own, and its key.
+//! let identity = Identity::from_pem_files("chain.pem", "key.pem")?;
+//! let server = sse_tls::server_config(&identity)?;
+//!
+//! // A client that trusts whom the platform trusts, and one that trusts only its own authority.
+//! let client = sse_tls::platform_client_config()?;
+//! let authority = Certificates::from_pem_file("authority.pem")?;
+//! let client = sse_tls::client_config(&Roots::Only(authority), None)?;
+//! # Ok::<(), sse_tls::TlsError>(())
 //! ```
 //!
-//! Both speak TLS 1.3 and 1.2, and say by ALPN that they speak HTTP/1.1. Whoever needs anything
-//! else, client certificates that a server asks for say, builds a [`ServerConfig`] or a
-//! [`ClientConfig`] with rustls, which is re-exported here.
+//! Every configuration speaks TLS 1.3 and 1.2 and names `http/1.1` as its protocol (ALPN).
+//!
+//! # What the platform trusts
+//!
+//! [rustls-platform-verifier] asks the verifier of macOS, iOS, Windows and Android itself, which
+//! knows revoked and distrusted certificates and fetches roots on demand; copying their roots
+//! knows neither. It may take the time that such a look-up takes. On Linux and other Unix systems
+//! there is no such verifier, and the certificates of the system's store are read: those named by
+//! `SSL_CERT_FILE` and `SSL_CERT_DIR`, or found in the usual places. A container without a store
+//! is an [error that says so](TlsError::NoPlatformRoots). On Android the application has to
+//! initialise that crate first.
+//!
+//! [ring]: https://docs.rs/ring
+//! [rustls-platform-verifier]: https://docs.rs/rustls-platform-verifier
 
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod client;
+mod config;
 mod error;
 mod pem;
-mod server;
 
-use std::sync::Arc;
-
-use rustls::crypto::CryptoProvider;
-pub use rustls::{self, ClientConfig, ServerConfig};
-
-pub use client::{ClientTls, platform_client_config};
-pub use error::TlsError;
-pub use server::{server_config, server_config_from_files};
-
-/// The protocol of every connection, as ALPN has it.
-const HTTP_1_1: &[u8] = b"http/1.1";
-
-/// The cryptography: `ring`. It does not depend on what the process has chosen as a default.
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
-}
+pub use config::{
+    Roots, client_config, mutual_server_config, platform_client_config, server_config,
+};
+pub use error::{Source, TlsError};
+pub use pem::{Certificates, Identity};
+pub use rustls;

@@ -50,10 +50,11 @@ pub struct Tls<T> {
     connection: Connection,
     /// What went wrong, once something has.
     failure: Option<rustls::Error>,
-    /// The handshake is over, and both sides have been told.
-    handshake_over: bool,
     /// The transport's input has ended.
     input_ended: bool,
+    /// There may be ciphertext that no writer asked for, so that a reader has to send it: the
+    /// handshake's, or an alert.
+    unasked: bool,
     /// The transport may hold something back.
     unflushed: bool,
     /// `close_notify` is said.
@@ -96,8 +97,8 @@ impl<T: Transport> Tls<T> {
             transport,
             connection,
             failure: None,
-            handshake_over: false,
             input_ended: false,
+            unasked: true,
             unflushed: false,
             output_ended: false,
             waker: Waker::from(waiting.clone()),
@@ -115,26 +116,13 @@ impl<T: Transport> Tls<T> {
     /// the peer closed the connection half-way.
     pub fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.waiting.writer(cx);
-        ready!(self.make_handshake())?;
+        ready!(self.handshake())?;
         ready!(self.fail())?;
         self.send()
     }
 
-    /// Goes on with the handshake for the sides that wait for it.
-    fn make_handshake(&mut self) -> Poll<io::Result<()>> {
-        if self.handshake_over && !self.connection.is_handshaking() {
-            return Poll::Ready(Ok(()));
-        }
-        let result = ready!(self.handshake());
-        // The other side cannot know what became of what it waits for.
-        if !mem::replace(&mut self.handshake_over, true) {
-            self.waiting.wake_by_ref();
-        }
-        Poll::Ready(result)
-    }
-
+    /// Goes on with the handshake, if it is not over, for all who wait for it.
     fn handshake(&mut self) -> Poll<io::Result<()>> {
-        let waker = self.waker.clone();
         while self.connection.is_handshaking() {
             ready!(self.fail())?;
             // What cannot be sent yet keeps nobody from reading: both ends could wait for the
@@ -148,6 +136,7 @@ impl<T: Transport> Tls<T> {
                     "the peer closed the connection during the TLS handshake",
                 )));
             }
+            let waker = self.waker.clone();
             ready!(self.receive(&mut Context::from_waker(&waker)))?;
         }
         Poll::Ready(Ok(()))
@@ -173,6 +162,7 @@ impl<T: Transport> Tls<T> {
             )?;
             self.unflushed = false;
         }
+        self.unasked = self.connection.is_handshaking();
         Poll::Ready(Ok(()))
     }
 
@@ -199,6 +189,7 @@ impl<T: Transport> Tls<T> {
         self.input_ended = ready!(nonblocking(result))? == 0;
         if let Err(error) = self.connection.process_new_packets() {
             self.failure = Some(error);
+            self.unasked = true;
         }
         Poll::Ready(Ok(()))
     }
@@ -207,18 +198,20 @@ impl<T: Transport> Tls<T> {
 impl<T: Transport> Transport for Tls<T> {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         for _ in 0..ROUNDS {
-            if self.depends_on_writing() {
+            if self.unasked {
                 self.waiting.reader(cx);
             }
-            ready!(self.make_handshake())?;
+            ready!(self.handshake())?;
             let result = self.connection.reader().read(buffer);
             if let Poll::Ready(result) = nonblocking(result) {
                 return Poll::Ready(result);
             }
             ready!(self.fail())?;
-            // What the handshake has left, such as tickets. Where it cannot be sent there may
-            // still be something to read, and whoever writes hears of it.
-            let _ = self.send();
+            if self.unasked {
+                // Where it cannot be sent there may still be something to read, and whoever
+                // writes hears of it.
+                let _ = self.send();
+            }
             ready!(self.receive(cx))?;
         }
         cx.waker().wake_by_ref();
@@ -231,7 +224,7 @@ impl<T: Transport> Transport for Tls<T> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.waiting.writer(cx);
-        ready!(self.make_handshake())?;
+        ready!(self.handshake())?;
         ready!(self.fail())?;
         if self.output_ended {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
@@ -260,16 +253,6 @@ impl<T: Transport> Transport for Tls<T> {
         ready!(self.send())?;
         self.transport
             .poll_shutdown(&mut Context::from_waker(&self.waker))
-    }
-}
-
-impl<T> Tls<T> {
-    /// Whether a reader waits for more than what the transport has to read.
-    fn depends_on_writing(&self) -> bool {
-        self.connection.is_handshaking()
-            || self.failure.is_some()
-            || self.connection.wants_write()
-            || self.unflushed
     }
 }
 

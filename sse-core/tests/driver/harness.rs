@@ -30,8 +30,13 @@ impl World {
     }
 
     pub fn with_config(config: ServerConfig, router: Router) -> Self {
+        Self::start(router, |server| server.with_config(config))
+    }
+
+    /// Any server, made of one with the defaults.
+    pub fn start(router: Router, change: impl FnOnce(Server<Sim>) -> Server<Sim>) -> Self {
         let sim = Sim::new();
-        let server = Server::new(sim.clone(), sim.listen()).with_config(config);
+        let server = change(Server::new(sim.clone(), sim.listen()));
         let handle = server.handle();
         let serving = sim.start(server.serve(router));
         sim.settle();
@@ -227,7 +232,11 @@ pub struct Received {
 impl Received {
     /// Reads what `client` has received, which ends with a chunk where the body goes in chunks.
     pub fn by(client: &Client) -> Self {
-        let text = client.received();
+        Self::parse(client.received())
+    }
+
+    /// The same, of what some other client has received.
+    pub fn parse(text: &str) -> Self {
         let (head, mut rest) = text.split_once("\r\n\r\n").expect("a whole head");
         let status = head.split(' ').nth(1).expect("a status line");
         let mut received = Self {

@@ -12,4 +12,6 @@ mod shutdown;
 #[path = "../sim/mod.rs"]
 mod sim;
 mod subscribing;
+#[cfg(feature = "tls")]
+mod tls;
 mod waking;

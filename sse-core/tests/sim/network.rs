@@ -230,6 +230,12 @@ impl Client {
         self.read(there)
     }
 
+    /// What was read since the last call.
+    #[cfg(feature = "tls")]
+    pub fn take_received(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.received)
+    }
+
     /// What was read so far.
     pub fn received(&self) -> &str {
         std::str::from_utf8(&self.received).expect("the server sends UTF-8")
@@ -355,6 +361,18 @@ impl Sim {
             incoming: client.incoming,
             outgoing: client.outgoing,
         })
+    }
+
+    /// Both ends of a connection that nobody has to accept.
+    #[cfg(feature = "tls")]
+    pub fn pair(&self, capacity: usize) -> (SimTransport, SimTransport) {
+        let (one, other) = (Pipe::new(capacity), Pipe::new(capacity));
+        let end = |incoming: &Arc<Mutex<Pipe>>, outgoing: &Arc<Mutex<Pipe>>| SimTransport {
+            sim: self.clone(),
+            incoming: incoming.clone(),
+            outgoing: outgoing.clone(),
+        };
+        (end(&one, &other), end(&other, &one))
     }
 
     /// Has accepting fail once.

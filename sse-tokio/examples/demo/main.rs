@@ -44,7 +44,8 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         .with_config(flags.config);
     let mut scheme = "http";
     if let Some((cert, key)) = flags.tls {
-        server = server.with_tls(tls::server_config_from_files(cert, key)?);
+        let identity = tls::Identity::from_pem_files(cert, key)?;
+        server = server.with_tls(tls::server_config(&identity)?);
         scheme = "https";
     }
     let address = server.local_addr()?;

@@ -38,8 +38,8 @@ pub(crate) struct Flags {
     pub(crate) max_messages: Option<u64>,
     pub(crate) comments: bool,
     pub(crate) states: bool,
-    /// In PEM: whom to trust, instead of whom the platform trusts.
-    pub(crate) roots: Option<Vec<u8>>,
+    /// The PEM file of those to trust, instead of whom the platform trusts.
+    pub(crate) roots: Option<String>,
 }
 
 impl Flags {
@@ -72,7 +72,9 @@ impl Flags {
                 Arg::Short('d') | Arg::Long("data") => {
                     let data = value(&mut parser)?;
                     config.body = match data.strip_prefix('@') {
-                        Some(file) => read(file)?.into(),
+                        Some(file) => fs::read(file)
+                            .map_err(|error| format!("cannot read {file}: {error}"))?
+                            .into(),
                         None => data.into(),
                     };
                     method.get_or_insert(Method::POST);
@@ -99,7 +101,7 @@ impl Flags {
                     config.idle_timeout = Some(seconds(&value(&mut parser)?)?);
                 }
                 Arg::Long("no-reconnect") => config.reconnection = None,
-                Arg::Long("ca") => flags.roots = Some(read(&value(&mut parser)?)?),
+                Arg::Long("ca") => flags.roots = Some(value(&mut parser)?),
                 Arg::Value(given) if url.is_none() => {
                     url = Some(given.string().map_err(|error| error.to_string())?);
                 }
@@ -115,10 +117,6 @@ impl Flags {
 fn value(parser: &mut Parser) -> Result<String, String> {
     let value = parser.value().map_err(|error| error.to_string())?;
     value.string().map_err(|error| error.to_string())
-}
-
-fn read(file: &str) -> Result<Vec<u8>, String> {
-    fs::read(file).map_err(|error| format!("cannot read {file}: {error}"))
 }
 
 fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {

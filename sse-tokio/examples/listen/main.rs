@@ -13,7 +13,7 @@ use serde::Serialize;
 use sse_tokio::{
     EventSource,
     client::{ClientEvent, End, Failure},
-    tls::ClientTls,
+    tls::{Certificates, Roots, client_config},
 };
 
 use flags::Flags;
@@ -41,8 +41,9 @@ async fn main() -> ExitCode {
 
 async fn listen(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     let mut source = EventSource::with_config(&flags.url, flags.config.clone())?;
-    if let Some(roots) = &flags.roots {
-        source = source.with_tls(ClientTls::new().with_roots(roots)?.build()?);
+    if let Some(file) = &flags.roots {
+        let roots = Roots::Only(Certificates::from_pem_file(file)?);
+        source = source.with_tls(client_config(&roots, None)?);
     }
     let handle = source.handle();
     tokio::spawn(async move {
