@@ -9,8 +9,11 @@ use std::{
 
 use futures_util::{Stream, StreamExt, stream};
 use serde::Serialize;
-use sse_tokio::{Event, EventError, ServerHandle};
-use tokio::time;
+
+use crate::on::{
+    adapter::{Event, EventError, ServerHandle},
+    sleep,
+};
 
 /// Four numbers a second; everything else goes by multiples of this.
 const TICK: Duration = Duration::from_millis(250);
@@ -65,14 +68,15 @@ impl Live {
         let hello = Event::without_data().with_reconnection_time(Duration::from_secs(1));
         let last: u64 = last_event_id.and_then(|id| id.parse().ok()).unwrap_or(0);
 
-        let mut interval = time::interval(TICK);
-        interval.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
         let live = self.clone();
-        let ticks = stream::unfold((interval, 0_u64), |(mut interval, tick)| async move {
-            interval.tick().await;
-            Some((tick, (interval, tick + 1)))
-        })
-        .flat_map(move |tick| stream::iter(live.at_tick(tick, last.saturating_add(tick + 1))));
+        let ticks = stream::iter(0_u64..)
+            .then(|tick| async move {
+                if tick > 0 {
+                    sleep(TICK).await;
+                }
+                tick
+            })
+            .flat_map(move |tick| stream::iter(live.at_tick(tick, last.saturating_add(tick + 1))));
         stream::iter([Ok(hello)])
             .chain(stream::iter(resumed))
             .chain(ticks)

@@ -3,7 +3,8 @@
 use std::{str::FromStr, time::Duration};
 
 use lexopt::{Arg, Parser, ValueExt};
-use sse_tokio::ServerConfig;
+
+use crate::on::adapter::ServerConfig;
 
 const HELP: &str = "\
 A page that shows a live event stream, and the server behind it.

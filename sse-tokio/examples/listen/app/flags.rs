@@ -3,7 +3,8 @@
 use std::{fs, str::FromStr, time::Duration};
 
 use lexopt::{Arg, Parser, ValueExt};
-use sse_tokio::{
+
+use crate::on::adapter::{
     EventId, EventSourceConfig,
     http::{HeaderName, HeaderValue, Method},
 };

@@ -1,0 +1,20 @@
+//! A page that shows a live event stream, its losses and its clean-ups, and the server behind it.
+//!
+//! `cargo run --release -p sse-async-std --example async-std-demo -- --help`
+
+#[path = "../../../sse-tokio/examples/demo/app/mod.rs"]
+mod app;
+
+use std::process::ExitCode;
+
+/// What is async-std's own.
+mod on {
+    pub(crate) use sse_async_std as adapter;
+
+    /// Until then.
+    pub(crate) use async_std::task::sleep;
+}
+
+fn main() -> ExitCode {
+    async_std::task::block_on(app::main())
+}

@@ -1,0 +1,22 @@
+//! A page that shows a live event stream, its losses and its clean-ups, and the server behind it.
+//!
+//! `cargo run --release -p sse-smol --example smol-demo -- --help`
+
+#[path = "../../../sse-tokio/examples/demo/app/mod.rs"]
+mod app;
+
+use std::process::ExitCode;
+
+/// What is smol's own.
+mod on {
+    pub(crate) use sse_smol as adapter;
+
+    /// Until then.
+    pub(crate) async fn sleep(time: std::time::Duration) {
+        smol::Timer::after(time).await;
+    }
+}
+
+fn main() -> ExitCode {
+    smol::block_on(app::main())
+}

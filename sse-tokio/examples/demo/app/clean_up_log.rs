@@ -1,0 +1,118 @@
+//! What clean-up callbacks were told, for whoever wants to watch.
+
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Poll, Waker},
+    time::Instant,
+};
+
+use futures_util::{Stream, StreamExt, stream};
+use serde::Serialize;
+
+use crate::on::adapter::{CloseReason, Event, EventError, Request};
+
+/// How many entries a newcomer gets to see.
+const KEPT: usize = 50;
+
+/// The latest clean-ups, and those to come.
+#[derive(Debug, Default)]
+pub(crate) struct CleanUpLog {
+    connections: AtomicU64,
+    shared: Mutex<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    latest: VecDeque<Entry>,
+    /// Those who have seen them all.
+    waiting: Vec<Waker>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Entry {
+    #[serde(skip)]
+    id: u64,
+    connection: u64,
+    path: String,
+    peer: String,
+    reason: String,
+    after_seconds: f64,
+}
+
+impl CleanUpLog {
+    /// Has this connection's end logged.
+    pub(crate) fn watch(self: &Arc<Self>, request: &Request) {
+        let connection = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        let path = request.path().to_owned();
+        let peer = request
+            .peer_addr()
+            .map_or_else(|| "unknown".into(), |peer| peer.to_string());
+        let (log, start) = (self.clone(), Instant::now());
+        request.clean_up().add(move |reason: &CloseReason| {
+            log.write(Entry {
+                id: 0,
+                connection,
+                path,
+                peer,
+                reason: reason.to_string(),
+                after_seconds: (start.elapsed().as_secs_f64() * 10.0).round() / 10.0,
+            });
+        });
+    }
+
+    fn write(&self, mut entry: Entry) {
+        println!(
+            "connection {} ({} from {}) ended after {} s: {}",
+            entry.connection, entry.path, entry.peer, entry.after_seconds, entry.reason
+        );
+        let mut shared = self.shared();
+        entry.id = shared.latest.back().map_or(1, |last| last.id + 1);
+        if shared.latest.len() == KEPT {
+            shared.latest.pop_front();
+        }
+        shared.latest.push_back(entry);
+        let waiting = mem::take(&mut shared.waiting);
+        drop(shared);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// What was logged after the entry with this id, and what is yet to be. Too slow a reader
+    /// misses some; the page shows the latest anyway.
+    pub(crate) fn entries(
+        self: &Arc<Self>,
+        last_event_id: Option<&str>,
+    ) -> impl Stream<Item = Result<Event, EventError>> + use<> {
+        // An id from before a restart is higher than any of this run, or means another entry;
+        // the page takes what it has seen out.
+        let seen = last_event_id.and_then(|id| id.parse().ok()).unwrap_or(0);
+        let newest = self.shared().latest.back().map_or(0, |entry| entry.id);
+        let mut seen: u64 = if seen > newest { 0 } else { seen };
+
+        let log = self.clone();
+        stream::poll_fn(move |cx| {
+            let mut shared = log.shared();
+            if let Some(entry) = shared.latest.iter().find(|entry| entry.id > seen) {
+                seen = entry.id;
+                return Poll::Ready(Some(entry.clone()));
+            }
+            if !shared
+                .waiting
+                .iter()
+                .any(|waker| waker.will_wake(cx.waker()))
+            {
+                shared.waiting.push(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+        .map(|entry| Ok(Event::json(&entry)?.with_id(entry.id)?))
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

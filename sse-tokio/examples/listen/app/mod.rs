@@ -1,0 +1,166 @@
+//! Prints an event stream, one line of JSON for each event: the `curl` for event streams.
+//!
+//! The same for every runtime: what differs is in the module `on` of whoever includes this.
+
+mod flags;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use serde::Serialize;
+
+use crate::on::adapter::{
+    EventSource,
+    client::{ClientEvent, End, Failure},
+    tls::{Certificates, Roots, client_config},
+};
+use flags::Flags;
+
+pub(crate) async fn main() -> ExitCode {
+    let flags = match Flags::parse() {
+        Ok(Some(flags)) => flags,
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("listen: {error}\nTry --help.");
+            return ExitCode::FAILURE;
+        }
+    };
+    match listen(flags).await {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever read the events has had enough of them.
+        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("listen: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn listen(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
+    let mut source = EventSource::with_config(&flags.url, flags.config.clone())?;
+    if let Some(file) = &flags.roots {
+        let roots = Roots::Only(Certificates::from_pem_file(file)?);
+        source = source.with_tls(client_config(&roots, None)?);
+    }
+    let handle = source.handle();
+    ctrlc::set_handler(move || handle.close())?;
+
+    let mut left = flags.max_messages;
+    while left != Some(0)
+        && let Some(update) = source.next_update().await
+    {
+        if let ClientEvent::Event(_) = update {
+            left = left.map(|left| left - 1);
+        }
+        if let Some(line) = Line::of(&update).filter(|line| line.is_wanted(&flags)) {
+            // A line at a time, so that whoever reads it need not wait.
+            let mut out = io::stdout().lock();
+            writeln!(out, "{}", serde_json::to_string(&line)?)?;
+            out.flush()?;
+        }
+        match update {
+            ClientEvent::Lost { loss, wait } => {
+                eprintln!(
+                    "listen: {loss}; trying again in {:.1} s",
+                    wait.as_secs_f64()
+                );
+            }
+            ClientEvent::Discarded(error) => eprintln!("listen: {error}"),
+            ClientEvent::Closed(Err(failure)) => return Err(failure.into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What is printed, in this order of fields.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Line<'a> {
+    #[serde(rename_all = "camelCase")]
+    Event {
+        r#type: &'a str,
+        data: &'a str,
+        last_event_id: &'a str,
+    },
+    Comment {
+        comment: &'a str,
+    },
+    State(State<'a>),
+}
+
+/// What becomes of the connection.
+#[derive(Serialize)]
+#[serde(tag = "state", rename_all = "camelCase")]
+enum State<'a> {
+    Connecting {
+        host: &'a str,
+        port: u16,
+    },
+    Open {
+        status: u16,
+    },
+    ReconnectionTime {
+        milliseconds: u128,
+    },
+    #[serde(rename_all = "camelCase")]
+    Lost {
+        why: String,
+        wait_milliseconds: u128,
+    },
+    Closed {
+        why: String,
+    },
+}
+
+impl<'a> Line<'a> {
+    fn of(update: &'a ClientEvent) -> Option<Self> {
+        Some(match update {
+            ClientEvent::Event(event) => Self::Event {
+                r#type: event.event_type(),
+                data: event.data(),
+                last_event_id: event.last_event_id(),
+            },
+            ClientEvent::Comment(comment) => Self::Comment { comment },
+            ClientEvent::Connect(endpoint) => Self::State(State::Connecting {
+                host: &endpoint.host,
+                port: endpoint.port,
+            }),
+            ClientEvent::Open(response) => Self::State(State::Open {
+                status: response.status().as_u16(),
+            }),
+            ClientEvent::ReconnectionTime(time) => Self::State(State::ReconnectionTime {
+                milliseconds: time.as_millis(),
+            }),
+            ClientEvent::Lost { loss, wait } => Self::State(State::Lost {
+                why: loss.to_string(),
+                wait_milliseconds: wait.as_millis(),
+            }),
+            ClientEvent::Closed(result) => Self::State(State::Closed { why: why(result) }),
+            _ => return None,
+        })
+    }
+
+    fn is_wanted(&self, flags: &Flags) -> bool {
+        match self {
+            Self::Event { .. } => true,
+            Self::Comment { .. } => flags.comments,
+            Self::State(_) => flags.states,
+        }
+    }
+}
+
+fn why(result: &Result<End, Failure>) -> String {
+    match result {
+        Ok(end) => end.to_string(),
+        Err(failure) => failure.to_string(),
+    }
+}
+
+fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
