@@ -1,6 +1,7 @@
 //! The demo in a real browser: Chromium, headless, through WebDriver.
 //!
-//! `.ci/test` runs this; it needs `chromium` and `chromedriver` on the path and the demo built.
+//! `.ci/test` runs this; it needs `chromium` and `chromedriver` on the path and the demo built. The
+//! environment variable `DEMO` names another one than tokio's: `smol-demo`, say.
 
 use std::{
     env,
@@ -71,11 +72,11 @@ fn free_address() -> SocketAddr {
 }
 
 async fn start_demo(address: SocketAddr) -> Process {
-    // This test is in `target/…/deps`, the demo in `target/…/examples`.
+    // This test is in `target/…/deps`, the demos in `target/…/examples`.
     let mut path: PathBuf = env::current_exe().unwrap();
     path.pop();
     path.pop();
-    path.extend(["examples", "demo"]);
+    path.extend(["examples", &env::var("DEMO").unwrap_or("demo".into())]);
     assert!(
         path.exists(),
         "build the demo first: cargo build -p sse-tokio --example demo"

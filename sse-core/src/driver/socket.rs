@@ -47,3 +47,18 @@ impl<T: Transport> Transport for Socket<T> {
         delegate!(self, inner => inner.poll_shutdown(cx))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_socket_is_no_larger_than_its_transport() {
+        /// As the transports of runtimes are: it owns something.
+        type Transport = Box<u8>;
+        assert_eq!(
+            size_of::<Socket<(Transport, u32)>>(),
+            size_of::<(Transport, u32)>()
+        );
+    }
+}
