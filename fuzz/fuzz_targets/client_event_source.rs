@@ -1,0 +1,164 @@
+//! An event source under any calls in any order: nothing panics, its end is told once and last,
+//! connections come one after the other, no wait is shorter than the floor, and ids only come from
+//! events that came whole.
+#![no_main]
+
+use std::{
+    io::{self, ErrorKind},
+    time::{Duration, Instant},
+};
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use sse_core::client::{ClientEvent, EventSource, EventSourceConfig, Phase};
+
+#[derive(Arbitrary, Debug)]
+struct Input {
+    once: bool,
+    max_attempts: Option<u8>,
+    seed: u64,
+    calls: Vec<Call>,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Call {
+    Connected,
+    Answer(Answer),
+    Input(Vec<u8>),
+    Events(String),
+    Eof,
+    TransportError,
+    Wait(u16),
+    WaitForDeadline,
+    Transmit(u16),
+    Poll,
+    PollAll,
+    Close,
+}
+
+/// Heads that are found too seldom by chance.
+#[derive(Arbitrary, Debug)]
+enum Answer {
+    Open,
+    OpenChunked,
+    NoContent,
+    Elsewhere,
+    Refused,
+    Interim,
+}
+
+impl Answer {
+    fn bytes(&self) -> &'static [u8] {
+        match self {
+            Self::Open => b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n",
+            Self::OpenChunked => {
+                b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\
+                  Transfer-Encoding: chunked\r\n\r\n"
+            }
+            Self::NoContent => b"HTTP/1.1 204 No Content\r\n\r\n",
+            Self::Elsewhere => b"HTTP/1.1 302 Found\r\nLocation: /there\r\n\r\n",
+            Self::Refused => b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nno",
+            Self::Interim => b"HTTP/1.1 103 Early Hints\r\n\r\n",
+        }
+    }
+}
+
+/// What a caller may rely on.
+struct Laws {
+    connected: bool,
+    closed: bool,
+    floor: Option<Duration>,
+}
+
+impl Laws {
+    fn check(&mut self, event: &ClientEvent) {
+        assert!(!self.closed, "told after the end: {event:?}");
+        match event {
+            ClientEvent::Connect(_) => {
+                assert!(!self.connected, "a second connection");
+                self.connected = true;
+            }
+            ClientEvent::Disconnect => {
+                assert!(self.connected, "nothing to disconnect");
+                self.connected = false;
+            }
+            ClientEvent::Lost { wait, .. } => {
+                assert!(!self.connected, "lost, but not disconnected");
+                let floor = self.floor.expect("nothing is lost that is made once");
+                assert!(*wait >= floor, "{wait:?}");
+            }
+            ClientEvent::Closed(_) => {
+                assert!(!self.connected, "over, but not disconnected");
+                self.closed = true;
+            }
+            _ => assert!(self.connected, "received without a connection"),
+        }
+    }
+}
+
+fuzz_target!(|input: Input| {
+    let mut config = EventSourceConfig::default();
+    match &mut config.reconnection {
+        Some(reconnection) if !input.once => {
+            reconnection.max_attempts = input.max_attempts.map(u32::from);
+        }
+        reconnection => *reconnection = None,
+    }
+    config.idle_timeout = Some(Duration::from_secs(20));
+    let mut laws = Laws {
+        connected: false,
+        closed: false,
+        floor: config.reconnection.as_ref().map(|settings| settings.floor),
+    };
+    let mut now = Instant::now();
+    let mut source = EventSource::new(now, "http://a/", config, input.seed).expect("a good URL");
+
+    for call in input.calls {
+        match call {
+            Call::Connected => source.handle_connected(now),
+            Call::Answer(answer) => source.handle_input(now, answer.bytes()),
+            Call::Input(bytes) => source.handle_input(now, &bytes),
+            Call::Events(text) => source.handle_input(now, text.as_bytes()),
+            Call::Eof => source.handle_eof(now),
+            Call::TransportError => {
+                let error = io::Error::from(ErrorKind::ConnectionReset);
+                source.handle_transport_error(now, &error);
+            }
+            Call::Wait(millis) => {
+                now += Duration::from_millis(millis.into());
+                source.handle_timeout(now);
+            }
+            Call::WaitForDeadline => {
+                if let Some(deadline) = source.poll_timeout() {
+                    now = now.max(deadline);
+                    source.handle_timeout(now);
+                    let next = source.poll_timeout();
+                    assert!(next.is_none_or(|next| next > now), "a deadline that stays");
+                }
+            }
+            Call::Transmit(n) => {
+                let there = source.poll_transmit().len();
+                source.transmitted(now, usize::from(n).min(there));
+            }
+            Call::Poll => {
+                if let Some(event) = source.poll_event(now) {
+                    laws.check(&event);
+                }
+            }
+            Call::PollAll => {
+                while let Some(event) = source.poll_event(now) {
+                    laws.check(&event);
+                }
+            }
+            Call::Close => {
+                source.close();
+                assert_eq!(source.phase(), Phase::Closed);
+            }
+        }
+    }
+    source.close();
+    while let Some(event) = source.poll_event(now) {
+        laws.check(&event);
+    }
+    assert!(laws.closed, "the end is always told");
+});

@@ -1,0 +1,165 @@
+//! A server connection under any calls in any order: nothing panics, its end is told once and last,
+//! nothing is written after it, what is queued is bounded, and clean-up runs once.
+#![no_main]
+
+use std::{
+    io::ErrorKind,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use sse_core::{
+    Comment, Event,
+    http::{Response, StatusCode},
+    lifecycle::CloseReason,
+    server::{Body, Connection, ConnectionConfig, ConnectionEvent, Phase, SendError},
+};
+
+#[derive(Arbitrary, Debug)]
+enum Call {
+    Request(Head),
+    Input(Vec<u8>),
+    Eof,
+    TransportError(bool),
+    Wait(u16),
+    WaitForDeadline,
+    Respond { stream: bool, status: u16 },
+    Send(String),
+    Comment(String),
+    Finish,
+    Abort,
+    Close,
+    Transmit(u16),
+    Poll,
+    OutputEnded,
+}
+
+/// Heads that are found too seldom by chance.
+#[derive(Arbitrary, Debug)]
+enum Head {
+    Http11,
+    Http10,
+    WithBody,
+    ForHead,
+}
+
+impl Head {
+    fn bytes(&self) -> &'static [u8] {
+        match self {
+            Self::Http11 => b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            Self::Http10 => b"GET / HTTP/1.0\r\n\r\n",
+            Self::WithBody => b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel",
+            Self::ForHead => b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
+        }
+    }
+}
+
+fuzz_target!(|calls: Vec<Call>| {
+    let mut config = ConnectionConfig::default();
+    config.high_water_mark = 256;
+    let most = config.high_water_mark;
+    let mut now = Instant::now();
+    let mut connection = Connection::new(now, SystemTime::UNIX_EPOCH, Arc::new(config));
+    let cleaned = Arc::new(AtomicUsize::new(0));
+    let counter = cleaned.clone();
+    connection.clean_up().add(move |_| {
+        counter.fetch_add(1, Ordering::Relaxed);
+    });
+    let (mut closed, mut requests, mut largest) = (0, 0, 0);
+
+    for call in calls {
+        let before = connection.phase();
+        match call {
+            Call::Request(head) => connection.handle_input(now, head.bytes()),
+            Call::Input(bytes) => connection.handle_input(now, &bytes),
+            Call::Eof => connection.handle_eof(now),
+            Call::TransportError(stalled) => {
+                let kind = match stalled {
+                    true => ErrorKind::TimedOut,
+                    false => ErrorKind::ConnectionReset,
+                };
+                connection.handle_transport_error(now, kind);
+            }
+            Call::Wait(millis) => {
+                now += Duration::from_millis(millis.into());
+                connection.handle_timeout(now);
+            }
+            Call::WaitForDeadline => {
+                if let Some(deadline) = connection.poll_timeout() {
+                    now = now.max(deadline);
+                    connection.handle_timeout(now);
+                    let next = connection.poll_timeout();
+                    assert!(next.is_none_or(|next| next > now), "a deadline that stays");
+                }
+            }
+            Call::Respond { stream, status } => {
+                let body = match stream {
+                    true => Body::EventStream,
+                    false => Body::Whole("whole".into()),
+                };
+                let mut response = Response::new(body);
+                *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+                if connection.respond(now, response).is_err() {
+                    assert_eq!(connection.phase(), before, "an error changes nothing");
+                }
+            }
+            Call::Send(text) => {
+                largest = largest.max(text.len() * 7 + 16);
+                let had_room = connection.has_room();
+                match connection.send(now, &Event::new(text)) {
+                    Ok(()) => assert!(had_room),
+                    Err(SendError::Full) => assert!(!had_room && before == Phase::Streaming),
+                    Err(_) => assert_ne!(before, Phase::Streaming),
+                }
+            }
+            Call::Comment(text) => {
+                largest = largest.max(text.len() * 3 + 16);
+                let _ = connection.comment(now, &Comment::new(text));
+            }
+            Call::Finish => {
+                let result = connection.finish(now);
+                assert_eq!(result.is_ok(), before == Phase::Streaming);
+            }
+            Call::Abort => {
+                let _ = connection.abort(now, CloseReason::HandlerPanicked);
+            }
+            Call::Close => {
+                let _ = connection.close(now, CloseReason::Shutdown);
+                assert_eq!(connection.phase(), Phase::Closed);
+            }
+            Call::Transmit(n) => {
+                let there = connection.poll_transmit().len();
+                assert!(there == 0 || connection.phase() != Phase::Closed);
+                connection.transmitted(now, usize::from(n).min(there));
+            }
+            Call::Poll => match connection.poll_event() {
+                Some(ConnectionEvent::Request(_)) => requests += 1,
+                Some(ConnectionEvent::Closed(_)) => closed += 1,
+                Some(_) | None => {}
+            },
+            Call::OutputEnded => connection.output_ended(now),
+        }
+        assert!(requests <= 1 && closed <= 1);
+        if closed == 1 {
+            assert!(connection.poll_event().is_none(), "told after the end");
+            assert!(
+                connection.poll_timeout().is_none(),
+                "a deadline after the end"
+            );
+        }
+        // The response's head, and one event above the mark.
+        assert!(connection.queued() <= most + largest + 1024);
+        assert_eq!(
+            cleaned.load(Ordering::Relaxed),
+            0,
+            "the connection is still there"
+        );
+    }
+    drop(connection);
+    assert_eq!(cleaned.load(Ordering::Relaxed), 1);
+});
