@@ -111,7 +111,7 @@ fuzz_target!(|input: Input| {
         floor: config.reconnection.as_ref().map(|settings| settings.floor),
     };
     let mut now = Instant::now();
-    let mut source = EventSource::new(now, "http://a/", config, input.seed).expect("a good URL");
+    let mut source = EventSource::new("http://a/", config, input.seed).expect("a good URL");
 
     for call in input.calls {
         match call {

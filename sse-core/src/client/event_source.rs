@@ -135,15 +135,14 @@ struct News {
 }
 
 impl EventSource {
-    /// A subscription to `url`, which begins `now`. `seed` is a number that is hard to foresee: the
-    /// waiting times are drawn from it.
+    /// A subscription to `url`. `seed` is a number that is hard to foresee: the waiting times are
+    /// drawn from it.
     ///
     /// # Errors
     ///
     /// [`InvalidRequest`] where `url` is not an http or https URL, or names a user, and where the
     /// method is `CONNECT`.
     pub fn new(
-        _now: Instant,
         url: &str,
         config: impl Into<Arc<EventSourceConfig>>,
         seed: u64,

@@ -15,7 +15,7 @@
 //! use sse_core::client::{ClientEvent, EventSourceConfig, EventSource};
 //!
 //! let now = Instant::now();
-//! let mut source = EventSource::new(now, "http://example.org/events", EventSourceConfig::default(), 7)?;
+//! let mut source = EventSource::new("http://example.org/events", EventSourceConfig::default(), 7)?;
 //!
 //! // It asks for a connection. Say when there is one.
 //! let Some(ClientEvent::Connect(endpoint)) = source.poll_event(now) else { panic!() };

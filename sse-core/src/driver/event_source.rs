@@ -144,12 +144,12 @@ impl<R: Runtime> EventSource<R> {
         url: impl AsRef<str>,
         config: impl Into<Arc<EventSourceConfig>>,
     ) -> Result<Self, InvalidRequest> {
-        let (now, seed) = (runtime.now(), runtime.seed());
+        let seed = runtime.seed();
         let handle = EventSourceHandle {
             closing: Shutdown::new(),
         };
         Ok(Self {
-            machine: client::EventSource::new(now, url.as_ref(), config, seed)?,
+            machine: client::EventSource::new(url.as_ref(), config, seed)?,
             link: Link::Down,
             alarm: Alarm::new(),
             dialer: Dialer::new(runtime.clone()),
@@ -194,7 +194,8 @@ impl<R: Runtime> EventSource<R> {
         self.machine.url()
     }
 
-    /// The next event; `None` once the subscription is over.
+    /// The next event; `None` once the subscription is over. A future that is dropped before it is
+    /// ready loses nothing.
     ///
     /// # Errors
     ///
@@ -204,7 +205,8 @@ impl<R: Runtime> EventSource<R> {
         poll_fn(|cx| self.poll_event(cx)).await
     }
 
-    /// The next thing that happens, whatever it is; `None` after [`ClientEvent::Closed`].
+    /// The next thing that happens, whatever it is; `None` after [`ClientEvent::Closed`]. A future
+    /// that is dropped before it is ready loses nothing.
     ///
     /// The connection is made and closed here: [`ClientEvent::Connect`] and
     /// [`ClientEvent::Disconnect`] say that it is done, and ask for nothing.

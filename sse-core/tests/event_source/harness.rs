@@ -51,7 +51,7 @@ impl Client {
 
     pub(crate) fn seeded(url: &str, config: EventSourceConfig, seed: u64) -> Self {
         let now = Instant::now();
-        let source = EventSource::new(now, url, config, seed).expect("a request that can be made");
+        let source = EventSource::new(url, config, seed).expect("a request that can be made");
         Self {
             source,
             now,

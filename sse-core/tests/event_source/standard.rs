@@ -1,7 +1,5 @@
 //! The request, and which answers open the stream: WHATWG HTML 9.2.2 and 9.2.3.
 
-use std::time::Instant;
-
 use sse_core::{
     EventId,
     client::{EventSource, EventSourceConfig, InvalidRequest, Phase},
@@ -82,9 +80,7 @@ fn the_url_says_where_to_connect_what_host_says_and_what_the_target_is() {
 
 #[test]
 fn a_url_that_cannot_be_gone_to_is_refused() {
-    let new = |url: &str| {
-        EventSource::new(Instant::now(), url, EventSourceConfig::default(), 1).map(drop)
-    };
+    let new = |url: &str| EventSource::new(url, EventSourceConfig::default(), 1).map(drop);
     assert!(matches!(new("/events"), Err(InvalidRequest::Url(_))));
     assert!(matches!(new("http://"), Err(InvalidRequest::Url(_))));
     assert!(matches!(
@@ -99,7 +95,7 @@ fn a_url_that_cannot_be_gone_to_is_refused() {
     }
     let mut config = EventSourceConfig::default();
     config.method = Method::CONNECT;
-    let connect = EventSource::new(Instant::now(), URL, config, 1).map(drop);
+    let connect = EventSource::new(URL, config, 1).map(drop);
     assert_eq!(connect, Err(InvalidRequest::Method));
 }
 
