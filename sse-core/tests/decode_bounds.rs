@@ -34,6 +34,16 @@ fn ok(data: &str) -> Result<String, DecodeBound> {
     Ok(data.to_owned())
 }
 
+/// Found by fuzzing, in the decoder that the fuzzing compares with.
+#[test]
+fn a_second_byte_order_mark_counts_as_text() {
+    let limits = DecoderLimits::default().with_line(1);
+    for stream in ["\u{FEFF}\u{FEFF}", "\u{FEFF}\u{FEFF}\n\n"] {
+        let expected = vec![Err(DecodeBound::Line)];
+        assert_eq!(outcome(limits, stream).1, expected, "{stream:?}");
+    }
+}
+
 #[test]
 fn at_a_bound_is_within_it_and_past_it_is_an_error() {
     let none = DecoderLimits::default();

@@ -37,11 +37,13 @@ pub(crate) fn decode(stream: &[u8], bounds: Bounds) -> (Vec<Item>, String) {
     let mut reference = Reference::default();
     let mut discarding = false;
     // "The UTF-8 decode algorithm strips one leading UTF-8 Byte Order Mark (BOM), if any."
-    let stream = stream.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(stream);
-    // What may become one is not a line's beginning yet.
-    if b"\xEF\xBB".starts_with(stream) {
-        return (Vec::new(), String::new());
-    }
+    const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+    let stream = match stream.strip_prefix(BYTE_ORDER_MARK) {
+        Some(rest) => rest,
+        // What may become one is not a line's beginning yet.
+        None if BYTE_ORDER_MARK.starts_with(stream) => return (Vec::new(), String::new()),
+        None => stream,
+    };
     for (line, ended) in lines(stream) {
         if discarding {
             discarding = !(ended && line.is_empty());
