@@ -1,17 +1,24 @@
 //! Many tasks that wait for the same thing.
 
-use std::{mem, task::Waker};
+use std::{mem, num::NonZeroU64, task::Waker};
 
 /// The wakers of those who wait, each in a slot of its own for as long as it waits.
-#[derive(Debug, Default)]
+///
+/// Waking everyone costs what those cost who wait then, however many more there have been.
+#[derive(Debug)]
 pub(crate) struct WakerSet {
     slots: Vec<Option<Waker>>,
     free: Vec<usize>,
+    /// Goes up whenever everyone is woken: slots of an earlier generation are no longer there.
+    generation: NonZeroU64,
 }
 
 /// A place in a [`WakerSet`].
 #[derive(Debug)]
-pub(crate) struct SlotId(usize);
+pub(crate) struct SlotId {
+    index: usize,
+    generation: NonZeroU64,
+}
 
 impl WakerSet {
     /// Puts `waker` into the slot that `id` names, or into a new one that it names from here on.
@@ -19,14 +26,15 @@ impl WakerSet {
     /// the last to hold its task.
     #[must_use]
     pub(crate) fn register(&mut self, id: &mut Option<SlotId>, waker: &Waker) -> Option<Waker> {
+        let generation = self.generation;
         let index = match id {
-            Some(SlotId(index)) => *index,
-            None => {
+            Some(slot) if slot.generation == generation => slot.index,
+            _ => {
                 let index = self.free.pop().unwrap_or_else(|| {
                     self.slots.push(None);
                     self.slots.len() - 1
                 });
-                *id = Some(SlotId(index));
+                *id = Some(SlotId { index, generation });
                 index
             }
         };
@@ -40,15 +48,87 @@ impl WakerSet {
     /// Gives a slot back, and gets the waker in it, to be dropped when no lock is held any more.
     #[must_use]
     pub(crate) fn remove(&mut self, id: SlotId) -> Option<Waker> {
-        let waker = self.slots.get_mut(id.0)?.take();
-        self.free.push(id.0);
+        if id.generation != self.generation {
+            return None;
+        }
+        let waker = self.slots.get_mut(id.index)?.take();
+        self.free.push(id.index);
         waker
     }
 
     /// Takes out every waker. They are to be woken when no lock is held any more, since what
     /// they wake may run at once.
-    #[must_use]
-    pub(crate) fn take_all(&mut self) -> Vec<Waker> {
-        self.slots.iter_mut().filter_map(mem::take).collect()
+    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = Waker> + use<> {
+        if !self.slots.is_empty() {
+            self.generation = self.generation.saturating_add(1);
+            self.free.clear();
+        }
+        mem::take(&mut self.slots).into_iter().flatten()
+    }
+}
+
+impl Default for WakerSet {
+    fn default() -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            generation: NonZeroU64::MIN,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        task::Wake,
+    };
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn counter() -> (Arc<Count>, Waker) {
+        let count = Arc::new(Count::default());
+        (count.clone(), Waker::from(count))
+    }
+
+    #[test]
+    fn a_slot_from_before_a_waking_is_nobody_elses() {
+        let (mut set, (first, a), (second, b)) = (WakerSet::default(), counter(), counter());
+        let (mut a_slot, mut b_slot) = (None, None);
+        drop(set.register(&mut a_slot, &a));
+        set.take_all().for_each(Waker::wake);
+
+        // `b` has the index now that `a` had.
+        drop(set.register(&mut b_slot, &b));
+        drop(set.remove(a_slot.take().unwrap()));
+        drop(set.register(&mut a_slot, &a));
+        set.take_all().for_each(Waker::wake);
+        assert_eq!(first.0.load(Ordering::Relaxed), 2);
+        assert_eq!(second.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn slots_that_were_given_back_are_used_again() {
+        let (mut set, (count, waker)) = (WakerSet::default(), counter());
+        for _ in 0..100 {
+            let mut slot = None;
+            drop(set.register(&mut slot, &waker));
+            assert!(set.remove(slot.unwrap()).is_some());
+        }
+        assert_eq!(set.slots.len(), 1);
+        set.take_all().for_each(Waker::wake);
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
     }
 }

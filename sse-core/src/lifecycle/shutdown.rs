@@ -66,7 +66,7 @@ impl Shutdown {
     pub fn begin(&self) {
         self.shared.begun.store(true, Ordering::Release);
         let wakers = self.shared.waiting().take_all();
-        wakers.into_iter().for_each(std::task::Waker::wake);
+        wakers.for_each(std::task::Waker::wake);
     }
 
     /// Whether it has begun.
