@@ -48,6 +48,23 @@ impl sealed::Buffer for BytesMut {
     }
 }
 
+/// Counts what would be put, for whoever makes room before encoding.
+#[cfg(feature = "server")]
+struct Counter(usize);
+
+#[cfg(feature = "server")]
+impl Buffer for Counter {}
+
+#[cfg(feature = "server")]
+impl sealed::Buffer for Counter {
+    fn reserve(&mut self, _: usize) {}
+
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.0 += bytes.len();
+    }
+}
+
 /// Every field's name with its colon, its space, its line's end and the blank line, for an event
 /// with one line of data: what [`Event::encode`] reserves beyond the values themselves.
 const OVERHEAD: usize = "event: \nid: \nretry: 18446744073709551615\ndata: \n\n".len();
@@ -64,28 +81,44 @@ impl Event {
     /// assert_eq!(wire, b"data: first\n\ndata:\n\n");
     /// ```
     pub fn encode(&self, buffer: &mut impl Buffer) {
-        let id = self.id().map(|id| id.as_str());
-        let event_type = self.event_type().map(|event_type| event_type.as_str());
-        let data = self.data();
+        let id = self.id().map_or(0, |id| id.as_str().len());
+        let event_type = self.event_type().map_or(0, |name| name.as_str().len());
+        let data = self.data().map_or(0, str::len);
+        buffer.reserve(OVERHEAD + id + event_type + data);
+        self.put_fields(buffer);
+    }
 
-        let values = [id, event_type, data];
-        buffer.reserve(OVERHEAD + values.iter().flatten().map(|v| v.len()).sum::<usize>());
-
-        if let Some(event_type) = event_type {
-            put_line(buffer, b"event: ", event_type.as_bytes());
+    #[inline]
+    fn put_fields(&self, buffer: &mut impl Buffer) {
+        if let Some(event_type) = self.event_type() {
+            put_line(buffer, b"event: ", event_type.as_str().as_bytes());
         }
-        if let Some(id) = id {
-            put_line(buffer, b"id: ", id.as_bytes());
+        if let Some(id) = self.id() {
+            put_line(buffer, b"id: ", id.as_str().as_bytes());
         }
         if let Some(time) = self.reconnection_time() {
             let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
             let mut digits = itoa::Buffer::new();
             put_line(buffer, b"retry: ", digits.format(millis).as_bytes());
         }
-        if let Some(data) = data {
+        if let Some(data) = self.data() {
             put_lines(buffer, b"data: ", data.as_bytes());
         }
         buffer.put(b"\n");
+    }
+
+    /// How many bytes [`encode`](Self::encode) appends.
+    #[cfg(feature = "server")]
+    pub(crate) fn encoded_len(&self) -> usize {
+        let mut counter = Counter(0);
+        self.put_fields(&mut counter);
+        counter.0
+    }
+
+    /// What [`encode`](Self::encode) does, for a caller that has made room for exactly so many.
+    #[cfg(feature = "server")]
+    pub(crate) fn encode_reserved(&self, buffer: &mut impl Buffer) {
+        self.put_fields(buffer);
     }
 }
 

@@ -112,6 +112,8 @@ mod text;
 #[cfg(any(feature = "client", feature = "server"))]
 mod transmit;
 #[cfg(feature = "server")]
+pub mod topic;
+#[cfg(feature = "server")]
 mod wake;
 
 pub use decode::{

@@ -1,0 +1,92 @@
+//! The bounds of a topic, and what it does at them.
+
+use std::time::Duration;
+
+use crate::{EventType, Text};
+
+/// The bounds of a [`Topic`](super::Topic), and what happens at them.
+///
+/// Whichever of the bounds on the history is reached first counts: the oldest events go.
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_core::topic::{Config, WhenTooSlow};
+///
+/// let mut config = Config::default();
+/// config.max_age = Some(Duration::from_secs(600));
+/// config.when_too_slow = WhenTooSlow::SkipAhead;
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// How many events are kept. 10,000 by default, at least 1.
+    pub max_events: usize,
+    /// How many bytes of memory the history takes, with all that belongs to it: the encoded
+    /// events, 24 bytes for each and some 130 more for one with an ID of its own. 4 MiB by
+    /// default. Events go a sixteenth of it at a time, 64 KiB at most. One that would not fit even
+    /// alone is refused: keep it some KiB larger than the largest event.
+    pub max_bytes: usize,
+    /// How old an event may become. It is looked at when something is published and when someone
+    /// subscribes, so that a client that comes back is given nothing older. `None`, for any age,
+    /// by default.
+    pub max_age: Option<Duration>,
+    /// What becomes of a subscriber whose next event is no longer there. It is cut by default.
+    pub when_too_slow: WhenTooSlow,
+    /// Which outcomes of a resumption the stream begins with, as a [`Notice`](super::Notice).
+    /// Losses by default.
+    pub announce: Announce,
+    /// Whether the response has a field `sse-resume`, which tells the outcome of a resumption to
+    /// clients that can read fields: `gap; lost=2; replayed=5`, say. Not by default.
+    pub announce_in_header: bool,
+    /// The event type of notices. `resume` by default.
+    pub notice_event_type: EventType,
+    /// The query parameter with the last event ID, for clients that cannot set the field
+    /// `Last-Event-ID`: a page's first request, say. The field counts where both are there, since
+    /// a page that reconnects repeats its query. `lastEventId` by default; the empty name for
+    /// none.
+    pub last_event_id_param: Text,
+}
+
+/// What becomes of a subscriber that is so slow that its next event is no longer in the history.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WhenTooSlow {
+    /// It is cut: its stream ends with [`SlowConsumer`](super::SlowConsumer), and the connection
+    /// with [`CloseReason::SlowConsumer`](crate::lifecycle::CloseReason::SlowConsumer). The client
+    /// comes back with its last event ID, and learns what it missed.
+    #[default]
+    Cut,
+    /// It goes on with the oldest event that is there, behind a [`Notice`](super::Notice) that
+    /// tells it how many it lost. This is told whatever [`Config::announce`] says.
+    SkipAhead,
+}
+
+/// Which outcomes of a resumption are announced in the stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Announce {
+    /// None. The handler can still look at [`Subscriber::outcome`](super::Subscriber::outcome).
+    Nothing,
+    /// Those that lost something or may have: gap and unknown.
+    #[default]
+    Losses,
+    /// All of them. A client that is told knows from the start where in the history it is: it
+    /// loses nothing even if it is disconnected before its first event.
+    Everything,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_events: 10_000,
+            max_bytes: 4 * 1024 * 1024,
+            max_age: None,
+            when_too_slow: WhenTooSlow::default(),
+            announce: Announce::default(),
+            announce_in_header: false,
+            // A word is a valid event type.
+            notice_event_type: EventType::new(Text::from_static("resume")).unwrap_or_default(),
+            last_event_id_param: Text::from_static("lastEventId"),
+        }
+    }
+}

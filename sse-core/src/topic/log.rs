@@ -1,0 +1,310 @@
+//! The history: bounded in events, bytes and age, and read by cursors.
+//!
+//! Events have sequence numbers, without a gap, from 1. The history holds the newest of them, in
+//! segments: all but the last are sealed, and are shared with whoever reads them. Of the last one,
+//! which is still being written, a reader gets a copy of what is new to it; the copy is kept until
+//! the next event, so that all who read at the same pace share one.
+//!
+//! No segment but one with a single large event is larger than a sixteenth of what the history may
+//! take, so that dropping the oldest gives back memory without giving up much.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    mem,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+
+use super::{
+    Config, EncodedEvents, Outcome, Position, PublishError,
+    resume::{Named, decide},
+    segment::{MARK_SIZE, SEGMENT_SIZE, Segment, own_id_size},
+};
+use crate::Event;
+
+/// The largest segment, unless it has but one event.
+const LARGEST_SEGMENT: usize = 64 * 1024;
+
+#[derive(Debug)]
+pub(super) struct Log {
+    epoch: u64,
+    max_events: u64,
+    max_bytes: usize,
+    max_age: Option<Duration>,
+    /// How large a segment becomes.
+    segment_size: usize,
+    sealed: VecDeque<Segment<Bytes>>,
+    /// What the sealed segments take in memory.
+    sealed_size: usize,
+    open: Segment<Vec<u8>>,
+    /// What was copied of the open segment since the last event.
+    recent: Option<Recent>,
+    /// The oldest event that is held; older ones in its segment do not count any more.
+    first: u64,
+    /// The events that have IDs of the publisher's choice. Of several with one ID, the first.
+    own_ids: BTreeMap<Arc<str>, u64>,
+    /// The latest instant that was heard of.
+    now: Option<Instant>,
+}
+
+/// The end of the open segment.
+#[derive(Debug)]
+struct Recent {
+    start: usize,
+    bytes: Bytes,
+}
+
+/// What there is for a cursor.
+#[derive(Debug)]
+pub(super) enum Read {
+    /// Nothing that it has not read.
+    Nothing,
+    /// These, and the cursor goes on behind them.
+    Events(EncodedEvents),
+    /// The next event is not held any more, nor are so many in all.
+    Lost(u64),
+}
+
+impl Log {
+    pub(super) fn new(config: &Config, epoch: u64) -> Self {
+        Self {
+            epoch,
+            max_events: (config.max_events as u64).max(1),
+            max_bytes: config.max_bytes,
+            max_age: config.max_age,
+            segment_size: (config.max_bytes / 16).min(LARGEST_SEGMENT),
+            sealed: VecDeque::new(),
+            sealed_size: 0,
+            open: Segment::new(1),
+            recent: None,
+            first: 1,
+            own_ids: BTreeMap::new(),
+            now: None,
+        }
+    }
+
+    /// The sequence number of the oldest event that is held.
+    pub(super) fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The sequence number of the event that is published next.
+    pub(super) fn next(&self) -> u64 {
+        self.open.end()
+    }
+
+    /// The place behind the event before `sequence`.
+    pub(super) fn position_before(&self, sequence: u64) -> Position {
+        Position {
+            epoch: self.epoch,
+            sequence: sequence.saturating_sub(1),
+        }
+    }
+
+    /// How many bytes of memory it takes.
+    pub(super) fn size(&self) -> usize {
+        let recent = self.recent.as_ref().map_or(0, |recent| recent.bytes.len());
+        self.sealed_size + self.open.size() + recent
+    }
+
+    /// Adds an event, and drops what is too much then.
+    pub(super) fn append(&mut self, now: Instant, event: &Event) -> Result<Position, PublishError> {
+        let sequence = self.next();
+        let position = self.position_before(sequence + 1);
+        if let Some(id) = event.id()
+            && Position::parse(id.as_str()).is_some_and(|other| other.epoch == self.epoch)
+        {
+            return Err(PublishError::ReservedId(id.clone()));
+        }
+        // The empty ID makes the client forget the last one: there is nothing to look up.
+        let own_id = event.id().filter(|id| !id.as_str().is_empty());
+        let own_id_size = own_id.map_or(0, own_id_size);
+        let text = position.text();
+        let id_line = match event.id() {
+            None => [ID, text.as_str(), "\n"],
+            Some(_) => [""; 3],
+        };
+        let len = id_line.map(str::len).iter().sum::<usize>() + event.encoded_len();
+
+        // Its own segment, and the empty one behind it.
+        let alone = 2 * SEGMENT_SIZE + MARK_SIZE + own_id_size;
+        let most = self.max_bytes.saturating_sub(alone);
+        if len > most {
+            return Err(PublishError::TooLarge { len, most });
+        }
+
+        self.recent = None;
+        let size = len + MARK_SIZE + own_id_size;
+        if self.open.used() + size > self.segment_size && !self.open.is_empty() {
+            self.seal();
+        }
+        let is_large = size > self.segment_size;
+        // What is copied of the open segment for readers may become as large as its bytes.
+        let copy = match is_large {
+            true => SEGMENT_SIZE,
+            false => self.open.grown_bytes(len, self.segment_size),
+        };
+        let grown = self.open.size_with(len, self.segment_size) + own_id_size + copy;
+        while self.sealed_size + grown > self.max_bytes && self.drop_oldest_segment() {}
+
+        let now = self.later_of(now);
+        self.open.push(now, len, self.segment_size, |bytes| {
+            for part in id_line {
+                bytes.extend_from_slice(part.as_bytes());
+            }
+            event.encode_reserved(bytes);
+        });
+        if let Some(id) = own_id {
+            let id: Arc<str> = id.as_str().into();
+            self.own_ids.entry(id.clone()).or_insert(sequence);
+            self.open.push_own_id(id, own_id_size);
+        }
+        if is_large {
+            self.seal();
+        }
+        let too_many = (self.next() - self.first).saturating_sub(self.max_events);
+        self.drop_before(self.first + too_many);
+        self.expire(now);
+        Ok(position)
+    }
+
+    /// Drops what is too old.
+    pub(super) fn expire(&mut self, now: Instant) {
+        let now = self.later_of(now);
+        let Some(max_age) = self.max_age else { return };
+        let mut first = self.first;
+        while let Some(at) = self.published_at(first)
+            && now.saturating_duration_since(at) > max_age
+        {
+            first += 1;
+        }
+        self.drop_before(first);
+    }
+
+    /// Where someone goes on who has seen this event last.
+    pub(super) fn join(&self, last_event_id: Option<&str>) -> (u64, Outcome) {
+        let named = match last_event_id {
+            None | Some("") => Named::Nothing,
+            Some(id) => match Position::parse(id) {
+                Some(position) if position.epoch == self.epoch => {
+                    Named::Sequence(position.sequence)
+                }
+                _ => match self.own_ids.get(id) {
+                    Some(sequence) => Named::Sequence(*sequence),
+                    None => Named::Unknown,
+                },
+            },
+        };
+        decide(named, self.first..self.next())
+    }
+
+    /// What there is from `cursor` on, as far as it lies in one piece.
+    pub(super) fn read(&mut self, cursor: u64) -> Read {
+        let next = self.next();
+        if cursor >= next {
+            return Read::Nothing;
+        }
+        if cursor < self.first {
+            return Read::Lost(self.first - cursor);
+        }
+        let (bytes, end) = if cursor >= self.open.first() {
+            (self.read_open(cursor), next)
+        } else if let Some(segment) = self.sealed_segment(cursor) {
+            let start = segment.start_of(cursor);
+            (segment.bytes().slice(start..), segment.end())
+        } else {
+            return Read::Nothing;
+        };
+        // No more than are in memory.
+        let count = (end - cursor) as usize;
+        Read::Events(EncodedEvents { bytes, count })
+    }
+
+    fn read_open(&mut self, cursor: u64) -> Bytes {
+        let start = self.open.start_of(cursor);
+        if let Some(recent) = &self.recent
+            && let Some(skip) = start.checked_sub(recent.start)
+        {
+            return recent.bytes.slice(skip..);
+        }
+        let new = self.open.bytes().get(start..).unwrap_or_default();
+        let bytes = Bytes::copy_from_slice(new);
+        self.recent = Some(Recent {
+            start,
+            bytes: bytes.clone(),
+        });
+        bytes
+    }
+
+    fn sealed_segment(&self, sequence: u64) -> Option<&Segment<Bytes>> {
+        let index = self
+            .sealed
+            .partition_point(|segment| segment.end() <= sequence);
+        self.sealed.get(index)
+    }
+
+    fn published_at(&self, sequence: u64) -> Option<Instant> {
+        match self.sealed_segment(sequence) {
+            Some(segment) => segment.published_at(sequence),
+            None => self.open.published_at(sequence),
+        }
+    }
+
+    /// Time does not go back, whoever says so: publishers on several threads may be told of two
+    /// instants in another order than they tell of them.
+    fn later_of(&mut self, now: Instant) -> Instant {
+        let later = self.now.map_or(now, |before| before.max(now));
+        self.now = Some(later);
+        later
+    }
+
+    fn seal(&mut self) {
+        let next = self.next();
+        let sealed = mem::replace(&mut self.open, Segment::new(next)).seal();
+        self.sealed_size += sealed.size();
+        self.sealed.push_back(sealed);
+    }
+
+    /// Drops every event before this one, and the memory of those segments that have no others.
+    fn drop_before(&mut self, first: u64) {
+        self.first = self.first.max(first);
+        while let Some(oldest) = self.sealed.front()
+            && oldest.end() <= self.first
+        {
+            self.drop_oldest_segment();
+        }
+        let next = self.next();
+        if self.first == next && !self.open.is_empty() {
+            let dropped = mem::replace(&mut self.open, Segment::new(next));
+            self.recent = None;
+            self.forget_ids(&dropped);
+        }
+    }
+
+    /// Says whether there was one.
+    fn drop_oldest_segment(&mut self) -> bool {
+        let Some(dropped) = self.sealed.pop_front() else {
+            return false;
+        };
+        self.first = self.first.max(dropped.end());
+        self.sealed_size -= dropped.size();
+        self.forget_ids(&dropped);
+        true
+    }
+
+    fn forget_ids<B: AsRef<[u8]>>(&mut self, dropped: &Segment<B>) {
+        for id in dropped.own_ids() {
+            if self
+                .own_ids
+                .get(id)
+                .is_some_and(|sequence| *sequence < dropped.end())
+            {
+                self.own_ids.remove(id);
+            }
+        }
+    }
+}
+
+const ID: &str = "id: ";

@@ -1,0 +1,84 @@
+//! One source of events, very many listeners.
+//!
+//! A [`Topic`] is what one reaches for when several clients are to get the same events. Whoever
+//! holds a handle publishes; a handler returns a [`Subscriber`].
+//!
+//! ```
+//! use std::time::Instant;
+//! use sse_core::{Event, topic::{Batch, Config, Outcome, Topic}};
+//!
+//! let topic = Topic::new(Config::default(), 0, Instant::now);
+//! let mut subscriber = topic.subscribe();
+//! topic.publish("one")?;
+//! topic.publish("two")?;
+//!
+//! // Everything new comes at once, encoded already, each event with its ID.
+//! let mut batch = || match subscriber.try_next() {
+//!     std::task::Poll::Ready(Some(Ok(Batch::Events(events)))) => events,
+//!     other => panic!("{other:?}"),
+//! };
+//! assert_eq!(batch().as_bytes(), b"id: 0-1\ndata: one\n\nid: 0-2\ndata: two\n\n");
+//!
+//! // A client that has seen the first comes back, and gets the rest.
+//! let mut subscriber = topic.resume_from(Some("0-1"));
+//! assert_eq!(subscriber.outcome(), Outcome::Resumed { replayed: 1 });
+//! # Ok::<(), sse_core::topic::PublishError>(())
+//! ```
+//!
+//! # How it works
+//!
+//! An event is encoded once, when it is published, and appended to the history: the encoded events
+//! lie one behind the other in memory, the newest of them, within the bounds of the [`Config`]. A
+//! subscriber holds none of them. It is a cursor, the number of its next event. Whoever is behind,
+//! by one event or by a thousand, takes everything new in one piece that it shares with the others
+//! ([`EncodedEvents`]), and a connection writes that piece from where it lies. So what an event
+//! costs does not depend on how many listen, and what a listener costs does not depend on how many
+//! events there are between two looks.
+//!
+//! A subscriber that has taken everything waits. The first event wakes it; those that follow before
+//! it looks wake nobody. Publishing waits for no one, and what it costs beside the encoding is in
+//! proportion to those it wakes.
+//!
+//! # Coming back
+//!
+//! An event's ID says where in the topic's life it is, and in which of its lives: `epoch-sequence`,
+//! see [`Position`]. A client that lost its connection sends the last one it saw, and goes on from
+//! there: [`Topic::resume_from`], or, for a [`Request`](crate::router::Request),
+//! [`Topic::resume`]. What it missed and what is published meanwhile arrive in order, without a hole
+//! and without a repeat, or it is told what is lost: see [`Outcome`]. The handler sees the outcome;
+//! a client is told by a [`Notice`] in its stream, and if you like in a field of the response, too.
+//!
+//! A page can listen for it:
+//!
+//! ```js
+//! source.addEventListener("resume", ({ data }) => {
+//!     const { outcome, lost } = JSON.parse(data);
+//!     if (outcome === "gap" || outcome === "unknown") location.reload();
+//! });
+//! ```
+//!
+//! An event may have an ID of your own choice instead. It can be resumed from for as long as the
+//! event is kept; afterwards it is unknown, for nothing tells how far back it lies.
+//!
+//! # Who is too slow
+//!
+//! Memory is bounded whatever the readers do ([`Config::max_bytes`]), so that one who does not keep
+//! up finds one day that its next event is gone. It is cut then, with the reason
+//! [`SlowConsumer`](crate::lifecycle::CloseReason::SlowConsumer), or skipped ahead with a notice:
+//! see [`WhenTooSlow`]. Nothing is ever left out in silence.
+
+mod config;
+mod encoded;
+mod log;
+mod position;
+mod publish;
+mod resume;
+mod segment;
+mod subscriber;
+
+pub use config::{Announce, Config, WhenTooSlow};
+pub use encoded::{Batch, EncodedEvents, Notice};
+pub use position::Position;
+pub use publish::{PublishError, Topic};
+pub use resume::Outcome;
+pub use subscriber::{SlowConsumer, Subscriber};

@@ -1,0 +1,163 @@
+//! The places in a topic, and the IDs that name them.
+
+use core::fmt;
+
+use crate::EventId;
+
+/// A place in a topic's history: behind so many events of an epoch.
+///
+/// Its text, `epoch-sequence`, is the ID of the event that it is behind, where the publisher chose
+/// none. The epoch is in base 36, the sequence is a decimal number: 1 for the topic's first event,
+/// 2 for the next. A topic that begins anew, after a restart of the server say, has another epoch,
+/// so that no ID from before is taken for one of its own.
+///
+/// ```
+/// use std::time::Instant;
+/// use sse_core::topic::{Config, Topic};
+///
+/// let topic = Topic::new(Config::default(), 123_456, Instant::now);
+/// let position = topic.publish("hello")?;
+/// assert_eq!(position.to_string(), "2n9c-1");
+/// assert_eq!(topic.position(), position);
+/// # Ok::<(), sse_core::topic::PublishError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Position {
+    pub(super) epoch: u64,
+    pub(super) sequence: u64,
+}
+
+impl Position {
+    /// What tells this topic's life from another's.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// How many events were published up to here.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Reads a position from its text, and from no other: "+1", "01" and "AB" are not what a topic
+    /// writes.
+    pub(super) fn parse(id: &str) -> Option<Self> {
+        let (epoch, sequence) = id.split_once('-')?;
+        let position = Self {
+            epoch: u64::from_str_radix(epoch, 36).ok()?,
+            sequence: sequence.parse().ok()?,
+        };
+        (position.text().as_str() == id).then_some(position)
+    }
+
+    /// The text, without an allocation.
+    pub(super) fn text(&self) -> PositionText {
+        let mut text = PositionText {
+            bytes: [0; PositionText::LONGEST],
+            start: PositionText::LONGEST,
+        };
+        text.put_digits(self.sequence, 10);
+        text.put(b'-');
+        text.put_digits(self.epoch, 36);
+        text
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.text().as_str())
+    }
+}
+
+impl From<Position> for EventId {
+    fn from(position: Position) -> Self {
+        // Digits and a dash are a valid ID.
+        Self::new(position.text().as_str()).unwrap_or_default()
+    }
+}
+
+/// The text of a [`Position`], written from its end.
+pub(super) struct PositionText {
+    bytes: [u8; Self::LONGEST],
+    start: usize,
+}
+
+impl PositionText {
+    /// The largest number in base 36, a dash, the largest number.
+    const LONGEST: usize = "3w5e11264sgsf-18446744073709551615".len();
+
+    pub(super) fn as_str(&self) -> &str {
+        // Digits and a dash are UTF-8.
+        str::from_utf8(self.bytes.get(self.start..).unwrap_or_default()).unwrap_or_default()
+    }
+
+    fn put_digits(&mut self, mut number: u64, base: u64) {
+        loop {
+            // Below 36, so that it fits.
+            self.put(b"0123456789abcdefghijklmnopqrstuvwxyz"[(number % base) as usize]);
+            number /= base;
+            if number == 0 {
+                return;
+            }
+        }
+    }
+
+    fn put(&mut self, byte: u8) {
+        self.start -= 1;
+        self.bytes[self.start] = byte;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_largest_position_has_room() {
+        let position = Position {
+            epoch: u64::MAX,
+            sequence: u64::MAX,
+        };
+        assert_eq!(position.to_string().len(), PositionText::LONGEST);
+        assert_eq!(Position::parse(&position.to_string()), Some(position));
+    }
+
+    #[test]
+    fn what_a_topic_does_not_write_is_no_position() {
+        for id in [
+            "",
+            "-",
+            "1",
+            "1-",
+            "-1",
+            "1-+1",
+            "+1-1",
+            "1-01",
+            "01-1",
+            "A-1",
+            "1--1",
+            "1-1 ",
+            " 1-1",
+            "1-1-1",
+            "1-18446744073709551616",
+            "3w5e11264sgsg-1",
+            "é-1",
+            "1-٣",
+        ] {
+            assert_eq!(Position::parse(id), None, "{id:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_position_is_read_from_its_text(epoch: u64, sequence: u64) {
+            let position = Position { epoch, sequence };
+            prop_assert_eq!(Position::parse(&position.to_string()), Some(position));
+            let id = EventId::from(position);
+            prop_assert_eq!(id.as_str(), position.to_string());
+        }
+    }
+}

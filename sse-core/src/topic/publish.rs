@@ -1,0 +1,255 @@
+//! The topic: the history under a lock, and those who wait for its next event.
+
+use std::{
+    error::Error,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Waker,
+    time::Instant,
+};
+
+use super::{Config, Outcome, Position, Subscriber, log::Log};
+use crate::{EventError, EventId, IntoEvent, wake::WakerSet};
+
+/// One source of events for any number of subscribers, with a bounded history.
+///
+/// Clones are handles to the same topic, for any thread. See the [module](super) for an example.
+///
+/// When the last handle is dropped, or one of them [closes](Self::close) the topic, its subscribers
+/// get what they have not had yet, and then their streams end.
+#[derive(Clone)]
+pub struct Topic {
+    publisher: Arc<Publisher>,
+}
+
+/// What all handles of a topic are, and subscribers are not.
+struct Publisher {
+    shared: Arc<Shared>,
+}
+
+/// The lock is held for as long as it takes to copy one event, or what is new since the last
+/// readers looked, and never while anybody else's code runs.
+pub(super) struct Shared {
+    pub(super) config: Config,
+    clock: Box<dyn Fn() -> Instant + Send + Sync>,
+    state: Mutex<State>,
+}
+
+pub(super) struct State {
+    pub(super) log: Log,
+    pub(super) parked: WakerSet,
+    pub(super) closed: bool,
+}
+
+impl Topic {
+    /// A topic without any events yet.
+    ///
+    /// `epoch` is a number that no other topic has had that a client may come from: above all not
+    /// the same topic before a restart. Part of every ID, it had better be small: seconds since
+    /// 1970, say, or 40 random bits. `clock` tells the time, for the age of events. A driver's
+    /// runtime has both: see [`Topic::on`].
+    pub fn new(
+        config: Config,
+        epoch: u64,
+        clock: impl Fn() -> Instant + Send + Sync + 'static,
+    ) -> Self {
+        let state = State {
+            log: Log::new(&config, epoch),
+            parked: WakerSet::default(),
+            closed: false,
+        };
+        let shared = Shared {
+            config,
+            clock: Box::new(clock),
+            state: Mutex::new(state),
+        };
+        Self {
+            publisher: Arc::new(Publisher {
+                shared: Arc::new(shared),
+            }),
+        }
+    }
+
+    /// Has every subscriber get this event, in the same place among the others. It never waits for
+    /// any of them.
+    ///
+    /// The event is encoded once, here. An [`Event`](crate::Event) without an ID gets one: its
+    /// [`Position`], which is also what is returned. One with an ID keeps it; such an ID should be
+    /// the topic's only one of its kind. Where several events have it, whoever resumes from it gets
+    /// those behind the first.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`]; nothing was published then.
+    pub fn publish(&self, event: impl IntoEvent) -> Result<Position, PublishError> {
+        let event = event.into_event()?;
+        let shared = &self.publisher.shared;
+        let now = shared.now();
+        let (position, parked) = {
+            let mut state = shared.state();
+            if state.closed {
+                return Err(PublishError::Closed);
+            }
+            (state.log.append(now, &event)?, state.parked.take_all())
+        };
+        parked.for_each(Waker::wake);
+        Ok(position)
+    }
+
+    /// A subscriber to what is published from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Subscriber {
+        self.resume_from(None)
+    }
+
+    /// A subscriber to the whole history, as far as it is kept, and to what is published from now
+    /// on. To the subscriber this is [fresh](Outcome::Fresh).
+    #[must_use]
+    pub fn subscribe_from_oldest(&self) -> Subscriber {
+        let shared = &self.publisher.shared;
+        let now = shared.now();
+        let mut state = shared.state();
+        state.log.expire(now);
+        Subscriber::new(shared.clone(), state.log.first(), Outcome::Fresh)
+    }
+
+    /// A subscriber that has seen the event with this ID last, and wants what came after it.
+    ///
+    /// What is replayed and what is published from now on join without a hole and without a
+    /// repeat. [`Subscriber::outcome`] tells whether anything is lost. The search takes a time that
+    /// grows with the logarithm of the history's size.
+    #[must_use]
+    pub fn resume_from(&self, last_event_id: Option<&str>) -> Subscriber {
+        let shared = &self.publisher.shared;
+        let now = shared.now();
+        let mut state = shared.state();
+        state.log.expire(now);
+        let (next, outcome) = state.log.join(last_event_id);
+        Subscriber::new(shared.clone(), next, outcome)
+    }
+
+    /// Publishes nothing more. Subscribers get what they have not had yet, and then their streams
+    /// end. Does nothing the second time.
+    pub fn close(&self) {
+        self.publisher.shared.close();
+    }
+
+    /// The place behind the newest event. Whoever has a state that this event led to, and resumes
+    /// from here, misses nothing and gets nothing twice.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        let state = self.publisher.shared.state();
+        state.log.position_before(state.log.next())
+    }
+
+    /// How many events the history holds.
+    #[must_use]
+    pub fn retained_events(&self) -> u64 {
+        let state = self.publisher.shared.state();
+        state.log.next() - state.log.first()
+    }
+
+    /// How many bytes of memory the history takes, with all that belongs to it: never more than
+    /// [`Config::max_bytes`]. What was taken out of it and waits to be sent belongs to the
+    /// connections.
+    #[must_use]
+    pub fn retained_bytes(&self) -> usize {
+        self.publisher.shared.state().log.size()
+    }
+
+    /// The topic's settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.publisher.shared.config
+    }
+}
+
+impl Shared {
+    fn now(&self) -> Instant {
+        (self.clock)()
+    }
+
+    /// Nobody else's code runs under the lock, so that a poisoned one hides nothing half-done.
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        let parked = {
+            let mut state = self.state();
+            state.closed = true;
+            state.parked.take_all()
+        };
+        parked.for_each(Waker::wake);
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+impl fmt::Debug for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Topic")
+            .field("config", self.config())
+            .field("position", &self.position())
+            .field("retained_events", &self.retained_events())
+            .field("retained_bytes", &self.retained_bytes())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why nothing was published.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The value did not become an event.
+    Event(EventError),
+    /// The event is larger than all that the topic may hold.
+    TooLarge {
+        /// How many bytes it is, encoded.
+        len: usize,
+        /// How many it may be.
+        most: usize,
+    },
+    /// The event's ID is one that the topic itself gives, to another event.
+    ReservedId(EventId),
+    /// The topic is closed.
+    Closed,
+}
+
+impl fmt::Display for PublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(error) => error.fmt(f),
+            Self::TooLarge { len, most } => write!(
+                f,
+                "the event is {len} bytes large, and this topic takes {most}; \
+                 publish less at a time or raise its `max_bytes`"
+            ),
+            Self::ReservedId(id) => write!(
+                f,
+                "the id {id} has the topic's own form; leave the id out to have the topic set it"
+            ),
+            Self::Closed => f.write_str("the topic is closed; make a new one to publish more"),
+        }
+    }
+}
+
+impl Error for PublishError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            // Shown as it is, so what lies under it is its own.
+            Self::Event(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl From<EventError> for PublishError {
+    fn from(error: EventError) -> Self {
+        Self::Event(error)
+    }
+}

@@ -1,0 +1,201 @@
+//! Where a subscriber begins, and what it lost on the way.
+
+use std::{fmt, ops::Range};
+
+/// How a subscription joins the history. The counts are exact.
+///
+/// | outcome | [`Display`](fmt::Display), as in the field `sse-resume` | [JSON](Self::to_json) |
+/// |---|---|---|
+/// | `Fresh` | `fresh` | `{"outcome":"fresh"}` |
+/// | `Resumed` | `resumed; replayed=3` | `{"outcome":"resumed","replayed":3}` |
+/// | `Gap` | `gap; lost=2; replayed=5` | `{"outcome":"gap","lost":2,"replayed":5}` |
+/// | `Unknown` | `unknown; replayed=5` | `{"outcome":"unknown","replayed":5}` |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The client named no event: it gets what is published from now on.
+    Fresh,
+    /// The history holds everything since the event that the client named: nothing is missing and
+    /// nothing comes twice.
+    Resumed {
+        /// How many events the client had missed, which come first.
+        replayed: u64,
+    },
+    /// Some of what the client missed is no longer in the history.
+    Gap {
+        /// How many events are lost.
+        lost: u64,
+        /// How many events of the history come first: all there are.
+        replayed: u64,
+    },
+    /// The history does not know the event that the client named: it is from before a restart or
+    /// from elsewhere, or it has an ID of the publisher's choice that is no longer kept. The client
+    /// may have lost any number of events.
+    Unknown {
+        /// How many events of the history come first: all there are.
+        replayed: u64,
+    },
+}
+
+impl Outcome {
+    /// Whether the client lost something, or may have.
+    #[must_use]
+    pub fn is_loss(self) -> bool {
+        matches!(self, Self::Gap { .. } | Self::Unknown { .. })
+    }
+
+    /// The outcome as a JSON object: see the table above.
+    #[must_use]
+    pub fn to_json(self) -> String {
+        match self {
+            Self::Fresh => r#"{"outcome":"fresh"}"#.into(),
+            Self::Resumed { replayed } => {
+                format!(r#"{{"outcome":"resumed","replayed":{replayed}}}"#)
+            }
+            Self::Gap { lost, replayed } => {
+                format!(r#"{{"outcome":"gap","lost":{lost},"replayed":{replayed}}}"#)
+            }
+            Self::Unknown { replayed } => {
+                format!(r#"{{"outcome":"unknown","replayed":{replayed}}}"#)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fresh => f.write_str("fresh"),
+            Self::Resumed { replayed } => write!(f, "resumed; replayed={replayed}"),
+            Self::Gap { lost, replayed } => write!(f, "gap; lost={lost}; replayed={replayed}"),
+            Self::Unknown { replayed } => write!(f, "unknown; replayed={replayed}"),
+        }
+    }
+}
+
+/// What is known of the event that a client names as its last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// There is none.
+    Nothing,
+    /// It has this sequence number. 0 is the place before the first event.
+    Sequence(u64),
+    /// It cannot be placed.
+    Unknown,
+}
+
+/// The sequence number to go on with, and how that joins the history, which holds the events
+/// `held`.
+pub(super) fn decide(named: Named, held: Range<u64>) -> (u64, Outcome) {
+    let all = held.end - held.start;
+    match named {
+        Named::Nothing => (held.end, Outcome::Fresh),
+        Named::Sequence(last) if last >= held.end => {
+            (held.start, Outcome::Unknown { replayed: all })
+        }
+        Named::Sequence(last) if last + 1 >= held.start => {
+            let replayed = held.end - (last + 1);
+            (last + 1, Outcome::Resumed { replayed })
+        }
+        Named::Sequence(last) => {
+            let lost = held.start - (last + 1);
+            let replayed = all;
+            (held.start, Outcome::Gap { lost, replayed })
+        }
+        Named::Unknown => (held.start, Outcome::Unknown { replayed: all }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        Named::{Nothing, Sequence},
+        Outcome::{Fresh, Gap, Resumed},
+        *,
+    };
+
+    #[test]
+    fn every_place_in_the_history_has_its_outcome() {
+        let table = [
+            // The history holds 4, 5 and 6.
+            (Nothing, 4..7, 7, Fresh),
+            (Named::Unknown, 4..7, 4, Outcome::Unknown { replayed: 3 }),
+            (
+                Sequence(0),
+                4..7,
+                4,
+                Gap {
+                    lost: 3,
+                    replayed: 3,
+                },
+            ),
+            (
+                Sequence(2),
+                4..7,
+                4,
+                Gap {
+                    lost: 1,
+                    replayed: 3,
+                },
+            ),
+            (Sequence(3), 4..7, 4, Resumed { replayed: 3 }),
+            (Sequence(4), 4..7, 5, Resumed { replayed: 2 }),
+            (Sequence(6), 4..7, 7, Resumed { replayed: 0 }),
+            (Sequence(7), 4..7, 4, Outcome::Unknown { replayed: 3 }),
+            (
+                Sequence(u64::MAX),
+                4..7,
+                4,
+                Outcome::Unknown { replayed: 3 },
+            ),
+            // It holds nothing, but did.
+            (Nothing, 7..7, 7, Fresh),
+            (Named::Unknown, 7..7, 7, Outcome::Unknown { replayed: 0 }),
+            (
+                Sequence(4),
+                7..7,
+                7,
+                Gap {
+                    lost: 2,
+                    replayed: 0,
+                },
+            ),
+            (Sequence(6), 7..7, 7, Resumed { replayed: 0 }),
+            // Nothing was ever published.
+            (Nothing, 1..1, 1, Fresh),
+            (Sequence(0), 1..1, 1, Resumed { replayed: 0 }),
+            (Sequence(1), 1..1, 1, Outcome::Unknown { replayed: 0 }),
+        ];
+        for (named, held, cursor, outcome) in table {
+            assert_eq!(
+                decide(named, held.clone()),
+                (cursor, outcome),
+                "{named:?} in {held:?}"
+            );
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "json")]
+    fn the_json_is_json() {
+        for outcome in [
+            Fresh,
+            Resumed { replayed: 1 },
+            Gap {
+                lost: u64::MAX,
+                replayed: 2,
+            },
+            Outcome::Unknown { replayed: 0 },
+        ] {
+            let json: serde_json::Value = serde_json::from_str(&outcome.to_json()).unwrap();
+            // The field says the same: a name, and then its parameters.
+            let mut field = json["outcome"].as_str().unwrap().to_owned();
+            for name in ["lost", "replayed"] {
+                if let Some(count) = json.get(name) {
+                    field += &format!("; {name}={count}");
+                }
+            }
+            assert_eq!(outcome.to_string(), field);
+        }
+    }
+}

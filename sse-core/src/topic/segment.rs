@@ -1,0 +1,176 @@
+//! A stretch of history in one piece of memory.
+
+use std::{mem, sync::Arc, time::Instant};
+
+use bytes::Bytes;
+
+use crate::EventId;
+
+/// Events that lie next to each other, encoded, oldest first.
+///
+/// The one that is being written has its bytes in a `Vec<u8>`; the others, which never change, in
+/// [`Bytes`], so that whoever reads them shares them.
+#[derive(Debug)]
+pub(super) struct Segment<B> {
+    first: u64,
+    bytes: B,
+    marks: Vec<Mark>,
+    own_ids: Vec<Arc<str>>,
+    /// What the publisher's IDs take, here and where they are looked up.
+    own_ids_size: usize,
+}
+
+/// Where an event begins, and when it was published.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    start: usize,
+    at: Instant,
+}
+
+/// What every segment takes beside its events: its place among the others, which may be reserved
+/// twice, and what counts its readers.
+pub(super) const SEGMENT_SIZE: usize = 2 * size_of::<Segment<Bytes>>() + 64;
+
+/// What every event takes beside its bytes.
+pub(super) const MARK_SIZE: usize = size_of::<Mark>();
+
+/// What an ID of the publisher's takes.
+pub(super) fn own_id_size(id: &EventId) -> usize {
+    /// A shared string, its place in the segment, which may be reserved twice, and a place in a
+    /// tree whose nodes are half full.
+    const OVERHEAD: usize = 32 + 32 + 64;
+    OVERHEAD + id.as_str().len()
+}
+
+impl<B: AsRef<[u8]>> Segment<B> {
+    /// The sequence number of the first event.
+    pub(super) fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The sequence number after the last one.
+    pub(super) fn end(&self) -> u64 {
+        self.first + self.marks.len() as u64
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.marks.is_empty()
+    }
+
+    /// Where the event begins in the bytes; those after the last begin at their end.
+    pub(super) fn start_of(&self, sequence: u64) -> usize {
+        self.mark(sequence)
+            .map_or(self.bytes.as_ref().len(), |mark| mark.start)
+    }
+
+    /// When the event was published, if it is here.
+    pub(super) fn published_at(&self, sequence: u64) -> Option<Instant> {
+        self.mark(sequence).map(|mark| mark.at)
+    }
+
+    /// The IDs that the publisher chose.
+    pub(super) fn own_ids(&self) -> &[Arc<str>] {
+        &self.own_ids
+    }
+
+    pub(super) fn bytes(&self) -> &B {
+        &self.bytes
+    }
+
+    fn mark(&self, sequence: u64) -> Option<&Mark> {
+        let index = usize::try_from(sequence.checked_sub(self.first)?).ok()?;
+        self.marks.get(index)
+    }
+
+    /// What it takes in memory beside its bytes.
+    fn overhead(&self) -> usize {
+        SEGMENT_SIZE + self.marks.capacity() * MARK_SIZE + self.own_ids_size
+    }
+}
+
+impl Segment<Bytes> {
+    /// What it takes in memory.
+    pub(super) fn size(&self) -> usize {
+        self.bytes.len() + self.overhead()
+    }
+}
+
+impl Segment<Vec<u8>> {
+    /// A segment with no events yet, which takes no memory.
+    pub(super) fn new(first: u64) -> Self {
+        Self {
+            first,
+            bytes: Vec::new(),
+            marks: Vec::new(),
+            own_ids: Vec::new(),
+            own_ids_size: 0,
+        }
+    }
+
+    /// How much of its memory its events use.
+    pub(super) fn used(&self) -> usize {
+        self.bytes.len() + self.marks.len() * MARK_SIZE + self.own_ids_size
+    }
+
+    /// What it takes in memory, with room for so many more bytes and one event more.
+    pub(super) fn size_with(&self, len: usize, most: usize) -> usize {
+        let marks = self.grown_marks() * MARK_SIZE;
+        SEGMENT_SIZE + marks + self.own_ids_size + self.grown_bytes(len, most)
+    }
+
+    /// How much of that the bytes take. They grow by doubling, to `most` unless more is needed.
+    pub(super) fn grown_bytes(&self, len: usize, most: usize) -> usize {
+        let needed = self.bytes.len() + len;
+        match self.bytes.capacity() {
+            enough if enough >= needed => enough,
+            small => needed.max(most.min(2 * small)),
+        }
+    }
+
+    fn grown_marks(&self) -> usize {
+        match self.marks.capacity() {
+            enough if enough > self.marks.len() => enough,
+            small => (2 * small).max(1),
+        }
+    }
+
+    /// What it takes in memory now.
+    pub(super) fn size(&self) -> usize {
+        self.bytes.capacity() + self.overhead()
+    }
+
+    /// Adds an event that takes so many bytes.
+    pub(super) fn push(
+        &mut self,
+        at: Instant,
+        len: usize,
+        most: usize,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let (bytes, marks) = (self.grown_bytes(len, most), self.grown_marks());
+        self.bytes.reserve_exact(bytes - self.bytes.len());
+        self.marks.reserve_exact(marks - self.marks.len());
+        let start = self.bytes.len();
+        self.marks.push(Mark { start, at });
+        encode(&mut self.bytes);
+    }
+
+    /// Takes note of an ID of the publisher's.
+    pub(super) fn push_own_id(&mut self, id: Arc<str>, size: usize) {
+        self.own_ids.push(id);
+        self.own_ids_size += size;
+    }
+
+    /// Nothing more is added from here on. The events stay where they are in memory.
+    pub(super) fn seal(mut self) -> Segment<Bytes> {
+        self.marks.shrink_to_fit();
+        self.bytes.shrink_to_fit();
+        Segment {
+            first: self.first,
+            bytes: mem::take(&mut self.bytes).into(),
+            marks: self.marks,
+            own_ids: self.own_ids,
+            own_ids_size: self.own_ids_size,
+        }
+    }
+}
