@@ -109,10 +109,10 @@ pub mod server;
 #[cfg(feature = "stream")]
 mod stream;
 mod text;
-#[cfg(any(feature = "client", feature = "server"))]
-mod transmit;
 #[cfg(feature = "server")]
 pub mod topic;
+#[cfg(any(feature = "client", feature = "server"))]
+mod transmit;
 #[cfg(feature = "server")]
 mod wake;
 

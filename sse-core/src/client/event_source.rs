@@ -296,7 +296,7 @@ impl EventSource {
             body,
             written,
         } = &self.request;
-        Transmit::new([head, body, &[], &[], &[]], *written)
+        Transmit::new([&head[..], body], *written)
     }
 
     /// The first `n` bytes of [`poll_transmit`](Self::poll_transmit) were written.

@@ -24,6 +24,7 @@ mod server;
 mod socket;
 #[cfg(feature = "tls")]
 mod tls;
+mod topic;
 
 #[cfg(any(doc, doctest))]
 #[doc = include_str!("writing_an_adapter.md")]

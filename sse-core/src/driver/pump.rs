@@ -22,10 +22,12 @@ use super::{
     socket::Socket,
 };
 use crate::{
+    EventError,
     http::RequestHead,
     lifecycle::{CloseReason, ShutdownSignal},
-    router::{self, Dispatch, Events, Reply, ReplyBody, ReplyFuture, Routes},
+    router::{self, Dispatch, Events, Reply, ReplyBody, ReplyFuture, Routes, Yielded},
     server::{Body, Connection, ConnectionEvent, Phase},
+    topic::SlowConsumer,
 };
 
 /// How much is read at once. The buffer is on the stack: an idle connection has none.
@@ -48,6 +50,8 @@ pub(super) struct Pump<R: Runtime> {
     /// There once the pump has been polled.
     wakers: Option<Wakers>,
     input_ended: bool,
+    /// The transport took nothing when it was last offered something.
+    write_blocked: bool,
     output: OutputSide,
     shutdown: ShutdownSignal,
     cut: ShutdownSignal,
@@ -102,6 +106,7 @@ impl<R: Runtime> Pump<R> {
             alarm: Alarm::new(),
             wakers: None,
             input_ended: false,
+            write_blocked: false,
             output: OutputSide::Open,
             shutdown: connections.shutdown.signal(),
             cut: connections.cut.signal(),
@@ -245,15 +250,21 @@ impl<R: Runtime> Pump<R> {
             }
             Work::Streaming(events) if self.connection.phase() == Phase::Streaming => {
                 let mut busy = false;
-                while self.connection.has_room() {
-                    match catch(|| events.poll_next_event(cx)) {
+                let waits = self.write_blocked && events.can_wait();
+                while self.connection.has_room() && !waits {
+                    match catch(|| events.poll_next_yielded(cx)) {
                         Ok(Poll::Pending) => return busy,
-                        Ok(Poll::Ready(Some(Ok(event)))) => {
+                        Ok(Poll::Ready(Some(Ok(yielded)))) => {
                             // There is room, so it is taken.
-                            let _ = self.connection.send(now, &event);
+                            let _ = match yielded {
+                                Yielded::Event(event) => self.connection.send(now, &event),
+                                Yielded::Encoded(events) => {
+                                    self.connection.send_encoded(now, events)
+                                }
+                            };
                         }
                         Ok(Poll::Ready(Some(Err(error)))) => {
-                            self.abort(now, CloseReason::StreamError(error.to_string().into()));
+                            self.abort(now, reason_for(&error));
                             return true;
                         }
                         Ok(Poll::Ready(None)) => {
@@ -304,8 +315,12 @@ impl<R: Runtime> Pump<R> {
                 break;
             }
             match self.transport.poll_write_vectored(cx, transmit.slices()) {
-                Poll::Pending => return busy,
+                Poll::Pending => {
+                    self.write_blocked = true;
+                    return busy;
+                }
                 Poll::Ready(Ok(n)) if n > 0 => {
+                    self.write_blocked = false;
                     self.connection.transmitted(now, n);
                     self.output = OutputSide::Unflushed;
                 }
@@ -353,6 +368,14 @@ impl<R: Runtime> Pump<R> {
             self.connections.cut_count.fetch_add(1, Ordering::Relaxed);
         }
         Poll::Ready(())
+    }
+}
+
+/// Why a connection ends whose stream failed like this.
+fn reason_for(error: &EventError) -> CloseReason {
+    match error {
+        EventError::Stream(error) if error.is::<SlowConsumer>() => CloseReason::SlowConsumer,
+        error => CloseReason::StreamError(error.to_string().into()),
     }
 }
 

@@ -25,8 +25,8 @@ pub trait Runtime: Clone + Send + Sync + Unpin + 'static {
     /// What time it is on the wall clock, for the `Date` field of responses.
     fn date(&self) -> SystemTime;
 
-    /// A number that is hard to foresee, as the seed of a jitter. Asked for once per server and
-    /// per event source.
+    /// A number that is hard to foresee, as the seed of a jitter or a part of IDs. Asked for once per
+    /// server, event source and topic.
     fn seed(&self) -> u64;
 
     /// A timer that elapses at `deadline`.

@@ -10,17 +10,17 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use super::{Refusal, Reply};
-use crate::IntoEvent;
+use crate::{IntoEvent, topic::Subscriber};
 
-/// What a handler may return: a stream, a whole response, a [`Reply`], a `Result` of one of these
+/// What a handler may return: a stream, a topic's [`Subscriber`], a whole response, a [`Reply`], a `Result` of one of these
 /// whose error becomes a [`Refusal`], or a future of any of them.
 ///
 /// `Kind` tells these apart for the compiler, which finds it out by itself.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
     label = "neither a stream of events nor a response",
-    note = "return a `Stream + Send + 'static` whose items are `IntoEvent`, an `http::Response`, \
-            a `Reply`, a `Result` of one of these whose error is `Into<Refusal>`, or a future of \
+    note = "return a `Stream + Send + 'static` whose items are `IntoEvent`, a topic's \
+            `Subscriber`, an `http::Response`, a `Reply`, a `Result` of one of these whose error is `Into<Refusal>`, or a future of \
             any of them"
 )]
 pub trait IntoReply<Kind> {
@@ -34,6 +34,10 @@ pub trait IntoReply<Kind> {
 /// A stream of events.
 #[derive(Debug)]
 pub struct IsStream;
+
+/// A topic's subscriber.
+#[derive(Debug)]
+pub struct IsSubscriber;
 
 /// A response that is there.
 #[derive(Debug)]
@@ -56,6 +60,14 @@ where
 
     fn into_reply(self) -> Self::Future {
         ready(Reply::events(self))
+    }
+}
+
+impl IntoReply<IsSubscriber> for Subscriber {
+    type Future = Ready<Reply>;
+
+    fn into_reply(self) -> Self::Future {
+        ready(self.into())
     }
 }
 

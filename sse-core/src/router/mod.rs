@@ -25,6 +25,7 @@ mod into_reply;
 mod path;
 mod reply;
 mod request;
+mod resume;
 
 use std::{
     error::Error,
@@ -47,8 +48,8 @@ use crate::{
 
 use cors::CorsFields;
 pub use cors::{Cors, InvalidOrigin};
-pub use into_reply::{IntoReply, IsFuture, IsResponse, IsResult, IsStream};
-pub use reply::{Events, Refusal, Reply, ReplyBody};
+pub use into_reply::{IntoReply, IsFuture, IsResponse, IsResult, IsStream, IsSubscriber};
+pub use reply::{Events, Refusal, Reply, ReplyBody, Yielded};
 pub use request::Request;
 
 /// Routes, being collected.

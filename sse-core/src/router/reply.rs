@@ -11,7 +11,10 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use bytes::Bytes;
 use futures_core::Stream;
 
-use crate::{Event, EventError, IntoEvent, Text};
+use crate::{
+    Event, EventError, IntoEvent, Text,
+    topic::{EncodedEvents, Subscriber},
+};
 
 /// An answer to a request: a head, and an event stream or a whole body.
 ///
@@ -130,6 +133,23 @@ impl Reply {
     }
 }
 
+/// What a topic publishes, with status 200. Where the topic's settings say so, a field `sse-resume`
+/// tells the [outcome](crate::topic::Outcome) of the resumption.
+impl From<Subscriber> for Reply {
+    fn from(subscriber: Subscriber) -> Self {
+        const SSE_RESUME: HeaderName = HeaderName::from_static("sse-resume");
+        let outcome = subscriber.outcome_for_header();
+        let reply = Self {
+            head: Response::new(()),
+            body: ReplyBody::Events(Events(Box::pin(Subscription(subscriber)))),
+        };
+        match outcome.map(|outcome| HeaderValue::try_from(outcome.to_string())) {
+            Some(Ok(value)) => reply.with_header(SSE_RESUME, value),
+            _ => reply,
+        }
+    }
+}
+
 impl<B: Into<Bytes>> From<Response<B>> for Reply {
     fn from(response: Response<B>) -> Self {
         let (parts, body) = response.into_parts();
@@ -140,15 +160,29 @@ impl<B: Into<Bytes>> From<Response<B>> for Reply {
     }
 }
 
-/// A handler's stream, with its items turned into events.
+/// A handler's stream, with its items turned into what a connection can send.
 pub struct Events(Pin<Box<dyn EventSource>>);
 
-/// Any stream of what can become an event. A trait of its own, so that one box is enough.
+/// What a handler's stream yields, ready to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Yielded {
+    /// An event, for [`send`](crate::server::Connection::send).
+    Event(Event),
+    /// Events of a topic, for [`send_encoded`](crate::server::Connection::send_encoded).
+    Encoded(EncodedEvents),
+}
+
+/// Any stream that a handler may return. A trait of its own, so that one box is enough.
 trait EventSource: Send {
-    fn poll_next_event(
+    fn poll_next_yielded(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Event, EventError>>>;
+    ) -> Poll<Option<Result<Yielded, EventError>>>;
+
+    /// Whether what it has not yielded yet is kept for it elsewhere.
+    fn can_wait(&self) -> bool {
+        false
+    }
 }
 
 impl<S> EventSource for S
@@ -156,29 +190,58 @@ where
     S: Stream + Send,
     S::Item: IntoEvent,
 {
-    fn poll_next_event(
+    fn poll_next_yielded(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Event, EventError>>> {
-        self.poll_next(cx).map(|item| item.map(S::Item::into_event))
+    ) -> Poll<Option<Result<Yielded, EventError>>> {
+        self.poll_next(cx)
+            .map(|item| item.map(|item| item.into_event().map(Yielded::Event)))
+    }
+}
+
+/// What a topic publishes. Not a stream of what can become an event: it is encoded already.
+struct Subscription(Subscriber);
+
+impl EventSource for Subscription {
+    fn poll_next_yielded(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Yielded, EventError>>> {
+        self.0.poll_next(cx).map(|item| {
+            item.map(|batch| match batch {
+                Ok(batch) => Ok(Yielded::Encoded(batch.into_encoded())),
+                Err(error) => Err(EventError::Stream(error.into())),
+            })
+        })
+    }
+
+    fn can_wait(&self) -> bool {
+        true
     }
 }
 
 impl Events {
-    /// The next event. An error is the last of a stream: do not poll it again.
-    pub fn poll_next_event(
+    /// What is to be sent next. An error is the last of a stream: do not poll it again.
+    pub fn poll_next_yielded(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Event, EventError>>> {
-        self.0.as_mut().poll_next_event(cx)
+    ) -> Poll<Option<Result<Yielded, EventError>>> {
+        self.0.as_mut().poll_next_yielded(cx)
+    }
+
+    /// Whether it costs nothing to leave what is next where it is while the connection takes no
+    /// bytes: a topic keeps it, and hands out more at a time later.
+    #[cfg(feature = "driver")]
+    pub(crate) fn can_wait(&self) -> bool {
+        self.0.can_wait()
     }
 }
 
 impl Stream for Events {
-    type Item = Result<Event, EventError>;
+    type Item = Result<Yielded, EventError>;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut().0.as_mut().poll_next_event(cx)
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_next_yielded(cx)
     }
 }
 

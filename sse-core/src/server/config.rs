@@ -42,7 +42,8 @@ pub struct ConnectionConfig {
     pub keep_alive: Option<Duration>,
     /// How many queued bytes are enough: at or above it [`send`] takes no event, and the
     /// handler's stream is not polled. 64 KiB by default. The queue holds at most this much and
-    /// one event more.
+    /// one event more, or one [batch](crate::topic::EncodedEvents) of a topic's events, which is
+    /// memory shared with others.
     ///
     /// [`send`]: super::Connection::send
     pub high_water_mark: usize,

@@ -18,6 +18,7 @@ use crate::{
     Comment, Event, Transmit,
     http::{BodyLength, Framing, RequestHead, RequestHeadReader, encode_response_head},
     lifecycle::{CleanUp, CleanUpOwner, CloseReason, Timer, Timers},
+    topic::EncodedEvents,
 };
 
 /// One accepted socket: a request head in, a response out, which may be an event stream.
@@ -293,7 +294,9 @@ impl Connection {
     /// [`SendError::Full`] at the high-water mark; [`SendError::WrongPhase`] where no event stream
     /// is open. The event was not queued then.
     pub fn send(&mut self, now: Instant, event: &Event) -> Result<(), SendError> {
-        self.queue("send", now, |events| event.encode(events))
+        self.queue("send", now, |output| {
+            output.put(|buffer| event.encode(buffer))
+        })
     }
 
     /// Queues a comment.
@@ -302,7 +305,21 @@ impl Connection {
     ///
     /// As for [`send`](Self::send).
     pub fn comment(&mut self, now: Instant, comment: &Comment) -> Result<(), SendError> {
-        self.queue("comment", now, |events| comment.encode(events))
+        self.queue("comment", now, |output| {
+            output.put(|buffer| comment.encode(buffer));
+        })
+    }
+
+    /// Queues events of a topic. They are not copied: they are written from where they lie, and
+    /// held for as long as that takes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send).
+    pub fn send_encoded(&mut self, now: Instant, events: EncodedEvents) -> Result<(), SendError> {
+        self.queue("send_encoded", now, |output| {
+            output.put_shared(events.into_bytes());
+        })
     }
 
     /// The stream has ended: what is queued is delivered, the body ends properly, and the
@@ -504,7 +521,7 @@ impl Connection {
             Body::EventStream => self.output.begin(delimiting, head),
             Body::Whole(bytes) => {
                 self.output.begin(delimiting, head);
-                self.output.put_whole(bytes);
+                self.output.put_shared(bytes);
             }
         }
     }
@@ -517,13 +534,13 @@ impl Connection {
         &mut self,
         call: &'static str,
         now: Instant,
-        encode: impl FnOnce(&mut Vec<u8>),
+        put: impl FnOnce(&mut Output),
     ) -> Result<(), SendError> {
         self.phase.allow(call, Input::Send)?;
         if !self.has_room() {
             return Err(SendError::Full);
         }
-        encode(self.output.events());
+        put(&mut self.output);
         self.arm_stall(now);
         Ok(())
     }

@@ -9,8 +9,8 @@
 //!   [`handle_timeout`](Connection::handle_timeout). These never fail: a peer's fault becomes an
 //!   answer to transmit and a close reason.
 //! - Verbs are what the application wants: [`respond`](Connection::respond),
-//!   [`send`](Connection::send), [`comment`](Connection::comment),
-//!   [`finish`](Connection::finish), [`abort`](Connection::abort), [`close`](Connection::close).
+//!   [`send`](Connection::send), [`send_encoded`](Connection::send_encoded),
+//!   [`comment`](Connection::comment), [`finish`](Connection::finish), [`abort`](Connection::abort), [`close`](Connection::close).
 //!   In the wrong phase they return [`WrongPhase`] and change nothing.
 //! - `poll_*` is what the caller must do next: [`poll_transmit`](Connection::poll_transmit) (then
 //!   [`transmitted`](Connection::transmitted)), [`poll_event`](Connection::poll_event),

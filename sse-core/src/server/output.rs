@@ -3,8 +3,11 @@
 //! Encoded events are kept free of transfer framing. When bytes are asked for, everything queued
 //! becomes one chunk, however many events it holds: its size line and its end are put around it
 //! in the same vectored write.
+//!
+//! What this connection encodes itself is appended to one buffer. What it shares with others is
+//! queued by reference behind that, and written from where it lies.
 
-use std::mem;
+use std::{collections::VecDeque, mem};
 
 use bytes::Bytes;
 
@@ -37,10 +40,13 @@ enum End {
 pub(super) struct Output {
     /// The response's head.
     head: Vec<u8>,
-    /// Encoded events, of which a flush covers the first ones.
+    /// Events that were encoded here, of which a flush covers the first ones.
     events: Vec<u8>,
-    /// A body that was known from the start.
-    whole: Bytes,
+    /// What follows them, and is shared with others: events, or a body that was known from the
+    /// start. None is empty. A flush covers the first ones.
+    shared: VecDeque<Bytes>,
+    /// How many bytes of `shared` there are.
+    shared_len: usize,
     delimiting: Delimiting,
     end: End,
     flush: Flush,
@@ -51,19 +57,27 @@ pub(super) struct Output {
 struct Flush {
     /// How many bytes of `events` are in this chunk.
     events: usize,
+    /// How many pieces of `shared` are.
+    shared: usize,
+    /// How many bytes these pieces are.
+    shared_len: usize,
     size_line: Option<ChunkSize>,
     tail: &'static [u8],
-    /// How much of head, size line, events, tail and whole body, in this order, is transmitted.
+    /// How much of head, size line, events, shared pieces and tail, in this order, is transmitted.
     /// While it is 0 the flush may still grow.
     sent: usize,
 }
+
+/// Head, size line, events and tail.
+const SLICES_AROUND: usize = 4;
 
 impl Output {
     pub(super) fn new() -> Self {
         Self {
             head: Vec::new(),
             events: Vec::new(),
-            whole: Bytes::new(),
+            shared: VecDeque::new(),
+            shared_len: 0,
             delimiting: Delimiting::Nothing,
             end: End::Open,
             flush: Flush::default(),
@@ -76,14 +90,23 @@ impl Output {
         self.delimiting = delimiting;
     }
 
-    /// Queues a body that is all there is.
-    pub(super) fn put_whole(&mut self, body: Bytes) {
-        self.whole = body;
+    /// Queues what is shared: encoded events, or a body that is all there is.
+    pub(super) fn put_shared(&mut self, bytes: Bytes) {
+        if !bytes.is_empty() {
+            self.shared_len += bytes.len();
+            self.shared.push_back(bytes);
+        }
     }
 
-    /// Where to encode events.
-    pub(super) fn events(&mut self) -> &mut Vec<u8> {
-        &mut self.events
+    /// Queues what `encode` puts into a buffer.
+    pub(super) fn put(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
+        if self.shared.is_empty() {
+            return encode(&mut self.events);
+        }
+        // What was queued before goes first.
+        let mut events = Vec::new();
+        encode(&mut events);
+        self.put_shared(events.into());
     }
 
     /// The body is complete.
@@ -109,7 +132,7 @@ impl Output {
 
     /// How many bytes wait, without their transfer framing.
     pub(super) fn queued(&self) -> usize {
-        self.head.len() + self.events.len() + self.whole.len()
+        self.head.len() + self.events.len() + self.shared_len
     }
 
     /// Whether everything is transmitted, the body's end included where it has one.
@@ -131,25 +154,34 @@ impl Output {
             .size_line
             .as_ref()
             .map_or(&[][..], ChunkSize::as_bytes);
-        let parts = [
-            &self.head,
-            size_line,
-            &self.events[..self.flush.events],
-            self.flush.tail,
-            &self.whole,
-        ];
+        let events = self.events.get(..self.flush.events).unwrap_or(&[]);
+        let shared = self.shared.iter().take(self.flush.shared);
+        let parts = [&self.head, size_line, events]
+            .into_iter()
+            .chain(shared.map(|bytes| &bytes[..]))
+            .chain([self.flush.tail]);
 
         Transmit::new(parts, self.flush.sent)
     }
 
-    /// Everything queued, as one chunk where the body goes in chunks.
+    /// Everything queued, as one chunk where the body goes in chunks; or as much of it as one
+    /// vectored write takes.
     fn next_flush(&self) -> Flush {
-        let events = self.events.len();
+        let shared = self.shared.len().min(Transmit::MOST - SLICES_AROUND);
+        let is_all = shared == self.shared.len();
+        let shared_len = match is_all {
+            true => self.shared_len,
+            false => self.shared.iter().take(shared).map(Bytes::len).sum(),
+        };
+        let len = self.events.len() + shared_len;
         let in_chunks = self.delimiting == Delimiting::Chunks;
+        let ends = is_all && self.end == End::Proper;
         Flush {
-            events,
-            size_line: (in_chunks && events > 0).then(|| ChunkSize::new(events)),
-            tail: match (in_chunks, events > 0, self.end == End::Proper) {
+            events: self.events.len(),
+            shared,
+            shared_len,
+            size_line: (in_chunks && len > 0).then(|| ChunkSize::new(len)),
+            tail: match (in_chunks, len > 0, ends) {
                 (false, ..) | (true, false, false) => &[],
                 (true, true, false) => CRLF,
                 (true, false, true) => LAST_CHUNK,
@@ -169,8 +201,8 @@ impl Output {
         let total = self.head.len()
             + size_line
             + self.flush.events
-            + self.flush.tail.len()
-            + self.whole.len();
+            + self.flush.shared_len
+            + self.flush.tail.len();
         self.flush.sent = self.flush.sent.saturating_add(n).min(total);
         if self.flush.sent < total {
             return;
@@ -178,7 +210,11 @@ impl Output {
         let flush = mem::take(&mut self.flush);
         // Buffers are given back, so that an idle connection is small.
         self.head = Vec::new();
-        self.whole = Bytes::new();
+        self.shared.drain(..flush.shared);
+        self.shared_len -= flush.shared_len;
+        if self.shared.is_empty() {
+            self.shared = VecDeque::new();
+        }
         if flush.events == self.events.len() {
             self.events = Vec::new();
         } else {

@@ -47,7 +47,7 @@ pub(super) enum Input {
     RespondStream,
     /// `respond` with a whole response.
     RespondWhole,
-    /// `send` or `comment`.
+    /// `send`, `send_encoded` or `comment`.
     Send,
     /// `finish`.
     Finish,

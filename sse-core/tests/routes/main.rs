@@ -8,7 +8,7 @@ use futures_util::{FutureExt, StreamExt};
 use sse_core::{
     http::{BodyLength, HeaderMap, Request as Head, RequestHead},
     lifecycle::{CleanUpOwner, Shutdown},
-    router::{Context, Dispatch, ReplyBody, Router, Routes},
+    router::{Context, Dispatch, ReplyBody, Router, Routes, Yielded},
 };
 
 fn head(method: &str, target: &str, fields: &[(&str, &str)]) -> RequestHead {
@@ -55,7 +55,10 @@ fn ask_with(routes: &Routes, head: RequestHead, context: Context) -> Answer {
         ReplyBody::Events(events) => {
             let mut wire = Vec::new();
             for event in events.collect::<Vec<_>>().now_or_never().unwrap() {
-                event.unwrap().encode(&mut wire);
+                match event.unwrap() {
+                    Yielded::Event(event) => event.encode(&mut wire),
+                    Yielded::Encoded(events) => wire.extend_from_slice(events.as_bytes()),
+                }
             }
             String::from_utf8(wire).unwrap()
         }

@@ -1,0 +1,26 @@
+//! A topic on a runtime's clock.
+
+use std::time::{Duration, SystemTime};
+
+use super::Runtime;
+use crate::topic::{Config, Topic};
+
+impl Topic {
+    /// A topic without any events yet, with the clock and an epoch of this runtime: for
+    /// `Topic::on(Tokio, Config::default())`, say.
+    ///
+    /// The epoch is made of the runtime's [seed](Runtime::seed) and of the time. It has at most
+    /// eight digits in an ID, and the odds that two topics have the same are one to 10<sup>12</sup>.
+    #[must_use]
+    pub fn on(runtime: impl Runtime, config: Config) -> Self {
+        const BITS: u32 = 40;
+        let since_1970 = runtime
+            .date()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO);
+        // The time is in the low bits and the seed in all: neither alone would do on a runtime
+        // whose seed is poor, or for two topics of the same millisecond.
+        let mixed = runtime.seed() ^ since_1970.as_millis() as u64;
+        Self::new(config, mixed & ((1 << BITS) - 1), move || runtime.now())
+    }
+}
