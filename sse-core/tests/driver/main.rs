@@ -14,4 +14,5 @@ mod sim;
 mod subscribing;
 #[cfg(feature = "tls")]
 mod tls;
+mod topics;
 mod waking;

@@ -1,0 +1,203 @@
+//! What a connection writes is what it was given, in order, however it is taken: its own events and
+//! those that it shares with others.
+#![cfg(feature = "server")]
+#![allow(clippy::disallowed_methods)] // an `Instant` has to come from somewhere
+
+use std::{
+    sync::Arc,
+    task::Poll,
+    time::{Instant, SystemTime},
+};
+
+use proptest::prelude::*;
+use sse_core::{
+    Comment, Event,
+    http::Response,
+    server::{Body, Config, Connection, ConnectionEvent, Phase, SendError},
+    topic::{self, Batch, EncodedEvents, Subscriber, Topic},
+};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Send(usize),
+    Comment,
+    SendEncoded(u8),
+    /// Writes at most so many bytes of what there is.
+    Transmit(usize),
+    TransmitAll,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        2 => (0..40_usize).prop_map(Step::Send),
+        1 => Just(Step::Comment),
+        4 => (1..4_u8).prop_map(Step::SendEncoded),
+        2 => (1..120_usize).prop_map(Step::Transmit),
+        1 => Just(Step::TransmitAll),
+    ]
+}
+
+fn topic() -> (Topic, Subscriber) {
+    let topic = Topic::new(topic::Config::default(), 0, Instant::now);
+    let subscriber = topic.subscribe();
+    (topic, subscriber)
+}
+
+fn encoded(topic: &Topic, subscriber: &mut Subscriber, count: u8) -> EncodedEvents {
+    for _ in 0..count {
+        topic.publish("topic").unwrap();
+    }
+    match subscriber.try_next() {
+        Poll::Ready(Some(Ok(Batch::Events(events)))) => events,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn streaming(version: &str) -> Connection {
+    let (now, mut config) = (Instant::now(), Config::default());
+    config.high_water_mark = 400;
+    let mut connection = Connection::new(now, SystemTime::UNIX_EPOCH, Arc::new(config));
+    connection.handle_input(
+        now,
+        format!("GET / {version}\r\nHost: a\r\n\r\n").as_bytes(),
+    );
+    assert!(matches!(
+        connection.poll_event(),
+        Some(ConnectionEvent::Request(_))
+    ));
+    connection
+        .respond(now, Response::new(Body::EventStream))
+        .unwrap();
+    connection
+}
+
+/// Writes at most `most` bytes, as one vectored write.
+fn transmit(connection: &mut Connection, most: usize, wire: &mut Vec<u8>) -> usize {
+    let transmit = connection.poll_transmit();
+    let mut left = most;
+    for slice in transmit.slices() {
+        assert!(!slice.is_empty());
+        let taken = slice.len().min(left);
+        wire.extend_from_slice(&slice[..taken]);
+        left -= taken;
+    }
+    let written = transmit.len().min(most);
+    assert_eq!(written, most - left);
+    connection.transmitted(Instant::now(), written);
+    written
+}
+
+fn unchunk(mut body: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    loop {
+        let line = body.iter().position(|byte| *byte == b'\r').unwrap();
+        let size = str::from_utf8(&body[..line]).unwrap();
+        let size = usize::from_str_radix(size, 16).unwrap();
+        let chunk = &body[line + 2..];
+        whole.extend_from_slice(&chunk[..size]);
+        body = chunk[size..].strip_prefix(b"\r\n").unwrap();
+        if size == 0 {
+            assert!(body.is_empty());
+            return whole;
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn everything_that_was_taken_is_written_in_order(
+        steps in prop::collection::vec(step(), 0..80),
+        in_chunks: bool,
+    ) {
+        let (topic, mut subscriber) = topic();
+        let mut connection = streaming(if in_chunks { "HTTP/1.1" } else { "HTTP/1.0" });
+        let now = Instant::now();
+        let (mut wire, mut given) = (Vec::new(), Vec::new());
+        for step in steps {
+            let (queued, has_room) = (connection.queued(), connection.has_room());
+            let mut new = Vec::new();
+            let result = match step {
+                Step::Send(len) => {
+                    let event = Event::new("x".repeat(len));
+                    event.encode(&mut new);
+                    connection.send(now, &event)
+                }
+                Step::Comment => {
+                    Comment::KEEP_ALIVE.encode(&mut new);
+                    connection.comment(now, &Comment::KEEP_ALIVE)
+                }
+                Step::SendEncoded(count) => {
+                    let events = encoded(&topic, &mut subscriber, count);
+                    new.extend_from_slice(events.as_bytes());
+                    connection.send_encoded(now, events)
+                }
+                Step::Transmit(most) => {
+                    transmit(&mut connection, most, &mut wire);
+                    continue;
+                }
+                Step::TransmitAll => {
+                    while transmit(&mut connection, usize::MAX, &mut wire) > 0 {}
+                    prop_assert_eq!(connection.queued(), 0);
+                    continue;
+                }
+            };
+            match has_room {
+                true => {
+                    prop_assert_eq!(result, Ok(()));
+                    prop_assert_eq!(connection.queued(), queued + new.len());
+                    given.extend_from_slice(&new);
+                }
+                false => {
+                    prop_assert_eq!(result, Err(SendError::Full));
+                    prop_assert_eq!(connection.queued(), queued);
+                }
+            }
+        }
+        connection.finish(now).unwrap();
+        while transmit(&mut connection, 7, &mut wire) > 0 {}
+        prop_assert!(matches!(connection.poll_event(), Some(ConnectionEvent::EndOutput)));
+        let body = wire.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+        let body = match in_chunks {
+            true => unchunk(&wire[body..]),
+            false => wire[body..].to_vec(),
+        };
+        prop_assert_eq!(body, given);
+    }
+}
+
+#[test]
+fn encoded_events_are_written_from_where_they_lie_and_then_released() {
+    let (topic, mut subscriber) = topic();
+    let mut connection = streaming("HTTP/1.1");
+    let mut wire = Vec::new();
+    transmit(&mut connection, usize::MAX, &mut wire);
+
+    let events = encoded(&topic, &mut subscriber, 3);
+    let bytes = events.clone().into_bytes();
+    topic.publish("newer").unwrap();
+    connection.send_encoded(Instant::now(), events).unwrap();
+    let lies_there = |slice: &&std::io::IoSlice<'_>| slice.as_ptr() == bytes.as_ptr();
+    let transmit_now = connection.poll_transmit();
+    assert_eq!(transmit_now.slices().iter().filter(lies_there).count(), 1);
+    assert!(!bytes.is_unique());
+    transmit(&mut connection, usize::MAX, &mut wire);
+    assert!(bytes.is_unique());
+}
+
+#[test]
+fn a_connection_that_ends_releases_what_it_did_not_write() {
+    let (topic, mut subscriber) = topic();
+    let mut connection = streaming("HTTP/1.1");
+    let events = encoded(&topic, &mut subscriber, 3);
+    let bytes = events.clone().into_bytes();
+    topic.publish("newer").unwrap();
+    connection.send_encoded(Instant::now(), events).unwrap();
+    connection.handle_eof(Instant::now());
+    assert_eq!(connection.phase(), Phase::Closed);
+    assert!(bytes.is_unique());
+    let late = encoded(&topic, &mut subscriber, 1);
+    assert!(matches!(
+        connection.send_encoded(Instant::now(), late),
+        Err(SendError::WrongPhase(error)) if error.call == "send_encoded"
+    ));
+}

@@ -1,0 +1,107 @@
+//! A client that loses its connection anywhere, again and again, misses nothing and gets nothing
+//! twice.
+
+use std::task::Poll;
+
+use proptest::prelude::*;
+use sse_core::{
+    Decoded, Decoder, Event,
+    topic::{Announce, Config, Outcome, Subscriber, Topic},
+};
+
+use crate::topic;
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Publishes so many events.
+    Publish(u8),
+    /// The client takes what there is.
+    Read,
+    /// The same, but the connection is lost behind so many bytes of it.
+    Lose(u16),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (1..6_u8).prop_map(Step::Publish),
+        2 => Just(Step::Read),
+        3 => (0..300_u16).prop_map(Step::Lose),
+    ]
+}
+
+/// A client as the standard has it.
+struct Client {
+    decoder: Decoder,
+    subscriber: Subscriber,
+    seen: Vec<String>,
+}
+
+impl Client {
+    /// Reads what there is, as far as `most` bytes.
+    fn read(&mut self, mut most: usize) {
+        while let Poll::Ready(Some(batch)) = self.subscriber.try_next() {
+            let batch = batch.unwrap();
+            let bytes = batch.as_bytes();
+            let mut input = &bytes[..bytes.len().min(most)];
+            most -= input.len();
+            while let Some(decoded) = self.decoder.decode(&mut input).unwrap() {
+                if let Decoded::Event(event) = decoded
+                    && event.event_type() == "message"
+                {
+                    self.seen.push(event.data().to_owned());
+                }
+            }
+        }
+    }
+
+    fn reconnect(&mut self, topic: &Topic) {
+        let id = self.decoder.last_event_id().to_owned();
+        self.subscriber = topic.resume_from(Some(&id));
+        let outcome = self.subscriber.outcome();
+        assert!(matches!(outcome, Outcome::Resumed { .. }), "{outcome:?}");
+        self.decoder.restart();
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_published_meanwhile(
+        steps in prop::collection::vec(step(), 1..60),
+        own_ids: bool,
+    ) {
+        let mut config = Config::default();
+        // A client that has had no event yet has to know where it is.
+        config.announce = Announce::Everything;
+        // Small segments, so that some batches end inside of what is read.
+        config.max_bytes = 48 * 1024;
+        let topic = topic(config);
+        let mut client = Client {
+            decoder: Decoder::new(),
+            subscriber: topic.subscribe(),
+            seen: Vec::new(),
+        };
+        client.read(usize::MAX);
+        let mut published = Vec::new();
+        for step in steps {
+            match step {
+                Step::Publish(count) => for _ in 0..count {
+                    let data = format!("event {}", published.len());
+                    let mut event = Event::new(data.clone());
+                    if own_ids && published.len() % 3 == 0 {
+                        event = event.with_id(format!("own/{}", published.len())).unwrap();
+                    }
+                    topic.publish(event).unwrap();
+                    published.push(data);
+                },
+                Step::Read => client.read(usize::MAX),
+                Step::Lose(bytes) => {
+                    client.read(bytes.into());
+                    client.reconnect(&topic);
+                }
+            }
+            prop_assert!(published.starts_with(&client.seen));
+        }
+        client.read(usize::MAX);
+        prop_assert_eq!(client.seen, published);
+    }
+}

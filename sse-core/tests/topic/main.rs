@@ -1,0 +1,102 @@
+//! Topics by hand: no runtime, no task, and time is a number.
+#![cfg(feature = "server")]
+
+mod joining;
+mod memory;
+mod model;
+mod resuming;
+mod slow;
+mod waking;
+
+use std::{
+    sync::{Arc, Mutex},
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use sse_core::topic::{Batch, Config, Outcome, SlowConsumer, Subscriber, Topic};
+
+/// "abc" in base 36.
+const EPOCH: u64 = 13_368;
+
+/// A clock that moves when told to.
+#[derive(Clone)]
+struct Clock(Arc<Mutex<Instant>>);
+
+impl Clock {
+    #[allow(clippy::disallowed_methods)] // an `Instant` has to come from somewhere
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(Instant::now())))
+    }
+
+    fn now(&self) -> Instant {
+        *self.0.lock().unwrap()
+    }
+
+    fn advance(&self, by: Duration) {
+        *self.0.lock().unwrap() += by;
+    }
+}
+
+fn topic(config: Config) -> Topic {
+    topic_on(&Clock::new(), config)
+}
+
+fn topic_on(clock: &Clock, config: Config) -> Topic {
+    let clock = clock.clone();
+    Topic::new(config, EPOCH, move || clock.now())
+}
+
+/// Publishes so many events.
+fn publish(topic: &Topic, count: u64) {
+    for _ in 0..count {
+        topic.publish("x").unwrap();
+    }
+}
+
+/// What a subscriber is given.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Taken {
+    text: String,
+    notices: Vec<Outcome>,
+    end: End,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum End {
+    #[default]
+    Waits,
+    Closed,
+    Cut(u64),
+}
+
+/// Takes everything that is there.
+fn take(subscriber: &mut Subscriber) -> Taken {
+    let mut taken = Taken::default();
+    loop {
+        match subscriber.try_next() {
+            Poll::Pending => return taken,
+            Poll::Ready(None) => {
+                taken.end = End::Closed;
+                return taken;
+            }
+            Poll::Ready(Some(Err(SlowConsumer { lost, .. }))) => {
+                taken.end = End::Cut(lost);
+                return taken;
+            }
+            Poll::Ready(Some(Ok(batch))) => {
+                if let Batch::Notice(notice) = &batch {
+                    taken.notices.push(notice.outcome());
+                }
+                taken.text += str::from_utf8(batch.as_bytes()).unwrap();
+            }
+        }
+    }
+}
+
+/// The IDs in an event stream's text.
+fn ids(text: &str) -> Vec<&str> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix("id: "))
+        .collect()
+}

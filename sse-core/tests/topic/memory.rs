@@ -1,0 +1,144 @@
+//! That the bound on memory is one, and that what is dropped is freed.
+
+use std::task::Poll;
+
+use bytes::Bytes;
+use sse_core::{
+    Event,
+    topic::{Batch, Config, PublishError, Subscriber, Topic},
+};
+
+use crate::{End, publish, take, topic};
+
+const KIB: usize = 1024;
+
+fn topic_of(max_bytes: usize) -> Topic {
+    let mut config = Config::default();
+    (config.max_bytes, config.max_events) = (max_bytes, usize::MAX);
+    topic(config)
+}
+
+fn next_bytes(subscriber: &mut Subscriber) -> Bytes {
+    match subscriber.try_next() {
+        Poll::Ready(Some(Ok(Batch::Events(events)))) => events.into_bytes(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_thousand_readers_that_never_read_cost_no_memory() {
+    const MAX: usize = 512 * KIB;
+    let topic = topic_of(MAX);
+    let mut readers: Vec<_> = (0..1000).map(|_| topic.subscribe()).collect();
+    for round in 0..50_000_u64 {
+        topic.publish("x".repeat(100)).unwrap();
+        if round % 50 == 0 {
+            // They come and go, but do not read.
+            let index = (round / 50) as usize;
+            readers[index] = topic.resume_from(Some("abc-1"));
+        }
+        assert!(topic.retained_bytes() <= MAX);
+    }
+    // The bound is used, too.
+    assert!(topic.retained_bytes() > MAX / 2);
+    assert!(topic.retained_events() as usize * 100 > MAX / 2);
+    for reader in &mut readers[..900] {
+        assert!(matches!(take(reader).end, End::Cut(_)));
+    }
+}
+
+#[test]
+fn what_is_dropped_is_freed() {
+    let topic = topic_of(64 * KIB);
+    let mut subscriber = topic.subscribe();
+    // More than a segment.
+    publish(&topic, 1000);
+    let sealed = next_bytes(&mut subscriber);
+    assert!(!sealed.is_unique());
+    // What this reader holds is the history's own memory, not a copy.
+    let mut other = topic.subscribe_from_oldest();
+    assert_eq!(sealed.as_ptr(), next_bytes(&mut other).as_ptr());
+
+    publish(&topic, 10_000);
+    assert!(matches!(take(&mut subscriber).end, End::Cut(_)));
+    assert!(sealed.is_unique());
+}
+
+#[test]
+fn readers_at_one_pace_share_what_is_new() {
+    let topic = topic_of(64 * KIB);
+    let (mut a, mut b, mut c) = (topic.subscribe(), topic.subscribe(), topic.subscribe());
+    publish(&topic, 5);
+    let first = next_bytes(&mut a);
+    assert_eq!(first.as_ptr(), next_bytes(&mut b).as_ptr());
+    publish(&topic, 5);
+    // The topic keeps nothing for them once there is something newer.
+    let (a_next, b_next) = (next_bytes(&mut a), next_bytes(&mut b));
+    assert_eq!(a_next.as_ptr(), b_next.as_ptr());
+    // Who is further behind gets all of it in one piece, and those who come then share that.
+    let all = next_bytes(&mut c);
+    assert_eq!(all, [&first[..], &a_next[..]].concat());
+    let mut late = topic.resume_from(Some("abc-5"));
+    assert_eq!(next_bytes(&mut late).as_ptr(), all[first.len()..].as_ptr());
+
+    drop((b_next, all));
+    publish(&topic, 1);
+    assert!(a_next.is_unique());
+}
+
+#[test]
+fn the_largest_event_fits_and_the_next_larger_is_refused() {
+    let topic = topic_of(16 * KIB);
+    publish(&topic, 10);
+    let huge = topic.publish("x".repeat(20 * KIB)).unwrap_err();
+    let PublishError::TooLarge { len, most } = huge else {
+        panic!("{huge}");
+    };
+    assert_eq!(len, "id: abc-11\ndata: \n\n".len() + 20 * KIB);
+    assert!(most > 15 * KIB);
+    assert_eq!(topic.retained_events(), 10);
+
+    let around = "id: abc-11\ndata: \n\n".len();
+    assert!(topic.publish("x".repeat(most - around + 1)).is_err());
+    let mut subscriber = topic.subscribe();
+    topic.publish("x".repeat(most - around)).unwrap();
+    assert!(topic.retained_bytes() <= 16 * KIB);
+    assert_eq!(topic.retained_events(), 1);
+    assert_eq!(take(&mut subscriber).text.len(), most);
+
+    // The length of lines counts as it is encoded.
+    assert!(topic.publish("\n".repeat(4 * KIB)).is_err());
+}
+
+#[test]
+fn ids_of_the_publishers_are_within_the_bound() {
+    const MAX: usize = 64 * KIB;
+    let topic = topic_of(MAX);
+    for n in 0..10_000 {
+        let id = format!("{n:0>100}");
+        topic.publish(Event::new("").with_id(id).unwrap()).unwrap();
+        assert!(topic.retained_bytes() <= MAX);
+    }
+    // Each has its text twice, and its place in the index.
+    assert!(topic.retained_events() * 400 < MAX as u64);
+    assert!(topic.retained_events() > 100);
+}
+
+#[test]
+fn a_topic_that_nobody_used_yet_is_small() {
+    assert!(topic(Config::default()).retained_bytes() < KIB);
+}
+
+#[test]
+fn a_history_that_is_too_old_is_freed() {
+    let clock = crate::Clock::new();
+    let mut config = Config::default();
+    config.max_age = Some(std::time::Duration::ZERO);
+    let topic = crate::topic_on(&clock, config);
+    let before = topic.retained_bytes();
+    publish(&topic, 1000);
+    assert!(topic.retained_bytes() > before + 10_000);
+    clock.advance(std::time::Duration::from_nanos(1));
+    drop(topic.subscribe());
+    assert_eq!(topic.retained_bytes(), before);
+}
