@@ -1,8 +1,9 @@
 //! What an idle connection costs in resident memory: `idle_memory [CONNECTIONS]`, 5,000 unless told.
 //!
-//! Two servers are measured in one run, each in a process of its own, which is this program again:
-//! ours, with its defaults, and a bare one that holds each socket in a task that waits to read.
-//! Every client has read one event and then waits.
+//! Three servers are measured in one run, each in a process of its own, which is this program again:
+//! ours, with its defaults, with a stream for each client and with a topic for all, and a bare one
+//! that holds each socket in a task that waits to read. Every client has read one event and then
+//! waits.
 
 use std::{
     env,
@@ -14,7 +15,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use sse_tokio::{Router, Server, ServerConfig};
+use sse_tokio::{Router, Server, ServerConfig, Tokio, Topic, topic};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -22,7 +23,7 @@ use tokio::{
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-const SERVERS: [&str; 2] = ["bare", "sse-tokio"];
+const SERVERS: [&str; 3] = ["bare", "sse-tokio", "topic"];
 
 /// How long a client waits for its event.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
@@ -32,7 +33,8 @@ fn main() -> Result<()> {
     let argument = env::args().nth(1);
     match argument.as_deref() {
         Some("bare") => runtime()?.block_on(serve_bare()),
-        Some("sse-tokio") => runtime()?.block_on(serve_ours()),
+        Some("sse-tokio") => runtime()?.block_on(serve_ours(a_stream_each())),
+        Some("topic") => runtime()?.block_on(serve_ours(one_topic()?)),
         other => {
             let connections = other.map_or(Ok(5_000), str::parse)?;
             println!("resident memory per idle connection, {connections} held");
@@ -51,12 +53,21 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
         .build()?)
 }
 
-async fn serve_ours() -> Result<()> {
+fn a_stream_each() -> Router {
+    Router::new().events("/", |_| stream::iter(["hello"]).chain(stream::pending()))
+}
+
+fn one_topic() -> Result<Router> {
+    let topic = Topic::on(Tokio, topic::Config::default());
+    topic.publish("hello")?;
+    Ok(Router::new().events("/", move |_| topic.subscribe_from_oldest()))
+}
+
+async fn serve_ours(router: Router) -> Result<()> {
     let mut config = ServerConfig::default();
     config.max_connections = usize::MAX;
     let server = Server::bind("127.0.0.1:0").await?.with_config(config);
     println!("{}", server.local_addr()?);
-    let router = Router::new().events("/", |_| stream::iter(["hello"]).chain(stream::pending()));
     server.serve(router).await?;
     Ok(())
 }

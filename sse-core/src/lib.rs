@@ -35,8 +35,11 @@
 //! reconnections, as a browser's EventSource would have it. It asks for connections and waits, and
 //! gives events.
 //!
+//! **Topics.** A [`topic::Topic`] is one source of events for very many: each is encoded once, and
+//! whoever comes back goes on where it was. It names no runtime; whoever has a `Waker` can wait.
+//!
 //! **Routes.** A [`Router`](router::Router) leads a request to a handler, which returns a stream
-//! of whatever is [`IntoEvent`].
+//! of whatever is [`IntoEvent`], or a topic's subscriber.
 //!
 //! **The driver.** The [`driver`] is the one async part: it moves bytes between sockets and the
 //! state machines and polls the handler's stream, over small traits that an adapter implements. It
@@ -47,16 +50,17 @@
 //! ```text
 //! socket ── bytes ──> server::Connection ── request head ──> Router ──> handler
 //!    ^                        |  ^                                        |
-//!    |                        |  └── Event <── IntoEvent <── its stream <─┘
-//!    └──── vectored write ────┘
+//!    |                        |  ├── Event <── IntoEvent <── its stream <─┤
+//!    └──── vectored write ────┘  └── EncodedEvents <──── Subscriber <─────┘
 //!
 //! socket ── bytes ──> client::EventSource ── events ──> the program
 //!    ^                        |
 //!    └──────── request ───────┘
 //! ```
 //!
-//! Arrows between modules go one way: `event` <- `encode`, `decode` <- `http`, `lifecycle` <-
-//! `server` <- `router`, and `client` <- `driver` <- adapters. The codec knows nothing of HTTP, and [`http`]
+//! Arrows between modules go one way: `event` <- `encode`, `decode` <- `http`, `lifecycle`,
+//! `topic` <- `server` <- `router`, and `client` <- `driver` <- adapters. The codec knows nothing of
+//! HTTP, and [`http`]
 //! knows nothing of events.
 //!
 //! # What this is not
@@ -73,7 +77,7 @@
 //! | `std` | what the others stand on | with any of them |
 //! | `json` | lists, maps and [`Json(T)`](Json) can be yielded and sent | yes |
 //! | `stream` | [`EventStream`]: chunks of bytes to events, on `futures-core` | yes |
-//! | `server` | [`server`], [`lifecycle`], [`router`], [`http`] | yes |
+//! | `server` | [`server`], [`lifecycle`], [`topic`], [`router`], [`http`] | yes |
 //! | `client` | [`client`], [`http`] | yes |
 //! | `driver` | [`driver`], and with it all of the above | no |
 //! | `futures-io` | any stream of `futures-io` as the driver's transport | no |

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use sse_core::{
     Comment, Event,
     http::Response,
-    server::{Body, Config, Connection, ConnectionEvent, Phase, SendError},
+    server::{Body, Connection, ConnectionConfig, ConnectionEvent, Phase, SendError},
     topic::{self, Batch, EncodedEvents, Subscriber, Topic},
 };
 
@@ -54,8 +54,8 @@ fn encoded(topic: &Topic, subscriber: &mut Subscriber, count: u8) -> EncodedEven
 }
 
 fn streaming(version: &str) -> Connection {
-    let (now, mut config) = (Instant::now(), Config::default());
-    config.high_water_mark = 400;
+    let (now, mut config) = (Instant::now(), ConnectionConfig::default());
+    config.high_water_mark = 1000;
     let mut connection = Connection::new(now, SystemTime::UNIX_EPOCH, Arc::new(config));
     connection.handle_input(
         now,
@@ -182,6 +182,27 @@ fn encoded_events_are_written_from_where_they_lie_and_then_released() {
     assert!(!bytes.is_unique());
     transmit(&mut connection, usize::MAX, &mut wire);
     assert!(bytes.is_unique());
+}
+
+#[test]
+fn the_body_ends_behind_the_last_of_many_writes() {
+    let (topic, mut subscriber) = topic();
+    let mut connection = streaming("HTTP/1.1");
+    let (mut head, mut wire, mut given) = (Vec::new(), Vec::new(), Vec::new());
+    transmit(&mut connection, usize::MAX, &mut head);
+    // Far more pieces than one vectored write takes.
+    for _ in 0..40 {
+        let events = encoded(&topic, &mut subscriber, 1);
+        given.extend_from_slice(events.as_bytes());
+        connection.send_encoded(Instant::now(), events).unwrap();
+    }
+    connection.finish(Instant::now()).unwrap();
+    let mut writes = 0;
+    while transmit(&mut connection, usize::MAX, &mut wire) > 0 {
+        writes += 1;
+    }
+    assert!(writes > 1);
+    assert_eq!(unchunk(&wire), given);
 }
 
 #[test]

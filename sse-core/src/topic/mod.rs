@@ -65,7 +65,13 @@
 //! Memory is bounded whatever the readers do ([`Config::max_bytes`]), so that one who does not keep
 //! up finds one day that its next event is gone. It is cut then, with the reason
 //! [`SlowConsumer`](crate::lifecycle::CloseReason::SlowConsumer), or skipped ahead with a notice:
-//! see [`WhenTooSlow`]. Nothing is ever left out in silence.
+//! see [`WhenTooSlow`]. Nothing is ever left out in silence. Keep a history that is longer than
+//! the largest burst you publish, or even the quick are too slow.
+//!
+//! The driver leaves events in the topic for as long as a client's socket takes no bytes: such a
+//! client holds one batch at most, which it shares with others, and is found too slow when it goes
+//! on to read. One that never does runs into the
+//! [stall timeout](crate::server::Config::stall_timeout).
 
 mod config;
 mod encoded;

@@ -5,7 +5,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use sse_core::{
     Event,
-    topic::{Batch, Config, PublishError, Subscriber, Topic},
+    topic::{Batch, Config, Outcome, PublishError, Subscriber, Topic},
 };
 
 use crate::{End, publish, take, topic};
@@ -122,6 +122,21 @@ fn ids_of_the_publishers_are_within_the_bound() {
     // Each has its text twice, and its place in the index.
     assert!(topic.retained_events() * 400 < MAX as u64);
     assert!(topic.retained_events() > 100);
+}
+
+#[test]
+fn an_id_of_the_publishers_is_forgotten_with_its_event() {
+    let topic = topic_of(16 * KIB);
+    let event = Event::new("x").with_id("mine").unwrap();
+    topic.publish(event.clone()).unwrap();
+    let outcome = || topic.resume_from(Some("mine")).outcome();
+    assert_eq!(outcome(), Outcome::Resumed { replayed: 0 });
+    publish(&topic, 1000);
+    let replayed = topic.retained_events();
+    assert_eq!(outcome(), Outcome::Unknown { replayed });
+    // It may be used again then.
+    topic.publish(event).unwrap();
+    assert_eq!(outcome(), Outcome::Resumed { replayed: 0 });
 }
 
 #[test]
