@@ -58,7 +58,7 @@ fn a_stream_each() -> Router {
 }
 
 fn one_topic() -> Result<Router> {
-    let topic = Topic::on(Tokio, topic::Config::default());
+    let topic = Topic::on(Tokio, topic::TopicConfig::default());
     topic.publish("hello")?;
     Ok(Router::new().events("/", move |_| topic.subscribe_from_oldest()))
 }

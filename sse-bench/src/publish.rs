@@ -18,7 +18,7 @@ use std::{
 
 use sse_core::{
     Event,
-    topic::{Config, Subscriber, Topic},
+    topic::{Subscriber, Topic, TopicConfig},
 };
 
 /// How many bytes of data an event has.
@@ -87,7 +87,7 @@ fn encode(event: &Event) -> f64 {
 
 fn measure(readers: usize, event: &Event) {
     const BURST: u32 = 64;
-    let topic = Topic::new(Config::default(), 0x2_0000_0000, Instant::now);
+    let topic = Topic::new(TopicConfig::default(), 0x2_0000_0000, Instant::now);
     let mut readers: Vec<_> = (0..readers).map(|_| Reader::new(&topic)).collect();
     let publish = || {
         if let Err(error) = topic.publish(black_box(event).clone()) {

@@ -60,8 +60,7 @@
 //!
 //! Arrows between modules go one way: `event` <- `encode`, `decode` <- `http`, `lifecycle`,
 //! `topic` <- `server` <- `router`, and `client` <- `driver` <- adapters. The codec knows nothing of
-//! HTTP, and [`http`]
-//! knows nothing of events.
+//! HTTP, and [`http`] knows nothing of events.
 //!
 //! # What this is not
 //!

@@ -38,7 +38,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn topic() -> (Topic, Subscriber) {
-    let topic = Topic::new(topic::Config::default(), 0, Instant::now);
+    let topic = Topic::new(topic::TopicConfig::default(), 0, Instant::now);
     let subscriber = topic.subscribe();
     (topic, subscriber)
 }

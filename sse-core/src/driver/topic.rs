@@ -3,16 +3,16 @@
 use std::time::{Duration, SystemTime};
 
 use super::Runtime;
-use crate::topic::{Config, Topic};
+use crate::topic::{Topic, TopicConfig};
 
 impl Topic {
     /// A topic without any events yet, with the clock and an epoch of this runtime: for
-    /// `Topic::on(Tokio, Config::default())`, say.
+    /// `Topic::on(Tokio, TopicConfig::default())`, say.
     ///
     /// The epoch is made of the runtime's [seed](Runtime::seed) and of the time. It has at most
     /// eight digits in an ID, and the odds that two topics have the same are one to 10<sup>12</sup>.
     #[must_use]
-    pub fn on(runtime: impl Runtime, config: Config) -> Self {
+    pub fn on(runtime: impl Runtime, config: TopicConfig) -> Self {
         const BITS: u32 = 40;
         let since_1970 = runtime
             .date()

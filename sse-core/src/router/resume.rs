@@ -10,11 +10,11 @@ impl Topic {
     /// request names, and gets what is published from now on where it names none.
     ///
     /// The ID is that of the field `Last-Event-ID` or, without one, of the query parameter
-    /// [`last_event_id_param`](crate::topic::Config::last_event_id_param).
+    /// [`last_event_id_param`](crate::topic::TopicConfig::last_event_id_param).
     ///
     /// ```
     /// use std::time::Instant;
-    /// use sse_core::{router::{Request, Router}, topic::{Config, Topic}};
+    /// use sse_core::{router::{Request, Router}, topic::{TopicConfig, Topic}};
     ///
     /// let topic = Topic::new(Config::default(), 0, Instant::now);
     /// let news = topic.clone();

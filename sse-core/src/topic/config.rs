@@ -10,15 +10,15 @@ use crate::{EventType, Text};
 ///
 /// ```
 /// use std::time::Duration;
-/// use sse_core::topic::{Config, WhenTooSlow};
+/// use sse_core::topic::{TopicConfig, WhenTooSlow};
 ///
-/// let mut config = Config::default();
+/// let mut config = TopicConfig::default();
 /// config.max_age = Some(Duration::from_secs(600));
 /// config.when_too_slow = WhenTooSlow::SkipAhead;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Config {
+pub struct TopicConfig {
     /// How many events are kept. 10,000 by default, at least 1.
     pub max_events: usize,
     /// How many bytes of memory the history takes, with all that belongs to it: the encoded
@@ -57,7 +57,7 @@ pub enum WhenTooSlow {
     #[default]
     Cut,
     /// It goes on with the oldest event that is there, behind a [`Notice`](super::Notice) that
-    /// tells it how many it lost. This is told whatever [`Config::announce`] says.
+    /// tells it how many it lost. This is told whatever [`TopicConfig::announce`] says.
     SkipAhead,
 }
 
@@ -75,7 +75,7 @@ pub enum Announce {
     Everything,
 }
 
-impl Default for Config {
+impl Default for TopicConfig {
     fn default() -> Self {
         Self {
             max_events: 10_000,

@@ -79,7 +79,7 @@ impl Batch {
 /// where a slow reader was skipped ahead.
 ///
 /// To the client it is an event of the type
-/// [`notice_event_type`](super::Config::notice_event_type), `resume` unless set otherwise, whose
+/// [`notice_event_type`](super::TopicConfig::notice_event_type), `resume` unless set otherwise, whose
 /// data is [the outcome's JSON](Outcome::to_json). Its ID is the [`Position`](super::Position) from
 /// which the stream goes on, so that a client that is lost right after it resumes from there.
 #[derive(Clone, Debug, PartialEq, Eq)]

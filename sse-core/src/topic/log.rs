@@ -18,7 +18,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    Config, EncodedEvents, Outcome, Position, PublishError,
+    EncodedEvents, Outcome, Position, PublishError, TopicConfig,
     resume::{Named, decide},
     segment::{MARK_SIZE, SEGMENT_SIZE, Segment, own_id_size},
 };
@@ -68,7 +68,7 @@ pub(super) enum Read {
 }
 
 impl Log {
-    pub(super) fn new(config: &Config, epoch: u64) -> Self {
+    pub(super) fn new(config: &TopicConfig, epoch: u64) -> Self {
         Self {
             epoch,
             max_events: (config.max_events as u64).max(1),

@@ -5,9 +5,9 @@
 //!
 //! ```
 //! use std::time::Instant;
-//! use sse_core::{Event, topic::{Batch, Config, Outcome, Topic}};
+//! use sse_core::{Event, topic::{Batch, TopicConfig, Outcome, Topic}};
 //!
-//! let topic = Topic::new(Config::default(), 0, Instant::now);
+//! let topic = Topic::new(TopicConfig::default(), 0, Instant::now);
 //! let mut subscriber = topic.subscribe();
 //! topic.publish("one")?;
 //! topic.publish("two")?;
@@ -28,7 +28,7 @@
 //! # How it works
 //!
 //! An event is encoded once, when it is published, and appended to the history: the encoded events
-//! lie one behind the other in memory, the newest of them, within the bounds of the [`Config`]. A
+//! lie one behind the other in memory, the newest of them, within the bounds of the [`TopicConfig`]. A
 //! subscriber holds none of them. It is a cursor, the number of its next event. Whoever is behind,
 //! by one event or by a thousand, takes everything new in one piece that it shares with the others
 //! ([`EncodedEvents`]), and a connection writes that piece from where it lies. So what an event
@@ -62,7 +62,7 @@
 //!
 //! # Who is too slow
 //!
-//! Memory is bounded whatever the readers do ([`Config::max_bytes`]), so that one who does not keep
+//! Memory is bounded whatever the readers do ([`TopicConfig::max_bytes`]), so that one who does not keep
 //! up finds one day that its next event is gone. It is cut then, with the reason
 //! [`SlowConsumer`](crate::lifecycle::CloseReason::SlowConsumer), or skipped ahead with a notice:
 //! see [`WhenTooSlow`]. Nothing is ever left out in silence. Keep a history that is longer than
@@ -82,7 +82,7 @@ mod resume;
 mod segment;
 mod subscriber;
 
-pub use config::{Announce, Config, WhenTooSlow};
+pub use config::{Announce, TopicConfig, WhenTooSlow};
 pub use encoded::{Batch, EncodedEvents, Notice};
 pub use position::Position;
 pub use publish::{PublishError, Topic};

@@ -13,9 +13,9 @@ use crate::EventId;
 ///
 /// ```
 /// use std::time::Instant;
-/// use sse_core::topic::{Config, Topic};
+/// use sse_core::topic::{TopicConfig, Topic};
 ///
-/// let topic = Topic::new(Config::default(), 123_456, Instant::now);
+/// let topic = Topic::new(TopicConfig::default(), 123_456, Instant::now);
 /// let position = topic.publish("hello")?;
 /// assert_eq!(position.to_string(), "2n9c-1");
 /// assert_eq!(topic.position(), position);

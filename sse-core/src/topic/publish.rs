@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Config, Outcome, Position, Subscriber, log::Log};
+use super::{Outcome, Position, Subscriber, TopicConfig, log::Log};
 use crate::{EventError, EventId, IntoEvent, wake::WakerSet};
 
 /// One source of events for any number of subscribers, with a bounded history.
@@ -30,7 +30,7 @@ struct Publisher {
 /// The lock is held for as long as it takes to copy one event, or what is new since the last
 /// readers looked, and never while anybody else's code runs.
 pub(super) struct Shared {
-    pub(super) config: Config,
+    pub(super) config: TopicConfig,
     clock: Box<dyn Fn() -> Instant + Send + Sync>,
     state: Mutex<State>,
 }
@@ -49,7 +49,7 @@ impl Topic {
     /// 1970, say, or 40 random bits. `clock` tells the time, for the age of events. A driver's
     /// runtime has both: see [`Topic::on`].
     pub fn new(
-        config: Config,
+        config: TopicConfig,
         epoch: u64,
         clock: impl Fn() -> Instant + Send + Sync + 'static,
     ) -> Self {
@@ -150,7 +150,7 @@ impl Topic {
     }
 
     /// How many bytes of memory the history takes, with all that belongs to it: never more than
-    /// [`Config::max_bytes`]. What was taken out of it and waits to be sent belongs to the
+    /// [`TopicConfig::max_bytes`]. What was taken out of it and waits to be sent belongs to the
     /// connections.
     #[must_use]
     pub fn retained_bytes(&self) -> usize {
@@ -159,7 +159,7 @@ impl Topic {
 
     /// The topic's settings.
     #[must_use]
-    pub fn config(&self) -> &Config {
+    pub fn config(&self) -> &TopicConfig {
         &self.publisher.shared.config
     }
 }

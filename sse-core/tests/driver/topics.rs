@@ -21,7 +21,7 @@ struct Broadcast {
 }
 
 impl Broadcast {
-    fn new(config: topic::Config) -> Self {
+    fn new(config: topic::TopicConfig) -> Self {
         // Its clock stands still, which is right for a topic without a bound on age.
         let topic = Topic::on(Sim::new(), config);
         let journal = Journal::default();
@@ -74,7 +74,7 @@ fn decode(body: &str) -> (Vec<String>, String) {
 
 #[test]
 fn what_is_published_goes_to_everyone_in_one_write() {
-    let it = Broadcast::new(topic::Config::default());
+    let it = Broadcast::new(topic::TopicConfig::default());
     let mut clients: Vec<_> = (0..50).map(|_| it.world.get("/")).collect();
     let before: Vec<_> = clients
         .iter()
@@ -108,7 +108,7 @@ fn what_is_published_goes_to_everyone_in_one_write() {
 #[test]
 fn more_than_one_vectored_write_takes_goes_in_several() {
     const EVENTS: usize = 1000;
-    let mut config = topic::Config::default();
+    let mut config = topic::TopicConfig::default();
     // Small pieces, so that there are many.
     config.max_bytes = 64 * 1024;
     let it = Broadcast::new(config);
@@ -126,7 +126,7 @@ fn more_than_one_vectored_write_takes_goes_in_several() {
 
 #[test]
 fn a_keep_alive_finds_its_place_among_topic_events() {
-    let it = Broadcast::new(topic::Config::default());
+    let it = Broadcast::new(topic::TopicConfig::default());
     let mut client = it.world.get("/");
     it.publish(1);
     it.world.advance(secs(15), &mut client);
@@ -145,7 +145,7 @@ fn a_keep_alive_finds_its_place_among_topic_events() {
 /// A history of 100 events, a client that reads everything, and one with room for 200 bytes in
 /// flight that has read the response's head.
 fn slow_and_quick(when_too_slow: WhenTooSlow) -> (Broadcast, Client, Client) {
-    let mut config = topic::Config::default();
+    let mut config = topic::TopicConfig::default();
     (config.max_events, config.when_too_slow) = (100, when_too_slow);
     let it = Broadcast::new(config);
     let quick = it.world.get("/");
@@ -227,7 +227,7 @@ fn a_reader_that_does_not_read_leaves_the_events_in_the_topic() {
 
 #[test]
 fn a_client_resumes_by_field_or_by_query() {
-    let mut config = topic::Config::default();
+    let mut config = topic::TopicConfig::default();
     config.announce_in_header = true;
     let it = Broadcast::new(config);
     it.publish(5);
@@ -274,7 +274,7 @@ fn a_client_resumes_by_field_or_by_query() {
 #[test]
 fn the_parameter_has_the_name_that_it_is_given() {
     for (name, outcome) in [("since", "resumed; replayed=1"), ("", "fresh")] {
-        let mut config = topic::Config::default();
+        let mut config = topic::TopicConfig::default();
         config.announce_in_header = true;
         config.last_event_id_param = name.into();
         let it = Broadcast::new(config);
@@ -287,7 +287,7 @@ fn the_parameter_has_the_name_that_it_is_given() {
 
 #[test]
 fn a_handler_may_look_at_the_outcome_and_add_to_the_reply() {
-    let mut config = topic::Config::default();
+    let mut config = topic::TopicConfig::default();
     config.announce = Announce::Everything;
     let topic = Topic::on(Sim::new(), config);
     let source = topic.clone();
@@ -320,7 +320,7 @@ fn a_handler_may_look_at_the_outcome_and_add_to_the_reply() {
 fn a_runtimes_topics_differ_from_life_to_life() {
     let sim = Sim::new();
     let epoch = || {
-        Topic::on(sim.clone(), topic::Config::default())
+        Topic::on(sim.clone(), topic::TopicConfig::default())
             .position()
             .epoch()
     };

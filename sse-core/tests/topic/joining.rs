@@ -6,7 +6,7 @@ use std::task::Poll;
 use proptest::prelude::*;
 use sse_core::{
     Decoded, Decoder, Event,
-    topic::{Announce, Config, Outcome, Subscriber, Topic},
+    topic::{Announce, Outcome, Subscriber, Topic, TopicConfig},
 };
 
 use crate::topic;
@@ -69,7 +69,7 @@ proptest! {
         steps in prop::collection::vec(step(), 1..60),
         own_ids: bool,
     ) {
-        let mut config = Config::default();
+        let mut config = TopicConfig::default();
         // A client that has had no event yet has to know where it is.
         config.announce = Announce::Everything;
         // Small segments, so that some batches end inside of what is read.

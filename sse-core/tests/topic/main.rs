@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sse_core::topic::{Batch, Config, Outcome, SlowConsumer, Subscriber, Topic};
+use sse_core::topic::{Batch, Outcome, SlowConsumer, Subscriber, Topic, TopicConfig};
 
 /// "abc" in base 36.
 const EPOCH: u64 = 13_368;
@@ -38,11 +38,11 @@ impl Clock {
     }
 }
 
-fn topic(config: Config) -> Topic {
+fn topic(config: TopicConfig) -> Topic {
     topic_on(&Clock::new(), config)
 }
 
-fn topic_on(clock: &Clock, config: Config) -> Topic {
+fn topic_on(clock: &Clock, config: TopicConfig) -> Topic {
     let clock = clock.clone();
     Topic::new(config, EPOCH, move || clock.now())
 }

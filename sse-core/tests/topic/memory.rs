@@ -5,7 +5,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use sse_core::{
     Event,
-    topic::{Batch, Config, Outcome, PublishError, Subscriber, Topic},
+    topic::{Batch, Outcome, PublishError, Subscriber, Topic, TopicConfig},
 };
 
 use crate::{End, publish, take, topic};
@@ -13,7 +13,7 @@ use crate::{End, publish, take, topic};
 const KIB: usize = 1024;
 
 fn topic_of(max_bytes: usize) -> Topic {
-    let mut config = Config::default();
+    let mut config = TopicConfig::default();
     (config.max_bytes, config.max_events) = (max_bytes, usize::MAX);
     topic(config)
 }
@@ -141,13 +141,13 @@ fn an_id_of_the_publishers_is_forgotten_with_its_event() {
 
 #[test]
 fn a_topic_that_nobody_used_yet_is_small() {
-    assert!(topic(Config::default()).retained_bytes() < KIB);
+    assert!(topic(TopicConfig::default()).retained_bytes() < KIB);
 }
 
 #[test]
 fn a_history_that_is_too_old_is_freed() {
     let clock = crate::Clock::new();
-    let mut config = Config::default();
+    let mut config = TopicConfig::default();
     config.max_age = Some(std::time::Duration::ZERO);
     let topic = crate::topic_on(&clock, config);
     let before = topic.retained_bytes();

@@ -5,7 +5,7 @@ use std::{task::Poll, time::Duration};
 use proptest::prelude::*;
 use sse_core::{
     Event,
-    topic::{Announce, Batch, Config, Outcome, PublishError, Subscriber, Topic, WhenTooSlow},
+    topic::{Announce, Batch, Outcome, PublishError, Subscriber, Topic, TopicConfig, WhenTooSlow},
 };
 
 use crate::{Clock, topic_on};
@@ -52,12 +52,12 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn config() -> impl Strategy<Value = Config> {
+fn config() -> impl Strategy<Value = TopicConfig> {
     let max_bytes = prop_oneof![1500..4000_usize, 4000..100_000_usize];
     let max_age = prop::option::of((0..200_u64).prop_map(Duration::from_millis));
     let when = prop_oneof![Just(WhenTooSlow::Cut), Just(WhenTooSlow::SkipAhead)];
     (0..30_usize, max_bytes, max_age, when).prop_map(|(events, bytes, age, when)| {
-        let mut config = Config::default();
+        let mut config = TopicConfig::default();
         config.max_events = events;
         config.max_bytes = bytes;
         config.max_age = age;
@@ -81,7 +81,7 @@ struct Reader {
 }
 
 struct World {
-    config: Config,
+    config: TopicConfig,
     clock: Clock,
     now: Duration,
     topic: Topic,
@@ -92,7 +92,7 @@ struct World {
 }
 
 impl World {
-    fn new(config: Config) -> Self {
+    fn new(config: TopicConfig) -> Self {
         let clock = Clock::new();
         Self {
             topic: topic_on(&clock, config.clone()),

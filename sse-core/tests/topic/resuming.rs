@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use sse_core::{
     Event, EventType,
-    topic::{Announce, Config, Outcome, PublishError, WhenTooSlow},
+    topic::{Announce, Outcome, PublishError, TopicConfig, WhenTooSlow},
 };
 
 use crate::{Clock, End, Taken, ids, publish, take, topic, topic_on};
 
 /// A topic that has published seven events and holds the last three.
 fn three_of_seven() -> sse_core::topic::Topic {
-    let mut config = Config::default();
+    let mut config = TopicConfig::default();
     config.max_events = 3;
     let topic = topic(config);
     publish(&topic, 7);
@@ -88,7 +88,7 @@ fn a_loss_is_announced_before_anything_else_and_once() {
 #[test]
 fn what_is_announced_is_a_setting() {
     let announced = |announce, id| {
-        let mut config = Config::default();
+        let mut config = TopicConfig::default();
         (config.announce, config.max_events) = (announce, 1);
         config.notice_event_type = EventType::new("joined").unwrap();
         let topic = topic(config);
@@ -121,7 +121,7 @@ fn what_is_announced_is_a_setting() {
 
 #[test]
 fn a_client_that_was_told_where_it_is_resumes_from_there_without_an_event() {
-    let mut config = Config::default();
+    let mut config = TopicConfig::default();
     config.announce = Announce::Everything;
     let topic = topic(config);
     for position in ["abc-0", "abc-2"] {
@@ -135,7 +135,7 @@ fn a_client_that_was_told_where_it_is_resumes_from_there_without_an_event() {
 
 #[test]
 fn a_position_is_where_a_state_is_resumed_from() {
-    let topic = topic(Config::default());
+    let topic = topic(TopicConfig::default());
     publish(&topic, 2);
     let position = topic.position().to_string();
     publish(&topic, 1);
@@ -145,7 +145,7 @@ fn a_position_is_where_a_state_is_resumed_from() {
 
 #[test]
 fn an_id_of_the_publishers_is_kept_and_resumed_from() {
-    let mut config = Config::default();
+    let mut config = TopicConfig::default();
     config.when_too_slow = WhenTooSlow::Cut;
     config.max_events = 2;
     let topic = topic(config);
@@ -171,7 +171,7 @@ fn an_id_of_the_publishers_is_kept_and_resumed_from() {
 
 #[test]
 fn of_events_with_one_id_the_first_counts_so_that_none_is_lost() {
-    let topic = topic(Config::default());
+    let topic = topic(TopicConfig::default());
     for data in ["one", "two", "three"] {
         let event = Event::new(data).with_id("same").unwrap();
         topic.publish(event).unwrap();
@@ -182,7 +182,7 @@ fn of_events_with_one_id_the_first_counts_so_that_none_is_lost() {
 
 #[test]
 fn an_id_that_the_topic_gives_itself_is_refused() {
-    let topic = topic(Config::default());
+    let topic = topic(TopicConfig::default());
     let event = |id| Event::new("x").with_id(id).unwrap();
     for id in ["abc-1", "abc-700"] {
         let error = topic.publish(event(id)).unwrap_err();
@@ -198,7 +198,7 @@ fn an_id_that_the_topic_gives_itself_is_refused() {
 #[test]
 fn who_comes_back_gets_nothing_that_is_too_old() {
     let clock = Clock::new();
-    let mut config = Config::default();
+    let mut config = TopicConfig::default();
     config.max_age = Some(Duration::from_secs(10));
     let topic = topic_on(&clock, config);
     publish(&topic, 1);
@@ -238,7 +238,7 @@ fn the_whole_history_is_for_who_asks_for_it() {
 
 #[test]
 fn a_topic_that_is_closed_ends_its_streams_behind_the_last_event() {
-    let topic = topic(Config::default());
+    let topic = topic(TopicConfig::default());
     let (mut early, mut late) = (topic.subscribe(), topic.subscribe());
     publish(&topic, 1);
     take(&mut early);
@@ -252,7 +252,7 @@ fn a_topic_that_is_closed_ends_its_streams_behind_the_last_event() {
 
 #[test]
 fn the_last_handle_closes_the_topic() {
-    let topic = topic(Config::default());
+    let topic = topic(TopicConfig::default());
     let (mut subscriber, other) = (topic.subscribe(), topic.clone());
     drop(topic);
     publish(&other, 1);

@@ -1,11 +1,11 @@
 //! Subscribers whose next event is no longer there.
 
-use sse_core::topic::{Announce, Config, Outcome, WhenTooSlow};
+use sse_core::topic::{Announce, Outcome, TopicConfig, WhenTooSlow};
 
 use crate::{End, Taken, ids, publish, take, topic};
 
-fn config(when_too_slow: WhenTooSlow) -> Config {
-    let mut config = Config::default();
+fn config(when_too_slow: WhenTooSlow) -> TopicConfig {
+    let mut config = TopicConfig::default();
     (config.max_events, config.when_too_slow) = (4, when_too_slow);
     config
 }

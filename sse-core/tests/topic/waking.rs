@@ -12,7 +12,7 @@ use std::{
 };
 
 use futures_core::Stream;
-use sse_core::topic::{Config, Subscriber};
+use sse_core::topic::{Subscriber, TopicConfig};
 
 use crate::{publish, topic};
 
@@ -51,7 +51,7 @@ impl Reader {
 
 #[test]
 fn a_burst_wakes_once_who_waits_and_nobody_else() {
-    let topic = topic(Config::default());
+    let topic = topic(TopicConfig::default());
     let mut readers = [(); 3].map(|()| Reader::new(topic.subscribe()));
     readers[0].park();
     readers[1].park();
@@ -65,7 +65,7 @@ fn a_burst_wakes_once_who_waits_and_nobody_else() {
 
 #[test]
 fn the_last_waker_counts() {
-    let topic = topic(Config::default());
+    let topic = topic(TopicConfig::default());
     let mut reader = Reader::new(topic.subscribe());
     reader.park();
     let before = std::mem::take(&mut reader.woken);
@@ -76,7 +76,7 @@ fn the_last_waker_counts() {
 
 #[test]
 fn who_is_gone_is_not_woken_and_its_task_not_kept() {
-    let topic = topic(Config::default());
+    let topic = topic(TopicConfig::default());
     let mut reader = Reader::new(topic.subscribe());
     reader.park();
     let woken = reader.woken.clone();
@@ -88,7 +88,7 @@ fn who_is_gone_is_not_woken_and_its_task_not_kept() {
 
 #[test]
 fn the_end_wakes_too() {
-    let topic = topic(Config::default());
+    let topic = topic(TopicConfig::default());
     let mut readers = [(); 2].map(|()| Reader::new(topic.subscribe()));
     readers[0].park();
     topic.close();
@@ -108,7 +108,7 @@ fn a_waker_may_publish() {
             self.0.publish("echo").unwrap();
         }
     }
-    let topic = topic(Config::default());
+    let topic = topic(TopicConfig::default());
     let mut subscriber = topic.subscribe();
     let waker = Waker::from(Arc::new(Echo(topic.clone())));
     assert!(
@@ -157,7 +157,7 @@ fn many_threads_publish_and_read_and_nobody_misses_a_thing() {
     const PUBLISHERS: usize = 3;
     const READERS: usize = 5;
     const EACH: usize = 3000;
-    let topic = topic(Config::default());
+    let topic = topic(TopicConfig::default());
     let all = thread::scope(|scope| {
         let readers: Vec<_> = (0..READERS)
             .map(|_| {
