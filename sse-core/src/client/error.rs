@@ -151,8 +151,12 @@ impl Refusal {
         match text.lines().map(str::trim).find(|line| !line.is_empty()) {
             None => Ok(()),
             Some(line) => {
-                let line: String = line.chars().take(LONGEST).collect();
-                write!(f, ": {}", line.escape_debug())
+                f.write_str(": ")?;
+                // Nothing in it is to move a terminal's cursor, or to turn its text around.
+                line.chars().take(LONGEST).try_for_each(|c| match c {
+                    '"' | '\'' | '\\' => write!(f, "{c}"),
+                    c => write!(f, "{}", c.escape_debug()),
+                })
             }
         }
     }

@@ -16,7 +16,7 @@ Prints each event of an event stream as one line of JSON:
 Usage: listen [FLAGS] URL
 
   -X, --method METHOD       instead of GET, or of POST where there is a body
-  -d, --data BODY           the request's body; @FILE takes it from a file
+  -d, --body BODY           the request's body; @FILE takes it from a file
   -H, --header 'NAME: VALUE'
                             a header field; can be given more than once
       --last-event-id ID    where to resume
@@ -25,7 +25,7 @@ Usage: listen [FLAGS] URL
       --states              print what becomes of the connection, too: {\"state\":…}
       --idle-timeout SECONDS
                             connect again after so long without a byte
-      --no-reconnect        stop at the end of the stream, and at any loss
+      --no-reconnection     stop at the end of the stream, and at any loss
       --ca FILE             trust the certificates in this PEM file, and no others
       --help                this text
 
@@ -70,7 +70,7 @@ impl Flags {
                         Method::from_str(&name).map_err(|_| format!("{name:?} is not a method"))?;
                     method = Some(parsed);
                 }
-                Arg::Short('d') | Arg::Long("data") => {
+                Arg::Short('d') | Arg::Long("body") => {
                     let data = value(&mut parser)?;
                     config.body = match data.strip_prefix('@') {
                         Some(file) => fs::read(file)
@@ -101,7 +101,7 @@ impl Flags {
                 Arg::Long("idle-timeout") => {
                     config.idle_timeout = Some(seconds(&value(&mut parser)?)?);
                 }
-                Arg::Long("no-reconnect") => config.reconnection = None,
+                Arg::Long("no-reconnection") => config.reconnection = None,
                 Arg::Long("ca") => flags.roots = Some(value(&mut parser)?),
                 Arg::Value(given) if url.is_none() => {
                     url = Some(given.string().map_err(|error| error.to_string())?);
