@@ -229,10 +229,10 @@ impl Events {
         self.0.as_mut().poll_next_yielded(cx)
     }
 
-    /// Whether it costs nothing to leave what is next where it is while the connection takes no
-    /// bytes: a topic keeps it, and hands out more at a time later.
-    #[cfg(feature = "driver")]
-    pub(crate) fn can_wait(&self) -> bool {
+    /// Whether what is next is kept elsewhere until it is polled for: a topic does so. Then it is
+    /// better not to poll while the transport takes no bytes, and to get more at a time later.
+    #[must_use]
+    pub fn can_wait(&self) -> bool {
         self.0.can_wait()
     }
 }
