@@ -30,6 +30,8 @@ const LARGEST_SEGMENT: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Log {
     epoch: u64,
+    /// What the line with an ID begins with, up to the sequence number.
+    id_start: Box<str>,
     max_events: u64,
     max_bytes: usize,
     max_age: Option<Duration>,
@@ -69,8 +71,10 @@ pub(super) enum Read {
 
 impl Log {
     pub(super) fn new(config: &TopicConfig, epoch: u64) -> Self {
+        let origin = Position { epoch, sequence: 0 }.to_string();
         Self {
             epoch,
+            id_start: format!("id: {}", origin.strip_suffix('0').unwrap_or(&origin)).into(),
             max_events: (config.max_events as u64).max(1),
             max_bytes: config.max_bytes,
             max_age: config.max_age,
@@ -121,12 +125,13 @@ impl Log {
         // The empty ID makes the client forget the last one: there is nothing to look up.
         let own_id = event.id().filter(|id| !id.as_str().is_empty());
         let own_id_size = own_id.map_or(0, own_id_size);
-        let text = position.text();
+        let mut digits = itoa::Buffer::new();
+        let id_end = digits.format(sequence);
         let id_line = match event.id() {
-            None => [ID, text.as_str(), "\n"],
-            Some(_) => [""; 3],
+            None => self.id_start.len() + id_end.len() + "\n".len(),
+            Some(_) => 0,
         };
-        let len = id_line.map(str::len).iter().sum::<usize>() + event.encoded_len();
+        let len = id_line + event.encoded_len();
 
         // Its own segment, and the empty one behind it.
         let alone = 2 * SEGMENT_SIZE + MARK_SIZE + own_id_size;
@@ -151,8 +156,10 @@ impl Log {
 
         let now = self.later_of(now);
         self.open.push(now, len, self.segment_size, |bytes| {
-            for part in id_line {
-                bytes.extend_from_slice(part.as_bytes());
+            if id_line > 0 {
+                bytes.extend_from_slice(self.id_start.as_bytes());
+                bytes.extend_from_slice(id_end.as_bytes());
+                bytes.push(b'\n');
             }
             event.encode_reserved(bytes);
         });
@@ -306,5 +313,3 @@ impl Log {
         }
     }
 }
-
-const ID: &str = "id: ";

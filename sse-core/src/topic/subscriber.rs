@@ -24,6 +24,26 @@ use crate::{Event, EventId, wake::SlotId};
 /// a [`Stream`], or without any task by [`try_next`](Self::try_next).
 ///
 /// Dropping it ends the subscription.
+///
+/// ```
+/// use std::time::Instant;
+/// use futures_util::StreamExt;
+/// use sse_core::topic::{Config, SlowConsumer, Topic};
+///
+/// # futures_util::FutureExt::now_or_never(async {
+/// let topic = Topic::new(Config::default(), 0, Instant::now);
+/// let mut subscriber = topic.subscribe();
+/// topic.publish("hello").unwrap();
+/// drop(topic);
+///
+/// let mut wire = Vec::new();
+/// while let Some(batch) = subscriber.next().await {
+///     wire.extend_from_slice(batch?.as_bytes());
+/// }
+/// assert_eq!(wire, b"id: 0-1\ndata: hello\n\n");
+/// # Ok::<(), SlowConsumer>(())
+/// # }).unwrap().unwrap();
+/// ```
 pub struct Subscriber {
     shared: Arc<Shared>,
     /// The sequence number of the next event.

@@ -6,6 +6,7 @@ use sse_core::{
     Event,
     http::{HeaderValue, Response, StatusCode, header},
     router::{Dispatch, Refusal, Reply, ReplyBody, Request, Router},
+    topic::{self, Topic},
 };
 
 use super::{ask, context, head};
@@ -34,6 +35,10 @@ fn a_handler_may_return_any_of_these() {
         Refusal::new(StatusCode::IM_A_TEAPOT, "short and stout")
             .with_header(header::RETRY_AFTER, 5.into())
     }
+    #[allow(clippy::disallowed_methods)] // an `Instant` has to come from somewhere
+    let topic = Topic::new(topic::TopicConfig::default(), 0, std::time::Instant::now);
+    topic.publish("hello").unwrap();
+    topic.close();
     let routes = Router::new()
         .events("/stream", |_| stream::iter(["a"]))
         .events("/moved", |request| stream::iter([request.path().len()]))
@@ -57,6 +62,17 @@ fn a_handler_may_return_any_of_these() {
         })
         .events("/function/{a}", function)
         .events("/boxed", |_| stream::iter([1]).boxed())
+        .events("/topic", {
+            let topic = topic.clone();
+            move |request| topic.resume(&request)
+        })
+        .events(
+            "/topic-if",
+            move |request: Request| -> Result<_, NoSuchRoom> {
+                find(request.query().unwrap_or_default())?;
+                Ok(topic.resume(&request))
+            },
+        )
         .events("/reply", |_| {
             Reply::events(stream::iter(["b"])).with_header(header::SERVER, "mine".parse().unwrap())
         })
@@ -81,6 +97,10 @@ fn a_handler_may_return_any_of_these() {
         ("/function/7", 200, "data: 7\n\n"),
         ("/function/x", 404, "no such room"),
         ("/boxed", 200, "data: 1\n\n"),
+        ("/topic", 200, ""),
+        ("/topic?lastEventId=0-0", 200, "id: 0-1\ndata: hello\n\n"),
+        ("/topic-if?7", 200, ""),
+        ("/topic-if?x", 404, "no such room"),
         ("/reply", 200, "data: b\n\n"),
         ("/refusal", 418, "short and stout"),
         ("/refused", 418, "short and stout"),
