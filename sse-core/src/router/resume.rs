@@ -16,7 +16,7 @@ impl Topic {
     /// use std::time::Instant;
     /// use sse_core::{router::{Request, Router}, topic::{TopicConfig, Topic}};
     ///
-    /// let topic = Topic::new(Config::default(), 0, Instant::now);
+    /// let topic = Topic::new(TopicConfig::default(), 0, Instant::now);
     /// let news = topic.clone();
     /// let router = Router::new().events("/news", move |request: Request| news.resume(&request));
     ///

@@ -71,7 +71,7 @@
 //! The driver leaves events in the topic for as long as a client's socket takes no bytes: such a
 //! client holds one batch at most, which it shares with others, and is found too slow when it goes
 //! on to read. One that never does runs into the
-//! [stall timeout](crate::server::Config::stall_timeout).
+//! [stall timeout](crate::server::ConnectionConfig::stall_timeout).
 
 mod config;
 mod encoded;

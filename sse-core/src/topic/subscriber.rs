@@ -28,10 +28,10 @@ use crate::{Event, EventId, wake::SlotId};
 /// ```
 /// use std::time::Instant;
 /// use futures_util::StreamExt;
-/// use sse_core::topic::{Config, SlowConsumer, Topic};
+/// use sse_core::topic::{TopicConfig, SlowConsumer, Topic};
 ///
 /// # futures_util::FutureExt::now_or_never(async {
-/// let topic = Topic::new(Config::default(), 0, Instant::now);
+/// let topic = Topic::new(TopicConfig::default(), 0, Instant::now);
 /// let mut subscriber = topic.subscribe();
 /// topic.publish("hello").unwrap();
 /// drop(topic);
