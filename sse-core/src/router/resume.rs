@@ -1,9 +1,9 @@
 //! A topic's subscriber for a request.
 
-use ::http::HeaderMap;
+use ::http::{HeaderMap, StatusCode};
 
-use super::Request;
-use crate::topic::{Subscriber, Topic};
+use super::{Refusal, Request};
+use crate::topic::{Subscriber, TooManyTopics, Topic};
 
 impl Topic {
     /// A subscriber for whoever sent this request: it resumes behind the last event ID that the
@@ -34,6 +34,14 @@ impl Topic {
             name => request.query_param(name),
         };
         self.resume_from(id.as_deref())
+    }
+}
+
+impl From<TooManyTopics> for Refusal {
+    /// A 503. How many there may be is nobody's business but the server's.
+    fn from(_: TooManyTopics) -> Self {
+        let text = "The server has as many topics as it can take. Try again later.\n";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, text)
     }
 }
 

@@ -60,6 +60,11 @@
 //! An event may have an ID of your own choice instead. It can be resumed from for as long as the
 //! event is kept; afterwards it is unknown, for nothing tells how far back it lies.
 //!
+//! # Many topics
+//!
+//! A [`TopicMap`] has topics by name: rooms, say, or users. Each is there once somebody asks for it,
+//! and goes when nobody uses it any more; there is a bound on how many there are.
+//!
 //! # Who is too slow
 //!
 //! Memory is bounded whatever the readers do ([`TopicConfig::max_bytes`]), so that one who does not keep
@@ -76,6 +81,7 @@
 mod config;
 mod encoded;
 mod log;
+mod map;
 mod position;
 mod publish;
 mod resume;
@@ -84,6 +90,7 @@ mod subscriber;
 
 pub use config::{Announce, TopicConfig, WhenTooSlow};
 pub use encoded::{Batch, EncodedEvents, Notice};
+pub use map::{TooManyTopics, TopicMap, TopicMapConfig};
 pub use position::Position;
 pub use publish::{PublishError, Topic};
 pub use resume::Outcome;

@@ -134,6 +134,12 @@ impl Topic {
         self.publisher.shared.close();
     }
 
+    /// Whether it publishes nothing more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.publisher.shared.state().closed
+    }
+
     /// The place behind the newest event. Whoever has a state that this event led to, and resumes
     /// from here, misses nothing and gets nothing twice.
     #[must_use]
@@ -155,6 +161,11 @@ impl Topic {
     #[must_use]
     pub fn retained_bytes(&self) -> usize {
         self.publisher.shared.state().log.size()
+    }
+
+    /// Whether somebody else holds a handle, or subscribes.
+    pub(super) fn is_used_by_others(&self) -> bool {
+        Arc::strong_count(&self.publisher) > 1 || Arc::strong_count(&self.publisher.shared) > 1
     }
 
     /// The topic's settings.

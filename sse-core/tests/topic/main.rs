@@ -2,6 +2,7 @@
 #![cfg(feature = "server")]
 
 mod joining;
+mod map;
 mod memory;
 mod model;
 mod resuming;

@@ -1,0 +1,248 @@
+//! Topics by name.
+
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::{Topic, TopicConfig};
+
+/// Topics by name: each is there once somebody asks for it, and goes when nobody uses it any more.
+///
+/// Clones are handles to the same map, for any thread.
+///
+/// ```
+/// use std::time::Instant;
+/// use sse_core::router::{Refusal, Request, Router};
+/// use sse_core::topic::{Subscriber, TopicMap, TopicMapConfig};
+///
+/// let rooms = TopicMap::new(TopicMapConfig::default(), 0, Instant::now);
+/// let listened = rooms.clone();
+/// let router = Router::new().events("/rooms/{room}", move |request: Request| {
+///     let room = request.path_param("room").unwrap_or_default();
+///     Ok::<Subscriber, Refusal>(listened.topic(room)?.resume(&request))
+/// });
+///
+/// rooms.topic("kitchen")?.publish("The soup is ready.")?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct TopicMap {
+    shared: Arc<Shared>,
+}
+
+/// The bounds of a [`TopicMap`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TopicMapConfig {
+    /// The bounds of each topic.
+    pub topic: TopicConfig,
+    /// How many topics there may be. 1,000 by default: with the default bounds of a topic they hold
+    /// 4 GiB at most. Beyond it, asking for a new one is an [error](TooManyTopics).
+    pub max_topics: usize,
+    /// For how long a topic stays that nobody uses: no handle of it is held, nobody subscribes, and
+    /// nobody asks for it. 5 min by default, so that a client that comes back finds what it missed.
+    /// Those that are due go when new ones come.
+    pub keep_unused: Duration,
+}
+
+impl Default for TopicMapConfig {
+    fn default() -> Self {
+        Self {
+            topic: TopicConfig::default(),
+            max_topics: 1_000,
+            keep_unused: Duration::from_secs(5 * 60),
+        }
+    }
+}
+
+type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+struct Shared {
+    config: TopicMapConfig,
+    epoch: u64,
+    clock: Clock,
+    topics: Mutex<Topics>,
+}
+
+struct Topics {
+    /// Names may come from anyone: unlike a hash table, a tree takes it well whatever they are.
+    by_name: BTreeMap<Box<str>, Entry>,
+    /// How many there ever were.
+    created: u64,
+    /// How many there are when it is time to look for those that are due.
+    look_at: usize,
+}
+
+struct Entry {
+    topic: Topic,
+    /// When it was last known to be used.
+    used: Instant,
+}
+
+/// There are as many topics as there may be, and all are in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyTopics {
+    /// How many there may be.
+    pub max_topics: usize,
+}
+
+impl fmt::Display for TooManyTopics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { max_topics } = self;
+        write!(
+            f,
+            "there are {max_topics} topics already, which is as many as there may be; \
+             try again later, or raise `max_topics`"
+        )
+    }
+}
+
+impl Error for TooManyTopics {}
+
+impl TopicMap {
+    /// A map without any topics yet.
+    ///
+    /// `epoch` and `clock` are those of [`Topic::new`]. Each topic has an epoch of its own, which
+    /// follows from this one: an ID of a topic that has gone is unknown to the one that takes its
+    /// place. A driver's runtime has both: see [`TopicMap::on`].
+    pub fn new(
+        config: TopicMapConfig,
+        epoch: u64,
+        clock: impl Fn() -> Instant + Send + Sync + 'static,
+    ) -> Self {
+        let topics = Topics {
+            by_name: BTreeMap::new(),
+            created: 0,
+            look_at: Topics::FEW,
+        };
+        Self {
+            shared: Arc::new(Shared {
+                config,
+                epoch,
+                clock: Arc::new(clock),
+                topics: Mutex::new(topics),
+            }),
+        }
+    }
+
+    /// The topic of this name, which is a new one where there is none, or one that is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`TooManyTopics`] where there is none, and no room for another. A handler's `?` makes it a
+    /// 503.
+    pub fn topic(&self, name: &str) -> Result<Topic, TooManyTopics> {
+        let Shared { config, clock, .. } = &*self.shared;
+        let now = clock();
+        let mut topics = self.shared.topics();
+        if let Some(topic) = topics.find(name, now) {
+            return Ok(topic);
+        }
+        let gone = topics.make_room(now, config);
+        let has_room = topics.by_name.len() < config.max_topics;
+        let result = match has_room || topics.by_name.contains_key(name) {
+            true => Ok(topics.create(name, now, &self.shared)),
+            false => Err(TooManyTopics {
+                max_topics: config.max_topics,
+            }),
+        };
+        drop(topics);
+        // Their memory is given back when nobody waits for the lock.
+        drop(gone);
+        result
+    }
+
+    /// The topic of this name, if there is one that is not closed.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Topic> {
+        let now = (self.shared.clock)();
+        self.shared.topics().find(name, now)
+    }
+
+    /// How many topics there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shared.topics().by_name.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Shared {
+    /// Nobody else's code runs under the lock, so that a poisoned one hides nothing half-done.
+    fn topics(&self) -> MutexGuard<'_, Topics> {
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Topics {
+    /// It is not worth looking for what is due among fewer than these.
+    const FEW: usize = 64;
+
+    /// Takes note that it is used `now`.
+    fn find(&mut self, name: &str, now: Instant) -> Option<Topic> {
+        let entry = self.by_name.get_mut(name)?;
+        entry.used = now;
+        (!entry.topic.is_closed()).then(|| entry.topic.clone())
+    }
+
+    /// Takes the topics out that are due, when it is time to look for them: so seldom that a new
+    /// topic pays for two looks on average.
+    fn make_room(&mut self, now: Instant, config: &TopicMapConfig) -> Vec<Entry> {
+        let before = self.by_name.len();
+        if before < self.look_at.min(config.max_topics) {
+            return Vec::new();
+        }
+        let mut gone = Vec::new();
+        let due: Vec<Box<str>> = self
+            .by_name
+            .iter_mut()
+            .filter_map(|(name, entry)| entry.is_due(now, config.keep_unused).then(|| name.clone()))
+            .collect();
+        for name in due {
+            gone.extend(self.by_name.remove(&name));
+        }
+        self.look_at = (self.by_name.len() * 2).max(Self::FEW);
+        gone
+    }
+
+    fn create(&mut self, name: &str, now: Instant, shared: &Shared) -> Topic {
+        let epoch = shared.epoch.wrapping_add(self.created);
+        self.created += 1;
+        let clock = shared.clock.clone();
+        let topic = Topic::new(shared.config.topic.clone(), epoch, move || clock());
+        let entry = Entry {
+            topic: topic.clone(),
+            used: now,
+        };
+        self.by_name.insert(name.into(), entry);
+        topic
+    }
+}
+
+impl Entry {
+    /// Nobody can begin to use it meanwhile: new handles come from other ones, or from the map.
+    fn is_due(&mut self, now: Instant, keep_unused: Duration) -> bool {
+        if self.topic.is_used_by_others() {
+            self.used = now;
+        }
+        now.saturating_duration_since(self.used) > keep_unused
+    }
+}
+
+impl fmt::Debug for TopicMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TopicMap")
+            .field("config", &self.shared.config)
+            .field("topics", &self.len())
+            .finish_non_exhaustive()
+    }
+}

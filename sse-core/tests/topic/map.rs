@@ -1,0 +1,103 @@
+//! Topics by name: when there is one, and when no more.
+
+use std::time::Duration;
+
+use sse_core::{
+    http::StatusCode,
+    router::Refusal,
+    topic::{Outcome, TooManyTopics, TopicMap, TopicMapConfig},
+};
+
+use crate::{Clock, EPOCH};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn map(clock: &Clock, max_topics: usize) -> TopicMap {
+    let mut config = TopicMapConfig::default();
+    config.max_topics = max_topics;
+    let clock = clock.clone();
+    TopicMap::new(config, EPOCH, move || clock.now())
+}
+
+#[test]
+fn a_topic_is_there_once_somebody_asks_for_it() {
+    let map = map(&Clock::new(), 10);
+    assert!(map.is_empty() && map.get("a").is_none());
+    map.topic("a").unwrap().publish("one").unwrap();
+    map.topic("b").unwrap();
+    assert_eq!(map.clone().len(), 2);
+    assert_eq!(map.topic("a").unwrap().retained_events(), 1);
+    assert_eq!(map.get("a").unwrap().retained_events(), 1);
+    assert_eq!(map.get("b").unwrap().retained_events(), 0);
+}
+
+#[test]
+fn at_the_bound_only_those_that_nobody_uses_make_room() {
+    let clock = Clock::new();
+    let map = map(&clock, 3);
+    let held = map.topic("held").unwrap();
+    let subscriber = map.topic("subscribed").unwrap().subscribe();
+    map.topic("unused").unwrap();
+    let error = map.topic("new").unwrap_err();
+    assert_eq!(error, TooManyTopics { max_topics: 3 });
+    assert_eq!(
+        Refusal::from(error).status(),
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+
+    // It is kept for those who come back; then it goes.
+    clock.advance(5 * MINUTE);
+    assert!(map.topic("new").is_err());
+    clock.advance(MINUTE);
+    map.topic("new").unwrap();
+    assert!(map.get("unused").is_none());
+    assert!(map.get("held").is_some() && map.get("subscribed").is_some());
+
+    // Use counts until it ends.
+    drop((held, subscriber));
+    clock.advance(4 * MINUTE);
+    assert!(map.topic("newer").is_err());
+    clock.advance(10 * MINUTE);
+    map.topic("newer").unwrap();
+    assert_eq!(map.len(), 1);
+}
+
+#[test]
+fn those_that_are_due_go_long_before_the_bound() {
+    let clock = Clock::new();
+    let map = map(&clock, 100_000);
+    for round in 0..1000 {
+        for name in 0..10 {
+            map.topic(&format!("{round}-{name}")).unwrap();
+        }
+        clock.advance(MINUTE);
+    }
+    // Some 60 are not due yet at any time.
+    assert!(map.len() <= 200, "{}", map.len());
+}
+
+#[test]
+fn an_id_of_a_topic_that_has_gone_is_unknown_to_its_successor() {
+    let clock = Clock::new();
+    let map = map(&clock, 1);
+    let position = map.topic("a").unwrap().publish("one").unwrap().to_string();
+    clock.advance(6 * MINUTE);
+    map.topic("b").unwrap();
+    clock.advance(6 * MINUTE);
+    let again = map.topic("a").unwrap();
+    again.publish("another").unwrap();
+    let subscriber = again.resume_from(Some(&position));
+    assert_eq!(subscriber.outcome(), Outcome::Unknown { replayed: 1 });
+}
+
+#[test]
+fn a_topic_that_is_closed_gives_way_to_a_new_one() {
+    let map = map(&Clock::new(), 1);
+    let closed = map.topic("a").unwrap();
+    closed.close();
+    assert!(map.get("a").is_none());
+    let new = map.topic("a").unwrap();
+    assert!(closed.is_closed() && !new.is_closed());
+    new.publish("x").unwrap();
+    assert_eq!(map.len(), 1);
+}
