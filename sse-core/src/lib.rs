@@ -103,6 +103,8 @@ mod into_event;
 mod jitter;
 #[cfg(feature = "server")]
 pub mod lifecycle;
+#[cfg(feature = "server")]
+mod panics;
 #[cfg(feature = "driver")]
 pub mod prelude;
 #[cfg(feature = "server")]

@@ -7,7 +7,6 @@ use std::{
     future::Future,
     mem,
     net::SocketAddr,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{Arc, atomic::Ordering},
     task::{Context, Poll, Waker},
@@ -25,6 +24,7 @@ use crate::{
     EventError,
     http::RequestHead,
     lifecycle::{CloseReason, ShutdownSignal},
+    panics::{Panicked, catch},
     router::{self, Dispatch, Events, Reply, ReplyBody, ReplyFuture, Routes, Yielded},
     server::{Body, Connection, ConnectionEvent, Phase},
     topic::SlowConsumer,
@@ -363,8 +363,10 @@ impl<R: Runtime> Pump<R> {
     }
 
     fn closed(&mut self, reason: &CloseReason) -> Poll<()> {
+        // Who has asked for nothing loses nothing.
+        let had_asked = !matches!(self.work, Work::NotAsked(_));
         let _ = self.drop_work();
-        if *reason == CloseReason::Shutdown && self.cut.has_begun() {
+        if *reason == CloseReason::Shutdown && self.cut.has_begun() && had_asked {
             self.connections.cut_count.fetch_add(1, Ordering::Relaxed);
         }
         Poll::Ready(())
@@ -377,11 +379,4 @@ fn reason_for(error: &EventError) -> CloseReason {
         EventError::Stream(error) if error.is::<SlowConsumer>() => CloseReason::SlowConsumer,
         error => CloseReason::StreamError(error.to_string().into()),
     }
-}
-
-/// The handler's code panicked; the panic hook has reported it.
-struct Panicked;
-
-fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
-    catch_unwind(AssertUnwindSafe(call)).map_err(|_| Panicked)
 }

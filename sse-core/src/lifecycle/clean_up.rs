@@ -2,7 +2,6 @@
 
 use std::{
     fmt, mem,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -10,6 +9,7 @@ use std::{
 };
 
 use super::CloseReason;
+use crate::panics::catch;
 
 type Callback = Box<dyn FnOnce(&CloseReason) + Send>;
 
@@ -68,7 +68,8 @@ enum State {
 
 impl CleanUp {
     /// Has `callback` run once, when the connection is over. When it is over already, `callback`
-    /// runs now, on the caller's thread, before `add` returns.
+    /// runs now, on the caller's thread, before `add` returns: also within another callback, before
+    /// those that are still to run.
     pub fn add(&self, callback: impl FnOnce(&CloseReason) + Send + 'static) -> CallbackId {
         let id = CallbackId::next();
         let reason = match &mut *self.lock() {
@@ -165,7 +166,7 @@ impl Drop for CleanUpOwner {
 
 /// The panic hook has reported a panic by the time it is caught here.
 fn run(callback: Callback, reason: &CloseReason) {
-    let _ = catch_unwind(AssertUnwindSafe(|| callback(reason)));
+    let _ = catch(|| callback(reason));
 }
 
 impl fmt::Debug for CleanUp {
@@ -224,6 +225,22 @@ mod tests {
     fn a_panic_does_not_stop_the_others() {
         let (owner, log) = (CleanUpOwner::new(), Log::default());
         owner.handle().add(|_| panic!("expected in this test"));
+        owner.handle().add(note(&log, "b"));
+        owner.run(CloseReason::Shutdown);
+        assert_eq!(lines(&log), ["b: the server was shut down"]);
+    }
+
+    #[test]
+    fn neither_does_what_it_panics_with() {
+        struct PanicsOnDrop;
+        impl Drop for PanicsOnDrop {
+            fn drop(&mut self) {
+                panic!("expected in this test, too");
+            }
+        }
+        let (owner, log) = (CleanUpOwner::new(), Log::default());
+        let panics = |_: &CloseReason| std::panic::panic_any(PanicsOnDrop);
+        owner.handle().add(panics);
         owner.handle().add(note(&log, "b"));
         owner.run(CloseReason::Shutdown);
         assert_eq!(lines(&log), ["b: the server was shut down"]);

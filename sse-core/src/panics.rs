@@ -1,0 +1,20 @@
+//! Keeping what panics from taking others along.
+
+use std::{
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+/// Somebody else's code panicked; the panic hook has reported it.
+pub(crate) struct Panicked;
+
+/// Calls somebody else's code.
+pub(crate) fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
+        // To drop what it panicked with is to call its code once more.
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            mem::forget(again);
+        }
+        Panicked
+    })
+}
