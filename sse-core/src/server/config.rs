@@ -25,10 +25,11 @@ pub struct ConnectionConfig {
     pub respond_timeout: Duration,
     /// How long a write may make no progress at all, and how long written bytes may go without an
     /// acknowledgement, where the transport can tell (TCP on Linux can). 30 s by default; then
-    /// the connection is cut.
+    /// the connection is cut. With 0, whoever does not take everything at once is.
     pub stall_timeout: Duration,
-    /// How long everything after the stream's end may take: delivering what is queued and closing.
-    /// 30 s by default; then the connection is cut.
+    /// How long everything after the end of a stream or of a whole response may take, delivering
+    /// what is queued and closing, for each 64 KiB that are queued. 30 s by default; then the
+    /// connection is cut.
     pub drain_timeout: Duration,
     /// How long, after an answer that did not wait for the whole request, to go on reading what
     /// the client is still sending, so that the answer is not lost to a reset. 1 s by default.
@@ -38,12 +39,13 @@ pub struct ConnectionConfig {
     pub linger_limit: usize,
     /// After how much idle time a stream sends a comment, so that proxies leave the connection
     /// alone and a client that vanished without a word is found out: it acknowledges no bytes,
-    /// and the stall timeout passes. 15 s by default, at least 10 ms, `None` for never.
+    /// and the stall timeout passes. 15 s by default, at least 10 ms. `None` for never: a client
+    /// that vanishes from an idle stream is then not found out until something is sent.
     pub keep_alive: Option<Duration>,
     /// How many queued bytes are enough: at or above it [`send`] takes no event, and the
     /// handler's stream is not polled. 64 KiB by default. The queue holds at most this much and
     /// one event more, or one [batch](crate::topic::EncodedEvents) of a topic's events, which is
-    /// memory shared with others.
+    /// memory shared with others. What the kernel takes for the client beyond that is its own.
     ///
     /// [`send`]: super::Connection::send
     pub high_water_mark: usize,

@@ -153,7 +153,9 @@ impl Connection {
     /// queued than the high-water mark.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.phase == Phase::Streaming && self.output.queued() < self.config.high_water_mark
+        // With nothing queued there is room, or there would never be anything.
+        let mark = self.config.high_water_mark.max(1);
+        self.phase == Phase::Streaming && self.output.queued() < mark
     }
 
     /// How many bytes are queued, without their transfer framing.
@@ -187,6 +189,10 @@ impl Connection {
                     );
                 }
             }
+        }
+        if !input.is_empty() {
+            // A close would reset the connection, and the answer with it: see to the end of this.
+            self.input.expected = true;
         }
         if self.news.end_output == EndOutput::Done {
             self.input.discarded = self.input.discarded.saturating_add(input.len());
@@ -555,14 +561,21 @@ impl Connection {
         self.timers.stop(Timer::Head);
         self.timers.stop(Timer::Respond);
         self.timers.stop(Timer::KeepAlive);
-        self.timers
-            .set(Timer::Drain, now.checked_add(self.config.drain_timeout));
+        self.timers.set(Timer::Drain, self.drain_deadline(now));
         self.arm_stall(now);
+    }
+
+    /// A time for every 64 KiB of what is queued: a download may be large, but nobody has for ever.
+    fn drain_deadline(&self, now: Instant) -> Option<Instant> {
+        const SHARE: usize = 64 * 1024;
+        let shares = self.output.queued().div_ceil(SHARE).max(1);
+        let shares = u32::try_from(shares).unwrap_or(u32::MAX);
+        now.checked_add(self.config.drain_timeout.checked_mul(shares)?)
     }
 
     /// Over, now. What was not transmitted never is.
     fn cut(&mut self, reason: CloseReason) {
-        let delivered = self.news.end_output != EndOutput::NotYet;
+        let delivered = self.output.is_over();
         self.reason = match self.reason.take() {
             // These two promise that everything was delivered.
             Some(CloseReason::StreamEnded | CloseReason::ResponseSent) if !delivered => {
@@ -634,8 +647,9 @@ fn add_stream_fields(headers: &mut HeaderMap) {
         (header::HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     for (name, value) in fields {
-        headers
-            .entry(name)
-            .or_insert(HeaderValue::from_static(value));
+        if !headers.contains_key(&name) {
+            // Fails beyond 24,576 fields, which no client would take.
+            let _ = headers.try_insert(name, HeaderValue::from_static(value));
+        }
     }
 }
