@@ -223,7 +223,8 @@ mod json {
         /// # Errors
         ///
         /// [`EventError::Json`] where `value` does not serialise: a map with keys that are not
-        /// text, or a `Serialize` implementation that fails.
+        /// text, or a `Serialize` implementation that fails. Within a value, numbers that are
+        /// infinite or not a number are `null`, as everywhere in `serde_json`.
         pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, EventError> {
             Ok(Self::new(serde_json::to_string(value)?))
         }
@@ -240,8 +241,6 @@ mod json {
     }
 
     json_into_event!(
-        [] f32,
-        [] f64,
         [] serde_json::Value,
         [] serde_json::Number,
         [] serde_json::Map<alloc::string::String, serde_json::Value>,
@@ -256,6 +255,26 @@ mod json {
         [T: Serialize, U: Serialize] (T, U),
         [T: Serialize, U: Serialize, V: Serialize] (T, U, V),
     );
+
+    macro_rules! float_into_event {
+        ($($float:ty),*) => {$(
+            impl IntoEvent for $float {
+                /// # Errors
+                ///
+                /// [`EventError::Json`] where it is not a number, or infinite: JSON has no word for
+                /// that.
+                fn into_event(self) -> Result<Event, EventError> {
+                    if !self.is_finite() {
+                        let error = serde::ser::Error::custom(format_args!("JSON has no {self}"));
+                        return Err(EventError::Json(error));
+                    }
+                    Event::json(&self)
+                }
+            }
+        )*};
+    }
+
+    float_into_event!(f32, f64);
 
     impl<T, const N: usize> IntoEvent for [T; N]
     where
@@ -300,7 +319,6 @@ mod tests {
         let map = BTreeMap::from([("a", 1), ("b", 2)]);
         assert_eq!(data(i128::MIN), i128::MIN.to_string());
         assert_eq!(data(1.0_f64), "1.0");
-        assert_eq!(data(f64::NAN), "null");
         assert_eq!(data(true), "true");
         assert_eq!(data(serde_json::json!("text")), r#""text""#);
         assert_eq!(data(vec!["a\r\n", "b"]), r#"["a\r\n","b"]"#);
@@ -309,6 +327,18 @@ mod tests {
         assert_eq!(data(map), r#"{"a":1,"b":2}"#);
         assert_eq!(data((1, "x")), r#"[1,"x"]"#);
         assert_eq!(data(Json(Some(()))), "null");
+    }
+
+    #[test]
+    fn what_json_has_no_number_for_is_an_error() {
+        for (value, text) in [(f64::NAN, "NaN"), (f64::NEG_INFINITY, "-inf")] {
+            let error = value.into_event().unwrap_err();
+            assert!(
+                error.to_string().ends_with(&format!("JSON has no {text}")),
+                "{error}"
+            );
+        }
+        assert!(f32::INFINITY.into_event().is_err());
     }
 
     struct Stubborn;

@@ -32,8 +32,9 @@ pub trait Runtime: Clone + Send + Sync + Unpin + 'static {
     /// A timer that elapses at `deadline`.
     fn timer(&self, deadline: Instant) -> Self::Timer;
 
-    /// Runs `task` in the background, for as long as the runtime lives. A runtime that shuts down
-    /// drops the tasks that are not done: that is what runs their connections' clean-up.
+    /// Runs `task` in the background, for as long as the runtime lives. A task that is done is
+    /// dropped at once, and a runtime that shuts down drops those that are not: that is what runs
+    /// their connections' clean-up.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
 
     /// Listens on `address`, which is `host:port`; port 0 is any free one.
@@ -111,6 +112,6 @@ pub trait Transport: Send + Unpin + 'static {
     /// Passes on what the transport itself may hold back. A plain socket holds nothing back.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Ends the sending side; reading goes on.
+    /// Ends the sending side, after everything that was written, flushed or not; reading goes on.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 }

@@ -154,7 +154,7 @@ impl CorsFields {
     pub(super) fn set_on(&self, headers: &mut HeaderMap) {
         headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
         headers.remove(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
-        // These fail beyond 32,768 fields, which no client would take.
+        // These fail beyond 24,576 fields, which no client would take.
         if self.varies {
             let _ = headers.try_append(header::VARY, HeaderValue::from_static("origin"));
         }

@@ -19,6 +19,8 @@ use crate::{IntoEvent, topic::Subscriber};
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
     label = "neither a stream of events nor a response",
+    note = "if it is a stream, its items have to be `IntoEvent`: text, numbers, lists and maps are, \
+            and of any other `Serialize` type make a `Json(…)`",
     note = "return a `Stream + Send + 'static` whose items are `IntoEvent`, a topic's \
             `Subscriber`, an `http::Response`, a `Reply`, a `Result` of one of these whose error is `Into<Refusal>`, or a future of \
             any of them"

@@ -18,7 +18,8 @@
 //! | `HEAD` on a route of events | 200 with the fields of an event stream |
 //!
 //! Those from 400 on have a line of plain text that says what is wrong. Where [`Cors`] is set, its
-//! fields are on every answer, so that a page can read a refusal, too.
+//! fields are on every answer that a route gives, so that a page can read a refusal, too; an answer
+//! in a handler's place, because it panicked or took too long, is without them.
 
 mod cors;
 mod into_reply;

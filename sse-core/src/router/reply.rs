@@ -98,7 +98,7 @@ impl Reply {
     /// and are left out.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        // Fails beyond 32,768 fields, which no client would take.
+        // Fails beyond 24,576 fields, which no client would take.
         let _ = self.head.headers_mut().try_append(name, value);
         self
     }
@@ -161,7 +161,7 @@ impl<B: Into<Bytes>> From<Response<B>> for Reply {
 }
 
 /// A handler's stream, with its items turned into what a connection can send.
-pub struct Events(Pin<Box<dyn EventSource>>);
+pub struct Events(Pin<Box<dyn ItemStream>>);
 
 /// What a handler's stream yields, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,7 +173,7 @@ pub enum Yielded {
 }
 
 /// Any stream that a handler may return. A trait of its own, so that one box is enough.
-trait EventSource: Send {
+trait ItemStream: Send {
     fn poll_next_yielded(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -185,7 +185,7 @@ trait EventSource: Send {
     }
 }
 
-impl<S> EventSource for S
+impl<S> ItemStream for S
 where
     S: Stream + Send,
     S::Item: IntoEvent,
@@ -202,7 +202,7 @@ where
 /// What a topic publishes. Not a stream of what can become an event: it is encoded already.
 struct Subscription(Subscriber);
 
-impl EventSource for Subscription {
+impl ItemStream for Subscription {
     fn poll_next_yielded(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -288,7 +288,7 @@ impl Refusal {
     /// Adds a header field: `www-authenticate` to a 401, say, or `retry-after` to a 503.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        // Fails beyond 32,768 fields, which no client would take.
+        // Fails beyond 24,576 fields, which no client would take.
         let _ = self.response.1.try_append(name, value);
         self
     }

@@ -17,6 +17,7 @@ Usage: demo [FLAGS]
   --keep-alive SECONDS    idle time before a comment [15; 0 is never]
   --head-timeout SECONDS  for a whole request head   [10]
   --stall-timeout SECONDS for a write's progress     [30]
+  --drain-timeout SECONDS for 64 KiB after the end   [30]
   --shutdown-timeout SECONDS
                           for streams to end by themselves at Ctrl-C [10]
   --max-connections N     beyond it: 503             [10000]
@@ -68,10 +69,13 @@ impl Flags {
                     config.connection.keep_alive = (!idle.is_zero()).then_some(idle);
                 }
                 "head-timeout" => {
-                    config.connection.head_timeout = seconds(&flag, &value(&mut parser)?)?;
+                    config.connection.head_timeout = some_time(&flag, &value(&mut parser)?)?;
                 }
                 "stall-timeout" => {
-                    config.connection.stall_timeout = seconds(&flag, &value(&mut parser)?)?;
+                    config.connection.stall_timeout = some_time(&flag, &value(&mut parser)?)?;
+                }
+                "drain-timeout" => {
+                    config.connection.drain_timeout = some_time(&flag, &value(&mut parser)?)?;
                 }
                 "shutdown-timeout" => {
                     config.shutdown_timeout = seconds(&flag, &value(&mut parser)?)?;
@@ -102,4 +106,12 @@ fn seconds(flag: &str, value: &str) -> Result<Duration, String> {
     seconds
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .ok_or_else(|| format!("--{flag} takes a number of seconds, not {value:?}"))
+}
+
+/// With no time at all, nothing would work.
+fn some_time(flag: &str, value: &str) -> Result<Duration, String> {
+    match seconds(flag, value)? {
+        Duration::ZERO => Err(format!("--{flag} takes more than 0 seconds")),
+        time => Ok(time),
+    }
 }

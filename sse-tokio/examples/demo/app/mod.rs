@@ -71,10 +71,12 @@ fn routes(handle: ServerHandle) -> Router {
         let log = log.clone();
         move |request: Request| {
             log.watch(&request);
-            let seconds = request.query_param("for").and_then(|s| s.parse().ok());
+            let time = request
+                .query_param("for")
+                .and_then(|seconds| Duration::try_from_secs_f64(seconds.parse().ok()?).ok());
             let end = async move {
-                match seconds {
-                    Some(seconds) => sleep(Duration::from_secs_f64(f64::min(seconds, 1e6))).await,
+                match time {
+                    Some(time) => sleep(time).await,
                     None => future::pending().await,
                 }
             };
