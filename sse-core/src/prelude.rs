@@ -3,8 +3,8 @@
 
 #[doc(no_inline)]
 pub use crate::{
-    Comment, Decoded, Decoder, Event, EventError, EventId, EventStream, EventType, IntoEvent,
-    InvalidField, Json, MessageEvent, Text,
+    Comment, DecodeError, Decoded, Decoder, DecoderLimits, Event, EventError, EventId, EventStream,
+    EventStreamError, EventType, IntoEvent, InvalidField, Json, MessageEvent, Text,
     client::{self, ClientEvent, EventSourceConfig},
     driver::{EventSourceError, EventSourceHandle, Report, ServerConfig, ServerHandle},
     http::{self, HeaderName, HeaderValue, Response, StatusCode},

@@ -85,7 +85,8 @@ pub struct Report {
     /// How often accepting failed: out of file descriptors, say, or a TLS configuration of which
     /// rustls makes no connection.
     pub accept_errors: u64,
-    /// How many connections were cut at the shutdown's deadline.
+    /// How many connections with a request were cut, at the shutdown's deadline or by
+    /// [`cut`](ServerHandle::cut).
     pub cut: u64,
 }
 
@@ -100,7 +101,7 @@ impl fmt::Display for Report {
         write!(
             f,
             "{accepted} connections accepted, {refused} refused at the limit, \
-             {accept_errors} failed to be accepted, {cut} cut at the shutdown's deadline"
+             {accept_errors} failed to be accepted, {cut} cut when it was shut down"
         )
     }
 }

@@ -57,6 +57,7 @@ pub enum ConnectionEvent {
 
 /// The body of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Body {
     /// Events, sent one by one.
     EventStream,
