@@ -167,3 +167,23 @@ fn as_many_fields_as_there_can_be_are_no_panic() {
     connection.respond(now, response).unwrap();
     assert_eq!(connection.phase(), Phase::Streaming);
 }
+
+/// Found by fuzzing: it set a deadline that nobody was there to meet.
+#[test]
+fn the_output_may_end_after_the_connection() {
+    let now = Instant::now();
+    let mut connection = asked(now, ConnectionConfig::default());
+    connection
+        .respond(now, Response::new(Body::Whole("x".into())))
+        .unwrap();
+    transmit_all(&mut connection, now);
+    assert!(matches!(
+        connection.poll_event(),
+        Some(ConnectionEvent::EndOutput)
+    ));
+    connection.handle_transport_error(now, ErrorKind::ConnectionReset);
+    assert_eq!(reason(&mut connection), Some(CloseReason::ResponseSent));
+    connection.output_ended(now);
+    assert_eq!(connection.poll_timeout(), None);
+    assert!(connection.poll_event().is_none());
+}

@@ -401,7 +401,8 @@ impl Connection {
 
     /// The sending side was shut down, as [`ConnectionEvent::EndOutput`] asked.
     pub fn output_ended(&mut self, now: Instant) {
-        if self.news.end_output != EndOutput::Told {
+        let is_over = self.phase.after(Input::OutputEnded).is_none();
+        if self.news.end_output != EndOutput::Told || is_over {
             return;
         }
         self.news.end_output = EndOutput::Done;
