@@ -16,7 +16,7 @@ use async_std::{
     task,
 };
 #[cfg(any(target_os = "android", target_os = "linux"))]
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use sse_core::driver::{FuturesIo, Runtime, Timer, Transport};
 
 /// The runtime of async-std, of which a process has one and which begins by itself.
@@ -78,6 +78,18 @@ impl Runtime for AsyncStd {
 
     async fn connect(&self, host: &str, port: u16) -> io::Result<AsyncStdTransport> {
         TcpStream::connect((host, port)).await.map(transport)
+    }
+
+    fn set_probing(&self, transport: &AsyncStdTransport, after: Duration) {
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        let _ = SockRef::from(transport.0.get_ref()).set_tcp_keepalive(
+            &TcpKeepalive::new()
+                .with_time(after)
+                .with_interval(after)
+                .with_retries(3),
+        );
+        #[cfg(not(any(target_os = "android", target_os = "linux")))]
+        let _ = (transport, after);
     }
 
     #[cfg(feature = "tls")]

@@ -12,7 +12,7 @@ use std::{
 
 use smol::net::{TcpListener, TcpStream};
 #[cfg(any(target_os = "android", target_os = "linux"))]
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use sse_core::driver::{FuturesIo, Runtime, Timer};
 
 /// The global runtime of smol, which begins by itself. Tasks run on its threads, of which there
@@ -64,6 +64,18 @@ impl Runtime for Smol {
 
     async fn connect(&self, host: &str, port: u16) -> io::Result<Self::Transport> {
         TcpStream::connect((host, port)).await.map(transport)
+    }
+
+    fn set_probing(&self, transport: &Self::Transport, after: Duration) {
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        let _ = SockRef::from(transport.get_ref()).set_tcp_keepalive(
+            &TcpKeepalive::new()
+                .with_time(after)
+                .with_interval(after)
+                .with_retries(3),
+        );
+        #[cfg(not(any(target_os = "android", target_os = "linux")))]
+        let _ = (transport, after);
     }
 
     #[cfg(feature = "tls")]

@@ -11,7 +11,7 @@ use std::{
 };
 
 #[cfg(any(target_os = "android", target_os = "linux"))]
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use sse_core::driver::{Runtime, Timer, Transport};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -79,6 +79,18 @@ impl Runtime for Tokio {
         // A peer that is gone already shows when it is read from.
         let _ = stream.set_nodelay(true);
         Ok(TokioTransport(stream))
+    }
+
+    fn set_probing(&self, transport: &TokioTransport, after: Duration) {
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        let _ = SockRef::from(&transport.0).set_tcp_keepalive(
+            &TcpKeepalive::new()
+                .with_time(after)
+                .with_interval(after)
+                .with_retries(3),
+        );
+        #[cfg(not(any(target_os = "android", target_os = "linux")))]
+        let _ = (transport, after);
     }
 
     #[cfg(feature = "tls")]

@@ -1,6 +1,6 @@
 //! Connecting to an endpoint, with TLS where its URL says so.
 
-use std::{future::Future, io, pin::Pin};
+use std::{future::Future, io, pin::Pin, time::Duration};
 #[cfg(feature = "tls")]
 use std::{future::poll_fn, sync::Arc};
 
@@ -20,15 +20,18 @@ pub(super) type Dialing<R> =
 #[derive(Clone)]
 pub(super) struct Dialer<R> {
     runtime: R,
+    /// After how much silence connections are probed.
+    probe_after: Option<Duration>,
     /// Where it is not what the runtime brings along.
     #[cfg(feature = "tls")]
     tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 impl<R: Runtime> Dialer<R> {
-    pub(super) fn new(runtime: R) -> Self {
+    pub(super) fn new(runtime: R, probe_after: Option<Duration>) -> Self {
         Self {
             runtime,
+            probe_after,
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -50,7 +53,12 @@ impl<R: Runtime> Dialer<R> {
     }
 
     async fn plain(&self, endpoint: &Endpoint) -> io::Result<R::Transport> {
-        self.runtime.connect(&endpoint.host, endpoint.port).await
+        let connecting = self.runtime.connect(&endpoint.host, endpoint.port);
+        let transport = connecting.await?;
+        if let Some(after) = self.probe_after {
+            self.runtime.set_probing(&transport, after);
+        }
+        Ok(transport)
     }
 
     #[cfg(feature = "tls")]

@@ -144,15 +144,16 @@ impl<R: Runtime> EventSource<R> {
         url: impl AsRef<str>,
         config: impl Into<Arc<EventSourceConfig>>,
     ) -> Result<Self, InvalidRequest> {
-        let seed = runtime.seed();
+        let (seed, config) = (runtime.seed(), config.into());
         let handle = EventSourceHandle {
             closing: Shutdown::new(),
         };
+        let probe_after = config.probe_after;
         Ok(Self {
             machine: client::EventSource::new(url.as_ref(), config, seed)?,
             link: Link::Down,
             alarm: Alarm::new(),
-            dialer: Dialer::new(runtime.clone()),
+            dialer: Dialer::new(runtime.clone(), probe_after),
             closing: handle.closing.signal(),
             handle,
             is_over: false,

@@ -62,6 +62,15 @@ pub trait Runtime: Clone + Send + Sync + Unpin + 'static {
         port: u16,
     ) -> impl Future<Output = io::Result<Self::Transport>> + Send;
 
+    /// Has the system ask whether the peer is still there after so much silence, and have
+    /// `transport` fail with [`io::ErrorKind::TimedOut`] where three more questions, as long after
+    /// each other, get no answer: TCP's keep-alive
+    /// ([RFC 9293 section 3.8.4](https://www.rfc-editor.org/rfc/rfc9293#section-3.8.4)). Called for
+    /// clients. A runtime that has no such thing does nothing.
+    fn set_probing(&self, transport: &Self::Transport, after: Duration) {
+        let _ = (transport, after);
+    }
+
     /// What a client trusts where its user says nothing about it: the platform's roots, say. Asked
     /// for at each https connection, so it had better be kept.
     ///

@@ -390,3 +390,12 @@ fn it_is_polled_like_any_future() {
     world.sim.settle();
     assert_eq!(job.take().expect("an event"), "seen");
 }
+
+#[test]
+fn a_server_that_may_have_vanished_is_asked() {
+    let (world, ..) = world();
+    let _first = Subscriber::new(&world.sim, source(&world.sim, "/feed"));
+    let never = source_with(&world.sim, "/feed", |config| config.probe_after = None);
+    let _second = Subscriber::new(&world.sim, never);
+    assert_eq!(world.sim.probed_after(), [secs(45)]);
+}

@@ -46,6 +46,8 @@ struct Shared {
     backlog: Mutex<network::Backlog>,
     /// How much has happened in this instant.
     steps: AtomicU64,
+    /// What was asked for each connection that was dialed.
+    probed_after: Mutex<Vec<Duration>>,
 }
 
 struct Clock {
@@ -72,6 +74,7 @@ impl Sim {
                 executor: Executor::default(),
                 backlog: Mutex::default(),
                 steps: AtomicU64::new(0),
+                probed_after: Mutex::default(),
             }),
         }
     }
@@ -131,6 +134,11 @@ impl Sim {
     /// How many timers someone waits for.
     pub fn live_timers(&self) -> usize {
         self.clock().timers.len()
+    }
+
+    /// After how much silence connections are probed that were dialed.
+    pub fn probed_after(&self) -> Vec<Duration> {
+        lock(&self.shared.probed_after).clone()
     }
 
     /// How often tasks were polled so far.
@@ -210,6 +218,10 @@ impl Runtime for Sim {
     /// There is one server, under whatever name and port.
     async fn connect(&self, _host: &str, _port: u16) -> io::Result<SimTransport> {
         self.dial().await
+    }
+
+    fn set_probing(&self, _: &SimTransport, after: Duration) {
+        lock(&self.shared.probed_after).push(after);
     }
 }
 
