@@ -10,5 +10,5 @@ pub use crate::{
     http::{self, HeaderName, HeaderValue, Response, StatusCode},
     lifecycle::{CallbackId, CleanUp, CloseReason, ShutdownSignal, Timer},
     router::{Cors, IntoReply, Refusal, Reply, Request, RouteError, Router},
-    topic::{self, Subscriber, Topic, TopicConfig, TopicMap, TopicMapConfig},
+    topic::{self, MergedSubscriber, Subscriber, Topic, TopicConfig, TopicMap, TopicMapConfig},
 };

@@ -10,7 +10,10 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use super::{Refusal, Reply};
-use crate::{IntoEvent, topic::Subscriber};
+use crate::{
+    IntoEvent,
+    topic::{MergedSubscriber, Subscriber},
+};
 
 /// What a handler may return: a stream, a topic's [`Subscriber`], a whole response, a [`Reply`], a `Result` of one of these
 /// whose error becomes a [`Refusal`], or a future of any of them.
@@ -66,6 +69,14 @@ where
 }
 
 impl IntoReply<IsSubscriber> for Subscriber {
+    type Future = Ready<Reply>;
+
+    fn into_reply(self) -> Self::Future {
+        ready(self.into())
+    }
+}
+
+impl IntoReply<IsSubscriber> for MergedSubscriber {
     type Future = Ready<Reply>;
 
     fn into_reply(self) -> Self::Future {

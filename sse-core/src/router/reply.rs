@@ -10,10 +10,11 @@ use std::{
 use ::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use bytes::Bytes;
 use futures_core::Stream;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::{
     Event, EventError, IntoEvent, Text,
-    topic::{EncodedEvents, Subscriber},
+    topic::{Batch, EncodedEvents, MergedSubscriber, SlowConsumer, Subscriber},
 };
 
 /// An answer to a request: a head, and an event stream or a whole body.
@@ -137,15 +138,54 @@ impl Reply {
 /// tells the [outcome](crate::topic::Outcome) of the resumption.
 impl From<Subscriber> for Reply {
     fn from(subscriber: Subscriber) -> Self {
-        const SSE_RESUME: HeaderName = HeaderName::from_static("sse-resume");
         let outcome = subscriber.outcome_for_header();
-        let reply = Self {
+        let reply = Self::subscription(subscriber);
+        match outcome {
+            Some(outcome) => reply.with_resume(&outcome.to_string()),
+            None => reply,
+        }
+    }
+}
+
+/// What several topics publish, with status 200. The field `sse-resume` has the outcomes of those
+/// topics whose settings say so: `gap; lost=2; replayed=5; topic="kitchen", fresh; topic="hall"`.
+impl From<MergedSubscriber> for Reply {
+    fn from(subscriber: MergedSubscriber) -> Self {
+        let mut outcomes = String::new();
+        for (topic, outcome) in subscriber.outcomes_for_header() {
+            if !outcomes.is_empty() {
+                outcomes += ", ";
+            }
+            // What a quoted text cannot hold is percent-encoded.
+            let topic = utf8_percent_encode(topic, NOT_IN_QUOTES);
+            outcomes += &format!("{outcome}; topic=\"{topic}\"");
+        }
+        let reply = Self::subscription(subscriber);
+        match outcomes.is_empty() {
+            true => reply,
+            false => reply.with_resume(&outcomes),
+        }
+    }
+}
+
+const NOT_IN_QUOTES: &AsciiSet = &CONTROLS.add(b'"').add(b'\\').add(b'%');
+
+impl Reply {
+    fn subscription<S>(subscriber: S) -> Self
+    where
+        S: Stream<Item = Result<Batch, SlowConsumer>> + Send + Unpin + 'static,
+    {
+        Self {
             head: Response::new(()),
             body: ReplyBody::Events(Events(Box::pin(Subscription(subscriber)))),
-        };
-        match outcome.map(|outcome| HeaderValue::try_from(outcome.to_string())) {
-            Some(Ok(value)) => reply.with_header(SSE_RESUME, value),
-            _ => reply,
+        }
+    }
+
+    fn with_resume(self, outcome: &str) -> Self {
+        const SSE_RESUME: HeaderName = HeaderName::from_static("sse-resume");
+        match HeaderValue::try_from(outcome) {
+            Ok(value) => self.with_header(SSE_RESUME, value),
+            Err(_) => self,
         }
     }
 }
@@ -199,15 +239,18 @@ where
     }
 }
 
-/// What a topic publishes. Not a stream of what can become an event: it is encoded already.
-struct Subscription(Subscriber);
+/// What topics publish. Not a stream of what can become an event: it is encoded already.
+struct Subscription<S>(S);
 
-impl ItemStream for Subscription {
+impl<S> ItemStream for Subscription<S>
+where
+    S: Stream<Item = Result<Batch, SlowConsumer>> + Send + Unpin,
+{
     fn poll_next_yielded(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Yielded, EventError>>> {
-        self.0.poll_next(cx).map(|item| {
+        Pin::new(&mut self.0).poll_next(cx).map(|item| {
             item.map(|batch| match batch {
                 Ok(batch) => Ok(Yielded::Encoded(batch.into_encoded())),
                 Err(error) => Err(EventError::Stream(error.into())),

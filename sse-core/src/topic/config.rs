@@ -45,6 +45,11 @@ pub struct TopicConfig {
     /// a page that reconnects repeats its query. `lastEventId` by default; the empty name for
     /// none.
     pub last_event_id_param: Text,
+    /// How many topics a stream may have that has this one, see
+    /// [`MergedSubscriber`](super::MergedSubscriber). 16 by default. Every event of such a stream
+    /// has an ID that is up to 34 bytes long for each of them, some 15 as a rule, and comes back in
+    /// a field of the request; this crate's own client takes IDs of 1 KiB.
+    pub max_merged_topics: usize,
 }
 
 /// What becomes of a subscriber that is so slow that its next event is no longer in the history.
@@ -87,6 +92,7 @@ impl Default for TopicConfig {
             // A word is a valid event type.
             notice_event_type: EventType::new(Text::from_static("resume")).unwrap_or_default(),
             last_event_id_param: Text::from_static("lastEventId"),
+            max_merged_topics: 16,
         }
     }
 }

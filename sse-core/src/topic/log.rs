@@ -89,6 +89,11 @@ impl Log {
         }
     }
 
+    /// How many events are held.
+    pub(super) fn held(&self) -> u64 {
+        self.next() - self.first
+    }
+
     /// The sequence number of the oldest event that is held.
     pub(super) fn first(&self) -> u64 {
         self.first
@@ -113,12 +118,16 @@ impl Log {
         self.sealed_size + self.open.size() + recent
     }
 
-    /// Adds an event, and drops what is too much then.
-    pub(super) fn append(&mut self, now: Instant, event: &Event) -> Result<Position, PublishError> {
+    /// Adds an event, and drops what is too much then. Tells where it is, and how many bytes.
+    pub(super) fn append(
+        &mut self,
+        now: Instant,
+        event: &Event,
+    ) -> Result<(Position, usize), PublishError> {
         let sequence = self.next();
         let position = self.position_before(sequence + 1);
         if let Some(id) = event.id()
-            && Position::parse(id.as_str()).is_some_and(|other| other.epoch == self.epoch)
+            && Position::in_epoch(self.epoch, id.as_str()).is_some()
         {
             return Err(PublishError::ReservedId(id.clone()));
         }
@@ -174,7 +183,7 @@ impl Log {
         let too_many = (self.next() - self.first).saturating_sub(self.max_events);
         self.drop_before(self.first + too_many);
         self.expire(now);
-        Ok(position)
+        Ok((position, len))
     }
 
     /// Drops what is too old.
@@ -194,11 +203,9 @@ impl Log {
     pub(super) fn join(&self, last_event_id: Option<&str>) -> (u64, Outcome) {
         let named = match last_event_id {
             None | Some("") => Named::Nothing,
-            Some(id) => match Position::parse(id) {
-                Some(position) if position.epoch == self.epoch => {
-                    Named::Sequence(position.sequence)
-                }
-                _ => match self.own_ids.get(id) {
+            Some(id) => match Position::in_epoch(self.epoch, id) {
+                Some(position) => Named::Sequence(position.sequence),
+                None => match self.own_ids.get(id) {
                     Some(sequence) => Named::Sequence(*sequence),
                     None => Named::Unknown,
                 },
@@ -207,8 +214,8 @@ impl Log {
         decide(named, self.first..self.next())
     }
 
-    /// What there is from `cursor` on, as far as it lies in one piece.
-    pub(super) fn read(&mut self, cursor: u64) -> Read {
+    /// What there is from `cursor` on, `most` events or as many as lie in one piece.
+    pub(super) fn read(&mut self, cursor: u64, most: u64) -> Read {
         let next = self.next();
         if cursor >= next {
             return Read::Nothing;
@@ -216,11 +223,15 @@ impl Log {
         if cursor < self.first {
             return Read::Lost(self.first - cursor);
         }
+        let wanted = cursor.saturating_add(most.max(1));
         let (bytes, end) = if cursor >= self.open.first() {
-            (self.read_open(cursor), next)
+            let end = next.min(wanted);
+            let len = self.open.start_of(end) - self.open.start_of(cursor);
+            (self.read_open(cursor).slice(..len), end)
         } else if let Some(segment) = self.sealed_segment(cursor) {
-            let start = segment.start_of(cursor);
-            (segment.bytes().slice(start..), segment.end())
+            let end = segment.end().min(wanted);
+            let range = segment.start_of(cursor)..segment.start_of(end);
+            (segment.bytes().slice(range), end)
         } else {
             return Read::Nothing;
         };

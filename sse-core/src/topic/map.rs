@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{Topic, TopicConfig};
+use crate::Text;
 
 /// Topics by name: each is there once somebody asks for it, and goes when nobody uses it any more.
 ///
@@ -161,6 +162,22 @@ impl TopicMap {
     pub fn get(&self, name: &str) -> Option<Topic> {
         let now = (self.shared.clock)();
         self.shared.topics().find(name, now)
+    }
+
+    /// Every topic, with its name, in the order of the names: for those who want to know what they
+    /// all do. To the map, a handle that is held is a use of the topic.
+    #[must_use]
+    pub fn all(&self) -> Vec<(Text, Topic)> {
+        let topics = self.shared.topics();
+        let all = topics.by_name.iter();
+        all.map(|(name, entry)| (Text::from(&**name), entry.topic.clone()))
+            .collect()
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &TopicMapConfig {
+        &self.shared.config
     }
 
     /// How many topics there are.

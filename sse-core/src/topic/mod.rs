@@ -65,6 +65,11 @@
 //! A [`TopicMap`] has topics by name: rooms, say, or users. Each is there once somebody asks for it,
 //! and goes when nobody uses it any more; there is a bound on how many there are.
 //!
+//! A [`MergedSubscriber`] gets what several topics publish, in one stream that is resumed in all of
+//! them. A subscriber that wants events of some types alone says so:
+//! [`Subscriber::only_event_types`]. One whose client needs the state of things before it can do
+//! anything with what changes has the stream begin with it: [`Subscriber::begin_with`].
+//!
 //! # Who is too slow
 //!
 //! Memory is bounded whatever the readers do ([`TopicConfig::max_bytes`]), so that one who does not keep
@@ -77,21 +82,32 @@
 //! client holds one batch at most, which it shares with others, and is found too slow when it goes
 //! on to read. One that never does runs into the
 //! [stall timeout](crate::server::ConnectionConfig::stall_timeout).
+//!
+//! # Watching it
+//!
+//! [`Topic::stats`] tells at any time how many events were published and taken, how many subscribe,
+//! how they joined, and how many were too slow.
 
 mod config;
 mod encoded;
 mod log;
 mod map;
+mod merged;
 mod position;
 mod publish;
 mod resume;
 mod segment;
+mod selection;
+mod stats;
 mod subscriber;
+mod wire;
 
 pub use config::{Announce, TopicConfig, WhenTooSlow};
 pub use encoded::{Batch, EncodedEvents, Notice};
 pub use map::{TooManyTopics, TopicMap, TopicMapConfig};
+pub use merged::{MergeError, MergedSubscriber};
 pub use position::Position;
 pub use publish::{PublishError, Topic};
 pub use resume::Outcome;
+pub use stats::TopicStats;
 pub use subscriber::{SlowConsumer, Subscriber};

@@ -51,6 +51,14 @@ impl Position {
         (position.text().as_str() == id).then_some(position)
     }
 
+    /// The position in this epoch that an ID names: by itself or, in a stream of several topics,
+    /// as one among others.
+    pub(super) fn in_epoch(epoch: u64, id: &str) -> Option<Self> {
+        id.split(SEPARATOR)
+            .filter_map(Self::parse)
+            .find(|position| position.epoch == epoch)
+    }
+
     /// The text, without an allocation.
     pub(super) fn text(&self) -> PositionText {
         let mut text = PositionText {
@@ -63,6 +71,9 @@ impl Position {
         text
     }
 }
+
+/// What is between the positions in an ID that names several.
+pub(super) const SEPARATOR: char = ',';
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

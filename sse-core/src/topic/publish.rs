@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Outcome, Position, Subscriber, TopicConfig, log::Log};
+use super::{Outcome, Position, Subscriber, TopicConfig, TopicStats, log::Log};
 use crate::{EventError, EventId, IntoEvent, wake::WakerSet};
 
 /// One source of events for any number of subscribers, with a bounded history.
@@ -31,6 +31,7 @@ struct Publisher {
 /// readers looked, and never while anybody else's code runs.
 pub(super) struct Shared {
     pub(super) config: TopicConfig,
+    pub(super) epoch: u64,
     clock: Box<dyn Fn() -> Instant + Send + Sync>,
     state: Mutex<State>,
 }
@@ -39,6 +40,7 @@ pub(super) struct State {
     pub(super) log: Log,
     pub(super) parked: WakerSet,
     pub(super) closed: bool,
+    pub(super) counts: TopicStats,
 }
 
 impl Topic {
@@ -57,9 +59,11 @@ impl Topic {
             log: Log::new(&config, epoch),
             parked: WakerSet::default(),
             closed: false,
+            counts: TopicStats::default(),
         };
         let shared = Shared {
             config,
+            epoch,
             clock: Box::new(clock),
             state: Mutex::new(state),
         };
@@ -90,7 +94,10 @@ impl Topic {
             if state.closed {
                 return Err(PublishError::Closed);
             }
-            (state.log.append(now, &event)?, state.parked.take_all())
+            let (position, len) = state.log.append(now, &event)?;
+            state.counts.published_events += 1;
+            state.counts.published_bytes += len as u64;
+            (position, state.parked.take_all())
         };
         parked.for_each(Waker::wake);
         Ok(position)
@@ -110,7 +117,8 @@ impl Topic {
         let now = shared.now();
         let mut state = shared.state();
         state.log.expire(now);
-        Subscriber::new(shared.clone(), state.log.first(), Outcome::Fresh)
+        let first = state.log.first();
+        Subscriber::new(shared, &mut state, first, Outcome::Fresh)
     }
 
     /// A subscriber that has seen the event with this ID last, and wants what came after it.
@@ -125,7 +133,7 @@ impl Topic {
         let mut state = shared.state();
         state.log.expire(now);
         let (next, outcome) = state.log.join(last_event_id);
-        Subscriber::new(shared.clone(), next, outcome)
+        Subscriber::new(shared, &mut state, next, outcome)
     }
 
     /// Publishes nothing more. Subscribers get what they have not had yet, and then their streams
@@ -151,8 +159,7 @@ impl Topic {
     /// How many events the history holds.
     #[must_use]
     pub fn retained_events(&self) -> u64 {
-        let state = self.publisher.shared.state();
-        state.log.next() - state.log.first()
+        self.publisher.shared.state().log.held()
     }
 
     /// How many bytes of memory the history takes, with all that belongs to it: never more than
@@ -161,6 +168,28 @@ impl Topic {
     #[must_use]
     pub fn retained_bytes(&self) -> usize {
         self.publisher.shared.state().log.size()
+    }
+
+    /// What the topic has done so far, and what it is doing.
+    #[must_use]
+    pub fn stats(&self) -> TopicStats {
+        let state = self.publisher.shared.state();
+        TopicStats {
+            retained_events: state.log.held(),
+            retained_bytes: state.log.size() as u64,
+            ..state.counts
+        }
+    }
+
+    /// What tells this topic's life from another's: part of every ID that it gives.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.publisher.shared.epoch
+    }
+
+    /// Whether both are handles to the same topic.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.publisher, &other.publisher)
     }
 
     /// Whether somebody else holds a handle, or subscribes.

@@ -47,16 +47,33 @@ impl Outcome {
     /// The outcome as a JSON object: see the table above.
     #[must_use]
     pub fn to_json(self) -> String {
+        format!("{{{}}}", self.json_members())
+    }
+
+    /// The same, with the name of the topic whose outcome it is.
+    pub(super) fn to_json_of(self, topic: &str) -> String {
+        let mut json = String::from(r#"{"topic":""#);
+        for c in topic.chars() {
+            match c {
+                '"' | '\\' => json.extend(['\\', c]),
+                c if c < ' ' => json += &format!("\\u{:04x}", u32::from(c)),
+                c => json.push(c),
+            }
+        }
+        json + r#"","# + &self.json_members() + "}"
+    }
+
+    fn json_members(self) -> String {
         match self {
-            Self::Fresh => r#"{"outcome":"fresh"}"#.into(),
+            Self::Fresh => r#""outcome":"fresh""#.into(),
             Self::Resumed { replayed } => {
-                format!(r#"{{"outcome":"resumed","replayed":{replayed}}}"#)
+                format!(r#""outcome":"resumed","replayed":{replayed}"#)
             }
             Self::Gap { lost, replayed } => {
-                format!(r#"{{"outcome":"gap","lost":{lost},"replayed":{replayed}}}"#)
+                format!(r#""outcome":"gap","lost":{lost},"replayed":{replayed}"#)
             }
             Self::Unknown { replayed } => {
-                format!(r#"{{"outcome":"unknown","replayed":{replayed}}}"#)
+                format!(r#""outcome":"unknown","replayed":{replayed}"#)
             }
         }
     }
@@ -188,6 +205,12 @@ mod tests {
             Outcome::Unknown { replayed: 0 },
         ] {
             let json: serde_json::Value = serde_json::from_str(&outcome.to_json()).unwrap();
+            let name = "a \"\\\n\u{1}é\u{7f}";
+            let mut named: serde_json::Value =
+                serde_json::from_str(&outcome.to_json_of(name)).unwrap();
+            let members = named.as_object_mut().unwrap();
+            assert_eq!(members.remove("topic").unwrap(), name);
+            assert_eq!(named, json);
             // The field says the same: a name, and then its parameters.
             let mut field = json["outcome"].as_str().unwrap().to_owned();
             for name in ["lost", "replayed"] {

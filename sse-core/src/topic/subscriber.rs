@@ -2,7 +2,7 @@
 
 use std::{
     error::Error,
-    fmt, mem,
+    fmt,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -11,11 +11,12 @@ use std::{
 use futures_core::Stream;
 
 use super::{
-    Announce, Batch, EncodedEvents, Notice, Outcome, WhenTooSlow,
+    Announce, Batch, EncodedEvents, Notice, Outcome, Position, TopicConfig, WhenTooSlow,
     log::Read,
     publish::{Shared, State},
+    selection::{Selected, Selection, Wanted},
 };
-use crate::{Event, EventId, wake::SlotId};
+use crate::{EventError, IntoEvent, wake::SlotId};
 
 /// Someone who gets what a [`Topic`](super::Topic) publishes: a stream of [`Batch`]es.
 ///
@@ -51,6 +52,8 @@ pub struct Subscriber {
     outcome: Outcome,
     stage: Stage,
     slot: Option<SlotId>,
+    /// What few ask for, so that it takes little room for the others.
+    extras: Option<Box<Extras>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,15 +64,28 @@ enum Stage {
     Cut,
 }
 
+#[derive(Default)]
+struct Extras {
+    /// What comes before everything else.
+    beginning: Option<EncodedEvents>,
+    selection: Option<Selection>,
+}
+
 impl Subscriber {
-    pub(super) fn new(shared: Arc<Shared>, next: u64, outcome: Outcome) -> Self {
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        state: &mut State,
+        next: u64,
+        outcome: Outcome,
+    ) -> Self {
+        state.counts.joined(outcome);
         let announced = match shared.config.announce {
             Announce::Nothing => false,
             Announce::Losses => outcome.is_loss(),
             Announce::Everything => true,
         };
         Self {
-            shared,
+            shared: shared.clone(),
             next,
             outcome,
             stage: match announced {
@@ -77,26 +93,115 @@ impl Subscriber {
                 false => Stage::Reading,
             },
             slot: None,
+            extras: None,
         }
     }
 
-    /// How this subscription joined the history.
+    /// How this subscription joined the history. Its counts are of events of every type.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.outcome
     }
 
+    /// The place up to which it was given everything that it is to get.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        Position {
+            epoch: self.shared.epoch,
+            sequence: self.next.saturating_sub(1),
+        }
+    }
+
+    /// Has the stream begin with these events: with the state of things, say, that the topic's
+    /// events are changes of. The last of them gets the ID of the place where this subscription
+    /// joins, whatever its own is; the others keep theirs.
+    ///
+    /// To miss no change and get none twice, make the state of one moment: change it and publish
+    /// under a lock of your own, and subscribe under the same.
+    ///
+    /// ```
+    /// use std::{sync::Mutex, time::Instant};
+    /// use sse_core::{Event, EventError, topic::{Outcome, Subscriber, TopicConfig, Topic}};
+    ///
+    /// let topic = Topic::new(TopicConfig::default(), 0, Instant::now);
+    /// let count = Mutex::new(7_u32);
+    ///
+    /// let handler = |last_event_id: Option<&str>| -> Result<Subscriber, EventError> {
+    ///     let count = count.lock().unwrap();
+    ///     let subscriber = topic.resume_from(last_event_id);
+    ///     match subscriber.outcome() {
+    ///         // It knows all that came before.
+    ///         Outcome::Resumed { .. } => Ok(subscriber),
+    ///         _ => topic.subscribe().begin_with([*count]),
+    ///     }
+    /// };
+    /// let mut subscriber = handler(None)?;
+    /// # let std::task::Poll::Ready(Some(Ok(batch))) = subscriber.try_next() else { panic!() };
+    /// # assert_eq!(batch.as_bytes(), b"id: 0-0\ndata: 7\n\n");
+    /// # Ok::<(), EventError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`EventError`] where one of these is no event.
+    pub fn begin_with<E: IntoEvent>(
+        mut self,
+        events: impl IntoIterator<Item = E>,
+    ) -> Result<Self, EventError> {
+        let beginning = EncodedEvents::beginning(events, self.position().into())?;
+        self.extras_mut().beginning = (beginning.count > 0).then_some(beginning);
+        Ok(self)
+    }
+
+    /// Leaves the events out whose type is none of those wanted. An event without a type is
+    /// `message`.
+    ///
+    /// The events that are left out are in the history all the same, and the counts of a
+    /// [gap](Outcome::Gap) are of events of every type: nobody knows any more of which these were.
+    /// So that a client for which there was nothing for long does not seem to have lost something,
+    /// it is told from time to time [where it is](Batch::Place).
+    ///
+    /// What `wanted` does holds up this subscriber and nobody else.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use sse_core::topic::{Topic, TopicConfig};
+    ///
+    /// let topic = Topic::new(TopicConfig::default(), 0, Instant::now);
+    /// let subscriber = topic
+    ///     .subscribe()
+    ///     .only_event_types(|event_type| matches!(event_type, "joined" | "left"));
+    /// ```
+    #[must_use]
+    pub fn only_event_types(self, wanted: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.select(Arc::new(wanted))
+    }
+
+    pub(super) fn select(mut self, wanted: Wanted) -> Self {
+        let selection = Selection::new(wanted, self.next);
+        self.extras_mut().selection = Some(selection);
+        self
+    }
+
+    fn extras_mut(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
+
     /// The [`outcome`](Self::outcome), where the topic's settings have it told in a field of the
     /// response.
     pub(crate) fn outcome_for_header(&self) -> Option<Outcome> {
-        let tells = self.shared.config.announce_in_header;
+        let tells = self.config().announce_in_header;
         tells.then_some(self.outcome)
+    }
+
+    pub(super) fn config(&self) -> &TopicConfig {
+        &self.shared.config
     }
 
     /// What is next, if it is there already. [`Poll::Pending`] means that there is nothing new;
     /// nobody is woken when there is. Otherwise the same as [`poll_next`](Self::poll_next).
     pub fn try_next(&mut self) -> Poll<Option<Result<Batch, SlowConsumer>>> {
-        self.next_or(|_, _| {})
+        self.next_or(u64::MAX, |_, _| {})
     }
 
     /// What is next. `None` once the topic is closed and everything of it was taken.
@@ -109,8 +214,17 @@ impl Subscriber {
     /// [`SlowConsumer`] where the next event is no longer in the history and the topic's setting is
     /// to [cut](WhenTooSlow::Cut) such subscribers. It is the last item.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Batch, SlowConsumer>>> {
+        self.poll_next_of(u64::MAX, cx)
+    }
+
+    /// The same, but no more than so many events.
+    pub(super) fn poll_next_of(
+        &mut self,
+        most: u64,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Batch, SlowConsumer>>> {
         let mut replaced = None;
-        let polled = self.next_or(|state, slot| {
+        let polled = self.next_or(most, |state, slot| {
             replaced = state.parked.register(slot, cx.waker());
         });
         // Not under the lock: it may be the last to hold its task.
@@ -118,62 +232,123 @@ impl Subscriber {
         polled
     }
 
-    /// Whoever has to wait is parked while the lock is held: no event comes in between.
-    fn next_or(
+    pub(super) fn next_or(
         &mut self,
-        park: impl FnOnce(&mut State, &mut Option<SlotId>),
+        most: u64,
+        mut park: impl FnMut(&mut State, &mut Option<SlotId>),
     ) -> Poll<Option<Result<Batch, SlowConsumer>>> {
-        let mut state = self.shared.state();
+        if self.extras.is_none() {
+            return self.read(most, &mut park).map(|read| read.batch);
+        }
+        if let Some(beginning) = self.extras_mut().beginning.take() {
+            return Poll::Ready(Some(Ok(Batch::Events(beginning))));
+        }
+        loop {
+            let read = match self.read(most, &mut park) {
+                Poll::Ready(read) => read,
+                Poll::Pending => return Poll::Pending,
+            };
+            let selection = self
+                .extras
+                .as_mut()
+                .and_then(|extras| extras.selection.as_mut());
+            let (Some(selection), Some(Ok(Batch::Events(events)))) = (selection, &read.batch)
+            else {
+                return Poll::Ready(read.batch);
+            };
+            // Nobody else's code runs under the lock.
+            let start = self.next - events.count as u64;
+            let taken = selection.take(events, start, read.held);
+            self.next = taken.next;
+            let batch = match taken.selected {
+                None => continue,
+                Some(Selected::Events(events)) => {
+                    self.shared
+                        .state()
+                        .counts
+                        .delivered(events.count, events.bytes.len());
+                    Batch::Events(events)
+                }
+                Some(Selected::Nothing) => {
+                    Batch::Place(EncodedEvents::place(self.position().text().as_str()))
+                }
+            };
+            return Poll::Ready(Some(Ok(batch)));
+        }
+    }
+
+    /// Whoever has to wait is parked while the lock is held: no event comes in between.
+    fn read(
+        &mut self,
+        most: u64,
+        park: &mut impl FnMut(&mut State, &mut Option<SlotId>),
+    ) -> Poll<FromLog> {
+        let selects = self
+            .extras
+            .as_ref()
+            .is_some_and(|extras| extras.selection.is_some());
+        let mut guard = self.shared.state();
+        let state = &mut *guard;
+        let held = state.log.held();
         match self.stage {
-            Stage::Cut => return Poll::Ready(None),
+            Stage::Cut => return Poll::Ready(FromLog { batch: None, held }),
             Stage::Joining => {
                 self.stage = Stage::Reading;
-                let notice = notice(&self.shared, &state, self.next, self.outcome);
-                return Poll::Ready(Some(Ok(notice)));
+                let batch = Some(Ok(self.notice(self.outcome)));
+                return Poll::Ready(FromLog { batch, held });
             }
             Stage::Reading => {}
         }
-        match state.log.read(self.next) {
+        let batch = match state.log.read(self.next, most) {
             Read::Events(events) => {
                 self.next += events.count as u64;
-                Poll::Ready(Some(Ok(Batch::Events(events))))
+                if !selects {
+                    state.counts.delivered(events.count, events.bytes.len());
+                }
+                Some(Ok(Batch::Events(events)))
             }
-            Read::Nothing if state.closed => Poll::Ready(None),
+            Read::Nothing if state.closed => None,
             Read::Nothing => {
-                park(&mut state, &mut self.slot);
-                Poll::Pending
+                park(state, &mut self.slot);
+                return Poll::Pending;
             }
-            Read::Lost(lost) => match self.shared.config.when_too_slow {
-                WhenTooSlow::Cut => {
-                    self.stage = Stage::Cut;
-                    Poll::Ready(Some(Err(SlowConsumer { lost })))
+            Read::Lost(lost) => {
+                state.counts.lost_events += lost;
+                match self.shared.config.when_too_slow {
+                    WhenTooSlow::Cut => {
+                        state.counts.cut += 1;
+                        self.stage = Stage::Cut;
+                        Some(Err(SlowConsumer { lost }))
+                    }
+                    WhenTooSlow::SkipAhead => {
+                        state.counts.skipped_ahead += 1;
+                        self.next = state.log.first();
+                        let replayed = held;
+                        Some(Ok(self.notice(Outcome::Gap { lost, replayed })))
+                    }
                 }
-                WhenTooSlow::SkipAhead => {
-                    self.next = state.log.first();
-                    let replayed = state.log.next() - self.next;
-                    let gap = Outcome::Gap { lost, replayed };
-                    Poll::Ready(Some(Ok(notice(&self.shared, &state, self.next, gap))))
-                }
-            },
-        }
+            }
+        };
+        Poll::Ready(FromLog { batch, held })
+    }
+
+    /// Tells how the history goes on.
+    fn notice(&self, outcome: Outcome) -> Batch {
+        let event_type = &self.shared.config.notice_event_type;
+        Batch::Notice(Notice::new(
+            outcome,
+            outcome.to_json(),
+            event_type,
+            self.position(),
+        ))
     }
 }
 
-/// Tells how the history goes on at `next`.
-fn notice(shared: &Shared, state: &State, next: u64, outcome: Outcome) -> Batch {
-    let id = EventId::from(state.log.position_before(next));
-    let event = Event::new(outcome.to_json())
-        .with_event_type(shared.config.notice_event_type.clone())
-        .and_then(|event| event.with_id(id))
-        // Both are valid already.
-        .unwrap_or_default();
-    let mut bytes = Vec::with_capacity(event.encoded_len());
-    event.encode_reserved(&mut bytes);
-    let encoded = EncodedEvents {
-        bytes: bytes.into(),
-        count: 1,
-    };
-    Batch::Notice(Notice { outcome, encoded })
+/// What a look at the history gives.
+struct FromLog {
+    batch: Option<Result<Batch, SlowConsumer>>,
+    /// How many events there are.
+    held: u64,
 }
 
 impl Stream for Subscriber {
@@ -186,10 +361,11 @@ impl Stream for Subscriber {
 
 impl Drop for Subscriber {
     fn drop(&mut self) {
-        if let Some(slot) = mem::take(&mut self.slot) {
-            let waker = self.shared.state().parked.remove(slot);
-            drop(waker);
-        }
+        let mut state = self.shared.state();
+        state.counts.subscribers -= 1;
+        let waker = self.slot.take().and_then(|slot| state.parked.remove(slot));
+        drop(state);
+        drop(waker);
     }
 }
 

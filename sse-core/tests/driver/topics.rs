@@ -4,7 +4,7 @@ use sse_core::{
     Decoded, Decoder, Event,
     driver::ServerConfig,
     http::HeaderValue,
-    router::{Reply, Request, Router},
+    router::{Refusal, Reply, Request, Router},
     topic::{self, Announce, Topic, WhenTooSlow},
 };
 
@@ -269,6 +269,46 @@ fn a_client_resumes_by_field_or_by_query() {
         );
         assert_eq!(decode(&received.body).0.len(), count, "{target} {fields}");
     }
+}
+
+#[test]
+fn several_topics_are_one_stream_with_an_outcome_for_each() {
+    let mut config = topic::TopicMapConfig::default();
+    config.topic.announce_in_header = true;
+    config.topic.max_merged_topics = 2;
+    let rooms = topic::TopicMap::on(Sim::new(), config);
+    let listened = rooms.clone();
+    let world = World::new(Router::new().events("/", move |request: Request| {
+        let names = request.query_param("in").unwrap_or_default();
+        let names = names.split(',').filter(|name| !name.is_empty());
+        Ok::<_, Refusal>(listened.resume_all(names, &request)?)
+    }));
+    let publish = |room: &str, text: &str| rooms.topic(room).unwrap().publish(text).unwrap();
+
+    publish("hall", "before");
+    let mut client = world.get("/?in=kitchen,hall,kitchen");
+    publish("kitchen", "soup");
+    world.sim.settle();
+    client.read_all();
+    let received = Received::by(&client);
+    let both = "fresh; topic=\"hall\", fresh; topic=\"kitchen\"";
+    assert_eq!(received.field("sse-resume"), Some(both));
+    let (events, id) = decode(&received.body);
+    assert_eq!(events, ["soup"]);
+
+    publish("kitchen", "tea");
+    publish("hall", "music");
+    let client = world.get(&format!("/?in=hall,kitchen&lastEventId={id}"));
+    let received = Received::by(&client);
+    let both = "resumed; replayed=1; topic=\"hall\", resumed; replayed=1; topic=\"kitchen\"";
+    assert_eq!(received.field("sse-resume"), Some(both));
+    assert_eq!(decode(&received.body).0, ["music", "tea"]);
+
+    // What would be too much is not even made.
+    let client = world.get("/?in=hall,attic,cellar");
+    assert!(client.received().starts_with("HTTP/1.1 400 "));
+    assert_eq!(rooms.len(), 2);
+    assert!(world.get("/").received().starts_with("HTTP/1.1 400 "));
 }
 
 #[test]

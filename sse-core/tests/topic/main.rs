@@ -1,12 +1,16 @@
 //! Topics by hand: no runtime, no task, and time is a number.
 #![cfg(feature = "server")]
 
+mod beginning;
 mod joining;
 mod map;
 mod memory;
+mod merged;
 mod model;
 mod resuming;
+mod selecting;
 mod slow;
+mod stats;
 mod waking;
 
 use std::{
@@ -44,8 +48,12 @@ fn topic(config: TopicConfig) -> Topic {
 }
 
 fn topic_on(clock: &Clock, config: TopicConfig) -> Topic {
+    topic_of(EPOCH, clock, config)
+}
+
+fn topic_of(epoch: u64, clock: &Clock, config: TopicConfig) -> Topic {
     let clock = clock.clone();
-    Topic::new(config, EPOCH, move || clock.now())
+    Topic::new(config, epoch, move || clock.now())
 }
 
 /// Publishes so many events.
@@ -73,9 +81,13 @@ enum End {
 
 /// Takes everything that is there.
 fn take(subscriber: &mut Subscriber) -> Taken {
+    take_all(|| subscriber.try_next())
+}
+
+fn take_all(mut next: impl FnMut() -> Poll<Option<Result<Batch, SlowConsumer>>>) -> Taken {
     let mut taken = Taken::default();
     loop {
-        match subscriber.try_next() {
+        match next() {
             Poll::Pending => return taken,
             Poll::Ready(None) => {
                 taken.end = End::Closed;

@@ -1,0 +1,68 @@
+//! Some events of a topic: those of the types that a subscriber wants.
+
+use std::sync::Arc;
+
+use super::{EncodedEvents, wire};
+
+/// Whether events of this type are wanted.
+pub(super) type Wanted = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// What one subscriber wants, and how far the client knows that it is.
+pub(super) struct Selection {
+    wanted: Wanted,
+    /// The client's last event ID is that of the event before this one.
+    told: u64,
+}
+
+/// What is taken of some events.
+pub(super) struct Taken {
+    /// The sequence number to go on with.
+    pub(super) next: u64,
+    pub(super) selected: Option<Selected>,
+}
+
+pub(super) enum Selected {
+    /// The first wanted ones that lie next to each other, shared with all other readers.
+    Events(EncodedEvents),
+    /// None, for so long that the client had better be told where it is.
+    Nothing,
+}
+
+impl Selection {
+    pub(super) fn new(wanted: Wanted, next: u64) -> Self {
+        Self { wanted, told: next }
+    }
+
+    /// What is wanted of `events`, the first of which has the sequence number `start`, out of a
+    /// history that holds so many.
+    pub(super) fn take(&mut self, events: &EncodedEvents, start: u64, held: u64) -> Taken {
+        let (mut skipped, mut count) = (0, 0);
+        let (mut from, mut len) = (0, 0);
+        for event in wire::events(&events.bytes) {
+            if (self.wanted)(wire::event_type(event)) {
+                count += 1;
+                len += event.len();
+            } else if count > 0 {
+                break;
+            } else {
+                skipped += 1;
+                from += event.len();
+            }
+        }
+        let next = start + skipped + count;
+        let selected = if count > 0 {
+            self.told = next;
+            Some(Selected::Events(EncodedEvents {
+                bytes: events.bytes.slice(from..from + len),
+                // No more than are in memory.
+                count: count as usize,
+            }))
+        } else if next.saturating_sub(self.told) > held / 4 {
+            self.told = next;
+            Some(Selected::Nothing)
+        } else {
+            None
+        };
+        Taken { next, selected }
+    }
+}

@@ -1,0 +1,159 @@
+//! Encoded events, looked at once more: for those who want some of them, or other IDs on them.
+//!
+//! What is read here was written by this crate, so that it takes no parser: an event's lines are
+//! fields, none of them is empty, and an empty line ends it.
+
+use memchr::{memchr, memmem};
+
+/// The end of an event's last line, and the empty line.
+const END: &[u8] = b"\n\n";
+
+/// The events one by one, each with its empty line.
+pub(super) fn events(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    split(bytes, |rest| {
+        memmem::find(rest, END).map(|at| at + END.len())
+    })
+}
+
+/// The type that a client dispatches the event as.
+pub(super) fn event_type(event: &[u8]) -> &str {
+    const DEFAULT: &str = "message";
+    lines(event)
+        // Nothing but data comes after data.
+        .take_while(|line| !line.starts_with(b"data"))
+        .find_map(|line| line.strip_prefix(b"event:")?.strip_suffix(b"\n"))
+        // Without a value there is no space either.
+        .and_then(|value| value.strip_prefix(b" "))
+        .and_then(|value| str::from_utf8(value).ok())
+        .unwrap_or(DEFAULT)
+}
+
+/// Appends the event with this ID in place of its own.
+pub(super) fn put_with_id(buffer: &mut Vec<u8>, event: &[u8], id: &[u8]) {
+    put_id(buffer, id);
+    let mut rest = event;
+    // Both of its IDs, if it has two fields of them, come before all data.
+    while let Some(line) = lines(rest).next()
+        && !line.starts_with(b"data")
+    {
+        if !line.starts_with(b"id") {
+            buffer.extend_from_slice(line);
+        }
+        rest = rest.get(line.len()..).unwrap_or_default();
+    }
+    buffer.extend_from_slice(rest);
+}
+
+/// Appends what sets the client's last event ID, and is no event to it: a block without data.
+pub(super) fn put_place(buffer: &mut Vec<u8>, id: &[u8]) {
+    put_id(buffer, id);
+    buffer.push(b'\n');
+}
+
+fn put_id(buffer: &mut Vec<u8>, id: &[u8]) {
+    buffer.extend_from_slice(b"id: ");
+    buffer.extend_from_slice(id);
+    buffer.push(b'\n');
+}
+
+/// The lines, each with its end.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    split(bytes, |rest| memchr(b'\n', rest).map(|at| at + 1))
+}
+
+/// The parts that `end_of_first` tells the ends of; what is left then is one more.
+fn split(
+    mut rest: &[u8],
+    end_of_first: impl Fn(&[u8]) -> Option<usize>,
+) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let end = end_of_first(rest).unwrap_or(rest.len());
+        let (first, others) = rest.split_at_checked(end)?;
+        rest = others;
+        (!first.is_empty()).then_some(first)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Decoded, Decoder, Event};
+
+    fn event() -> impl Strategy<Value = Event> {
+        let event_type = prop::option::of("[ -~é]{0,8}");
+        let id = prop::option::of("[ -~é]{0,8}");
+        let data = prop::option::of("[a-e: é\r\n]{0,20}");
+        let retry = prop::option::of(0..100_u64);
+        (event_type, id, data, retry).prop_map(|(event_type, id, data, retry)| {
+            let mut event = data.map_or_else(Event::without_data, Event::new);
+            if let Some(event_type) = event_type {
+                event = event.with_event_type(event_type).unwrap();
+            }
+            if let Some(millis) = retry {
+                event = event.with_reconnection_time(Duration::from_millis(millis));
+            }
+            // A topic's events have an ID, by whomever.
+            event.with_id(id.unwrap_or_else(|| "7-1".into())).unwrap()
+        })
+    }
+
+    /// Type, data and ID of what is dispatched, and the last event ID behind it all.
+    fn decoded(wire: &[u8]) -> (Vec<(String, String, String)>, String) {
+        let (mut decoder, mut input) = (Decoder::new(), wire);
+        let mut events = Vec::new();
+        while let Some(decoded) = decoder.decode(&mut input).unwrap() {
+            if let Decoded::Event(event) = decoded {
+                events.push((
+                    event.event_type().to_owned(),
+                    event.data().to_owned(),
+                    event.last_event_id().to_owned(),
+                ));
+            }
+        }
+        (events, decoder.last_event_id().to_owned())
+    }
+
+    proptest! {
+        #[test]
+        fn events_are_told_apart_and_keep_all_but_their_ids(
+            published in prop::collection::vec(event(), 0..6),
+        ) {
+            let mut wire = Vec::new();
+            let mut each = Vec::new();
+            for event in &published {
+                let start = wire.len();
+                event.encode(&mut wire);
+                each.push(wire[start..].to_vec());
+            }
+            prop_assert_eq!(events(&wire).collect::<Vec<_>>(), each.clone());
+
+            let mut renamed = Vec::new();
+            for (n, event) in each.iter().enumerate() {
+                let (dispatched, _) = decoded(event);
+                if let Some((seen, ..)) = dispatched.first() {
+                    prop_assert_eq!(event_type(event), seen);
+                }
+                put_with_id(&mut renamed, event, n.to_string().as_bytes());
+            }
+            let mut expected = Vec::new();
+            for (n, event) in each.iter().enumerate() {
+                for (event_type, data, _) in decoded(event).0 {
+                    expected.push((event_type, data, n.to_string()));
+                }
+            }
+            let last = published.len().checked_sub(1).map_or(String::new(), |n| n.to_string());
+            prop_assert_eq!(decoded(&renamed), (expected, last));
+        }
+    }
+
+    #[test]
+    fn a_place_is_no_event() {
+        let mut wire = Vec::new();
+        put_place(&mut wire, b"7-9");
+        assert_eq!(decoded(&wire), (Vec::new(), "7-9".into()));
+    }
+}
