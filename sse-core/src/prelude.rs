@@ -6,7 +6,9 @@ pub use crate::{
     Comment, DecodeError, Decoded, Decoder, DecoderLimits, Event, EventError, EventId, EventStream,
     EventStreamError, EventType, IntoEvent, InvalidField, Json, MessageEvent, Text,
     client::{self, ClientEvent, EventSourceConfig},
-    driver::{EventSourceError, EventSourceHandle, Report, ServerConfig, ServerHandle},
+    driver::{
+        EventSourceError, EventSourceHandle, Report, ServerConfig, ServerHandle, ServerStats,
+    },
     http::{self, HeaderName, HeaderValue, Response, StatusCode},
     lifecycle::{CallbackId, CleanUp, CloseReason, ShutdownSignal, Timer},
     router::{Cors, IntoReply, Refusal, Reply, Request, RouteError, Router},

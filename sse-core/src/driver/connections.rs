@@ -4,11 +4,12 @@ use std::{
     future::poll_fn,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
 };
 
+use super::{Report, ServerStats, stats::Counters};
 use crate::lifecycle::Shutdown;
 
 /// What all connections of a server share.
@@ -18,8 +19,7 @@ pub(super) struct Connections {
     pub(super) shutdown: Shutdown,
     /// Its deadline has passed: whoever is still there is cut.
     pub(super) cut: Shutdown,
-    /// How many were cut.
-    pub(super) cut_count: AtomicU64,
+    pub(super) counters: Counters,
     open: AtomicUsize,
     /// The server, while it waits for the last one.
     waiting: Mutex<Option<Waker>>,
@@ -42,6 +42,20 @@ impl Connections {
 
     pub(super) fn open(&self) -> usize {
         self.open.load(Ordering::Acquire)
+    }
+
+    pub(super) fn stats(&self) -> ServerStats {
+        self.counters.stats(self.open())
+    }
+
+    pub(super) fn report(&self) -> Report {
+        let stats = self.stats();
+        Report {
+            accepted: stats.accepted,
+            refused: stats.refused,
+            accept_errors: stats.accept_errors,
+            cut: self.counters.cut.load(Ordering::Relaxed),
+        }
     }
 
     /// Until the last place is free.

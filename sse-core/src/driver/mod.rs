@@ -22,6 +22,7 @@ mod read_waker;
 mod runtime;
 mod server;
 mod socket;
+mod stats;
 #[cfg(feature = "tls")]
 mod tls;
 mod topic;
@@ -35,5 +36,6 @@ pub use event_source::{EventSource, EventSourceError, EventSourceHandle};
 pub use futures_io::FuturesIo;
 pub use runtime::{Runtime, Timer, Transport};
 pub use server::{Report, Server, ServerConfig, ServerHandle};
+pub use stats::ServerStats;
 #[cfg(feature = "tls")]
 pub use tls::Tls;

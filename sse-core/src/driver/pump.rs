@@ -8,7 +8,7 @@ use std::{
     mem,
     net::SocketAddr,
     pin::Pin,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     task::{Context, Poll, Waker},
     time::Instant,
 };
@@ -19,6 +19,7 @@ use super::{
     connections::{Connections, Place},
     read_waker::ReadWaker,
     socket::Socket,
+    stats::Tally,
 };
 use crate::{
     EventError,
@@ -55,7 +56,7 @@ pub(super) struct Pump<R: Runtime> {
     output: OutputSide,
     shutdown: ShutdownSignal,
     cut: ShutdownSignal,
-    connections: Arc<Connections>,
+    tally: Tally,
     runtime: R,
     _place: Place,
 }
@@ -110,7 +111,7 @@ impl<R: Runtime> Pump<R> {
             output: OutputSide::Open,
             shutdown: connections.shutdown.signal(),
             cut: connections.cut.signal(),
-            connections,
+            tally: Tally::new(connections),
             runtime,
             _place: place,
         }
@@ -138,6 +139,8 @@ impl<R: Runtime> Future for Pump<R> {
             }
             busy |= self.work(cx, now);
             busy |= self.write(cx, now);
+            let queued = self.connection.queued();
+            self.tally.queues(queued);
             if !busy && self.sleep(cx).is_pending() {
                 return Poll::Pending;
             }
@@ -210,10 +213,11 @@ impl<R: Runtime> Pump<R> {
         let Work::NotAsked(routing) = mem::replace(&mut self.work, Work::Nothing) else {
             return;
         };
+        self.tally.asked();
         let context = router::Context {
             peer: Some(routing.peer),
             clean_up: self.connection.clean_up(),
-            shutdown: self.connections.shutdown.signal(),
+            shutdown: self.tally.connections.shutdown.signal(),
         };
         match routing.routes.dispatch(head, context) {
             Dispatch::Answer(reply) => self.respond(now, reply),
@@ -248,43 +252,8 @@ impl<R: Runtime> Pump<R> {
                 }
                 true
             }
-            Work::Streaming(events) if self.connection.phase() == Phase::Streaming => {
-                let mut busy = false;
-                let waits = self.write_blocked && events.can_wait();
-                while self.connection.has_room() && !waits {
-                    match catch(|| events.poll_next_yielded(cx)) {
-                        Ok(Poll::Pending) => return busy,
-                        Ok(Poll::Ready(Some(Ok(yielded)))) => {
-                            // There is room, so it is taken.
-                            let _ = match yielded {
-                                Yielded::Event(event) => self.connection.send(now, &event),
-                                Yielded::Encoded(events) => {
-                                    self.connection.send_encoded(now, events)
-                                }
-                            };
-                        }
-                        Ok(Poll::Ready(Some(Err(error)))) => {
-                            self.abort(now, reason_for(&error));
-                            return true;
-                        }
-                        Ok(Poll::Ready(None)) => {
-                            // The phase is the right one.
-                            let _ = match self.drop_work() {
-                                Ok(()) => self.connection.finish(now),
-                                Err(Panicked) => {
-                                    self.connection.abort(now, CloseReason::HandlerPanicked)
-                                }
-                            };
-                            return true;
-                        }
-                        Err(Panicked) => {
-                            self.abort(now, CloseReason::HandlerPanicked);
-                            return true;
-                        }
-                    }
-                    busy = true;
-                }
-                busy
+            Work::Streaming(_) if self.connection.phase() == Phase::Streaming => {
+                self.stream(cx, now)
             }
             // The connection is past it, and knows why it ends.
             _ => {
@@ -292,6 +261,51 @@ impl<R: Runtime> Pump<R> {
                 true
             }
         }
+    }
+
+    /// Takes what the handler's stream yields, as long as there is room.
+    fn stream(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let Work::Streaming(events) = &mut self.work else {
+            return false;
+        };
+        if self.write_blocked && events.can_wait() {
+            return false;
+        }
+        let (mut busy, mut sent) = (false, 0);
+        let end = loop {
+            if !self.connection.has_room() {
+                break None;
+            }
+            // There is room, so what is sent is taken.
+            let _ = match catch(|| events.poll_next_yielded(cx)) {
+                Ok(Poll::Pending) => break None,
+                Ok(Poll::Ready(Some(Ok(Yielded::Event(event))))) => {
+                    sent += 1;
+                    self.connection.send(now, &event)
+                }
+                Ok(Poll::Ready(Some(Ok(Yielded::Encoded(events))))) => {
+                    sent += events.count();
+                    self.connection.send_encoded(now, events)
+                }
+                Ok(Poll::Ready(Some(Err(error)))) => break Some(Err(reason_for(&error))),
+                Ok(Poll::Ready(None)) => break Some(Ok(())),
+                Err(Panicked) => break Some(Err(CloseReason::HandlerPanicked)),
+            };
+            busy = true;
+        };
+        self.tally.sent(sent);
+        match end {
+            None => return busy,
+            Some(Err(reason)) => self.abort(now, reason),
+            Some(Ok(())) => {
+                // The phase is the right one.
+                let _ = match self.drop_work() {
+                    Ok(()) => self.connection.finish(now),
+                    Err(Panicked) => self.connection.abort(now, CloseReason::HandlerPanicked),
+                };
+            }
+        }
+        true
     }
 
     fn abort(&mut self, now: Instant, reason: CloseReason) {
@@ -322,6 +336,7 @@ impl<R: Runtime> Pump<R> {
                 Poll::Ready(Ok(n)) if n > 0 => {
                     self.write_blocked = false;
                     self.connection.transmitted(now, n);
+                    self.tally.wrote(n);
                     self.output = OutputSide::Unflushed;
                 }
                 // A transport that takes nothing of something is broken.
@@ -366,8 +381,9 @@ impl<R: Runtime> Pump<R> {
         // Who has asked for nothing loses nothing.
         let had_asked = !matches!(self.work, Work::NotAsked(_));
         let _ = self.drop_work();
+        self.tally.closed(reason);
         if *reason == CloseReason::Shutdown && self.cut.has_begun() && had_asked {
-            self.connections.cut_count.fetch_add(1, Ordering::Relaxed);
+            self.tally.cut();
         }
         Poll::Ready(())
     }

@@ -6,7 +6,7 @@ use std::{
     io, mem,
     net::SocketAddr,
     pin::{Pin, pin},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -15,7 +15,9 @@ use ::http::{HeaderValue, Response, StatusCode, header};
 
 #[cfg(feature = "tls")]
 use super::Tls;
-use super::{Runtime, Timer, connections::Connections, pump::Pump, socket::Socket};
+use super::{
+    Runtime, ServerStats, Timer, connections::Connections, pump::Pump, socket::Socket, stats::count,
+};
 use crate::{
     jitter::Jitter,
     lifecycle::ShutdownSignal,
@@ -122,6 +124,13 @@ impl ServerHandle {
     pub fn cut(&self) {
         self.connections.shutdown.begin();
         self.connections.cut.begin();
+    }
+
+    /// What the server has done so far, and what it is doing. Cheap, and at any time: some twenty
+    /// numbers are read.
+    #[must_use]
+    pub fn stats(&self) -> ServerStats {
+        self.connections.stats()
     }
 
     /// How many connections are open.
@@ -235,7 +244,7 @@ impl<R: Runtime> Server<R> {
     pub async fn serve(self, router: Router) -> Result<Report, RouteError> {
         let routes = Arc::new(router.build()?);
         let _cut = CutOnDrop(self.connections.clone());
-        let mut report = self.accept_all(routes).await;
+        self.accept_all(routes).await;
 
         let Self {
             runtime,
@@ -250,13 +259,12 @@ impl<R: Runtime> Server<R> {
         connections.cut.begin();
         let deadline = runtime.now().checked_add(LAST_WAIT);
         within(&runtime, deadline, connections.all_gone()).await;
-        report.cut = connections.cut_count.load(Ordering::Relaxed);
-        Ok(report)
+        Ok(connections.report())
     }
 
     /// Until the shutdown begins.
-    async fn accept_all(&self, routes: Arc<Routes>) -> Report {
-        let mut report = Report::default();
+    async fn accept_all(&self, routes: Arc<Routes>) {
+        let counters = &self.connections.counters;
         let mut jitter = Jitter::new(self.runtime.seed());
         let mut back_off = ACCEPT_BACK_OFF[0];
         let mut shutdown = self.connections.shutdown.signal();
@@ -274,7 +282,7 @@ impl<R: Runtime> Server<R> {
             let (transport, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    report.accept_errors += 1;
+                    count(&counters.accept_errors);
                     if !is_the_peers(&error) {
                         let deadline = self.runtime.now().checked_add(back_off);
                         within(&self.runtime, deadline, &mut shutdown).await;
@@ -288,7 +296,7 @@ impl<R: Runtime> Server<R> {
             self.runtime.set_user_timeout(&transport, stall);
 
             let Some(socket) = self.socket(transport) else {
-                report.accept_errors += 1;
+                count(&counters.accept_errors);
                 continue;
             };
 
@@ -296,11 +304,11 @@ impl<R: Runtime> Server<R> {
             let mut connection = Connection::new(now, self.runtime.date(), config.clone());
             let place = match self.connections.enter(self.config.max_connections) {
                 Some(place) => {
-                    report.accepted += 1;
+                    count(&counters.accepted);
                     place
                 }
                 None => {
-                    report.refused += 1;
+                    count(&counters.refused);
                     let Some(place) = refusals.enter(MAX_REFUSALS) else {
                         continue;
                     };
@@ -320,7 +328,6 @@ impl<R: Runtime> Server<R> {
                 place,
             ));
         }
-        report
     }
 
     /// `None` where rustls makes no connection of its configuration.

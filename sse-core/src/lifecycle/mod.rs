@@ -5,11 +5,13 @@
 //! owner's own end does.
 
 mod clean_up;
+mod close_counts;
 mod close_reason;
 mod shutdown;
 mod timers;
 
 pub use clean_up::{CallbackId, CleanUp, CleanUpOwner};
+pub use close_counts::CloseCounts;
 pub use close_reason::{CloseReason, Timer};
 pub use shutdown::{Shutdown, ShutdownSignal};
 pub(crate) use timers::Timers;

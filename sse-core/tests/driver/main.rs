@@ -6,6 +6,7 @@
 
 mod accepting;
 mod backpressure;
+mod counting;
 mod endings;
 mod harness;
 mod shutdown;

@@ -1,0 +1,144 @@
+//! What a server counts.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use super::connections::Connections;
+use crate::lifecycle::{CloseCounts, CloseReason};
+
+/// What a [`Server`](super::Server) has done so far, and what it is doing:
+/// [`ServerHandle::stats`](super::ServerHandle::stats).
+///
+/// Each number is right; two of them may be of moments that lie a little apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerStats {
+    /// How many connections were taken.
+    pub accepted: u64,
+    /// How many were refused at the connection limit.
+    pub refused: u64,
+    /// How often accepting failed: out of file descriptors, say, or a TLS configuration of which
+    /// rustls makes no connection.
+    pub accept_errors: u64,
+    /// How many connections are open, without those that are being refused.
+    pub open: u64,
+    /// How many requests there were that could be read.
+    pub requests: u64,
+    /// How many events handlers and topics gave to connections.
+    pub events: u64,
+    /// How many bytes of responses were written, before TLS.
+    pub written_bytes: u64,
+    /// How many bytes wait to be written, on all connections: more than a few only where clients
+    /// do not read.
+    pub queued_bytes: u64,
+    /// How many connections have ended, by reason. Those that were refused are not among them.
+    pub closed: CloseCounts,
+}
+
+/// The same, as it is being counted.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) accepted: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) accept_errors: AtomicU64,
+    requests: AtomicU64,
+    events: AtomicU64,
+    written_bytes: AtomicU64,
+    queued_bytes: AtomicU64,
+    closed: [AtomicU64; CloseCounts::LEN],
+    /// How many were cut.
+    pub(super) cut: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn stats(&self, open: usize) -> ServerStats {
+        let read = |count: &AtomicU64| count.load(Relaxed);
+        ServerStats {
+            accepted: read(&self.accepted),
+            refused: read(&self.refused),
+            accept_errors: read(&self.accept_errors),
+            open: open as u64,
+            requests: read(&self.requests),
+            events: read(&self.events),
+            written_bytes: read(&self.written_bytes),
+            queued_bytes: read(&self.queued_bytes),
+            closed: CloseCounts::new(self.closed.each_ref().map(read)),
+        }
+    }
+}
+
+pub(super) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Relaxed);
+}
+
+/// One connection's share in the counters.
+#[derive(Debug)]
+pub(super) struct Tally {
+    pub(super) connections: Arc<Connections>,
+    /// What it last said of its queue.
+    queued: usize,
+    closed: bool,
+}
+
+impl Tally {
+    pub(super) fn new(connections: Arc<Connections>) -> Self {
+        Self {
+            connections,
+            queued: 0,
+            closed: false,
+        }
+    }
+
+    pub(super) fn asked(&self) {
+        count(&self.counters().requests);
+    }
+
+    pub(super) fn sent(&self, events: usize) {
+        if events > 0 {
+            self.counters().events.fetch_add(events as u64, Relaxed);
+        }
+    }
+
+    pub(super) fn wrote(&self, bytes: usize) {
+        self.counters()
+            .written_bytes
+            .fetch_add(bytes as u64, Relaxed);
+    }
+
+    pub(super) fn cut(&self) {
+        count(&self.counters().cut);
+    }
+
+    /// So many bytes wait to be written. It is mostly nothing, as before.
+    pub(super) fn queues(&mut self, bytes: usize) {
+        if bytes != self.queued {
+            // Up or down: what wraps around comes back.
+            let change = (bytes as u64).wrapping_sub(self.queued as u64);
+            self.queued = bytes;
+            self.counters().queued_bytes.fetch_add(change, Relaxed);
+        }
+    }
+
+    pub(super) fn closed(&mut self, reason: &CloseReason) {
+        if let Some(counter) = self.counters().closed.get(reason.index())
+            && !self.closed
+        {
+            count(counter);
+        }
+        self.closed = true;
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.connections.counters
+    }
+}
+
+impl Drop for Tally {
+    fn drop(&mut self) {
+        self.queues(0);
+        // Where nothing else was told.
+        self.closed(&CloseReason::TaskDropped);
+    }
+}

@@ -1,0 +1,128 @@
+//! How often connections ended for which reason.
+
+use super::{CloseReason, Timer};
+
+/// How many connections ended for each [`CloseReason`].
+///
+/// What belongs to a single connection, such as the text of an error, is left out: each reason is
+/// one count, under its [name](CloseReason::name).
+///
+/// ```
+/// use sse_core::{driver::ServerStats, lifecycle::CloseReason};
+///
+/// let stats = ServerStats::default();
+/// assert_eq!(stats.closed.of(&CloseReason::ClientWentAway), 0);
+/// for (reason, count) in stats.closed.iter() {
+///     println!("{count} ended by {reason}");
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CloseCounts([u64; NAMES.len()]);
+
+/// The names of the reasons that have no timer, and then those of the timers.
+const NAMES: [&str; WITHOUT_TIMER + Timer::ALL.len()] = [
+    "stream_ended",
+    "response_sent",
+    "client_went_away",
+    "refused",
+    "slow_consumer",
+    "stream_error",
+    "handler_panicked",
+    "shutdown",
+    "task_dropped",
+    "head_timeout",
+    "respond_timeout",
+    "stall_timeout",
+    "drain_timeout",
+    "keep_alive_timeout",
+];
+const WITHOUT_TIMER: usize = 9;
+
+impl CloseReason {
+    /// A short name that does not change from one connection to the next, for counters and logs:
+    /// `client_went_away`, say, or `stall_timeout`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        NAMES.get(self.index()).copied().unwrap_or_default()
+    }
+
+    /// Its place in a table of all reasons.
+    pub(crate) fn index(&self) -> usize {
+        match self {
+            Self::StreamEnded => 0,
+            Self::ResponseSent => 1,
+            Self::ClientWentAway => 2,
+            Self::Refused(_) => 3,
+            Self::SlowConsumer => 4,
+            Self::StreamError(_) => 5,
+            Self::HandlerPanicked => 6,
+            Self::Shutdown => 7,
+            Self::TaskDropped => 8,
+            Self::TimedOut(timer) => WITHOUT_TIMER + *timer as usize,
+        }
+    }
+}
+
+impl CloseCounts {
+    /// How many reasons there are.
+    pub(crate) const LEN: usize = NAMES.len();
+
+    #[cfg(feature = "driver")]
+    pub(crate) fn new(counts: [u64; Self::LEN]) -> Self {
+        Self(counts)
+    }
+
+    /// How many ended for this reason.
+    #[must_use]
+    pub fn of(&self, reason: &CloseReason) -> u64 {
+        self.0.get(reason.index()).copied().unwrap_or_default()
+    }
+
+    /// Every reason's name, and how many ended for it.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+        NAMES.into_iter().zip(self.0)
+    }
+
+    /// How many ended in all.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+}
+
+impl Default for CloseCounts {
+    fn default() -> Self {
+        Self([0; Self::LEN])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ::http::StatusCode;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_name_and_no_two_have_the_same() {
+        let mut reasons = vec![
+            (CloseReason::StreamEnded, "stream_ended"),
+            (CloseReason::ResponseSent, "response_sent"),
+            (CloseReason::ClientWentAway, "client_went_away"),
+            (CloseReason::Refused(StatusCode::BAD_REQUEST), "refused"),
+            (CloseReason::SlowConsumer, "slow_consumer"),
+            (CloseReason::StreamError("x".into()), "stream_error"),
+            (CloseReason::HandlerPanicked, "handler_panicked"),
+            (CloseReason::Shutdown, "shutdown"),
+            (CloseReason::TaskDropped, "task_dropped"),
+        ];
+        let timers = Timer::ALL.map(|timer| (timer, format!("{timer:?}_timeout").to_lowercase()));
+        for (timer, name) in &timers {
+            reasons.push((CloseReason::TimedOut(*timer), name));
+        }
+        assert_eq!(reasons.len(), CloseCounts::LEN);
+        for (place, (reason, name)) in reasons.iter().enumerate() {
+            assert_eq!(reason.name().replace("keep_alive", "keepalive"), *name);
+            assert_eq!(reason.index(), place);
+        }
+    }
+}
