@@ -81,6 +81,7 @@
 //! | `driver` | [`driver`], and with it all of the above | no |
 //! | `futures-io` | any stream of `futures-io` as the driver's transport | no |
 //! | `tls` | TLS over any transport of the driver, by `rustls` | no |
+//! | `tracing` | what the driver does, told to `tracing` | no |
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(missing_docs)]

@@ -16,6 +16,7 @@ use super::{
     alarm::Alarm,
     dial::{Dialer, Dialing},
     socket::Socket,
+    trace,
 };
 use crate::{
     DecodeError, MessageEvent,
@@ -269,6 +270,7 @@ impl<R: Runtime> EventSource<R> {
     /// What the machine has to tell. What it asks for is done.
     fn take_event(&mut self, now: Instant) -> Option<ClientEvent> {
         let event = self.machine.poll_event(now)?;
+        trace::event_source(self.machine.url(), &event);
         match &event {
             ClientEvent::Connect(endpoint) => {
                 self.link = Link::Dialing(self.dialer.dial(endpoint.clone()));

@@ -26,6 +26,7 @@ mod stats;
 #[cfg(feature = "tls")]
 mod tls;
 mod topic;
+mod trace;
 
 #[cfg(any(doc, doctest))]
 #[doc = include_str!("writing_an_adapter.md")]

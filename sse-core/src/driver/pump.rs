@@ -20,6 +20,7 @@ use super::{
     read_waker::ReadWaker,
     socket::Socket,
     stats::Tally,
+    trace::{self, ConnectionSpan},
 };
 use crate::{
     EventError,
@@ -57,6 +58,7 @@ pub(super) struct Pump<R: Runtime> {
     shutdown: ShutdownSignal,
     cut: ShutdownSignal,
     tally: Tally,
+    span: ConnectionSpan,
     runtime: R,
     _place: Place,
 }
@@ -112,6 +114,7 @@ impl<R: Runtime> Pump<R> {
             shutdown: connections.shutdown.signal(),
             cut: connections.cut.signal(),
             tally: Tally::new(connections),
+            span: ConnectionSpan::new(peer),
             runtime,
             _place: place,
         }
@@ -122,6 +125,7 @@ impl<R: Runtime> Future for Pump<R> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let _entered = self.span.enter();
         self.register(cx);
         for _ in 0..ROUNDS {
             let now = self.runtime.now();
@@ -214,6 +218,7 @@ impl<R: Runtime> Pump<R> {
             return;
         };
         self.tally.asked();
+        trace::request(&head);
         let context = router::Context {
             peer: Some(routing.peer),
             clean_up: self.connection.clean_up(),
@@ -382,6 +387,7 @@ impl<R: Runtime> Pump<R> {
         let had_asked = !matches!(self.work, Work::NotAsked(_));
         let _ = self.drop_work();
         self.tally.closed(reason);
+        trace::closed(reason);
         if *reason == CloseReason::Shutdown && self.cut.has_begun() && had_asked {
             self.tally.cut();
         }

@@ -16,7 +16,8 @@ use ::http::{HeaderValue, Response, StatusCode, header};
 #[cfg(feature = "tls")]
 use super::Tls;
 use super::{
-    Runtime, ServerStats, Timer, connections::Connections, pump::Pump, socket::Socket, stats::count,
+    Runtime, ServerStats, Timer, connections::Connections, pump::Pump, socket::Socket,
+    stats::count, trace,
 };
 use crate::{
     jitter::Jitter,
@@ -254,12 +255,15 @@ impl<R: Runtime> Server<R> {
             ..
         } = self;
         drop(listener);
+        trace::shutting_down(connections.open());
         let deadline = runtime.now().checked_add(config.shutdown_timeout);
         within(&runtime, deadline, connections.all_gone()).await;
         connections.cut.begin();
         let deadline = runtime.now().checked_add(LAST_WAIT);
         within(&runtime, deadline, connections.all_gone()).await;
-        Ok(connections.report())
+        let report = connections.report();
+        trace::shut_down(&report);
+        Ok(report)
     }
 
     /// Until the shutdown begins.
@@ -282,6 +286,7 @@ impl<R: Runtime> Server<R> {
             let (transport, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
+                    trace::accept_failed(&error);
                     count(&counters.accept_errors);
                     if !is_the_peers(&error) {
                         let deadline = self.runtime.now().checked_add(back_off);
@@ -308,6 +313,7 @@ impl<R: Runtime> Server<R> {
                     place
                 }
                 None => {
+                    trace::refused(peer);
                     count(&counters.refused);
                     let Some(place) = refusals.enter(MAX_REFUSALS) else {
                         continue;

@@ -99,7 +99,7 @@ fn events_and_bytes_are_counted_and_what_waits_for_a_client() {
     assert_eq!(stats.written_bytes - before.written_bytes, written);
 
     // More than the network takes.
-    feed.push(&"x".repeat(1 << 20));
+    feed.push("x".repeat(1 << 20));
     world.sim.settle();
     let queued = world.handle.stats().queued_bytes;
     assert!(queued > 1 << 19, "{queued}");

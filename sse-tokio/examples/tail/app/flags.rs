@@ -4,11 +4,13 @@ use lexopt::{Arg, Parser, ValueExt};
 
 const HELP: &str = "\
 Publishes every line of standard input to all who listen at /events: some-program | tail
+What it counts is at /metrics, for Prometheus.
 
 Usage: tail [FLAGS]
 
   --addr HOST:PORT  where to listen                               [127.0.0.1:8080]
   --keep N          how many lines to keep for those who come later [10000]
+  --verbose         tell of every connection
   --help            this text
 ";
 
@@ -16,6 +18,7 @@ Usage: tail [FLAGS]
 pub(crate) struct Flags {
     pub(crate) addr: String,
     pub(crate) keep: usize,
+    pub(crate) verbose: bool,
 }
 
 impl Flags {
@@ -24,6 +27,7 @@ impl Flags {
         let mut flags = Self {
             addr: "127.0.0.1:8080".into(),
             keep: 10_000,
+            verbose: false,
         };
         let mut parser = Parser::from_env();
         let value = |parser: &mut Parser| {
@@ -36,6 +40,7 @@ impl Flags {
                     print!("{HELP}");
                     return Ok(None);
                 }
+                Arg::Long("verbose") | Arg::Short('v') => flags.verbose = true,
                 Arg::Long("addr") => flags.addr = value(&mut parser)?,
                 Arg::Long("keep") => {
                     let text = value(&mut parser)?;

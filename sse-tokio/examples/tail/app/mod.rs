@@ -3,6 +3,7 @@
 //! The same for every runtime: what differs is in the module `on` of whoever includes this.
 
 mod flags;
+mod metrics;
 
 use std::{
     io::{self, BufRead},
@@ -38,6 +39,12 @@ pub(crate) async fn main() -> ExitCode {
 }
 
 async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
+    if flags.verbose {
+        tracing_subscriber::fmt()
+            .with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG)
+            .with_writer(io::stderr)
+            .init();
+    }
     let mut config = TopicConfig::default();
     config.max_events = flags.keep;
     let topic = Topic::on(Runtime, config);
@@ -47,8 +54,12 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         .map_err(|error| format!("{error}\nChoose another address with --addr HOST:PORT."))?;
     eprintln!("Listen at http://{}/events", server.local_addr()?);
     eprintln!("  curl -N http://{}/events", server.local_addr()?);
+    eprintln!("  curl http://{}/metrics", server.local_addr()?);
     let handle = server.handle();
     ctrlc::set_handler(move || handle.shut_down())?;
+
+    let (handle, counted) = (server.handle(), topic.clone());
+    let metrics = move |_| metrics::page(&handle.stats(), &counted.stats());
 
     // Reading blocks, and publishing waits for nobody.
     let publisher = topic.clone();
@@ -59,9 +70,10 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         None => topic.subscribe_from_oldest(),
         Some(_) => topic.resume(&request),
     };
-    let report = server
-        .serve(Router::new().events("/events", events))
-        .await?;
+    let router = Router::new()
+        .events("/events", events)
+        .get("/metrics", metrics);
+    let report = server.serve(router).await?;
     eprintln!("Shut down: {report}.");
     Ok(())
 }
