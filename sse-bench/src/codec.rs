@@ -1,8 +1,8 @@
 //! How fast is the codec, measured against what no codec can beat: a search for line ends over the
 //! same bytes for the decoder, a copy of the same bytes for the encoder.
 //!
-//! `cargo run --release -p sse-bench --bin codec`, with a part of a corpus's name behind `--` to
-//! measure that alone.
+//! `cargo run --release --manifest-path sse-bench/Cargo.toml --bin codec`, with a part of a
+//! corpus's name behind `--` to measure that alone.
 
 #![allow(missing_docs)]
 
