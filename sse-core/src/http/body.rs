@@ -1,4 +1,5 @@
-//! Reading a response's body: the bytes that the peer meant, free of their framing.
+//! Reading the body of a request or of a response: the bytes that the peer meant, free of their
+//! framing.
 
 use std::{error::Error, fmt};
 
@@ -34,22 +35,18 @@ impl fmt::Display for BodyError {
         match self {
             Self::Short(missing) => write!(
                 f,
-                "the response was cut short: {missing} bytes of its Content-Length are missing"
+                "the body was cut short: {missing} bytes of its Content-Length are missing"
             ),
-            Self::Truncated => {
-                f.write_str("the response was cut short: the last chunk did not come")
-            }
-            Self::ChunkSize => f.write_str("the response has a chunk without a proper size"),
-            Self::ChunkEnd => {
-                f.write_str("the response has a chunk that is not as long as it says")
-            }
+            Self::Truncated => f.write_str("the body was cut short: the last chunk did not come"),
+            Self::ChunkSize => f.write_str("the body has a chunk without a proper size"),
+            Self::ChunkEnd => f.write_str("the body has a chunk that is not as long as it says"),
             Self::ExtensionTooLong => write!(
                 f,
-                "the response has a chunk with extensions of more than {LONGEST_EXTENSION} bytes"
+                "the body has a chunk with extensions of more than {LONGEST_EXTENSION} bytes"
             ),
             Self::TrailersTooLong => write!(
                 f,
-                "the response has trailers of more than {LONGEST_TRAILERS} bytes"
+                "the body has trailers of more than {LONGEST_TRAILERS} bytes"
             ),
         }
     }
@@ -157,6 +154,7 @@ impl BodyReader {
     }
 
     /// The connection has ended. Does the body end there, too?
+    #[cfg(feature = "client")]
     pub(crate) fn end_of_input(&self) -> Result<(), BodyError> {
         match self.state {
             State::End | State::Length(0) | State::UntilEnd => Ok(()),
@@ -220,7 +218,8 @@ fn take<'i>(input: &mut &'i [u8], left: &mut u64) -> &'i [u8] {
     data
 }
 
-#[cfg(test)]
+// Both sides use the reader; the client alone asks whether a body may end with its connection.
+#[cfg(all(test, feature = "client"))]
 mod tests {
     use super::*;
 

@@ -5,6 +5,7 @@
 //! `httparse`. What is decided here is what those two leave open: where a head ends, how large it
 //! may be, and what is refused because two readers could read it differently.
 
+mod body;
 mod framing;
 mod head;
 
@@ -18,8 +19,6 @@ mod request_head;
 mod response_head;
 
 #[cfg(feature = "client")]
-mod body;
-#[cfg(feature = "client")]
 mod media_type;
 #[cfg(feature = "client")]
 mod response_head_reader;
@@ -29,7 +28,11 @@ pub use ::http::{
     Version, header,
 };
 
-pub(crate) use framing::Framing;
+pub use body::BodyError;
+pub(crate) use {
+    body::{BodyPart, BodyReader},
+    framing::Framing,
+};
 
 #[cfg(feature = "server")]
 pub use {
@@ -43,15 +46,11 @@ pub(crate) use {
 };
 
 #[cfg(feature = "client")]
+pub(crate) use media_type::content_coding;
+#[cfg(feature = "client")]
 pub use {
-    body::BodyError,
     media_type::is_event_stream,
     response_head_reader::{ResponseHeadError, ResponseHeadLimits, ResponseHeadReader},
-};
-#[cfg(feature = "client")]
-pub(crate) use {
-    body::{BodyPart, BodyReader},
-    media_type::content_coding,
 };
 
 /// Of a token: a method, a field name, a media type

@@ -60,7 +60,10 @@ impl fmt::Display for CloseReason {
 pub enum Timer {
     /// The whole request head, from the moment of accepting.
     Head,
-    /// The handler's answer, from the moment the request head was complete.
+    /// The whole request body, from the moment that it was asked for.
+    Body,
+    /// The handler's answer, from the moment the request head was complete, or the body where
+    /// there was one to receive.
     Respond,
     /// Any progress in writing, while there is something to write.
     Stall,
@@ -72,8 +75,9 @@ pub enum Timer {
 
 impl Timer {
     /// Every timer there is.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Head,
+        Self::Body,
         Self::Respond,
         Self::Stall,
         Self::Drain,
@@ -85,6 +89,7 @@ impl fmt::Display for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Head => "the request head was not complete in time",
+            Self::Body => "the request body was not complete in time",
             Self::Respond => "the handler did not answer in time",
             Self::Stall => "the client took no bytes for too long",
             Self::Drain => "the last bytes could not be delivered in time",

@@ -20,8 +20,16 @@ pub struct ConnectionConfig {
     /// A client that has sent part of one by then is answered 408; one that never said anything
     /// is closed without an answer.
     pub head_timeout: Duration,
-    /// How long the handler may take to answer, from the moment the head was complete. 30 s by
-    /// default; then the client is answered 503.
+    /// How long the whole request body may take, from the moment that it was
+    /// [asked for](super::Connection::receive_body). 30 s by default; then the client is answered
+    /// 408. It is one deadline for all of it, so that a body that trickles in meets it, too: with
+    /// the usual bound of 1 MiB, the largest body has to come at 35 KiB/s.
+    pub body_timeout: Duration,
+    /// How many bytes a request body may have, without its framing. 1 MiB by default; beyond it
+    /// the answer is 413. So much memory at most is held for it, and as it comes in, not before.
+    pub body_limit: usize,
+    /// How long the handler may take to answer, from the moment the head was complete, or the body
+    /// where there was one to receive. 30 s by default; then the client is answered 503.
     pub respond_timeout: Duration,
     /// How long a write may make no progress at all, and how long written bytes may go without an
     /// acknowledgement, where the transport can tell (TCP on Linux can). 30 s by default; then
@@ -57,6 +65,8 @@ impl Default for ConnectionConfig {
     fn default() -> Self {
         Self {
             head_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            body_limit: 1024 * 1024,
             respond_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(30),

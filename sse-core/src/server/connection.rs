@@ -6,17 +6,19 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use ::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
+use ::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use bytes::Bytes;
 
 use super::{
     ConnectionConfig, Phase, RespondError, SendError, WrongPhase,
-    output::{Delimiting, Output},
+    output::Output,
     phase::Input,
+    request_body::{RequestBody, State},
+    response::{RequestFacts, add_stream_fields},
 };
 use crate::{
     Comment, Event, Transmit,
-    http::{BodyLength, Framing, RequestHead, RequestHeadReader, encode_response_head},
+    http::{BodyLength, RequestHead, RequestHeadReader, encode_response_head},
     lifecycle::{CleanUp, CleanUpOwner, CloseReason, Timer, Timers},
     topic::EncodedEvents,
 };
@@ -33,6 +35,8 @@ pub struct Connection {
     timers: Timers,
     /// Present while the head is being received.
     head: Option<Box<RequestHeadReader>>,
+    /// Present where the request has a body that the application may still have.
+    body: Option<Box<RequestBody>>,
     request: RequestFacts,
     output: Output,
     /// Why the connection ends, from the moment that it does.
@@ -47,7 +51,12 @@ pub struct Connection {
 #[non_exhaustive]
 pub enum ConnectionEvent {
     /// The request head is complete: [`respond`](Connection::respond) to it.
+    ///
+    /// Where it announces a body, [`receive_body`](Connection::receive_body) asks for that first.
     Request(Box<RequestHead>),
+    /// The request body is complete, as [`receive_body`](Connection::receive_body) asked:
+    /// [`respond`](Connection::respond) to the request.
+    RequestBody(Bytes),
     /// Everything is transmitted: shut the socket's sending side down, then call
     /// [`output_ended`](Connection::output_ended).
     EndOutput,
@@ -79,13 +88,6 @@ impl Clock {
     }
 }
 
-/// What the response depends on.
-#[derive(Clone, Copy, Debug)]
-struct RequestFacts {
-    version: Version,
-    is_head: bool,
-}
-
 /// What is known of the peer's sending side.
 #[derive(Clone, Copy, Debug)]
 struct InputState {
@@ -95,6 +97,8 @@ struct InputState {
     expected: bool,
     /// How many bytes of that have come since the output ended.
     discarded: usize,
+    /// The application has asked for the request body.
+    body_asked: bool,
 }
 
 /// What [`Connection::poll_event`] has not told yet.
@@ -125,16 +129,15 @@ impl Connection {
             clock: Clock { instant: now, date },
             timers,
             head: Some(Box::new(RequestHeadReader::new(config.head_limits))),
-            request: RequestFacts {
-                version: Version::HTTP_11,
-                is_head: false,
-            },
+            body: None,
+            request: RequestFacts::default(),
             output: Output::new(),
             reason: None,
             input: InputState {
                 ended: false,
                 expected: true,
                 discarded: 0,
+                body_asked: false,
             },
             news: News::default(),
             clean_up: CleanUpOwner::new(),
@@ -173,7 +176,8 @@ impl Connection {
 
     // ---- what the world did ----
 
-    /// Bytes arrived. Bytes after the request head are not a second request: they are thrown away.
+    /// Bytes arrived. Bytes after the request, which ends where its head says, are not a second
+    /// request: they are thrown away.
     pub fn handle_input(&mut self, now: Instant, mut input: &[u8]) {
         if let Some(reader) = &mut self.head {
             match reader.read(&mut input) {
@@ -190,6 +194,11 @@ impl Connection {
                     );
                 }
             }
+        }
+        if let Some(body) = &mut self.body {
+            body.receive(&mut input);
+            self.input.expected = body.state() != State::Complete;
+            self.check_body(now);
         }
         if !input.is_empty() {
             // A close would reset the connection, and the answer with it: see to the end of this.
@@ -231,6 +240,13 @@ impl Connection {
         while let Some(timer) = self.timers.pop_expired(now) {
             match timer {
                 Timer::Head => self.on_head_timeout(now),
+                Timer::Body => self.refuse(
+                    now,
+                    Input::BodyTimeout,
+                    StatusCode::REQUEST_TIMEOUT,
+                    "The request body was not complete in time.".into(),
+                    CloseReason::TimedOut(timer),
+                ),
                 Timer::Respond => self.refuse(
                     now,
                     Input::RespondTimeout,
@@ -246,6 +262,40 @@ impl Connection {
     }
 
     // ---- what the application wants ----
+
+    /// Asks for the request body, of which up to [`body_limit`](ConnectionConfig::body_limit)
+    /// bytes are taken, within [`body_timeout`](ConnectionConfig::body_timeout). It comes as
+    /// [`ConnectionEvent::RequestBody`] once it is complete, empty where the request has none.
+    /// One that is too large, too slow or not framed as it should be is refused (413, 408, 400)
+    /// without the application. A client that waits for a 100 before it sends the body
+    /// (`Expect: 100-continue`) gets it.
+    ///
+    /// Without asking, the application may respond at once: the body is thrown away then.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongPhase`] where there is no request yet, where it has its response, or where its body
+    /// was asked for before.
+    pub fn receive_body(&mut self, now: Instant) -> Result<(), WrongPhase> {
+        let (call, phase) = ("receive_body", self.phase);
+        let next = phase.allow(call, Input::ReceiveBody)?;
+        if mem::replace(&mut self.input.body_asked, true) {
+            return Err(WrongPhase { call, phase });
+        }
+        self.phase = next;
+        self.timers.stop(Timer::Respond);
+        self.timers
+            .set(Timer::Body, now.checked_add(self.config.body_timeout));
+        let body = self
+            .body
+            .get_or_insert_with(|| Box::new(RequestBody::none()));
+        if body.take_wait() {
+            self.output.interim(b"HTTP/1.1 100 Continue\r\n\r\n");
+            self.arm_stall(now);
+        }
+        self.check_body(now);
+        Ok(())
+    }
 
     /// Answers the request. With [`Body::EventStream`] the stream is open from here on, unless
     /// the request or the status allows no body (`HEAD`, 204, 205, 304); look at
@@ -268,7 +318,7 @@ impl Connection {
     pub fn respond(&mut self, now: Instant, response: Response<Body>) -> Result<(), RespondError> {
         let (mut head, body) = response.into_parts();
         let input = match body {
-            Body::EventStream if self.may_have_body(head.status) => Input::RespondStream,
+            Body::EventStream if self.request.may_have_body(head.status) => Input::RespondStream,
             _ => Input::RespondWhole,
         };
         let next = self.phase.allow("respond", input)?;
@@ -351,7 +401,7 @@ impl Connection {
     /// [`WrongPhase`] where no response is under way.
     pub fn abort(&mut self, now: Instant, reason: CloseReason) -> Result<(), WrongPhase> {
         let next = self.phase.allow("abort", Input::Abort)?;
-        if self.phase == Phase::Responding {
+        if self.phase != Phase::Streaming {
             self.refuse(
                 now,
                 Input::Abort,
@@ -418,6 +468,12 @@ impl Connection {
         if let Some(request) = self.news.request.take() {
             return Some(ConnectionEvent::Request(request));
         }
+        if self.phase == Phase::Responding && self.input.body_asked {
+            // Asked for in the phase before, and so it is complete.
+            if let Some(body) = self.body.take() {
+                return Some(ConnectionEvent::RequestBody(body.into_bytes()));
+            }
+        }
         if self.phase == Phase::Draining
             && self.news.end_output == EndOutput::NotYet
             && self.output.is_over()
@@ -446,15 +502,36 @@ impl Connection {
         };
         self.phase = next;
         self.head = None;
-        self.request = RequestFacts {
-            version: head.request.version(),
-            is_head: head.request.method() == Method::HEAD,
-        };
+        self.request = RequestFacts::of(&head);
         self.input.expected = head.body != BodyLength::None;
+        if head.body != BodyLength::None {
+            self.body = Some(Box::new(RequestBody::of(&head, self.config.body_limit)));
+        }
         self.news.request = Some(Box::new(head));
         self.timers.stop(Timer::Head);
-        self.timers
-            .set(Timer::Respond, now.checked_add(self.config.respond_timeout));
+        self.arm_respond(now);
+    }
+
+    /// Where the body was asked for: is it there, or will it never be?
+    fn check_body(&mut self, now: Instant) {
+        let Some(body) = self.body.as_ref().filter(|_| self.phase == Phase::Body) else {
+            return;
+        };
+        match (body.state(), self.phase.after(Input::BodyEnd)) {
+            (State::Complete, Some(next)) => {
+                self.phase = next;
+                self.timers.stop(Timer::Body);
+                self.arm_respond(now);
+            }
+            (State::Faulty(fault), _) => self.refuse(
+                now,
+                Input::BadRequest,
+                fault.status(),
+                fault.to_string(),
+                CloseReason::Refused(fault.status()),
+            ),
+            _ => {}
+        }
     }
 
     fn on_head_timeout(&mut self, now: Instant) {
@@ -510,32 +587,17 @@ impl Connection {
 
     /// Queues the response's head and, where there is one, the whole body.
     fn begin_output(&mut self, now: Instant, status: &StatusCode, headers: &HeaderMap, body: Body) {
-        let has_body = self.may_have_body(*status);
-        let chunked = self.request.version == Version::HTTP_11;
-        let (framing, delimiting) = match &body {
-            _ if !allows_body(*status) => (Framing::NoBody, Delimiting::Nothing),
-            Body::Whole(bytes) => (
-                Framing::ContentLength(bytes.len() as u64),
-                Delimiting::Nothing,
-            ),
-            Body::EventStream if chunked => (Framing::Chunked, Delimiting::Chunks),
-            Body::EventStream => (Framing::CloseDelimited, Delimiting::Nothing),
-        };
+        self.body = None;
+        let (framing, delimiting) = self.request.framing(*status, &body);
         let mut head = Vec::new();
         let date = self.clock.date(now);
         encode_response_head(*status, headers, date, framing, &mut head);
-        match body {
-            _ if !has_body => self.output.begin(Delimiting::Nothing, head),
-            Body::EventStream => self.output.begin(delimiting, head),
-            Body::Whole(bytes) => {
-                self.output.begin(delimiting, head);
-                self.output.put_shared(bytes);
-            }
+        self.output.begin(delimiting, head);
+        if let Body::Whole(bytes) = body
+            && self.request.may_have_body(*status)
+        {
+            self.output.put_shared(bytes);
         }
-    }
-
-    fn may_have_body(&self, status: StatusCode) -> bool {
-        !self.request.is_head && allows_body(status)
     }
 
     fn queue(
@@ -555,12 +617,13 @@ impl Connection {
 
     /// Nothing more is accepted; delivers what is queued.
     fn drain(&mut self, now: Instant, next: Phase, reason: CloseReason) {
-        if self.phase == Phase::Responding || self.phase == Phase::Head {
+        if self.phase != Phase::Streaming {
             self.output.finish();
         }
         self.phase = next;
         self.reason = Some(reason);
         self.timers.stop(Timer::Head);
+        self.timers.stop(Timer::Body);
         self.timers.stop(Timer::Respond);
         self.timers.stop(Timer::KeepAlive);
         self.timers.set(Timer::Drain, self.drain_deadline(now));
@@ -588,6 +651,7 @@ impl Connection {
         };
         self.phase = Phase::Closed;
         self.head = None;
+        self.body = None;
         self.news.request = None;
         self.output.clear();
         self.timers.stop_all();
@@ -601,6 +665,11 @@ impl Connection {
         {
             self.cut(CloseReason::ClientWentAway);
         }
+    }
+
+    fn arm_respond(&mut self, now: Instant) {
+        self.timers
+            .set(Timer::Respond, now.checked_add(self.config.respond_timeout));
     }
 
     fn arm_stall(&mut self, now: Instant) {
@@ -629,29 +698,5 @@ impl Drop for Connection {
         };
         self.clean_up
             .run_once(reason.unwrap_or(CloseReason::TaskDropped));
-    }
-}
-
-/// [RFC 9110 section 6.4.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1).
-fn allows_body(status: StatusCode) -> bool {
-    const WITHOUT: [StatusCode; 3] = [
-        StatusCode::NO_CONTENT,
-        StatusCode::RESET_CONTENT,
-        StatusCode::NOT_MODIFIED,
-    ];
-    !WITHOUT.contains(&status)
-}
-
-fn add_stream_fields(headers: &mut HeaderMap) {
-    let fields = [
-        (header::CONTENT_TYPE, "text/event-stream"),
-        (header::CACHE_CONTROL, "no-cache, no-transform"),
-        (header::HeaderName::from_static("x-accel-buffering"), "no"),
-    ];
-    for (name, value) in fields {
-        if !headers.contains_key(&name) {
-            // Fails beyond 24,576 fields, which no client would take.
-            let _ = headers.try_insert(name, HeaderValue::from_static(value));
-        }
     }
 }

@@ -8,8 +8,8 @@
 //!   [`handle_transport_error`](Connection::handle_transport_error),
 //!   [`handle_timeout`](Connection::handle_timeout). These never fail: a peer's fault becomes an
 //!   answer to transmit and a close reason.
-//! - Verbs are what the application wants: [`respond`](Connection::respond),
-//!   [`send`](Connection::send), [`send_encoded`](Connection::send_encoded),
+//! - Verbs are what the application wants: [`receive_body`](Connection::receive_body),
+//!   [`respond`](Connection::respond), [`send`](Connection::send), [`send_encoded`](Connection::send_encoded),
 //!   [`comment`](Connection::comment), [`finish`](Connection::finish), [`abort`](Connection::abort), [`close`](Connection::close).
 //!   In the wrong phase they return [`WrongPhase`] and change nothing.
 //! - `poll_*` is what the caller must do next: [`poll_transmit`](Connection::poll_transmit) (then
@@ -68,6 +68,8 @@ mod connection;
 mod error;
 mod output;
 mod phase;
+mod request_body;
+mod response;
 
 pub use config::ConnectionConfig;
 pub use connection::{Body, Connection, ConnectionEvent};

@@ -38,7 +38,7 @@ enum End {
 
 #[derive(Debug)]
 pub(super) struct Output {
-    /// The response's head.
+    /// The response's head, and an interim response before it.
     head: Vec<u8>,
     /// Events that were encoded here, of which a flush covers the first ones.
     events: Vec<u8>,
@@ -84,9 +84,18 @@ impl Output {
         }
     }
 
+    /// Queues an interim response, before the response's head.
+    pub(super) fn interim(&mut self, head: &[u8]) {
+        self.head.extend_from_slice(head);
+    }
+
     /// Queues a response's head; what is queued from here on is its body.
     pub(super) fn begin(&mut self, delimiting: Delimiting, head: Vec<u8>) {
-        self.head = head;
+        // An interim response may be half-way out: it goes first, and in the same flush.
+        match self.head.is_empty() {
+            true => self.head = head,
+            false => self.head.extend_from_slice(&head),
+        }
         self.delimiting = delimiting;
     }
 

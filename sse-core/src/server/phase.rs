@@ -10,6 +10,8 @@ use super::WrongPhase;
 pub enum Phase {
     /// Receiving the request head.
     Head,
+    /// Receiving the request body, which the application asked for.
+    Body,
     /// The application decides what to respond.
     Responding,
     /// The response is an event stream, and it is open.
@@ -25,8 +27,10 @@ pub enum Phase {
 pub(super) enum Input {
     /// `handle_input` with the last byte of a good request head.
     Request,
-    /// `handle_input` with what cannot be served.
+    /// `handle_input` with what cannot be served; or `receive_body`, and the body is such.
     BadRequest,
+    /// `handle_input` with the last byte of the body, or `receive_body` where it is there already.
+    BodyEnd,
     /// `handle_eof`.
     Eof,
     /// `handle_transport_error`.
@@ -35,6 +39,8 @@ pub(super) enum Input {
     HeadTimeout,
     /// `handle_timeout` past the head's deadline; the client never said anything.
     SilentTimeout,
+    /// `handle_timeout` past the body's deadline.
+    BodyTimeout,
     /// `handle_timeout` past the deadline of the handler's answer.
     RespondTimeout,
     /// `handle_timeout` past the deadline of a stalled write.
@@ -43,6 +49,8 @@ pub(super) enum Input {
     DrainTimeout,
     /// `output_ended`, and there is nothing left to wait for.
     OutputEnded,
+    /// `receive_body`.
+    ReceiveBody,
     /// `respond` with an event stream.
     RespondStream,
     /// `respond` with a whole response.
@@ -69,30 +77,33 @@ enum Effect {
 }
 
 use Effect::{Ignored, To, Wrong};
-use Phase::{Closed, Draining, Head, Responding, Streaming};
+use Phase::{Body, Closed, Draining, Head, Responding, Streaming};
 
-const PHASES: [Phase; 5] = [Head, Responding, Streaming, Draining, Closed];
+const PHASES: [Phase; 6] = [Head, Body, Responding, Streaming, Draining, Closed];
 
 /// A row per input, a column per phase.
 #[rustfmt::skip]
-const TABLE: [(Input, [Effect; PHASES.len()]); 16] = [
-    //                       Head            Responding      Streaming       Draining        Closed
-    (Input::Request,        [To(Responding), Ignored,        Ignored,        Ignored,        Ignored]),
-    (Input::BadRequest,     [To(Draining),   Ignored,        Ignored,        Ignored,        Ignored]),
-    (Input::Eof,            [To(Closed),     To(Closed),     To(Closed),     To(Draining),   Ignored]),
-    (Input::TransportError, [To(Closed),     To(Closed),     To(Closed),     To(Closed),     Ignored]),
-    (Input::HeadTimeout,    [To(Draining),   Ignored,        Ignored,        Ignored,        Ignored]),
-    (Input::SilentTimeout,  [To(Closed),     Ignored,        Ignored,        Ignored,        Ignored]),
-    (Input::RespondTimeout, [Ignored,        To(Draining),   Ignored,        Ignored,        Ignored]),
-    (Input::StallTimeout,   [Ignored,        Ignored,        To(Closed),     To(Closed),     Ignored]),
-    (Input::DrainTimeout,   [Ignored,        Ignored,        Ignored,        To(Closed),     Ignored]),
-    (Input::OutputEnded,    [Ignored,        Ignored,        Ignored,        To(Closed),     Ignored]),
-    (Input::RespondStream,  [Wrong,          To(Streaming),  Wrong,          Wrong,          Wrong  ]),
-    (Input::RespondWhole,   [To(Draining),   To(Draining),   Wrong,          Wrong,          Wrong  ]),
-    (Input::Send,           [Wrong,          Wrong,          To(Streaming),  Wrong,          Wrong  ]),
-    (Input::Finish,         [Wrong,          Wrong,          To(Draining),   Wrong,          Wrong  ]),
-    (Input::Abort,          [Wrong,          To(Draining),   To(Draining),   Wrong,          Wrong  ]),
-    (Input::Close,          [To(Closed),     To(Closed),     To(Closed),     To(Closed),     Wrong  ]),
+const TABLE: [(Input, [Effect; PHASES.len()]); 19] = [
+    //                       Head            Body            Responding      Streaming       Draining        Closed
+    (Input::Request,        [To(Responding), Ignored,        Ignored,        Ignored,        Ignored,        Ignored]),
+    (Input::BadRequest,     [To(Draining),   To(Draining),   Ignored,        Ignored,        Ignored,        Ignored]),
+    (Input::BodyEnd,        [Ignored,        To(Responding), Ignored,        Ignored,        Ignored,        Ignored]),
+    (Input::Eof,            [To(Closed),     To(Closed),     To(Closed),     To(Closed),     To(Draining),   Ignored]),
+    (Input::TransportError, [To(Closed),     To(Closed),     To(Closed),     To(Closed),     To(Closed),     Ignored]),
+    (Input::HeadTimeout,    [To(Draining),   Ignored,        Ignored,        Ignored,        Ignored,        Ignored]),
+    (Input::SilentTimeout,  [To(Closed),     Ignored,        Ignored,        Ignored,        Ignored,        Ignored]),
+    (Input::BodyTimeout,    [Ignored,        To(Draining),   Ignored,        Ignored,        Ignored,        Ignored]),
+    (Input::RespondTimeout, [Ignored,        Ignored,        To(Draining),   Ignored,        Ignored,        Ignored]),
+    (Input::StallTimeout,   [Ignored,        To(Closed),     To(Closed),     To(Closed),     To(Closed),     Ignored]),
+    (Input::DrainTimeout,   [Ignored,        Ignored,        Ignored,        Ignored,        To(Closed),     Ignored]),
+    (Input::OutputEnded,    [Ignored,        Ignored,        Ignored,        Ignored,        To(Closed),     Ignored]),
+    (Input::ReceiveBody,    [Wrong,          Wrong,          To(Body),       Wrong,          Wrong,          Wrong  ]),
+    (Input::RespondStream,  [Wrong,          Wrong,          To(Streaming),  Wrong,          Wrong,          Wrong  ]),
+    (Input::RespondWhole,   [To(Draining),   To(Draining),   To(Draining),   Wrong,          Wrong,          Wrong  ]),
+    (Input::Send,           [Wrong,          Wrong,          Wrong,          To(Streaming),  Wrong,          Wrong  ]),
+    (Input::Finish,         [Wrong,          Wrong,          Wrong,          To(Draining),   Wrong,          Wrong  ]),
+    (Input::Abort,          [Wrong,          To(Draining),   To(Draining),   To(Draining),   Wrong,          Wrong  ]),
+    (Input::Close,          [To(Closed),     To(Closed),     To(Closed),     To(Closed),     To(Closed),     Wrong  ]),
 ];
 
 impl Phase {
@@ -127,7 +138,7 @@ mod tests {
         for phase in PHASES {
             write!(text, " in {phase:?} |").unwrap();
         }
-        text += "\n|---|---|---|---|---|---|\n";
+        text += "\n|---|---|---|---|---|---|---|\n";
         for (input, effects) in TABLE {
             write!(text, "| {input:?} |").unwrap();
             for (phase, effect) in PHASES.into_iter().zip(effects) {

@@ -2,12 +2,15 @@
 #![cfg(feature = "server")]
 #![allow(clippy::disallowed_methods)] // an `Instant` has to come from somewhere
 
+mod body;
+
 use std::{
     io,
     sync::{Arc, Mutex},
     time::{Duration, Instant, SystemTime},
 };
 
+use bytes::Bytes;
 use sse_core::{
     Comment, Event, Transmit,
     http::{HeaderValue, Response, StatusCode},
@@ -18,6 +21,7 @@ use sse_core::{
     },
 };
 
+const POST: &[u8] = b"POST /events HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
 const REQUEST: &[u8] = b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// A connection, what it wrote and what it said, on a clock that moves when told to.
@@ -27,6 +31,7 @@ struct Pump {
     start: Instant,
     wire: Vec<u8>,
     said: Vec<&'static str>,
+    body_received: Option<Bytes>,
     closed: Option<CloseReason>,
     cleaned_up: Arc<Mutex<Vec<CloseReason>>>,
 }
@@ -48,6 +53,7 @@ impl Pump {
             start: now,
             wire: Vec::new(),
             said: Vec::new(),
+            body_received: None,
             closed: None,
             cleaned_up,
         }
@@ -73,6 +79,13 @@ impl Pump {
         pump.input(REQUEST);
         pump.events();
         if phase == Phase::Responding {
+            return pump;
+        }
+        if phase == Phase::Body {
+            let mut pump = Self::default();
+            pump.input(POST);
+            pump.events();
+            pump.connection.receive_body(pump.now).unwrap();
             return pump;
         }
         pump.respond(Response::new(Body::EventStream)).unwrap();
@@ -125,6 +138,10 @@ impl Pump {
             assert_eq!(self.closed, None, "closed comes last");
             match event {
                 ConnectionEvent::Request(_) => self.said.push("request"),
+                ConnectionEvent::RequestBody(body) => {
+                    self.said.push("body");
+                    self.body_received = Some(body);
+                }
                 ConnectionEvent::EndOutput => {
                     self.said.push("end output");
                     self.connection.output_ended(self.now);
@@ -661,11 +678,12 @@ fn an_answer_may_come_before_the_request() {
 type Row = (
     &'static str,
     fn(&mut Pump) -> Result<(), WrongPhase>,
-    [Option<Phase>; 5],
+    [Option<Phase>; 6],
 );
 
-const PHASES: [Phase; 5] = [
+const PHASES: [Phase; 6] = [
     Phase::Head,
+    Phase::Body,
     Phase::Responding,
     Phase::Streaming,
     Phase::Draining,
@@ -674,7 +692,7 @@ const PHASES: [Phase; 5] = [
 
 #[test]
 fn every_phase_with_every_input() {
-    use Phase::{Closed, Draining, Head, Responding, Streaming};
+    use Phase::{Body as BodyPhase, Closed, Draining, Head, Responding, Streaming};
 
     fn verb(result: Result<(), RespondError>) -> Result<(), WrongPhase> {
         result.map_err(|error| match error {
@@ -690,15 +708,47 @@ fn every_phase_with_every_input() {
     }
 
     let stay = PHASES.map(Some);
-    let table: [Row; 13] = [
+    let table: [Row; 16] = [
         (
             "a request",
             |p| {
                 p.input(REQUEST);
                 Ok(())
             },
+            // Where a body is received, it is this.
             [
                 Some(Responding),
+                Some(Responding),
+                Some(Responding),
+                Some(Streaming),
+                Some(Draining),
+                Some(Closed),
+            ],
+        ),
+        (
+            "half a body",
+            |p| {
+                p.input(b"GET");
+                Ok(())
+            },
+            stay,
+        ),
+        (
+            "a body that is asked for",
+            |p| p.connection.receive_body(p.now),
+            // The request is one without a body.
+            [None, None, Some(Responding), None, None, None],
+        ),
+        (
+            "a body that comes too late",
+            |p| {
+                let late = p.connection.phase() == BodyPhase;
+                p.pass(if late { secs(30) } else { secs(0) });
+                Ok(())
+            },
+            [
+                Some(Head),
+                Some(Draining),
                 Some(Responding),
                 Some(Streaming),
                 Some(Draining),
@@ -708,7 +758,7 @@ fn every_phase_with_every_input() {
         (
             "half a request",
             |p| {
-                p.input(&REQUEST[..9]);
+                p.input(&REQUEST[..4]);
                 Ok(())
             },
             stay,
@@ -721,6 +771,7 @@ fn every_phase_with_every_input() {
             },
             [
                 Some(Draining),
+                Some(Responding),
                 Some(Responding),
                 Some(Streaming),
                 Some(Draining),
@@ -737,6 +788,7 @@ fn every_phase_with_every_input() {
                 Some(Closed),
                 Some(Closed),
                 Some(Closed),
+                Some(Closed),
                 Some(Draining),
                 Some(Closed),
             ],
@@ -748,7 +800,7 @@ fn every_phase_with_every_input() {
                     .handle_transport_error(p.now, io::ErrorKind::ConnectionReset);
                 Ok(())
             },
-            [Some(Closed); 5],
+            [Some(Closed); 6],
         ),
         (
             "no time",
@@ -761,37 +813,58 @@ fn every_phase_with_every_input() {
         (
             "an event stream",
             |p| verb(p.respond(Response::new(Body::EventStream))),
-            [None, Some(Streaming), None, None, None],
+            [None, None, Some(Streaming), None, None, None],
         ),
         (
             "a whole response",
             |p| verb(p.respond(Response::new(Body::Whole("x".into())))),
-            [Some(Draining), Some(Draining), None, None, None],
+            [
+                Some(Draining),
+                Some(Draining),
+                Some(Draining),
+                None,
+                None,
+                None,
+            ],
         ),
         (
             "an event",
             |p| sent(p.send("x")),
-            [None, None, Some(Streaming), None, None],
+            [None, None, None, Some(Streaming), None, None],
         ),
         (
             "a comment",
             |p| sent(p.connection.comment(p.now, &Comment::KEEP_ALIVE)),
-            [None, None, Some(Streaming), None, None],
+            [None, None, None, Some(Streaming), None, None],
         ),
         (
             "the end",
             |p| p.connection.finish(p.now),
-            [None, None, Some(Draining), None, None],
+            [None, None, None, Some(Draining), None, None],
         ),
         (
             "an abort",
             |p| p.connection.abort(p.now, CloseReason::HandlerPanicked),
-            [None, Some(Draining), Some(Draining), None, None],
+            [
+                None,
+                Some(Draining),
+                Some(Draining),
+                Some(Draining),
+                None,
+                None,
+            ],
         ),
         (
             "a close",
             |p| p.connection.close(p.now, CloseReason::Shutdown),
-            [Some(Closed), Some(Closed), Some(Closed), Some(Closed), None],
+            [
+                Some(Closed),
+                Some(Closed),
+                Some(Closed),
+                Some(Closed),
+                Some(Closed),
+                None,
+            ],
         ),
     ];
     assert_eq!(Head, PHASES[0]);

@@ -1,0 +1,167 @@
+//! The request's body on its way in: free of its framing, and bounded.
+
+use std::{fmt, mem};
+
+use ::http::{HeaderMap, StatusCode, Version, header};
+use bytes::Bytes;
+
+use crate::http::{BodyError, BodyLength, BodyPart, BodyReader, Framing, RequestHead};
+
+/// Collects a body. It does so from the moment that the head is there, whether the application has
+/// asked for the body yet or not: the first bytes often come along with the head.
+#[derive(Debug)]
+pub(super) struct RequestBody {
+    reader: BodyReader,
+    collected: Vec<u8>,
+    /// How many bytes it can come to at most: never more than the limit.
+    most: usize,
+    limit: usize,
+    state: State,
+    /// The client waits to be told that the body is wanted.
+    waits: bool,
+}
+
+/// How far a body has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Incoming,
+    Complete,
+    /// It is nothing that can be served.
+    Faulty(Fault),
+}
+
+/// Why a body cannot be served. Its text is fit to be sent back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It has more than this many bytes: 413.
+    TooLarge(usize),
+    /// It is not framed as it should be: 400, and 431 for too many trailers.
+    Framing(BodyError),
+}
+
+impl Fault {
+    pub(super) fn status(self) -> StatusCode {
+        match self {
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Framing(BodyError::TrailersTooLong) => {
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+            }
+            Self::Framing(_) => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge(limit) => write!(
+                f,
+                "The request body is too large: this server takes up to {limit} bytes."
+            ),
+            Self::Framing(error) => write!(f, "The request is malformed: {error}."),
+        }
+    }
+}
+
+impl RequestBody {
+    /// The body that `head` announces.
+    pub(super) fn of(head: &RequestHead, limit: usize) -> Self {
+        let request = &head.request;
+        let waits = request.version() == Version::HTTP_11 && expects_continue(request.headers());
+        Self {
+            waits,
+            ..Self::new(head.body, limit)
+        }
+    }
+
+    /// The body of a request that has none.
+    pub(super) fn none() -> Self {
+        Self::new(BodyLength::None, 0)
+    }
+
+    fn new(length: BodyLength, limit: usize) -> Self {
+        let (framing, most) = match length {
+            BodyLength::None => (Framing::NoBody, Some(0)),
+            BodyLength::Exact(length) => {
+                let fits = usize::try_from(length).ok().filter(|&n| n <= limit);
+                (Framing::ContentLength(length), fits)
+            }
+            BodyLength::Chunked => (Framing::Chunked, Some(limit)),
+        };
+        let mut body = Self {
+            reader: BodyReader::new(framing),
+            collected: Vec::new(),
+            most: most.unwrap_or_default(),
+            limit,
+            state: match most {
+                Some(_) => State::Incoming,
+                None => State::Faulty(Fault::TooLarge(limit)),
+            },
+            waits: false,
+        };
+        // One of no bytes is complete before anything comes.
+        body.receive(&mut &[][..]);
+        body
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.state
+    }
+
+    /// Whether the client is to be told to go on. That is once at most, and never where it has
+    /// begun to send without.
+    pub(super) fn take_wait(&mut self) -> bool {
+        mem::take(&mut self.waits) && self.state == State::Incoming
+    }
+
+    /// Takes what belongs to the body from the front of `input`.
+    pub(super) fn receive(&mut self, input: &mut &[u8]) {
+        if !input.is_empty() {
+            self.waits = false;
+        }
+        while self.state == State::Incoming {
+            match self.reader.read(input) {
+                Ok(BodyPart::More) => return,
+                Ok(BodyPart::Data(data)) => self.collect(data),
+                Ok(BodyPart::End) => self.state = State::Complete,
+                Err(error) => self.fail(Fault::Framing(error)),
+            }
+        }
+    }
+
+    /// What was collected.
+    pub(super) fn into_bytes(self) -> Bytes {
+        self.collected.into()
+    }
+
+    fn collect(&mut self, data: &[u8]) {
+        let needed = self.collected.len().saturating_add(data.len());
+        if needed > self.most {
+            return self.fail(Fault::TooLarge(self.limit));
+        }
+        if needed > self.collected.capacity() {
+            // Twice as much each time, so that the cost stays linear, but never beyond the bound;
+            // and nothing for what was announced and may never come.
+            let capacity = needed.saturating_mul(2).min(self.most);
+            self.collected
+                .reserve_exact(capacity - self.collected.len());
+        }
+        self.collected.extend_from_slice(data);
+    }
+
+    fn fail(&mut self, fault: Fault) {
+        self.state = State::Faulty(fault);
+        self.collected = Vec::new();
+    }
+}
+
+/// Whether the client waits for a 100 before it sends the body
+/// ([RFC 9110 section 10.1.1](https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1)). Other
+/// expectations there are none; they are passed over.
+fn expects_continue(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::EXPECT).iter();
+    values.any(|value| {
+        let mut members = value.as_bytes().split(|&byte| byte == b',');
+        members.any(|member| member.trim_ascii().eq_ignore_ascii_case(b"100-continue"))
+    })
+}

@@ -1,0 +1,79 @@
+//! What a response's head gets, and how its body is delimited.
+
+use ::http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+
+use super::{connection::Body, output::Delimiting};
+use crate::http::{Framing, RequestHead};
+
+/// What the response depends on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RequestFacts {
+    version: Version,
+    is_head: bool,
+}
+
+impl RequestFacts {
+    pub(super) fn of(head: &RequestHead) -> Self {
+        Self {
+            version: head.request.version(),
+            is_head: head.request.method() == Method::HEAD,
+        }
+    }
+
+    pub(super) fn may_have_body(self, status: StatusCode) -> bool {
+        !self.is_head && allows_body(status)
+    }
+
+    /// How the head says that the body is delimited, and how it is.
+    pub(super) fn framing(self, status: StatusCode, body: &Body) -> (Framing, Delimiting) {
+        let (framing, delimiting) = match body {
+            _ if !allows_body(status) => (Framing::NoBody, Delimiting::Nothing),
+            Body::Whole(bytes) => (
+                Framing::ContentLength(bytes.len() as u64),
+                Delimiting::Nothing,
+            ),
+            Body::EventStream if self.version == Version::HTTP_11 => {
+                (Framing::Chunked, Delimiting::Chunks)
+            }
+            Body::EventStream => (Framing::CloseDelimited, Delimiting::Nothing),
+        };
+        match self.may_have_body(status) {
+            true => (framing, delimiting),
+            false => (framing, Delimiting::Nothing),
+        }
+    }
+}
+
+/// There is no request yet.
+impl Default for RequestFacts {
+    fn default() -> Self {
+        Self {
+            version: Version::HTTP_11,
+            is_head: false,
+        }
+    }
+}
+
+/// [RFC 9110 section 6.4.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1).
+fn allows_body(status: StatusCode) -> bool {
+    const WITHOUT: [StatusCode; 3] = [
+        StatusCode::NO_CONTENT,
+        StatusCode::RESET_CONTENT,
+        StatusCode::NOT_MODIFIED,
+    ];
+    !WITHOUT.contains(&status)
+}
+
+pub(super) fn add_stream_fields(headers: &mut HeaderMap) {
+    let fields = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-cache, no-transform"),
+        (header::HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    for (name, value) in fields {
+        if !headers.contains_key(&name) {
+            // Fails beyond 24,576 fields, which no client would take.
+            let _ = headers.try_insert(name, HeaderValue::from_static(value));
+        }
+    }
+}
