@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures_util::{FutureExt, stream};
 use sse_core::{
     http::{
-        BodyLength, HeaderMap, HeaderName, HeaderValue, Request, RequestHead, Response, header,
+        BodyLength, HeaderMap, HeaderName, HeaderValue, Method, Request, RequestHead, Response,
+        header,
     },
     lifecycle::{CleanUpOwner, Shutdown},
     router::{Context, Cors, Dispatch, Refusal, Reply, Router, Routes},
@@ -38,6 +39,7 @@ fn ask_for(routes: &Routes, head: RequestHead) -> (u16, HeaderMap) {
     let reply = match routes.dispatch(head, context) {
         Dispatch::Answer(reply) => reply,
         Dispatch::Call(reply) => reply.now_or_never().unwrap(),
+        Dispatch::Receive(receive) => receive.call("".into()).now_or_never().unwrap(),
     };
     (reply.status().as_u16(), reply.headers().clone())
 }
@@ -339,4 +341,75 @@ fn an_origin_is_what_a_browser_would_write() {
             "{origin}"
         );
     }
+}
+
+#[test]
+fn a_preflight_names_the_methods_of_its_path() {
+    let inner = Router::new()
+        .post("/", |_| Response::new("posted"))
+        .cors(Cors::origins([THERE]).unwrap());
+    let routes = Router::new()
+        .get("/ask", |_| Response::new("page"))
+        .route(Method::PATCH, "/other", |_| Response::new("patched"))
+        .nest("/ask", inner)
+        .cors(Cors::any())
+        .build()
+        .unwrap();
+    let preflight = |target: &str, method: &str| {
+        let fields = [("origin", THERE), ("access-control-request-method", method)];
+        let (status, headers) = ask(&routes, "OPTIONS", target, &fields);
+        assert_eq!(status, 204, "{method} {target}");
+        let of = |name: &str| all(&headers, name).join(" | ");
+        (
+            of("access-control-allow-origin"),
+            of("access-control-allow-methods"),
+            of("access-control-allow-headers"),
+        )
+    };
+    let case = |origin: &str, methods: &str, fields: &str| {
+        (origin.to_owned(), methods.to_owned(), fields.to_owned())
+    };
+    let (usual, with_type) = (
+        "last-event-id, cache-control",
+        "last-event-id, cache-control, content-type",
+    );
+    // Each method has the rule of its own route.
+    assert_eq!(
+        preflight("/ask", "POST"),
+        case(THERE, "GET, HEAD, POST", with_type)
+    );
+    assert_eq!(
+        preflight("/ask", "GET"),
+        case("*", "GET, HEAD, POST", usual)
+    );
+    assert_eq!(
+        preflight("/ask", "PUT"),
+        case("*", "GET, HEAD, POST", usual)
+    );
+    assert_eq!(preflight("/other", "PATCH"), case("*", "PATCH", with_type));
+
+    let (status, headers) = ask(&routes, "POST", "/ask", &[("origin", THERE)]);
+    assert_eq!(
+        (status, all(&headers, "access-control-allow-origin")),
+        (200, vec![THERE])
+    );
+    let (status, headers) = ask(&routes, "POST", "/ask", &[("origin", OTHER)]);
+    assert_eq!(
+        (status, all(&headers, "access-control-allow-origin").len()),
+        (200, 0)
+    );
+    // And so where the handler waits for a body.
+    let head = Request::post("/ask")
+        .header("origin", THERE)
+        .body(())
+        .unwrap();
+    let head = RequestHead {
+        request: head,
+        body: BodyLength::Exact(4),
+    };
+    let (status, headers) = ask_for(&routes, head);
+    assert_eq!(
+        (status, all(&headers, "access-control-allow-origin")),
+        (200, vec![THERE])
+    );
 }

@@ -13,6 +13,8 @@ use std::{
     time::Instant,
 };
 
+use bytes::Bytes;
+
 use super::{
     Runtime, Transport,
     alarm::Alarm,
@@ -27,7 +29,7 @@ use crate::{
     http::RequestHead,
     lifecycle::{CloseReason, ShutdownSignal},
     panics::{Panicked, catch},
-    router::{self, Dispatch, Events, Reply, ReplyBody, ReplyFuture, Routes, Yielded},
+    router::{self, Dispatch, Events, Receive, Reply, ReplyBody, ReplyFuture, Routes, Yielded},
     server::{Body, Connection, ConnectionEvent, Phase},
     topic::SlowConsumer,
 };
@@ -73,6 +75,8 @@ enum Work {
     Nothing,
     /// There is no request yet. What it will need is given back once it is routed.
     NotAsked(Box<Routing>),
+    /// The handler is called once the request's body is there.
+    Receiving(Box<Receive>),
     Deciding(ReplyFuture),
     Streaming(Events),
 }
@@ -137,6 +141,7 @@ impl<R: Runtime> Future for Pump<R> {
                 busy = true;
                 match event {
                     ConnectionEvent::Request(head) => self.dispatch(now, *head),
+                    ConnectionEvent::RequestBody(body) => self.call(body),
                     ConnectionEvent::EndOutput => self.output = OutputSide::Ending,
                     ConnectionEvent::Closed(reason) => return self.closed(&reason),
                 }
@@ -227,6 +232,17 @@ impl<R: Runtime> Pump<R> {
         match routing.routes.dispatch(head, context) {
             Dispatch::Answer(reply) => self.respond(now, reply),
             Dispatch::Call(future) => self.work = Work::Deciding(future),
+            Dispatch::Receive(receive) => {
+                self.work = Work::Receiving(receive);
+                // There is a request, and nobody else asks for its body.
+                let _ = self.connection.receive_body(now);
+            }
+        }
+    }
+
+    fn call(&mut self, body: Bytes) {
+        if let Work::Receiving(receive) = mem::replace(&mut self.work, Work::Nothing) {
+            self.work = Work::Deciding(receive.call(body));
         }
     }
 
@@ -249,6 +265,7 @@ impl<R: Runtime> Pump<R> {
     fn work(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         match &mut self.work {
             Work::Nothing | Work::NotAsked(_) => false,
+            Work::Receiving(_) if self.connection.phase() == Phase::Body => false,
             Work::Deciding(future) if self.connection.phase() == Phase::Responding => {
                 match catch(|| future.as_mut().poll(cx)) {
                     Ok(Poll::Pending) => return false,

@@ -5,7 +5,10 @@ use std::{error::Error, fmt, time::Duration};
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 
-use super::Reply;
+use super::{
+    Reply,
+    methods::{Methods, asked_method},
+};
 
 /// Which origins' pages may read what a router answers.
 ///
@@ -82,7 +85,8 @@ impl Cors {
         })
     }
 
-    /// Lets pages send this header field, beside `last-event-id` and `cache-control`.
+    /// Lets pages send this header field, beside `last-event-id` and `cache-control`, and beside
+    /// `content-type` with methods that take a body.
     #[must_use]
     pub fn allow_header(mut self, name: HeaderName) -> Self {
         self.headers.push(name);
@@ -115,16 +119,31 @@ impl Cors {
     }
 
     /// The answer to a preflight, if this is one. It still needs the [`fields`](Self::fields).
-    pub(super) fn preflight(&self, request: &HeaderMap) -> Option<Reply> {
+    pub(super) fn preflight(
+        &self,
+        request: &HeaderMap,
+        methods: Option<&Methods>,
+    ) -> Option<Reply> {
         let asks = request.contains_key(header::ORIGIN)
             && request.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
         asks.then(|| {
             let mut reply = Reply::empty(StatusCode::NO_CONTENT);
             if self.fields(request).allowed.is_some() {
                 let headers = reply.headers_mut();
-                let methods = HeaderValue::from_static("GET, HEAD");
-                headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
-                let names: Vec<_> = self.headers.iter().map(HeaderName::as_str).collect();
+                let allowed = methods.map_or_else(|| "GET, HEAD".into(), Methods::names);
+                // Methods are tokens, and so their list is a good value.
+                if let Ok(allowed) = HeaderValue::from_str(&allowed) {
+                    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, allowed);
+                }
+                let mut names: Vec<_> = self.headers.iter().map(HeaderName::as_str).collect();
+                // Whoever may send a body may say what it is.
+                let takes_body = |methods: &Methods| {
+                    asked_method(request).is_some_and(|asked| methods.take_body(&asked))
+                };
+                let content_type = header::CONTENT_TYPE.as_str();
+                if methods.is_some_and(takes_body) && !names.contains(&content_type) {
+                    names.push(content_type);
+                }
                 // Names of fields are good values, and so is their list.
                 if let Ok(names) = HeaderValue::from_str(&names.join(", ")) {
                     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
@@ -140,6 +159,7 @@ impl Cors {
 }
 
 /// Who may read one answer.
+#[derive(Debug)]
 pub(super) struct CorsFields {
     /// The origin, or `*`; `None` where the request's is not allowed.
     allowed: Option<HeaderValue>,

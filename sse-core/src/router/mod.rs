@@ -10,8 +10,8 @@
 //! |---|---|
 //! | a preflight, where [`Cors`] is set | 204 with what a page may send |
 //! | a path that no route has | 404 |
-//! | a method that is not `GET`, `HEAD` or `OPTIONS` | 405, with `Allow` |
-//! | a request with a body | 413 |
+//! | a method that the path has no route for, other than `OPTIONS` | 405, with `Allow` |
+//! | a `GET`, `HEAD` or `OPTIONS` with a body | 413 |
 //! | `OPTIONS`, also of `*` | 204, with `Allow` |
 //! | a route of events, and an `Accept` that excludes `text/event-stream` | 406 |
 //! | a path parameter that is badly percent-encoded, or not UTF-8 when decoded | 400 |
@@ -21,14 +21,17 @@
 //! fields are on every answer that a route gives, so that a page can read a refusal, too; an answer
 //! in a handler's place, because it panicked or took too long, is without them.
 
+mod body;
 mod cors;
 mod into_reply;
+mod methods;
 mod path;
 mod reply;
 mod request;
 mod resume;
 
 use std::{
+    collections::BTreeMap,
     error::Error,
     fmt,
     future::Future,
@@ -38,7 +41,7 @@ use std::{
     sync::Arc,
 };
 
-use ::http::{HeaderValue, Method, StatusCode, header};
+use ::http::{Method, StatusCode, header};
 use futures_core::Stream;
 
 use crate::{
@@ -47,9 +50,11 @@ use crate::{
     lifecycle::{CleanUp, ShutdownSignal},
 };
 
+pub use body::Receive;
 use cors::CorsFields;
 pub use cors::{Cors, InvalidOrigin};
 pub use into_reply::{IntoReply, IsFuture, IsResponse, IsResult, IsStream, IsSubscriber};
+use methods::{Exists, Methods, allow, problem_with, takes_body};
 pub use reply::{Events, Refusal, Reply, ReplyBody, Yielded};
 pub use request::Request;
 
@@ -75,13 +80,14 @@ pub use request::Request;
 /// let router = Router::new()
 ///     .get("/", |_| Response::new("<!doctype html>…"))
 ///     .events("/count", |_| stream::iter(1..=3))
+///     .post("/echo", |request: Request| stream::iter([request.body().len()]))
 ///     .nest("/rooms", rooms);
 /// router.build()?;
 /// # Ok::<(), sse_core::router::RouteError>(())
 /// ```
 #[derive(Debug, Default)]
 pub struct Router {
-    routes: Vec<(String, Route)>,
+    routes: Vec<(String, Method, Route)>,
     cors: Option<Arc<Cors>>,
 }
 
@@ -122,7 +128,7 @@ impl Router {
         R: IntoReply<K> + 'static,
         K: 'static,
     {
-        self.route(path.into(), handler, Yields::Events)
+        self.add(Method::GET, path.into(), handler, Yields::Events)
     }
 
     /// Has `handler` answer `GET path` with anything, a page or JSON say, so that a page and its
@@ -134,7 +140,39 @@ impl Router {
         R: IntoReply<K> + 'static,
         K: 'static,
     {
-        self.route(path.into(), handler, Yields::Response)
+        self.route(Method::GET, path, handler)
+    }
+
+    /// Has `handler` answer `POST path` with anything, an event stream most likely.
+    /// [`Request::body`] is what was posted, and [`Request::json`] reads it; the handler is called
+    /// once all of it is there.
+    ///
+    /// A body of more than 1 MiB is refused with 413, and one that takes longer than 30 s with 408;
+    /// both bounds are settings of the server
+    /// ([`body_limit`](crate::server::ConnectionConfig::body_limit),
+    /// [`body_timeout`](crate::server::ConnectionConfig::body_timeout)).
+    #[must_use]
+    pub fn post<H, R, K>(self, path: impl Into<String>, handler: H) -> Self
+    where
+        H: Fn(Request) -> R + Send + Sync + 'static,
+        R: IntoReply<K> + 'static,
+        K: 'static,
+    {
+        self.route(Method::POST, path, handler)
+    }
+
+    /// Has `handler` answer `method path` with anything. A path has a route per method. What is
+    /// said of [`get`](Self::get) goes for `GET`, and what is said of [`post`](Self::post) for any
+    /// other method, `PUT` and `DELETE` say: `HEAD` and `OPTIONS` are answered without routes of
+    /// their own.
+    #[must_use]
+    pub fn route<H, R, K>(self, method: Method, path: impl Into<String>, handler: H) -> Self
+    where
+        H: Fn(Request) -> R + Send + Sync + 'static,
+        R: IntoReply<K> + 'static,
+        K: 'static,
+    {
+        self.add(method, path.into(), handler, Yields::Response)
     }
 
     /// Takes the routes of `router` in, below `prefix`: "/a" and "/b" make "/a/b", and "/a" and
@@ -143,7 +181,7 @@ impl Router {
     #[must_use]
     pub fn nest(mut self, prefix: impl AsRef<str>, router: Router) -> Self {
         let prefix = prefix.as_ref().trim_end_matches('/');
-        for (path, mut route) in router.routes {
+        for (path, method, mut route) in router.routes {
             route.cors = route.cors.or_else(|| router.cors.clone());
             let path = match path.as_str() {
                 "/" if !prefix.is_empty() => prefix.to_owned(),
@@ -151,7 +189,7 @@ impl Router {
                 _ if !path.starts_with('/') => path,
                 _ => format!("{prefix}{path}"),
             };
-            self.routes.push((path, route));
+            self.routes.push((path, method, route));
         }
         self
     }
@@ -169,16 +207,34 @@ impl Router {
     /// # Errors
     ///
     /// [`RouteError`], which names the first route that cannot be: its path does not begin with a
-    /// slash, is not well-formed, has two parameters of one name, or is another route's as well.
+    /// slash, is not well-formed, has two parameters of one name, or is another route's as well;
+    /// or its method is one that has no routes.
     pub fn build(self) -> Result<Routes, RouteError> {
-        let mut matcher = matchit::Router::new();
-        for (path, mut route) in self.routes {
+        let mut by_path = BTreeMap::<String, Methods>::new();
+        // In the order of adding, so that an error names the later one of two.
+        let mut paths = Vec::new();
+        for (path, method, mut route) in self.routes {
             if !path.starts_with('/') {
                 let problem = "it does not begin with a slash".into();
                 return Err(RouteError { path, problem });
             }
+            if let Some(problem) = problem_with(&method) {
+                return Err(RouteError { path, problem });
+            }
             route.cors = route.cors.or_else(|| self.cors.clone());
-            if let Err(error) = matcher.insert(path.as_str(), route) {
+            let methods = by_path.entry(path.clone()).or_default();
+            if methods.is_empty() {
+                paths.push(path.clone());
+            }
+            if let Err(Exists) = methods.insert(method, route) {
+                let problem = "there is such a route already".into();
+                return Err(RouteError { path, problem });
+            }
+        }
+        let mut matcher = matchit::Router::new();
+        for path in paths {
+            let methods = by_path.remove(&path).unwrap_or_default();
+            if let Err(error) = matcher.insert(path.as_str(), methods) {
                 return Err(RouteError::new(path, &error));
             }
             if let Some(name) = path::repeated_param(&path) {
@@ -192,7 +248,7 @@ impl Router {
         })
     }
 
-    fn route<H, R, K>(mut self, path: String, handler: H, yields: Yields) -> Self
+    fn add<H, R, K>(mut self, method: Method, path: String, handler: H, yields: Yields) -> Self
     where
         H: Fn(Request) -> R + Send + Sync + 'static,
         R: IntoReply<K> + 'static,
@@ -212,8 +268,19 @@ impl Router {
             yields,
             cors: None,
         };
-        self.routes.push((path, route));
+        self.routes.push((path, method, route));
         self
+    }
+}
+
+impl Route {
+    /// The answer of the handler, with the fields that every answer of this route gets.
+    fn call(&self, request: Request, fields: Option<CorsFields>) -> ReplyFuture {
+        let reply = (self.handler)(request);
+        match fields {
+            None => reply,
+            Some(fields) => with_fields(reply, fields),
+        }
     }
 }
 
@@ -238,6 +305,8 @@ pub enum Dispatch {
     /// Poll this for the answer. The handler is called when it is first polled; its panics are
     /// the caller's to catch.
     Call(ReplyFuture),
+    /// Receive the request's body, bounded, and [call](Receive::call) the handler with it.
+    Receive(Box<Receive>),
 }
 
 impl fmt::Debug for Dispatch {
@@ -245,6 +314,7 @@ impl fmt::Debug for Dispatch {
         match self {
             Self::Answer(reply) => f.debug_tuple("Answer").field(reply).finish(),
             Self::Call(_) => f.debug_tuple("Call").finish_non_exhaustive(),
+            Self::Receive(receive) => f.debug_tuple("Receive").field(receive).finish(),
         }
     }
 }
@@ -252,23 +322,22 @@ impl fmt::Debug for Dispatch {
 /// Routes, ready to be asked. See the [module](self) for what they answer by themselves.
 #[derive(Debug)]
 pub struct Routes {
-    matcher: matchit::Router<Route>,
+    matcher: matchit::Router<Methods>,
     /// For paths that no route has.
     cors: Option<Arc<Cors>>,
 }
-
-const ALLOW: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
 
 impl Routes {
     /// Finds out what is to be done with a request.
     #[must_use]
     pub fn dispatch(&self, head: RequestHead, context: Context) -> Dispatch {
+        let (method, headers) = (head.request.method(), head.request.headers());
         let found = self.matcher.at(head.request.uri().path()).ok();
         let cors = match &found {
-            Some(found) => found.value.cors.as_ref(),
+            Some(found) => found.value.cors(method, headers),
             None => self.cors.as_ref(),
         };
-        let fields = cors.map(|cors| cors.fields(head.request.headers()));
+        let fields = cors.map(|cors| cors.fields(headers));
         let answer = |mut reply: Reply| {
             if let Some(fields) = &fields {
                 fields.set_on(reply.headers_mut());
@@ -290,51 +359,59 @@ impl Routes {
             };
             path_params.push((name.to_owned(), decoded));
         }
-        if *head.request.method() == Method::HEAD && route.yields == Yields::Events {
+        if *method == Method::HEAD && route.yields == Yields::Events {
             return answer(Reply::events(NoEvents));
         }
-        let reply = (route.handler)(Request::new(head, path_params, context));
-        Dispatch::Call(match fields {
-            None => reply,
-            Some(fields) => with_fields(reply, fields),
-        })
+        let has_body = has_body(&head);
+        let request = Request::new(head, path_params, context);
+        if has_body {
+            return Dispatch::Receive(Box::new(Receive::new(request, route.clone(), fields)));
+        }
+        Dispatch::Call(route.call(request, fields))
     }
+}
+
+fn has_body(head: &RequestHead) -> bool {
+    !matches!(head.body, BodyLength::None | BodyLength::Exact(0))
 }
 
 /// The route that a request is for, or the answer to one that no handler wants to see.
 fn check<'a>(
     head: &RequestHead,
-    route: Option<&'a Route>,
+    methods: Option<&'a Methods>,
     cors: Option<&Arc<Cors>>,
 ) -> ControlFlow<Reply, &'a Route> {
     let (method, headers) = (head.request.method(), head.request.headers());
     let path = head.request.uri().path();
     let is_options = *method == Method::OPTIONS;
-    let has_body = !matches!(head.body, BodyLength::None | BodyLength::Exact(0));
+    let has_body = has_body(head);
 
     if is_options
         && !has_body
-        && let Some(preflight) = cors.and_then(|cors| cors.preflight(headers))
+        && let Some(preflight) = cors.and_then(|cors| cors.preflight(headers, methods))
     {
         return Break(preflight);
     }
     let is_of_the_server = is_options && path == "*";
-    if route.is_none() && !is_of_the_server {
+    if methods.is_none() && !is_of_the_server {
         let text = format!("There is nothing at {path}. Check the path, and its last slash.\n");
         return Break(Reply::text(StatusCode::NOT_FOUND, text));
     }
-    if ![Method::GET, Method::HEAD, Method::OPTIONS].contains(method) {
-        let text = format!("{method} is not possible here. Use GET, HEAD or OPTIONS.\n");
+    // Of the server as a whole: what most paths have.
+    let names = methods.map_or_else(|| "GET, HEAD".into(), Methods::names);
+    let route = methods.and_then(|methods| methods.get(method));
+    if route.is_none() && !is_options {
+        let text = format!("{method} is not possible here. Use one of {names}, OPTIONS.\n");
         let reply = Reply::text(StatusCode::METHOD_NOT_ALLOWED, text);
-        return Break(reply.with_header(header::ALLOW, ALLOW));
+        return Break(reply.with_header(header::ALLOW, allow(&names)));
     }
-    if has_body {
+    if has_body && !takes_body(method) {
         let text = format!("A {method} takes no body here. Send none.\n");
         return Break(Reply::text(StatusCode::PAYLOAD_TOO_LARGE, text));
     }
-    let Some(route) = route.filter(|_| !is_options) else {
+    let Some(route) = route else {
         let reply = Reply::empty(StatusCode::NO_CONTENT);
-        return Break(reply.with_header(header::ALLOW, ALLOW));
+        return Break(reply.with_header(header::ALLOW, allow(&names)));
     };
     if route.yields == Yields::Events && !accepts(headers, "text", "event-stream") {
         let text = "This is an event stream. Accept text/event-stream.\n";

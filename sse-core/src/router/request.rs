@@ -3,6 +3,7 @@
 use std::{borrow::Cow, net::SocketAddr};
 
 use ::http::{HeaderMap, HeaderName, Method, Uri, Version};
+use bytes::Bytes;
 
 use super::Context;
 use crate::{
@@ -30,6 +31,7 @@ pub struct Request {
     // The head alone is large, and moves about.
     head: Box<RequestHead>,
     path_params: Vec<(String, String)>,
+    pub(super) body: Bytes,
     context: Context,
 }
 
@@ -42,11 +44,13 @@ impl Request {
         Self {
             head: Box::new(head),
             path_params,
+            body: Bytes::new(),
             context,
         }
     }
 
-    /// The method: `GET`, or `HEAD` for a route of [`get`](super::Router::get).
+    /// The method: that of the [route](super::Router::route), or `HEAD` for a route of
+    /// [`get`](super::Router::get).
     #[must_use]
     pub fn method(&self) -> &Method {
         self.head.request.method()

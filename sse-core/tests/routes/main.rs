@@ -2,6 +2,7 @@
 #![cfg(feature = "server")]
 
 mod answers;
+mod methods;
 mod replies;
 
 use futures_util::{FutureExt, StreamExt};
@@ -45,9 +46,22 @@ impl Answer {
 }
 
 fn ask_with(routes: &Routes, head: RequestHead, context: Context) -> Answer {
+    ask_with_body(routes, head, "", context)
+}
+
+fn ask_with_body(
+    routes: &Routes,
+    head: RequestHead,
+    body: &'static str,
+    context: Context,
+) -> Answer {
     let (reply, from_handler) = match routes.dispatch(head, context) {
         Dispatch::Answer(reply) => (reply, false),
         Dispatch::Call(reply) => (reply.now_or_never().unwrap(), true),
+        Dispatch::Receive(receive) => {
+            let reply = receive.call(body.into());
+            (reply.now_or_never().unwrap(), true)
+        }
     };
     let (head, body) = reply.into_parts();
     let body = match body {

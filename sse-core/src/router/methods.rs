@@ -1,0 +1,99 @@
+//! The routes of one path, by method.
+
+use std::sync::Arc;
+
+use ::http::{HeaderMap, HeaderValue, Method, header};
+
+use super::{Cors, Route};
+
+/// What is possible at a path.
+#[derive(Debug, Default)]
+pub(super) struct Methods {
+    /// At least one. Each method once; `GET` stands for `HEAD`, too.
+    routes: Vec<(Method, Route)>,
+}
+
+impl Methods {
+    /// Adds a route, or says that there is such a one already.
+    pub(super) fn insert(&mut self, method: Method, route: Route) -> Result<(), Exists> {
+        if self.get(&method).is_some() {
+            return Err(Exists);
+        }
+        self.routes.push((method, route));
+        Ok(())
+    }
+
+    pub(super) fn get(&self, method: &Method) -> Option<&Route> {
+        let asked = match *method {
+            Method::HEAD => &Method::GET,
+            _ => method,
+        };
+        let mut routes = self.routes.iter();
+        routes
+            .find(|(method, _)| method == asked)
+            .map(|(_, route)| route)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.routes.is_empty()
+    }
+
+    /// The rule for a request's answer: that of the route that it is for, or that a preflight asks
+    /// about, and where there is none, that of the path's first route.
+    pub(super) fn cors(&self, method: &Method, headers: &HeaderMap) -> Option<&Arc<Cors>> {
+        let asked = asked_method(headers).filter(|_| *method == Method::OPTIONS);
+        let (_, first) = self.routes.first()?;
+        let route = self.get(asked.as_ref().unwrap_or(method)).unwrap_or(first);
+        route.cors.as_ref()
+    }
+
+    /// The names of the methods, such as "GET, HEAD, POST".
+    pub(super) fn names(&self) -> String {
+        let mut names = Vec::new();
+        for (method, _) in &self.routes {
+            names.push(method.as_str());
+            if *method == Method::GET {
+                names.push("HEAD");
+            }
+        }
+        names.join(", ")
+    }
+
+    /// Whether requests of `method` may have a body here.
+    pub(super) fn take_body(&self, method: &Method) -> bool {
+        takes_body(method) && self.get(method).is_some()
+    }
+}
+
+/// There is such a route already.
+pub(super) struct Exists;
+
+/// These methods, and `OPTIONS`.
+pub(super) fn allow(names: &str) -> HeaderValue {
+    // Methods are tokens, and so their list is a good value.
+    HeaderValue::from_str(&format!("{names}, OPTIONS"))
+        .unwrap_or(HeaderValue::from_static("OPTIONS"))
+}
+
+/// What is done with a body of a `GET` or a `HEAD` nobody has said
+/// ([RFC 9110 section 9.3.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.1)).
+pub(super) fn takes_body(method: &Method) -> bool {
+    ![Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
+}
+
+/// Why there can be no route for `method`, if there cannot.
+pub(super) fn problem_with(method: &Method) -> Option<String> {
+    let instead = match *method {
+        Method::HEAD => "the route of GET answers it",
+        Method::OPTIONS => "every path answers it by itself",
+        Method::CONNECT | Method::TRACE => "this is no proxy",
+        _ => return None,
+    };
+    Some(format!("{method} has no routes of its own: {instead}"))
+}
+
+/// The method that a preflight asks about.
+pub(super) fn asked_method(headers: &HeaderMap) -> Option<Method> {
+    let value = headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
+    Method::from_bytes(value.as_bytes()).ok()
+}
