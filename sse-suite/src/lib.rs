@@ -27,6 +27,8 @@
 #![allow(clippy::missing_panics_doc)]
 
 #[allow(missing_docs)] // the name of a test says it all
+pub mod bodies;
+#[allow(missing_docs)]
 pub mod client;
 mod peer;
 mod running;
@@ -109,6 +111,13 @@ macro_rules! suite {
                 pages_of_allowed_origins_may_read
                 a_taken_port_is_an_error_that_names_the_address
             }
+            $crate::tests! { bodies $adapter
+                a_body_reaches_its_handler_however_it_is_sent
+                a_client_that_waits_to_send_its_body_is_told_to_go_on
+                a_body_that_is_too_large_or_too_slow_is_refused
+                a_client_that_leaves_in_mid_body_leaves_nothing_behind
+                an_event_source_posts_and_is_answered_with_a_stream
+            }
             $crate::tests! { client $adapter
                 a_stream_that_ends_at_once_is_not_asked_for_all_the_time
                 a_retry_of_0_is_held_at_the_floor
@@ -162,6 +171,7 @@ mod tests {
         let list = include_str!("lib.rs");
         for (module, source) in [
             ("server", include_str!("server.rs")),
+            ("bodies", include_str!("bodies.rs")),
             ("client", include_str!("client.rs")),
             ("tls", include_str!("tls.rs")),
         ] {
