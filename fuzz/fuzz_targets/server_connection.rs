@@ -1,5 +1,6 @@
 //! A server connection under any calls in any order: nothing panics, its end is told once and last,
-//! nothing is written after it, what is queued is bounded, and clean-up runs once.
+//! nothing is written after it, what is queued is bounded, the request body is the one that was sent
+//! and no larger than allowed, and clean-up runs once.
 #![no_main]
 
 use std::{
@@ -15,7 +16,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use sse_core::{
     Comment, Event,
-    http::{Response, StatusCode},
+    http::{BodyLength, Response, StatusCode},
     lifecycle::CloseReason,
     server::{Body, Connection, ConnectionConfig, ConnectionEvent, Phase, SendError},
 };
@@ -37,6 +38,7 @@ enum Call {
     Transmit(u16),
     Poll,
     OutputEnded,
+    ReceiveBody,
 }
 
 /// Heads that are found too seldom by chance.
@@ -46,6 +48,9 @@ enum Head {
     Http10,
     WithBody,
     ForHead,
+    Chunked,
+    Waiting,
+    TooLarge,
 }
 
 impl Head {
@@ -54,14 +59,24 @@ impl Head {
             Self::Http11 => b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
             Self::Http10 => b"GET / HTTP/1.0\r\n\r\n",
             Self::WithBody => b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel",
+            Self::Chunked => {
+                b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nhel\r\n"
+            }
+            Self::Waiting => {
+                b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+            }
+            Self::TooLarge => b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 65\r\n\r\nhel",
             Self::ForHead => b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
         }
     }
 }
 
+const BODY_LIMIT: usize = 64;
+
 fuzz_target!(|calls: Vec<Call>| {
     let mut config = ConnectionConfig::default();
     config.high_water_mark = 256;
+    config.body_limit = BODY_LIMIT;
     let most = config.high_water_mark;
     let mut now = Instant::now();
     let mut connection = Connection::new(now, SystemTime::UNIX_EPOCH, Arc::new(config));
@@ -71,6 +86,9 @@ fuzz_target!(|calls: Vec<Call>| {
         counter.fetch_add(1, Ordering::Relaxed);
     });
     let (mut closed, mut requests, mut largest) = (0, 0, 0);
+    // The length that was announced, once a request is told.
+    let mut announced = None;
+    let (mut asked, mut bodies) = (0, 0);
 
     for call in calls {
         let before = connection.phase();
@@ -138,13 +156,36 @@ fuzz_target!(|calls: Vec<Call>| {
                 connection.transmitted(now, usize::from(n).min(there));
             }
             Call::Poll => match connection.poll_event() {
-                Some(ConnectionEvent::Request(_)) => requests += 1,
+                Some(ConnectionEvent::Request(head)) => {
+                    assert_eq!(bodies, 0, "the request comes first");
+                    requests += 1;
+                    announced = Some(head.body);
+                }
+                Some(ConnectionEvent::RequestBody(body)) => {
+                    assert_eq!(before, Phase::Responding);
+                    assert!(body.len() <= BODY_LIMIT);
+                    match announced {
+                        Some(BodyLength::None) => assert_eq!(body.len(), 0),
+                        Some(BodyLength::Exact(length)) => assert_eq!(body.len() as u64, length),
+                        Some(BodyLength::Chunked) => {}
+                        None => panic!("a body without a request"),
+                    }
+                    bodies += 1;
+                }
                 Some(ConnectionEvent::Closed(_)) => closed += 1,
                 Some(_) | None => {}
             },
             Call::OutputEnded => connection.output_ended(now),
+            Call::ReceiveBody => match connection.receive_body(now) {
+                Ok(()) => {
+                    assert_eq!(before, Phase::Responding);
+                    asked += 1;
+                }
+                Err(error) => assert_eq!((error.phase, connection.phase()), (before, before)),
+            },
         }
         assert!(requests <= 1 && closed <= 1);
+        assert!(asked <= 1 && bodies <= asked);
         if closed == 1 {
             assert!(connection.poll_event().is_none(), "told after the end");
             assert!(

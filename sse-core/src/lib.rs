@@ -64,7 +64,7 @@
 //!
 //! # What this is not
 //!
-//! Not an HTTP server: it serves one `GET` per connection, for event streams and for the few pages
+//! Not an HTTP server: it serves one request per connection, for event streams and for the few pages
 //! beside them. Not an HTTP client: it makes requests for event streams and nothing else. Not a
 //! runtime, and not tied to one.
 //!
