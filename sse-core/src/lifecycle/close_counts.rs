@@ -31,6 +31,7 @@ const NAMES: [&str; WITHOUT_TIMER + Timer::ALL.len()] = [
     "shutdown",
     "task_dropped",
     "head_timeout",
+    "body_timeout",
     "respond_timeout",
     "stall_timeout",
     "drain_timeout",
