@@ -104,3 +104,11 @@ pub type Server = sse_core::driver::Server<AsyncStd>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub type EventSource = sse_core::driver::EventSource<AsyncStd>;
+
+/// The [embedding](sse_core::embedding) on async-std: event streams in hyper, axum and other servers.
+#[cfg(feature = "http-body")]
+pub type Embedding = sse_core::embedding::Embedding<AsyncStd>;
+
+/// The body of an [`Embedding`]'s responses.
+#[cfg(feature = "http-body")]
+pub type Body = sse_core::embedding::Body<AsyncStd>;

@@ -79,6 +79,7 @@
 //! | `server` | [`server`], [`lifecycle`], [`topic`], [`router`], [`http`] | yes |
 //! | `client` | [`client`], [`http`] | yes |
 //! | `driver` | [`driver`], and with it all of the above | no |
+//! | `http-body` | [`embedding`]: event streams in hyper, axum and other servers | no |
 //! | `futures-io` | any stream of `futures-io` as the driver's transport | no |
 //! | `tls` | TLS over any transport of the driver, by `rustls` | no |
 //! | `tracing` | what the driver does, told to `tracing` | no |
@@ -95,6 +96,8 @@ pub mod client;
 mod decode;
 #[cfg(feature = "driver")]
 pub mod driver;
+#[cfg(feature = "http-body")]
+pub mod embedding;
 pub mod encode;
 mod event;
 #[cfg(any(feature = "client", feature = "server"))]

@@ -97,3 +97,11 @@ pub type Server = sse_core::driver::Server<Smol>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub type EventSource = sse_core::driver::EventSource<Smol>;
+
+/// The [embedding](sse_core::embedding) on smol: event streams in hyper, axum and other servers.
+#[cfg(feature = "http-body")]
+pub type Embedding = sse_core::embedding::Embedding<Smol>;
+
+/// The body of an [`Embedding`]'s responses.
+#[cfg(feature = "http-body")]
+pub type Body = sse_core::embedding::Body<Smol>;

@@ -97,6 +97,14 @@ pub type Server = sse_core::driver::Server<Tokio>;
 /// ```
 pub type EventSource = sse_core::driver::EventSource<Tokio>;
 
+/// The [embedding](sse_core::embedding) on tokio: event streams in hyper, axum and other servers.
+#[cfg(feature = "http-body")]
+pub type Embedding = sse_core::embedding::Embedding<Tokio>;
+
+/// The body of an [`Embedding`]'s responses.
+#[cfg(feature = "http-body")]
+pub type Body = sse_core::embedding::Body<Tokio>;
+
 /// The README's code is compiled, so that it stays true.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

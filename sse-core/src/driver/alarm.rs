@@ -9,14 +9,14 @@ use super::{Runtime, Timer};
 
 /// A timer that follows a deadline. It is only ever moved to an earlier one; when it elapses
 /// early, whoever is woken asks the machine for the real one.
-pub(super) struct Alarm<R: Runtime> {
+pub(crate) struct Alarm<R: Runtime> {
     timer: Option<R::Timer>,
     /// What the timer is set to.
     armed: Option<Instant>,
 }
 
 impl<R: Runtime> Alarm<R> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             timer: None,
             armed: None,
@@ -24,7 +24,7 @@ impl<R: Runtime> Alarm<R> {
     }
 
     /// Ready when the timer elapses, which is at `deadline` at the latest; without one, never.
-    pub(super) fn poll(
+    pub(crate) fn poll(
         &mut self,
         runtime: &R,
         deadline: Option<Instant>,

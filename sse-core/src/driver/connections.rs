@@ -14,11 +14,11 @@ use crate::lifecycle::Shutdown;
 
 /// What all connections of a server share.
 #[derive(Debug, Default)]
-pub(super) struct Connections {
+pub(crate) struct Connections {
     /// The shutdown that handlers see.
-    pub(super) shutdown: Shutdown,
+    pub(crate) shutdown: Shutdown,
     /// Its deadline has passed: whoever is still there is cut.
-    pub(super) cut: Shutdown,
+    pub(crate) cut: Shutdown,
     pub(super) counters: Counters,
     open: AtomicUsize,
     /// The server, while it waits for the last one.
@@ -27,11 +27,11 @@ pub(super) struct Connections {
 
 /// A place among the open connections, held for as long as one is open.
 #[derive(Debug)]
-pub(super) struct Place(Arc<Connections>);
+pub(crate) struct Place(Arc<Connections>);
 
 impl Connections {
     /// A place, unless `limit` of them are taken.
-    pub(super) fn enter(self: &Arc<Self>, limit: usize) -> Option<Place> {
+    pub(crate) fn enter(self: &Arc<Self>, limit: usize) -> Option<Place> {
         self.open
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |open| {
                 (open < limit).then_some(open + 1)
@@ -40,7 +40,7 @@ impl Connections {
             .map(|_| Place(self.clone()))
     }
 
-    pub(super) fn open(&self) -> usize {
+    pub(crate) fn open(&self) -> usize {
         self.open.load(Ordering::Acquire)
     }
 
@@ -59,7 +59,7 @@ impl Connections {
     }
 
     /// Until the last place is free.
-    pub(super) async fn all_gone(&self) {
+    pub(crate) async fn all_gone(&self) {
         poll_fn(|cx| self.poll_all_gone(cx)).await;
     }
 

@@ -32,6 +32,14 @@ mod trace;
 #[doc = include_str!("writing_an_adapter.md")]
 pub mod writing_an_adapter {}
 
+#[cfg(feature = "http-body")]
+pub(crate) use {
+    alarm::Alarm,
+    connections::{Connections, Place},
+    pump::reason_for,
+    server::within,
+};
+
 pub use event_source::{EventSource, EventSourceError, EventSourceHandle};
 #[cfg(feature = "futures-io")]
 pub use futures_io::FuturesIo;

@@ -413,7 +413,7 @@ impl<R: Runtime> Pump<R> {
 }
 
 /// Why a connection ends whose stream failed like this.
-fn reason_for(error: &EventError) -> CloseReason {
+pub(crate) fn reason_for(error: &EventError) -> CloseReason {
     match error {
         EventError::Stream(error) if error.is::<SlowConsumer>() => CloseReason::SlowConsumer,
         error => CloseReason::StreamError(error.to_string().into()),

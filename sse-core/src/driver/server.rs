@@ -419,7 +419,7 @@ async fn let_others_run() {
 }
 
 /// Waits for `future`, but not past `deadline`.
-async fn within<R: Runtime>(
+pub(crate) async fn within<R: Runtime>(
     runtime: &R,
     deadline: Option<Instant>,
     future: impl Future<Output = ()>,

@@ -45,6 +45,9 @@ pub(crate) use {
     response_head::encode_response_head,
 };
 
+#[cfg(feature = "http-body")]
+pub(crate) use response_head::is_the_connections;
+
 #[cfg(feature = "client")]
 pub(crate) use media_type::content_coding;
 #[cfg(feature = "client")]

@@ -36,7 +36,7 @@ pub struct Request {
 }
 
 impl Request {
-    pub(super) fn new(
+    pub(crate) fn new(
         head: RequestHead,
         path_params: Vec<(String, String)>,
         context: Context,

@@ -75,3 +75,6 @@ pub use config::ConnectionConfig;
 pub use connection::{Body, Connection, ConnectionEvent};
 pub use error::{RespondError, SendError, WrongPhase};
 pub use phase::Phase;
+
+#[cfg(feature = "http-body")]
+pub(crate) use response::{add_stream_fields, allows_body};

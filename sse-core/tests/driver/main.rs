@@ -7,6 +7,8 @@
 mod accepting;
 mod backpressure;
 mod counting;
+#[cfg(feature = "http-body")]
+mod embedding;
 mod endings;
 mod harness;
 mod shutdown;

@@ -1,0 +1,246 @@
+//! From a handler's reply to a response.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+    time::Instant,
+};
+
+use ::http::{Response, StatusCode, header};
+use bytes::Bytes;
+
+use super::{Body, Embedding, Exchange};
+use crate::{
+    driver::{Alarm, Runtime},
+    http::is_the_connections,
+    lifecycle::{CloseReason, ShutdownSignal, Timer},
+    panics::{Panicked, catch},
+    router::{Reply, ReplyBody, ReplyFuture},
+    server::{add_stream_fields, allows_body},
+};
+
+/// A response in the making: a future that always gives one.
+///
+/// When it is dropped before that, the handler's future is dropped and clean-up runs.
+#[must_use = "nobody is answered unless it is polled"]
+pub struct Answer<R: Runtime>(State<R>);
+
+enum State<R: Runtime> {
+    // The response is large, and moves about.
+    Ready(Option<Box<Response<Body<R>>>>),
+    Deciding(Option<Box<Deciding<R>>>),
+}
+
+struct Deciding<R: Runtime> {
+    /// `None` once it is dropped.
+    handler: Option<ReplyFuture>,
+    /// Dropped after the handler.
+    exchange: Option<Exchange>,
+    is_head: bool,
+    embedding: Embedding<R>,
+    deadline: Option<Instant>,
+    alarm: Alarm<R>,
+    cut: ShutdownSignal,
+    task: Option<Waker>,
+}
+
+impl<R: Runtime> Answer<R> {
+    /// An answer without a handler, and without anything to clean up.
+    pub(super) fn refused(reply: Reply) -> Self {
+        let (head, body) = reply.into_parts();
+        let bytes = match body {
+            ReplyBody::Whole(bytes) => bytes,
+            ReplyBody::Events(_) => Bytes::new(),
+        };
+        Self::ready(head.map(|()| Body::whole(bytes, None)))
+    }
+
+    /// An answer that is there.
+    pub(super) fn given(
+        embedding: &Embedding<R>,
+        exchange: Exchange,
+        is_head: bool,
+        reply: Reply,
+    ) -> Self {
+        Self::ready(response(embedding, exchange, is_head, reply))
+    }
+
+    /// An answer that a handler gives.
+    pub(super) fn deciding(
+        embedding: &Embedding<R>,
+        exchange: Exchange,
+        is_head: bool,
+        handler: ReplyFuture,
+    ) -> Self {
+        let shared = &embedding.shared;
+        let timeout = shared.config.respond_timeout;
+        Self(State::Deciding(Some(Box::new(Deciding {
+            handler: Some(handler),
+            exchange: Some(exchange),
+            is_head,
+            embedding: embedding.clone(),
+            deadline: shared.runtime.now().checked_add(timeout),
+            alarm: Alarm::new(),
+            cut: shared.connections.cut.signal(),
+            task: None,
+        }))))
+    }
+
+    fn ready(response: Response<Body<R>>) -> Self {
+        Self(State::Ready(Some(Box::new(response))))
+    }
+}
+
+impl<R: Runtime> Future for Answer<R> {
+    type Output = Response<Body<R>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = match &mut self.0 {
+            State::Ready(response) => response.take().map(|response| *response),
+            State::Deciding(None) => None,
+            State::Deciding(Some(deciding)) => match deciding.poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(response) => {
+                    self.0 = State::Deciding(None);
+                    response
+                }
+            },
+        };
+        // Asked again after the end: no future has to answer that.
+        response.map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl<R: Runtime> Deciding<R> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Response<Body<R>>>> {
+        if !matches!(&self.task, Some(task) if task.will_wake(cx.waker())) {
+            self.task = Some(cx.waker().clone());
+            // Whether it has begun is looked up below; this is for the waking alone.
+            let _ = Pin::new(&mut self.cut).poll(cx);
+        }
+        loop {
+            if self.cut.has_begun() {
+                return self.give_up(CloseReason::Shutdown);
+            }
+            let now = self.embedding.shared.runtime.now();
+            if self.deadline.is_some_and(|deadline| deadline <= now) {
+                return self.give_up(CloseReason::TimedOut(Timer::Respond));
+            }
+            let Some(handler) = &mut self.handler else {
+                return Poll::Ready(None);
+            };
+            match catch(|| handler.as_mut().poll(cx)) {
+                Ok(Poll::Ready(reply)) if reply.status().is_informational() => {
+                    let text = format!("{} is an interim status", reply.status());
+                    return self.give_up(CloseReason::StreamError(text.into()));
+                }
+                Ok(Poll::Ready(reply)) => {
+                    let _ = self.drop_handler();
+                    let exchange = self.exchange.take();
+                    return Poll::Ready(
+                        exchange.map(|exchange| {
+                            response(&self.embedding, exchange, self.is_head, reply)
+                        }),
+                    );
+                }
+                Err(Panicked) => return self.give_up(CloseReason::HandlerPanicked),
+                Ok(Poll::Pending) => {}
+            }
+            let runtime = &self.embedding.shared.runtime;
+            if self.alarm.poll(runtime, self.deadline, cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Answers in the handler's place.
+    fn give_up(&mut self, reason: CloseReason) -> Poll<Option<Response<Body<R>>>> {
+        let _ = self.drop_handler();
+        let (status, text) = match reason {
+            CloseReason::TimedOut(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The server took too long to answer. Try again later.\n",
+            ),
+            CloseReason::Shutdown => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The server is shutting down. Try again later.\n",
+            ),
+            _ => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The server failed to answer.\n",
+            ),
+        };
+        let Some(mut exchange) = self.exchange.take() else {
+            return Poll::Ready(None);
+        };
+        exchange.foresee(reason);
+        let reply = Reply::text(status, text);
+        let response = response(&self.embedding, exchange, self.is_head, reply);
+        Poll::Ready(Some(response))
+    }
+
+    fn drop_handler(&mut self) -> Result<(), Panicked> {
+        let handler = self.handler.take();
+        catch(|| drop(handler))
+    }
+}
+
+/// The handler's future is its code once more.
+impl<R: Runtime> Drop for Deciding<R> {
+    fn drop(&mut self) {
+        let _ = self.drop_handler();
+    }
+}
+
+/// The response that a reply becomes. Its framing is the server's.
+fn response<R: Runtime>(
+    embedding: &Embedding<R>,
+    exchange: Exchange,
+    is_head: bool,
+    reply: Reply,
+) -> Response<Body<R>> {
+    let (mut head, body) = reply.into_parts();
+    let status = head.status();
+    let headers = head.headers_mut();
+    let theirs: Vec<_> = headers
+        .keys()
+        .filter(|name| is_the_connections(name))
+        .cloned()
+        .collect();
+    for name in theirs {
+        headers.remove(name);
+    }
+    let has_body = allows_body(status) && !is_head;
+    let body = match body {
+        ReplyBody::Events(events) => {
+            add_stream_fields(headers);
+            if has_body {
+                Body::events(embedding, exchange, events)
+            } else {
+                // The stream is the handler's code once more.
+                let _ = catch(|| drop(events));
+                Body::whole(Bytes::new(), Some(exchange))
+            }
+        }
+        ReplyBody::Whole(bytes) if has_body => Body::whole(bytes, Some(exchange)),
+        ReplyBody::Whole(bytes) => {
+            if allows_body(status) {
+                headers.insert(header::CONTENT_LENGTH, bytes.len().into());
+            }
+            Body::whole(Bytes::new(), Some(exchange))
+        }
+    };
+    head.map(|()| body)
+}
+
+impl<R: Runtime> fmt::Debug for Answer<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.0 {
+            State::Ready(_) => "Ready",
+            State::Deciding(_) => "Deciding",
+        };
+        f.debug_tuple("Answer").field(&state).finish()
+    }
+}

@@ -1,0 +1,282 @@
+//! Event streams in a server of somebody else's: hyper, axum, or whatever else speaks
+//! `http-body`, over HTTP/1.1 and HTTP/2.
+//!
+//! An [`Embedding`] asks a handler and makes an [`http::Response`](crate::http::Response) of what it
+//! returns. The handlers are those of a [`Router`](crate::router::Router), and they lose nothing
+//! here: clean-up runs exactly once and is told why, idle streams send keep-alive comments, the
+//! handler's stream is polled only when the server wants bytes, topics resume.
+//!
+//! Each adapter has the types of this module for its runtime, whose timers they use:
+//! `sse_tokio::Embedding` is `Embedding<Tokio>`. In axum, a route is one line, since axum takes any
+//! response whose body is an `http_body::Body`:
+//!
+//! ```ignore
+//! let sse = sse_tokio::Embedding::default();
+//! let app = axum::Router::new()
+//!     .route("/count", get(move |request: Request| sse.respond(request, None, count)));
+//! ```
+//!
+//! # What ends a response, and what clean-up is told
+//!
+//! | what happened | [`CloseReason`] | the body |
+//! |---|---|---|
+//! | the handler's stream ended | `StreamEnded` | ends |
+//! | a whole response, or a refusal, was taken by the server | `ResponseSent` | ends |
+//! | the server dropped the body, or the answer's future, before that | `ClientWentAway` | |
+//! | the stream yielded an error | `StreamError`, or `SlowConsumer` of a topic's | fails |
+//! | the stream panicked | `HandlerPanicked` | fails |
+//! | the handler panicked before it answered | `HandlerPanicked` | of a 500 |
+//! | the handler did not answer in time | `TimedOut` | of a 503 |
+//! | the embedding was [cut](Embedding::cut) | `Shutdown` | fails |
+//!
+//! When a body fails, hyper breaks the response off, so that the client can tell: over HTTP/1.1
+//! the last chunk never comes, over HTTP/2 the stream is reset.
+//!
+//! A body does not see why it is dropped. A server drops it when the client has gone, and also when
+//! its own task is cancelled or its runtime ends: clean-up is told `ClientWentAway` either way.
+//!
+//! # What stays the server's
+//!
+//! Accepting, TLS, the request's head and its deadline, and writing. A body that nobody polls can
+//! end nothing: a client that keeps its connection open and takes no bytes is for the server to
+//! find out. Such a body holds up to one [high-water mark](EmbeddingConfig::high_water_mark), and its
+//! handler's stream rests. Over TCP on Linux, `TCP_USER_TIMEOUT` on the accepted socket ends the
+//! connections of clients that vanished without a word, as the adapters do; hyper's HTTP/2 has
+//! keep-alive pings for it.
+
+mod answer;
+mod body;
+mod config;
+mod exchange;
+
+use std::{
+    fmt,
+    future::Future,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use ::http::{HeaderMap, Method, Request, StatusCode, header};
+
+use crate::{
+    driver::{Connections, Runtime, within},
+    http::{BodyLength, RequestHead},
+    jitter::Jitter,
+    router::{self, Dispatch, IntoReply, Refusal, Reply, Routes},
+};
+
+pub use answer::Answer;
+pub use body::{Body, BodyError};
+pub use config::EmbeddingConfig;
+
+use exchange::Exchange;
+
+/// Serves event streams within somebody else's server. See the [module](self).
+///
+/// Clones are handles to the same one. It counts what is open and can be shut down; one is enough
+/// for a server.
+pub struct Embedding<R: Runtime> {
+    shared: Arc<Shared<R>>,
+}
+
+struct Shared<R> {
+    runtime: R,
+    config: EmbeddingConfig,
+    connections: Arc<Connections>,
+    jitter: Mutex<Jitter>,
+}
+
+impl<R: Runtime> Embedding<R> {
+    /// An embedding on this runtime's clock and timers.
+    #[must_use]
+    pub fn on(runtime: R, config: EmbeddingConfig) -> Self {
+        let jitter = Mutex::new(Jitter::new(runtime.seed()));
+        Self {
+            shared: Arc::new(Shared {
+                runtime,
+                config,
+                connections: Arc::default(),
+                jitter,
+            }),
+        }
+    }
+
+    /// Asks `handler`, and answers with what it returns. The request's own body is dropped.
+    ///
+    /// `peer` is what [`Request::peer_addr`](router::Request::peer_addr) says. The handler is called
+    /// when the answer is first polled.
+    pub fn respond<B, H, T, K>(
+        &self,
+        request: Request<B>,
+        peer: Option<SocketAddr>,
+        handler: H,
+    ) -> Answer<R>
+    where
+        H: FnOnce(router::Request) -> T + Send + 'static,
+        T: IntoReply<K> + 'static,
+        K: 'static,
+    {
+        self.answer(request, peer, move |head, context| {
+            let request = router::Request::new(head, Vec::new(), context);
+            // What the handler returned is not held over the wait.
+            Dispatch::Call(Box::pin(async move {
+                let reply = handler(request).into_reply();
+                reply.await
+            }))
+        })
+    }
+
+    /// Leads the request to a handler of `routes`, and answers with what it returns, or with what
+    /// the [routes](crate::router) answer by themselves: 404, say. The request's own body is
+    /// dropped.
+    ///
+    /// Routes are made with [`Router::build`](crate::router::Router::build).
+    pub fn route<B>(
+        &self,
+        routes: &Routes,
+        request: Request<B>,
+        peer: Option<SocketAddr>,
+    ) -> Answer<R> {
+        self.answer(request, peer, |head, context| {
+            routes.dispatch(head, context)
+        })
+    }
+
+    /// How many responses are open: their handlers are deciding, or their bodies are there.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.shared.connections.open()
+    }
+
+    /// Tells handlers that the server is about to shut down
+    /// ([`Request::shutdown`](router::Request::shutdown)), so that their streams can say last words
+    /// and end. Does nothing the second time.
+    pub fn begin_shutdown(&self) {
+        self.shared.connections.shutdown.begin();
+    }
+
+    /// Ends every stream at once, with
+    /// [`CloseReason::Shutdown`](crate::lifecycle::CloseReason::Shutdown). What is asked for from
+    /// now on is answered 503.
+    pub fn cut(&self) {
+        self.begin_shutdown();
+        self.shared.connections.cut.begin();
+    }
+
+    /// Shuts down gracefully: [begins](Self::begin_shutdown), waits until every stream has ended by
+    /// itself, at most [`shutdown_timeout`](EmbeddingConfig::shutdown_timeout), and then
+    /// [cuts](Self::cut) the others. Gives how many it cut.
+    ///
+    /// A server that waits for its connections, as axum's and hyper's graceful shutdowns do, would
+    /// wait for ever for an endless stream without this. Have it stop accepting at the same time.
+    ///
+    /// It does not wait until what was cut is gone: that is when the server drops the bodies.
+    pub fn shut_down(&self) -> impl Future<Output = u64> + Send + use<R> {
+        let embedding = self.clone();
+        async move {
+            let Shared {
+                runtime,
+                config,
+                connections,
+                ..
+            } = &*embedding.shared;
+            connections.shutdown.begin();
+            let deadline = runtime.now().checked_add(config.shutdown_timeout);
+            within(runtime, deadline, connections.all_gone()).await;
+            let left = connections.open();
+            connections.cut.begin();
+            left as u64
+        }
+    }
+
+    fn answer<B>(
+        &self,
+        request: Request<B>,
+        peer: Option<SocketAddr>,
+        dispatch: impl FnOnce(RequestHead, router::Context) -> Dispatch,
+    ) -> Answer<R> {
+        let Shared {
+            config,
+            connections,
+            ..
+        } = &*self.shared;
+        let place = match connections.cut.has_begun() {
+            true => None,
+            false => connections.enter(config.max_open),
+        };
+        let Some(place) = place else {
+            return Answer::refused(self.refusal());
+        };
+        let exchange = Exchange::new(connections.clone(), place);
+        let context = router::Context {
+            peer,
+            clean_up: exchange.clean_up(),
+            shutdown: connections.shutdown.signal(),
+        };
+        let (parts, _) = request.into_parts();
+        let is_head = parts.method == Method::HEAD;
+        let head = RequestHead {
+            body: body_length(&parts.headers),
+            request: Request::from_parts(parts, ()),
+        };
+        match dispatch(head, context) {
+            Dispatch::Answer(reply) => Answer::given(self, exchange, is_head, reply),
+            Dispatch::Call(future) => Answer::deciding(self, exchange, is_head, future),
+            Dispatch::Receive(_) => {
+                let text = "No body is taken here. Send none.\n";
+                let reply = Reply::text(StatusCode::PAYLOAD_TOO_LARGE, text);
+                Answer::given(self, exchange, is_head, reply)
+            }
+        }
+    }
+
+    fn refusal(&self) -> Reply {
+        let text = "The server has as many streams as it can take. Try again later.\n";
+        let longest = self.shared.config.max_retry_after.as_secs().max(1);
+        let jitter = self.shared.jitter.lock();
+        // A number is drawn, and nothing else: a poisoned lock hides nothing half-done.
+        let seconds = 1 + jitter
+            .unwrap_or_else(PoisonError::into_inner)
+            .below(longest);
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text)
+            .with_header(header::RETRY_AFTER, seconds.into())
+            .into()
+    }
+}
+
+/// What the fields say of a body. Over HTTP/2 a body may come without any; the server knows then.
+fn body_length(headers: &HeaderMap) -> BodyLength {
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        return BodyLength::Chunked;
+    }
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
+    match length {
+        None | Some(0) => BodyLength::None,
+        Some(length) => BodyLength::Exact(length),
+    }
+}
+
+impl<R: Runtime + Default> Default for Embedding<R> {
+    fn default() -> Self {
+        Self::on(R::default(), EmbeddingConfig::default())
+    }
+}
+
+impl<R: Runtime> Clone for Embedding<R> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+impl<R: Runtime> fmt::Debug for Embedding<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Embedding")
+            .field("config", &self.shared.config)
+            .field("open", &self.open())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,5 @@
+//! Responses for somebody else's server, which here is the test: it polls bodies, or drops them.
+
+mod answers;
+mod bodies;
+mod harness;
