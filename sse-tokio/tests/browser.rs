@@ -3,73 +3,17 @@
 //! `.ci/test` runs this; it needs `chromium` and `chromedriver` on the path and the demo built. The
 //! environment variable `DEMO` names another one than tokio's: `smol-demo`, say.
 
-use std::{
-    env,
-    io::{BufRead, BufReader},
-    net::{SocketAddr, TcpListener},
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{env, net::SocketAddr, path::PathBuf, process::Command};
 
-use fantoccini::{Client, ClientBuilder, Locator};
-use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::{Value, json};
+use fantoccini::{Client, Locator};
 
-/// How long anything may take before the test gives up. Nothing is asserted about time.
-const PATIENCE: Duration = Duration::from_secs(60);
+use chromium::{Process, free_address, start_driver, until};
+
+#[allow(unreachable_pub)] // a test has no interface
+mod chromium;
 
 const AWAY: &str = "the client went away";
 const ENDED: &str = "the stream ended";
-
-/// A process that ends with the test, and the lines that it prints.
-struct Process {
-    child: Child,
-    lines: Arc<Mutex<Vec<String>>>,
-}
-
-impl Process {
-    fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-        let output = BufReader::new(child.stdout.take().unwrap());
-        let lines = Arc::<Mutex<Vec<_>>>::default();
-        let log = lines.clone();
-        thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
-                log.lock().unwrap().push(line);
-            }
-        });
-        Self { child, lines }
-    }
-
-    async fn wait_for_line(&self, what: &str, parts: &[&str]) {
-        until(what, async || {
-            let lines = self.lines.lock().unwrap();
-            lines
-                .iter()
-                .any(|line| parts.iter().all(|part| line.contains(part)))
-                .then_some(())
-        })
-        .await;
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
-}
 
 async fn start_demo(address: SocketAddr) -> Process {
     // This test is in `target/…/deps`, the demos in `target/…/examples`.
@@ -82,52 +26,27 @@ async fn start_demo(address: SocketAddr) -> Process {
         "build the demo first: cargo build -p sse-tokio --example demo"
     );
     let demo = Process::start(Command::new(path).arg("--addr").arg(address.to_string()));
-    demo.wait_for_line("the demo's address", &[&address.to_string()])
-        .await;
+    wait_for_line(&demo, "the demo's address", &[&address.to_string()]).await;
     demo
 }
 
-/// Asks again and again until there is an answer.
-async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-        assert!(start.elapsed() < PATIENCE, "waited too long for {what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+/// Until the process has printed a line with all of these parts.
+async fn wait_for_line(process: &Process, what: &str, parts: &[&str]) {
+    until(what, async || {
+        let lines = process.lines.lock().unwrap();
+        lines
+            .iter()
+            .any(|line| parts.iter().all(|part| line.contains(part)))
+            .then_some(())
+    })
+    .await;
 }
 
 struct Page(Client);
 
 impl Page {
     async fn open(chromedriver: SocketAddr, url: &str) -> Self {
-        let profile = env::temp_dir().join(format!("sse-browser-test-{}", std::process::id()));
-        let arguments = [
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            &format!("--user-data-dir={}", profile.display()),
-        ];
-        let Value::Object(capabilities) = json!({ "goog:chromeOptions": { "args": arguments } })
-        else {
-            panic!("an object was written")
-        };
-        let mut builder = ClientBuilder::new(HttpConnector::new());
-        builder.capabilities(capabilities);
-        let client = until("a session with chromedriver", async || {
-            let session = builder.connect(&format!("http://{chromedriver}")).await;
-            session.ok()
-        })
-        .await;
-        client.goto(url).await.unwrap();
-        Self(client)
+        Self(chromium::open(chromedriver, url).await)
     }
 
     async fn text(&self, id: &str) -> String {
@@ -195,9 +114,7 @@ impl Page {
 #[ignore = "needs chromium and chromedriver: run .ci/test"]
 async fn the_demo_shows_its_events_its_losses_and_its_clean_ups() {
     let driver_address = free_address();
-    let _driver = Process::start(
-        Command::new("chromedriver").arg(format!("--port={}", driver_address.port())),
-    );
+    let _driver = start_driver(driver_address);
     let address = free_address();
     let demo = start_demo(address).await;
     let page = Page::open(driver_address, &format!("http://{address}/")).await;
@@ -258,6 +175,5 @@ async fn the_demo_shows_its_events_its_losses_and_its_clean_ups() {
 
     // The tab is closed: nothing of it is left at the server.
     page.0.close().await.unwrap();
-    demo.wait_for_line("the clean-up of a closed tab", &["(/events", AWAY])
-        .await;
+    wait_for_line(&demo, "the clean-up of a closed tab", &["(/events", AWAY]).await;
 }

@@ -212,24 +212,26 @@ fn response<R: Runtime>(
     for name in theirs {
         headers.remove(name);
     }
-    let has_body = allows_body(status) && !is_head;
-    let body = match body {
+    let bytes = match body {
+        ReplyBody::Whole(bytes) => bytes,
         ReplyBody::Events(events) => {
             add_stream_fields(headers);
-            if has_body {
-                Body::events(embedding, exchange, events)
-            } else {
-                // The stream is the handler's code once more.
-                let _ = catch(|| drop(events));
-                Body::whole(Bytes::new(), Some(exchange))
+            if allows_body(status) && !is_head {
+                return head.map(|()| Body::events(embedding, exchange, events));
             }
+            // The stream is the handler's code once more.
+            let _ = catch(|| drop(events));
+            Bytes::new()
         }
-        ReplyBody::Whole(bytes) if has_body => Body::whole(bytes, Some(exchange)),
-        ReplyBody::Whole(bytes) => {
-            if allows_body(status) {
+    };
+    let body = match (allows_body(status), is_head) {
+        (false, _) => Body::whole(Bytes::new(), Some(exchange)),
+        (true, false) => Body::whole(bytes, Some(exchange)),
+        (true, true) => {
+            if !bytes.is_empty() {
                 headers.insert(header::CONTENT_LENGTH, bytes.len().into());
             }
-            Body::whole(Bytes::new(), Some(exchange))
+            Body::of_head(exchange)
         }
     };
     head.map(|()| body)

@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use super::{Embedding, Exchange};
+use super::{Embedding, Exchange, Shared};
 use crate::{
     Comment,
     driver::{Alarm, Runtime, reason_for},
@@ -36,6 +36,8 @@ pub struct Body<R: Runtime> {
 enum State<R: Runtime> {
     Events(Box<Streaming<R>>),
     Whole(Bytes, Option<Exchange>),
+    /// There is nothing to give, but there would have been: a `HEAD`.
+    Head(Option<Exchange>),
     Over,
 }
 
@@ -48,6 +50,8 @@ struct Streaming<R: Runtime> {
     shared: Option<Bytes>,
     /// Why the events are over, to be told once everything before is taken.
     end: Option<CloseReason>,
+    /// When to fail, once there is nothing but that left to do.
+    fail_at: Option<Instant>,
     exchange: Option<Exchange>,
     embedding: Embedding<R>,
     /// When there was last something to send.
@@ -87,6 +91,7 @@ impl<R: Runtime> Body<R> {
             encoded: Vec::new(),
             shared: None,
             end: None,
+            fail_at: None,
             exchange: Some(exchange),
             embedding: embedding.clone(),
             busy_at: shared.runtime.now(),
@@ -104,6 +109,11 @@ impl<R: Runtime> Body<R> {
             exchange.foresee(CloseReason::ResponseSent);
         }
         Self::in_state(State::Whole(bytes, exchange))
+    }
+
+    pub(super) fn of_head(mut exchange: Exchange) -> Self {
+        exchange.foresee(CloseReason::ResponseSent);
+        Self::in_state(State::Head(Some(exchange)))
     }
 
     fn in_state(state: State<R>) -> Self {
@@ -130,6 +140,11 @@ impl<R: Runtime> http_body::Body for Body<R> {
         let state = state.unwrap_or_else(PoisonError::into_inner);
         let polled = match state {
             State::Over => return Poll::Ready(None),
+            State::Head(exchange) => {
+                drop(exchange.take());
+                *state = State::Over;
+                None
+            }
             State::Whole(bytes, exchange) => {
                 let (bytes, exchange) = (std::mem::take(bytes), exchange.take());
                 *state = State::Over;
@@ -153,13 +168,13 @@ impl<R: Runtime> http_body::Body for Body<R> {
         self.look(|state| match state {
             State::Events(_) => false,
             State::Whole(bytes, _) => bytes.is_empty(),
-            State::Over => true,
+            State::Head(_) | State::Over => true,
         })
     }
 
     fn size_hint(&self) -> SizeHint {
         self.look(|state| match state {
-            State::Events(_) => SizeHint::default(),
+            State::Events(_) | State::Head(_) => SizeHint::default(),
             State::Whole(bytes, _) => SizeHint::with_exact(bytes.len() as u64),
             State::Over => SizeHint::with_exact(0),
         })
@@ -185,6 +200,9 @@ impl<R: Runtime> Streaming<R> {
             if let Some(bytes) = self.take_ready() {
                 self.busy_at = self.embedding.shared.runtime.now();
                 return Poll::Ready(Some(Ok(bytes)));
+            }
+            if self.end.is_some() {
+                ready!(self.let_write(cx));
             }
             if let Some(reason) = self.end.take() {
                 if let Some(exchange) = self.exchange.take() {
@@ -232,6 +250,30 @@ impl<R: Runtime> Streaming<R> {
             reason = CloseReason::HandlerPanicked;
         }
         self.end = Some(reason);
+    }
+
+    /// Before a failure: until the server has had time to write what it took. Servers throw away
+    /// what they have not written when a body fails.
+    fn let_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if matches!(
+            self.end,
+            Some(CloseReason::StreamEnded | CloseReason::Shutdown)
+        ) {
+            return Poll::Ready(());
+        }
+        let Shared {
+            runtime, config, ..
+        } = &*self.embedding.shared;
+        let deadline = match self.fail_at {
+            Some(deadline) => Some(deadline),
+            None => runtime.now().checked_add(config.fail_delay),
+        };
+        self.fail_at = deadline;
+        // Without a deadline it would be for ever.
+        while deadline.is_some_and(|deadline| runtime.now() < deadline) {
+            ready!(self.alarm.poll(runtime, deadline, cx));
+        }
+        Poll::Ready(())
     }
 
     /// What goes first, in one piece.
@@ -284,6 +326,7 @@ impl<R: Runtime> fmt::Debug for Body<R> {
         let state = self.look(|state| match state {
             State::Events(_) => "Events",
             State::Whole(..) => "Whole",
+            State::Head(_) => "Head",
             State::Over => "Over",
         });
         f.debug_tuple("Body").field(&state).finish()

@@ -25,6 +25,10 @@ pub struct EmbeddingConfig {
     /// [batch](crate::topic::EncodedEvents) of a topic's events, which is memory shared with
     /// others. What the server takes beyond that is its own.
     pub high_water_mark: usize,
+    /// How long a body whose stream failed waits before it fails, too. 100 ms by default. Servers
+    /// throw away what they have not written when a body fails, hyper among them; this is their
+    /// time to write the last events.
+    pub fail_delay: Duration,
     /// How many responses may be open. 10,000 by default. A request beyond it is answered 503;
     /// nobody is closed to make room.
     pub max_open: usize,
@@ -42,6 +46,7 @@ impl Default for EmbeddingConfig {
             respond_timeout: Duration::from_secs(30),
             keep_alive: Some(Duration::from_secs(15)),
             high_water_mark: 64 * 1024,
+            fail_delay: Duration::from_millis(100),
             max_open: 10_000,
             max_retry_after: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(10),

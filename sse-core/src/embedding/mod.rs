@@ -32,6 +32,10 @@
 //! When a body fails, hyper breaks the response off, so that the client can tell: over HTTP/1.1
 //! the last chunk never comes, over HTTP/2 the stream is reset.
 //!
+//! It throws away what it has not written by then. That is why a body whose stream failed
+//! [waits a moment](EmbeddingConfig::fail_delay) before it fails, too; clients that are slow to read
+//! may miss the last events before the failure all the same, and get them when they resume.
+//!
 //! A body does not see why it is dropped. A server drops it when the client has gone, and also when
 //! its own task is cancelled or its runtime ends: clean-up is told `ClientWentAway` either way.
 //!

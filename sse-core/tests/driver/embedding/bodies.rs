@@ -94,6 +94,10 @@ fn an_error_comes_after_what_was_before_it() {
     world.feed.push_many(2, "a");
     world.feed.fail("out of paper");
     assert_eq!(reader.text(), "data: a\n\ndata: a\n\n");
+    // The server has time to write it, and nothing else to wait for.
+    world.sim.advance(99 * MILLI);
+    assert!(reader.job.take().is_none());
+    world.sim.advance(MILLI);
     let error = reader.job.take().unwrap().unwrap_err();
     let expected = CloseReason::StreamError("out of paper".into());
     assert_eq!(*error.reason(), expected);
@@ -161,6 +165,7 @@ fn panics_end_their_own_response_and_nothing_else() {
             true => drop(body),
             false => {
                 let reader = Reader::start(&world.sim, body);
+                world.sim.advance(secs(1));
                 let error = reader.job.take().unwrap().unwrap_err();
                 assert_eq!(*error.reason(), CloseReason::HandlerPanicked);
             }
@@ -177,6 +182,7 @@ fn panics_end_their_own_response_and_nothing_else() {
     });
     let reader = Reader::start(&world.sim, now(&world.sim, answer).into_body());
     assert_eq!(reader.text(), "data: before\n\n");
+    world.sim.advance(secs(1));
     let error = reader.job.take().unwrap().unwrap_err();
     assert_eq!(*error.reason(), CloseReason::HandlerPanicked);
 
@@ -308,6 +314,8 @@ fn a_slow_consumer_is_cut_and_told_so() {
     for n in 0..10_000 {
         topic.publish(n.to_string()).unwrap();
     }
+    assert!(data(&mut body).is_pending());
+    world.sim.advance(secs(1));
     let Poll::Ready(Some(Err(error))) = data(&mut body) else {
         panic!("its next event is long gone")
     };

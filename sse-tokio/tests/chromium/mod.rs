@@ -1,0 +1,103 @@
+//! Processes, and Chromium among them: headless, through WebDriver.
+
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    net::{SocketAddr, TcpListener},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+use fantoccini::{Client, ClientBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+
+/// How long anything may take before the test gives up. Nothing is asserted about time.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A process that ends with the test, and the lines that it prints.
+pub struct Process {
+    pub child: Child,
+    pub lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Process {
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let lines = Arc::<Mutex<Vec<_>>>::default();
+        let log = lines.clone();
+        thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                log.lock().unwrap().push(line);
+            }
+        });
+        Self { child, lines }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
+/// Asks again and again until there is an answer.
+pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited too long for {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Starts chromedriver at this address.
+pub fn start_driver(address: SocketAddr) -> Process {
+    Process::start(Command::new("chromedriver").arg(format!("--port={}", address.port())))
+}
+
+/// A page at `url`, in a browser of its own. Certificates that nobody vouches for are taken.
+pub async fn open(chromedriver: SocketAddr, url: &str) -> Client {
+    let profile = env::temp_dir().join(format!("sse-browser-test-{}", std::process::id()));
+    let arguments = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        &format!("--user-data-dir={}", profile.display()),
+    ];
+    let capabilities = json!({
+        "goog:chromeOptions": { "args": arguments },
+        "acceptInsecureCerts": true,
+    });
+    let Value::Object(capabilities) = capabilities else {
+        panic!("an object was written")
+    };
+    let mut builder = ClientBuilder::new(HttpConnector::new());
+    builder.capabilities(capabilities);
+    let client = until("a session with chromedriver", async || {
+        let session = builder.connect(&format!("http://{chromedriver}")).await;
+        session.ok()
+    })
+    .await;
+    client.goto(url).await.unwrap();
+    client
+}
