@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A process that ends with the test, and the lines that it prints.
 pub struct Process {
     pub child: Child,
+    #[allow(dead_code)] // not every test asks
     pub lines: Arc<Mutex<Vec<String>>>,
 }
 
