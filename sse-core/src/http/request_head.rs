@@ -48,6 +48,35 @@ pub struct RequestHead {
     pub body: BodyLength,
 }
 
+impl RequestHead {
+    /// A head that somebody else has parsed: a server or a parser of your own. It is looked at as
+    /// [`RequestHeadReader`] does.
+    ///
+    /// ```
+    /// use sse_core::http::{BodyLength, Request, RequestHead};
+    ///
+    /// let request = Request::post("/ask").header("host", "a").header("content-length", "5");
+    /// assert_eq!(RequestHead::new(request.body(())?)?.body, BodyLength::Exact(5));
+    /// let request = Request::get("/").header("host", "a").header("host", "b");
+    /// assert!(RequestHead::new(request.body(())?).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RequestHeadError`] where the version is neither HTTP/1.1 nor HTTP/1.0, or where the host or
+    /// the length of the body is in doubt.
+    pub fn new(request: Request<()>) -> Result<Self, RequestHeadError> {
+        let (headers, version) = (request.headers(), request.version());
+        if ![Version::HTTP_10, Version::HTTP_11].contains(&version) {
+            return Err(UnknownVersion);
+        }
+        check_host(headers, version)?;
+        let body = body_length(headers, version).map_err(|fault| error_of(fault, MOST_FIELDS))?;
+        Ok(Self { request, body })
+    }
+}
+
 /// The length of a request's body
 /// ([RFC 9112 section 6.3](https://www.rfc-editor.org/rfc/rfc9112#section-6.3)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,11 +283,7 @@ impl RequestHeadReader {
 
 /// Parses a whole head: no empty line at its front, one at its end.
 fn parse(head: &[u8], limits: &HeadLimits) -> Result<RequestHead, RequestHeadError> {
-    let fault = |fault| match fault {
-        Fault::Malformed(what) => Malformed(what),
-        Fault::TooManyFields => TooManyFields(limits.fields),
-        Fault::UnknownTransferCoding => UnknownTransferCoding,
-    };
+    let fault = |fault| error_of(fault, limits.fields);
     head::check_bytes(head).map_err(fault)?;
     head::with_room_for_fields(limits.fields, head, |fields| {
         let mut parsed = httparse::Request::new(fields);
@@ -298,6 +323,14 @@ fn parse(head: &[u8], limits: &HeadLimits) -> Result<RequestHead, RequestHeadErr
         *request.headers_mut() = headers;
         Ok(RequestHead { request, body })
     })
+}
+
+fn error_of(fault: Fault, most_fields: usize) -> RequestHeadError {
+    match fault {
+        Fault::Malformed(what) => Malformed(what),
+        Fault::TooManyFields => TooManyFields(most_fields),
+        Fault::UnknownTransferCoding => UnknownTransferCoding,
+    }
 }
 
 /// Whether the request line is as it should be but for its version, which is one that is not

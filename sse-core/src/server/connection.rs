@@ -145,6 +145,44 @@ impl Connection {
         }
     }
 
+    /// A connection whose request head was read by somebody else: a parser of your own. It goes on
+    /// where the head is complete, in [`Phase::Responding`], without telling of a
+    /// [`ConnectionEvent::Request`]. What was read beyond the head goes to
+    /// [`handle_input`](Self::handle_input).
+    ///
+    /// [`RequestHead::new`] makes a head of an `http::Request`.
+    #[must_use]
+    pub fn for_request(
+        now: Instant,
+        date: SystemTime,
+        config: Arc<ConnectionConfig>,
+        head: &RequestHead,
+    ) -> Self {
+        let mut connection = Self::new(now, date, config);
+        connection.begin_responding(now, head);
+        connection
+    }
+
+    /// An event stream that is the body of somebody else's response: your server writes the head
+    /// and frames the body, in chunks or in HTTP/2, and this gives the bytes in between. The stream
+    /// is open from the beginning, in [`Phase::Streaming`].
+    ///
+    /// Everything after the head is as it is elsewhere: [`ConnectionEvent::EndOutput`] is the time
+    /// to end the body. Where the stream was [aborted](Self::abort), leave that out and break the
+    /// response off, so that the client can tell. [`handle_eof`](Self::handle_eof) is for a client
+    /// that went away.
+    #[must_use]
+    pub fn for_body(now: Instant, config: Arc<ConnectionConfig>) -> Self {
+        // Without a response's head nobody is told the date.
+        let mut connection = Self::new(now, SystemTime::UNIX_EPOCH, config);
+        connection.head = None;
+        connection.phase = Phase::Streaming;
+        connection.timers.stop_all();
+        connection.input.expected = false;
+        connection.arm_keep_alive(now);
+        connection
+    }
+
     // ---- getters ----
 
     /// What the connection is doing.
@@ -497,19 +535,25 @@ impl Connection {
     // ---- inside ----
 
     fn on_request(&mut self, now: Instant, head: RequestHead) {
+        if self.begin_responding(now, &head) {
+            self.news.request = Some(Box::new(head));
+        }
+    }
+
+    fn begin_responding(&mut self, now: Instant, head: &RequestHead) -> bool {
         let Some(next) = self.phase.after(Input::Request) else {
-            return;
+            return false;
         };
         self.phase = next;
         self.head = None;
-        self.request = RequestFacts::of(&head);
+        self.request = RequestFacts::of(head);
         self.input.expected = head.body != BodyLength::None;
         if head.body != BodyLength::None {
-            self.body = Some(Box::new(RequestBody::of(&head, self.config.body_limit)));
+            self.body = Some(Box::new(RequestBody::of(head, self.config.body_limit)));
         }
-        self.news.request = Some(Box::new(head));
         self.timers.stop(Timer::Head);
         self.arm_respond(now);
+        true
     }
 
     /// Where the body was asked for: is it there, or will it never be?

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods)] // an `Instant` has to come from somewhere
 
 mod body;
+mod embedded;
 
 use std::{
     io,
