@@ -1,0 +1,214 @@
+//! Starts each program and reads from it.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    os::unix::net::UnixListener,
+    path::PathBuf,
+    process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio},
+    time::Duration,
+};
+
+/// A program that runs until this is dropped.
+struct Program {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    err: BufReader<ChildStderr>,
+}
+
+impl Program {
+    fn start(path: &str, arguments: &[&str]) -> Self {
+        let mut child = Command::new(path)
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let err = BufReader::new(child.stderr.take().unwrap());
+        Self { child, out, err }
+    }
+
+    /// A server, and where it listens.
+    fn serve(path: &str) -> (Self, String) {
+        let mut program = Self::start(path, &[]);
+        let address = line(&mut program.out);
+        (program, address)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn line(from: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    from.read_line(&mut line).unwrap();
+    line.trim_end().to_owned()
+}
+
+/// A client that has sent this.
+fn client(address: &str, request: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    socket.write_all(request.as_bytes()).unwrap();
+    socket
+}
+
+fn answer(address: &str, request: &str) -> String {
+    let mut text = String::new();
+    client(address, request).read_to_string(&mut text).unwrap();
+    text
+}
+
+/// What a client prints until it ends.
+fn output(path: &str, arguments: &[&str]) -> String {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = Command::new(path).args(arguments).output().unwrap();
+    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+    String::from_utf8(stdout).unwrap()
+}
+
+fn temporary(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+#[test]
+fn poll_serves_many_and_notices_who_goes_away() {
+    let (mut server, address) = Program::serve(env!("CARGO_BIN_EXE_poll"));
+    let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let clients = [0; 3].map(|_| BufReader::new(client(&address, request)));
+    let mut data = clients.map(|client| {
+        let lines = client.lines().map(Result::unwrap);
+        lines.filter_map(|line| {
+            line.strip_prefix("data: ")
+                .map(|n| n.parse::<u64>().unwrap())
+        })
+    });
+    for data in &mut data {
+        let first = data.next().unwrap();
+        assert_eq!(data.next(), Some(first + 1));
+    }
+    let [leaves, mut stays, _] = data;
+    drop(leaves);
+    assert_eq!(line(&mut server.err), "over: the client went away");
+    assert!(stays.next().is_some());
+    assert!(answer(&address, "nonsense\r\n\r\n").starts_with("HTTP/1.1 400 "));
+}
+
+#[test]
+fn own_parser_hands_requests_in_and_takes_bytes_out() {
+    let (mut server, address) = Program::serve(env!("CARGO_BIN_EXE_own_parser"));
+    let hello = answer(&address, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(
+        hello.contains("content-type: text/event-stream\r\n"),
+        "{hello}"
+    );
+    assert!(
+        hello.ends_with("\r\n\r\nd\r\ndata: hello\n\n\r\n0\r\n\r\n"),
+        "{hello}"
+    );
+    assert_eq!(line(&mut server.err), "over: the stream ended");
+
+    let head = "POST /repeat HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nwo";
+    let mut poster = client(&address, head);
+    poster.write_all(b"rds").unwrap();
+    let mut repeated = String::new();
+    poster.read_to_string(&mut repeated).unwrap();
+    assert!(repeated.contains("data: words\n\n"), "{repeated}");
+
+    let other = answer(&address, "GET /other HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(other.starts_with("HTTP/1.1 404 "), "{other}");
+    let chunks = "Transfer-Encoding: chunked\r\n\r\nnonsense\r\n";
+    let bad = answer(
+        &address,
+        &format!("POST /repeat HTTP/1.1\r\nHost: a\r\n{chunks}"),
+    );
+    assert!(bad.starts_with("HTTP/1.1 400 "), "{bad}");
+}
+
+#[test]
+fn own_response_is_read_by_other_clients() {
+    let (mut server, address) = Program::serve(env!("CARGO_BIN_EXE_own_response"));
+    let url = format!("http://{address}/");
+    let text = answer(&address, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let body = text.split_once("\r\n\r\n").unwrap().1;
+    assert_eq!(
+        body,
+        "9\r\ndata: 1\n\n\r\n9\r\ndata: 2\n\n\r\n9\r\ndata: 3\n\n\r\n0\r\n\r\n"
+    );
+    assert_eq!(line(&mut server.err), "over: the stream ended");
+
+    for program in [
+        env!("CARGO_BIN_EXE_over_reqwest"),
+        env!("CARGO_BIN_EXE_over_hyper"),
+    ] {
+        assert_eq!(output(program, &[&url]), "1\n2\n3\n", "{program}");
+    }
+}
+
+#[test]
+fn a_file_and_a_pipe_are_decoded() {
+    let file = temporary("stream.txt");
+    fs::write(
+        &file,
+        ": a comment\nid: 7\nevent: x\ndata: one\ndata: two\n\ndata: three\n\n",
+    )
+    .unwrap();
+    let file = file.to_str().unwrap();
+    assert_eq!(
+        output(env!("CARGO_BIN_EXE_over_file"), &[file]),
+        "( a comment)\nx: one\ntwo\nmessage: three\nthe last event ID is \"7\"\n"
+    );
+    let child = output(env!("CARGO_BIN_EXE_over_child"), &["cat", file]);
+    assert_eq!(child, "one\ntwo\nthree\n");
+}
+
+#[test]
+fn a_unix_socket_is_a_transport_like_any_other() {
+    let path = temporary("socket");
+    let _ = fs::remove_file(&path);
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut program = Program::start(env!("CARGO_BIN_EXE_unix_socket"), &[path.to_str().unwrap()]);
+    let accept = || {
+        let (socket, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        for line in BufReader::new(socket.try_clone().unwrap())
+            .lines()
+            .map(Result::unwrap)
+        {
+            if line.is_empty() {
+                break;
+            }
+            head.push(line);
+        }
+        (socket, head)
+    };
+    let (mut first, head) = accept();
+    assert_eq!(head[..2], ["GET /events HTTP/1.1", "host: localhost"]);
+    first
+        .write_all(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n\
+              retry: 0\nid: 7\ndata: hello\n\n",
+        )
+        .unwrap();
+    assert_eq!(line(&mut program.out), "hello");
+    drop(first);
+
+    // It comes back by itself, and says where it was.
+    let (mut second, head) = accept();
+    assert!(head.contains(&"last-event-id: 7".to_owned()), "{head:?}");
+    second
+        .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+        .unwrap();
+    assert!(program.child.wait().unwrap().success());
+}
