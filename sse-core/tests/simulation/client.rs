@@ -1,0 +1,203 @@
+//! A client's side: an event source as the driver drives it, and what it was told so far.
+
+use std::{io, sync::Arc, time::Instant};
+
+use sse_core::client::{ClientEvent, EventSource, EventSourceConfig, Phase};
+
+use crate::{
+    agenda::{ClientId, Happening},
+    laws::Record,
+    network::{LinkId, Network, Read, Side},
+    payload::Place,
+    scenario::Pace,
+    server::Server,
+    tally::Tally,
+};
+
+#[derive(Debug)]
+pub(crate) struct Client {
+    id: ClientId,
+    source: EventSource,
+    link: Option<LinkId>,
+    is_up: bool,
+    input_ended: bool,
+    pace: Pace,
+    /// It does something else until then.
+    busy_until: Option<Instant>,
+    alarm: Option<Instant>,
+    is_over: bool,
+    record: Record,
+}
+
+impl Client {
+    pub(crate) fn new(id: ClientId, config: Arc<EventSourceConfig>, seed: u64, pace: Pace) -> Self {
+        Self {
+            id,
+            source: EventSource::new("http://sim/events", config, seed).expect("a good URL"),
+            link: None,
+            is_up: false,
+            input_ended: false,
+            pace,
+            busy_until: None,
+            alarm: None,
+            is_over: false,
+            record: Record::default(),
+        }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// It wants nothing more.
+    pub(crate) fn close(&mut self) {
+        self.source.close();
+        self.busy_until = None;
+    }
+
+    /// It has time for nothing else any more.
+    pub(crate) fn hurry(&mut self) {
+        self.pace.dawdling = 0.0;
+        self.busy_until = None;
+    }
+
+    /// Everything up to this place was received, and the stream is open for more.
+    pub(crate) fn is_past(&self, end: Place) -> bool {
+        self.source.phase() == Phase::Open && self.record.is_past(end)
+    }
+
+    /// The answer to a dial.
+    pub(crate) fn dialed(&mut self, link: LinkId, is_up: bool, network: &mut Network) {
+        if self.link != Some(link) {
+            return;
+        }
+        let now = network.now();
+        if is_up {
+            self.is_up = true;
+            if let Some(link) = network.link(link) {
+                self.record.last_id().clone_into(&mut link.asked_with);
+            }
+            self.source.handle_connected(now);
+        } else {
+            let error = io::Error::from(io::ErrorKind::ConnectionRefused);
+            self.source.handle_transport_error(now, &error);
+        }
+    }
+
+    /// Something happened, or its time has come.
+    pub(crate) fn pump(&mut self, network: &mut Network, server: &Server, tally: &mut Tally) {
+        let now = network.now();
+        while !self.dawdles(now) {
+            if let Some(event) = self.source.poll_event(now) {
+                self.take(event, network, server, tally);
+                continue;
+            }
+            if self.read(network) | self.write(network) {
+                continue;
+            }
+            // What has come in counts before the time that has passed.
+            let before = self.source.poll_timeout();
+            self.source.handle_timeout(now);
+            if self.source.poll_timeout() == before {
+                break;
+            }
+        }
+        let deadline = self.busy_until.or(self.source.poll_timeout());
+        if let Some(deadline) = deadline
+            && self
+                .alarm
+                .is_none_or(|alarm| alarm <= now || alarm > deadline)
+        {
+            self.alarm = Some(deadline);
+            network.agenda.at(deadline, Happening::ClientAlarm(self.id));
+        }
+    }
+
+    fn dawdles(&mut self, now: Instant) -> bool {
+        self.busy_until = self.busy_until.filter(|until| *until > now);
+        self.busy_until.is_some()
+    }
+
+    fn take(
+        &mut self,
+        event: ClientEvent,
+        network: &mut Network,
+        server: &Server,
+        tally: &mut Tally,
+    ) {
+        assert!(!self.is_over, "{event:?} after the end");
+        match event {
+            ClientEvent::Connect(_) => {
+                assert_eq!(self.link, None, "one connection at a time");
+                self.link = Some(network.dial(self.id));
+                (self.is_up, self.input_ended) = (false, false);
+            }
+            ClientEvent::Disconnect => {
+                let link = self.link.take().expect("a connection");
+                network.close(link, Side::Client);
+            }
+            ClientEvent::Open(_) => {
+                let promise = self.link.and_then(|link| server.promises.get(&link));
+                let promise = promise.expect("an open stream has a subscriber");
+                self.record.opened(*promise, server.announce());
+            }
+            ClientEvent::Event(event) => {
+                self.record.received(&event, server.largest_event());
+                assert_eq!(self.source.last_event_id(), self.record.last_id());
+                tally.delivered += 1;
+                if network.rng.f64() < self.pace.dawdling {
+                    self.busy_until =
+                        Some(network.now() + self.pace.pause.mul_f64(network.rng.f64()));
+                }
+            }
+            ClientEvent::Lost { loss, .. } => {
+                assert_eq!(self.link, None, "disconnected before");
+                tally.lost(&loss);
+            }
+            ClientEvent::Closed(Ok(_)) => {
+                assert_eq!(self.link, None, "disconnected before");
+                assert_eq!(self.source.poll_timeout(), None, "over, and still waits");
+                self.is_over = true;
+            }
+            ClientEvent::Closed(Err(failure)) => panic!("{failure}"),
+            ClientEvent::Discarded(error) => panic!("{error}"),
+            _ => {}
+        }
+    }
+
+    fn read(&mut self, network: &mut Network) -> bool {
+        let Some(link) = self.link.filter(|_| self.is_up && !self.input_ended) else {
+            return false;
+        };
+        let now = network.now();
+        match network.read(link, Side::Client, self.pace.read) {
+            Read::Nothing => return false,
+            Read::Bytes(bytes) => self.source.handle_input(now, &bytes),
+            Read::End => {
+                self.input_ended = true;
+                self.source.handle_eof(now);
+            }
+            Read::Error(kind) => {
+                self.input_ended = true;
+                self.source.handle_transport_error(now, &kind.into());
+            }
+        }
+        true
+    }
+
+    fn write(&mut self, network: &mut Network) -> bool {
+        let Some(link) = self.link.filter(|_| self.is_up) else {
+            return false;
+        };
+        let transmit = self.source.poll_transmit();
+        if transmit.is_empty() {
+            return false;
+        }
+        // What went wrong is seen when reading.
+        let count = network
+            .write(link, Side::Client, transmit.slices())
+            .unwrap_or(0);
+        self.source.transmitted(network.now(), count);
+        count > 0
+    }
+}

@@ -1,0 +1,105 @@
+//! The whole of it, without a socket: event sources against server connections and a topic, over a
+//! network that cuts, delays, resets and goes silent, in virtual time.
+//!
+//! Everything that happens follows from one number, the seed, so that a failure can be seen again.
+//! What is driven are the state machines themselves; [`server`] and [`client`] stand where the
+//! driver and the runtime stand otherwise. [`laws`] says what must hold.
+//!
+//! ```sh
+//! cargo test -p sse-core --test simulation                                    # what CI runs
+//! SEED=123 cargo test -p sse-core --test simulation                           # one seed again
+//! MINUTES=10 cargo test --release -p sse-core --test simulation -- --nocapture  # many more
+//! ```
+//!
+//! A failing seed is printed with the world that it makes and the last things that happened in it.
+//! `FIRST=1000` has the many begin elsewhere.
+#![cfg(all(feature = "client", feature = "server"))]
+#![allow(clippy::disallowed_methods)] // an `Instant` has to come from somewhere
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)] // that is how a test fails
+
+mod agenda;
+mod client;
+mod laws;
+mod network;
+mod payload;
+mod scenario;
+mod server;
+mod tally;
+mod world;
+
+use std::{
+    env, thread,
+    time::{Duration, Instant},
+};
+
+use scenario::Scenario;
+use tally::Tally;
+use world::World;
+
+/// How many seeds are run where nothing is said: some seconds in a debug build.
+const SEEDS: u64 = 80;
+
+/// Prints what it takes to see a failure again.
+struct Witness(u64);
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let seed = self.0;
+            eprintln!(
+                "the seed was {seed}; again: SEED={seed} cargo test -p sse-core --test simulation"
+            );
+        }
+    }
+}
+
+fn run(seed: u64) -> Tally {
+    let _witness = Witness(seed);
+    World::new(seed, Scenario::draw(seed)).run()
+}
+
+fn number(name: &str) -> Option<u64> {
+    let value = env::var(name).ok()?;
+    Some(
+        value
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} is to be a number")),
+    )
+}
+
+#[test]
+fn whatever_the_network_does_nothing_is_lost_in_silence() {
+    let mut all = Tally::default();
+    if let Some(seed) = number("SEED") {
+        all.add(run(seed));
+    } else if let Some(minutes) = number("MINUTES") {
+        let end = Instant::now() + Duration::from_secs(60 * minutes);
+        let first = number("FIRST").unwrap_or(SEEDS);
+        (first..)
+            .take_while(|_| Instant::now() < end)
+            .for_each(|seed| all.add(run(seed)));
+    } else {
+        (0..SEEDS).for_each(|seed| all.add(run(seed)));
+        // Nothing is proved by a world in which nothing happens.
+        all.assert_is_eventful();
+    }
+    println!("{all}");
+}
+
+#[test]
+fn thousands_of_clients_come_and_go() {
+    const SEED: u64 = 1;
+    let _witness = Witness(SEED);
+    let mut scenario = Scenario::draw(SEED);
+    scenario.become_a_crowd(2000);
+    let tally = World::new(SEED, scenario).run();
+    assert!(tally.connections > 2000, "{tally}");
+    println!("{tally}");
+}
+
+#[test]
+fn a_seed_replays_exactly() {
+    for seed in 0..10 {
+        assert_eq!(run(seed), run(seed), "seed {seed}");
+    }
+}

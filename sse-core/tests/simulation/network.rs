@@ -1,0 +1,565 @@
+//! Links between clients and the server: bytes that take their time, in pieces of any size.
+//!
+//! A link is two pipes. What is written into one is cut at random, arrives in order, and is read in
+//! pieces that have nothing to do with how it was written. A link has a fate from the start: most
+//! are fine, others break after so many bytes or after so long, or fall silent.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io::{ErrorKind, IoSlice},
+    time::{Duration, Instant},
+};
+
+use fastrand::Rng;
+
+use crate::{
+    agenda::{Agenda, ClientId, Happening},
+    scenario::Weather,
+};
+
+pub(crate) type LinkId = u64;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Client,
+    Server,
+}
+
+impl Side {
+    fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
+/// What is to become of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Fine,
+    /// Nobody takes the call.
+    Refused,
+    /// Nothing comes of dialing.
+    Swallowed,
+    /// Broken after so many bytes to this side.
+    After(Side, usize, Break),
+    /// Something happens to it after so long.
+    At(Duration, Break),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Break {
+    /// Both ends are reset.
+    Reset,
+    /// Both ends see the other's end, whatever was under way.
+    End,
+    /// The server sees the end of what the client sends.
+    HalfClose,
+    /// Nothing arrives for so long.
+    Freeze(Duration),
+    /// Nothing ever arrives any more, and nobody says so.
+    Silence,
+}
+
+/// What a side finds when it reads.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Read {
+    Nothing,
+    Bytes(Vec<u8>),
+    End,
+    Error(ErrorKind),
+}
+
+/// What is on its way.
+#[derive(Debug)]
+enum Load {
+    Bytes(Vec<u8>),
+    End,
+    Reset,
+}
+
+/// One direction, named after who receives.
+#[derive(Debug)]
+struct Pipe {
+    in_flight: VecDeque<Parcel>,
+    /// How many bytes are in these.
+    in_flight_len: usize,
+    /// When the last of them arrives: nothing overtakes.
+    last_arrival: Instant,
+    /// What has arrived and is not read.
+    here: VecDeque<u8>,
+    /// What comes when that is read.
+    end: Option<Read>,
+    /// Bytes that were lost in silence, and take up room for ever.
+    lost: usize,
+    /// Since when the oldest of these is on its way.
+    lost_since: Option<Instant>,
+    /// The sender has ended.
+    ended: bool,
+    /// The sender was told that there is no room.
+    blocked: bool,
+    arrived: usize,
+}
+
+#[derive(Debug)]
+struct Parcel {
+    sent: Instant,
+    arrival: Instant,
+    load: Load,
+}
+
+impl Pipe {
+    fn new(now: Instant) -> Self {
+        Self {
+            in_flight: VecDeque::new(),
+            in_flight_len: 0,
+            last_arrival: now,
+            here: VecDeque::new(),
+            end: None,
+            lost: 0,
+            lost_since: None,
+            ended: false,
+            blocked: false,
+            arrived: 0,
+        }
+    }
+
+    fn outstanding(&self) -> usize {
+        self.in_flight_len + self.here.len() + self.lost
+    }
+
+    /// What is on its way never arrives.
+    fn drop_in_flight(&mut self) -> usize {
+        self.in_flight.clear();
+        std::mem::take(&mut self.in_flight_len)
+    }
+
+    fn unacknowledged_since(&self) -> Option<Instant> {
+        let first = self.in_flight.front().map(|parcel| parcel.sent);
+        self.lost_since.into_iter().chain(first).min()
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) client: ClientId,
+    fate: Fate,
+    to_client: Pipe,
+    to_server: Pipe,
+    /// Which ends somebody holds.
+    client_open: bool,
+    server_open: bool,
+    pub(crate) silent_since: Option<Instant>,
+    frozen_until: Option<Instant>,
+    /// The last event ID that the client's request had to carry.
+    pub(crate) asked_with: String,
+}
+
+impl Link {
+    fn to(&mut self, side: Side) -> &mut Pipe {
+        match side {
+            Side::Client => &mut self.to_client,
+            Side::Server => &mut self.to_server,
+        }
+    }
+
+    fn open(&mut self, side: Side) -> &mut bool {
+        match side {
+            Side::Client => &mut self.client_open,
+            Side::Server => &mut self.server_open,
+        }
+    }
+}
+
+/// All links.
+#[derive(Debug)]
+pub(crate) struct Network {
+    pub(crate) agenda: Agenda,
+    pub(crate) rng: Rng,
+    pub(crate) weather: Weather,
+    links: BTreeMap<LinkId, Link>,
+    count: LinkId,
+}
+
+impl Network {
+    pub(crate) fn new(rng: Rng, weather: Weather) -> Self {
+        Self {
+            agenda: Agenda::new(),
+            rng,
+            weather,
+            links: BTreeMap::new(),
+            count: 0,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.agenda.now()
+    }
+
+    /// How many links somebody holds an end of.
+    pub(crate) fn open_links(&self) -> usize {
+        self.links.len()
+    }
+
+    pub(crate) fn link(&mut self, id: LinkId) -> Option<&mut Link> {
+        self.links.get_mut(&id)
+    }
+
+    /// A client wants a connection; [`Happening::Dialed`] is the answer.
+    pub(crate) fn dial(&mut self, client: ClientId) -> LinkId {
+        self.count += 1;
+        let (id, now) = (self.count, self.now());
+        let fate = self.weather.fate(&mut self.rng);
+        let link = Link {
+            client,
+            fate,
+            to_client: Pipe::new(now),
+            to_server: Pipe::new(now),
+            client_open: true,
+            server_open: false,
+            silent_since: None,
+            frozen_until: None,
+            asked_with: String::new(),
+        };
+        self.links.insert(id, link);
+        if fate != Fate::Swallowed {
+            let latency = self.weather.latency(&mut self.rng);
+            self.agenda.after(latency, Happening::Dialed(id));
+        }
+        id
+    }
+
+    /// Whether somebody takes the call.
+    pub(crate) fn accept(&mut self, id: LinkId) -> bool {
+        let Some(link) = self.links.get_mut(&id) else {
+            return false;
+        };
+        if link.fate == Fate::Refused {
+            return false;
+        }
+        link.server_open = true;
+        if let Fate::At(time, _) = link.fate {
+            self.agenda.after(time, Happening::Trouble(id));
+        }
+        true
+    }
+
+    /// Writes as much as there is room for.
+    pub(crate) fn write(
+        &mut self,
+        id: LinkId,
+        from: Side,
+        slices: &[IoSlice<'_>],
+    ) -> Result<usize, ErrorKind> {
+        let now = self.now();
+        let to = from.other();
+        let Some(link) = self.links.get_mut(&id) else {
+            return Err(ErrorKind::BrokenPipe);
+        };
+        if let Some(Read::Error(kind)) = link.to(from).end {
+            return Err(kind);
+        }
+        let (is_silent, frozen_until) = (link.silent_since.is_some(), link.frozen_until);
+        let pipe = link.to(to);
+        if pipe.ended {
+            return Err(ErrorKind::BrokenPipe);
+        }
+        let mut room = self.weather.capacity.saturating_sub(pipe.outstanding());
+        let mut bytes = Vec::new();
+        for slice in slices {
+            let count = room.min(slice.len());
+            bytes.extend_from_slice(&slice[..count]);
+            room -= count;
+        }
+        let count = bytes.len();
+        if count == 0 {
+            pipe.blocked = true;
+            return Ok(0);
+        }
+        if is_silent {
+            pipe.lost += count;
+            pipe.lost_since.get_or_insert(now);
+        }
+        let mut rest = &bytes[..];
+        while !is_silent && !rest.is_empty() {
+            let most = self.weather.segment.max(count / 16).min(rest.len());
+            let (segment, others) = rest.split_at(self.rng.usize(1..=most));
+            rest = others;
+            let latency = self.weather.latency(&mut self.rng);
+            send(
+                pipe,
+                now,
+                latency,
+                frozen_until,
+                Load::Bytes(segment.to_vec()),
+            );
+        }
+        self.schedule_arrival(id, to);
+        if from == Side::Server {
+            let timeout = self.weather.user_timeout;
+            self.agenda
+                .after(timeout, Happening::LookForAcknowledgement(id));
+        }
+        Ok(count)
+    }
+
+    /// Reads some of what is there.
+    pub(crate) fn read(&mut self, id: LinkId, side: Side, most: usize) -> Read {
+        let Some(link) = self.links.get_mut(&id) else {
+            return Read::Nothing;
+        };
+        let pipe = link.to(side);
+        if pipe.here.is_empty() {
+            return match &pipe.end {
+                None => Read::Nothing,
+                Some(Read::Error(kind)) => Read::Error(*kind),
+                Some(_) => Read::End,
+            };
+        }
+        let count = self.rng.usize(1..=most.max(1)).min(pipe.here.len());
+        let bytes = pipe.here.drain(..count).collect();
+        if std::mem::take(&mut pipe.blocked) {
+            let latency = self.weather.latency(&mut self.rng);
+            self.agenda
+                .after(latency, Happening::Writable(id, side.other()));
+        }
+        Read::Bytes(bytes)
+    }
+
+    /// Shuts the sending side down.
+    pub(crate) fn end(&mut self, id: LinkId, from: Side) {
+        self.put(id, from.other(), Load::End);
+    }
+
+    /// Closes an end. Whoever leaves bytes unread resets the connection by that.
+    pub(crate) fn close(&mut self, id: LinkId, side: Side) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        *link.open(side) = false;
+        let load = match link.to(side).here.is_empty() {
+            true => Load::End,
+            false => Load::Reset,
+        };
+        self.put(id, side.other(), load);
+        self.forget_if_over(id);
+    }
+
+    /// An end is gone, and nobody is told.
+    pub(crate) fn abandon(&mut self, id: LinkId, side: Side) {
+        self.fall_silent(id);
+        if let Some(link) = self.links.get_mut(&id) {
+            *link.open(side) = false;
+        }
+        self.forget_if_over(id);
+    }
+
+    /// What was sent to this side arrives; says whether there is something to look at.
+    pub(crate) fn arrive(&mut self, id: LinkId, side: Side) -> bool {
+        let now = self.now();
+        let Some(link) = self.links.get_mut(&id) else {
+            return false;
+        };
+        let fate = link.fate;
+        let is_open = *link.open(side);
+        let pipe = link.to(side);
+        let (mut news, mut in_vain, mut broken) = (false, false, None);
+        while let Some(parcel) = pipe.in_flight.front()
+            && parcel.arrival <= now
+        {
+            let parcel = pipe.in_flight.pop_front();
+            news = true;
+            match parcel.map(|parcel| (parcel.load, parcel.sent)) {
+                Some((Load::Bytes(mut bytes), sent)) => {
+                    pipe.in_flight_len -= bytes.len();
+                    if let Fate::After(to, most, how) = fate
+                        && to == side
+                        && pipe.arrived + bytes.len() > most
+                    {
+                        // The rest is still under way when it happens.
+                        let rest = bytes.split_off(most.saturating_sub(pipe.arrived));
+                        pipe.in_flight_len += rest.len();
+                        pipe.in_flight.push_front(Parcel {
+                            sent,
+                            arrival: now,
+                            load: Load::Bytes(rest),
+                        });
+                        broken = Some(how);
+                    }
+                    pipe.arrived += bytes.len();
+                    in_vain |= !is_open;
+                    pipe.here.extend(bytes);
+                    if broken.is_some() {
+                        break;
+                    }
+                }
+                Some((Load::End, _)) => {
+                    pipe.end.get_or_insert(Read::End);
+                }
+                Some((Load::Reset, _)) | None => {
+                    pipe.end = Some(Read::Error(ErrorKind::ConnectionReset));
+                    // Some systems give out what came before, others do not.
+                    if self.rng.bool() {
+                        pipe.here.clear();
+                    }
+                }
+            }
+        }
+        if let Some(how) = broken {
+            self.break_link(id, how);
+        } else if in_vain {
+            // Nobody is there to take it.
+            self.put(id, side.other(), Load::Reset);
+        }
+        self.schedule_arrival(id, side);
+        news
+    }
+
+    /// What fate had for it.
+    pub(crate) fn trouble(&mut self, id: LinkId) {
+        if let Some(Link {
+            fate: Fate::At(_, how),
+            ..
+        }) = self.links.get(&id)
+        {
+            let how = *how;
+            self.break_link(id, how);
+        }
+    }
+
+    fn break_link(&mut self, id: LinkId, how: Break) {
+        let now = self.now();
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        // It happens once.
+        link.fate = Fate::Fine;
+        match how {
+            Break::Freeze(time) => {
+                let until = now + time;
+                link.frozen_until = Some(until);
+                for pipe in [&mut link.to_client, &mut link.to_server] {
+                    for parcel in &mut pipe.in_flight {
+                        parcel.arrival = parcel.arrival.max(until);
+                    }
+                    pipe.last_arrival = pipe.last_arrival.max(until);
+                }
+            }
+            Break::Silence => self.fall_silent(id),
+            Break::Reset | Break::End | Break::HalfClose => {
+                for side in [Side::Client, Side::Server] {
+                    if how == Break::HalfClose && side == Side::Client {
+                        continue;
+                    }
+                    let pipe = link.to(side);
+                    pipe.drop_in_flight();
+                    pipe.ended = true;
+                    let load = match how {
+                        Break::Reset => Load::Reset,
+                        _ => Load::End,
+                    };
+                    let latency = self.weather.latency(&mut self.rng);
+                    send(pipe, now, latency, None, load);
+                }
+                self.schedule_arrival(id, Side::Client);
+                self.schedule_arrival(id, Side::Server);
+            }
+        }
+    }
+
+    fn fall_silent(&mut self, id: LinkId) {
+        let now = self.now();
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        link.silent_since.get_or_insert(now);
+        for pipe in [&mut link.to_client, &mut link.to_server] {
+            pipe.lost_since = pipe.unacknowledged_since();
+            pipe.lost += pipe.drop_in_flight();
+        }
+        let (probes, timeout) = (self.weather.probes_fail_after, self.weather.user_timeout);
+        self.agenda.after(probes, Happening::ProbesFail(id));
+        self.agenda
+            .after(timeout, Happening::LookForAcknowledgement(id));
+    }
+
+    /// The client's system gives the server up, if there is silence.
+    pub(crate) fn probes_fail(&mut self, id: LinkId) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.to_client.end = Some(Read::Error(ErrorKind::TimedOut));
+        }
+    }
+
+    /// The server's system gives the client up, if it acknowledged nothing for too long; says
+    /// whether it did.
+    pub(crate) fn look_for_acknowledgement(&mut self, id: LinkId) -> bool {
+        let (now, timeout) = (self.now(), self.weather.user_timeout);
+        let Some(link) = self.links.get_mut(&id) else {
+            return false;
+        };
+        let Some(since) = link.to_client.unacknowledged_since() else {
+            return false;
+        };
+        let gives_up = since + timeout <= now;
+        if gives_up {
+            link.to_server.end = Some(Read::Error(ErrorKind::TimedOut));
+        } else {
+            self.agenda
+                .at(since + timeout, Happening::LookForAcknowledgement(id));
+        }
+        gives_up
+    }
+
+    /// Sends what is no bytes.
+    fn put(&mut self, id: LinkId, to: Side, load: Load) {
+        let now = self.now();
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        let frozen_until = link.frozen_until;
+        let is_silent = link.silent_since.is_some();
+        let pipe = link.to(to);
+        if matches!(load, Load::End) && pipe.ended {
+            return;
+        }
+        pipe.ended = true;
+        if !is_silent {
+            let latency = self.weather.latency(&mut self.rng);
+            send(pipe, now, latency, frozen_until, load);
+            self.schedule_arrival(id, to);
+        }
+    }
+
+    fn schedule_arrival(&mut self, id: LinkId, side: Side) {
+        if let Some(link) = self.links.get_mut(&id)
+            && let Some(parcel) = link.to(side).in_flight.front()
+        {
+            let arrival = parcel.arrival;
+            self.agenda.at(arrival, Happening::Arrive(id, side));
+        }
+    }
+
+    fn forget_if_over(&mut self, id: LinkId) {
+        if let Some(link) = self.links.get(&id)
+            && !link.client_open
+            && !link.server_open
+        {
+            self.links.remove(&id);
+        }
+    }
+}
+
+fn send(pipe: &mut Pipe, now: Instant, latency: Duration, frozen: Option<Instant>, load: Load) {
+    let earliest = now.max(frozen.unwrap_or(now)) + latency;
+    let arrival = earliest.max(pipe.last_arrival);
+    pipe.last_arrival = arrival;
+    if let Load::Bytes(bytes) = &load {
+        pipe.in_flight_len += bytes.len();
+    }
+    pipe.in_flight.push_back(Parcel {
+        sent: now,
+        arrival,
+        load,
+    });
+}
