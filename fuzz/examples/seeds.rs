@@ -1,5 +1,5 @@
 //! Writes what fuzzing begins with: the decoder's vectors and some heads, each with the bytes before
-//! it that a target takes its cuts and bounds from.
+//! it that a target takes its cuts and bounds from, and some lives of a topic.
 //!
 //! `cargo run --example seeds`, in this directory.
 
@@ -30,6 +30,75 @@ const RESPONSES: [&str; 6] = [
     "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
 ];
 
+/// A call of the target `topic`: its number among the others there, and its arguments' bytes.
+type TopicCall = (u32, &'static [u8]);
+
+/// How many calls there are, and how many kinds of IDs.
+const TOPIC_CALLS: u32 = 10;
+const TOPIC_IDS: u32 = 7;
+
+const PUBLISH: TopicCall = (0, &[20, 0]);
+const PUBLISH_LARGE: TopicCall = (0, &[0, 4]);
+const WAIT: TopicCall = (2, &[60]);
+const OLDEST: TopicCall = (3, &[]);
+const POLL: TopicCall = (6, &[0]);
+const POLL_ALL: TopicCall = (7, &[0]);
+const UNSUBSCRIBE: TopicCall = (8, &[0]);
+const CLOSE: TopicCall = (9, &[]);
+
+/// What a topic may live through, each under every bound below.
+const LIVES: [&[TopicCall]; 6] = [
+    &[
+        OLDEST, PUBLISH, POLL_ALL, PUBLISH, PUBLISH, POLL, CLOSE, POLL_ALL,
+    ],
+    &[
+        OLDEST,
+        POLL,
+        PUBLISH,
+        PUBLISH,
+        PUBLISH,
+        PUBLISH,
+        POLL_ALL,
+        UNSUBSCRIBE,
+    ],
+    &[
+        PUBLISH, PUBLISH, PUBLISH, PUBLISH, WAIT, PUBLISH, WAIT, OLDEST, POLL_ALL,
+    ],
+    &[
+        OLDEST,
+        POLL,
+        PUBLISH_LARGE,
+        PUBLISH_LARGE,
+        PUBLISH_LARGE,
+        POLL_ALL,
+        PUBLISH,
+        POLL_ALL,
+    ],
+    &[
+        OLDEST,
+        OLDEST,
+        OLDEST,
+        POLL,
+        PUBLISH,
+        POLL,
+        UNSUBSCRIBE,
+        POLL,
+        PUBLISH,
+        POLL,
+        CLOSE,
+    ],
+    &[PUBLISH, CLOSE, PUBLISH, OLDEST, POLL_ALL, POLL],
+];
+
+/// Events, bytes, age if any, whether slow readers are skipped ahead, what is announced.
+const TOPIC_BOUNDS: [&[u8]; 5] = [
+    &[200, 0, 200, 0, 0, 1],
+    &[2, 0, 200, 0, 0, 1],
+    &[2, 0, 200, 0, 1, 2],
+    &[200, 0, 4, 0, 1, 0],
+    &[200, 0, 200, 1, 100, 0, 2],
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
     let vectors: Value = serde_json::from_str(&fs::read_to_string(VECTORS)?)?;
     let vectors = vectors["vectors"].as_array().or(vectors.as_array());
@@ -52,7 +121,48 @@ fn main() -> Result<(), Box<dyn Error>> {
             )?;
         }
     }
+    write_lives()
+}
+
+/// Each life once as it is, and once for every kind of ID with resumptions from it in between.
+fn write_lives() -> Result<(), Box<dyn Error>> {
+    let mut number = 0;
+    for bounds in TOPIC_BOUNDS {
+        for life in LIVES {
+            for id in (0..TOPIC_IDS).map(Some).chain([None]) {
+                let mut bytes = bounds.to_vec();
+                for call in life {
+                    put_call(&mut bytes, call.0, call.1);
+                    if let Some(id) = id {
+                        // The ID's own argument is one of the first events, where it has one.
+                        let argument = [&choice(id, TOPIC_IDS)[..], &[1, 0, 0, 0, 0, 0, 0, 0]];
+                        put_call(&mut bytes, 4, &argument.concat()[..id_len(id)]);
+                    }
+                }
+                write("topic", number, &bytes)?;
+                number += 1;
+            }
+        }
+    }
     Ok(())
+}
+
+/// How many bytes an ID of this kind takes.
+fn id_len(id: u32) -> usize {
+    4 + [0, 2, 8, 2, 1, 6, 3][id as usize]
+}
+
+/// As `arbitrary` reads it: that there is a call, which it is, and its arguments.
+fn put_call(bytes: &mut Vec<u8>, call: u32, arguments: &[u8]) {
+    bytes.push(1);
+    bytes.extend(choice(call, TOPIC_CALLS));
+    bytes.extend_from_slice(arguments);
+}
+
+/// The number that chooses one of so many.
+fn choice(which: u32, of: u32) -> [u8; 4] {
+    let number = (u64::from(which) << 32).div_ceil(of.into());
+    (number as u32).to_le_bytes()
 }
 
 fn write(target: &str, number: usize, bytes: &[u8]) -> Result<(), Box<dyn Error>> {
