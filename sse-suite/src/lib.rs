@@ -27,13 +27,22 @@
 #![allow(clippy::missing_panics_doc)]
 
 #[allow(missing_docs)] // the name of a test says it all
+pub mod alone;
+#[allow(missing_docs)]
+pub mod attacks;
+#[allow(missing_docs)]
 pub mod bodies;
 #[allow(missing_docs)]
 pub mod client;
+mod handlers;
+#[allow(missing_docs)]
+pub mod hostile;
 mod peer;
 mod running;
 #[allow(missing_docs)]
 pub mod server;
+#[allow(missing_docs)]
+pub mod smuggling;
 #[allow(missing_docs)]
 pub mod tls;
 
@@ -107,7 +116,6 @@ macro_rules! suite {
                 at_the_limit_a_newcomer_is_refused_and_nobody_evicted
                 a_graceful_shutdown_lets_streams_end_and_cuts_the_rest
                 dropping_the_server_cuts_its_connections
-                nothing_is_left_of_connections_that_are_over
                 pages_of_allowed_origins_may_read
                 a_taken_port_is_an_error_that_names_the_address
             }
@@ -138,12 +146,52 @@ macro_rules! suite {
                 dropping_it_closes_the_socket
                 it_resumes_after_the_server_was_restarted
             }
+            $crate::tests! { attacks $adapter
+                heads_that_drip_in_for_ever_are_not_waited_for
+                a_half_close_ends_what_is_not_yet_answered
+                resets_in_mid_stream_are_noticed_each_once
+                a_crowd_at_the_limit_is_refused_and_nobody_evicted
+                whatever_is_too_large_is_refused_while_it_is_still_coming
+                a_client_that_talks_on_does_not_keep_events_from_itself
+                a_shutdown_under_load_ends_everything_once
+            }
+            $crate::tests! { smuggling $adapter
+                ambiguous_requests_are_refused_and_nothing_is_smuggled
+                a_second_request_is_never_answered
+                what_a_request_says_cannot_forge_a_response
+            }
+            $crate::tests! { hostile $adapter
+                endless_parts_of_an_answer_are_losses
+                answers_that_cannot_be_trusted_are_losses
+                an_endless_refusal_is_cut_off
+                redirects_stay_on_http_and_end
+                a_server_that_reads_nothing_is_a_loss
+                an_answer_that_comes_before_the_request_is_read_counts
+                what_a_server_sets_cannot_forge_a_request
+            }
             $crate::tests! { tls $adapter
                 events_get_through_tls_and_so_does_going_away
                 a_stream_that_ends_properly_ends_properly_over_tls
                 who_signed_it_and_for_whom_is_looked_at
                 a_server_may_ask_for_a_certificate
                 whoever_does_not_speak_tls_is_cut
+            }
+        }
+    };
+}
+
+/// The tests that need a process of their own, for an [`Adapter`]. They go into another test binary
+/// than [`suite!`].
+#[macro_export]
+macro_rules! alone {
+    ($runtime:ident, $adapter:ident) => {
+        mod $runtime {
+            $crate::tests! { alone $adapter
+                two_thousand_connections_leave_nothing_behind
+                a_thousand_event_sources_leave_nothing_behind
+                clients_that_never_read_cost_a_bounded_amount_of_memory
+                hostile_servers_cost_a_bounded_amount_of_memory
+                running_out_of_file_descriptors_is_survived
             }
         }
     };
@@ -170,8 +218,12 @@ mod tests {
     fn no_test_is_left_out() {
         let list = include_str!("lib.rs");
         for (module, source) in [
+            ("alone", include_str!("alone.rs")),
+            ("attacks", include_str!("attacks.rs")),
+            ("hostile", include_str!("hostile.rs")),
             ("server", include_str!("server.rs")),
             ("bodies", include_str!("bodies.rs")),
+            ("smuggling", include_str!("smuggling.rs")),
             ("client", include_str!("client.rs")),
             ("tls", include_str!("tls.rs")),
         ] {

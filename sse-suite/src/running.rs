@@ -1,7 +1,7 @@
 //! A server that runs, and its clients.
 
 use std::{
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{self, SocketAddr, TcpStream},
     sync::mpsc,
     thread,
@@ -129,7 +129,7 @@ impl Running {
 }
 
 /// A client that sees every byte.
-pub(crate) struct Client(TcpStream);
+pub(crate) struct Client(pub(crate) TcpStream);
 
 impl Client {
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -165,6 +165,35 @@ impl Client {
         let mut bytes = Vec::new();
         let _ = self.0.read_to_end(&mut bytes);
         bytes
+    }
+
+    /// Sends this byte again and again, with a pause, until there is an answer.
+    pub(crate) fn drip_until_answered(mut self, byte: u8) -> Answer {
+        const PAUSE: Duration = Duration::from_millis(2);
+        self.0.set_read_timeout(Some(PAUSE)).unwrap();
+        let mut first = [0];
+        while self.0.read(&mut first).is_err() {
+            self.send([byte]);
+        }
+        self.0.set_read_timeout(Some(PATIENCE)).unwrap();
+        let rest = self.answer().0;
+        Answer(String::from_utf8(first.to_vec()).unwrap() + &rest)
+    }
+
+    /// Sends this again and again, until the server has closed the connection.
+    pub(crate) fn send_for_ever(mut self, text: &str) {
+        let block = text.repeat(1 + 16 * 1024 / text.len());
+        self.0.set_write_timeout(Some(PATIENCE)).unwrap();
+        let end = loop {
+            if let Err(end) = self.0.write_all(block.as_bytes()) {
+                break end.kind();
+            }
+        };
+        assert_ne!(
+            end,
+            ErrorKind::WouldBlock,
+            "the server neither reads nor closes"
+        );
     }
 
     /// Ends its sending side.

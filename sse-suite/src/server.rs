@@ -3,17 +3,14 @@
 use std::{
     collections::BTreeMap,
     net::TcpStream,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
-        mpsc,
     },
-    task::{Context, Poll},
     time::Duration,
 };
 
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{StreamExt, stream};
 use sse_core::{
     Event, Json,
     driver::ServerConfig,
@@ -23,66 +20,11 @@ use sse_core::{
 };
 
 use crate::{
-    Adapter, PATIENCE, Server,
+    Adapter, Server,
+    handlers::{expect, hello_and_silence, log, logged},
     running::{Client, start, start_with},
     yield_now,
 };
-
-/// Where clean-ups are told, and what happened before them.
-fn log() -> (mpsc::Sender<String>, mpsc::Receiver<String>) {
-    mpsc::channel()
-}
-
-/// A route that logs its clean-up, and the end of its stream before that.
-fn logged<S>(
-    log: &mpsc::Sender<String>,
-    stream: impl Fn() -> S + Send + Sync + 'static,
-) -> impl Fn(Request) -> Guarded<S> + Send + Sync + 'static {
-    let log = log.clone();
-    move |request| {
-        let told = log.clone();
-        request
-            .clean_up()
-            .add(move |reason| told.send(reason.to_string()).unwrap());
-        Guarded {
-            stream: Box::pin(stream()),
-            log: log.clone(),
-        }
-    }
-}
-
-/// A stream that says when it is dropped.
-struct Guarded<S> {
-    stream: Pin<Box<S>>,
-    log: mpsc::Sender<String>,
-}
-
-impl<S: Stream> Stream for Guarded<S> {
-    type Item = S::Item;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        self.stream.as_mut().poll_next(cx)
-    }
-}
-
-impl<S> Drop for Guarded<S> {
-    fn drop(&mut self) {
-        // Nobody listens any more at the end of a test.
-        let _ = self.log.send("the stream was dropped".into());
-    }
-}
-
-fn expect(log: &mpsc::Receiver<String>, reason: &str) {
-    for expected in ["the stream was dropped", reason] {
-        let line = log.recv_timeout(PATIENCE);
-        assert_eq!(line.as_deref(), Ok(expected));
-    }
-}
-
-/// One event, and then nothing for ever.
-fn hello_and_silence() -> impl Stream<Item = &'static str> {
-    stream::iter(["hello"]).chain(stream::pending())
-}
 
 pub fn whatever_a_handler_yields_goes_out_as_an_event<A: Adapter>() {
     let full = || {
@@ -386,29 +328,6 @@ pub fn dropping_the_server_cuts_its_connections<A: Adapter>() {
     client.read_until("hello");
     server.abandon();
     expect(&told, "the server was shut down");
-}
-
-pub fn nothing_is_left_of_connections_that_are_over<A: Adapter>() {
-    let descriptors = || std::fs::read_dir("/proc/self/fd").map(Iterator::count).ok();
-    let server = start::<A>(Router::new().events("/", |_| hello_and_silence()));
-    let before = descriptors();
-    for _ in 0..10 {
-        let mut clients = Vec::new();
-        for _ in 0..30 {
-            let mut client = server.get("/");
-            client.read_until("hello");
-            clients.push(client);
-        }
-        drop(clients);
-        server.empty();
-    }
-    // Other tests of this process have some, too, but not as many as there were connections here.
-    let after = descriptors();
-    let most = before.map(|before: usize| before + 100);
-    assert!(
-        after <= most,
-        "{before:?} file descriptors before, {after:?} after"
-    );
 }
 
 pub fn pages_of_allowed_origins_may_read<A: Adapter>() {

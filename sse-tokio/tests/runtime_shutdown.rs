@@ -7,19 +7,36 @@ use std::{
     sync::mpsc,
 };
 
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use sse_tokio::{CloseReason, Request, Router, Server};
 use tokio::runtime;
 
 #[test]
-fn every_clean_up_runs() {
+fn every_clean_up_runs_where_streams_are_idle() {
+    every_clean_up_runs(|| stream::iter(["hello"]).chain(stream::pending()));
+}
+
+#[test]
+fn every_clean_up_runs_where_streams_are_busy() {
+    every_clean_up_runs(|| {
+        stream::repeat(()).then(async |()| {
+            tokio::task::yield_now().await;
+            "hello"
+        })
+    });
+}
+
+fn every_clean_up_runs<S>(events: impl Fn() -> S + Send + Sync + 'static)
+where
+    S: Stream<Item = &'static str> + Send + 'static,
+{
     let (log, told) = mpsc::channel();
     let router = Router::new().events("/", move |request: Request| {
         let log = log.clone();
         request
             .clean_up()
             .add(move |reason| log.send(reason.clone()).unwrap());
-        stream::iter(["hello"]).chain(stream::pending())
+        events()
     });
     let servers = runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -39,7 +56,7 @@ fn every_clean_up_runs() {
                 .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                 .unwrap();
             let mut text = Vec::new();
-            while !text.ends_with(b"hello\n\n\r\n") {
+            while !text.windows(5).any(|window| window == b"hello") {
                 let mut buffer = [0; 1024];
                 let n = client.read(&mut buffer).unwrap();
                 text.extend_from_slice(&buffer[..n]);

@@ -1,0 +1,13 @@
+//! What is measured of a whole process, on smol: a test binary of its own.
+
+struct OnSmol;
+
+impl sse_suite::Adapter for OnSmol {
+    type Runtime = sse_smol::Smol;
+
+    fn block_on<F: Future>(future: F) -> F::Output {
+        ::smol::block_on(future)
+    }
+}
+
+sse_suite::alone!(smol, OnSmol);

@@ -1,0 +1,20 @@
+//! What is measured of a whole process, on tokio: a test binary of its own.
+
+use std::sync::LazyLock;
+
+use ::tokio::runtime::Runtime;
+
+/// One for the whole process, so that what is spawned outlives whoever blocked.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+
+struct OnTokio;
+
+impl sse_suite::Adapter for OnTokio {
+    type Runtime = sse_tokio::Tokio;
+
+    fn block_on<F: Future>(future: F) -> F::Output {
+        RUNTIME.block_on(future)
+    }
+}
+
+sse_suite::alone!(tokio, OnTokio);
