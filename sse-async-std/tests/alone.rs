@@ -1,4 +1,5 @@
 //! What is measured of a whole process, on async-std: a test binary of its own.
+#![cfg(target_os = "linux")]
 
 struct OnAsyncStd;
 

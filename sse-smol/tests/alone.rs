@@ -1,4 +1,5 @@
 //! What is measured of a whole process, on smol: a test binary of its own.
+#![cfg(target_os = "linux")]
 
 struct OnSmol;
 

@@ -27,6 +27,7 @@
 #![allow(clippy::missing_panics_doc)]
 
 #[allow(missing_docs)] // the name of a test says it all
+#[cfg(target_os = "linux")] // which is where a process can look at itself
 pub mod alone;
 #[allow(missing_docs)]
 pub mod attacks;
