@@ -41,6 +41,11 @@ impl Text {
         &self.0
     }
 
+    /// What `part`, a slice of this text, is as a text of its own: it shares the bytes.
+    pub(crate) fn part(&self, part: &str) -> Self {
+        Self(self.0.slice_ref(part))
+    }
+
     /// The shared bytes under the text; nothing is copied.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {

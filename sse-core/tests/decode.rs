@@ -46,18 +46,32 @@ fn an_event_in_one_chunk_stays_where_it_is() {
 }
 
 #[test]
-fn an_owned_event_keeps_no_chunk_alive_and_shares_its_texts() {
-    let chunk = b"event: e\nid: 1\ndata: a\n\nevent: e\ndata: b\n\n";
+fn an_owned_event_is_one_piece_of_text_that_keeps_no_chunk_alive() {
+    let chunk = b"event: e\nid: 1\ndata: a\n\nevent: message\ndata: b\n\n";
     let mut input = &chunk[..];
     let mut decoder = Decoder::new();
     let first = decoder.decode_event(&mut input).unwrap().unwrap();
+    let parts = [first.data(), first.event_type(), first.last_event_id()];
+    assert_eq!(parts, ["a", "e", "1"]);
+    assert!(parts.iter().all(|part| !lies_in(part, chunk)));
+    let places = parts.map(|part| part.as_ptr().addr());
+    assert_eq!(places, [0, 1, 2].map(|n| places[0] + n));
+
+    let data = first.data().as_ptr();
+    let copy = first.clone();
+    assert_eq!(copy, first);
+    assert_eq!(copy.into_data().as_ptr(), data);
+    let event = Event::try_from(first).unwrap();
+    assert_eq!(event.data().map(str::as_ptr), Some(data));
+    let id = event.id().map(EventId::as_str);
+    assert_eq!((event.event_type().unwrap().as_str(), id), ("e", Some("1")));
+
+    // A type that the server spells out is the same as none.
     let second = decoder.decode_event(&mut input).unwrap().unwrap();
-    assert!(!lies_in(first.data(), chunk) && !lies_in(first.event_type(), chunk));
-    assert_eq!(first.event_type().as_ptr(), second.event_type().as_ptr());
-    assert_eq!(
-        first.last_event_id().as_ptr(),
-        second.last_event_id().as_ptr()
-    );
+    let mut rest = &b"data: b\n\n"[..];
+    assert_eq!(decoder.decode_event(&mut rest), Ok(Some(second.clone())));
+    assert_eq!(second.event_type(), "message");
+    assert_eq!(Event::try_from(second).unwrap().event_type(), None);
 }
 
 #[test]

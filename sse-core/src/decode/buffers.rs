@@ -88,9 +88,14 @@ pub(super) fn empty_text(buffer: &mut String) {
 /// not past `limit`, unless it has to.
 #[inline]
 pub(super) fn reserve_within(buffer: &mut Vec<u8>, additional: usize, limit: usize) {
-    let needed = buffer.len() + additional;
-    if needed > buffer.capacity() {
-        let doubled = buffer.capacity().saturating_mul(2).max(64);
-        buffer.reserve_exact(needed.max(doubled.min(limit)) - buffer.len());
+    if buffer.capacity() - buffer.len() < additional {
+        grow_within(buffer, additional, limit);
     }
+}
+
+#[cold]
+fn grow_within(buffer: &mut Vec<u8>, additional: usize, limit: usize) {
+    let needed = buffer.len() + additional;
+    let doubled = buffer.capacity().saturating_mul(2).max(64);
+    buffer.reserve_exact(needed.max(doubled.min(limit)) - buffer.len());
 }

@@ -18,10 +18,12 @@ pub(super) enum Field<'l> {
 }
 
 impl<'l> Field<'l> {
+    /// How most lines begin: with data, in the form that most servers write.
+    pub(super) const DATA: &'static [u8] = b"data: ";
+
     #[inline]
     pub(super) fn parse(line: &'l [u8]) -> Self {
-        // Most lines are data, in the form that most servers write.
-        match line.strip_prefix(b"data: ") {
+        match line.strip_prefix(Self::DATA) {
             Some(value) => Field::Data(value),
             None => Self::parse_any(line),
         }

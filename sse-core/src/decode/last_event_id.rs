@@ -13,6 +13,7 @@ pub(super) struct LastEventId {
 }
 
 impl LastEventId {
+    #[inline]
     pub(super) fn as_str(&self) -> &str {
         &self.string
     }
@@ -27,6 +28,12 @@ impl LastEventId {
         self.buffer.clear();
         self.buffer.push_str(id);
         self.received = true;
+    }
+
+    /// Whether the event that is being received has an id.
+    #[inline]
+    pub(super) fn is_received(&self) -> bool {
+        self.received
     }
 
     /// The event's blank line has come.

@@ -40,45 +40,56 @@ impl Default for Pending {
     }
 }
 
-/// A line, without its end.
+/// What comes next in an event stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Line<'i> {
+    /// A line, without its end.
     InChunk(&'i [u8]),
     /// A line that came in pieces, to be had from [`Lines::take_carried`]. It is never blank.
     Carried,
+    /// The input is used up before the line's end.
+    Unfinished,
+    /// The line is longer than it may be.
+    TooLong,
 }
 
-/// The line is longer than it may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TooLong;
-
 impl Lines {
-    /// The next line of at most `limit` bytes, or `None` where the input is used up before the
-    /// line's end.
-    #[inline]
-    pub(super) fn next<'i>(
-        &mut self,
-        input: &mut &'i [u8],
-        limit: usize,
-    ) -> Result<Option<Line<'i>>, TooLong> {
+    /// The next line of at most `limit` bytes.
+    #[inline(always)]
+    pub(super) fn next<'i>(&mut self, input: &mut &'i [u8], limit: usize) -> Line<'i> {
         match self.split(input) {
             Piece::End(line) if self.carried.is_empty() => {
                 if line.len() > limit {
-                    return Err(TooLong);
+                    return Line::TooLong;
                 }
-                Ok(Some(Line::InChunk(line)))
+                Line::InChunk(line)
             }
             Piece::End(piece) => {
-                if self.carry(piece, limit).is_err() {
+                if !self.carry(piece, limit) {
                     self.carried.clear();
-                    return Err(TooLong);
+                    return Line::TooLong;
                 }
-                Ok(Some(Line::Carried))
+                Line::Carried
             }
             Piece::Beginning(piece) => {
-                self.carry(piece, limit)?;
-                Ok(None)
+                if !self.carry(piece, limit) {
+                    return Line::TooLong;
+                }
+                Line::Unfinished
             }
+        }
+    }
+
+    /// Takes a blank line off the input, where one lies there with all of its end.
+    #[inline(always)]
+    pub(super) fn take_blank(&mut self, input: &mut &[u8]) -> bool {
+        match input {
+            // Were that LF the rest of a CRLF, it would be pending.
+            [b'\n', rest @ ..] | [b'\r', b'\n', rest @ ..] if self.pending == Pending::Nothing => {
+                *input = rest;
+                true
+            }
+            _ => false,
         }
     }
 
@@ -124,7 +135,7 @@ impl Lines {
     }
 
     /// Takes the next line, or as much of it as there is, off the input.
-    #[inline]
+    #[inline(always)]
     fn split<'i>(&mut self, input: &mut &'i [u8]) -> Piece<'i> {
         if self.pending != Pending::Nothing {
             self.skip_pending(input);
@@ -182,19 +193,27 @@ impl Lines {
         }
     }
 
-    /// Puts a piece to those before it. Where the line gets too long, one byte of it is kept, so
-    /// that its rest is not taken for a line of its own.
-    #[inline(never)]
-    fn carry(&mut self, piece: &[u8], limit: usize) -> Result<(), TooLong> {
-        let length = self.carried.len() + piece.len();
-        if length > limit {
+    /// Puts a piece to those before it. `false` where the line gets too long: one byte of it is kept
+    /// then, so that its rest is not taken for a line of its own.
+    #[inline(always)]
+    fn carry(&mut self, piece: &[u8], limit: usize) -> bool {
+        let room = self.carried.capacity().min(limit);
+        if room.saturating_sub(self.carried.len()) < piece.len() && !self.make_room(piece, limit) {
+            return false;
+        }
+        self.carried.extend_from_slice(piece);
+        true
+    }
+
+    #[cold]
+    fn make_room(&mut self, piece: &[u8], limit: usize) -> bool {
+        if self.carried.len() + piece.len() > limit {
             buffers::empty(&mut self.carried);
             self.carried.extend(piece.first());
-            return Err(TooLong);
+            return false;
         }
         buffers::reserve_within(&mut self.carried, piece.len(), limit);
-        self.carried.extend_from_slice(piece);
-        Ok(())
+        true
     }
 }
 

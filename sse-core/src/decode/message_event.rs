@@ -1,5 +1,8 @@
 //! What a client gets to see of an event, borrowed and owned.
 
+use alloc::string::String;
+use core::fmt;
+
 use crate::{Event, InvalidField, Text};
 
 /// The type that an event has when its server gave it none.
@@ -10,8 +13,9 @@ const MESSAGE: &str = "message";
 /// [`MessageEvent`](https://html.spec.whatwg.org/multipage/comms.html#messageevent).
 ///
 /// [`MessageEvent`] is its owned form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MessageEventRef<'a> {
+    /// Empty for `message`.
     event_type: &'a str,
     data: &'a str,
     last_event_id: &'a str,
@@ -22,8 +26,8 @@ impl<'a> MessageEventRef<'a> {
     #[inline]
     pub(super) fn new(event_type: &'a str, data: &'a str, last_event_id: &'a str) -> Self {
         Self {
-            event_type: if event_type.is_empty() {
-                MESSAGE
+            event_type: if event_type == MESSAGE {
+                ""
             } else {
                 event_type
             },
@@ -34,12 +38,18 @@ impl<'a> MessageEventRef<'a> {
 
     /// The event type: `message` where the server set none.
     #[must_use]
+    #[inline]
     pub fn event_type(&self) -> &'a str {
-        self.event_type
+        if self.event_type.is_empty() {
+            MESSAGE
+        } else {
+            self.event_type
+        }
     }
 
     /// The data. Where the server sent several lines, they are joined with LF.
     #[must_use]
+    #[inline]
     pub fn data(&self) -> &'a str {
         self.data
     }
@@ -47,16 +57,27 @@ impl<'a> MessageEventRef<'a> {
     /// The last event ID: the id of this event, or of the latest event before it that had one, or
     /// empty.
     #[must_use]
+    #[inline]
     pub fn last_event_id(&self) -> &'a str {
         self.last_event_id
+    }
+}
+
+impl fmt::Debug for MessageEventRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageEventRef")
+            .field("event_type", &self.event_type())
+            .field("data", &self.data())
+            .field("last_event_id", &self.last_event_id())
+            .finish()
     }
 }
 
 /// An event as it is dispatched to a client: the standard's
 /// [`MessageEvent`](https://html.spec.whatwg.org/multipage/comms.html#messageevent).
 ///
-/// It keeps nothing alive but its own text: the data is a copy, and an event type or a last event
-/// ID that several events in a row have in common is shared by them. A clone copies nothing.
+/// It keeps nothing alive but its own text, all of which is a copy in one allocation. A clone copies
+/// nothing.
 ///
 /// With [`TryFrom`] it becomes an [`Event`] that can be sent on.
 ///
@@ -74,52 +95,84 @@ impl<'a> MessageEventRef<'a> {
 /// # let _ = to_send_on;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct MessageEvent {
-    event_type: Text,
-    data: Text,
-    last_event_id: Text,
+    /// The data, the event type (empty for `message`) and the last event ID, one behind the other.
+    text: Text,
+    /// Where in the text the data ends, and where the event type does.
+    data_end: usize,
+    event_type_end: usize,
 }
 
 impl MessageEvent {
     /// The event type: `message` where the server set none.
     #[must_use]
     pub fn event_type(&self) -> &str {
-        &self.event_type
+        self.borrowed().event_type()
     }
 
     /// The data. Where the server sent several lines, they are joined with LF.
     #[must_use]
     pub fn data(&self) -> &str {
-        &self.data
+        self.borrowed().data
     }
 
     /// The last event ID: the id of this event, or of the latest event before it that had one, or
     /// empty.
     #[must_use]
     pub fn last_event_id(&self) -> &str {
-        &self.last_event_id
+        self.borrowed().last_event_id
     }
 
     /// The data as a [`Text`], which shares its bytes.
     #[must_use]
     pub fn into_data(self) -> Text {
-        self.data
+        if self.data_end == self.text.len() {
+            return self.text;
+        }
+        self.text.part(self.data())
+    }
+
+    #[inline]
+    fn borrowed(&self) -> MessageEventRef<'_> {
+        // The places are those that `from` has put together: no slice is ever out of bounds.
+        MessageEventRef {
+            data: &self.text[..self.data_end],
+            event_type: &self.text[self.data_end..self.event_type_end],
+            last_event_id: &self.text[self.event_type_end..],
+        }
+    }
+}
+
+impl fmt::Debug for MessageEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageEvent")
+            .field("event_type", &self.event_type())
+            .field("data", &self.data())
+            .field("last_event_id", &self.last_event_id())
+            .finish()
     }
 }
 
 impl From<MessageEventRef<'_>> for MessageEvent {
-    /// Copies the event. Where the type is `message` and there is no last event ID, that is one
-    /// allocation; [`Decoder::decode_event`](crate::Decoder::decode_event) needs no more for
-    /// other events either, as long as these two do not change.
+    /// Copies the event, which takes one allocation.
+    #[inline]
     fn from(event: MessageEventRef<'_>) -> Self {
+        let data_end = event.data.len();
+        let event_type_end = data_end + event.event_type.len();
+        let text = if event_type_end + event.last_event_id.len() == data_end {
+            event.data.into()
+        } else {
+            let mut text = String::with_capacity(event_type_end + event.last_event_id.len());
+            text.push_str(event.data);
+            text.push_str(event.event_type);
+            text.push_str(event.last_event_id);
+            text.into()
+        };
         Self {
-            event_type: match event.event_type {
-                MESSAGE => Text::from_static(MESSAGE),
-                event_type => event_type.into(),
-            },
-            data: event.data.into(),
-            last_event_id: event.last_event_id.into(),
+            text,
+            data_end,
+            event_type_end,
         }
     }
 }
@@ -135,46 +188,20 @@ impl TryFrom<MessageEvent> for Event {
     /// [`InvalidField`] where the event type has a NUL: an event stream may carry one, an
     /// [`EventType`](crate::EventType) may not.
     fn try_from(event: MessageEvent) -> Result<Self, InvalidField> {
-        let mut sent = Self::new(event.data);
-        if event.event_type != MESSAGE {
-            sent = sent.with_event_type(event.event_type)?;
+        let MessageEventRef {
+            event_type,
+            last_event_id,
+            ..
+        } = event.borrowed();
+        let part = |part: &str| (!part.is_empty()).then(|| event.text.part(part));
+        let (event_type, id) = (part(event_type), part(last_event_id));
+        let mut sent = Self::new(event.into_data());
+        if let Some(event_type) = event_type {
+            sent = sent.with_event_type(event_type)?;
         }
-        if !event.last_event_id.is_empty() {
-            sent = sent.with_id(event.last_event_id)?;
+        if let Some(id) = id {
+            sent = sent.with_id(id)?;
         }
         Ok(sent)
     }
-}
-
-/// The texts that one event is likely to have in common with the next.
-#[derive(Clone, Default)]
-pub(super) struct RecentTexts {
-    event_type: Text,
-    last_event_id: Text,
-}
-
-impl RecentTexts {
-    /// The owned form of `event`, which shares what it has in common with the one before it.
-    #[inline]
-    pub(super) fn own(&mut self, event: MessageEventRef<'_>) -> MessageEvent {
-        MessageEvent {
-            event_type: match event.event_type {
-                MESSAGE => Text::from_static(MESSAGE),
-                event_type => shared(&mut self.event_type, event_type),
-            },
-            data: event.data.into(),
-            last_event_id: shared(&mut self.last_event_id, event.last_event_id),
-        }
-    }
-}
-
-#[inline]
-fn shared(recent: &mut Text, text: &str) -> Text {
-    if text.is_empty() {
-        return Text::new();
-    }
-    if *recent != text {
-        *recent = text.into();
-    }
-    recent.clone()
 }

@@ -28,8 +28,7 @@ use self::{
     buffers::EventBuffers,
     fields::Field,
     last_event_id::LastEventId,
-    lines::{Line, Lines, TooLong},
-    message_event::RecentTexts,
+    lines::{Line, Lines},
 };
 use crate::EventId;
 
@@ -71,8 +70,17 @@ pub use self::{
 /// reuses for the next event and which the [`DecoderLimits`] bound; empty, each keeps at most 128 KiB.
 #[derive(Clone, Default)]
 pub struct Decoder {
-    state: State,
-    recent: RecentTexts,
+    limits: DecoderLimits,
+    lines: Lines,
+    buffers: EventBuffers,
+    last_event_id: LastEventId,
+    reconnection_time: Option<Duration>,
+    /// The event in the buffers has been dispatched, and they are lent until the next call.
+    dispatched: bool,
+    /// Everything up to the next blank line belongs to an event that went past a bound.
+    discarding: bool,
+    /// Text that does not lie in the chunk as it is, lent until the next call.
+    text: String,
 }
 
 /// Something that a [`Decoder`] found in an event stream.
@@ -109,7 +117,7 @@ impl Decoder {
     #[must_use]
     pub fn with_limits(limits: DecoderLimits) -> Self {
         let mut decoder = Self::new();
-        decoder.state.limits = limits;
+        decoder.limits = limits;
         decoder
     }
 
@@ -129,22 +137,20 @@ impl Decoder {
         &'a mut self,
         input: &mut &'i [u8],
     ) -> Result<Option<Decoded<'a>>, DecodeError> {
-        self.state.decode(input)
+        self.next(input)
     }
 
     /// Takes the next event off the front of `input`, in its owned form; comments are passed over.
     ///
-    /// This is [`decode`](Self::decode) for whoever keeps or hands on the events. It is cheaper
-    /// than to make each [`MessageEventRef`] a [`MessageEvent`]: an event type or a last event ID
-    /// that is the same as before is shared with the event before.
+    /// This is [`decode`](Self::decode) for whoever keeps or hands on the events.
     ///
     /// # Errors
     ///
     /// Those of [`decode`](Self::decode).
     pub fn decode_event(&mut self, input: &mut &[u8]) -> Result<Option<MessageEvent>, DecodeError> {
         loop {
-            match self.state.decode(input)? {
-                Some(Decoded::Event(event)) => return Ok(Some(self.recent.own(event))),
+            match self.next(input)? {
+                Some(Decoded::Event(event)) => return Ok(Some(event.into())),
                 Some(_) => {}
                 None => return Ok(None),
             }
@@ -157,9 +163,9 @@ impl Decoder {
         &mut self,
         input: &mut &[u8],
     ) -> Result<Option<OwnedDecoded>, DecodeError> {
-        let decoded = self.state.decode(input)?;
+        let decoded = self.next(input)?;
         Ok(decoded.map(|decoded| match decoded {
-            Decoded::Event(event) => OwnedDecoded::Event(self.recent.own(event)),
+            Decoded::Event(event) => OwnedDecoded::Event(event.into()),
             Decoded::Comment(comment) => OwnedDecoded::Comment(comment.into()),
             Decoded::ReconnectionTime(time) => OwnedDecoded::ReconnectionTime(time),
         }))
@@ -172,19 +178,19 @@ impl Decoder {
     /// hence is not dispatched.
     #[must_use]
     pub fn last_event_id(&self) -> &str {
-        self.state.last_event_id.as_str()
+        self.last_event_id.as_str()
     }
 
     /// Sets the last event ID that events have until the stream sets another one: the one that
     /// the request for the stream carried.
     pub fn set_last_event_id(&mut self, id: &EventId) {
-        self.state.last_event_id.set(id.as_str());
+        self.last_event_id.set(id.as_str());
     }
 
     /// The reconnection time that the server set last, if it ever did.
     #[must_use]
     pub fn reconnection_time(&self) -> Option<Duration> {
-        self.state.reconnection_time
+        self.reconnection_time
     }
 
     /// A new event stream begins, after a reconnection.
@@ -193,38 +199,19 @@ impl Decoder {
     /// mark again. The last event ID stays (events without an id of their own have it, as in
     /// browsers), the reconnection time stays, and so do the buffers.
     pub fn restart(&mut self) {
-        self.state.lines.restart();
-        self.state.drop_event();
+        self.lines.restart();
+        self.drop_event();
     }
 }
 
 impl fmt::Debug for Decoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decoder")
-            .field("limits", &self.state.limits)
+            .field("limits", &self.limits)
             .field("last_event_id", &self.last_event_id())
             .field("reconnection_time", &self.reconnection_time())
             .finish_non_exhaustive()
     }
-}
-
-/// A decoder but for the texts that its owned events share.
-///
-/// What is rare or long is kept out of line: it would cost the loop that every event goes through
-/// its registers.
-#[derive(Clone, Default)]
-struct State {
-    limits: DecoderLimits,
-    lines: Lines,
-    buffers: EventBuffers,
-    last_event_id: LastEventId,
-    reconnection_time: Option<Duration>,
-    /// The event in the buffers has been dispatched, and they are lent until the next call.
-    dispatched: bool,
-    /// Everything up to the next blank line belongs to an event that went past a bound.
-    discarding: bool,
-    /// Text that does not lie in the chunk as it is, lent until the next call.
-    text: String,
 }
 
 /// The part of an event that lies in the chunk at hand and may stay there. It has data only where
@@ -247,13 +234,15 @@ impl<'i> InChunk<'i> {
 
 /// Something to tell at once, in the midst of an event.
 enum Note {
-    /// A comment, which is in [`State::text`].
+    /// A comment, which is in [`Decoder::text`].
     Comment,
     ReconnectionTime(Duration),
 }
 
-impl State {
-    fn decode<'a, 'i: 'a>(
+/// What every chunk and every event goes through. What is rare or long is kept out of line: it would
+/// cost this loop its registers.
+impl Decoder {
+    fn next<'a, 'i: 'a>(
         &'a mut self,
         input: &mut &'i [u8],
     ) -> Result<Option<Decoded<'a>>, DecodeError> {
@@ -265,29 +254,55 @@ impl State {
             self.discarding = false;
         }
 
-        let mut here = InChunk::new(input);
+        let chunk = *input;
+        match self.lines.next(input, self.limits.line()) {
+            // Most small chunks end no line.
+            Line::Unfinished => Ok(None),
+            // Most events are one line of data, and most of them lie in their chunk whole.
+            Line::InChunk(line)
+                if !self.buffers.are_used()
+                    && !self.last_event_id.is_received()
+                    && line.starts_with(Field::DATA)
+                    && line.len() - Field::DATA.len() <= self.limits.event()
+                    && self.lines.take_blank(input) =>
+            {
+                self.dispatch_line(&line[Field::DATA.len()..], chunk)
+            }
+            line => self.receive_lines(line, chunk, input),
+        }
+    }
+
+    /// Goes on from a first line to the end of the event or of the chunk.
+    #[inline(never)]
+    fn receive_lines<'a, 'i: 'a>(
+        &'a mut self,
+        mut line: Line<'i>,
+        chunk: &'i [u8],
+        input: &mut &'i [u8],
+    ) -> Result<Option<Decoded<'a>>, DecodeError> {
+        let mut here = InChunk::new(chunk);
         loop {
-            let received = match self.lines.next(input, self.limits.line()) {
-                Ok(Some(Line::InChunk([]))) => {
+            let received = match line {
+                Line::InChunk([]) => {
                     if here.data.is_some() || self.buffers.has_data() {
-                        return self.dispatch(here).map(|event| Some(Decoded::Event(event)));
+                        return self.dispatch(here);
                     }
                     self.last_event_id.commit();
                     self.buffers.clear();
                     here = InChunk::new(input);
-                    continue;
+                    Ok(None)
                 }
-                Ok(Some(Line::InChunk(line))) => match Field::parse(line) {
+                Line::InChunk(line) => match Field::parse(line) {
                     Field::Data(value) => self.receive_data(value, &mut here),
                     Field::EventType(value) => self.receive_event_type(value, &mut here),
                     field => self.receive(field),
                 },
-                Ok(Some(Line::Carried)) => self.receive_carried(),
-                Ok(None) => {
+                Line::Carried => self.receive_carried(),
+                Line::Unfinished => {
                     self.keep(here);
                     return Ok(None);
                 }
-                Err(TooLong) => Err(DecodeBound::Line),
+                Line::TooLong => Err(DecodeBound::Line),
             };
             match received {
                 Ok(None) => {}
@@ -300,6 +315,7 @@ impl State {
                 }
                 Err(bound) => return Err(self.discard(bound)),
             }
+            line = self.lines.next(input, self.limits.line());
         }
     }
 
@@ -426,12 +442,31 @@ impl State {
         }
     }
 
+    /// The blank line of an event has come that is one line of data and nothing else.
+    #[inline(always)]
+    fn dispatch_line<'a, 'i: 'a>(
+        &'a mut self,
+        data: &'i [u8],
+        chunk: &'i [u8],
+    ) -> Result<Option<Decoded<'a>>, DecodeError> {
+        match utf8::check_in_chunk(data, chunk) {
+            Some(data) => {
+                let event = MessageEventRef::new("", data, self.last_event_id.as_str());
+                Ok(Some(Decoded::Event(event)))
+            }
+            None => self.dispatch(InChunk {
+                data: Some(data),
+                ..InChunk::new(chunk)
+            }),
+        }
+    }
+
     /// The blank line of an event with data has come.
-    #[inline]
+    #[inline(never)]
     fn dispatch<'a, 'i: 'a>(
         &'a mut self,
         here: InChunk<'i>,
-    ) -> Result<MessageEventRef<'a>, DecodeError> {
+    ) -> Result<Option<Decoded<'a>>, DecodeError> {
         self.dispatched = self.buffers.are_used();
         let event_type = here.event_type.unwrap_or(self.buffers.event_type());
         let in_chunk = here
@@ -450,8 +485,8 @@ impl State {
             }
         };
         self.last_event_id.commit();
-        let last_event_id = self.last_event_id.as_str();
-        Ok(MessageEventRef::new(event_type, data, last_event_id))
+        let event = MessageEventRef::new(event_type, data, self.last_event_id.as_str());
+        Ok(Some(Decoded::Event(event)))
     }
 
     /// The event that is being received went past a bound: it counts as never sent.
