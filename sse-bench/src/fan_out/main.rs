@@ -1,0 +1,101 @@
+//! One event to very many: deliveries per second, the server's CPU time for each, their latency,
+//! and the memory that an idle connection takes.
+//!
+//! `cargo run --release --manifest-path sse-bench/Cargo.toml --bin fan_out`, behind `--`:
+//!
+//! - `quick`: fewer rounds, and 100 and 1,000 clients alone;
+//! - `clients=100,1000,5000`, `rounds=7`, `servers=bare,sse-tokio`: others than the usual ones.
+//!
+//! Every server is a process of its own with one thread for its tasks; the clients are one thread
+//! of this process, which only counts. A round has a turn of each server: it is started, the
+//! clients connect, it publishes on command, and it is ended. Ratios are between servers of the
+//! same round, to the bare one, which writes bytes that were encoded beforehand to every socket and
+//! does nothing else; of all rounds the median is told.
+
+mod control;
+mod load;
+mod report;
+mod servers;
+mod turn;
+
+use std::{error::Error, process::ExitCode};
+
+use servers::Kind;
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+/// What to measure.
+struct Plan {
+    clients: Vec<usize>,
+    rounds: usize,
+    servers: Vec<Kind>,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match arguments.as_slice() {
+        [serve, name, control] if serve == "serve" => serve_as(name, control),
+        others => Plan::new(others).and_then(|plan| run(&plan)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve_as(name: &str, control: &str) -> Result<()> {
+    raise_descriptor_limit();
+    Kind::named(name)?.serve(control)
+}
+
+fn run(plan: &Plan) -> Result<()> {
+    raise_descriptor_limit();
+    for &clients in &plan.clients {
+        let mut rounds = Vec::new();
+        for round in 0..plan.rounds {
+            eprintln!("{clients} clients, round {} of {}", round + 1, plan.rounds);
+            let turns = plan.servers.iter().map(|&kind| turn::take(kind, clients));
+            rounds.push(turns.collect::<Result<Vec<_>>>()?);
+        }
+        report::print(clients, &plan.servers, &rounds);
+    }
+    Ok(())
+}
+
+impl Plan {
+    fn new(arguments: &[String]) -> Result<Self> {
+        let mut plan = Self {
+            clients: vec![100, 1_000, 5_000],
+            rounds: 7,
+            servers: Kind::ALL.to_vec(),
+        };
+        for argument in arguments {
+            match argument.split_once('=') {
+                None if argument == "quick" => {
+                    (plan.clients, plan.rounds) = (vec![100, 1_000], 3);
+                }
+                Some(("clients", list)) => {
+                    let counts = list.split(',').map(str::parse);
+                    plan.clients = counts.collect::<std::result::Result<_, _>>()?;
+                }
+                Some(("rounds", count)) => plan.rounds = count.parse()?,
+                Some(("servers", list)) => {
+                    plan.servers = list.split(',').map(Kind::named).collect::<Result<_>>()?;
+                }
+                _ => return Err(format!("{argument}? See the top of this program.").into()),
+            }
+        }
+        Ok(plan)
+    }
+}
+
+/// As far as this user may.
+fn raise_descriptor_limit() {
+    const ENOUGH: u64 = 1 << 16;
+    if rlimit::Resource::NOFILE.set(ENOUGH, ENOUGH).is_err() {
+        let _ = rlimit::increase_nofile_limit(ENOUGH);
+    }
+}

@@ -1,0 +1,73 @@
+//! The tables, in Markdown.
+
+use crate::{servers::Kind, turn::Measures};
+
+/// What a table shows of a turn. Values are the median of all rounds, ratios of those within a
+/// round.
+struct Column {
+    name: &'static str,
+    value: fn(&Measures) -> f64,
+    /// A value is divided by this.
+    unit: f64,
+    digits: usize,
+}
+
+const COLUMNS: [Column; 6] = [
+    column("deliveries/s, 64 at once", |m| m.many.per_second, 1e3, 0),
+    column("CPU each", |m| m.many.cpu, 1e3, 2),
+    column("CPU each, 1 at once", |m| m.one.cpu, 1e3, 2),
+    column("p50 at 30,000/s", |m| m.p50, 1e6, 2),
+    column("p99", |m| m.p99, 1e6, 2),
+    column("memory", |m| m.memory, 1.0, 0),
+];
+
+const fn column(
+    name: &'static str,
+    value: fn(&Measures) -> f64,
+    unit: f64,
+    digits: usize,
+) -> Column {
+    Column {
+        name,
+        value,
+        unit,
+        digits,
+    }
+}
+
+/// A row for each server: what was measured, and behind it, in brackets, how many times the first
+/// server's that is.
+pub(crate) fn print(clients: usize, servers: &[Kind], rounds: &[Vec<Measures>]) {
+    println!(
+        "\n{clients} clients, {} rounds. Deliveries in thousands, CPU time in µs, latency in ms, \
+         memory in bytes per connection.\n",
+        rounds.len()
+    );
+    let names: Vec<_> = COLUMNS.iter().map(|column| column.name).collect();
+    println!("| server | {} |", names.join(" | "));
+    println!("|---|{}", "--:|".repeat(COLUMNS.len()));
+    for (index, server) in servers.iter().enumerate() {
+        let cells = COLUMNS.iter().map(|column| {
+            let value = median(rounds.iter().map(|round| (column.value)(&round[index])));
+            let ratio = median(
+                rounds
+                    .iter()
+                    .map(|round| (column.value)(&round[index]) / (column.value)(&round[0])),
+            );
+            let (value, digits) = (value / column.unit, column.digits);
+            match index {
+                0 => format!("{value:.digits$}"),
+                _ if column.name == "memory" => format!("{value:.digits$}"),
+                _ => format!("{value:.digits$} ({ratio:.2})"),
+            }
+        });
+        let cells: Vec<_> = cells.collect();
+        println!("| {} | {} |", server.name(), cells.join(" | "));
+    }
+}
+
+fn median(samples: impl Iterator<Item = f64>) -> f64 {
+    let mut samples: Vec<_> = samples.collect();
+    samples.sort_by(f64::total_cmp);
+    samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN)
+}

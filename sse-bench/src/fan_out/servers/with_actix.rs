@@ -1,0 +1,72 @@
+//! actix-web: `Sse` of actix-web-lab over a channel for each client, as the project's own example of
+//! a broadcaster has it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix_web::{App, HttpServer, web};
+use actix_web_lab::sse;
+use tokio::sync::mpsc;
+
+use super::tokio_control;
+use crate::{
+    Result,
+    control::{data, id, obey},
+};
+
+/// How many events a client's channel holds. The example's 10 would lose most of a backlog.
+const CAPACITY: usize = 128;
+
+type Clients = Arc<Mutex<Vec<mpsc::Sender<sse::Event>>>>;
+
+pub(crate) fn serve(control: &str) -> Result<()> {
+    let control = control.to_owned();
+    actix_web::rt::System::new().block_on(async move {
+        let clients = Clients::default();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        rustix::net::listen(&listener, 1024)?;
+        let port = listener.local_addr()?.port();
+        HttpServer::new(move || {
+            // On the worker's thread, of which there is one.
+            actix_web::rt::spawn(publish(control.clone(), port, clients.clone()));
+            App::new()
+                .app_data(web::Data::from(clients.clone()))
+                .route("/events", web::get().to(subscribe))
+        })
+        .workers(1)
+        .listen(listener)?
+        .run()
+        .await?;
+        Ok(())
+    })
+}
+
+async fn subscribe(
+    clients: web::Data<Mutex<Vec<mpsc::Sender<sse::Event>>>>,
+) -> impl actix_web::Responder {
+    let (sender, receiver) = mpsc::channel(CAPACITY);
+    clients
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(sender);
+    sse::Sse::from_infallible_receiver(receiver)
+}
+
+async fn publish(control: String, port: u16, clients: Clients) {
+    let Ok(control) = tokio_control(&control).await else {
+        std::process::exit(1);
+    };
+    let (data, mut sequence) = (data(), 10_000);
+    let publish = |events| {
+        let clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..events {
+            sequence += 1;
+            let event = sse::Data::new(&*data).id(id(sequence));
+            for client in &*clients {
+                // Fails for one that has gone.
+                let _ = client.try_send(event.clone().into());
+            }
+        }
+    };
+    let _ = obey(control, port, publish).await;
+    std::process::exit(0);
+}

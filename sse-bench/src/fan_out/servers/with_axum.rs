@@ -1,0 +1,65 @@
+//! axum: `Sse` over a stream, of a broadcast channel here, as its documentation has it. What is sent
+//! through the channel is the finished event, so that it is put together once.
+
+use std::convert::Infallible;
+
+use axum::{
+    Router,
+    response::sse::{Event, Sse},
+    routing::get,
+    serve::ListenerExt,
+};
+use futures_util::{Stream, StreamExt, future::ready};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::broadcast,
+};
+use tokio_stream::wrappers::BroadcastStream;
+
+use super::{tokio_control, tokio_runtime};
+use crate::{
+    Result,
+    control::{data, id, obey},
+};
+
+/// How many events the channel holds.
+const CAPACITY: usize = 1024;
+
+pub(crate) fn serve(control: &str, nodelay: bool) -> Result<()> {
+    tokio_runtime()?.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let port = listener.local_addr()?.port();
+        let control = tokio_control(control).await?;
+        let (sender, _) = broadcast::channel(CAPACITY);
+
+        let publisher = sender.clone();
+        tokio::spawn(async move {
+            let (data, mut sequence) = (data(), 10_000);
+            let publish = |events| {
+                for _ in 0..events {
+                    sequence += 1;
+                    // Fails when nobody listens.
+                    let _ = publisher.send(Event::default().id(id(sequence)).data(&data));
+                }
+            };
+            let _ = obey(control, port, publish).await;
+            std::process::exit(0);
+        });
+
+        let app = Router::new().route("/events", get(async move || sse(&sender)));
+        let listener = listener.tap_io(move |socket: &mut TcpStream| {
+            if nodelay {
+                let _ = socket.set_nodelay(true);
+            }
+        });
+        axum::serve(listener, app).await?;
+        Ok(())
+    })
+}
+
+fn sse(
+    sender: &broadcast::Sender<Event>,
+) -> Sse<impl Stream<Item = std::result::Result<Event, Infallible>> + use<>> {
+    let events = BroadcastStream::new(sender.subscribe());
+    Sse::new(events.filter_map(|event| ready(event.ok().map(Ok))))
+}

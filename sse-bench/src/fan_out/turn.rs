@@ -1,0 +1,140 @@
+//! One server's turn: started, measured, ended.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    Result,
+    control::Process,
+    load::{Clients, Latencies},
+    servers::Kind,
+};
+
+/// How many events are published at once, where they are many.
+const BACKLOG: u32 = 64;
+
+/// How long each kind of delivery is measured.
+const SPAN: Duration = Duration::from_millis(300);
+
+/// How many deliveries per second there are where latency is measured.
+const RATE: f64 = 30_000.0;
+
+/// How long latency is measured.
+const LATENCY_SPAN: Duration = Duration::from_secs(1);
+
+/// How many connect before memory is measured: what comes into being with the first connections
+/// is not the later ones' cost.
+const FIRST: usize = 16;
+
+/// How long a server has to itself before memory is measured.
+const REST: Duration = Duration::from_millis(50);
+
+/// What was measured.
+pub(crate) struct Measures {
+    /// With a backlog of 64, and with one event in flight.
+    pub(crate) many: Delivery,
+    pub(crate) one: Delivery,
+    /// At a fixed rate, in nanoseconds.
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    /// Resident memory for each connection, in bytes.
+    pub(crate) memory: f64,
+}
+
+pub(crate) struct Delivery {
+    pub(crate) per_second: f64,
+    /// The server's CPU time for each, in nanoseconds.
+    pub(crate) cpu: f64,
+}
+
+/// The server, its clients, and how many events each of these should have got.
+struct Turn {
+    server: Process,
+    clients: Clients,
+    count: usize,
+    published: u64,
+}
+
+pub(crate) fn take(kind: Kind, clients: usize) -> Result<Measures> {
+    measure(kind, clients).map_err(|error| format!("{}: {error}", kind.name()).into())
+}
+
+fn measure(kind: Kind, count: usize) -> Result<Measures> {
+    let mut turn = Turn {
+        server: Process::start(kind)?,
+        clients: Clients::new()?,
+        count: FIRST,
+        published: 0,
+    };
+    turn.clients.connect(turn.server.address, FIRST)?;
+    turn.publish(1, |_| {})?;
+    let before = turn.server.resident()?;
+    turn.clients
+        .connect(turn.server.address, count.saturating_sub(FIRST))?;
+    turn.count = count.max(FIRST);
+    turn.publish(1, |_| {})?;
+    thread::sleep(REST);
+    let grown = turn.server.resident()?.saturating_sub(before);
+    let memory = grown as f64 / count.saturating_sub(FIRST).max(1) as f64;
+
+    turn.clients.forget_counts();
+    turn.published = 0;
+    let many = turn.deliver(BACKLOG)?;
+    let one = turn.deliver(1)?;
+    let (p50, p99) = turn.latency()?;
+    if !turn.clients.all_have(turn.published) {
+        return Err("not everyone got the same events".into());
+    }
+    Ok(Measures {
+        many,
+        one,
+        p50,
+        p99,
+        memory,
+    })
+}
+
+impl Turn {
+    /// Publishes so many events at once, and waits until everyone has got them.
+    fn publish(&mut self, events: u32, each: impl FnMut(u64)) -> Result<()> {
+        self.published += u64::from(events);
+        self.server.publish(events)?;
+        let deliveries = u64::from(events) * self.count as u64;
+        self.clients.receive_events(deliveries, each)
+    }
+
+    /// As many events as there is time for, so many at a time.
+    fn deliver(&mut self, at_a_time: u32) -> Result<Delivery> {
+        self.publish(at_a_time, |_| {})?;
+        let (before, cpu_before) = (self.published, self.server.cpu_time()?);
+        let start = Instant::now();
+        while start.elapsed() < SPAN {
+            self.publish(at_a_time, |_| {})?;
+        }
+        let passed = start.elapsed();
+        let cpu = self.server.cpu_time()? - cpu_before;
+        let deliveries = (self.published - before) as f64 * self.count as f64;
+        Ok(Delivery {
+            per_second: deliveries / passed.as_secs_f64(),
+            cpu: cpu.as_nanos() as f64 / deliveries,
+        })
+    }
+
+    /// The latencies of single events at a fixed rate, from the command to publish on: the median,
+    /// and what one in a hundred exceeds.
+    fn latency(&mut self) -> Result<(f64, f64)> {
+        let between = Duration::from_secs_f64(self.count as f64 / RATE);
+        let mut latencies = Latencies::new();
+        let start = Instant::now();
+        let mut next = start;
+        while start.elapsed() < LATENCY_SPAN {
+            thread::sleep(next.saturating_duration_since(Instant::now()));
+            next += between;
+            latencies.start();
+            self.publish(1, |events| latencies.came(events))?;
+        }
+        Ok((latencies.percentile(0.5), latencies.percentile(0.99)))
+    }
+}
