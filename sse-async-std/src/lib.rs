@@ -58,6 +58,11 @@ mod runtime;
 pub use runtime::{AsyncStd, AsyncStdTimer, AsyncStdTransport};
 pub use sse_core as core;
 pub use sse_core::prelude::*;
+#[cfg(feature = "macros")]
+pub use sse_macros::{
+    AsyncStdFromEvent as FromEvent, AsyncStdIntoEvent as IntoEvent,
+    async_std_controller as controller, async_std_sse as sse,
+};
 #[cfg(feature = "tls")]
 pub use sse_tls as tls;
 

@@ -81,6 +81,8 @@
 //! | `driver` | [`driver`], and with it all of the above | no |
 //! | `http-body` | [`embedding`]: event streams in hyper, axum and other servers | no |
 //! | `futures-io` | any stream of `futures-io` as the driver's transport | no |
+//! | `macros` | the attribute macros `controller` and `sse`, and derives of [`IntoEvent`] and [`FromEvent`] | no; in an adapter, yes |
+//! | `test-client` | [`test_client`]: handlers tested without a socket | no |
 //! | `tls` | TLS over any transport of the driver, by `rustls` | no |
 //! | `tracing` | what the driver does, told to `tracing` | no |
 
@@ -117,11 +119,15 @@ pub mod router;
 pub mod server;
 #[cfg(feature = "stream")]
 mod stream;
+#[cfg(feature = "test-client")]
+pub mod test_client;
 mod text;
 #[cfg(feature = "server")]
 pub mod topic;
 #[cfg(any(feature = "client", feature = "server"))]
 mod transmit;
+#[cfg(feature = "json")]
+mod typed;
 #[cfg(feature = "server")]
 mod wake;
 
@@ -132,8 +138,24 @@ pub use event::{Comment, Event, EventId, EventType, Field, InvalidField};
 #[cfg(feature = "json")]
 pub use into_event::Json;
 pub use into_event::{EventError, IntoEvent};
+#[cfg(feature = "macros")]
+pub use sse_macros::{
+    CoreFromEvent as FromEvent, CoreIntoEvent as IntoEvent, core_controller as controller,
+    core_sse as sse,
+};
 #[cfg(feature = "stream")]
 pub use stream::{EventStream, EventStreamError};
 pub use text::Text;
 #[cfg(any(feature = "client", feature = "server"))]
 pub use transmit::Transmit;
+#[cfg(feature = "json")]
+pub use typed::{BadData, FromEvent, Typed};
+#[cfg(all(feature = "json", feature = "stream"))]
+pub use typed::{TypedError, TypedEvents};
+
+/// What the macros' code names.
+#[doc(hidden)]
+#[cfg(feature = "json")]
+pub mod macros {
+    pub use serde_json;
+}

@@ -6,14 +6,18 @@
 pub use crate::embedding::{self, BodyError, EmbeddingConfig};
 #[doc(no_inline)]
 pub use crate::{
-    Comment, DecodeError, Decoded, Decoder, DecoderLimits, Event, EventError, EventId, EventStream,
-    EventStreamError, EventType, IntoEvent, InvalidField, Json, MessageEvent, Text,
+    BadData, Comment, DecodeError, Decoded, Decoder, DecoderLimits, Event, EventError, EventId,
+    EventStream, EventStreamError, EventType, FromEvent, IntoEvent, InvalidField, Json,
+    MessageEvent, Text, Typed, TypedError, TypedEvents,
     client::{self, ClientEvent, EventSourceConfig},
     driver::{
         EventSourceError, EventSourceHandle, Report, ServerConfig, ServerHandle, ServerStats,
     },
     http::{self, HeaderName, HeaderValue, Response, StatusCode},
     lifecycle::{CallbackId, CleanUp, CloseReason, ShutdownSignal, Timer},
-    router::{Cors, IntoReply, Refusal, Reply, Request, RouteError, Router, Routes},
+    router::{
+        Controller, Cors, FromRequest, IntoReply, LastEventId, Next, Refusal, Reply, Request,
+        RouteError, Router, Routes, extract,
+    },
     topic::{self, MergedSubscriber, Subscriber, Topic, TopicConfig, TopicMap, TopicMapConfig},
 };

@@ -51,6 +51,11 @@ mod runtime;
 pub use runtime::{Smol, SmolTimer};
 pub use sse_core as core;
 pub use sse_core::prelude::*;
+#[cfg(feature = "macros")]
+pub use sse_macros::{
+    SmolFromEvent as FromEvent, SmolIntoEvent as IntoEvent, smol_controller as controller,
+    smol_sse as sse,
+};
 #[cfg(feature = "tls")]
 pub use sse_tls as tls;
 

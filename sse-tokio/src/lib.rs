@@ -50,6 +50,11 @@ mod runtime;
 pub use runtime::{Tokio, TokioTimer, TokioTransport};
 pub use sse_core as core;
 pub use sse_core::prelude::*;
+#[cfg(feature = "macros")]
+pub use sse_macros::{
+    TokioFromEvent as FromEvent, TokioIntoEvent as IntoEvent, tokio_controller as controller,
+    tokio_sse as sse,
+};
 #[cfg(feature = "tls")]
 pub use sse_tls as tls;
 

@@ -1,32 +1,39 @@
 //! Whatever a handler may return.
 
 use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     future::{Future, Ready, ready},
     pin::Pin,
 };
 
-use ::http::Response;
+use ::http::{Response, StatusCode};
 use bytes::Bytes;
 use futures_core::Stream;
 
-use super::{Refusal, Reply};
+use super::{Refusal, Reply, reply::Once};
 use crate::{
-    IntoEvent,
+    Event, IntoEvent, Text,
     topic::{MergedSubscriber, Subscriber},
 };
 
-/// What a handler may return: a stream, a topic's [`Subscriber`], a whole response, a [`Reply`], a `Result` of one of these
-/// whose error becomes a [`Refusal`], or a future of any of them.
+/// What a handler may return: a stream, a topic's [`Subscriber`], a whole response, a [`Reply`], a
+/// `Result` of one of these whose error becomes a [`Refusal`], an `Option` whose `None` becomes a
+/// 404, or a future of any of them.
+///
+/// A text, a number, a list, a map, a `Json` or an `Event` by itself is a stream of this one event.
+/// One event of another type is `Reply::event(it)`. `()` is a stream that ends at once.
 ///
 /// `Kind` tells these apart for the compiler, which finds it out by itself.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
     label = "neither a stream of events nor a response",
+    note = "if it is one event of a type of your own, return `Reply::event(…)` of it",
     note = "if it is a stream, its items have to be `IntoEvent`: text, numbers, lists and maps are, \
             and of any other `Serialize` type make a `Json(…)`",
     note = "return a `Stream + Send + 'static` whose items are `IntoEvent`, a topic's \
-            `Subscriber`, an `http::Response`, a `Reply`, a `Result` of one of these whose error is `Into<Refusal>`, or a future of \
-            any of them"
+            `Subscriber`, an `http::Response`, a `Reply`, a `Result` of one of these whose error is \
+            `Into<Refusal>`, an `Option` of one, or a future of any of them"
 )]
 pub trait IntoReply<Kind> {
     /// The future of the answer.
@@ -51,6 +58,18 @@ pub struct IsResponse;
 /// A `Result` of something.
 #[derive(Debug)]
 pub struct IsResult<K>(K);
+
+/// An `Option` of something.
+#[derive(Debug)]
+pub struct IsOption<K>(K);
+
+/// One event, and the end.
+#[derive(Debug)]
+pub struct IsEvent;
+
+/// No event, and the end.
+#[derive(Debug)]
+pub struct IsNothing;
 
 /// A future of something.
 #[derive(Debug)]
@@ -124,6 +143,58 @@ where
         }
     }
 }
+
+impl<R, K> IntoReply<IsOption<K>> for Option<R>
+where
+    R: IntoReply<K>,
+{
+    type Future = BoxFuture;
+
+    fn into_reply(self) -> Self::Future {
+        match self {
+            Some(reply) => Box::pin(reply.into_reply()),
+            None => {
+                let text = "There is nothing here.\n";
+                Box::pin(ready(Reply::text(StatusCode::NOT_FOUND, text)))
+            }
+        }
+    }
+}
+
+impl IntoReply<IsNothing> for () {
+    type Future = Ready<Reply>;
+
+    fn into_reply(self) -> Self::Future {
+        ready(Reply::events(Once(None)))
+    }
+}
+
+/// Not for all that is `IntoEvent`: a `Result` is, and is to become a refusal here.
+macro_rules! event_into_reply {
+    ($([$($generics:tt)*] $type:ty),* $(,)?) => {$(
+        impl<$($generics)*> IntoReply<IsEvent> for $type
+        where
+            $type: IntoEvent,
+        {
+            type Future = Ready<Reply>;
+
+            fn into_reply(self) -> Self::Future {
+                ready(Reply::event(self))
+            }
+        }
+    )*};
+}
+
+event_into_reply!(
+    [] Event, ['t] &'t str, [] String, ['t] Cow<'t, str>, [] Box<str>, [] Text, [] char, [] bool,
+    [] u8, [] u16, [] u32, [] u64, [] u128, [] usize,
+    [] i8, [] i16, [] i32, [] i64, [] i128, [] isize,
+    [T] Vec<T>, [T, const N: usize] [T; N], [T] VecDeque<T>, [T] BTreeSet<T>, [T, S] HashSet<T, S>,
+    [K, V] BTreeMap<K, V>, [K, V, S] HashMap<K, V, S>, [T, U] (T, U), [T, U, V] (T, U, V),
+);
+
+#[cfg(feature = "json")]
+event_into_reply!([] f32, [] f64, [T] crate::Json<T>, [] serde_json::Value);
 
 impl<F, K> IntoReply<IsFuture<K>> for F
 where

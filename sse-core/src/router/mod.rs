@@ -22,8 +22,13 @@
 //! in a handler's place, because it panicked or took too long, is without them.
 
 mod body;
+mod controller;
 mod cors;
+pub mod extract;
 mod into_reply;
+mod layer;
+mod listing;
+mod map_events;
 mod methods;
 mod path;
 mod reply;
@@ -52,8 +57,16 @@ use crate::{
 
 pub use body::Receive;
 use cors::CorsFields;
+use layer::{Handler, Layer};
+
+pub use controller::Controller;
 pub use cors::{Cors, InvalidOrigin};
-pub use into_reply::{IntoReply, IsFuture, IsResponse, IsResult, IsStream, IsSubscriber};
+pub use extract::{FromRequest, LastEventId};
+pub use into_reply::{
+    IntoReply, IsEvent, IsFuture, IsNothing, IsOption, IsResponse, IsResult, IsStream, IsSubscriber,
+};
+pub use layer::Next;
+pub use listing::RouteInfo;
 use methods::{Exists, Methods, allow, problem_with, takes_body};
 pub use reply::{Events, Refusal, Reply, ReplyBody, Yielded};
 pub use request::Request;
@@ -85,15 +98,16 @@ pub use request::Request;
 /// router.build()?;
 /// # Ok::<(), sse_core::router::RouteError>(())
 /// ```
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Router {
     routes: Vec<(String, Method, Route)>,
     cors: Option<Arc<Cors>>,
+    layers: Vec<Layer>,
 }
 
 #[derive(Clone)]
 struct Route {
-    handler: Arc<dyn Fn(Request) -> ReplyFuture + Send + Sync>,
+    handler: Handler,
     yields: Yields,
     cors: Option<Arc<Cors>>,
 }
@@ -102,6 +116,16 @@ struct Route {
 enum Yields {
     Events,
     Response,
+}
+
+impl fmt::Debug for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Router")
+            .field("routes", &self.routes)
+            .field("cors", &self.cors)
+            .field("layers", &self.layers.len())
+            .finish()
+    }
 }
 
 impl fmt::Debug for Route {
@@ -128,7 +152,7 @@ impl Router {
         R: IntoReply<K> + 'static,
         K: 'static,
     {
-        self.add(Method::GET, path.into(), handler, Yields::Events)
+        self.push(Method::GET, path.into(), handler, Yields::Events)
     }
 
     /// Has `handler` answer `GET path` with anything, a page or JSON say, so that a page and its
@@ -172,7 +196,7 @@ impl Router {
         R: IntoReply<K> + 'static,
         K: 'static,
     {
-        self.add(method, path.into(), handler, Yields::Response)
+        self.push(method, path.into(), handler, Yields::Response)
     }
 
     /// Takes the routes of `router` in, below `prefix`: "/a" and "/b" make "/a/b", and "/a" and
@@ -183,6 +207,7 @@ impl Router {
         let prefix = prefix.as_ref().trim_end_matches('/');
         for (path, method, mut route) in router.routes {
             route.cors = route.cors.or_else(|| router.cors.clone());
+            route.handler = layer::behind(&router.layers, route.handler);
             let path = match path.as_str() {
                 "/" if !prefix.is_empty() => prefix.to_owned(),
                 // Behind a prefix nobody would see that the slash is missing.
@@ -222,6 +247,7 @@ impl Router {
                 return Err(RouteError { path, problem });
             }
             route.cors = route.cors.or_else(|| self.cors.clone());
+            route.handler = layer::behind(&self.layers, route.handler);
             let methods = by_path.entry(path.clone()).or_default();
             if methods.is_empty() {
                 paths.push(path.clone());
@@ -248,7 +274,7 @@ impl Router {
         })
     }
 
-    fn add<H, R, K>(mut self, method: Method, path: String, handler: H, yields: Yields) -> Self
+    fn push<H, R, K>(mut self, method: Method, path: String, handler: H, yields: Yields) -> Self
     where
         H: Fn(Request) -> R + Send + Sync + 'static,
         R: IntoReply<K> + 'static,

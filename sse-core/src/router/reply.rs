@@ -127,6 +127,24 @@ impl Reply {
         &self.body
     }
 
+    /// A reply of a head and a body.
+    #[must_use]
+    pub fn from_parts(head: Response<()>, body: ReplyBody) -> Self {
+        Self { head, body }
+    }
+
+    /// One event, and then the end of the stream.
+    ///
+    /// ```
+    /// use sse_core::{Event, router::Reply};
+    ///
+    /// let reply = Reply::event(Event::new("done").with_event_type("status")?);
+    /// # Ok::<(), sse_core::InvalidField>(())
+    /// ```
+    pub fn event(event: impl IntoEvent) -> Self {
+        Self::events(Once(Some(event.into_event())))
+    }
+
     /// The head and the body.
     #[must_use]
     pub fn into_parts(self) -> (Response<()>, ReplyBody) {
@@ -200,8 +218,19 @@ impl<B: Into<Bytes>> From<Response<B>> for Reply {
     }
 }
 
+/// A stream of at most one item, which is there already.
+pub(super) struct Once(pub(super) Option<Result<Event, EventError>>);
+
+impl Stream for Once {
+    type Item = Result<Event, EventError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.take())
+    }
+}
+
 /// A handler's stream, with its items turned into what a connection can send.
-pub struct Events(Pin<Box<dyn ItemStream>>);
+pub struct Events(pub(super) Pin<Box<dyn ItemStream>>);
 
 /// What a handler's stream yields, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -213,7 +242,7 @@ pub enum Yielded {
 }
 
 /// Any stream that a handler may return. A trait of its own, so that one box is enough.
-trait ItemStream: Send {
+pub(super) trait ItemStream: Send {
     fn poll_next_yielded(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -132,6 +132,12 @@ impl Request {
         self.context.shutdown.clone()
     }
 
+    /// A place for what a [layer](super::Router::layer) found out, for whoever comes behind it:
+    /// [`as_http`](Self::as_http) has it to be read.
+    pub fn extensions_mut(&mut self) -> &mut ::http::Extensions {
+        self.head.request.extensions_mut()
+    }
+
     /// The request in the types of the `http` crate.
     #[must_use]
     pub fn as_http(&self) -> &::http::Request<()> {

@@ -1,0 +1,219 @@
+//! Time that goes by when there is nothing else to do.
+
+use std::{
+    error::Error,
+    fmt,
+    future::Future,
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+    time::{Duration, Instant},
+};
+
+/// How long a test may take, by its own clock.
+const PATIENCE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// A clock that stands still until it is told to go on, by [`run`](Self::run) or by
+/// [`advance`](Self::advance). Clones are the same clock.
+#[derive(Clone, Debug)]
+pub struct TestClock {
+    shared: Arc<Mutex<Shared>>,
+    patience: Duration,
+}
+
+#[derive(Debug)]
+struct Shared {
+    start: Instant,
+    now: Instant,
+    /// Who waits, each with its own number.
+    sleeping: Vec<(u64, Instant, Waker)>,
+    next_number: u64,
+}
+
+impl TestClock {
+    /// A clock that stands at `now`. Which moment that is makes no difference.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
+        Self {
+            shared: Arc::new(Mutex::new(Shared {
+                start: now,
+                now,
+                sleeping: Vec::new(),
+                next_number: 0,
+            })),
+            patience: PATIENCE,
+        }
+    }
+
+    /// How far the clock may go on in one [`run`](Self::run): a stream that sends nothing but
+    /// keep-alives would never end. A week by default.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.lock().now
+    }
+
+    /// How far the clock has gone on since the beginning.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        let shared = self.lock();
+        shared.now.saturating_duration_since(shared.start)
+    }
+
+    /// A future that is ready in so much time. For ever, where the clock cannot go so far.
+    #[must_use]
+    pub fn sleep(&self, time: Duration) -> Sleep {
+        let now = self.now();
+        self.sleep_until(now.checked_add(time))
+    }
+
+    /// A future that is ready then, or never.
+    pub(super) fn sleep_until(&self, deadline: Option<Instant>) -> Sleep {
+        let mut shared = self.lock();
+        shared.next_number += 1;
+        Sleep {
+            clock: self.clone(),
+            number: shared.next_number,
+            deadline,
+        }
+    }
+
+    /// The clock goes on by so much, at once.
+    pub fn advance(&self, time: Duration) {
+        let now = self.now();
+        self.go_to(now.checked_add(time).unwrap_or(now));
+    }
+
+    /// Runs `future` until it is done. Whenever it can do nothing, the clock goes on to the next
+    /// moment for which somebody waits.
+    ///
+    /// # Errors
+    ///
+    /// [`Stuck`] where nobody waits for any moment, so that nothing would ever happen, and where
+    /// the clock has gone on for [too long](Self::with_patience).
+    pub fn run<F: Future>(&self, future: F) -> Result<F::Output, Stuck> {
+        let mut future = pin!(future);
+        let woken = Arc::new(Woken(AtomicBool::new(false)));
+        let waker = Waker::from(woken.clone());
+        let mut cx = Context::from_waker(&waker);
+        let last = self.now().checked_add(self.patience);
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                return Ok(output);
+            }
+            if woken.0.swap(false, Ordering::AcqRel) {
+                continue;
+            }
+            let next = self.lock().sleeping.iter().map(|(_, at, _)| *at).min();
+            match next {
+                None => return Err(Stuck::NothingToWaitFor),
+                Some(next) if last.is_some_and(|last| next > last) => {
+                    return Err(Stuck::TooLong(self.patience));
+                }
+                Some(next) => self.go_to(next),
+            }
+        }
+    }
+
+    /// Wakes whoever waits for this moment or for one before.
+    fn go_to(&self, now: Instant) {
+        let mut due = Vec::new();
+        {
+            let mut shared = self.lock();
+            shared.now = shared.now.max(now);
+            shared.sleeping.retain(|(_, at, waker)| {
+                if *at <= now {
+                    due.push(waker.clone());
+                }
+                *at > now
+            });
+        }
+        due.into_iter().for_each(Waker::wake);
+    }
+
+    /// No foreign code runs under the lock but the cloning of wakers.
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// From [`TestClock::sleep`].
+#[derive(Debug)]
+pub struct Sleep {
+    clock: TestClock,
+    number: u64,
+    deadline: Option<Instant>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.deadline else {
+            return Poll::Pending;
+        };
+        let mut shared = self.clock.lock();
+        if deadline <= shared.now {
+            return Poll::Ready(());
+        }
+        shared
+            .sleeping
+            .retain(|(number, ..)| *number != self.number);
+        let sleeping = (self.number, deadline, cx.waker().clone());
+        shared.sleeping.push(sleeping);
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        let mut shared = self.clock.lock();
+        shared
+            .sleeping
+            .retain(|(number, ..)| *number != self.number);
+    }
+}
+
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// Why [`TestClock::run`] gave up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stuck {
+    /// The test waits for what nobody will do.
+    NothingToWaitFor,
+    /// So much time went by on the clock, and the test still waits.
+    TooLong(Duration),
+}
+
+impl fmt::Display for Stuck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NothingToWaitFor => f.write_str(
+                "the test waits for something that will never happen: nothing is under way, and \
+                 nobody waits for any time to pass",
+            ),
+            Self::TooLong(patience) => write!(
+                f,
+                "the test still waits after {patience:?} of its own time; does the stream ever yield?"
+            ),
+        }
+    }
+}
+
+impl Error for Stuck {}

@@ -1,0 +1,97 @@
+//! What stands in an attribute's parentheses.
+
+use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
+use syn::{
+    LitStr, Path, Result, Token,
+    parse::{Parse, ParseStream},
+};
+
+/// `"path", crate = some::path`, or either of them.
+pub(crate) struct Args {
+    pub(crate) path: Option<LitStr>,
+    root: Option<Path>,
+}
+
+impl Parse for Args {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let mut args = Self {
+            path: None,
+            root: None,
+        };
+        while !input.is_empty() {
+            if args.path.is_none() && input.peek(LitStr) {
+                args.path = Some(input.parse()?);
+            } else if args.root.is_none() && input.peek(Token![crate]) {
+                input.parse::<Token![crate]>()?;
+                input.parse::<Token![=]>()?;
+                args.root = Some(input.call(Path::parse_mod_style)?);
+            } else {
+                return Err(input.error("write a path in quotes, such as \"events\""));
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(args)
+    }
+}
+
+impl Args {
+    /// Where the code finds `sse-core`.
+    pub(crate) fn root(&self, default: TokenStream) -> TokenStream {
+        match &self.root {
+            Some(root) => root.to_token_stream(),
+            None => default,
+        }
+    }
+}
+
+/// The path of a route: that of its controller, and its own below it.
+pub(crate) fn join(
+    controller: Option<&LitStr>,
+    own: Option<&LitStr>,
+    span: Span,
+) -> Result<LitStr> {
+    let mut joined = String::new();
+    for part in [controller, own].into_iter().flatten() {
+        let value = part.value();
+        // The slash before it is added; one behind it makes another path, and says so.
+        let value = value.strip_prefix('/').unwrap_or(&value);
+        if value.starts_with('/') {
+            let text = "a path with two slashes in a row is not what anyone asks for; write one";
+            return Err(syn::Error::new(part.span(), text));
+        }
+        if params(value).is_none() {
+            let text = "braces do not match; write {name} for a part of the path, {*name} for all \
+                        that is left";
+            return Err(syn::Error::new(part.span(), text));
+        }
+        if !value.is_empty() {
+            joined.truncate(joined.trim_end_matches('/').len());
+            joined.push('/');
+            joined.push_str(value);
+        }
+    }
+    if joined.is_empty() {
+        joined.push('/');
+    }
+    let span = own.or(controller).map_or(span, LitStr::span);
+    Ok(LitStr::new(&joined, span))
+}
+
+/// The names of the parameters in a path; `None` where braces do not match.
+pub(crate) fn params(path: &str) -> Option<Vec<String>> {
+    // Doubled braces stand for themselves.
+    let path = path.replace("{{", "").replace("}}", "");
+    let mut pieces = path.split('{');
+    if pieces.next()?.contains('}') {
+        return None;
+    }
+    pieces
+        .map(|piece| {
+            let (name, rest) = piece.split_once('}')?;
+            (!rest.contains('}')).then(|| name.trim_start_matches('*').to_owned())
+        })
+        .collect()
+}
