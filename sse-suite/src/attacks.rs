@@ -170,6 +170,7 @@ pub fn whatever_is_too_large_is_refused_while_it_is_still_coming<A: Adapter>() {
     let mut config = ServerConfig::default();
     // However slow this machine is: here it is the amount that counts.
     config.connection.linger_timeout = PATIENCE;
+    config.connection.drain_timeout = PATIENCE;
     let server = start_with::<A>(config, idle());
     let mut good = server.get("/idle");
     good.read_until("hello");
