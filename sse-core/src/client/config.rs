@@ -23,8 +23,9 @@ pub struct EventSourceConfig {
     /// The method: `GET` by default.
     pub method: Method,
     /// Header fields of the request. `Accept`, `Accept-Encoding` (`identity`: nothing is
-    /// decompressed here) and `Cache-Control` are there without them, and take other values from
-    /// here. `Host`, `Connection`, the framing of the body and
+    /// decompressed here), `Cache-Control` and `User-Agent` (`sse-core/` and its version) are there
+    /// without them, and take other values from here; an empty `User-Agent` leaves that field out.
+    /// `Host`, `Connection`, the framing of the body and
     /// `Last-Event-ID` are the event source's own: what is set here for them is left out.
     ///
     /// At a redirect to another origin `Authorization`, `Cookie` and `Proxy-Authorization` are

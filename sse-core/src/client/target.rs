@@ -54,6 +54,9 @@ const OF_THE_CONNECTION: [HeaderName; 8] = [
     header::EXPECT,
 ];
 
+/// Some servers take no request without one.
+const USER_AGENT: &str = concat!("sse-core/", env!("CARGO_PKG_VERSION"));
+
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 impl Target {
@@ -72,11 +75,15 @@ impl Target {
             (header::CACHE_CONTROL, "no-cache"),
             // Without the field any coding would do.
             (header::ACCEPT_ENCODING, "identity"),
+            (header::USER_AGENT, USER_AGENT),
         ];
         for (name, value) in usual {
             headers
                 .entry(name)
                 .or_insert(HeaderValue::from_static(value));
+        }
+        if headers[header::USER_AGENT].is_empty() {
+            headers.remove(header::USER_AGENT);
         }
         Ok(Self {
             url,

@@ -25,13 +25,17 @@ fn fields(list: &[(&str, &str)]) -> HeaderMap {
 fn the_request_is_this() {
     assert_eq!(
         request(URL, EventSourceConfig::default()),
-        "GET /events HTTP/1.1\r\n\
-         host: example.org\r\n\
-         connection: close\r\n\
-         accept: text/event-stream\r\n\
-         cache-control: no-cache\r\n\
-         accept-encoding: identity\r\n\
-         \r\n"
+        format!(
+            "GET /events HTTP/1.1\r\n\
+             host: example.org\r\n\
+             connection: close\r\n\
+             accept: text/event-stream\r\n\
+             cache-control: no-cache\r\n\
+             accept-encoding: identity\r\n\
+             user-agent: sse-core/{}\r\n\
+             \r\n",
+            env!("CARGO_PKG_VERSION")
+        )
     );
 }
 
@@ -150,6 +154,15 @@ fn own_fields_take_the_place_of_the_usual_ones_and_stand_beside_them() {
     assert_eq!(field(&request, "cache-control"), Some("no-store"));
     assert_eq!(field(&request, "authorization"), Some("Bearer x"));
     assert!(request.contains("x-twice: 1\r\n") && request.contains("x-twice: 2\r\n"));
+}
+
+#[test]
+fn a_user_agent_of_ones_own_is_named_or_none() {
+    for (value, expected) in [("listener/2.0", Some("listener/2.0")), ("", None)] {
+        let mut config = EventSourceConfig::default();
+        config.headers = fields(&[("User-Agent", value)]);
+        assert_eq!(field(&request(URL, config), "user-agent"), expected);
+    }
 }
 
 #[test]
