@@ -1,10 +1,13 @@
 //! SECURITY.md names every bound and its default: as the code has them, and all of them.
-#![cfg(feature = "driver")]
+#![cfg(all(feature = "driver", feature = "http-body"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
 
-use sse_core::{client::EventSourceConfig, driver::ServerConfig, topic::TopicMapConfig};
+use sse_core::{
+    client::EventSourceConfig, driver::ServerConfig, embedding::EmbeddingConfig,
+    topic::TopicMapConfig,
+};
 
 /// Settings that bound nothing.
 const NO_BOUNDS: [&str; 11] = [
@@ -25,6 +28,7 @@ const NO_BOUNDS: [&str; 11] = [
 fn defaults() -> BTreeMap<String, String> {
     let text = [
         format!("{:#?}", ServerConfig::default()),
+        format!("{:#?}", EmbeddingConfig::default()),
         format!("{:#?}", TopicMapConfig::default()),
         format!("{:#?}", EventSourceConfig::default()),
     ]
@@ -72,6 +76,7 @@ fn as_code(documented: &str) -> String {
         "" => number.to_string(),
         "KiB" => (number << 10).to_string(),
         "MiB" => (number << 20).to_string(),
+        "ms" => format!("{number}ms"),
         "s" => format!("{number}s"),
         "min" => format!("{}s", number * 60),
         _ => panic!("{documented}"),

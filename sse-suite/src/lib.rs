@@ -158,6 +158,7 @@ macro_rules! suite {
             }
             $crate::tests! { smuggling $adapter
                 ambiguous_requests_are_refused_and_nothing_is_smuggled
+                a_body_ends_where_its_framing_says_and_so_does_the_connection
                 a_second_request_is_never_answered
                 what_a_request_says_cannot_forge_a_response
             }

@@ -27,6 +27,7 @@ fn guarded<A: Adapter>() -> (Running, Arc<AtomicUsize>) {
     let router = Router::new()
         .events("/", |_| stream::iter(["once"]))
         .events("/idle", |_| hello_and_silence())
+        .post("/post", |_| stream::iter(["posted"]))
         .events("/smuggled", move |_| {
             count.fetch_add(1, Ordering::Relaxed);
             stream::iter(["secret"])
@@ -110,6 +111,43 @@ pub fn ambiguous_requests_are_refused_and_nothing_is_smuggled<A: Adapter>() {
     ] {
         let answer = server.request(request.clone() + SMUGGLED);
         assert_eq!(answer.status(), status, "{request}");
+        assert_eq!(answers(&answer), 1, "{answer:?}");
+    }
+    server.empty();
+    assert_eq!(calls.load(Ordering::Relaxed), 0);
+}
+
+pub fn a_body_ends_where_its_framing_says_and_so_does_the_connection<A: Adapter>() {
+    let (server, calls) = guarded::<A>();
+    let length = SMUGGLED.len();
+    let chunked = |chunks: &str| format!("Transfer-Encoding: chunked\r\n\r\n{chunks}");
+    for (rest, status) in [
+        ("Content-Length: 5\r\n\r\nhello".to_owned(), 200),
+        ("Content-Length: 0\r\n\r\n".to_owned(), 200),
+        ("\r\n".to_owned(), 200),
+        (chunked("5\r\nhello\r\n0\r\n\r\n"), 200),
+        (
+            chunked("0005;a=\"b\"\r\nhello\r\n0\r\nHost: b\r\n\r\n"),
+            200,
+        ),
+        // The other request is in the body, and nothing but data.
+        (format!("Content-Length: {length}\r\n\r\n"), 200),
+        (chunked("5\nhello\r\n0\r\n\r\n"), 400),
+        (chunked("5\r\nhello0\r\n\r\n"), 400),
+        (chunked("5\r\nhello\n0\r\n\r\n"), 400),
+        (chunked("5;\nhello\r\n0\r\n\r\n"), 400),
+        (chunked("5;\rx\r\nhello\r\n0\r\n\r\n"), 400),
+        (chunked("0x5\r\nhello\r\n0\r\n\r\n"), 400),
+        (chunked("+5\r\nhello\r\n0\r\n\r\n"), 400),
+        (chunked("-1\r\nhello\r\n0\r\n\r\n"), 400),
+        (chunked("\r\n0\r\n\r\n"), 400),
+        (chunked("10000000000000005\r\nhello\r\n0\r\n\r\n"), 400),
+        (chunked(&format!("5;{}", "x".repeat(5_000))), 400),
+        (chunked(&format!("0\r\nX: {}", "x".repeat(20_000))), 431),
+    ] {
+        let request = format!("POST /post HTTP/1.1\r\nHost: a\r\n{rest}{SMUGGLED}");
+        let answer = server.request(&request);
+        assert_eq!(answer.status(), status, "{rest:.80}");
         assert_eq!(answers(&answer), 1, "{answer:?}");
     }
     server.empty();
