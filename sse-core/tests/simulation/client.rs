@@ -7,8 +7,9 @@ use sse_core::client::{ClientEvent, EventSource, EventSourceConfig, Phase};
 use crate::{
     agenda::{ClientId, Happening},
     laws::Record,
-    network::{LinkId, Network, Read, Side},
+    network::{LinkId, Network, Side},
     payload::Place,
+    pipe::Read,
     scenario::Pace,
     server::Server,
     tally::Tally,

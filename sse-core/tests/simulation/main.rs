@@ -3,7 +3,8 @@
 //!
 //! Everything that happens follows from one number, the seed, so that a failure can be seen again.
 //! What is driven are the state machines themselves; [`server`] and [`client`] stand where the
-//! driver and the runtime stand otherwise. [`laws`] says what must hold.
+//! driver and the runtime stand otherwise. [`laws`] says what clients may rely on, [`evidence`] what
+//! is a reason to close a connection, [`trouble`] what goes wrong.
 //!
 //! ```sh
 //! cargo test -p sse-core --test simulation                                    # what CI runs
@@ -18,13 +19,18 @@
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)] // that is how a test fails
 
 mod agenda;
+mod broken_laws;
 mod client;
+mod evidence;
 mod laws;
 mod network;
 mod payload;
+mod pipe;
 mod scenario;
+mod served;
 mod server;
 mod tally;
+mod trouble;
 mod world;
 
 use std::{

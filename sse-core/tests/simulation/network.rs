@@ -5,16 +5,18 @@
 //! are fine, others break after so many bytes or after so long, or fall silent.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     io::{ErrorKind, IoSlice},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use fastrand::Rng;
 
 use crate::{
     agenda::{Agenda, ClientId, Happening},
+    pipe::{Load, Parcel, Pipe, Read},
     scenario::Weather,
+    trouble::Fate,
 };
 
 pub(crate) type LinkId = u64;
@@ -34,130 +36,23 @@ impl Side {
     }
 }
 
-/// What is to become of a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    Fine,
-    /// Nobody takes the call.
-    Refused,
-    /// Nothing comes of dialing.
-    Swallowed,
-    /// Broken after so many bytes to this side.
-    After(Side, usize, Break),
-    /// Something happens to it after so long.
-    At(Duration, Break),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Break {
-    /// Both ends are reset.
-    Reset,
-    /// Both ends see the other's end, whatever was under way.
-    End,
-    /// The server sees the end of what the client sends.
-    HalfClose,
-    /// Nothing arrives for so long.
-    Freeze(Duration),
-    /// Nothing ever arrives any more, and nobody says so.
-    Silence,
-}
-
-/// What a side finds when it reads.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Read {
-    Nothing,
-    Bytes(Vec<u8>),
-    End,
-    Error(ErrorKind),
-}
-
-/// What is on its way.
-#[derive(Debug)]
-enum Load {
-    Bytes(Vec<u8>),
-    End,
-    Reset,
-}
-
-/// One direction, named after who receives.
-#[derive(Debug)]
-struct Pipe {
-    in_flight: VecDeque<Parcel>,
-    /// How many bytes are in these.
-    in_flight_len: usize,
-    /// When the last of them arrives: nothing overtakes.
-    last_arrival: Instant,
-    /// What has arrived and is not read.
-    here: VecDeque<u8>,
-    /// What comes when that is read.
-    end: Option<Read>,
-    /// Bytes that were lost in silence, and take up room for ever.
-    lost: usize,
-    /// Since when the oldest of these is on its way.
-    lost_since: Option<Instant>,
-    /// The sender has ended.
-    ended: bool,
-    /// The sender was told that there is no room.
-    blocked: bool,
-    arrived: usize,
-}
-
-#[derive(Debug)]
-struct Parcel {
-    sent: Instant,
-    arrival: Instant,
-    load: Load,
-}
-
-impl Pipe {
-    fn new(now: Instant) -> Self {
-        Self {
-            in_flight: VecDeque::new(),
-            in_flight_len: 0,
-            last_arrival: now,
-            here: VecDeque::new(),
-            end: None,
-            lost: 0,
-            lost_since: None,
-            ended: false,
-            blocked: false,
-            arrived: 0,
-        }
-    }
-
-    fn outstanding(&self) -> usize {
-        self.in_flight_len + self.here.len() + self.lost
-    }
-
-    /// What is on its way never arrives.
-    fn drop_in_flight(&mut self) -> usize {
-        self.in_flight.clear();
-        std::mem::take(&mut self.in_flight_len)
-    }
-
-    fn unacknowledged_since(&self) -> Option<Instant> {
-        let first = self.in_flight.front().map(|parcel| parcel.sent);
-        self.lost_since.into_iter().chain(first).min()
-    }
-}
-
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) client: ClientId,
-    fate: Fate,
-    to_client: Pipe,
-    to_server: Pipe,
+    pub(crate) fate: Fate,
+    pub(crate) to_client: Pipe,
+    pub(crate) to_server: Pipe,
     /// Which ends somebody holds.
-    client_open: bool,
-    server_open: bool,
+    pub(crate) client_open: bool,
+    pub(crate) server_open: bool,
     pub(crate) silent_since: Option<Instant>,
-    frozen_until: Option<Instant>,
+    pub(crate) frozen_until: Option<Instant>,
     /// The last event ID that the client's request had to carry.
     pub(crate) asked_with: String,
 }
 
 impl Link {
-    fn to(&mut self, side: Side) -> &mut Pipe {
+    pub(crate) fn to(&mut self, side: Side) -> &mut Pipe {
         match side {
             Side::Client => &mut self.to_client,
             Side::Server => &mut self.to_server,
@@ -178,7 +73,7 @@ pub(crate) struct Network {
     pub(crate) agenda: Agenda,
     pub(crate) rng: Rng,
     pub(crate) weather: Weather,
-    links: BTreeMap<LinkId, Link>,
+    pub(crate) links: BTreeMap<LinkId, Link>,
     count: LinkId,
 }
 
@@ -287,13 +182,7 @@ impl Network {
             let (segment, others) = rest.split_at(self.rng.usize(1..=most));
             rest = others;
             let latency = self.weather.latency(&mut self.rng);
-            send(
-                pipe,
-                now,
-                latency,
-                frozen_until,
-                Load::Bytes(segment.to_vec()),
-            );
+            pipe.send(now, latency, frozen_until, Load::Bytes(segment.to_vec()));
         }
         self.schedule_arrival(id, to);
         if from == Side::Server {
@@ -309,6 +198,7 @@ impl Network {
         let Some(link) = self.links.get_mut(&id) else {
             return Read::Nothing;
         };
+        let is_silent = link.silent_since.is_some();
         let pipe = link.to(side);
         if pipe.here.is_empty() {
             return match &pipe.end {
@@ -319,7 +209,10 @@ impl Network {
         }
         let count = self.rng.usize(1..=most.max(1)).min(pipe.here.len());
         let bytes = pipe.here.drain(..count).collect();
-        if std::mem::take(&mut pipe.blocked) {
+        if is_silent {
+            // The sender does not hear of the room.
+            pipe.lost += count;
+        } else if std::mem::take(&mut pipe.blocked) {
             let latency = self.weather.latency(&mut self.rng);
             self.agenda
                 .after(latency, Happening::Writable(id, side.other()));
@@ -416,101 +309,6 @@ impl Network {
         news
     }
 
-    /// What fate had for it.
-    pub(crate) fn trouble(&mut self, id: LinkId) {
-        if let Some(Link {
-            fate: Fate::At(_, how),
-            ..
-        }) = self.links.get(&id)
-        {
-            let how = *how;
-            self.break_link(id, how);
-        }
-    }
-
-    fn break_link(&mut self, id: LinkId, how: Break) {
-        let now = self.now();
-        let Some(link) = self.links.get_mut(&id) else {
-            return;
-        };
-        // It happens once.
-        link.fate = Fate::Fine;
-        match how {
-            Break::Freeze(time) => {
-                let until = now + time;
-                link.frozen_until = Some(until);
-                for pipe in [&mut link.to_client, &mut link.to_server] {
-                    for parcel in &mut pipe.in_flight {
-                        parcel.arrival = parcel.arrival.max(until);
-                    }
-                    pipe.last_arrival = pipe.last_arrival.max(until);
-                }
-            }
-            Break::Silence => self.fall_silent(id),
-            Break::Reset | Break::End | Break::HalfClose => {
-                for side in [Side::Client, Side::Server] {
-                    if how == Break::HalfClose && side == Side::Client {
-                        continue;
-                    }
-                    let pipe = link.to(side);
-                    pipe.drop_in_flight();
-                    pipe.ended = true;
-                    let load = match how {
-                        Break::Reset => Load::Reset,
-                        _ => Load::End,
-                    };
-                    let latency = self.weather.latency(&mut self.rng);
-                    send(pipe, now, latency, None, load);
-                }
-                self.schedule_arrival(id, Side::Client);
-                self.schedule_arrival(id, Side::Server);
-            }
-        }
-    }
-
-    fn fall_silent(&mut self, id: LinkId) {
-        let now = self.now();
-        let Some(link) = self.links.get_mut(&id) else {
-            return;
-        };
-        link.silent_since.get_or_insert(now);
-        for pipe in [&mut link.to_client, &mut link.to_server] {
-            pipe.lost_since = pipe.unacknowledged_since();
-            pipe.lost += pipe.drop_in_flight();
-        }
-        let (probes, timeout) = (self.weather.probes_fail_after, self.weather.user_timeout);
-        self.agenda.after(probes, Happening::ProbesFail(id));
-        self.agenda
-            .after(timeout, Happening::LookForAcknowledgement(id));
-    }
-
-    /// The client's system gives the server up, if there is silence.
-    pub(crate) fn probes_fail(&mut self, id: LinkId) {
-        if let Some(link) = self.links.get_mut(&id) {
-            link.to_client.end = Some(Read::Error(ErrorKind::TimedOut));
-        }
-    }
-
-    /// The server's system gives the client up, if it acknowledged nothing for too long; says
-    /// whether it did.
-    pub(crate) fn look_for_acknowledgement(&mut self, id: LinkId) -> bool {
-        let (now, timeout) = (self.now(), self.weather.user_timeout);
-        let Some(link) = self.links.get_mut(&id) else {
-            return false;
-        };
-        let Some(since) = link.to_client.unacknowledged_since() else {
-            return false;
-        };
-        let gives_up = since + timeout <= now;
-        if gives_up {
-            link.to_server.end = Some(Read::Error(ErrorKind::TimedOut));
-        } else {
-            self.agenda
-                .at(since + timeout, Happening::LookForAcknowledgement(id));
-        }
-        gives_up
-    }
-
     /// Sends what is no bytes.
     fn put(&mut self, id: LinkId, to: Side, load: Load) {
         let now = self.now();
@@ -526,12 +324,12 @@ impl Network {
         pipe.ended = true;
         if !is_silent {
             let latency = self.weather.latency(&mut self.rng);
-            send(pipe, now, latency, frozen_until, load);
+            pipe.send(now, latency, frozen_until, load);
             self.schedule_arrival(id, to);
         }
     }
 
-    fn schedule_arrival(&mut self, id: LinkId, side: Side) {
+    pub(crate) fn schedule_arrival(&mut self, id: LinkId, side: Side) {
         if let Some(link) = self.links.get_mut(&id)
             && let Some(parcel) = link.to(side).in_flight.front()
         {
@@ -548,18 +346,4 @@ impl Network {
             self.links.remove(&id);
         }
     }
-}
-
-fn send(pipe: &mut Pipe, now: Instant, latency: Duration, frozen: Option<Instant>, load: Load) {
-    let earliest = now.max(frozen.unwrap_or(now)) + latency;
-    let arrival = earliest.max(pipe.last_arrival);
-    pipe.last_arrival = arrival;
-    if let Load::Bytes(bytes) = &load {
-        pipe.in_flight_len += bytes.len();
-    }
-    pipe.in_flight.push_back(Parcel {
-        sent: now,
-        arrival,
-        load,
-    });
 }

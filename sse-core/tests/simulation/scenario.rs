@@ -10,7 +10,10 @@ use sse_core::{
     topic::{Announce, TopicConfig, WhenTooSlow},
 };
 
-use crate::network::{Break, Fate, Side};
+use crate::{
+    network::Side,
+    trouble::{Break, Fate},
+};
 
 #[derive(Debug)]
 pub(crate) struct Scenario {
@@ -71,7 +74,7 @@ impl Scenario {
         let mut rng = Rng::with_seed(seed);
         let rng = &mut rng;
         let clients = about(rng, 1, 60);
-        let bursts = about(rng, 1, 400);
+        let bursts = about(rng, 5, 500);
         // What all clients get together is bounded, so that no seed takes for ever.
         let most = (40_000 / clients / bursts).max(1);
         let server = server_config(rng);

@@ -1,40 +1,30 @@
-//! The server's side: connections as the driver drives them, on one topic.
-//!
-//! A subscriber is polled when it was woken and not otherwise, so that an event whose wake-up is
-//! lost stays where it is and is missed at the end.
+//! The server's side: a topic, its connections, and the server's own lives.
 
 use std::{
     collections::BTreeMap,
-    io::ErrorKind,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll, Wake, Waker},
+    sync::{Arc, Mutex, atomic::Ordering},
     time::{Duration, Instant, SystemTime},
 };
 
 use sse_core::{
-    http::{Response, StatusCode},
-    lifecycle::{CloseReason, Timer},
+    http::Response,
+    lifecycle::CloseReason,
     server::{Body, Connection, ConnectionConfig, ConnectionEvent, Phase},
-    topic::{Announce, Subscriber, Topic, TopicConfig},
+    topic::{Announce, Topic, TopicConfig},
 };
 
 use crate::{
     agenda::Happening,
     laws::{Promise, Publisher},
-    network::{LinkId, Network, Read, Side},
+    network::{LinkId, Network, Side},
     payload::{Payload, Place},
     scenario::Scenario,
+    served::{Served, Woken},
     tally::Tally,
 };
 
 /// The clock that topics look at.
 pub(crate) type Clock = Arc<Mutex<Instant>>;
-
-/// The links whose subscribers were woken.
-type Woken = Arc<Mutex<Vec<LinkId>>>;
 
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -52,53 +42,6 @@ pub(crate) struct Server {
     busy: f64,
     undecided: f64,
     largest_event: usize,
-}
-
-/// One connection.
-#[derive(Debug)]
-struct Served {
-    connection: Connection,
-    subscriber: Option<Subscriber>,
-    waker: Arc<SubscriberWaker>,
-    last_event_id: Option<String>,
-    decides_at: Option<Instant>,
-    alarm: Option<Instant>,
-    write_blocked: bool,
-    input_ended: bool,
-    seen: Evidence,
-    /// What clean-up was told, each time that it ran.
-    cleaned: Arc<Mutex<Vec<CloseReason>>>,
-}
-
-/// What would be a reason to close.
-#[derive(Debug)]
-struct Evidence {
-    accepted: Instant,
-    asked: Option<Instant>,
-    streaming: Option<Instant>,
-    ended: Option<Instant>,
-    last_write: Instant,
-    went_away: bool,
-    transport_timed_out: bool,
-    topic_closed: bool,
-    too_slow: bool,
-    was_refused: bool,
-    shutdown: bool,
-}
-
-#[derive(Debug)]
-struct SubscriberWaker {
-    link: LinkId,
-    is_woken: AtomicBool,
-    woken: Woken,
-}
-
-impl Wake for SubscriberWaker {
-    fn wake(self: Arc<Self>) {
-        if !self.is_woken.swap(true, Ordering::Relaxed) {
-            self.woken.lock().unwrap().push(self.link);
-        }
-    }
 }
 
 impl Server {
@@ -218,38 +161,8 @@ impl Server {
         let now = network.now();
         let date = SystemTime::UNIX_EPOCH + network.agenda.elapsed();
         tally.connections += 1;
-        let mut served = Served {
-            connection: Connection::new(now, date, self.config.clone()),
-            subscriber: None,
-            waker: Arc::new(SubscriberWaker {
-                link,
-                is_woken: AtomicBool::new(false),
-                woken: self.woken.clone(),
-            }),
-            last_event_id: None,
-            decides_at: None,
-            alarm: None,
-            write_blocked: false,
-            input_ended: false,
-            seen: Evidence {
-                accepted: now,
-                asked: None,
-                streaming: None,
-                ended: None,
-                last_write: now,
-                went_away: false,
-                transport_timed_out: false,
-                topic_closed: false,
-                too_slow: false,
-                was_refused: false,
-                shutdown: false,
-            },
-            cleaned: Arc::default(),
-        };
-        let cleaned = served.cleaned.clone();
-        served.connection.clean_up().add(move |reason| {
-            cleaned.lock().unwrap().push(reason.clone());
-        });
+        let connection = Connection::new(now, date, self.config.clone());
+        let mut served = Served::new(connection, link, self.woken.clone(), now);
         if network.rng.f64() < self.busy {
             served.refuse(now);
         }
@@ -289,7 +202,7 @@ impl Server {
             Some(reason) => {
                 let now = network.now();
                 if let Some(since) = network.link(link).and_then(|link| link.silent_since) {
-                    served.check_silence(since, now, &self.config);
+                    served.seen.check_silence(since, now, &self.config);
                 }
                 served.subscriber = None;
                 network.close(link, Side::Server);
@@ -388,170 +301,5 @@ impl Server {
             .respond(now, Response::new(Body::EventStream))
             .expect("it is asked");
         true
-    }
-}
-
-impl Served {
-    /// A server that has no time says so, be it before it is asked.
-    fn refuse(&mut self, now: Instant) {
-        let mut response = Response::new(Body::Whole("later".into()));
-        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-        self.seen.was_refused = true;
-        self.seen.ended = Some(now);
-        self.connection.respond(now, response).expect("the first");
-    }
-
-    fn read(&mut self, link: LinkId, network: &mut Network) -> bool {
-        if self.input_ended {
-            return false;
-        }
-        let now = network.now();
-        match network.read(link, Side::Server, 4096) {
-            Read::Nothing => return false,
-            Read::Bytes(bytes) => self.connection.handle_input(now, &bytes),
-            Read::End => {
-                self.input_ended = true;
-                self.seen.went_away = true;
-                self.connection.handle_eof(now);
-            }
-            Read::Error(kind) => {
-                self.input_ended = true;
-                self.fail(now, kind);
-            }
-        }
-        true
-    }
-
-    fn fail(&mut self, now: Instant, kind: ErrorKind) {
-        match kind {
-            ErrorKind::TimedOut => self.seen.transport_timed_out = true,
-            _ => self.seen.went_away = true,
-        }
-        self.connection.handle_transport_error(now, kind);
-    }
-
-    /// Takes from the topic what there is room for.
-    fn work(&mut self, now: Instant) -> bool {
-        if self.connection.phase() != Phase::Streaming {
-            return self.subscriber.take().is_some();
-        }
-        let waker = Waker::from(self.waker.clone());
-        let mut busy = false;
-        while let Some(subscriber) = &mut self.subscriber
-            && self.connection.has_room()
-            && !self.write_blocked
-            && self.waker.is_woken.load(Ordering::Relaxed)
-        {
-            busy = true;
-            self.waker.is_woken.store(false, Ordering::Relaxed);
-            match subscriber.poll_next(&mut Context::from_waker(&waker)) {
-                Poll::Pending => return busy,
-                Poll::Ready(Some(Ok(batch))) => {
-                    let events = batch.into_encoded();
-                    self.connection
-                        .send_encoded(now, events)
-                        .expect("there is room");
-                    self.waker.is_woken.store(true, Ordering::Relaxed);
-                }
-                Poll::Ready(Some(Err(_))) => {
-                    self.subscriber = None;
-                    self.seen.too_slow = true;
-                    self.seen.ended = Some(now);
-                    self.connection
-                        .abort(now, CloseReason::SlowConsumer)
-                        .expect("it streams");
-                }
-                Poll::Ready(None) => {
-                    self.subscriber = None;
-                    self.seen.topic_closed = true;
-                    self.seen.ended = Some(now);
-                    self.connection.finish(now).expect("it streams");
-                }
-            }
-        }
-        busy
-    }
-
-    fn write(&mut self, link: LinkId, network: &mut Network) -> bool {
-        let now = network.now();
-        let mut busy = false;
-        loop {
-            let transmit = self.connection.poll_transmit();
-            if transmit.is_empty() {
-                return busy;
-            }
-            match network.write(link, Side::Server, transmit.slices()) {
-                Ok(0) => {
-                    self.write_blocked = true;
-                    return busy;
-                }
-                Ok(count) => {
-                    self.write_blocked = false;
-                    self.seen.last_write = now;
-                    self.connection.transmitted(now, count);
-                }
-                Err(kind) => self.fail(now, kind),
-            }
-            busy = true;
-        }
-    }
-
-    /// Who vanished without a word is found out in time.
-    fn check_silence(&self, since: Instant, now: Instant, config: &ConnectionConfig) {
-        let stall = config.stall_timeout;
-        let most = match self.seen.streaming {
-            Some(streaming) if streaming <= since => config.keep_alive.unwrap_or_default() + stall,
-            _ => config.respond_timeout + config.drain_timeout.max(stall),
-        };
-        let time = now - since;
-        assert!(
-            time <= most,
-            "a client that vanished was there for {time:?}"
-        );
-    }
-
-    /// The connection is over, for this reason unless it knows better: clean-up runs.
-    fn over(
-        self,
-        reason: &CloseReason,
-        now: Instant,
-        config: &ConnectionConfig,
-        tally: &mut Tally,
-    ) {
-        tally.closed(reason);
-        self.seen.check(reason, now, config);
-        assert!(
-            self.cleaned.lock().unwrap().is_empty(),
-            "clean-up before the end"
-        );
-        drop(self.subscriber);
-        drop(self.connection);
-        let cleaned = self.cleaned.lock().unwrap();
-        assert_eq!(*cleaned, [reason.clone()], "clean-up is to run once");
-    }
-}
-
-impl Evidence {
-    /// Whether the reason is one that there was a reason for.
-    fn check(&self, reason: &CloseReason, now: Instant, config: &ConnectionConfig) {
-        let passed = |since: Option<Instant>, time| since.is_some_and(|since| now >= since + time);
-        let fits = match reason {
-            CloseReason::StreamEnded => self.topic_closed,
-            CloseReason::Refused(_) | CloseReason::ResponseSent => self.was_refused,
-            CloseReason::ClientWentAway => self.went_away,
-            CloseReason::SlowConsumer => self.too_slow,
-            CloseReason::Shutdown => self.shutdown,
-            CloseReason::TimedOut(Timer::Head) => {
-                self.asked.is_none() && passed(Some(self.accepted), config.head_timeout)
-            }
-            CloseReason::TimedOut(Timer::Respond) => passed(self.asked, config.respond_timeout),
-            CloseReason::TimedOut(Timer::Stall) => {
-                self.transport_timed_out || passed(Some(self.last_write), config.stall_timeout)
-            }
-            CloseReason::TimedOut(Timer::Drain) => passed(self.ended, config.drain_timeout),
-            CloseReason::TaskDropped => true,
-            _ => false,
-        };
-        assert!(fits, "closed because {reason}, with {self:?}");
     }
 }
