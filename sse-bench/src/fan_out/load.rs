@@ -3,6 +3,7 @@
 use std::{
     io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -22,6 +23,8 @@ pub(crate) struct Clients {
     /// How many events each has got.
     counts: Vec<u64>,
     buffer: Box<[u8]>,
+    /// How long not to look, each time before looking for what has come.
+    pub(crate) nap: Duration,
 }
 
 impl Clients {
@@ -31,6 +34,7 @@ impl Clients {
             sockets: Vec::new(),
             counts: Vec::new(),
             buffer: vec![0; 256 * 1024].into(),
+            nap: Duration::ZERO,
         })
     }
 
@@ -92,6 +96,9 @@ impl Clients {
     /// Waits until something comes, and tells of each client whether it was the start of something
     /// and how many events.
     fn receive(&mut self, mut each: impl FnMut(usize, u64)) -> Result<()> {
+        if !self.nap.is_zero() {
+            thread::sleep(self.nap);
+        }
         let mut ready = Vec::with_capacity(1024);
         let patience = rustix::event::Timespec::try_from(PATIENCE)?;
         epoll::wait(

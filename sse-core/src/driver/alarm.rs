@@ -13,6 +13,8 @@ pub(crate) struct Alarm<R: Runtime> {
     timer: Option<R::Timer>,
     /// What the timer is set to.
     armed: Option<Instant>,
+    /// The timer knows whom to wake.
+    has_task: bool,
 }
 
 impl<R: Runtime> Alarm<R> {
@@ -20,7 +22,23 @@ impl<R: Runtime> Alarm<R> {
         Self {
             timer: None,
             armed: None,
+            has_task: false,
         }
+    }
+
+    /// Whether the task that polled last is woken at `deadline` without polling again. Most wake-ups
+    /// are none of the timer's, and looking at it costs more than this.
+    pub(super) fn will_wake(&self, deadline: Option<Instant>, now: Instant) -> bool {
+        match (deadline, self.armed) {
+            (None, _) => true,
+            (Some(deadline), Some(armed)) => self.has_task && now < armed && armed <= deadline,
+            (Some(_), None) => false,
+        }
+    }
+
+    /// Whoever polls next is another task than before.
+    pub(super) fn forget_task(&mut self) {
+        self.has_task = false;
     }
 
     /// Ready when the timer elapses, which is at `deadline` at the latest; without one, never.
@@ -45,7 +63,10 @@ impl<R: Runtime> Alarm<R> {
                 self.armed = None;
                 Poll::Ready(())
             }
-            _ => Poll::Pending,
+            _ => {
+                self.has_task = true;
+                Poll::Pending
+            }
         }
     }
 }

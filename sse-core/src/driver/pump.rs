@@ -81,6 +81,17 @@ enum Work {
     Streaming(Events),
 }
 
+/// How it is with the handler now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Worked {
+    /// There is nothing to do until something wakes this task.
+    Parked,
+    /// Something happened: everything is to be looked at again.
+    Again,
+    /// The handler's stream goes on once something is written.
+    Full,
+}
+
 struct Routing {
     peer: SocketAddr,
     routes: Arc<Routes>,
@@ -135,10 +146,10 @@ impl<R: Runtime> Future for Pump<R> {
             let now = self.runtime.now();
             // The clock is looked at before the timer: a runtime may make a timer wait for others.
             self.connection.handle_timeout(now);
-            let mut busy = self.read(now);
+            let mut again = self.read(now);
             self.obey_shutdown(now);
             while let Some(event) = self.connection.poll_event() {
-                busy = true;
+                again = true;
                 match event {
                     ConnectionEvent::Request(head) => self.dispatch(now, *head),
                     ConnectionEvent::RequestBody(body) => self.call(body),
@@ -146,11 +157,17 @@ impl<R: Runtime> Future for Pump<R> {
                     ConnectionEvent::Closed(reason) => return self.closed(&reason),
                 }
             }
-            busy |= self.work(cx, now);
-            busy |= self.write(cx, now);
+            let worked = self.work(cx, now);
+            let wrote = self.write(cx, now);
+            again |= match worked {
+                Worked::Again => true,
+                // In an open stream, nothing but the stream waits for what is queued to be written.
+                Worked::Parked => wrote && self.connection.phase() != Phase::Streaming,
+                Worked::Full => wrote,
+            };
             let queued = self.connection.queued();
             self.tally.queues(queued);
-            if !busy && self.sleep(cx).is_pending() {
+            if !again && self.sleep(cx, now).is_pending() {
                 return Poll::Pending;
             }
         }
@@ -167,6 +184,7 @@ impl<R: Runtime> Pump<R> {
             Some(wakers) => {
                 wakers.task.clone_from(cx.waker());
                 wakers.read.set_task(cx.waker());
+                self.alarm.forget_task();
             }
             None => {
                 self.wakers = Some(Wakers {
@@ -262,17 +280,17 @@ impl<R: Runtime> Pump<R> {
     }
 
     /// Polls the handler, as long as what it yields is wanted.
-    fn work(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+    fn work(&mut self, cx: &mut Context<'_>, now: Instant) -> Worked {
         match &mut self.work {
-            Work::Nothing | Work::NotAsked(_) => false,
-            Work::Receiving(_) if self.connection.phase() == Phase::Body => false,
+            Work::Nothing | Work::NotAsked(_) => Worked::Parked,
+            Work::Receiving(_) if self.connection.phase() == Phase::Body => Worked::Parked,
             Work::Deciding(future) if self.connection.phase() == Phase::Responding => {
                 match catch(|| future.as_mut().poll(cx)) {
-                    Ok(Poll::Pending) => return false,
+                    Ok(Poll::Pending) => return Worked::Parked,
                     Ok(Poll::Ready(reply)) => self.respond(now, reply),
                     Err(Panicked) => self.abort(now, CloseReason::HandlerPanicked),
                 }
-                true
+                Worked::Again
             }
             Work::Streaming(_) if self.connection.phase() == Phase::Streaming => {
                 self.stream(cx, now)
@@ -280,27 +298,30 @@ impl<R: Runtime> Pump<R> {
             // The connection is past it, and knows why it ends.
             _ => {
                 let _ = self.drop_work();
-                true
+                Worked::Again
             }
         }
     }
 
     /// Takes what the handler's stream yields, as long as there is room.
-    fn stream(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+    fn stream(&mut self, cx: &mut Context<'_>, now: Instant) -> Worked {
         let Work::Streaming(events) = &mut self.work else {
-            return false;
+            return Worked::Parked;
         };
         if self.write_blocked && events.can_wait() {
-            return false;
+            return Worked::Full;
         }
-        let (mut busy, mut sent) = (false, 0);
+        let (mut worked, mut sent) = (Worked::Full, 0);
         let end = loop {
             if !self.connection.has_room() {
                 break None;
             }
             // There is room, so what is sent is taken.
             let _ = match catch(|| events.poll_next_yielded(cx)) {
-                Ok(Poll::Pending) => break None,
+                Ok(Poll::Pending) => {
+                    worked = Worked::Parked;
+                    break None;
+                }
                 Ok(Poll::Ready(Some(Ok(Yielded::Event(event))))) => {
                     sent += 1;
                     self.connection.send(now, &event)
@@ -313,11 +334,10 @@ impl<R: Runtime> Pump<R> {
                 Ok(Poll::Ready(None)) => break Some(Ok(())),
                 Err(Panicked) => break Some(Err(CloseReason::HandlerPanicked)),
             };
-            busy = true;
         };
         self.tally.sent(sent);
         match end {
-            None => return busy,
+            None => return worked,
             Some(Err(reason)) => self.abort(now, reason),
             Some(Ok(())) => {
                 // The phase is the right one.
@@ -327,7 +347,7 @@ impl<R: Runtime> Pump<R> {
                 };
             }
         }
-        true
+        Worked::Again
     }
 
     fn abort(&mut self, now: Instant, reason: CloseReason) {
@@ -394,8 +414,11 @@ impl<R: Runtime> Pump<R> {
     }
 
     /// Until the connection's next deadline.
-    fn sleep(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn sleep(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
         let deadline = self.connection.poll_timeout();
+        if self.alarm.will_wake(deadline, now) {
+            return Poll::Pending;
+        }
         self.alarm.poll(&self.runtime, deadline, cx)
     }
 

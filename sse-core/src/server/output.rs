@@ -36,19 +36,28 @@ enum End {
     Nothing,
 }
 
+/// Small while nothing is queued.
 #[derive(Debug)]
 pub(super) struct Output {
+    /// What is queued, and not transmitted in full.
+    queue: Option<Box<Queue>>,
+    delimiting: Delimiting,
+    end: End,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
     /// The response's head, and an interim response before it.
     head: Vec<u8>,
     /// Events that were encoded here, of which a flush covers the first ones.
     events: Vec<u8>,
     /// What follows them, and is shared with others: events, or a body that was known from the
-    /// start. None is empty. A flush covers the first ones.
-    shared: VecDeque<Bytes>,
-    /// How many bytes of `shared` there are.
+    /// start. Empty only where nothing is shared. A flush covers it first.
+    shared: Bytes,
+    /// What is shared and follows that. None is empty.
+    more_shared: VecDeque<Bytes>,
+    /// How many bytes are shared.
     shared_len: usize,
-    delimiting: Delimiting,
-    end: End,
     flush: Flush,
 }
 
@@ -74,27 +83,24 @@ const SLICES_AROUND: usize = 4;
 impl Output {
     pub(super) fn new() -> Self {
         Self {
-            head: Vec::new(),
-            events: Vec::new(),
-            shared: VecDeque::new(),
-            shared_len: 0,
+            queue: None,
             delimiting: Delimiting::Nothing,
             end: End::Open,
-            flush: Flush::default(),
         }
     }
 
     /// Queues an interim response, before the response's head.
     pub(super) fn interim(&mut self, head: &[u8]) {
-        self.head.extend_from_slice(head);
+        self.queue().head.extend_from_slice(head);
     }
 
     /// Queues a response's head; what is queued from here on is its body.
     pub(super) fn begin(&mut self, delimiting: Delimiting, head: Vec<u8>) {
         // An interim response may be half-way out: it goes first, and in the same flush.
-        match self.head.is_empty() {
-            true => self.head = head,
-            false => self.head.extend_from_slice(&head),
+        let queue = self.queue();
+        match queue.head.is_empty() {
+            true => queue.head = head,
+            false => queue.head.extend_from_slice(&head),
         }
         self.delimiting = delimiting;
     }
@@ -102,20 +108,24 @@ impl Output {
     /// Queues what is shared: encoded events, or a body that is all there is.
     pub(super) fn put_shared(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
-            self.shared_len += bytes.len();
-            self.shared.push_back(bytes);
+            self.queue().put_shared(bytes);
         }
     }
 
     /// Queues what `encode` puts into a buffer.
     pub(super) fn put(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
-        if self.shared.is_empty() {
-            return encode(&mut self.events);
+        let queue = self.queue();
+        if queue.shared.is_empty() {
+            return encode(&mut queue.events);
         }
         // What was queued before goes first.
         let mut events = Vec::new();
         encode(&mut events);
         self.put_shared(events.into());
+    }
+
+    fn queue(&mut self) -> &mut Queue {
+        self.queue.get_or_insert_default()
     }
 
     /// The body is complete.
@@ -141,7 +151,7 @@ impl Output {
 
     /// How many bytes wait, without their transfer framing.
     pub(super) fn queued(&self) -> usize {
-        self.head.len() + self.events.len() + self.shared_len
+        self.queue.as_ref().map_or(0, |queue| queue.len())
     }
 
     /// Whether everything is transmitted, the body's end included where it has one.
@@ -155,8 +165,52 @@ impl Output {
     }
 
     pub(super) fn poll_transmit(&mut self) -> Transmit<'_> {
+        if self.is_empty() {
+            return Transmit::new([], 0);
+        }
+        let (delimiting, end) = (self.delimiting, self.end);
+        self.queue().poll_transmit(delimiting, end)
+    }
+
+    /// Takes note that the first `n` bytes of [`poll_transmit`](Self::poll_transmit) are written.
+    pub(super) fn transmitted(&mut self, n: usize) {
+        let Some(queue) = &mut self.queue else { return };
+        let Some(flush) = queue.transmitted(n) else {
+            return;
+        };
+        if flush.tail.ends_with(LAST_CHUNK) {
+            self.end = End::Nothing;
+        }
+        // Memory is given back, so that an idle connection is small.
+        if queue.len() == 0 {
+            self.queue = None;
+        }
+    }
+}
+
+impl Queue {
+    /// How many bytes wait, without their transfer framing.
+    fn len(&self) -> usize {
+        self.head.len() + self.events.len() + self.shared_len
+    }
+
+    fn put_shared(&mut self, bytes: Bytes) {
+        self.shared_len += bytes.len();
+        match self.shared.is_empty() {
+            true => self.shared = bytes,
+            false => self.more_shared.push_back(bytes),
+        }
+    }
+
+    /// All that is shared, in order.
+    fn shared(&self) -> impl Iterator<Item = &Bytes> {
+        let first = Some(&self.shared).filter(|first| !first.is_empty());
+        first.into_iter().chain(&self.more_shared)
+    }
+
+    fn poll_transmit(&mut self, delimiting: Delimiting, end: End) -> Transmit<'_> {
         if self.flush.sent == 0 {
-            self.flush = self.next_flush();
+            self.flush = self.next_flush(delimiting, end);
         }
         let size_line = self
             .flush
@@ -164,7 +218,7 @@ impl Output {
             .as_ref()
             .map_or(&[][..], ChunkSize::as_bytes);
         let events = self.events.get(..self.flush.events).unwrap_or(&[]);
-        let shared = self.shared.iter().take(self.flush.shared);
+        let shared = self.shared().take(self.flush.shared);
         let parts = [&self.head, size_line, events]
             .into_iter()
             .chain(shared.map(|bytes| &bytes[..]))
@@ -175,16 +229,17 @@ impl Output {
 
     /// Everything queued, as one chunk where the body goes in chunks; or as much of it as one
     /// vectored write takes.
-    fn next_flush(&self) -> Flush {
-        let shared = self.shared.len().min(Transmit::MOST - SLICES_AROUND);
-        let is_all = shared == self.shared.len();
+    fn next_flush(&self, delimiting: Delimiting, end: End) -> Flush {
+        let pieces = usize::from(!self.shared.is_empty()) + self.more_shared.len();
+        let shared = pieces.min(Transmit::MOST - SLICES_AROUND);
+        let is_all = shared == pieces;
         let shared_len = match is_all {
             true => self.shared_len,
-            false => self.shared.iter().take(shared).map(Bytes::len).sum(),
+            false => self.shared().take(shared).map(Bytes::len).sum(),
         };
         let len = self.events.len() + shared_len;
-        let in_chunks = self.delimiting == Delimiting::Chunks;
-        let ends = is_all && self.end == End::Proper;
+        let in_chunks = delimiting == Delimiting::Chunks;
+        let ends = is_all && end == End::Proper;
         Flush {
             events: self.events.len(),
             shared,
@@ -200,8 +255,8 @@ impl Output {
         }
     }
 
-    /// Takes note that the first `n` bytes of [`poll_transmit`](Self::poll_transmit) are written.
-    pub(super) fn transmitted(&mut self, n: usize) {
+    /// Takes note that `n` more bytes are written, and gives the flush back once all of it is.
+    fn transmitted(&mut self, n: usize) -> Option<Flush> {
         let size_line = self
             .flush
             .size_line
@@ -214,24 +269,21 @@ impl Output {
             + self.flush.tail.len();
         self.flush.sent = self.flush.sent.saturating_add(n).min(total);
         if self.flush.sent < total {
-            return;
+            return None;
         }
         let flush = mem::take(&mut self.flush);
-        // Buffers are given back, so that an idle connection is small.
         self.head = Vec::new();
-        self.shared.drain(..flush.shared);
-        self.shared_len -= flush.shared_len;
-        if self.shared.is_empty() {
-            self.shared = VecDeque::new();
+        if let Some(more) = flush.shared.checked_sub(1) {
+            self.more_shared.drain(..more);
+            self.shared = self.more_shared.pop_front().unwrap_or_default();
+            self.shared_len -= flush.shared_len;
         }
         if flush.events == self.events.len() {
             self.events = Vec::new();
         } else {
             self.events.drain(..flush.events);
         }
-        if flush.tail.ends_with(LAST_CHUNK) {
-            self.end = End::Nothing;
-        }
+        Some(flush)
     }
 }
 
