@@ -3,31 +3,50 @@
 use std::{
     future::poll_fn,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
 };
 
-use super::{Report, ServerStats, stats::Counters};
-use crate::lifecycle::Shutdown;
+use super::{
+    Report, ServerStats,
+    stats::{Counters, count},
+};
+use crate::{
+    lifecycle::{CloseReason, Shutdown},
+    wake::{SlotId, WakerSet},
+};
 
 /// What all connections of a server share.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
-    /// The shutdown that handlers see.
+    /// The shutdown that handlers see. It begins with [`shut_down`](Self::shut_down).
     pub(crate) shutdown: Shutdown,
     /// Its deadline has passed: whoever is still there is cut.
-    pub(crate) cut: Shutdown,
+    cut: AtomicBool,
     pub(super) counters: Counters,
     open: AtomicUsize,
+    refused: AtomicUsize,
+    /// The connections' tasks, which are woken at the shutdown's beginning, and again at its end.
+    tasks: Mutex<WakerSet>,
     /// The server, while it waits for the last one.
     waiting: Mutex<Option<Waker>>,
 }
 
-/// A place among the open connections, held for as long as one is open.
+/// A connection's place among the others, held for as long as it is there.
 #[derive(Debug)]
-pub(crate) struct Place(Arc<Connections>);
+pub(crate) struct Place {
+    connections: Arc<Connections>,
+    slot: Option<SlotId>,
+    /// What was known of the shutdown when its task last asked to be woken for it.
+    shutting_down: bool,
+    is_refused: bool,
+    /// Its end has been counted.
+    closed: bool,
+    /// How many bytes it last said that it queues.
+    queued: usize,
+}
 
 impl Connections {
     /// A place, unless `limit` of them are taken.
@@ -37,14 +56,66 @@ impl Connections {
                 (open < limit).then_some(open + 1)
             })
             .ok()
-            .map(|_| Place(self.clone()))
+            .map(|_| self.place(false))
+    }
+
+    /// A place for one who is being told that there is none, unless `limit` of those are taken.
+    pub(super) fn enter_refused(self: &Arc<Self>, limit: usize) -> Option<Place> {
+        self.refused
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |refused| {
+                (refused < limit).then_some(refused + 1)
+            })
+            .ok()
+            .map(|_| self.place(true))
+    }
+
+    fn place(self: &Arc<Self>, is_refused: bool) -> Place {
+        Place {
+            connections: self.clone(),
+            slot: None,
+            shutting_down: false,
+            is_refused,
+            closed: false,
+            queued: 0,
+        }
+    }
+
+    /// Begins the shutdown.
+    pub(crate) fn shut_down(&self) {
+        self.shutdown.begin();
+        self.wake_tasks();
+    }
+
+    /// Ends every connection.
+    pub(crate) fn cut(&self) {
+        self.shutdown.begin();
+        self.cut.store(true, Ordering::Release);
+        self.wake_tasks();
+    }
+
+    /// Whether every connection is to end.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Acquire)
+    }
+
+    fn wake_tasks(&self) {
+        let tasks = self.tasks().take_all();
+        tasks.for_each(Waker::wake);
     }
 
     pub(crate) fn open(&self) -> usize {
         self.open.load(Ordering::Acquire)
     }
 
-    pub(super) fn stats(&self) -> ServerStats {
+    pub(crate) fn count_accepted(&self) {
+        count(&self.counters.accepted);
+    }
+
+    pub(crate) fn count_refused(&self) {
+        count(&self.counters.refused);
+    }
+
+    pub(crate) fn stats(&self) -> ServerStats {
         self.counters.stats(self.open())
     }
 
@@ -71,16 +142,99 @@ impl Connections {
         }
     }
 
-    /// Nothing can go wrong under the lock, so that a poisoned one hides nothing half-done.
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Option<Waker>> {
+    /// Nothing can go wrong under the locks, so that a poisoned one hides nothing half-done.
+    fn waiting(&self) -> MutexGuard<'_, Option<Waker>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, WakerSet> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    pub(crate) fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    /// Has this task woken when the shutdown begins, and again when everyone is cut. Whether that
+    /// has happened is to be looked up afterwards. `is_new` says that it is another task than the
+    /// last time.
+    pub(crate) fn wake_at_shutdown(&mut self, task: &Waker, is_new: bool) {
+        let shutting_down = self.connections.shutdown.has_begun();
+        // A waking uses up the place among those who are woken.
+        if is_new || shutting_down != self.shutting_down {
+            self.shutting_down = shutting_down;
+            let before = self.connections.tasks().register(&mut self.slot, task);
+            // Not under the lock: it may be the last to hold its task.
+            drop(before);
+        }
+    }
+
+    /// There was a request.
+    pub(crate) fn asked(&self) {
+        count(&self.counters().requests);
+    }
+
+    /// The handler gave so many events.
+    pub(crate) fn sent(&self, events: usize) {
+        if events > 0 {
+            let counter = &self.counters().events;
+            counter.fetch_add(events as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// So many bytes were written.
+    pub(crate) fn wrote(&self, bytes: usize) {
+        let counter = &self.counters().written_bytes;
+        counter.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// So many bytes wait to be written. It is mostly nothing, as before.
+    pub(crate) fn queues(&mut self, bytes: usize) {
+        if bytes != self.queued {
+            // Up or down: what wraps around comes back.
+            let change = (bytes as u64).wrapping_sub(self.queued as u64);
+            self.queued = bytes;
+            let counter = &self.counters().queued_bytes;
+            counter.fetch_add(change, Ordering::Relaxed);
+        }
+    }
+
+    /// It is over, for this reason. The first one named counts.
+    pub(crate) fn closed(&mut self, reason: &CloseReason) {
+        let counted = self.closed || self.is_refused;
+        self.closed = true;
+        if let Some(counter) = self.counters().closed.get(reason.index())
+            && !counted
+        {
+            count(counter);
+        }
+    }
+
+    /// It was cut.
+    pub(super) fn was_cut(&self) {
+        count(&self.counters().cut);
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.connections.counters
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if self.0.open.fetch_sub(1, Ordering::AcqRel) == 1 {
-            let waiting = self.0.waiting().take();
+        self.queues(0);
+        // Where nothing else was told.
+        self.closed(&CloseReason::TaskDropped);
+        if let Some(slot) = self.slot.take() {
+            let task = self.connections.tasks().remove(slot);
+            drop(task);
+        }
+        if self.is_refused {
+            self.connections.refused.fetch_sub(1, Ordering::AcqRel);
+        } else if self.connections.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let waiting = self.connections.waiting().take();
             if let Some(server) = waiting {
                 server.wake();
             }

@@ -18,16 +18,15 @@ use bytes::Bytes;
 use super::{
     Runtime, Transport,
     alarm::Alarm,
-    connections::{Connections, Place},
+    connections::Place,
     read_waker::ReadWaker,
     socket::Socket,
-    stats::Tally,
     trace::{self, ConnectionSpan},
 };
 use crate::{
     EventError,
     http::RequestHead,
-    lifecycle::{CloseReason, ShutdownSignal},
+    lifecycle::CloseReason,
     panics::{Panicked, catch},
     router::{self, Dispatch, Events, Receive, Reply, ReplyBody, ReplyFuture, Routes, Yielded},
     server::{Body, Connection, ConnectionEvent, Phase},
@@ -57,12 +56,9 @@ pub(super) struct Pump<R: Runtime> {
     /// The transport took nothing when it was last offered something.
     write_blocked: bool,
     output: OutputSide,
-    shutdown: ShutdownSignal,
-    cut: ShutdownSignal,
-    tally: Tally,
     span: ConnectionSpan,
     runtime: R,
-    _place: Place,
+    place: Place,
 }
 
 struct Wakers {
@@ -114,7 +110,6 @@ impl<R: Runtime> Pump<R> {
         peer: SocketAddr,
         connection: Connection,
         routes: Arc<Routes>,
-        connections: Arc<Connections>,
         place: Place,
     ) -> Self {
         Self {
@@ -126,12 +121,9 @@ impl<R: Runtime> Pump<R> {
             input_ended: false,
             write_blocked: false,
             output: OutputSide::Open,
-            shutdown: connections.shutdown.signal(),
-            cut: connections.cut.signal(),
-            tally: Tally::new(connections),
             span: ConnectionSpan::new(peer),
             runtime,
-            _place: place,
+            place,
         }
     }
 }
@@ -166,7 +158,7 @@ impl<R: Runtime> Future for Pump<R> {
                 Worked::Full => wrote,
             };
             let queued = self.connection.queued();
-            self.tally.queues(queued);
+            self.place.queues(queued);
             if !again && self.sleep(cx, now).is_pending() {
                 return Poll::Pending;
             }
@@ -179,29 +171,31 @@ impl<R: Runtime> Future for Pump<R> {
 impl<R: Runtime> Pump<R> {
     /// Makes sure that the read side and the server's shutdown wake this task.
     fn register(&mut self, cx: &mut Context<'_>) {
-        match &mut self.wakers {
-            Some(wakers) if wakers.task.will_wake(cx.waker()) => return,
+        let is_new = match &mut self.wakers {
+            Some(wakers) if wakers.task.will_wake(cx.waker()) => false,
             Some(wakers) => {
                 wakers.task.clone_from(cx.waker());
                 wakers.read.set_task(cx.waker());
                 self.alarm.forget_task();
+                true
             }
             None => {
                 self.wakers = Some(Wakers {
                     task: cx.waker().clone(),
                     read: ReadWaker::new(cx.waker()),
                 });
+                true
             }
-        }
-        // Whether they have begun is looked up in every round; this is for the waking alone.
-        let _ = Pin::new(&mut self.shutdown).poll(cx);
-        let _ = Pin::new(&mut self.cut).poll(cx);
+        };
+        // Whether it has begun is looked up in every round; this is for the waking alone.
+        self.place.wake_at_shutdown(cx.waker(), is_new);
     }
 
     fn obey_shutdown(&mut self, now: Instant) {
-        let cut = self.cut.has_begun();
+        let connections = self.place.connections();
+        let cut = connections.is_cut();
         // Who has asked for nothing yet is not worth waiting for.
-        let idle = self.shutdown.has_begun() && self.connection.phase() == Phase::Head;
+        let idle = connections.shutdown.has_begun() && self.connection.phase() == Phase::Head;
         if cut || idle {
             // Fails where the connection is over already.
             let _ = self.connection.close(now, CloseReason::Shutdown);
@@ -216,7 +210,9 @@ impl<R: Runtime> Pump<R> {
             return false;
         }
         let mut buffer = [0; READ_BUFFER];
-        match self.transport.poll_read(&mut read.context(), &mut buffer) {
+        let waker = read.waker();
+        let mut cx = Context::from_waker(&waker);
+        match self.transport.poll_read(&mut cx, &mut buffer) {
             Poll::Pending => return false,
             Poll::Ready(Ok(0)) => {
                 self.input_ended = true;
@@ -240,12 +236,12 @@ impl<R: Runtime> Pump<R> {
         let Work::NotAsked(routing) = mem::replace(&mut self.work, Work::Nothing) else {
             return;
         };
-        self.tally.asked();
+        self.place.asked();
         trace::request(&head);
         let context = router::Context {
             peer: Some(routing.peer),
             clean_up: self.connection.clean_up(),
-            shutdown: self.tally.connections.shutdown.signal(),
+            shutdown: self.place.connections().shutdown.signal(),
         };
         match routing.routes.dispatch(head, context) {
             Dispatch::Answer(reply) => self.respond(now, reply),
@@ -335,7 +331,7 @@ impl<R: Runtime> Pump<R> {
                 Err(Panicked) => break Some(Err(CloseReason::HandlerPanicked)),
             };
         };
-        self.tally.sent(sent);
+        self.place.sent(sent);
         match end {
             None => return worked,
             Some(Err(reason)) => self.abort(now, reason),
@@ -378,7 +374,7 @@ impl<R: Runtime> Pump<R> {
                 Poll::Ready(Ok(n)) if n > 0 => {
                     self.write_blocked = false;
                     self.connection.transmitted(now, n);
-                    self.tally.wrote(n);
+                    self.place.wrote(n);
                     self.output = OutputSide::Unflushed;
                 }
                 // A transport that takes nothing of something is broken.
@@ -426,10 +422,11 @@ impl<R: Runtime> Pump<R> {
         // Who has asked for nothing loses nothing.
         let had_asked = !matches!(self.work, Work::NotAsked(_));
         let _ = self.drop_work();
-        self.tally.closed(reason);
+        self.place.closed(reason);
         trace::closed(reason);
-        if *reason == CloseReason::Shutdown && self.cut.has_begun() && had_asked {
-            self.tally.cut();
+        let is_cut = self.place.connections().is_cut();
+        if *reason == CloseReason::Shutdown && is_cut && had_asked {
+            self.place.was_cut();
         }
         Poll::Ready(())
     }

@@ -8,14 +8,13 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Wake, Waker},
+    task::{Wake, Waker},
 };
 
 /// The read side of one connection: a waker of its own, which passes on to the task's.
 #[derive(Debug)]
 pub(super) struct ReadWaker {
     shared: Arc<Shared>,
-    waker: Waker,
 }
 
 #[derive(Debug)]
@@ -31,10 +30,7 @@ impl ReadWaker {
             woken: AtomicBool::new(true),
             task: Mutex::new(task.clone()),
         });
-        Self {
-            waker: Waker::from(shared.clone()),
-            shared,
-        }
+        Self { shared }
     }
 
     /// The task has another waker from here on.
@@ -58,9 +54,9 @@ impl ReadWaker {
         self.shared.woken.store(true, Ordering::Relaxed);
     }
 
-    /// To read with.
-    pub(super) fn context(&self) -> Context<'_> {
-        Context::from_waker(&self.waker)
+    /// To read with. Made anew each time, since reading is rare.
+    pub(super) fn waker(&self) -> Waker {
+        Waker::from(self.shared.clone())
     }
 }
 

@@ -118,13 +118,12 @@ pub struct ServerHandle {
 impl ServerHandle {
     /// Begins a graceful shutdown, as [`Server::serve`] describes it. Does nothing the second time.
     pub fn shut_down(&self) {
-        self.connections.shutdown.begin();
+        self.connections.shut_down();
     }
 
     /// Ends every connection at once, without waiting for streams to end.
     pub fn cut(&self) {
-        self.connections.shutdown.begin();
-        self.connections.cut.begin();
+        self.connections.cut();
     }
 
     /// What the server has done so far, and what it is doing. Cheap, and at any time: some twenty
@@ -258,7 +257,7 @@ impl<R: Runtime> Server<R> {
         trace::shutting_down(connections.open());
         let deadline = runtime.now().checked_add(config.shutdown_timeout);
         within(&runtime, deadline, connections.all_gone()).await;
-        connections.cut.begin();
+        connections.cut();
         let deadline = runtime.now().checked_add(LAST_WAIT);
         within(&runtime, deadline, connections.all_gone()).await;
         let report = connections.report();
@@ -272,7 +271,6 @@ impl<R: Runtime> Server<R> {
         let mut jitter = Jitter::new(self.runtime.seed());
         let mut back_off = ACCEPT_BACK_OFF[0];
         let mut shutdown = self.connections.shutdown.signal();
-        let refusals = Arc::<Connections>::default();
         let config = Arc::new(self.config.connection.clone());
 
         let mut newcomers = 0;
@@ -309,13 +307,13 @@ impl<R: Runtime> Server<R> {
             let mut connection = Connection::new(now, self.runtime.date(), config.clone());
             let place = match self.connections.enter(self.config.max_connections) {
                 Some(place) => {
-                    count(&counters.accepted);
+                    self.connections.count_accepted();
                     place
                 }
                 None => {
                     trace::refused(peer);
-                    count(&counters.refused);
-                    let Some(place) = refusals.enter(MAX_REFUSALS) else {
+                    self.connections.count_refused();
+                    let Some(place) = self.connections.enter_refused(MAX_REFUSALS) else {
                         continue;
                     };
                     let response = self.refusal(&mut jitter);
@@ -330,7 +328,6 @@ impl<R: Runtime> Server<R> {
                 peer,
                 connection,
                 routes.clone(),
-                self.connections.clone(),
                 place,
             ));
         }
@@ -388,8 +385,7 @@ struct CutOnDrop(Arc<Connections>);
 
 impl Drop for CutOnDrop {
     fn drop(&mut self) {
-        self.0.shutdown.begin();
-        self.0.cut.begin();
+        self.0.cut();
     }
 }
 

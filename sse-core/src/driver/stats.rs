@@ -1,12 +1,8 @@
 //! What a server counts.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::connections::Connections;
-use crate::lifecycle::{CloseCounts, CloseReason};
+use crate::lifecycle::CloseCounts;
 
 /// What a [`Server`](super::Server) has done so far, and what it is doing:
 /// [`ServerHandle::stats`](super::ServerHandle::stats).
@@ -43,11 +39,11 @@ pub(super) struct Counters {
     pub(super) accepted: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) accept_errors: AtomicU64,
-    requests: AtomicU64,
-    events: AtomicU64,
-    written_bytes: AtomicU64,
-    queued_bytes: AtomicU64,
-    closed: [AtomicU64; CloseCounts::LEN],
+    pub(super) requests: AtomicU64,
+    pub(super) events: AtomicU64,
+    pub(super) written_bytes: AtomicU64,
+    pub(super) queued_bytes: AtomicU64,
+    pub(super) closed: [AtomicU64; CloseCounts::LEN],
     /// How many were cut.
     pub(super) cut: AtomicU64,
 }
@@ -71,74 +67,4 @@ impl Counters {
 
 pub(super) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Relaxed);
-}
-
-/// One connection's share in the counters.
-#[derive(Debug)]
-pub(super) struct Tally {
-    pub(super) connections: Arc<Connections>,
-    /// What it last said of its queue.
-    queued: usize,
-    closed: bool,
-}
-
-impl Tally {
-    pub(super) fn new(connections: Arc<Connections>) -> Self {
-        Self {
-            connections,
-            queued: 0,
-            closed: false,
-        }
-    }
-
-    pub(super) fn asked(&self) {
-        count(&self.counters().requests);
-    }
-
-    pub(super) fn sent(&self, events: usize) {
-        if events > 0 {
-            self.counters().events.fetch_add(events as u64, Relaxed);
-        }
-    }
-
-    pub(super) fn wrote(&self, bytes: usize) {
-        self.counters()
-            .written_bytes
-            .fetch_add(bytes as u64, Relaxed);
-    }
-
-    pub(super) fn cut(&self) {
-        count(&self.counters().cut);
-    }
-
-    /// So many bytes wait to be written. It is mostly nothing, as before.
-    pub(super) fn queues(&mut self, bytes: usize) {
-        if bytes != self.queued {
-            // Up or down: what wraps around comes back.
-            let change = (bytes as u64).wrapping_sub(self.queued as u64);
-            self.queued = bytes;
-            self.counters().queued_bytes.fetch_add(change, Relaxed);
-        }
-    }
-
-    pub(super) fn closed(&mut self, reason: &CloseReason) {
-        if let Some(counter) = self.counters().closed.get(reason.index())
-            && !self.closed
-        {
-            count(counter);
-        }
-        self.closed = true;
-    }
-
-    fn counters(&self) -> &Counters {
-        &self.connections.counters
-    }
-}
-
-impl Drop for Tally {
-    fn drop(&mut self) {
-        self.queues(0);
-        // Where nothing else was told.
-        self.closed(&CloseReason::TaskDropped);
-    }
 }

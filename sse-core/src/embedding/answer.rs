@@ -15,7 +15,7 @@ use super::{Body, Embedding, Exchange};
 use crate::{
     driver::{Alarm, Runtime},
     http::is_the_connections,
-    lifecycle::{CloseReason, ShutdownSignal, Timer},
+    lifecycle::{CloseReason, Timer},
     panics::{Panicked, catch},
     router::{Reply, ReplyBody, ReplyFuture},
     server::{add_stream_fields, allows_body},
@@ -42,7 +42,6 @@ struct Deciding<R: Runtime> {
     embedding: Embedding<R>,
     deadline: Option<Instant>,
     alarm: Alarm<R>,
-    cut: ShutdownSignal,
     task: Option<Waker>,
 }
 
@@ -83,7 +82,6 @@ impl<R: Runtime> Answer<R> {
             embedding: embedding.clone(),
             deadline: shared.runtime.now().checked_add(timeout),
             alarm: Alarm::new(),
-            cut: shared.connections.cut.signal(),
             task: None,
         }))))
     }
@@ -115,13 +113,16 @@ impl<R: Runtime> Future for Answer<R> {
 
 impl<R: Runtime> Deciding<R> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Response<Body<R>>>> {
-        if !matches!(&self.task, Some(task) if task.will_wake(cx.waker())) {
+        let is_new = !matches!(&self.task, Some(task) if task.will_wake(cx.waker()));
+        if is_new {
             self.task = Some(cx.waker().clone());
+        }
+        if let Some(exchange) = &mut self.exchange {
             // Whether it has begun is looked up below; this is for the waking alone.
-            let _ = Pin::new(&mut self.cut).poll(cx);
+            exchange.place().wake_at_shutdown(cx.waker(), is_new);
         }
         loop {
-            if self.cut.has_begun() {
+            if self.exchange.as_ref().is_some_and(Exchange::is_cut) {
                 return self.give_up(CloseReason::Shutdown);
             }
             let now = self.embedding.shared.runtime.now();

@@ -3,7 +3,6 @@
 use std::{
     error::Error,
     fmt,
-    future::Future,
     pin::Pin,
     sync::{Mutex, PoisonError},
     task::{Context, Poll, Waker, ready},
@@ -17,7 +16,7 @@ use super::{Embedding, Exchange, Shared};
 use crate::{
     Comment,
     driver::{Alarm, Runtime, reason_for},
-    lifecycle::{CloseReason, ShutdownSignal},
+    lifecycle::CloseReason,
     panics::{Panicked, catch},
     router::{Events, Yielded},
 };
@@ -57,7 +56,6 @@ struct Streaming<R: Runtime> {
     /// When there was last something to send.
     busy_at: Instant,
     alarm: Alarm<R>,
-    cut: ShutdownSignal,
     task: Option<Waker>,
 }
 
@@ -96,7 +94,6 @@ impl<R: Runtime> Body<R> {
             embedding: embedding.clone(),
             busy_at: shared.runtime.now(),
             alarm: Alarm::new(),
-            cut: shared.connections.cut.signal(),
             task: None,
         })))
     }
@@ -183,13 +180,16 @@ impl<R: Runtime> http_body::Body for Body<R> {
 
 impl<R: Runtime> Streaming<R> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
-        if !matches!(&self.task, Some(task) if task.will_wake(cx.waker())) {
+        let is_new = !matches!(&self.task, Some(task) if task.will_wake(cx.waker()));
+        if is_new {
             self.task = Some(cx.waker().clone());
+        }
+        if let Some(exchange) = &mut self.exchange {
             // Whether it has begun is looked up below; this is for the waking alone.
-            let _ = Pin::new(&mut self.cut).poll(cx);
+            exchange.place().wake_at_shutdown(cx.waker(), is_new);
         }
         loop {
-            if self.cut.has_begun() {
+            if self.exchange.as_ref().is_some_and(Exchange::is_cut) {
                 // Nothing more is sent.
                 self.encoded = Vec::new();
                 self.shared = None;
@@ -199,6 +199,9 @@ impl<R: Runtime> Streaming<R> {
             }
             if let Some(bytes) = self.take_ready() {
                 self.busy_at = self.embedding.shared.runtime.now();
+                if let Some(exchange) = &mut self.exchange {
+                    exchange.place().wrote(bytes.len());
+                }
                 return Poll::Ready(Some(Ok(bytes)));
             }
             if self.end.is_some() {
@@ -225,20 +228,28 @@ impl<R: Runtime> Streaming<R> {
     /// Takes what the handler's stream has, up to the high-water mark.
     fn gather(&mut self, cx: &mut Context<'_>) {
         let mark = self.embedding.shared.config.high_water_mark.max(1);
+        let mut sent = 0;
         while self.encoded.len() < mark && self.shared.is_none() {
             let Some(events) = &mut self.events else {
-                return;
+                break;
             };
             match catch(|| events.poll_next_yielded(cx)) {
-                Ok(Poll::Pending) => return,
-                Ok(Poll::Ready(Some(Ok(Yielded::Event(event))))) => event.encode(&mut self.encoded),
+                Ok(Poll::Pending) => break,
+                Ok(Poll::Ready(Some(Ok(Yielded::Event(event))))) => {
+                    sent += 1;
+                    event.encode(&mut self.encoded);
+                }
                 Ok(Poll::Ready(Some(Ok(Yielded::Encoded(batch))))) => {
+                    sent += batch.count();
                     self.shared = Some(batch.into_bytes());
                 }
                 Ok(Poll::Ready(Some(Err(error)))) => self.stop(reason_for(&error)),
                 Ok(Poll::Ready(None)) => self.stop(CloseReason::StreamEnded),
                 Err(Panicked) => self.stop(CloseReason::HandlerPanicked),
             }
+        }
+        if let Some(exchange) = &mut self.exchange {
+            exchange.place().sent(sent);
         }
     }
 

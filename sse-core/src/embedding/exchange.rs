@@ -1,9 +1,7 @@
 //! One request and its response, as far as their end goes.
 
-use std::sync::Arc;
-
 use crate::{
-    driver::{Connections, Place},
+    driver::Place,
     lifecycle::{CleanUp, CleanUpOwner, CloseReason},
 };
 
@@ -13,22 +11,31 @@ pub(super) struct Exchange {
     clean_up: CleanUpOwner,
     /// Why it ends, if it is dropped from here on.
     foreseen: Option<CloseReason>,
-    connections: Arc<Connections>,
-    _place: Place,
+    place: Place,
 }
 
 impl Exchange {
-    pub(super) fn new(connections: Arc<Connections>, place: Place) -> Self {
+    pub(super) fn new(place: Place) -> Self {
+        place.asked();
         Self {
             clean_up: CleanUpOwner::new(),
             foreseen: None,
-            connections,
-            _place: place,
+            place,
         }
     }
 
     pub(super) fn clean_up(&self) -> CleanUp {
         self.clean_up.handle()
+    }
+
+    /// Its part in what the embedding counts, and in its shutdown.
+    pub(super) fn place(&mut self) -> &mut Place {
+        &mut self.place
+    }
+
+    /// Whether everything is to end at once.
+    pub(super) fn is_cut(&self) -> bool {
+        self.place.connections().is_cut()
     }
 
     /// Whenever it is over from here on, it is for this reason. The first one named counts.
@@ -47,9 +54,10 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         let reason = match self.foreseen.take() {
             Some(reason) => reason,
-            None if self.connections.cut.has_begun() => CloseReason::Shutdown,
+            None if self.is_cut() => CloseReason::Shutdown,
             None => CloseReason::ClientWentAway,
         };
+        self.place.closed(&reason);
         self.clean_up.run_once(reason);
     }
 }

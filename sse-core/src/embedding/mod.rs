@@ -63,7 +63,7 @@ use std::{
 use ::http::{HeaderMap, Method, Request, StatusCode, header};
 
 use crate::{
-    driver::{Connections, Runtime, within},
+    driver::{Connections, Runtime, ServerStats, within},
     http::{BodyLength, RequestHead},
     jitter::Jitter,
     router::{self, Dispatch, IntoReply, Refusal, Reply, Routes},
@@ -152,19 +152,25 @@ impl<R: Runtime> Embedding<R> {
         self.shared.connections.open()
     }
 
+    /// What it has done so far, and what it is doing. A response counts as a connection here; what
+    /// the server's own connections do is the server's to count.
+    #[must_use]
+    pub fn stats(&self) -> ServerStats {
+        self.shared.connections.stats()
+    }
+
     /// Tells handlers that the server is about to shut down
     /// ([`Request::shutdown`](router::Request::shutdown)), so that their streams can say last words
     /// and end. Does nothing the second time.
     pub fn begin_shutdown(&self) {
-        self.shared.connections.shutdown.begin();
+        self.shared.connections.shut_down();
     }
 
     /// Ends every stream at once, with
     /// [`CloseReason::Shutdown`](crate::lifecycle::CloseReason::Shutdown). What is asked for from
     /// now on is answered 503.
     pub fn cut(&self) {
-        self.begin_shutdown();
-        self.shared.connections.cut.begin();
+        self.shared.connections.cut();
     }
 
     /// Shuts down gracefully: [begins](Self::begin_shutdown), waits until every stream has ended by
@@ -184,11 +190,11 @@ impl<R: Runtime> Embedding<R> {
                 connections,
                 ..
             } = &*embedding.shared;
-            connections.shutdown.begin();
+            connections.shut_down();
             let deadline = runtime.now().checked_add(config.shutdown_timeout);
             within(runtime, deadline, connections.all_gone()).await;
             let left = connections.open();
-            connections.cut.begin();
+            connections.cut();
             left as u64
         }
     }
@@ -204,14 +210,16 @@ impl<R: Runtime> Embedding<R> {
             connections,
             ..
         } = &*self.shared;
-        let place = match connections.cut.has_begun() {
+        let place = match connections.is_cut() {
             true => None,
             false => connections.enter(config.max_open),
         };
         let Some(place) = place else {
+            connections.count_refused();
             return Answer::refused(self.refusal());
         };
-        let exchange = Exchange::new(connections.clone(), place);
+        connections.count_accepted();
+        let exchange = Exchange::new(place);
         let context = router::Context {
             peer,
             clean_up: exchange.clean_up(),

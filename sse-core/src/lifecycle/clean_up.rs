@@ -129,6 +129,15 @@ impl CleanUpOwner {
         self.handle.clone()
     }
 
+    /// Whether it has no callbacks, and nobody has a handle to add one.
+    pub(crate) fn is_unused(&self) -> bool {
+        let is_empty = match &*self.handle.lock() {
+            State::Pending(callbacks) => callbacks.is_empty(),
+            State::Over(_) => false,
+        };
+        is_empty && Arc::strong_count(&self.handle.shared) == 1
+    }
+
     /// Runs every callback, in the order of adding.
     pub fn run(self, reason: CloseReason) {
         self.run_once(reason);

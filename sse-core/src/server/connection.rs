@@ -2,7 +2,7 @@
 
 use std::{
     io, mem,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -31,7 +31,8 @@ use crate::{
 pub struct Connection {
     phase: Phase,
     config: Arc<ConnectionConfig>,
-    clock: Clock,
+    /// Present until the response's head is made.
+    clock: Option<Box<Clock>>,
     timers: Timers,
     /// Present while the head is being received.
     head: Option<Box<RequestHeadReader>>,
@@ -40,10 +41,11 @@ pub struct Connection {
     request: RequestFacts,
     output: Output,
     /// Why the connection ends, from the moment that it does.
-    reason: Option<CloseReason>,
+    reason: Option<Box<CloseReason>>,
     input: InputState,
     news: News,
-    clean_up: CleanUpOwner,
+    /// Present once somebody asked for it.
+    clean_up: OnceLock<CleanUpOwner>,
 }
 
 /// What the machine has to tell, from [`Connection::poll_event`].
@@ -126,7 +128,7 @@ impl Connection {
         timers.set(Timer::Head, now.checked_add(config.head_timeout));
         Self {
             phase: Phase::Head,
-            clock: Clock { instant: now, date },
+            clock: Some(Box::new(Clock { instant: now, date })),
             timers,
             head: Some(Box::new(RequestHeadReader::new(config.head_limits))),
             body: None,
@@ -140,7 +142,7 @@ impl Connection {
                 body_asked: false,
             },
             news: News::default(),
-            clean_up: CleanUpOwner::new(),
+            clean_up: OnceLock::new(),
             config,
         }
     }
@@ -209,7 +211,7 @@ impl Connection {
     /// The place for clean-up callbacks: they run when this connection is dropped.
     #[must_use]
     pub fn clean_up(&self) -> CleanUp {
-        self.clean_up.handle()
+        self.clean_up.get_or_init(CleanUpOwner::new).handle()
     }
 
     // ---- what the world did ----
@@ -367,6 +369,9 @@ impl Connection {
             add_stream_fields(&mut head.headers);
         }
         self.begin_output(now, &head.status, &head.headers, body);
+        if self.clean_up.get().is_some_and(CleanUpOwner::is_unused) {
+            self.clean_up.take();
+        }
         self.timers.stop(Timer::Respond);
         match next {
             Phase::Streaming => {
@@ -520,8 +525,8 @@ impl Connection {
             return Some(ConnectionEvent::EndOutput);
         }
         if self.phase == Phase::Closed && !mem::replace(&mut self.news.closed, true) {
-            let reason = self.reason.clone().unwrap_or(CloseReason::TaskDropped);
-            return Some(ConnectionEvent::Closed(reason));
+            let reason = self.reason.as_deref().unwrap_or(&CloseReason::TaskDropped);
+            return Some(ConnectionEvent::Closed(reason.clone()));
         }
         None
     }
@@ -634,7 +639,9 @@ impl Connection {
         self.body = None;
         let (framing, delimiting) = self.request.framing(*status, &body);
         let mut head = Vec::new();
-        let date = self.clock.date(now);
+        // There is one response, and one head.
+        let clock = self.clock.take();
+        let date = clock.map_or(SystemTime::UNIX_EPOCH, |clock| clock.date(now));
         encode_response_head(*status, headers, date, framing, &mut head);
         self.output.begin(delimiting, head);
         if let Body::Whole(bytes) = body
@@ -665,7 +672,7 @@ impl Connection {
             self.output.finish();
         }
         self.phase = next;
-        self.reason = Some(reason);
+        self.reason = Some(Box::new(reason));
         self.timers.stop(Timer::Head);
         self.timers.stop(Timer::Body);
         self.timers.stop(Timer::Respond);
@@ -685,14 +692,14 @@ impl Connection {
     /// Over, now. What was not transmitted never is.
     fn cut(&mut self, reason: CloseReason) {
         let delivered = self.output.is_over();
-        self.reason = match self.reason.take() {
+        match self.reason.as_deref() {
             // These two promise that everything was delivered.
-            Some(CloseReason::StreamEnded | CloseReason::ResponseSent) if !delivered => {
-                Some(reason)
+            Some(CloseReason::StreamEnded | CloseReason::ResponseSent) if delivered => {}
+            Some(CloseReason::StreamEnded | CloseReason::ResponseSent) | None => {
+                self.reason = Some(Box::new(reason));
             }
-            Some(first) => Some(first),
-            None => Some(reason),
-        };
+            Some(_) => {}
+        }
         self.phase = Phase::Closed;
         self.head = None;
         self.body = None;
@@ -736,11 +743,13 @@ impl Connection {
 /// Whoever drove the connection is done with it: time for the callbacks.
 impl Drop for Connection {
     fn drop(&mut self) {
+        let Some(clean_up) = self.clean_up.get() else {
+            return;
+        };
         let reason = match self.phase {
             Phase::Closed => self.reason.take(),
             _ => None,
         };
-        self.clean_up
-            .run_once(reason.unwrap_or(CloseReason::TaskDropped));
+        clean_up.run_once(reason.map_or(CloseReason::TaskDropped, |reason| *reason));
     }
 }
