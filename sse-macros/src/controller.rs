@@ -1,6 +1,6 @@
 //! `#[controller]`: an `impl` block whose annotated methods are handlers.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::{
     Attribute, FnArg, GenericParam, Generics, ImplItem, ImplItemFn, ItemImpl, ReceiverKind, Result,
@@ -111,7 +111,7 @@ fn route(
         }
     };
     let handler = Handler::new(&mut method.sig, &path, root)?;
-    if let Some((_, state)) = handler.state.first() {
+    if let Some((_, state, _)) = handler.state.first() {
         let text = "a controller's state is its fields; take it from self, without #[state]";
         return Err(syn::Error::new(state.span(), text));
     }
@@ -149,15 +149,14 @@ fn forbid_borrowing(output: &mut ReturnType, generics: &Generics) {
         GenericParam::Type(param) => Some(&param.ident),
         GenericParam::Const(param) => Some(&param.ident),
     });
-    let bound = quote_spanned!(Span::call_site()=> use<#(#params),*>);
-    // These are identifiers in angle brackets.
-    if let (ReturnType::Type(_, ty), Ok(bound)) = (output, syn::parse2(bound)) {
-        AddBound(bound).visit_type_mut(ty);
+    if let ReturnType::Type(_, ty) = output {
+        let params = quote!(use<#(#params),*>);
+        AddBound(params).visit_type_mut(ty);
     }
 }
 
 /// Adds a bound to every `impl Trait` that says nothing of what it captures.
-struct AddBound(TypeParamBound);
+struct AddBound(TokenStream);
 
 impl VisitMut for AddBound {
     fn visit_type_impl_trait_mut(&mut self, ty: &mut syn::TypeImplTrait) {
@@ -168,7 +167,11 @@ impl VisitMut for AddBound {
             )
         };
         if !ty.bounds.iter().any(says) {
-            ty.bounds.push(self.0.clone());
+            // First, so that the type begins and ends where the user wrote it.
+            // Identifiers in angle brackets are no syntax error.
+            if let Ok(bound) = syn::parse2(self.0.clone()) {
+                ty.bounds.insert(0, bound);
+            }
         }
         // What an `impl Future` comes to may be an `impl Stream`.
         syn::visit_mut::visit_type_impl_trait_mut(self, ty);

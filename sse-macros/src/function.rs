@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Ident, ItemFn, Result, spanned::Spanned};
+use syn::{ItemFn, Result, spanned::Spanned};
 
 use crate::{
     args::{self, Args},
@@ -30,43 +30,33 @@ pub(crate) fn expand(
     let path = args::join(None, args.path.as_ref(), function.sig.ident.span())?;
     let handler = Handler::new(&mut function.sig, &path, &root)?;
 
-    let name = function.sig.ident.clone();
-    let (docs, attributes): (Vec<_>, Vec<_>) = function
+    let name = &function.sig.ident;
+    let visibility = &function.vis;
+    let docs = function
         .attrs
-        .drain(..)
-        .partition(|attribute| attribute.path().is_ident("doc"));
-    let visibility = function.vis.clone();
-    function.sig.ident = Ident::new("call", name.span());
-
-    let (names, types): (Vec<_>, Vec<_>) = handler.state.iter().cloned().unzip();
-    let fields = match types.is_empty() {
-        true => quote!(;),
-        false => quote!((#(pub #types),*);),
-    };
-    let pattern = match names.is_empty() {
-        true => quote!(let Self = self;),
-        false => quote!(let Self(#(#names),*) = self;),
-    };
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("doc"));
+    let fields: Vec<_> = handler.state.iter().map(|(_, field, _)| field).collect();
+    let types = handler.state.iter().map(|(_, _, ty)| ty);
+    let states = handler.state.iter().map(|(value, ..)| value);
     let values = &handler.values;
-    let hold = quote!(#(let #names = ::core::clone::Clone::clone(&#names);)*);
-    let closure = handler.closure(&hold, &quote!(Self::call(#(#values),*)), &root);
+    let hold = quote!(#(let #states = ::core::clone::Clone::clone(&__state.#fields);)*);
+    let closure = handler.closure(&hold, &quote!(#name(#(#values),*)), &root);
+    let closure = quote!({ let __state = self; #closure });
     let route = handler.route(&quote!(__router), &path, &closure);
     Ok(quote! {
+        #function
+
         #(#docs)*
         #[allow(non_camel_case_types, missing_debug_implementations, missing_docs)]
         #[derive(Clone)]
-        #visibility struct #name #fields
-
-        impl #name {
-            /// The handler itself.
-            #(#attributes)*
-            #function
+        #visibility struct #name {
+            #(#[allow(missing_docs)] pub #fields: #types,)*
         }
 
         #[automatically_derived]
         impl #root::router::Controller for #name {
             fn routes(self) -> #root::router::Router {
-                #pattern
                 let __router = #root::router::Router::new();
                 #route
                 __router

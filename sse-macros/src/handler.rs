@@ -18,8 +18,8 @@ pub(crate) struct Handler {
     pub(crate) values: Vec<Ident>,
     /// The statements that take these values from `request`.
     takes: Vec<TokenStream>,
-    /// The arguments with `#[state]`.
-    pub(crate) state: Vec<(Ident, Type)>,
+    /// The arguments with `#[state]`: the value, its name and its type.
+    pub(crate) state: Vec<(Ident, Ident, Type)>,
     is_async: bool,
     /// Where the compiler is to point when what it returns is no reply.
     returns: Span,
@@ -116,7 +116,12 @@ impl Handler {
             return Ok(());
         };
         if marker == "state" {
-            self.state.push((value.clone(), ty.clone()));
+            let Pat::Ident(pattern) = &*argument.pat else {
+                let text = "this is a field of the struct that the route is added with; name it";
+                return Err(syn::Error::new(argument.pat.span(), text));
+            };
+            let field = pattern.ident.clone();
+            self.state.push((value.clone(), field, ty.clone()));
             return Ok(());
         }
         let name = match name {

@@ -76,7 +76,7 @@ macro_rules! macros_for {
                 .into()
         }
 
-        /// Makes a function a handler that brings its own route: `router.add(name_of_it)`.
+        /// Makes a function a handler that brings its own route: `router.add(name_of_it {})`.
         ///
         /// ```ignore
         /// #[sse("greet/{name}")]
@@ -84,12 +84,12 @@ macro_rules! macros_for {
         ///     stream::iter([format!("{greeting}, {name}!")])
         /// }
         ///
-        /// Router::new().add(greet("Hello".into()))
+        /// Router::new().add(greet { greeting: "Hello".into() })
         /// ```
         ///
-        /// Arguments and what it returns are as for `controller`. An argument with `#[state]` is
-        /// given when the route is added, and cloned for each request. The name becomes that of a
-        /// struct with one field for each of these; the function itself is `greet::call`.
+        /// Arguments and what it returns are as for `controller`. The function stays what it is.
+        /// Beside it there is a struct of the same name, which is the `Controller`. An argument
+        /// with `#[state]` is a field of it, and is cloned for each request.
         #[proc_macro_attribute]
         pub fn $sse(args: TokenStream, item: TokenStream) -> TokenStream {
             function::expand(args.into(), item.into(), quote!($root))

@@ -52,10 +52,3 @@ impl Router {
         self.nest("", controller.routes())
     }
 }
-
-/// A router brings its routes, too.
-impl Controller for Router {
-    fn routes(self) -> Router {
-        self
-    }
-}

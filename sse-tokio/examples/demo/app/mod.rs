@@ -8,10 +8,13 @@ mod live;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use futures_util::{StreamExt, future, stream};
+use futures_util::{Stream, StreamExt, future, stream};
 
 use crate::on::{
-    adapter::{Event, Request, Response, Router, Server, ServerHandle, http::header, tls},
+    adapter::{
+        Event, EventError, InvalidField, LastEventId, Request, Response, Router, Server,
+        ServerHandle, ShutdownSignal, controller, http::header, tls,
+    },
     sleep,
 };
 use clean_up_log::CleanUpLog;
@@ -58,74 +61,89 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     println!("Ctrl-C shuts the server down.\n");
 
     shut_down_on_ctrl_c(handle.clone())?;
-    let report = server.serve(routes(handle)).await?;
+    let router = routes(handle);
+    for route in router.routes() {
+        println!("{route}");
+    }
+    let report = server.serve(router).await?;
     println!("Shut down: {report}.");
     Ok(())
 }
 
+/// What all streams of the demo have in common.
+struct Demo {
+    log: Arc<CleanUpLog>,
+    live: Arc<Live>,
+}
+
+#[controller]
+impl Demo {
+    /// The stream that the page shows, for so many seconds where that is asked for.
+    #[sse("events")]
+    fn events(
+        &self,
+        request: Request,
+        #[query("for")] seconds: Option<f64>,
+        LastEventId(last): LastEventId,
+        shutdown: ShutdownSignal,
+    ) -> impl Stream<Item = Result<Event, EventError>> {
+        self.log.watch(&request);
+        let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let end = async move {
+            match time {
+                Some(time) => sleep(time).await,
+                None => future::pending().await,
+            }
+        };
+        let events = self.live.events(last.as_deref());
+        events.take_until(end).take_until(shutdown)
+    }
+
+    /// A stream that ends by itself.
+    #[sse("bounded")]
+    fn bounded(&self, request: Request) -> impl Stream<Item = Result<Event, InvalidField>> {
+        self.log.watch(&request);
+        let count = ["3", "2", "1"].map(Event::new).map(Ok);
+        let bye = Event::new("that was all").with_event_type("bye");
+        stream::iter(count)
+            .then(|event| async {
+                sleep(Duration::from_millis(500)).await;
+                event
+            })
+            .chain(stream::iter([bye]))
+    }
+
+    /// Two greetings, a second apart.
+    #[sse("example/events")]
+    fn example(&self, request: Request) -> impl Stream<Item = &'static str> {
+        self.log.watch(&request);
+        stream::iter(["Hello, world!", "Goodbye, world!"])
+            .enumerate()
+            .then(|(index, text)| async move {
+                sleep(Duration::from_secs(index as u64)).await;
+                text
+            })
+    }
+
+    /// What became of all these.
+    #[sse("clean-ups")]
+    fn clean_ups(
+        &self,
+        request: Request,
+        LastEventId(last): LastEventId,
+        shutdown: ShutdownSignal,
+    ) -> impl Stream<Item = Result<Event, EventError>> {
+        self.log.watch(&request);
+        self.log.entries(last.as_deref()).take_until(shutdown)
+    }
+}
+
 fn routes(handle: ServerHandle) -> Router {
-    let log = Arc::new(CleanUpLog::default());
-    let live = Arc::new(Live::new(handle));
-
-    let events = {
-        let log = log.clone();
-        move |request: Request| {
-            log.watch(&request);
-            let time = request
-                .query_param("for")
-                .and_then(|seconds| Duration::try_from_secs_f64(seconds.parse().ok()?).ok());
-            let end = async move {
-                match time {
-                    Some(time) => sleep(time).await,
-                    None => future::pending().await,
-                }
-            };
-            live.events(request.last_event_id())
-                .take_until(end)
-                .take_until(request.shutdown())
-        }
+    let demo = Demo {
+        log: Arc::new(CleanUpLog::default()),
+        live: Arc::new(Live::new(handle)),
     };
-
-    let bounded = {
-        let log = log.clone();
-        move |request: Request| {
-            log.watch(&request);
-            let count = ["3", "2", "1"].map(Event::new).map(Ok);
-            let bye = Event::new("that was all").with_event_type("bye");
-            stream::iter(count)
-                .then(|event| async {
-                    sleep(Duration::from_millis(500)).await;
-                    event
-                })
-                .chain(stream::iter([bye]))
-        }
-    };
-
-    let example = {
-        let log = log.clone();
-        move |request: Request| {
-            log.watch(&request);
-            stream::iter(["Hello, world!", "Goodbye, world!"])
-                .enumerate()
-                .then(|(index, text)| async move {
-                    sleep(Duration::from_secs(index as u64)).await;
-                    text
-                })
-        }
-    };
-
-    let clean_ups = move |request: Request| {
-        log.watch(&request);
-        log.entries(request.last_event_id())
-            .take_until(request.shutdown())
-    };
-
-    Router::new()
-        .get("/", |_| html(PAGE))
-        .events("/events", events)
-        .events("/bounded", bounded)
-        .events("/clean-ups", clean_ups)
-        .nest("/example", Router::new().events("/events", example))
+    Router::new().get("/", |_| html(PAGE)).add(demo)
 }
 
 fn html(page: &'static str) -> Response<&'static str> {

@@ -1,0 +1,25 @@
+//! What the macros refuse points at the user's code, and says what to write.
+//!
+//! `TRYBUILD=overwrite cargo test -p sse-macros --test refused` writes the texts anew.
+
+use std::process::Command;
+
+/// The words are the macros' own.
+#[test]
+fn what_the_macros_refuse_says_what_to_write() {
+    trybuild::TestCases::new().compile_fail("tests/refused/*.rs");
+}
+
+/// The words are ours, by way of the compiler, which puts its own around them: others with each
+/// version of it.
+#[test]
+fn what_the_compiler_refuses_points_at_what_the_user_wrote() {
+    const WRITTEN_WITH: &str = "rustc 1.95.";
+    let rustc = Command::new("rustc").arg("--version").output().unwrap();
+    let version = String::from_utf8(rustc.stdout).unwrap();
+    if version.starts_with(WRITTEN_WITH) {
+        trybuild::TestCases::new().compile_fail("tests/unfit/*.rs");
+    } else {
+        eprintln!("not compared: the texts were written with {WRITTEN_WITH}, this is {version}");
+    }
+}

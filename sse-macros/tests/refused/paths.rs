@@ -1,0 +1,14 @@
+#![allow(unused)]
+
+use sse_core::sse;
+
+#[sse("rooms/{room")]
+fn open() {}
+
+#[sse("//rooms")]
+fn slashes() {}
+
+#[sse(rooms)]
+fn no_quotes() {}
+
+fn main() {}
