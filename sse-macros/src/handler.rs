@@ -95,7 +95,7 @@ impl Handler {
         let marker = take_marker(&mut argument.attrs)?;
         let ty = &*argument.ty;
         match ty {
-            Type::Reference(_) => {
+            Type::Reference(reference) if !is_static(reference) => {
                 let text = "a handler owns its arguments: nothing would hold what this borrows. \
                             Take `String` for a text, `Request` for the request";
                 return Err(syn::Error::new(ty.span(), text));
@@ -187,6 +187,11 @@ impl Handler {
         let events = Ident::new("events", self.returns);
         quote!(let #router = #router.#events(#path, #closure);)
     }
+}
+
+fn is_static(reference: &syn::TypeReference) -> bool {
+    let lifetime = reference.lifetime.as_ref();
+    lifetime.is_some_and(|lifetime| lifetime.ident == "static")
 }
 
 /// Whether this is the request, by its name: a macro sees no more of a type.
