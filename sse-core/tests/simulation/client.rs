@@ -1,8 +1,12 @@
 //! A client's side: an event source as the driver drives it, and what it was told so far.
 
-use std::{io, sync::Arc, time::Instant};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use sse_core::client::{ClientEvent, EventSource, EventSourceConfig, Phase};
+use sse_core::client::{ClientEvent, EventSource, EventSourceConfig, Phase, Reconnection};
 
 use crate::{
     agenda::{ClientId, Happening},
@@ -26,6 +30,11 @@ pub(crate) struct Client {
     /// It does something else until then.
     busy_until: Option<Instant>,
     alarm: Option<Instant>,
+    /// When it may connect again.
+    not_before: Option<Instant>,
+    /// The reconnection time that the server set.
+    reconnection_time: Option<Duration>,
+    reconnection: Reconnection,
     is_over: bool,
     record: Record,
 }
@@ -34,13 +43,16 @@ impl Client {
     pub(crate) fn new(id: ClientId, config: Arc<EventSourceConfig>, seed: u64, pace: Pace) -> Self {
         Self {
             id,
-            source: EventSource::new("http://sim/events", config, seed).expect("a good URL"),
             link: None,
             is_up: false,
             input_ended: false,
             pace,
             busy_until: None,
             alarm: None,
+            not_before: None,
+            reconnection_time: None,
+            reconnection: config.reconnection.clone().expect("it reconnects"),
+            source: EventSource::new("http://sim/events", config, seed).expect("a good URL"),
             is_over: false,
             record: Record::default(),
         }
@@ -130,6 +142,8 @@ impl Client {
         match event {
             ClientEvent::Connect(_) => {
                 assert_eq!(self.link, None, "one connection at a time");
+                let now = network.now();
+                assert!(self.not_before.is_none_or(|then| then <= now), "too soon");
                 self.link = Some(network.dial(self.id));
                 (self.is_up, self.input_ended) = (false, false);
             }
@@ -151,8 +165,11 @@ impl Client {
                         Some(network.now() + self.pace.pause.mul_f64(network.rng.f64()));
                 }
             }
-            ClientEvent::Lost { loss, .. } => {
+            ClientEvent::ReconnectionTime(time) => self.reconnection_time = Some(time),
+            ClientEvent::Lost { loss, wait } => {
                 assert_eq!(self.link, None, "disconnected before");
+                self.check_wait(wait);
+                self.not_before = Some(network.now() + wait);
                 tally.lost(&loss);
             }
             ClientEvent::Closed(Ok(_)) => {
@@ -164,6 +181,18 @@ impl Client {
             ClientEvent::Discarded(error) => panic!("{error}"),
             _ => {}
         }
+    }
+
+    /// Reconnecting is paced.
+    fn check_wait(&self, wait: Duration) {
+        let settings = &self.reconnection;
+        let longest = settings.ceiling.max(settings.floor);
+        let time = self.reconnection_time.unwrap_or(settings.time);
+        let shortest = time.clamp(settings.floor, longest);
+        assert!(
+            (shortest..=longest).contains(&wait),
+            "a wait of {wait:?} instead of {shortest:?} to {longest:?}"
+        );
     }
 
     fn read(&mut self, network: &mut Network) -> bool {

@@ -1,6 +1,8 @@
 //! What is published: each event follows from its place, so that a client can be asked for the
 //! exact bytes without anyone keeping them.
 
+use std::time::Duration;
+
 use fastrand::Rng;
 use sse_core::Event;
 
@@ -27,6 +29,8 @@ pub(crate) struct Payload {
     pub(crate) event_type: &'static str,
     /// An ID of the publisher's choice.
     pub(crate) own_id: Option<String>,
+    /// Now and then, how long clients are to wait after a loss.
+    reconnection_time: Option<Duration>,
 }
 
 impl Payload {
@@ -49,6 +53,7 @@ impl Payload {
             data,
             event_type: rng.choice(["message", "tick"]).unwrap_or("message"),
             own_id: (rng.u8(..10) == 0).then(|| format!("own/{epoch}/{sequence}")),
+            reconnection_time: (rng.u8(..30) == 0).then(|| Duration::from_millis(rng.u64(..9000))),
         }
     }
 
@@ -56,6 +61,9 @@ impl Payload {
         let mut event = Event::new(self.data.as_str());
         if self.event_type != "message" {
             event = event.with_event_type(self.event_type).expect("a word");
+        }
+        if let Some(time) = self.reconnection_time {
+            event = event.with_reconnection_time(time);
         }
         match &self.own_id {
             Some(id) => event.with_id(id.as_str()).expect("a valid ID"),
