@@ -1,50 +1,109 @@
-//! What is decoded and encoded: event streams of a few MiB in which every event is different.
+//! What is decoded and encoded: event streams in which every event is different.
 
-use sse_core::Event;
+use std::time::Duration;
 
-const SIZE: usize = 4 << 20;
+use sse_core::{Comment, Event};
 
 /// An event stream, and the events in it.
 pub(crate) struct Corpus {
-    pub(crate) name: &'static str,
+    /// The events that a client is to see.
     pub(crate) events: Vec<Event>,
     pub(crate) wire: Vec<u8>,
 }
 
-impl Corpus {
-    fn new(name: &'static str, event: impl Fn(usize) -> Event) -> Self {
-        let mut events = Vec::new();
-        let mut wire = Vec::new();
-        while wire.len() < SIZE {
-            let event = event(events.len());
-            event.encode(&mut wire);
-            events.push(event);
-        }
-        Self { name, events, wire }
+/// How to make an event stream: a name, the events by their numbers, and how one goes over the
+/// wire where that is not just as it is encoded.
+pub(crate) struct Recipe(&'static str, fn(usize) -> Event, Option<Put>);
+
+type Put = fn(&Event, &mut Vec<u8>);
+
+pub(crate) const RECIPES: [Recipe; 8] = [
+    Recipe("200 B of JSON", json_200, None),
+    Recipe("200 B of non-ASCII JSON", non_ascii, None),
+    Recipe("events of 9 B", short, None),
+    Recipe("one line of 64 KiB", long, None),
+    Recipe("20 lines of 60 B", lines, None),
+    Recipe("id, event type, 200 B of JSON", full, None),
+    Recipe("200 B of JSON, CRLF", json_200, Some(encode_with_crlf)),
+    Recipe(
+        "heartbeats, ids, retries",
+        heartbeat,
+        Some(encode_with_comment),
+    ),
+];
+
+impl Recipe {
+    pub(crate) fn name(&self) -> &'static str {
+        self.0
     }
 
-    pub(crate) fn all() -> Vec<Self> {
-        vec![
-            Self::new("200 B of JSON", |n| {
-                Event::new(json(n, "quick brown fox ", 200))
-            }),
-            Self::new("200 B of non-ASCII JSON", |n| {
-                Event::new(json(n, "крапка 日本語 é ", 200))
-            }),
-            Self::new("one line of 64 KiB", |n| {
-                Event::new(json(n, "lazy dog ", 64 << 10))
-            }),
-            Self::new("20 lines of 60 B", |n| {
-                let lines: Vec<_> = (0..20).map(|line| json(n + line, "line ", 60)).collect();
-                Event::new(lines.join("\n"))
-            }),
-            Self::new("id, event type, 200 B of JSON", |n| {
-                let event = Event::new(json(n, "quick brown fox ", 200)).with_id(n.to_string());
-                let event = event.and_then(|event| event.with_event_type("update"));
-                event.unwrap_or_default()
-            }),
-        ]
+    /// Whether the wire is just what encoding the events gives.
+    pub(crate) fn is_encoded(&self) -> bool {
+        self.2.is_none()
     }
+
+    /// An event stream of `size` bytes, and up to one event more.
+    pub(crate) fn make(&self, size: usize) -> Corpus {
+        let Self(_, event, put) = *self;
+        let (mut events, mut wire) = (Vec::new(), Vec::new());
+        while wire.len() < size {
+            let event = event(events.len());
+            match put {
+                None => event.encode(&mut wire),
+                Some(put) => put(&event, &mut wire),
+            }
+            events.push(event);
+        }
+        Corpus { events, wire }
+    }
+}
+
+fn encode_with_crlf(event: &Event, wire: &mut Vec<u8>) {
+    let mut lines = Vec::new();
+    event.encode(&mut lines);
+    for byte in lines {
+        if byte == b'\n' {
+            wire.push(b'\r');
+        }
+        wire.push(byte);
+    }
+}
+
+fn encode_with_comment(event: &Event, wire: &mut Vec<u8>) {
+    Comment::new("heartbeat").encode(wire);
+    event.encode(wire);
+}
+
+fn json_200(n: usize) -> Event {
+    Event::new(json(n, "quick brown fox ", 200))
+}
+
+fn non_ascii(n: usize) -> Event {
+    Event::new(json(n, "крапка 日本語 é ", 200))
+}
+
+fn short(n: usize) -> Event {
+    Event::new((n % 10).to_string())
+}
+
+fn long(n: usize) -> Event {
+    Event::new(json(n, "lazy dog ", 64 << 10))
+}
+
+fn lines(n: usize) -> Event {
+    let lines: Vec<_> = (0..20).map(|line| json(n + line, "line ", 60)).collect();
+    Event::new(lines.join("\n"))
+}
+
+fn full(n: usize) -> Event {
+    let event = json_200(n).with_id(n);
+    let event = event.and_then(|event| event.with_event_type("update"));
+    event.unwrap_or_default()
+}
+
+fn heartbeat(n: usize) -> Event {
+    let event = Event::new(n.to_string()).with_id(n).unwrap_or_default();
+    event.with_reconnection_time(Duration::from_millis(3000))
 }
 
 /// A JSON object of about `length` bytes.

@@ -197,22 +197,25 @@ impl Lines {
     /// then, so that its rest is not taken for a line of its own.
     #[inline(always)]
     fn carry(&mut self, piece: &[u8], limit: usize) -> bool {
-        let room = self.carried.capacity().min(limit);
-        if room.saturating_sub(self.carried.len()) < piece.len() && !self.make_room(piece, limit) {
-            return false;
+        let carried = &mut self.carried;
+        if piece.len() <= carried.capacity() - carried.len() && carried.len() + piece.len() <= limit
+        {
+            carried.extend_from_slice(piece);
+            return true;
         }
-        self.carried.extend_from_slice(piece);
-        true
+        self.carry_more(piece, limit)
     }
 
+    /// As [`carry`](Self::carry), where there is no room.
     #[cold]
-    fn make_room(&mut self, piece: &[u8], limit: usize) -> bool {
+    fn carry_more(&mut self, piece: &[u8], limit: usize) -> bool {
         if self.carried.len() + piece.len() > limit {
             buffers::empty(&mut self.carried);
             self.carried.extend(piece.first());
             return false;
         }
         buffers::reserve_within(&mut self.carried, piece.len(), limit);
+        self.carried.extend_from_slice(piece);
         true
     }
 }

@@ -132,7 +132,6 @@ impl Decoder {
     /// [`DecodeError`] where the stream goes past one of the [`DecoderLimits`]. The event in
     /// question is discarded with its blank line, comments and reconnection times behind the
     /// fault included; call again to go on at the next one.
-    #[inline]
     pub fn decode<'a, 'i: 'a>(
         &'a mut self,
         input: &mut &'i [u8],
@@ -242,6 +241,7 @@ enum Note {
 /// What every chunk and every event goes through. What is rare or long is kept out of line: it would
 /// cost this loop its registers.
 impl Decoder {
+    #[inline(always)]
     fn next<'a, 'i: 'a>(
         &'a mut self,
         input: &mut &'i [u8],

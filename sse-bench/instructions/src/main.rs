@@ -1,0 +1,86 @@
+//! Decodes or encodes a fixed event stream so many times, for a tool that counts instructions.
+//!
+//! `instructions list` names the works; `instructions WORK TIMES` does one of them.
+
+#[path = "../../src/corpus.rs"]
+mod corpus;
+
+use std::{env, hint::black_box, process::ExitCode};
+
+use corpus::{Corpus, RECIPES};
+use sse_core::{Decoded, Decoder};
+
+/// Enough for the long events, and little enough for a slow tool.
+const SIZE: usize = 160 << 10;
+
+type Work = fn(&Corpus);
+
+/// Each is done with each of the corpora.
+const WORKS: [(&str, Work); 4] = [
+    ("decode", |corpus| borrowed(corpus, 64 << 10)),
+    ("decode in chunks of 16 B", |corpus| borrowed(corpus, 16)),
+    ("decode, owned", owned),
+    ("encode", encode),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let pairs = WORKS
+        .iter()
+        .flat_map(|work| RECIPES.iter().map(move |recipe| (work, recipe)));
+    let works = pairs
+        .filter(|((name, _), recipe)| *name != "encode" || recipe.is_encoded())
+        .map(|((name, work), recipe)| (format!("{name}: {}", recipe.name()), recipe, work));
+    match arguments.as_slice() {
+        [list] if list == "list" => works.for_each(|(name, ..)| println!("{name}")),
+        [wanted, times] => {
+            let mut works = works.filter(|(name, ..)| name == wanted);
+            let (Some((_, recipe, work)), Ok(times)) = (works.next(), times.parse::<usize>())
+            else {
+                eprintln!("no such work: {wanted} {times}");
+                return ExitCode::FAILURE;
+            };
+            let corpus = recipe.make(SIZE);
+            (0..times).for_each(|_| work(&corpus));
+        }
+        _ => {
+            eprintln!("instructions list | instructions WORK TIMES");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn borrowed(corpus: &Corpus, chunk: usize) {
+    let mut decoder = Decoder::new();
+    let mut events = 0;
+    for mut input in black_box(&corpus.wire).chunks(chunk) {
+        while let Ok(Some(item)) = decoder.decode(&mut input) {
+            if let Decoded::Event(event) = item {
+                black_box(event);
+                events += 1;
+            }
+        }
+    }
+    assert_eq!(events, corpus.events.len());
+}
+
+fn owned(corpus: &Corpus) {
+    let mut decoder = Decoder::new();
+    let mut events = 0;
+    for mut input in black_box(&corpus.wire).chunks(64 << 10) {
+        while let Ok(Some(event)) = decoder.decode_event(&mut input) {
+            black_box(&event);
+            events += 1;
+        }
+    }
+    assert_eq!(events, corpus.events.len());
+}
+
+fn encode(corpus: &Corpus) {
+    let mut wire = Vec::with_capacity(2 * SIZE);
+    for event in black_box(&corpus.events) {
+        event.encode(&mut wire);
+    }
+    black_box(wire);
+}
