@@ -165,3 +165,50 @@ fn expects_continue(headers: &HeaderMap) -> bool {
         members.any(|member| member.trim_ascii().eq_ignore_ascii_case(b"100-continue"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: usize = 10_000;
+
+    /// Takes so much of a body in, in such steps; looks at the memory all the while.
+    fn received(length: BodyLength, wire: &[u8], step: usize) -> RequestBody {
+        let mut body = RequestBody::new(length, LIMIT);
+        assert_eq!(body.collected.capacity(), 0, "announced is not received");
+        let mut so_far = 0;
+        for mut piece in wire.chunks(step) {
+            so_far += piece.len();
+            body.receive(&mut piece);
+            let capacity = body.collected.capacity();
+            assert!(capacity <= LIMIT.min(so_far * 2), "{capacity} for {so_far}");
+        }
+        body
+    }
+
+    #[test]
+    fn memory_is_taken_as_bytes_come_and_never_beyond_the_limit() {
+        let whole = [b'x'; LIMIT];
+        let chunks = [b"2710\r\n", &whole[..], b"\r\n0\r\n\r\n"].concat();
+        for step in [1, 7, 4096, LIMIT] {
+            let body = received(BodyLength::Exact(LIMIT as u64), &whole, step);
+            assert_eq!(body.state(), State::Complete);
+            let body = received(BodyLength::Chunked, &chunks, step);
+            assert_eq!(body.state(), State::Complete);
+            assert_eq!(body.into_bytes(), &whole[..]);
+        }
+    }
+
+    #[test]
+    fn memory_is_given_back_where_the_body_is_faulty() {
+        let too_many = [b"2711\r\n", &[b'x'; LIMIT + 1][..]].concat();
+        for (wire, fault) in [
+            (&too_many[..], Fault::TooLarge(LIMIT)),
+            (b"3\r\nabcd", Fault::Framing(BodyError::ChunkEnd)),
+        ] {
+            let body = received(BodyLength::Chunked, wire, 7);
+            assert_eq!(body.state(), State::Faulty(fault));
+            assert_eq!(body.collected.capacity(), 0);
+        }
+    }
+}
