@@ -1,5 +1,8 @@
 //! The machine: what comes in, what it does in this phase, what is to be done next.
 
+mod embedded;
+mod receiving;
+
 use std::{
     io, mem,
     sync::{Arc, OnceLock},
@@ -147,44 +150,6 @@ impl Connection {
         }
     }
 
-    /// A connection whose request head was read by somebody else: a parser of your own. It goes on
-    /// where the head is complete, in [`Phase::Responding`], without telling of a
-    /// [`ConnectionEvent::Request`]. What was read beyond the head goes to
-    /// [`handle_input`](Self::handle_input).
-    ///
-    /// [`RequestHead::new`] makes a head of an `http::Request`.
-    #[must_use]
-    pub fn for_request(
-        now: Instant,
-        date: SystemTime,
-        config: Arc<ConnectionConfig>,
-        head: &RequestHead,
-    ) -> Self {
-        let mut connection = Self::new(now, date, config);
-        connection.begin_responding(now, head);
-        connection
-    }
-
-    /// An event stream that is the body of somebody else's response: your server writes the head
-    /// and frames the body, in chunks or in HTTP/2, and this gives the bytes in between. The stream
-    /// is open from the beginning, in [`Phase::Streaming`].
-    ///
-    /// Everything after the head is as it is elsewhere: [`ConnectionEvent::EndOutput`] is the time
-    /// to end the body. Where the stream was [aborted](Self::abort), leave that out and break the
-    /// response off, so that the client can tell. [`handle_eof`](Self::handle_eof) is for a client
-    /// that went away.
-    #[must_use]
-    pub fn for_body(now: Instant, config: Arc<ConnectionConfig>) -> Self {
-        // Without a response's head nobody is told the date.
-        let mut connection = Self::new(now, SystemTime::UNIX_EPOCH, config);
-        connection.head = None;
-        connection.phase = Phase::Streaming;
-        connection.timers.stop_all();
-        connection.input.expected = false;
-        connection.arm_keep_alive(now);
-        connection
-    }
-
     // ---- getters ----
 
     /// What the connection is doing.
@@ -302,40 +267,6 @@ impl Connection {
     }
 
     // ---- what the application wants ----
-
-    /// Asks for the request body, of which up to [`body_limit`](ConnectionConfig::body_limit)
-    /// bytes are taken, within [`body_timeout`](ConnectionConfig::body_timeout). It comes as
-    /// [`ConnectionEvent::RequestBody`] once it is complete, empty where the request has none.
-    /// One that is too large, too slow or not framed as it should be is refused (413, 408, 400)
-    /// without the application. A client that waits for a 100 before it sends the body
-    /// (`Expect: 100-continue`) gets it.
-    ///
-    /// Without asking, the application may respond at once: the body is thrown away then.
-    ///
-    /// # Errors
-    ///
-    /// [`WrongPhase`] where there is no request yet, where it has its response, or where its body
-    /// was asked for before.
-    pub fn receive_body(&mut self, now: Instant) -> Result<(), WrongPhase> {
-        let (call, phase) = ("receive_body", self.phase);
-        let next = phase.allow(call, Input::ReceiveBody)?;
-        if mem::replace(&mut self.input.body_asked, true) {
-            return Err(WrongPhase { call, phase });
-        }
-        self.phase = next;
-        self.timers.stop(Timer::Respond);
-        self.timers
-            .set(Timer::Body, now.checked_add(self.config.body_timeout));
-        let body = self
-            .body
-            .get_or_insert_with(|| Box::new(RequestBody::none()));
-        if body.take_wait() {
-            self.output.interim(b"HTTP/1.1 100 Continue\r\n\r\n");
-            self.arm_stall(now);
-        }
-        self.check_body(now);
-        Ok(())
-    }
 
     /// Answers the request. With [`Body::EventStream`] the stream is open from here on, unless
     /// the request or the status allows no body (`HEAD`, 204, 205, 304); look at
@@ -559,28 +490,6 @@ impl Connection {
         self.timers.stop(Timer::Head);
         self.arm_respond(now);
         true
-    }
-
-    /// Where the body was asked for: is it there, or will it never be?
-    fn check_body(&mut self, now: Instant) {
-        let Some(body) = self.body.as_ref().filter(|_| self.phase == Phase::Body) else {
-            return;
-        };
-        match (body.state(), self.phase.after(Input::BodyEnd)) {
-            (State::Complete, Some(next)) => {
-                self.phase = next;
-                self.timers.stop(Timer::Body);
-                self.arm_respond(now);
-            }
-            (State::Faulty(fault), _) => self.refuse(
-                now,
-                Input::BadRequest,
-                fault.status(),
-                fault.to_string(),
-                CloseReason::Refused(fault.status()),
-            ),
-            _ => {}
-        }
     }
 
     fn on_head_timeout(&mut self, now: Instant) {
