@@ -6,6 +6,7 @@
 
 mod accepting;
 mod backpressure;
+mod bodies;
 mod counting;
 #[cfg(feature = "http-body")]
 mod embedding;
