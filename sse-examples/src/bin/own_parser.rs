@@ -101,7 +101,10 @@ fn serve(mut socket: TcpStream) -> io::Result<()> {
                     connection.output_ended(now);
                     continue;
                 }
-                Some(ConnectionEvent::Closed(reason)) => return Ok(eprintln!("over: {reason}")),
+                Some(ConnectionEvent::Closed(reason)) => {
+                    eprintln!("over: {reason}");
+                    return Ok(());
+                }
                 Some(_) => continue,
                 None => {}
             }

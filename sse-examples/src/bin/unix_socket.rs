@@ -38,7 +38,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                 ClientEvent::Disconnect => socket = None,
                 ClientEvent::Event(event) => println!("{}", event.data()),
                 ClientEvent::Lost { loss, wait } => eprintln!("{loss}; again in {wait:?}"),
-                ClientEvent::Closed(end) => return Ok(eprintln!("over: {}", end?)),
+                ClientEvent::Closed(end) => {
+                    eprintln!("over: {}", end?);
+                    return Ok(());
+                }
                 _ => {}
             }
         }
