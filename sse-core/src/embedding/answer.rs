@@ -4,20 +4,23 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll, Waker},
-    time::Instant,
+    task::{Context, Poll, Waker, ready},
+    time::{Duration, Instant},
 };
 
 use ::http::{Response, StatusCode, header};
 use bytes::Bytes;
 
-use super::{Body, Embedding, Exchange};
+use super::{
+    Body, Embedding, Exchange,
+    receiving::{Fault, Receiving},
+};
 use crate::{
     driver::{Alarm, Runtime},
     http::is_the_connections,
     lifecycle::{CloseReason, Timer},
     panics::{Panicked, catch},
-    router::{Reply, ReplyBody, ReplyFuture},
+    router::{Receive, Reply, ReplyBody, ReplyFuture},
     server::{add_stream_fields, allows_body},
 };
 
@@ -35,7 +38,7 @@ enum State<R: Runtime> {
 
 struct Deciding<R: Runtime> {
     /// `None` once it is dropped.
-    handler: Option<ReplyFuture>,
+    work: Option<Work>,
     /// Dropped after the handler.
     exchange: Option<Exchange>,
     is_head: bool,
@@ -43,6 +46,13 @@ struct Deciding<R: Runtime> {
     deadline: Option<Instant>,
     alarm: Alarm<R>,
     task: Option<Waker>,
+}
+
+/// What the answer waits for.
+enum Work {
+    /// The request's body, for this handler.
+    Receiving(Receiving, Box<Receive>),
+    Handler(ReplyFuture),
 }
 
 impl<R: Runtime> Answer<R> {
@@ -73,10 +83,34 @@ impl<R: Runtime> Answer<R> {
         is_head: bool,
         handler: ReplyFuture,
     ) -> Self {
+        let timeout = embedding.shared.config.respond_timeout;
+        let work = Work::Handler(handler);
+        Self::waiting(embedding, exchange, is_head, work, timeout)
+    }
+
+    /// An answer that a handler gives who wants the request's body first.
+    pub(super) fn receiving(
+        embedding: &Embedding<R>,
+        exchange: Exchange,
+        is_head: bool,
+        body: Receiving,
+        handler: Box<Receive>,
+    ) -> Self {
+        let timeout = embedding.shared.config.body_timeout;
+        let work = Work::Receiving(body, handler);
+        Self::waiting(embedding, exchange, is_head, work, timeout)
+    }
+
+    fn waiting(
+        embedding: &Embedding<R>,
+        exchange: Exchange,
+        is_head: bool,
+        work: Work,
+        timeout: Duration,
+    ) -> Self {
         let shared = &embedding.shared;
-        let timeout = shared.config.respond_timeout;
         Self(State::Deciding(Some(Box::new(Deciding {
-            handler: Some(handler),
+            work: Some(work),
             exchange: Some(exchange),
             is_head,
             embedding: embedding.clone(),
@@ -127,10 +161,27 @@ impl<R: Runtime> Deciding<R> {
             }
             let now = self.embedding.shared.runtime.now();
             if self.deadline.is_some_and(|deadline| deadline <= now) {
-                return self.give_up(CloseReason::TimedOut(Timer::Respond));
+                let timer = match self.work {
+                    Some(Work::Receiving(..)) => Timer::Body,
+                    _ => Timer::Respond,
+                };
+                return self.give_up(CloseReason::TimedOut(timer));
             }
-            let Some(handler) = &mut self.handler else {
-                return Poll::Ready(None);
+            let handler = match &mut self.work {
+                None => return Poll::Ready(None),
+                Some(Work::Handler(handler)) => handler,
+                Some(Work::Receiving(body, _)) => match catch(|| body.as_mut().poll(cx)) {
+                    Ok(Poll::Ready(Ok(body))) => {
+                        self.call_with(body, now);
+                        continue;
+                    }
+                    Ok(Poll::Ready(Err(fault))) => return self.refuse(fault),
+                    Err(Panicked) => return self.refuse(Fault::Broken),
+                    Ok(Poll::Pending) => {
+                        ready!(self.sleep(cx));
+                        continue;
+                    }
+                },
             };
             match catch(|| handler.as_mut().poll(cx)) {
                 Ok(Poll::Ready(reply)) if reply.status().is_informational() => {
@@ -149,17 +200,39 @@ impl<R: Runtime> Deciding<R> {
                 Err(Panicked) => return self.give_up(CloseReason::HandlerPanicked),
                 Ok(Poll::Pending) => {}
             }
-            let runtime = &self.embedding.shared.runtime;
-            if self.alarm.poll(runtime, self.deadline, cx).is_pending() {
-                return Poll::Pending;
-            }
+            ready!(self.sleep(cx));
         }
+    }
+
+    fn sleep(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let runtime = &self.embedding.shared.runtime;
+        self.alarm.poll(runtime, self.deadline, cx)
+    }
+
+    fn call_with(&mut self, body: Bytes, now: Instant) {
+        if let Some(Work::Receiving(_, handler)) = self.work.take() {
+            self.work = Some(Work::Handler(handler.call(body)));
+            let timeout = self.embedding.shared.config.respond_timeout;
+            self.deadline = now.checked_add(timeout);
+        }
+    }
+
+    /// Answers that the body cannot be served.
+    fn refuse(&mut self, fault: Fault) -> Poll<Option<Response<Body<R>>>> {
+        let status = fault.status();
+        self.answer(
+            CloseReason::Refused(status),
+            Reply::text(status, format!("{fault}\n")),
+        )
     }
 
     /// Answers in the handler's place.
     fn give_up(&mut self, reason: CloseReason) -> Poll<Option<Response<Body<R>>>> {
-        let _ = self.drop_handler();
         let (status, text) = match reason {
+            CloseReason::TimedOut(Timer::Body) => (
+                StatusCode::REQUEST_TIMEOUT,
+                "The request body was not complete in time.\n",
+            ),
             CloseReason::TimedOut(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The server took too long to answer. Try again later.\n",
@@ -173,18 +246,22 @@ impl<R: Runtime> Deciding<R> {
                 "The server failed to answer.\n",
             ),
         };
+        self.answer(reason, Reply::text(status, text))
+    }
+
+    fn answer(&mut self, reason: CloseReason, reply: Reply) -> Poll<Option<Response<Body<R>>>> {
+        let _ = self.drop_handler();
         let Some(mut exchange) = self.exchange.take() else {
             return Poll::Ready(None);
         };
         exchange.foresee(reason);
-        let reply = Reply::text(status, text);
         let response = response(&self.embedding, exchange, self.is_head, reply);
         Poll::Ready(Some(response))
     }
 
     fn drop_handler(&mut self) -> Result<(), Panicked> {
-        let handler = self.handler.take();
-        catch(|| drop(handler))
+        let work = self.work.take();
+        catch(|| drop(work))
     }
 }
 

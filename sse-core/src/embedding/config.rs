@@ -14,6 +14,12 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EmbeddingConfig {
+    /// How long the whole request body may take, where a route takes one. 30 s by default; then
+    /// the client is answered 408.
+    pub body_timeout: Duration,
+    /// How many bytes a request body may have. 1 MiB by default; beyond it the answer is 413. So
+    /// much memory at most is held for it, and as it comes in, not before.
+    pub body_limit: usize,
     /// How long a handler may take to answer. 30 s by default; then the client is answered 503.
     pub respond_timeout: Duration,
     /// After how much idle time a stream sends a comment, so that proxies leave the connection
@@ -43,6 +49,8 @@ pub struct EmbeddingConfig {
 impl Default for EmbeddingConfig {
     fn default() -> Self {
         Self {
+            body_timeout: Duration::from_secs(30),
+            body_limit: 1024 * 1024,
             respond_timeout: Duration::from_secs(30),
             keep_alive: Some(Duration::from_secs(15)),
             high_water_mark: 64 * 1024,

@@ -52,6 +52,7 @@ mod answer;
 mod body;
 mod config;
 mod exchange;
+mod receiving;
 
 use std::{
     fmt,
@@ -60,7 +61,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use ::http::{HeaderMap, Method, Request, StatusCode, header};
+use ::http::{Method, Request, StatusCode, header, request::Parts};
 
 use crate::{
     driver::{Connections, Runtime, ServerStats, within},
@@ -74,6 +75,7 @@ pub use body::{Body, BodyError};
 pub use config::EmbeddingConfig;
 
 use exchange::Exchange;
+use receiving::Receiving;
 
 /// Serves event streams within somebody else's server. See the [module](self).
 ///
@@ -120,19 +122,26 @@ impl<R: Runtime> Embedding<R> {
         T: IntoReply<K> + 'static,
         K: 'static,
     {
-        self.answer(request, peer, move |head, context| {
+        let (parts, _) = request.into_parts();
+        let call = move |head, context| {
             let request = router::Request::new(head, Vec::new(), context);
             // What the handler returned is not held over the wait.
             Dispatch::Call(Box::pin(async move {
                 let reply = handler(request).into_reply();
                 reply.await
             }))
-        })
+        };
+        // It is called at once.
+        let receive = || receiving::receive(String::new(), 0);
+        self.answer(head_of(parts, false), peer, call, receive)
     }
 
     /// Leads the request to a handler of `routes`, and answers with what it returns, or with what
-    /// the [routes](crate::router) answer by themselves: 404, say. The request's own body is
-    /// dropped.
+    /// the [routes](crate::router) answer by themselves: 404, say.
+    ///
+    /// The request's body is received where the route takes one: up to
+    /// [`body_limit`](EmbeddingConfig::body_limit) bytes, within
+    /// [`body_timeout`](EmbeddingConfig::body_timeout). Otherwise it is dropped.
     ///
     /// Routes are made with [`Router::build`](crate::router::Router::build).
     pub fn route<B>(
@@ -140,10 +149,20 @@ impl<R: Runtime> Embedding<R> {
         routes: &Routes,
         request: Request<B>,
         peer: Option<SocketAddr>,
-    ) -> Answer<R> {
-        self.answer(request, peer, |head, context| {
-            routes.dispatch(head, context)
-        })
+    ) -> Answer<R>
+    where
+        B: http_body::Body + Send + 'static,
+        B::Data: Send,
+    {
+        let has_body = !request.body().is_end_stream();
+        let (parts, body) = request.into_parts();
+        let limit = self.shared.config.body_limit;
+        self.answer(
+            head_of(parts, has_body),
+            peer,
+            |head, context| routes.dispatch(head, context),
+            || receiving::receive(body, limit),
+        )
     }
 
     /// How many responses are open: their handlers are deciding, or their bodies are there.
@@ -199,11 +218,12 @@ impl<R: Runtime> Embedding<R> {
         }
     }
 
-    fn answer<B>(
+    fn answer(
         &self,
-        request: Request<B>,
+        head: RequestHead,
         peer: Option<SocketAddr>,
         dispatch: impl FnOnce(RequestHead, router::Context) -> Dispatch,
+        receive: impl FnOnce() -> Receiving,
     ) -> Answer<R> {
         let Shared {
             config,
@@ -225,19 +245,12 @@ impl<R: Runtime> Embedding<R> {
             clean_up: exchange.clean_up(),
             shutdown: connections.shutdown.signal(),
         };
-        let (parts, _) = request.into_parts();
-        let is_head = parts.method == Method::HEAD;
-        let head = RequestHead {
-            body: body_length(&parts.headers),
-            request: Request::from_parts(parts, ()),
-        };
+        let is_head = *head.request.method() == Method::HEAD;
         match dispatch(head, context) {
             Dispatch::Answer(reply) => Answer::given(self, exchange, is_head, reply),
             Dispatch::Call(future) => Answer::deciding(self, exchange, is_head, future),
-            Dispatch::Receive(_) => {
-                let text = "No body is taken here. Send none.\n";
-                let reply = Reply::text(StatusCode::PAYLOAD_TOO_LARGE, text);
-                Answer::given(self, exchange, is_head, reply)
+            Dispatch::Receive(handler) => {
+                Answer::receiving(self, exchange, is_head, receive(), handler)
             }
         }
     }
@@ -256,18 +269,17 @@ impl<R: Runtime> Embedding<R> {
     }
 }
 
-/// What the fields say of a body. Over HTTP/2 a body may come without any; the server knows then.
-fn body_length(headers: &HeaderMap) -> BodyLength {
-    if headers.contains_key(header::TRANSFER_ENCODING) {
-        return BodyLength::Chunked;
-    }
-    let length = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse().ok());
-    match length {
-        None | Some(0) => BodyLength::None,
+/// The head of a request. Over HTTP/2 a body may come without any field that says so.
+fn head_of(parts: Parts, has_body: bool) -> RequestHead {
+    let length = parts.headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
+    let body = match length {
+        _ if !has_body => BodyLength::None,
         Some(length) => BodyLength::Exact(length),
-    }
+        None => BodyLength::Chunked,
+    };
+    let request = Request::from_parts(parts, ());
+    RequestHead { request, body }
 }
 
 impl<R: Runtime + Default> Default for Embedding<R> {

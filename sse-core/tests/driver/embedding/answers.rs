@@ -223,6 +223,7 @@ fn routes_answer_as_they_do_behind_our_own_server() {
     *post.method_mut() = Method::POST;
     let mut with_body = get("/rooms/blue");
     with_body.headers_mut().insert("content-length", 3.into());
+    *with_body.body_mut() = "abc".into();
     for (request, status) in [
         (get("/nowhere"), StatusCode::NOT_FOUND),
         (post, StatusCode::METHOD_NOT_ALLOWED),

@@ -17,10 +17,12 @@ use crate::{
     sim::{Job, Sim},
 };
 
-pub type Request = sse_core::http::Request<()>;
+pub type Request = sse_core::http::Request<String>;
 
 pub fn get(path: &str) -> Request {
-    Request::get(path).body(()).unwrap()
+    sse_core::http::Request::get(path)
+        .body(String::new())
+        .unwrap()
 }
 
 /// A server that has asked for one response and reads all of its body.

@@ -1,0 +1,73 @@
+//! A request's body, as somebody else's server has it.
+
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+};
+
+use ::http::StatusCode;
+use bytes::{Buf, Bytes};
+
+/// The whole body, once it is there.
+pub(super) type Receiving = Pin<Box<dyn Future<Output = Result<Bytes, Fault>> + Send>>;
+
+/// Why there is none. Its text is fit to be sent back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It has more than this many bytes.
+    TooLarge(usize),
+    /// The server says that it failed: the client broke it off, as a rule.
+    Broken,
+}
+
+impl Fault {
+    pub(super) fn status(self) -> StatusCode {
+        match self {
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Broken => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge(limit) => write!(
+                f,
+                "The request body is too large: this server takes up to {limit} bytes."
+            ),
+            Self::Broken => f.write_str("The request body could not be received in full."),
+        }
+    }
+}
+
+/// Receives up to so many bytes. Trailers are thrown away.
+pub(super) fn receive<B>(body: B, limit: usize) -> Receiving
+where
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+{
+    Box::pin(async move {
+        let mut body = pin!(body);
+        if body.size_hint().lower() > limit as u64 {
+            return Err(Fault::TooLarge(limit));
+        }
+        let mut received = Vec::new();
+        while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+            let Ok(mut data) = frame.map_err(|_| Fault::Broken)?.into_data() else {
+                continue;
+            };
+            if data.remaining() > limit - received.len() {
+                return Err(Fault::TooLarge(limit));
+            }
+            while data.has_remaining() {
+                let chunk = data.chunk();
+                let len = chunk.len();
+                received.extend_from_slice(chunk);
+                data.advance(len);
+            }
+        }
+        Ok(received.into())
+    })
+}
