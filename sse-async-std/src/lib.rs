@@ -111,6 +111,20 @@ pub type Server = sse_core::driver::Server<AsyncStd>;
 pub type EventSource = sse_core::driver::EventSource<AsyncStd>;
 
 /// The [embedding](sse_core::embedding) on async-std: event streams in hyper, axum and other servers.
+///
+/// ```
+/// use futures_util::stream;
+/// use sse_async_std::{Embedding, http};
+/// # async_std::task::block_on(async {
+///
+/// let sse = Embedding::default();
+/// let request = http::Request::get("/hello").body(())?; // the other server's
+/// let response = sse.respond(request, None, |_| stream::iter(["hello"])).await;
+/// assert_eq!(response.headers()["content-type"], "text/event-stream");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[cfg(feature = "http-body")]
 pub type Embedding = sse_core::embedding::Embedding<AsyncStd>;
 

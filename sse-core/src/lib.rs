@@ -45,6 +45,9 @@
 //! state machines and polls the handler's stream, over small traits that an adapter implements. It
 //! names no runtime.
 //!
+//! **Other servers.** An [`embedding`] puts the same handlers into hyper, axum and whatever else takes
+//! an `http_body::Body`.
+//!
 //! # The way data takes
 //!
 //! ```text

@@ -9,12 +9,7 @@
 //! Each adapter has the types of this module for its runtime, whose timers they use:
 //! `sse_tokio::Embedding` is `Embedding<Tokio>`. In axum, a route is one line, since axum takes any
 //! response whose body is an `http_body::Body`:
-//!
-//! ```ignore
-//! let sse = sse_tokio::Embedding::default();
-//! let app = axum::Router::new()
-//!     .route("/count", get(move |request: Request| sse.respond(request, None, count)));
-//! ```
+//! `get(move |request: Request| sse.respond(request, None, handler))`.
 //!
 //! # What ends a response, and what clean-up is told
 //!

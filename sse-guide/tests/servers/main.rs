@@ -3,6 +3,7 @@
 #![allow(unreachable_pub)] // a test has no interface
 
 mod app;
+mod http2;
 mod run;
 mod suite;
 

@@ -8,7 +8,10 @@ use std::{
 };
 
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
 use sse_tokio::{Embedding, EmbeddingConfig, Router, Server, ServerConfig, Tokio};
 
 /// A server that runs.
@@ -64,6 +67,7 @@ pub async fn our_own(router: Router) -> Running {
     }
 }
 
+/// Over HTTP/1.1 and HTTP/2.
 pub async fn hyper_on_tokio(router: Router) -> Running {
     let embedding = Embedding::on(Tokio, embedding_config());
     let (listener, address) = listen();
@@ -77,11 +81,12 @@ pub async fn hyper_on_tokio(router: Router) -> Running {
                 let answer = embedding.route(&routes, request, Some(peer));
                 async { Ok::<_, Infallible>(answer.await) }
             });
-            tokio::spawn(
-                http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .serve_connection(TokioIo::new(stream), service),
-            );
+            tokio::spawn(async move {
+                let mut server = auto::Builder::new(TokioExecutor::new());
+                server.http1().timer(TokioTimer::new());
+                server.http2().timer(TokioTimer::new());
+                let _ = server.serve_connection(TokioIo::new(stream), service).await;
+            });
         }
     });
     running
