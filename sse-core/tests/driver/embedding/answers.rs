@@ -233,3 +233,39 @@ fn routes_answer_as_they_do_behind_our_own_server() {
         assert_eq!(response.status(), status);
     }
 }
+
+#[test]
+fn a_cut_answers_for_handlers_that_decide_and_ends_bodies_that_nobody_polls() {
+    let world = World::new();
+    let journal = world.journal.clone();
+    let job = world.sim.start(world.embedding.respond(get("/"), None, {
+        async move |request: router::Request| {
+            journal.watch_clean_up(&request);
+            std::future::pending::<stream::Empty<u8>>().await
+        }
+    }));
+    let body = world.open();
+    world.embedding.cut();
+    world.sim.settle();
+    let response = job.take().expect("it is woken");
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    drop(response);
+    drop(body);
+    let cut = "clean-up: the server was shut down";
+    assert_eq!(world.journal.lines(), [cut, "stream dropped", cut]);
+}
+
+#[test]
+fn a_body_of_no_bytes_is_sent_without_being_polled() {
+    let world = World::new();
+    let journal = world.journal.clone();
+    let answer = world.embedding.respond(get("/"), None, move |request| {
+        journal.watch_clean_up(&request);
+        Reply::empty(StatusCode::OK)
+    });
+    let response = now(&world.sim, answer);
+    assert!(response.body().is_end_stream());
+    assert_eq!(world.journal.lines(), [""; 0], "the server has it still");
+    drop(response);
+    assert_eq!(world.journal.lines(), ["clean-up: the response was sent"]);
+}
