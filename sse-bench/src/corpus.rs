@@ -38,6 +38,7 @@ impl Recipe {
     }
 
     /// Whether the wire is just what encoding the events gives.
+    #[allow(dead_code)] // Not every program asks.
     pub(crate) fn is_encoded(&self) -> bool {
         self.2.is_none()
     }

@@ -18,10 +18,10 @@ use crate::{
 
 /// Sizes of chunks, and how much is decoded of each in a round.
 const CHUNKS: [(usize, usize); 4] = [
-    (64 << 10, 4 << 20),
-    (1460, 4 << 20),
-    (16, 512 << 10),
-    (1, 128 << 10),
+    (64 << 10, 2 << 20),
+    (1460, 2 << 20),
+    (16, 256 << 10),
+    (1, 64 << 10),
 ];
 
 /// Whoever would take longer for a round is left out.
