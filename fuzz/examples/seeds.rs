@@ -1,5 +1,5 @@
 //! Writes what fuzzing begins with: the decoder's vectors and some heads, each with the bytes before
-//! it that a target takes its cuts and bounds from, and some lives of a topic.
+//! it that a target takes its cuts and bounds from, and some lives of a topic and of an event source.
 //!
 //! `cargo run --example seeds`, in this directory.
 
@@ -30,24 +30,24 @@ const RESPONSES: [&str; 6] = [
     "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
 ];
 
-/// A call of the target `topic`: its number among the others there, and its arguments' bytes.
-type TopicCall = (u32, &'static [u8]);
+/// A call of a target: its number among the others there, and its arguments' bytes.
+type Call = (u32, &'static [u8]);
 
 /// How many calls there are, and how many kinds of IDs.
 const TOPIC_CALLS: u32 = 10;
 const TOPIC_IDS: u32 = 7;
 
-const PUBLISH: TopicCall = (0, &[20, 0]);
-const PUBLISH_LARGE: TopicCall = (0, &[0, 4]);
-const WAIT: TopicCall = (2, &[60]);
-const OLDEST: TopicCall = (3, &[]);
-const POLL: TopicCall = (6, &[0]);
-const POLL_ALL: TopicCall = (7, &[0]);
-const UNSUBSCRIBE: TopicCall = (8, &[0]);
-const CLOSE: TopicCall = (9, &[]);
+const PUBLISH: Call = (0, &[20, 0]);
+const PUBLISH_LARGE: Call = (0, &[0, 4]);
+const WAIT: Call = (2, &[60]);
+const OLDEST: Call = (3, &[]);
+const POLL: Call = (6, &[0]);
+const POLL_ALL: Call = (7, &[0]);
+const UNSUBSCRIBE: Call = (8, &[0]);
+const CLOSE: Call = (9, &[]);
 
 /// What a topic may live through, each under every bound below.
-const LIVES: [&[TopicCall]; 6] = [
+const LIVES: [&[Call]; 6] = [
     &[
         OLDEST, PUBLISH, POLL_ALL, PUBLISH, PUBLISH, POLL, CLOSE, POLL_ALL,
     ],
@@ -99,6 +99,28 @@ const TOPIC_BOUNDS: [&[u8]; 5] = [
     &[200, 0, 200, 1, 100, 0, 2],
 ];
 
+/// How many calls of an event source there are.
+const CLIENT_CALLS: u32 = 13;
+
+const CONNECTED: Call = (0, &[]);
+/// The first two of seven.
+const OPEN: Call = (1, &[0, 0, 0, 0]);
+const OPEN_CHUNKED: Call = (1, &[0x25, 0x49, 0x92, 0x24]);
+const EOF: Call = (4, &[]);
+const TRANSPORT_ERROR: Call = (5, &[]);
+const WAIT_FOR_DEADLINE: Call = (7, &[]);
+const TELL: Call = (10, &[]);
+const WHOLE_EVENT: Call = (12, &[7]);
+
+/// What an event source may see of its connections.
+const CONNECTIONS: [&[Call]; 5] = [
+    &[CONNECTED, OPEN, WHOLE_EVENT, TELL, EOF],
+    &[CONNECTED, OPEN_CHUNKED, EOF],
+    &[CONNECTED, TRANSPORT_ERROR],
+    &[EOF],
+    &[WAIT_FOR_DEADLINE],
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
     let vectors: Value = serde_json::from_str(&fs::read_to_string(VECTORS)?)?;
     let vectors = vectors["vectors"].as_array().or(vectors.as_array());
@@ -121,7 +143,29 @@ fn main() -> Result<(), Box<dyn Error>> {
             )?;
         }
     }
-    write_lives()
+    write_lives()?;
+    write_subscriptions()
+}
+
+/// A connection that opens, and then each two of the others.
+fn write_subscriptions() -> Result<(), Box<dyn Error>> {
+    let pairs = CONNECTIONS
+        .iter()
+        .flat_map(|second| CONNECTIONS.map(|third| [CONNECTIONS[0], second, third]));
+    for (number, connections) in pairs.enumerate() {
+        // It reconnects, without a limit; and a seed for the waits.
+        let mut bytes = vec![0; 1 + 1 + 8];
+        for calls in connections {
+            for call in [&[TELL], calls, &[TELL, WAIT_FOR_DEADLINE]].concat() {
+                put_call(&mut bytes, CLIENT_CALLS, call);
+            }
+        }
+        for call in [TELL, CONNECTED] {
+            put_call(&mut bytes, CLIENT_CALLS, call);
+        }
+        write("client_event_source", number, &bytes)?;
+    }
+    Ok(())
 }
 
 /// Each life once as it is, and once for every kind of ID with resumptions from it in between.
@@ -132,11 +176,12 @@ fn write_lives() -> Result<(), Box<dyn Error>> {
             for id in (0..TOPIC_IDS).map(Some).chain([None]) {
                 let mut bytes = bounds.to_vec();
                 for call in life {
-                    put_call(&mut bytes, call.0, call.1);
+                    put_call(&mut bytes, TOPIC_CALLS, *call);
                     if let Some(id) = id {
                         // The ID's own argument is one of the first events, where it has one.
                         let argument = [&choice(id, TOPIC_IDS)[..], &[1, 0, 0, 0, 0, 0, 0, 0]];
-                        put_call(&mut bytes, 4, &argument.concat()[..id_len(id)]);
+                        let argument = &argument.concat()[..id_len(id)];
+                        put_call(&mut bytes, TOPIC_CALLS, (4, argument));
                     }
                 }
                 write("topic", number, &bytes)?;
@@ -153,9 +198,9 @@ fn id_len(id: u32) -> usize {
 }
 
 /// As `arbitrary` reads it: that there is a call, which it is, and its arguments.
-fn put_call(bytes: &mut Vec<u8>, call: u32, arguments: &[u8]) {
+fn put_call(bytes: &mut Vec<u8>, of: u32, (call, arguments): (u32, &[u8])) {
     bytes.push(1);
-    bytes.extend(choice(call, TOPIC_CALLS));
+    bytes.extend(choice(call, of));
     bytes.extend_from_slice(arguments);
 }
 

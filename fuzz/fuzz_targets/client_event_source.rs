@@ -1,6 +1,6 @@
 //! An event source under any calls in any order: nothing panics, its end is told once and last,
-//! connections come one after the other, no wait is shorter than the floor, and ids only come from
-//! events that came whole.
+//! connections come one after the other, no wait is shorter than the floor, and each request carries the
+//! last event ID, which nothing but an event changes.
 #![no_main]
 
 use std::{
@@ -20,6 +20,7 @@ struct Input {
     calls: Vec<Call>,
 }
 
+/// The seeds name these by their numbers: new ones go to the end.
 #[derive(Arbitrary, Debug)]
 enum Call {
     Connected,
@@ -34,6 +35,8 @@ enum Call {
     Poll,
     PollAll,
     Close,
+    /// With this ID.
+    WholeEvent(u8),
 }
 
 /// Heads that are found too seldom by chance.
@@ -96,6 +99,20 @@ impl Laws {
     }
 }
 
+/// The last event ID in the request that is to be written; nothing where there is none.
+fn last_event_id_sent(source: &EventSource) -> Vec<u8> {
+    const NAME: &[u8] = b"last-event-id: ";
+    let transmit = source.poll_transmit();
+    let request: Vec<u8> = transmit
+        .slices()
+        .iter()
+        .flat_map(|part| part.to_vec())
+        .collect();
+    let mut lines = request.split(|byte| *byte == b'\n');
+    let value = lines.find_map(|line| line.strip_prefix(NAME)?.strip_suffix(b"\r"));
+    value.unwrap_or_default().to_vec()
+}
+
 fuzz_target!(|input: Input| {
     let mut config = EventSourceConfig::default();
     match &mut config.reconnection {
@@ -114,11 +131,17 @@ fuzz_target!(|input: Input| {
     let mut source = EventSource::new("http://a/", config, input.seed).expect("a good URL");
 
     for call in input.calls {
+        let (phase, id) = (source.phase(), source.last_event_id().to_owned());
+        let may_change_id = matches!(call, Call::Poll | Call::PollAll);
         match call {
             Call::Connected => source.handle_connected(now),
             Call::Answer(answer) => source.handle_input(now, answer.bytes()),
             Call::Input(bytes) => source.handle_input(now, &bytes),
             Call::Events(text) => source.handle_input(now, text.as_bytes()),
+            Call::WholeEvent(id) => {
+                let event = format!("id: {id}\ndata: x\n\n");
+                source.handle_input(now, event.as_bytes());
+            }
             Call::Eof => source.handle_eof(now),
             Call::TransportError => {
                 let error = io::Error::from(ErrorKind::ConnectionReset);
@@ -154,6 +177,10 @@ fuzz_target!(|input: Input| {
                 source.close();
                 assert_eq!(source.phase(), Phase::Closed);
             }
+        }
+        assert!(may_change_id || source.last_event_id() == id, "forgotten");
+        if phase == Phase::Connecting && source.phase() == Phase::Requesting {
+            assert_eq!(last_event_id_sent(&source), id.as_bytes());
         }
     }
     source.close();

@@ -11,7 +11,7 @@ use sse_core::{
     http::StatusCode,
 };
 
-use crate::harness::{CHUNKED, Client, OPEN, millis, secs};
+use crate::harness::{CHUNKED, Client, OPEN, field, millis, secs};
 
 #[derive(Clone, Debug)]
 enum Call {
@@ -61,6 +61,8 @@ struct Law {
     connection: bool,
     open: bool,
     closed: bool,
+    /// The ID of the event that was told last.
+    last_event_id: String,
 }
 
 impl Law {
@@ -92,6 +94,17 @@ impl Law {
             // What the stream has to say.
             _ => assert!(self.open, "{line:?} while nothing is open"),
         }
+        if let Some(event) = line.strip_prefix("message ") {
+            let id = event.split('"').nth(1);
+            self.last_event_id = id.expect("an ID in quotes").to_owned();
+        }
+    }
+
+    /// A connection stands: the request goes on where the events left off.
+    fn check_request(&self, request: &[u8]) {
+        let request = String::from_utf8_lossy(request);
+        let id = field(&request, "last-event-id");
+        assert_eq!(id.unwrap_or_default(), self.last_event_id);
     }
 }
 
@@ -111,7 +124,13 @@ impl Trial {
     fn call(&mut self, call: &Call) {
         let Client { source, now, .. } = &mut self.client;
         match *call {
-            Call::Connected => source.handle_connected(*now),
+            Call::Connected => {
+                let before = source.phase();
+                source.handle_connected(*now);
+                if source.phase() != before {
+                    self.law.check_request(&self.client.unsent());
+                }
+            }
             Call::Input(bytes) => source.handle_input(*now, bytes),
             Call::Eof => source.handle_eof(*now),
             Call::TransportError => source.handle_transport_error(*now, &TimedOut.into()),

@@ -14,9 +14,9 @@ fn the_last_event_id_stays_over_losses_of_every_kind() {
     for _ in 0..3 {
         assert_eq!(field(&request, "last-event-id"), Some("7"));
         client.fail(ConnectionRefused);
-        client.reconnect();
+        assert_eq!(field(&client.reconnect(), "last-event-id"), Some("7"));
         client.receive("rubbish");
-        client.reconnect();
+        assert_eq!(field(&client.reconnect(), "last-event-id"), Some("7"));
         request = client.lose_after("data: without an id\n\n");
     }
     assert_eq!(field(&request, "last-event-id"), Some("7"));
