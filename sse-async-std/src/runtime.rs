@@ -12,7 +12,7 @@ use std::{
 };
 
 use async_std::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpStream, ToSocketAddrs},
     task,
 };
 #[cfg(any(target_os = "android", target_os = "linux"))]
@@ -76,8 +76,12 @@ impl Runtime for AsyncStd {
         Ok((transport(stream), peer))
     }
 
-    async fn connect(&self, host: &str, port: u16) -> io::Result<AsyncStdTransport> {
-        TcpStream::connect((host, port)).await.map(transport)
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok((host, port).to_socket_addrs().await?.collect())
+    }
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<AsyncStdTransport> {
+        TcpStream::connect(address).await.map(transport)
     }
 
     fn set_probing(&self, transport: &AsyncStdTransport, after: Duration) {

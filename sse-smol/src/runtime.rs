@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use smol::net::{TcpListener, TcpStream};
+use smol::net::{TcpListener, TcpStream, resolve};
 #[cfg(any(target_os = "android", target_os = "linux"))]
 use socket2::{SockRef, TcpKeepalive};
 use sse_core::driver::{FuturesIo, Runtime, Timer};
@@ -62,8 +62,12 @@ impl Runtime for Smol {
         Ok((transport(stream), peer))
     }
 
-    async fn connect(&self, host: &str, port: u16) -> io::Result<Self::Transport> {
-        TcpStream::connect((host, port)).await.map(transport)
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        resolve((host, port)).await
+    }
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<Self::Transport> {
+        TcpStream::connect(address).await.map(transport)
     }
 
     fn set_probing(&self, transport: &Self::Transport, after: Duration) {

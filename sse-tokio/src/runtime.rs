@@ -15,7 +15,7 @@ use socket2::{SockRef, TcpKeepalive};
 use sse_core::driver::{Runtime, Timer, Transport};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpStream, lookup_host},
     time::Sleep,
 };
 
@@ -74,8 +74,12 @@ impl Runtime for Tokio {
         Ok((TokioTransport(stream), peer))
     }
 
-    async fn connect(&self, host: &str, port: u16) -> io::Result<TokioTransport> {
-        let stream = TcpStream::connect((host, port)).await?;
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(lookup_host((host, port)).await?.collect())
+    }
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<TokioTransport> {
+        let stream = TcpStream::connect(address).await?;
         // A peer that is gone already shows when it is read from.
         let _ = stream.set_nodelay(true);
         Ok(TokioTransport(stream))

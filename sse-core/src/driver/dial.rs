@@ -9,7 +9,7 @@ use rustls::pki_types::ServerName;
 
 #[cfg(feature = "tls")]
 use super::Tls;
-use super::{Runtime, socket::Socket};
+use super::{Runtime, attempts, socket::Socket};
 use crate::client::Endpoint;
 
 /// A connection that is being made.
@@ -53,8 +53,8 @@ impl<R: Runtime> Dialer<R> {
     }
 
     async fn plain(&self, endpoint: &Endpoint) -> io::Result<R::Transport> {
-        let connecting = self.runtime.connect(&endpoint.host, endpoint.port);
-        let transport = connecting.await?;
+        let Endpoint { host, port, .. } = endpoint;
+        let transport = attempts::connect(&self.runtime, host, *port).await?;
         if let Some(after) = self.probe_after {
             self.runtime.set_probing(&transport, after);
         }

@@ -12,6 +12,7 @@
 //! write one.
 
 mod alarm;
+mod attempts;
 mod connections;
 mod dial;
 mod event_source;

@@ -54,12 +54,20 @@ pub trait Runtime: Clone + Send + Sync + Unpin + 'static {
         listener: &Self::Listener,
     ) -> impl Future<Output = io::Result<(Self::Transport, SocketAddr)>> + Send;
 
-    /// A connection to `port` of `host`, with TCP_NODELAY set. `host` is a name or an IP address;
-    /// an IPv6 address comes without brackets.
-    fn connect(
+    /// The addresses of `host`, the best one first, each with `port`. `host` is a name or an IP
+    /// address; an IPv6 address comes without brackets.
+    fn resolve(
         &self,
         host: &str,
         port: u16,
+    ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
+
+    /// A connection to `address`, with TCP_NODELAY set. Of a host with several addresses the driver
+    /// tries one after the other, and does not wait long for one that does not answer. An attempt
+    /// that is dropped has to end.
+    fn connect(
+        &self,
+        address: SocketAddr,
     ) -> impl Future<Output = io::Result<Self::Transport>> + Send;
 
     /// Has the system ask whether the peer is still there after so much silence, and have

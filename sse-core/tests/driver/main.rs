@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // and fails by panicking
 
 mod accepting;
+mod addresses;
 mod backpressure;
 mod bodies;
 mod counting;

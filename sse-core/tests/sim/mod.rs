@@ -12,7 +12,7 @@ mod network;
 
 use std::{
     collections::BTreeMap,
-    future::{Future, poll_fn},
+    future::{Future, pending, poll_fn},
     io,
     net::SocketAddr,
     sync::{
@@ -27,7 +27,7 @@ use sse_core::driver::{Runtime, Timer};
 
 use executor::Executor;
 pub use executor::Job;
-pub use network::{Client, ServerSide, SimListener, SimTransport};
+pub use network::{Client, NOBODY, NOBODY_IPV6, SERVER, ServerSide, SimListener, SimTransport};
 
 /// More steps than this without time passing are taken for a livelock, and so are more moments
 /// than this in one [`Sim::advance`].
@@ -48,6 +48,10 @@ struct Shared {
     steps: AtomicU64,
     /// What was asked for each connection that was dialed.
     probed_after: Mutex<Vec<Duration>>,
+    /// Those of the one host there is, under whatever name.
+    addresses: Mutex<Vec<SocketAddr>>,
+    /// Which of them were dialed, and when.
+    dialed: Mutex<Vec<(Duration, SocketAddr)>>,
 }
 
 struct Clock {
@@ -75,6 +79,8 @@ impl Sim {
                 backlog: Mutex::default(),
                 steps: AtomicU64::new(0),
                 probed_after: Mutex::default(),
+                addresses: Mutex::new(vec![network::SERVER]),
+                dialed: Mutex::default(),
             }),
         }
     }
@@ -139,6 +145,20 @@ impl Sim {
     /// After how much silence connections are probed that were dialed.
     pub fn probed_after(&self) -> Vec<Duration> {
         lock(&self.shared.probed_after).clone()
+    }
+
+    /// Gives the host these addresses instead of the server's.
+    pub fn set_addresses(&self, addresses: impl Into<Vec<SocketAddr>>) {
+        *lock(&self.shared.addresses) = addresses.into();
+    }
+
+    /// Which addresses were dialed, and how many milliseconds after the start.
+    pub fn dialed(&self) -> Vec<(u128, SocketAddr)> {
+        let dialed = lock(&self.shared.dialed);
+        dialed
+            .iter()
+            .map(|(when, address)| (when.as_millis(), *address))
+            .collect()
     }
 
     /// How often tasks were polled so far.
@@ -215,9 +235,17 @@ impl Runtime for Sim {
         poll_fn(|cx| listener.poll_accept(cx)).await
     }
 
-    /// There is one server, under whatever name and port.
-    async fn connect(&self, _host: &str, _port: u16) -> io::Result<SimTransport> {
-        self.dial().await
+    async fn resolve(&self, _host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(lock(&self.shared.addresses).clone())
+    }
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<SimTransport> {
+        lock(&self.shared.dialed).push((self.elapsed(), address));
+        match address {
+            network::SERVER => self.dial().await,
+            network::NOBODY | network::NOBODY_IPV6 => pending().await,
+            _ => Err(io::ErrorKind::NetworkUnreachable.into()),
+        }
     }
 
     fn set_probing(&self, _: &SimTransport, after: Duration) {
