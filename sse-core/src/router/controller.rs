@@ -48,6 +48,7 @@ pub trait Controller {
 impl Router {
     /// Takes the routes of `controller` in.
     #[must_use]
+    #[allow(clippy::should_implement_trait)] // nobody writes `router + controller`
     pub fn add(self, controller: impl Controller) -> Self {
         self.nest("", controller.routes())
     }
