@@ -110,7 +110,7 @@ pub type Server = sse_core::driver::Server<AsyncStd>;
 /// ```
 pub type EventSource = sse_core::driver::EventSource<AsyncStd>;
 
-/// The [embedding](sse_core::embedding) on async-std: event streams in hyper, axum and other servers.
+/// The [embedding] on async-std: event streams in hyper, axum and other servers.
 ///
 /// ```
 /// use futures_util::stream;

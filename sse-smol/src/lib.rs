@@ -103,7 +103,7 @@ pub type Server = sse_core::driver::Server<Smol>;
 /// ```
 pub type EventSource = sse_core::driver::EventSource<Smol>;
 
-/// The [embedding](sse_core::embedding) on smol: event streams in hyper, axum and other servers.
+/// The [embedding] on smol: event streams in hyper, axum and other servers.
 ///
 /// ```
 /// use futures_util::stream;

@@ -102,7 +102,7 @@ pub type Server = sse_core::driver::Server<Tokio>;
 /// ```
 pub type EventSource = sse_core::driver::EventSource<Tokio>;
 
-/// The [embedding](sse_core::embedding) on tokio: event streams in hyper, axum and other servers.
+/// The [embedding] on tokio: event streams in hyper, axum and other servers.
 ///
 /// ```
 /// use futures_util::stream;

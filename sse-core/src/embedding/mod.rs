@@ -1,7 +1,7 @@
 //! Event streams in a server of somebody else's: hyper, axum, or whatever else speaks
 //! `http-body`, over HTTP/1.1 and HTTP/2.
 //!
-//! An [`Embedding`] asks a handler and makes an [`http::Response`](crate::http::Response) of what it
+//! An [`Embedding`] asks a handler and makes an [`http::Response`] of what it
 //! returns. The handlers are those of a [`Router`](crate::router::Router), and they lose nothing
 //! here: clean-up runs exactly once and is told why, idle streams send keep-alive comments, the
 //! handler's stream is polled only when the server wants bytes, topics resume.
@@ -13,7 +13,7 @@
 //!
 //! # What ends a response, and what clean-up is told
 //!
-//! | what happened | [`CloseReason`] | the body |
+//! | what happened | [`CloseReason`](crate::lifecycle::CloseReason) | the body |
 //! |---|---|---|
 //! | the handler's stream ended | `StreamEnded` | ends |
 //! | a whole response, or a refusal, was taken by the server | `ResponseSent` | ends |
@@ -30,6 +30,9 @@
 //! It throws away what it has not written by then. That is why a body whose stream failed
 //! [waits a moment](EmbeddingConfig::fail_delay) before it fails, too; clients that are slow to read
 //! may miss the last events before the failure all the same, and get them when they resume.
+//!
+//! `StreamEnded` and `ResponseSent` mean that the server has taken everything; what it has not
+//! written by then is its own to deliver. (Behind our own server they mean that it was written.)
 //!
 //! A body does not see why it is dropped. A server drops it when the client has gone, and also when
 //! its own task is cancelled or its runtime ends: clean-up is told `ClientWentAway` either way.
