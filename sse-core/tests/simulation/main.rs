@@ -13,7 +13,7 @@
 //! ```
 //!
 //! A failing seed is printed with the world that it makes and the last things that happened in it.
-//! `FIRST=1000` has the many begin elsewhere.
+//! `FIRST=1000` has the many begin elsewhere, and `CROWD=123` is the seed of the thousands.
 #![cfg(all(feature = "client", feature = "server"))]
 #![allow(clippy::disallowed_methods)] // an `Instant` has to come from somewhere
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)] // that is how a test fails
@@ -46,21 +46,19 @@ use world::World;
 const SEEDS: u64 = 80;
 
 /// Prints what it takes to see a failure again.
-struct Witness(u64);
+struct Witness(String);
 
 impl Drop for Witness {
     fn drop(&mut self) {
         if thread::panicking() {
-            let seed = self.0;
-            eprintln!(
-                "the seed was {seed}; again: SEED={seed} cargo test -p sse-core --test simulation"
-            );
+            let again = &self.0;
+            eprintln!("again: {again} cargo test -p sse-core --test simulation");
         }
     }
 }
 
 fn run(seed: u64) -> Tally {
-    let _witness = Witness(seed);
+    let _witness = Witness(format!("SEED={seed}"));
     World::new(seed, Scenario::draw(seed)).run()
 }
 
@@ -94,11 +92,11 @@ fn whatever_the_network_does_nothing_is_lost_in_silence() {
 
 #[test]
 fn thousands_of_clients_come_and_go() {
-    const SEED: u64 = 1;
-    let _witness = Witness(SEED);
-    let mut scenario = Scenario::draw(SEED);
+    let seed = number("CROWD").unwrap_or(1);
+    let _witness = Witness(format!("CROWD={seed}"));
+    let mut scenario = Scenario::draw(seed);
     scenario.become_a_crowd(2000);
-    let tally = World::new(SEED, scenario).run();
+    let tally = World::new(seed, scenario).run();
     assert!(tally.connections > 2000, "{tally}");
     println!("{tally}");
 }
