@@ -80,16 +80,17 @@ impl Lines {
         }
     }
 
-    /// Takes a blank line off the input, where one lies there with all of its end.
-    #[inline(always)]
-    pub(super) fn take_blank(&mut self, input: &mut &[u8]) -> bool {
+    /// What lies behind a blank line, where one lies at the front of the input with all of its end.
+    #[inline]
+    pub(super) fn behind_blank<'i>(&self, input: &'i [u8]) -> Option<&'i [u8]> {
         match input {
             // Were that LF the rest of a CRLF, it would be pending.
-            [b'\n', rest @ ..] | [b'\r', b'\n', rest @ ..] if self.pending == Pending::Nothing => {
-                *input = rest;
-                true
+            [b'\n', behind @ ..] | [b'\r', b'\n', behind @ ..]
+                if self.pending == Pending::Nothing =>
+            {
+                Some(behind)
             }
-            _ => false,
+            _ => None,
         }
     }
 

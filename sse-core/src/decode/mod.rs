@@ -258,29 +258,37 @@ impl Decoder {
         match self.lines.next(input, self.limits.line()) {
             // Most small chunks end no line.
             Line::Unfinished => Ok(None),
-            // Most events are one line of data, and most of them lie in their chunk whole.
-            Line::InChunk(line)
-                if !self.buffers.are_used()
+            Line::InChunk(line) => {
+                // Most events are one line of data, and most of them lie in their chunk whole.
+                if let Some(data) = line.strip_prefix(Field::DATA)
+                    && data.len() <= self.limits.event()
+                    && !self.buffers.are_used()
                     && !self.last_event_id.is_received()
-                    && line.starts_with(Field::DATA)
-                    && line.len() - Field::DATA.len() <= self.limits.event()
-                    && self.lines.take_blank(input) =>
-            {
-                self.dispatch_line(&line[Field::DATA.len()..], chunk)
+                    && let Some(behind) = self.lines.behind_blank(input)
+                    && let Some(data) = utf8::check_in_chunk(data, chunk)
+                {
+                    *input = behind;
+                    let event = MessageEventRef::new("", data, self.last_event_id.as_str());
+                    return Ok(Some(Decoded::Event(event)));
+                }
+                self.receive_lines(Some(line), chunk, input)
             }
-            line => self.receive_lines(line, chunk, input),
+            Line::Carried => self.receive_lines(None, chunk, input),
+            Line::TooLong => Err(self.discard(DecodeBound::Line)),
         }
     }
 
-    /// Goes on from a first line to the end of the event or of the chunk.
+    /// Goes on from a first line, the carried one where there is none, to the end of the event or of
+    /// the chunk.
     #[inline(never)]
     fn receive_lines<'a, 'i: 'a>(
         &'a mut self,
-        mut line: Line<'i>,
+        first: Option<&'i [u8]>,
         chunk: &'i [u8],
         input: &mut &'i [u8],
     ) -> Result<Option<Decoded<'a>>, DecodeError> {
         let mut here = InChunk::new(chunk);
+        let mut line = first.map_or(Line::Carried, Line::InChunk);
         loop {
             let received = match line {
                 Line::InChunk([]) => {
@@ -442,27 +450,8 @@ impl Decoder {
         }
     }
 
-    /// The blank line of an event has come that is one line of data and nothing else.
-    #[inline(always)]
-    fn dispatch_line<'a, 'i: 'a>(
-        &'a mut self,
-        data: &'i [u8],
-        chunk: &'i [u8],
-    ) -> Result<Option<Decoded<'a>>, DecodeError> {
-        match utf8::check_in_chunk(data, chunk) {
-            Some(data) => {
-                let event = MessageEventRef::new("", data, self.last_event_id.as_str());
-                Ok(Some(Decoded::Event(event)))
-            }
-            None => self.dispatch(InChunk {
-                data: Some(data),
-                ..InChunk::new(chunk)
-            }),
-        }
-    }
-
     /// The blank line of an event with data has come.
-    #[inline(never)]
+    #[inline]
     fn dispatch<'a, 'i: 'a>(
         &'a mut self,
         here: InChunk<'i>,
