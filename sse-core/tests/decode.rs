@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use sse_core::{Decoded, Decoder, Event, EventId, InvalidField, MessageEvent, MessageEventRef};
+use sse_core::{
+    Decoded, Decoder, DecoderLimits, Event, EventId, InvalidField, MessageEvent, MessageEventRef,
+};
 
 fn event<'a>(decoded: Option<Decoded<'a>>) -> MessageEventRef<'a> {
     match decoded {
@@ -72,6 +74,46 @@ fn an_owned_event_is_one_piece_of_text_that_keeps_no_chunk_alive() {
     assert_eq!(decoder.decode_event(&mut rest), Ok(Some(second.clone())));
     assert_eq!(second.event_type(), "message");
     assert_eq!(Event::try_from(second).unwrap().event_type(), None);
+}
+
+/// Behind this much, a chunk's end makes no difference to how an event is decoded.
+const FAR_FROM_THE_END: &str =
+    "\n:0123456789012345678901234567890123456789012345678901234567890123\n";
+
+#[test]
+fn a_plain_event_in_a_chunk_is_told_from_the_end_of_another() {
+    let after = |first: &str, chunk: &str| {
+        let mut decoder = Decoder::new();
+        assert_eq!(decoder.decode(&mut first.as_bytes()), Ok(None));
+        let chunk = format!("{chunk}{FAR_FROM_THE_END}");
+        let event = decoder.decode_event(&mut chunk.as_bytes());
+        event.unwrap().unwrap()
+    };
+    let plain = "data: b\n\n";
+    assert_eq!(after("", plain).data(), "b");
+    assert_eq!(after("id: 1\n", plain).last_event_id(), "1");
+    assert_eq!(after("event: e\n", plain).event_type(), "e");
+    assert_eq!(after("data: a\n", plain).data(), "a\nb");
+    assert_eq!(
+        after("data: a\r", "\ndata: b\r\ndata: c\r\r").data(),
+        "a\nb\nc"
+    );
+    assert_eq!(after("data: a\r\n", "data: b\r\n\r\n").data(), "a\nb");
+}
+
+#[test]
+fn a_plain_event_past_the_bound_is_an_error_also_far_from_the_end_of_its_chunk() {
+    let limits = DecoderLimits::default().with_event(4);
+    let stream = format!("data: 1234\n\ndata: 12345\n\ndata: 1\n\n{FAR_FROM_THE_END}");
+    let (mut decoder, mut input) = (Decoder::with_limits(limits), stream.as_bytes());
+    let mut next = || {
+        decoder
+            .decode_event(&mut input)
+            .map(|event| event.map(MessageEvent::into_data))
+    };
+    assert_eq!(next(), Ok(Some("1234".into())));
+    assert!(next().is_err());
+    assert_eq!(next(), Ok(Some("1".into())));
 }
 
 #[test]
