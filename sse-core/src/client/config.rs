@@ -41,6 +41,9 @@ pub struct EventSourceConfig {
     /// Statuses that mean "not now" rather than "no": a loss, where the standard says a failure.
     /// None by default. Their `Retry-After` is honoured, up to
     /// [`Reconnection::ceiling`].
+    ///
+    /// A program that is to outlast a busy server had better name 503 here, and 408, which this
+    /// crate's server answers to a request that is held up on its way.
     pub retry_statuses: Vec<StatusCode>,
     /// How long connecting may take: name, socket and TLS, from the moment
     /// [`ClientEvent::Connect`](super::ClientEvent::Connect) is told. 30 s by default.
