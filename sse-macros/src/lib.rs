@@ -39,7 +39,7 @@ macro_rules! macros_for {
         ///     }
         /// }
         ///
-        /// Router::new().add(Example { … })
+        /// Router::new().controller(Example { … })
         /// ```
         ///
         /// # Arguments
@@ -76,7 +76,7 @@ macro_rules! macros_for {
                 .into()
         }
 
-        /// Makes a function a handler that brings its own route: `router.add(name_of_it {})`.
+        /// Makes a function a handler that brings its own route: `router.controller(name_of_it {})`.
         ///
         /// ```ignore
         /// #[sse("greet/{name}")]
@@ -84,7 +84,7 @@ macro_rules! macros_for {
         ///     stream::iter([format!("{greeting}, {name}!")])
         /// }
         ///
-        /// Router::new().add(greet { greeting: "Hello".into() })
+        /// Router::new().controller(greet { greeting: "Hello".into() })
         /// ```
         ///
         /// Arguments and what it returns are as for `controller`. The function stays what it is.

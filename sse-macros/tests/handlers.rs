@@ -139,13 +139,13 @@ fn get(target: &str) -> http::Request<()> {
 
 #[track_caller]
 fn assert_answer(target: &str, status: u16, text: &str) {
-    let answer = ask(Router::new().add(greeter()), get(target));
+    let answer = ask(Router::new().controller(greeter()), get(target));
     assert_eq!(answer, (status, text.to_owned()), "{target}");
 }
 
 #[test]
 fn what_is_annotated_is_routed_and_nothing_else() {
-    let router = Router::new().add(greeter());
+    let router = Router::new().controller(greeter());
     let routes: Vec<_> = router.routes().map(|route| route.to_string()).collect();
     let expected = [
         "GET /example/events (events)",
@@ -174,14 +174,17 @@ fn arguments_come_from_the_request() {
     let target = "/example/rooms/7/a%20b/c?tag=x&since=3&tag=y";
     assert_answer(target, 200, "Hello 7 a b/c Some(3) [\"x\", \"y\"] None;");
     let request = http::Request::get("/example/rooms/7/x").header("last-event-id", "9");
-    let (_, text) = ask(Router::new().add(greeter()), request.body(()).unwrap());
+    let (_, text) = ask(
+        Router::new().controller(greeter()),
+        request.body(()).unwrap(),
+    );
     assert_eq!(text, "Hello 7 x None [] Some(\"9\");");
 
     let request = http::Request::get("/example/whole")
         .header("x-number", "200")
         .header("cookie", "a=b; sid=x=y; c=d")
         .body(());
-    let answer = ask(Router::new().add(greeter()), request.unwrap());
+    let answer = ask(Router::new().controller(greeter()), request.unwrap());
     assert_eq!(
         answer,
         (200, "/example/whole 192.0.2.7:1 false 200 x=y;".to_owned())
@@ -224,7 +227,10 @@ fn what_is_missing_or_bad_is_named() {
         for (name, value) in fields {
             request = request.header(name, value);
         }
-        let answer = ask(Router::new().add(greeter()), request.body(()).unwrap());
+        let answer = ask(
+            Router::new().controller(greeter()),
+            request.body(()).unwrap(),
+        );
         assert_eq!(answer, (400, text.to_owned()));
     }
 }
@@ -233,7 +239,10 @@ fn what_is_missing_or_bad_is_named() {
 fn a_guard_keeps_the_handler_from_being_called() {
     assert_answer("/example/me", 401, "Say who you are.\n");
     let request = http::Request::get("/example/myself").header("x-token", "sesame");
-    let answer = ask(Router::new().add(greeter()), request.body(()).unwrap());
+    let answer = ask(
+        Router::new().controller(greeter()),
+        request.body(()).unwrap(),
+    );
     assert_eq!(answer, (200, "Ali;".to_owned()));
 }
 
@@ -272,11 +281,11 @@ async fn root() -> &'static str {
 fn a_function_brings_its_route_and_its_state() {
     let router = || {
         Router::new()
-            .add(count {
+            .controller(count {
                 step: 2,
                 name: "n".into(),
             })
-            .add(root {})
+            .controller(root {})
     };
     assert_eq!(
         ask(router(), get("/count/5")),
@@ -310,7 +319,7 @@ impl<T: Clone + IntoEvent + Send + Sync + 'static> Pair<T> {
 #[test]
 fn a_controller_may_be_generic_and_have_no_path() {
     let answer = ask(
-        Router::new().nest("/below", Router::new().add(Pair("x"))),
+        Router::new().nest("/below", Router::new().controller(Pair("x"))),
         get("/below/pair"),
     );
     assert_eq!(answer, (200, "x;x;".to_owned()));

@@ -64,7 +64,8 @@ fn a_variant_is_an_event_type_and_its_content_is_the_data() {
 #[test]
 fn what_a_server_yields_a_client_reads() {
     let clock = TestClock::new(Instant::now());
-    let client = TestClient::new(Router::new().add(chat {}).add(one {}), &clock).unwrap();
+    let client =
+        TestClient::new(Router::new().controller(chat {}).controller(one {}), &clock).unwrap();
     let read = async {
         let response = client.get("/chat").await.unwrap();
         let events = TypedEvents::<_, Chat>::new(response).map(Result::unwrap);

@@ -44,7 +44,9 @@ async fn what_is_annotated_is_served() {
     let server = Server::bind("127.0.0.1:0").await.unwrap();
     let address = server.local_addr().unwrap();
     let (ended, mut reasons) = mpsc::unbounded_channel();
-    let router = Router::new().add(Room { ended }).add(once { text: "one" });
+    let router = Router::new()
+        .controller(Room { ended })
+        .controller(once { text: "one" });
     tokio::spawn(server.serve(router));
 
     let source = EventSource::new(format!("http://{address}/rooms/a%20b/events")).unwrap();

@@ -33,7 +33,7 @@ use super::Router;
 ///     }
 /// }
 ///
-/// let router = Router::new().add(Greeter { greeting: "Hello".into() });
+/// let router = Router::new().controller(Greeter { greeting: "Hello".into() });
 /// assert_eq!(router.routes().next().unwrap().to_string(), "GET /greet/{name} (events)");
 /// ```
 #[diagnostic::on_unimplemented(
@@ -48,8 +48,7 @@ pub trait Controller {
 impl Router {
     /// Takes the routes of `controller` in.
     #[must_use]
-    #[allow(clippy::should_implement_trait)] // nobody writes `router + controller`
-    pub fn add(self, controller: impl Controller) -> Self {
+    pub fn controller(self, controller: impl Controller) -> Self {
         self.nest("", controller.routes())
     }
 }

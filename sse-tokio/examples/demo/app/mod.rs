@@ -143,7 +143,7 @@ fn routes(handle: ServerHandle) -> Router {
         log: Arc::new(CleanUpLog::default()),
         live: Arc::new(Live::new(handle)),
     };
-    Router::new().get("/", |_| html(PAGE)).add(demo)
+    Router::new().get("/", |_| html(PAGE)).controller(demo)
 }
 
 fn html(page: &'static str) -> Response<&'static str> {
