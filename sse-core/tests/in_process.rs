@@ -1,6 +1,6 @@
 //! Handlers asked by the test client: what it tells of them, and what stands before them.
 #![cfg(feature = "test-client")]
-#![allow(clippy::disallowed_methods)] // a test may look at a clock: to have any `Instant` at all
+#![allow(clippy::disallowed_methods)] // an `Instant` has to come from somewhere
 
 use std::{
     sync::{

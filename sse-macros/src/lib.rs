@@ -35,11 +35,11 @@ macro_rules! macros_for {
         ///         #[query] since: Option<u64>,
         ///         clean_up: CleanUp,
         ///     ) -> Result<impl Stream<Item = Message>, Refusal> {
-        ///         …
+        ///         Ok(self.messages(room, since, clean_up))
         ///     }
         /// }
         ///
-        /// Router::new().controller(Example { … })
+        /// Router::new().controller(Example::default())
         /// ```
         ///
         /// # Arguments
