@@ -252,7 +252,8 @@ impl TestResponse {
         Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
-    /// Reads on to the end, and says what clean-up callbacks are told.
+    /// Reads on to the end, and says what clean-up callbacks are told. A stream that yields for ever
+    /// without ever waiting has none: [`disconnect`](Self::disconnect) from it.
     pub async fn close_reason(mut self) -> CloseReason {
         poll_fn(|cx| self.exchange.poll_closed(cx)).await
     }
