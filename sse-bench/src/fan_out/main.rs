@@ -4,7 +4,7 @@
 //! `cargo run --release --manifest-path sse-bench/Cargo.toml --bin fan_out`, behind `--`:
 //!
 //! - `quick`: fewer rounds, and 100 and 1,000 clients alone;
-//! - `clients=100,1000,5000`, `rounds=7`, `servers=bare,sse-tokio`: others than the usual ones.
+//! - `clients=100,1000,5000`, `rounds=5`, `servers=bare,sse-tokio`: others than the usual ones.
 //!
 //! Every server is a process of its own with one thread for its tasks; the clients are one thread
 //! of this process, which only counts. A round has a turn of each server: it is started, the
@@ -69,7 +69,7 @@ impl Plan {
     fn new(arguments: &[String]) -> Result<Self> {
         let mut plan = Self {
             clients: vec![100, 1_000, 5_000],
-            rounds: 7,
+            rounds: 5,
             servers: Kind::ALL.to_vec(),
         };
         for argument in arguments {

@@ -361,11 +361,8 @@ impl<R: Runtime> Pump<R> {
 
     fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut busy = false;
-        loop {
+        while self.connection.has_output() {
             let transmit = self.connection.poll_transmit();
-            if transmit.is_empty() {
-                break;
-            }
             match self.transport.poll_write_vectored(cx, transmit.slices()) {
                 Poll::Pending => {
                     self.write_blocked = true;

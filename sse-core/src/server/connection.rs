@@ -173,6 +173,12 @@ impl Connection {
         self.output.queued()
     }
 
+    /// Whether [`poll_transmit`](Self::poll_transmit) would give something.
+    #[cfg(feature = "driver")]
+    pub(crate) fn has_output(&self) -> bool {
+        !self.output.is_empty()
+    }
+
     /// The place for clean-up callbacks: they run when this connection is dropped.
     #[must_use]
     pub fn clean_up(&self) -> CleanUp {
