@@ -241,3 +241,35 @@ impl Drop for Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_task_with_one_waker_is_woken_at_the_shutdown_and_again_at_the_cut() {
+        let (connections, count) = (Arc::<Connections>::default(), Arc::<Count>::default());
+        let task = Waker::from(count.clone());
+        let mut place = connections.enter(1).unwrap();
+        place.wake_at_shutdown(&task, true);
+        connections.shut_down();
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        // As the task does when it is polled then.
+        place.wake_at_shutdown(&task, false);
+        connections.cut();
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+        drop(place);
+        assert_eq!(connections.open(), 0);
+    }
+}
