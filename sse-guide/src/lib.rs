@@ -37,5 +37,6 @@ pages! {
     page: "page.md",
     progress: "progress.md",
     systemd: "systemd.md",
+    testing: "testing.md",
     when_not: "when-not.md",
 }

@@ -1,15 +1,17 @@
 //! What stands in an attribute's parentheses.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
 use syn::{
     LitStr, Path, Result, Token,
     parse::{Parse, ParseStream},
 };
 
-/// `"path", crate = some::path`, or either of them.
+/// `"path", method = POST, crate = some::path`, or any of them.
 pub(crate) struct Args {
     pub(crate) path: Option<LitStr>,
+    /// Without one it is `GET`.
+    pub(crate) method: Option<Ident>,
     root: Option<Path>,
 }
 
@@ -17,11 +19,16 @@ impl Parse for Args {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let mut args = Self {
             path: None,
+            method: None,
             root: None,
         };
         while !input.is_empty() {
             if args.path.is_none() && input.peek(LitStr) {
                 args.path = Some(input.parse()?);
+            } else if args.method.is_none() && input.peek(method) {
+                input.parse::<method>()?;
+                input.parse::<Token![=]>()?;
+                args.method = Some(parse_method(input)?);
             } else if args.root.is_none() && input.peek(Token![crate]) {
                 input.parse::<Token![crate]>()?;
                 input.parse::<Token![=]>()?;
@@ -35,6 +42,22 @@ impl Parse for Args {
         }
         Ok(args)
     }
+}
+
+syn::custom_keyword!(method);
+
+/// One of the constants that `http::Method` has, as far as a route can have it.
+fn parse_method(input: ParseStream<'_>) -> Result<Ident> {
+    const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+    let text = "write a method, such as method = POST";
+    let method: Ident = input
+        .parse()
+        .map_err(|error| syn::Error::new(error.span(), text))?;
+    if !METHODS.iter().any(|name| method == name) {
+        let text = format!("a route has one of the methods {}", METHODS.join(", "));
+        return Err(syn::Error::new(method.span(), text));
+    }
+    Ok(method)
 }
 
 impl Args {

@@ -18,6 +18,10 @@ pub(crate) fn expand(
     root: TokenStream,
 ) -> Result<TokenStream> {
     let args: Args = syn::parse2(args)?;
+    if let Some(method) = &args.method {
+        let text = "a method is a handler's: write it in #[sse(\"…\", method = POST)]";
+        return Err(syn::Error::new(method.span(), text));
+    }
     let root = args.root(root);
     let span = item.span();
     let mut block: ItemImpl = syn::parse2(item).map_err(|_| {
@@ -139,7 +143,7 @@ fn route(
         let __controller = ::std::sync::Arc::clone(&__controller);
         #closure
     });
-    Ok(handler.route(&quote!(__router), &path, &closure))
+    Ok(handler.route(&quote!(__router), &own, &path, &closure, root))
 }
 
 /// What is returned goes on after the call, when nobody holds the reference to `self` any more.

@@ -43,7 +43,7 @@ pub(crate) fn expand(
     let hold = quote!(#(let #states = ::core::clone::Clone::clone(&__state.#fields);)*);
     let closure = handler.closure(&hold, &quote!(#name(#(#values),*)), &root);
     let closure = quote!({ let __state = self; #closure });
-    let route = handler.route(&quote!(__router), &path, &closure);
+    let route = handler.route(&quote!(__router), &args, &path, &closure, &root);
     Ok(quote! {
         #function
 

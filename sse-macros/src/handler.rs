@@ -7,7 +7,7 @@ use syn::{
     ext::IdentExt, spanned::Spanned,
 };
 
-use crate::args;
+use crate::args::{self, Args};
 
 /// The markers of arguments.
 const MARKERS: [&str; 5] = ["path", "query", "header", "cookie", "state"];
@@ -181,11 +181,21 @@ impl Handler {
     pub(crate) fn route(
         &self,
         router: &TokenStream,
+        args: &Args,
         path: &LitStr,
         closure: &TokenStream,
+        root: &TokenStream,
     ) -> TokenStream {
-        let events = Ident::new("events", self.returns);
-        quote!(let #router = #router.#events(#path, #closure);)
+        match args.method.as_ref().filter(|method| *method != "GET") {
+            None => {
+                let events = Ident::new("events", self.returns);
+                quote!(let #router = #router.#events(#path, #closure);)
+            }
+            Some(method) => {
+                let route = Ident::new("route", self.returns);
+                quote!(let #router = #router.#route(#root::http::Method::#method, #path, #closure);)
+            }
+        }
     }
 }
 

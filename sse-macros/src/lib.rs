@@ -54,6 +54,9 @@ macro_rules! macros_for {
         /// | `request: Request` | the request itself |
         /// | `name: T`, where `T: FromRequest` | what `T` takes from the request: `CleanUp`, `LastEventId`, `ShutdownSignal`, the peer's `SocketAddr`, or a guard of yours |
         ///
+        /// With `#[sse("rooms", method = POST)]` the handler is one of `POST`, and may take the body:
+        /// as `Bytes`, or as `Json<T>`.
+        ///
         /// `#[path("other")]` and its like give another name. The types of those with a marker are
         /// `FromStr`; an `Option` of one may be missing, and a `Vec` of one may come any number
         /// of times. A request that lacks one, or has a bad one, is answered 400 with a line that

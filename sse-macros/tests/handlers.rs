@@ -324,3 +324,56 @@ fn a_controller_may_be_generic_and_have_no_path() {
     );
     assert_eq!(answer, (200, "x;x;".to_owned()));
 }
+
+#[derive(serde::Deserialize)]
+struct Prompt {
+    words: Vec<String>,
+}
+
+#[sse("answer", method = POST)]
+fn answer(Json(prompt): Json<Prompt>) -> impl Stream<Item = String> {
+    stream::iter(prompt.words)
+}
+
+#[sse("answer")]
+fn asked(request: Request) -> String {
+    format!("{}, and no body", request.method())
+}
+
+#[test]
+fn a_handler_of_another_method_takes_a_body() {
+    let router = Router::new().controller(answer {}).controller(asked {});
+    let routes: Vec<_> = router.routes().map(|route| route.to_string()).collect();
+    assert_eq!(routes, ["POST /answer (response)", "GET /answer (events)"]);
+
+    let clock = TestClock::new(Instant::now());
+    let client = TestClient::new(router, &clock).unwrap();
+    let post = |kind: &str, body: &'static str| {
+        let request = http::Request::post("/answer").header("content-type", kind);
+        client.request_with_body(request.body(body).unwrap())
+    };
+    clock
+        .run(async {
+            let body = r#"{"words": ["one", "two"]}"#;
+            let response = post("application/json", body).await.unwrap();
+            let events: Vec<_> = response
+                .map(|event| event.unwrap().data().to_owned())
+                .collect()
+                .await;
+            assert_eq!(events, ["one", "two"]);
+            for (kind, body, status) in [
+                ("text/plain", body, 415),
+                ("application/json", "{", 400),
+                ("application/json", "{}", 422),
+            ] {
+                let response = post(kind, body).await.unwrap();
+                assert_eq!(response.head().status(), status);
+            }
+            let mut response = client.get("/answer").await.unwrap();
+            assert_eq!(
+                response.next_event().await.unwrap().data(),
+                "GET, and no body"
+            );
+        })
+        .unwrap();
+}

@@ -23,6 +23,7 @@
 use std::{borrow::Cow, fmt::Display, net::SocketAddr, ops::Deref, str::FromStr};
 
 use ::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
+use bytes::Bytes;
 
 use super::{Refusal, Request};
 use crate::lifecycle::{CleanUp, ShutdownSignal};
@@ -93,6 +94,15 @@ from_request! {
     HeaderMap: request => request.headers().clone();
     Method: request => request.method().clone();
     Uri: request => request.uri().clone();
+    Bytes: request => request.body().clone();
+}
+
+/// The request's body, as JSON: see [`Request::json`] for what is refused.
+#[cfg(feature = "json")]
+impl<T: serde::de::DeserializeOwned> FromRequest for crate::Json<T> {
+    fn from_request(request: &Request) -> Result<Self, Refusal> {
+        request.json().map(Self)
+    }
 }
 
 /// Where nobody knows where the request came from, the answer is a 500: whoever asks for it cannot

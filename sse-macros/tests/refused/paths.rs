@@ -11,4 +11,10 @@ fn slashes() {}
 #[sse(rooms)]
 fn no_quotes() {}
 
+#[sse("rooms", method = GRAB)]
+fn no_method() {}
+
+#[sse("rooms", method = "POST")]
+fn quotes() {}
+
 fn main() {}
