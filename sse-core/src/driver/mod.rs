@@ -37,7 +37,6 @@ pub mod writing_an_adapter {}
 pub(crate) use {
     alarm::Alarm,
     connections::{Connections, Place},
-    pump::reason_for,
     server::within,
 };
 

@@ -24,13 +24,11 @@ use super::{
     trace::{self, ConnectionSpan},
 };
 use crate::{
-    EventError,
     http::RequestHead,
     lifecycle::CloseReason,
     panics::{Panicked, catch},
     router::{self, Dispatch, Events, Receive, Reply, ReplyBody, ReplyFuture, Routes, Yielded},
     server::{Body, Connection, ConnectionEvent, Phase},
-    topic::SlowConsumer,
 };
 
 /// How much is read at once. The buffer is on the stack: an idle connection has none.
@@ -326,7 +324,7 @@ impl<R: Runtime> Pump<R> {
                     sent += events.count();
                     self.connection.send_encoded(now, events)
                 }
-                Ok(Poll::Ready(Some(Err(error)))) => break Some(Err(reason_for(&error))),
+                Ok(Poll::Ready(Some(Err(error)))) => break Some(Err(CloseReason::from(&error))),
                 Ok(Poll::Ready(None)) => break Some(Ok(())),
                 Err(Panicked) => break Some(Err(CloseReason::HandlerPanicked)),
             };
@@ -426,13 +424,5 @@ impl<R: Runtime> Pump<R> {
             self.place.was_cut();
         }
         Poll::Ready(())
-    }
-}
-
-/// Why a connection ends whose stream failed like this.
-pub(crate) fn reason_for(error: &EventError) -> CloseReason {
-    match error {
-        EventError::Stream(error) if error.is::<SlowConsumer>() => CloseReason::SlowConsumer,
-        error => CloseReason::StreamError(error.to_string().into()),
     }
 }

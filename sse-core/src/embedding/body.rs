@@ -15,7 +15,7 @@ use http_body::{Frame, SizeHint};
 use super::{Embedding, Exchange, Shared};
 use crate::{
     Comment,
-    driver::{Alarm, Runtime, reason_for},
+    driver::{Alarm, Runtime},
     lifecycle::CloseReason,
     panics::{Panicked, catch},
     router::{Events, Yielded},
@@ -243,7 +243,7 @@ impl<R: Runtime> Streaming<R> {
                     sent += batch.count();
                     self.shared = Some(batch.into_bytes());
                 }
-                Ok(Poll::Ready(Some(Err(error)))) => self.stop(reason_for(&error)),
+                Ok(Poll::Ready(Some(Err(error)))) => self.stop(CloseReason::from(&error)),
                 Ok(Poll::Ready(None)) => self.stop(CloseReason::StreamEnded),
                 Err(Panicked) => self.stop(CloseReason::HandlerPanicked),
             }

@@ -14,6 +14,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::{
     Event, EventError, IntoEvent, Text,
+    lifecycle::CloseReason,
     topic::{Batch, EncodedEvents, MergedSubscriber, SlowConsumer, Subscriber},
 };
 
@@ -306,6 +307,16 @@ impl Events {
     #[must_use]
     pub fn can_wait(&self) -> bool {
         self.0.can_wait()
+    }
+}
+
+/// Why a connection ends whose handler's stream failed like this.
+impl From<&EventError> for CloseReason {
+    fn from(error: &EventError) -> Self {
+        match error {
+            EventError::Stream(error) if error.is::<SlowConsumer>() => Self::SlowConsumer,
+            error => Self::StreamError(error.to_string().into()),
+        }
     }
 }
 

@@ -72,9 +72,10 @@ mod request_body;
 mod response;
 
 pub use config::ConnectionConfig;
-pub use connection::{Body, Connection, ConnectionEvent};
+pub use connection::{Connection, ConnectionEvent};
 pub use error::{RespondError, SendError, WrongPhase};
 pub use phase::Phase;
+pub use response::Body;
 
 #[cfg(feature = "http-body")]
 pub(crate) use response::{add_stream_fields, allows_body};

@@ -1,9 +1,20 @@
-//! What a response's head gets, and how its body is delimited.
+//! A response: what its head gets, and how its body is delimited.
 
 use ::http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use bytes::Bytes;
 
-use super::{connection::Body, output::Delimiting};
+use super::output::Delimiting;
 use crate::http::{Framing, RequestHead};
+
+/// The body of a response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Body {
+    /// Events, sent one by one.
+    EventStream,
+    /// These bytes and no more.
+    Whole(Bytes),
+}
 
 /// What the response depends on.
 #[derive(Clone, Copy, Debug)]

@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use super::{NoResponse, Sleep, TestClient, TestClock};
 use crate::{
-    Decoder, DecoderLimits, EventError, MessageEvent,
+    Decoder, DecoderLimits, MessageEvent,
     http::{
         BodyError, BodyPart, BodyReader, Framing, RequestHead, ResponseHeadLimits,
         ResponseHeadReader,
@@ -25,7 +25,6 @@ use crate::{
     panics::{Panicked, catch},
     router::{self, Dispatch, Events, Receive, Reply, ReplyBody, ReplyFuture, Routes, Yielded},
     server::{Body, Connection, ConnectionEvent, Phase},
-    topic::SlowConsumer,
 };
 
 /// Fields are dropped in this order: the handler's stream before the connection, which runs
@@ -274,7 +273,7 @@ impl Exchange {
                             Yielded::Encoded(events) => connection.send_encoded(now, events),
                         };
                     }
-                    Ok(Poll::Ready(Some(Err(error)))) => self.abort(now, reason_for(&error)),
+                    Ok(Poll::Ready(Some(Err(error)))) => self.abort(now, CloseReason::from(&error)),
                     Ok(Poll::Ready(None)) => self.finish(now),
                     Err(Panicked) => self.abort(now, CloseReason::HandlerPanicked),
                 }
@@ -396,14 +395,6 @@ impl Received {
                 Some(Some(Err(error)))
             }
         }
-    }
-}
-
-/// Why a connection ends whose stream failed like this.
-fn reason_for(error: &EventError) -> CloseReason {
-    match error {
-        EventError::Stream(error) if error.is::<SlowConsumer>() => CloseReason::SlowConsumer,
-        error => CloseReason::StreamError(error.to_string().into()),
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     output::Output,
     phase::Input,
     request_body::{RequestBody, State},
-    response::{RequestFacts, add_stream_fields},
+    response::{Body, RequestFacts, add_stream_fields},
 };
 use crate::{
     Comment, Event, Transmit,
@@ -67,16 +67,6 @@ pub enum ConnectionEvent {
     EndOutput,
     /// It is over: close the socket, then drop the connection. Comes exactly once, and last.
     Closed(CloseReason),
-}
-
-/// The body of a response.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Body {
-    /// Events, sent one by one.
-    EventStream,
-    /// These bytes and no more.
-    Whole(Bytes),
 }
 
 /// A moment that is known on both clocks, so that every later one is, too.
