@@ -360,6 +360,7 @@ impl World {
                 assert_eq!(events.as_bytes(), expected);
                 reader.past = end;
             }
+            Poll::Ready(Some(Ok(other))) => panic!("nobody chooses event types here: {other:?}"),
         }
         assert!(self.topic.retained_bytes() <= self.config.max_bytes);
     }
