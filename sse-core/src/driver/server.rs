@@ -150,8 +150,9 @@ const NEWCOMERS: u32 = 32;
 /// How long to wait after accepting failed: first, and at most.
 const ACCEPT_BACK_OFF: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
 
-/// How long to wait, at a shutdown's end, for tasks that were told to end.
-const LAST_WAIT: Duration = Duration::from_secs(1);
+/// How long to wait, at a shutdown's end, for tasks that were told to end. They need a turn each, and
+/// nothing else: only one that keeps its thread from the others takes as long.
+const LAST_WAIT: Duration = Duration::from_secs(5);
 
 impl<R: Runtime + Default> Server<R> {
     /// Listens on `address`, which is `host:port`; port 0 is any free one.
@@ -233,6 +234,8 @@ impl<R: Runtime> Server<R> {
     /// ([`ShutdownSignal`]), and open streams have
     /// [`shutdown_timeout`](ServerConfig::shutdown_timeout) to end by themselves. Whoever is still
     /// there then is cut, with [`CloseReason::Shutdown`](crate::lifecycle::CloseReason::Shutdown).
+    /// For tasks that do not even let themselves be cut, because a handler keeps their thread, it
+    /// waits 5 s, and leaves them out of the report.
     ///
     /// Errors of accepting, such as running out of file descriptors, are survived: the server
     /// waits a little, at most a second, and tries again. When this future is dropped, every
