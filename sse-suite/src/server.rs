@@ -310,6 +310,8 @@ pub fn a_graceful_shutdown_lets_streams_end_and_cuts_the_rest<A: Adapter>() {
         rest.ends_with("data: last words\n\n\r\n0\r\n\r\n"),
         "{rest}"
     );
+    // Asked for twice, it is the same shutdown.
+    server.handle.shut_down();
     expect(&told, "the server was shut down");
     assert_eq!(silent.answer().0, "");
     let rest = stubborn.answer_rest();

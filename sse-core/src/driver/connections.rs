@@ -4,7 +4,7 @@ use std::{
     future::poll_fn,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
 };
@@ -30,6 +30,8 @@ pub(crate) struct Connections {
     refused: AtomicUsize,
     /// The connections' tasks, which are woken at the shutdown's beginning, and again at its end.
     tasks: Mutex<WakerSet>,
+    /// How often they were woken. It changes under their lock alone, and may wrap around.
+    wakings: AtomicU32,
     /// The server, while it waits for the last one.
     waiting: Mutex<Option<Waker>>,
 }
@@ -39,8 +41,8 @@ pub(crate) struct Connections {
 pub(crate) struct Place {
     connections: Arc<Connections>,
     slot: Option<SlotId>,
-    /// What was known of the shutdown when its task last asked to be woken for it.
-    shutting_down: bool,
+    /// How often tasks had been woken when this one last asked to be.
+    wakings: u32,
     is_refused: bool,
     /// Its end has been counted.
     closed: bool,
@@ -73,7 +75,7 @@ impl Connections {
         Place {
             connections: self.clone(),
             slot: None,
-            shutting_down: false,
+            wakings: 0,
             is_refused,
             closed: false,
             queued: 0,
@@ -99,8 +101,11 @@ impl Connections {
     }
 
     fn wake_tasks(&self) {
-        let tasks = self.tasks().take_all();
-        tasks.for_each(Waker::wake);
+        let mut tasks = self.tasks();
+        self.wakings.fetch_add(1, Ordering::Release);
+        let woken = tasks.take_all();
+        drop(tasks);
+        woken.for_each(Waker::wake);
     }
 
     pub(crate) fn open(&self) -> usize {
@@ -161,12 +166,15 @@ impl Place {
     /// has happened is to be looked up afterwards. `is_new` says that it is another task than the
     /// last time.
     pub(crate) fn wake_at_shutdown(&mut self, task: &Waker, is_new: bool) {
-        let shutting_down = self.connections.shutdown.has_begun();
-        // A waking uses up the place among those who are woken.
-        if is_new || shutting_down != self.shutting_down {
-            self.shutting_down = shutting_down;
-            let before = self.connections.tasks().register(&mut self.slot, task);
+        let wakings = &self.connections.wakings;
+        // A waking uses up the place among those who are woken, however many of them there are: a
+        // shutdown may be asked for twice, and a task may see it before it is woken for it.
+        if is_new || wakings.load(Ordering::Acquire) != self.wakings {
+            let mut tasks = self.connections.tasks();
+            self.wakings = wakings.load(Ordering::Acquire);
+            let before = tasks.register(&mut self.slot, task);
             // Not under the lock: it may be the last to hold its task.
+            drop(tasks);
             drop(before);
         }
     }
@@ -271,5 +279,26 @@ mod tests {
         assert_eq!(count.0.load(Ordering::Relaxed), 2);
         drop(place);
         assert_eq!(connections.open(), 0);
+    }
+
+    #[test]
+    fn a_task_is_woken_for_the_cut_however_often_and_early_it_heard_of_the_shutdown() {
+        let (connections, count) = (Arc::<Connections>::default(), Arc::new(Count::default()));
+        let waker = Waker::from(count.clone());
+        let mut place = connections.enter(1).unwrap();
+        place.wake_at_shutdown(&waker, true);
+
+        // Its handler heard of it first, and had it polled.
+        connections.shutdown.begin();
+        place.wake_at_shutdown(&waker, false);
+        connections.shut_down();
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        place.wake_at_shutdown(&waker, false);
+        // Somebody asks a second time.
+        connections.shut_down();
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+        place.wake_at_shutdown(&waker, false);
+        connections.cut();
+        assert_eq!(count.0.load(Ordering::Relaxed), 3);
     }
 }
