@@ -154,7 +154,9 @@ impl MergedSubscriber {
         mut self,
         events: impl IntoIterator<Item = E>,
     ) -> Result<Self, EventError> {
-        let beginning = EncodedEvents::beginning(events, self.place())?;
+        // Whoever has the state of things has lost nothing before it.
+        let positions = self.parts.iter().map(|part| part.subscriber.position());
+        let beginning = EncodedEvents::beginning(events, place_of(positions))?;
         self.beginning = (beginning.count > 0).then_some(beginning);
         Ok(self)
     }
@@ -243,7 +245,9 @@ impl MergedSubscriber {
         let mut at = 0..0;
         let mut last = None;
         for (number, part) in self.parts.iter().enumerate() {
-            let position = part.subscriber.position();
+            let Some(position) = part.subscriber.place_to_resume_from() else {
+                continue;
+            };
             let range = place.add(position);
             if number == index {
                 (at, last) = (range, Some(position));
@@ -273,15 +277,19 @@ impl MergedSubscriber {
         }
     }
 
-    /// The place in all topics up to which everything was yielded.
+    /// The place in all topics up to which everything was yielded. Losses that were not told yet
+    /// are still to come: whoever resumes from here learns of them.
     fn place(&self) -> EventId {
-        let mut place = Place::default();
-        for part in &self.parts {
-            place.add(part.subscriber.position());
-        }
-        // Digits, dashes and commas are a valid ID.
-        EventId::new(place.0).unwrap_or_default()
+        let parts = self.parts.iter();
+        place_of(parts.filter_map(|part| part.subscriber.place_to_resume_from()))
     }
+}
+
+fn place_of(positions: impl Iterator<Item = Position>) -> EventId {
+    let mut place = Place::default();
+    positions.for_each(|position| drop(place.add(position)));
+    // Digits, dashes and commas are a valid ID.
+    EventId::new(place.0).unwrap_or_default()
 }
 
 /// The text of several positions.

@@ -112,6 +112,20 @@ impl Subscriber {
         }
     }
 
+    /// The place from which a client that is lost now is to go on: as the
+    /// [position](Self::position), but before what it lost, as long as it was not told of that.
+    /// `None` where it is told that it is unknown: it is to be so once more.
+    pub(super) fn place_to_resume_from(&self) -> Option<Position> {
+        let Position { epoch, sequence } = self.position();
+        let lost = match (self.stage, self.outcome) {
+            (Stage::Joining, Outcome::Unknown { .. }) => return None,
+            (Stage::Joining, Outcome::Gap { lost, .. }) => lost,
+            _ => 0,
+        };
+        let sequence = sequence.saturating_sub(lost);
+        Some(Position { epoch, sequence })
+    }
+
     /// Has the stream begin with these events: with the state of things, say, that the topic's
     /// events are changes of. The last of them gets the ID of the place where this subscription
     /// joins, whatever its own is; the others keep theirs.

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use sse_core::{
-    Decoded, Decoder, Event,
+    Decoded, Decoder, Event, EventId,
     http::StatusCode,
     router::Refusal,
     topic::{
@@ -70,10 +70,51 @@ fn each_topic_has_its_outcome_and_its_notice() {
 
     let taken = taken(&mut subscriber);
     assert_eq!(taken.notices, outcomes[1..]);
-    let notice = "event: resume\nid: a-4,b-2,c-2\n\
+    // The third topic's loss is not told yet.
+    let notice = "event: resume\nid: a-4,b-2\n\
                   data: {\"topic\":\"coffee\",\"outcome\":\"gap\",\"lost\":1,\"replayed\":2}\n\n";
     assert!(taken.text.contains(notice), "{}", taken.text);
     assert_eq!(ids(&taken.text).last(), Some(&"a-4,b-4,c-4"));
+}
+
+#[test]
+fn a_loss_that_was_not_told_is_told_the_next_time() {
+    let mut config = TopicConfig::default();
+    config.max_events = 2;
+    let topics = topics(&config);
+    topics.iter().for_each(|topic| publish(topic, 5));
+    let text = taken(&mut merge(&topics, Some("a-1,b-2"))).text;
+    let losses = [
+        Outcome::Gap {
+            lost: 2,
+            replayed: 2,
+        },
+        Outcome::Gap {
+            lost: 1,
+            replayed: 2,
+        },
+        Outcome::Unknown { replayed: 2 },
+    ];
+    // The connection is lost after so many bytes.
+    for len in 0..=text.len() {
+        let mut decoder = Decoder::new();
+        decoder.set_last_event_id(&EventId::new("a-1,b-2").unwrap());
+        let mut told = String::new();
+        let mut input = &text.as_bytes()[..len];
+        while let Some(decoded) = decoder.decode(&mut input).unwrap() {
+            if let Decoded::Event(event) = decoded {
+                told += event.data();
+            }
+        }
+        let again = merge(&topics, Some(decoder.last_event_id()));
+        for ((name, outcome), loss) in again.outcomes().zip(losses) {
+            if told.contains(name) {
+                assert!(!outcome.is_loss(), "{name} after {len} bytes: {outcome}");
+            } else {
+                assert_eq!(outcome, loss, "{name} after {len} bytes");
+            }
+        }
+    }
 }
 
 #[test]
