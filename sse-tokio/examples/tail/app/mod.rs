@@ -66,9 +66,12 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     thread::spawn(move || publish_lines(&publisher));
 
     // Whoever is new gets the lines that are kept, and whoever comes back those it missed.
-    let events = move |request: Request| match request.last_event_id() {
-        None => topic.subscribe_from_oldest(),
-        Some(_) => topic.resume(&request),
+    let events = move |request: Request| {
+        let in_query = request.query_param(&topic.config().last_event_id_param);
+        match request.last_event_id().or(in_query.as_deref()) {
+            None | Some("") => topic.subscribe_from_oldest(),
+            Some(_) => topic.resume(&request),
+        }
     };
     let router = Router::new()
         .events("/events", events)
