@@ -9,6 +9,8 @@ use std::{
 use ::http::StatusCode;
 use bytes::{Buf, Bytes};
 
+use crate::http::collect;
+
 /// The whole body, once it is there.
 pub(super) type Receiving = Pin<Box<dyn Future<Output = Result<Bytes, Fault>> + Send>>;
 
@@ -64,10 +66,53 @@ where
             while data.has_remaining() {
                 let chunk = data.chunk();
                 let len = chunk.len();
-                received.extend_from_slice(chunk);
+                collect(&mut received, chunk, limit);
                 data.advance(len);
             }
         }
         Ok(received.into())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        convert::Infallible,
+        task::{Context, Poll, Waker},
+    };
+
+    use http_body::Frame;
+
+    use super::*;
+
+    /// So many pieces of 100 bytes.
+    struct Pieces(usize);
+
+    impl http_body::Body for Pieces {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            let left = self.0.checked_sub(1);
+            self.0 = left.unwrap_or_default();
+            Poll::Ready(left.map(|_| Ok(Frame::data(Bytes::from_static(&[b'x'; 100])))))
+        }
+    }
+
+    #[test]
+    fn memory_never_goes_beyond_the_limit() {
+        for (pieces, limit) in [(1, 1_000), (9, 1_000), (10, 1_000), (10, usize::MAX)] {
+            let mut receiving = receive(Pieces(pieces), limit);
+            let mut cx = Context::from_waker(Waker::noop());
+            let Poll::Ready(Ok(bytes)) = receiving.as_mut().poll(&mut cx) else {
+                panic!("it is all there");
+            };
+            assert_eq!(bytes.len(), pieces * 100);
+            let capacity = bytes.try_into_mut().unwrap().capacity();
+            assert!(capacity <= limit, "{capacity} of {limit}");
+        }
+    }
 }

@@ -218,6 +218,19 @@ fn take<'i>(input: &mut &'i [u8], left: &mut u64) -> &'i [u8] {
     data
 }
 
+/// Adds to the bytes of a body, which are at most so many. Memory is taken as they come: twice as
+/// much each time, so that the cost stays linear, but never beyond the bound; and none for what
+/// was announced and may never come.
+#[cfg(feature = "server")]
+pub(crate) fn collect(collected: &mut Vec<u8>, data: &[u8], most: usize) {
+    let needed = collected.len().saturating_add(data.len());
+    if needed > collected.capacity() {
+        let capacity = needed.saturating_mul(2).min(most).max(needed);
+        collected.reserve_exact(capacity - collected.len());
+    }
+    collected.extend_from_slice(data);
+}
+
 // Both sides use the reader; the client alone asks whether a body may end with its connection.
 #[cfg(all(test, feature = "client"))]
 mod tests {

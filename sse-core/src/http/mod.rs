@@ -41,6 +41,7 @@ pub use {
 };
 #[cfg(feature = "server")]
 pub(crate) use {
+    body::collect,
     chunked::{CRLF, ChunkSize, LAST_CHUNK},
     response_head::encode_response_head,
 };

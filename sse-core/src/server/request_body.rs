@@ -5,7 +5,7 @@ use std::{fmt, mem};
 use ::http::{HeaderMap, StatusCode, Version, header};
 use bytes::Bytes;
 
-use crate::http::{BodyError, BodyLength, BodyPart, BodyReader, Framing, RequestHead};
+use crate::http::{BodyError, BodyLength, BodyPart, BodyReader, Framing, RequestHead, collect};
 
 /// Collects a body. It does so from the moment that the head is there, whether the application has
 /// asked for the body yet or not: the first bytes often come along with the head.
@@ -139,14 +139,7 @@ impl RequestBody {
         if needed > self.most {
             return self.fail(Fault::TooLarge(self.limit));
         }
-        if needed > self.collected.capacity() {
-            // Twice as much each time, so that the cost stays linear, but never beyond the bound;
-            // and nothing for what was announced and may never come.
-            let capacity = needed.saturating_mul(2).min(self.most);
-            self.collected
-                .reserve_exact(capacity - self.collected.len());
-        }
-        self.collected.extend_from_slice(data);
+        collect(&mut self.collected, data, self.most);
     }
 
     fn fail(&mut self, fault: Fault) {
