@@ -145,7 +145,8 @@ impl<R: Runtime> http_body::Body for Body<R> {
             State::Whole(bytes, exchange) => {
                 let (bytes, exchange) = (std::mem::take(bytes), exchange.take());
                 *state = State::Over;
-                if let Some(exchange) = exchange {
+                if let Some(mut exchange) = exchange {
+                    exchange.place().wrote(bytes.len());
                     exchange.end(CloseReason::ResponseSent);
                 }
                 (!bytes.is_empty()).then_some(Ok(bytes))

@@ -44,6 +44,8 @@ fn whole_answers_are_whole() {
     let sent = "clean-up: the response was sent";
     let away = "clean-up: the client went away";
     assert_eq!(world.journal.lines(), [sent, sent, away]);
+    // Once, and not to the one who asked for the head alone.
+    assert_eq!(world.embedding.stats().written_bytes, 2);
 }
 
 #[test]
