@@ -287,7 +287,9 @@ impl MergedSubscriber {
 
 fn place_of(positions: impl Iterator<Item = Position>) -> EventId {
     let mut place = Place::default();
-    positions.for_each(|position| drop(place.add(position)));
+    for position in positions {
+        place.add(position);
+    }
     // Digits, dashes and commas are a valid ID.
     EventId::new(place.0).unwrap_or_default()
 }
