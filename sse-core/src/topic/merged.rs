@@ -40,7 +40,9 @@ use crate::{EventError, EventId, IntoEvent, Text};
 /// // /rooms?in=kitchen,hall
 /// let router = Router::new().events("/rooms", move |request: Request| {
 ///     let names = request.query_param("in").unwrap_or_default();
-///     Ok::<MergedSubscriber, Refusal>(rooms.resume_all(names.split(','), &request)?)
+///     // Without any there is nothing to subscribe to, which is answered 400.
+///     let names = names.split(',').filter(|name| !name.is_empty());
+///     Ok::<MergedSubscriber, Refusal>(rooms.resume_all(names, &request)?)
 /// });
 /// ```
 #[derive(Debug)]
