@@ -32,8 +32,8 @@ pub(crate) struct Connections {
     tasks: Mutex<WakerSet>,
     /// How often they were woken. It changes under their lock alone, and may wrap around.
     wakings: AtomicU32,
-    /// The server, while it waits for the last one.
-    waiting: Mutex<Option<Waker>>,
+    /// Who waits for the last one: the server, or whoever shuts an embedding down.
+    waiting: Mutex<WakerSet>,
 }
 
 /// A connection's place among the others, held for as long as it is there.
@@ -136,24 +136,50 @@ impl Connections {
 
     /// Until the last place is free.
     pub(crate) async fn all_gone(&self) {
-        poll_fn(|cx| self.poll_all_gone(cx)).await;
-    }
-
-    fn poll_all_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
-        *self.waiting() = Some(cx.waker().clone());
-        match self.open() {
-            0 => Poll::Ready(()),
-            _ => Poll::Pending,
-        }
+        let mut waiting = Waiting {
+            connections: self,
+            slot: None,
+        };
+        poll_fn(|cx| waiting.poll(cx)).await;
     }
 
     /// Nothing can go wrong under the locks, so that a poisoned one hides nothing half-done.
-    fn waiting(&self) -> MutexGuard<'_, Option<Waker>> {
+    fn waiting(&self) -> MutexGuard<'_, WakerSet> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tasks(&self) -> MutexGuard<'_, WakerSet> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Someone who waits for the last connection. There may be several, each of them woken.
+struct Waiting<'c> {
+    connections: &'c Connections,
+    slot: Option<SlotId>,
+}
+
+impl Waiting<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let before = self
+            .connections
+            .waiting()
+            .register(&mut self.slot, cx.waker());
+        // Not under the lock: it may be the last to hold its task.
+        drop(before);
+        match self.connections.open() {
+            0 => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            let task = self.connections.waiting().remove(slot);
+            drop(task);
+        }
     }
 }
 
@@ -242,10 +268,8 @@ impl Drop for Place {
         if self.is_refused {
             self.connections.refused.fetch_sub(1, Ordering::AcqRel);
         } else if self.connections.open.fetch_sub(1, Ordering::AcqRel) == 1 {
-            let waiting = self.connections.waiting().take();
-            if let Some(server) = waiting {
-                server.wake();
-            }
+            let waiting = self.connections.waiting().take_all();
+            waiting.for_each(Waker::wake);
         }
     }
 }

@@ -194,6 +194,17 @@ fn a_shutdown_lets_streams_end_and_cuts_the_others() {
 }
 
 #[test]
+fn everyone_who_shuts_down_hears_of_the_end() {
+    let world = World::new();
+    let body = world.open();
+    let shutdowns = [0; 2].map(|_| world.sim.start(world.embedding.shut_down()));
+    world.sim.settle();
+    drop(body);
+    world.sim.settle();
+    assert_eq!(shutdowns.map(|shutdown| shutdown.take()), [Some(0); 2]);
+}
+
+#[test]
 fn a_shutdown_waits_for_nothing_where_nothing_is_open() {
     let world = World::new();
     let shutdown = world.sim.start(world.embedding.shut_down());
