@@ -366,9 +366,12 @@ impl World {
     }
 }
 
-/// The number in an ID of the topic's own form, and of no other.
+/// The number in an ID of the topic's own form, and of no other. It may stand among the places in
+/// other topics.
 fn sequence_in(id: &str) -> Option<u64> {
-    let digits = id.strip_prefix("abc-")?;
-    let sequence = digits.parse().ok()?;
-    (u64::to_string(&sequence) == digits).then_some(sequence)
+    id.split(',').find_map(|place| {
+        let digits = place.strip_prefix("abc-")?;
+        let sequence = digits.parse().ok()?;
+        (u64::to_string(&sequence) == digits).then_some(sequence)
+    })
 }
