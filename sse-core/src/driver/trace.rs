@@ -70,7 +70,8 @@ pub(super) fn closed(reason: &CloseReason) {
 }
 
 pub(super) fn refused(peer: SocketAddr) {
-    tell!(warn, %peer, "connection refused: there are as many as there may be");
+    // Not a warning each: whoever makes many connections would fill the log.
+    tell!(debug, %peer, "connection refused: there are as many as there may be");
 }
 
 pub(super) fn accept_failed(error: &io::Error) {

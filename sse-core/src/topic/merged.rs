@@ -25,7 +25,8 @@ use crate::{EventError, EventId, IntoEvent, Text};
 ///
 /// Each topic has an [outcome](Self::outcomes) of its own, and a [`Notice`] of its own, which names
 /// the topic. A topic that the last event ID says nothing of is [unknown](Outcome::Unknown) to it:
-/// one that this client's stream did not have, or that began anew.
+/// one that this client's stream did not have, or that began anew. An ID of the publisher's choice,
+/// from a stream of one topic, is looked up in each of them.
 ///
 /// A stream of one topic shares the events' memory with all others. This one copies them, to put
 /// its IDs on them.
