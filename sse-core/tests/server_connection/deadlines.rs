@@ -1,0 +1,133 @@
+//! What happens when nothing happens.
+
+use super::*;
+
+#[test]
+fn a_silent_connection_is_closed_without_an_answer() {
+    let mut pump = Pump::default();
+    pump.pass(secs(9));
+    assert_eq!(pump.connection.phase(), Phase::Head);
+    pump.pass(secs(1));
+    pump.run();
+    assert_eq!(pump.wire, b"");
+    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Timer::Head)));
+}
+
+#[test]
+fn a_slow_head_is_answered_408_however_it_drips() {
+    let mut pump = Pump::default();
+    for byte in &REQUEST[..9] {
+        pump.input(&[*byte]);
+        pump.pass(secs(1));
+    }
+    assert_eq!(pump.connection.phase(), Phase::Head);
+    pump.pass(secs(1));
+    pump.run();
+    assert_eq!(pump.status(), "408");
+    // It may still be sending: the answer is not lost to a reset.
+    assert_eq!(pump.closed, None);
+    pump.pass(secs(1));
+    pump.run();
+    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Timer::Head)));
+}
+
+#[test]
+fn a_handler_that_does_not_answer_is_a_503() {
+    let mut pump = Pump::in_phase(Phase::Responding);
+    pump.pass(secs(30));
+    pump.run();
+    assert_eq!(pump.status(), "503");
+    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Timer::Respond)));
+    assert!(matches!(
+        pump.respond(Response::new(Body::EventStream)),
+        Err(RespondError::WrongPhase(WrongPhase {
+            call: "respond",
+            phase: Phase::Closed
+        }))
+    ));
+}
+
+#[test]
+fn a_stalled_write_is_cut_and_progress_moves_the_deadline() {
+    let mut pump = Pump::streaming(ConnectionConfig::default());
+    pump.send("one").unwrap();
+    pump.pass(secs(29));
+    let _ = pump.connection.poll_transmit();
+    pump.connection.transmitted(pump.now, 1);
+    // Sending more is no progress.
+    pump.pass(secs(29));
+    pump.send("two").unwrap();
+    assert_eq!(pump.connection.phase(), Phase::Streaming);
+    pump.pass(secs(1));
+    pump.events();
+    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Timer::Stall)));
+}
+
+#[test]
+fn an_idle_stream_sends_comments_and_a_busy_one_does_not() {
+    let mut pump = Pump::streaming(ConnectionConfig::default());
+    pump.run();
+    pump.wire.clear();
+    pump.pass(secs(14));
+    pump.send("one").unwrap();
+    pump.write();
+    pump.pass(secs(14));
+    pump.write();
+    assert_eq!(pump.text(), "b\r\ndata: one\n\n\r\n");
+    pump.wire.clear();
+    pump.pass(secs(1));
+    pump.write();
+    pump.pass(secs(15));
+    pump.write();
+    assert_eq!(pump.text(), "3\r\n:\n\n\r\n3\r\n:\n\n\r\n");
+}
+
+#[test]
+fn a_peer_that_vanished_is_found_out_by_its_keep_alive() {
+    let mut pump = Pump::streaming(ConnectionConfig::default());
+    pump.run();
+    pump.pass(secs(15 + 29));
+    assert_eq!(pump.connection.phase(), Phase::Streaming);
+    assert_eq!(pump.connection.queued(), 3, "one comment, not several");
+    pump.pass(secs(1));
+    pump.events();
+    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Timer::Stall)));
+}
+
+#[test]
+fn without_keep_alive_an_idle_stream_has_no_deadline() {
+    let mut config = ConnectionConfig::default();
+    config.keep_alive = None;
+    let mut pump = Pump::streaming(config);
+    pump.run();
+    assert_eq!(pump.connection.poll_timeout(), None);
+}
+
+#[test]
+fn draining_has_a_deadline_that_progress_does_not_move() {
+    let mut pump = Pump::streaming(ConnectionConfig::default());
+    pump.send(&"x".repeat(1000)).unwrap();
+    pump.connection.finish(pump.now).unwrap();
+    while pump.now < pump.start + secs(29) {
+        pump.pass(secs(1));
+        let _ = pump.connection.poll_transmit();
+        pump.connection.transmitted(pump.now, 1);
+    }
+    assert_eq!(pump.connection.phase(), Phase::Draining);
+    pump.pass(secs(1));
+    pump.events();
+    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Timer::Drain)));
+}
+
+#[test]
+fn deadlines_beyond_the_end_of_time_are_none() {
+    let mut config = ConnectionConfig::default();
+    config.head_timeout = Duration::MAX;
+    config.keep_alive = Some(Duration::MAX);
+    config.stall_timeout = Duration::MAX;
+    let mut pump = Pump::new(config);
+    assert_eq!(pump.connection.poll_timeout(), None);
+    pump.input(REQUEST);
+    pump.respond(Response::new(Body::EventStream)).unwrap();
+    assert_eq!(pump.connection.poll_timeout(), None);
+}
