@@ -64,6 +64,16 @@ fn a_stalled_write_is_cut_and_progress_moves_the_deadline() {
 }
 
 #[test]
+fn a_response_head_that_is_not_taken_is_cut_too() {
+    let mut pump = Pump::streaming(ConnectionConfig::default());
+    pump.pass(secs(29));
+    assert_eq!(pump.connection.phase(), Phase::Streaming);
+    pump.pass(secs(1));
+    pump.events();
+    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Timer::Stall)));
+}
+
+#[test]
 fn an_idle_stream_sends_comments_and_a_busy_one_does_not() {
     let mut pump = Pump::streaming(ConnectionConfig::default());
     pump.run();
@@ -80,6 +90,16 @@ fn an_idle_stream_sends_comments_and_a_busy_one_does_not() {
     pump.pass(secs(15));
     pump.write();
     assert_eq!(pump.text(), "3\r\n:\n\n\r\n3\r\n:\n\n\r\n");
+}
+
+#[test]
+fn a_stream_that_has_something_to_write_adds_no_comment() {
+    let mut pump = Pump::streaming(ConnectionConfig::default());
+    pump.run();
+    pump.send("one").unwrap();
+    pump.pass(secs(29));
+    assert_eq!(pump.connection.phase(), Phase::Streaming);
+    assert_eq!(pump.connection.queued(), "data: one\n\n".len());
 }
 
 #[test]
@@ -117,6 +137,25 @@ fn draining_has_a_deadline_that_progress_does_not_move() {
     pump.pass(secs(1));
     pump.events();
     assert_eq!(pump.closed, Some(CloseReason::TimedOut(Timer::Drain)));
+}
+
+#[test]
+fn reading_on_after_an_answer_does_not_move_the_drain_deadline() {
+    let mut config = ConnectionConfig::default();
+    config.drain_timeout = secs(5);
+    config.linger_timeout = secs(60);
+    let mut pump = Pump::new(config);
+    pump.input(b"\0");
+    pump.run();
+    assert_eq!(pump.status(), "400");
+    assert_eq!(pump.said, ["end output"]);
+    pump.pass(secs(4));
+    pump.run();
+    assert_eq!(pump.closed, None);
+    pump.pass(secs(1));
+    pump.run();
+    let reason = CloseReason::Refused(StatusCode::BAD_REQUEST);
+    assert_eq!(pump.closed, Some(reason));
 }
 
 #[test]
