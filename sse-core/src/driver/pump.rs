@@ -37,6 +37,10 @@ const READ_BUFFER: usize = 4096;
 /// After how many rounds a busy connection lets others have the thread.
 const ROUNDS: usize = 16;
 
+/// How many reads there may be at a deadline before it counts: 1 MiB, which is more than a system
+/// buffers as a rule, and as much as a request body has by default.
+const LATE_READS: usize = 256;
+
 /// Drives a connection over its transport until it is over. When it is dropped half-way, the
 /// stream is dropped, the socket closed and clean-up run all the same.
 ///
@@ -134,9 +138,11 @@ impl<R: Runtime> Future for Pump<R> {
         self.register(cx);
         for _ in 0..ROUNDS {
             let now = self.runtime.now();
-            // The clock is looked at before the timer: a runtime may make a timer wait for others.
-            self.connection.handle_timeout(now);
             let mut again = self.read(now);
+            // The clock is looked at before the timer: a runtime may make a timer wait for others.
+            if self.connection.poll_timeout().is_some_and(|at| at <= now) {
+                again |= self.handle_timeout(now);
+            }
             self.obey_shutdown(now);
             while let Some(event) = self.connection.poll_event() {
                 again = true;
@@ -227,6 +233,20 @@ impl<R: Runtime> Pump<R> {
             }
         }
         true
+    }
+
+    /// A deadline has passed. What has arrived by now comes first: it is this task that is late,
+    /// and not the client. Bounded, or a client that sends without an end had no deadline.
+    fn handle_timeout(&mut self, now: Instant) -> bool {
+        let mut has_read = false;
+        for _ in 0..LATE_READS {
+            if !matches!(self.connection.phase(), Phase::Head | Phase::Body) || !self.read(now) {
+                break;
+            }
+            has_read = true;
+        }
+        self.connection.handle_timeout(now);
+        has_read
     }
 
     fn dispatch(&mut self, now: Instant, head: RequestHead) {

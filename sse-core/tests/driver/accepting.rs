@@ -179,3 +179,31 @@ fn a_silent_connection_is_closed_by_the_same_deadline() {
     assert!(client.server_side().is_closed());
     assert_eq!(client.read_all(), 0);
 }
+
+#[test]
+fn a_request_that_came_in_time_is_answered_by_a_late_executor() {
+    let (world, feed, _) = world(|_| ());
+    feed.push("one");
+    // The head is longer than one read takes.
+    let head = format!(
+        "GET /feed HTTP/1.1\r\nHost: a\r\nX: {}\r\n",
+        "x".repeat(8000)
+    );
+    let mut client = world.connect();
+    client.send(&head[..20]);
+    world.sim.advance(secs(9));
+    client.send(&head[20..]);
+    client.send("\r\n");
+    world.sim.hold_up(secs(2));
+    world.advance(secs(0), &mut client);
+    let received = Received::by(&client);
+    assert_eq!(received.status, 200);
+    assert_eq!(received.body, "data: one\n\n");
+
+    // What does come too late is refused, however late that is found out.
+    let mut client = world.connect();
+    client.send(&head);
+    world.sim.hold_up(secs(20));
+    world.advance(secs(0), &mut client);
+    assert_eq!(Received::by(&client).status, 408);
+}

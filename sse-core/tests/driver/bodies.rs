@@ -1,7 +1,10 @@
 //! Requests with a body, from the first byte to the handler.
 
 use futures_util::stream;
-use sse_core::router::{Request, Router};
+use sse_core::{
+    driver::ServerConfig,
+    router::{Request, Router},
+};
 
 use crate::{
     harness::{Feed, Journal, MILLI, Received, World, secs},
@@ -137,4 +140,36 @@ fn a_stream_after_a_body_is_one_like_any_other() {
     world.sim.settle();
     panics.read_all();
     assert_eq!(Received::by(&panics).status, 500);
+}
+
+#[test]
+fn a_body_that_came_in_time_is_received_by_a_late_executor() {
+    const LENGTH: usize = 50_000;
+    let (world, _feed, journal) = world();
+    let mut client = post(&world, "/words", LENGTH);
+    world.sim.advance(secs(29));
+    assert_eq!(client.send("x".repeat(LENGTH)), LENGTH);
+    world.sim.hold_up(secs(2));
+    world.advance(secs(0), &mut client);
+    let received = Received::by(&client);
+    assert_eq!(received.status, 200);
+    assert_eq!(received.body, format!("data: {LENGTH}\n\n"));
+    assert_eq!(journal.lines()[0], format!("asked with {LENGTH} bytes"));
+}
+
+#[test]
+fn a_client_that_sends_without_an_end_does_not_put_the_deadline_off() {
+    let mut config = ServerConfig::default();
+    config.connection.linger_limit = usize::MAX;
+    let router = Router::new().post("/words", |_| stream::iter(["too late"]));
+    let world = World::with_config(config, router);
+    let mut client = world.sim.connect_over(4 * 1024 * 1024).unwrap();
+    client.send("POST /words HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    world.sim.advance(secs(29));
+    // Four thousand bytes for each that counts.
+    let chunk = format!("1;{}\r\na\r\n", "e".repeat(4000));
+    client.send(chunk.repeat(700) + "0\r\n\r\n");
+    world.sim.hold_up(secs(2));
+    world.advance(secs(0), &mut client);
+    assert_eq!(Received::by(&client).status, 408);
 }

@@ -32,6 +32,24 @@ fn a_slow_head_is_answered_408_however_it_drips() {
 }
 
 #[test]
+fn input_that_is_told_before_the_time_comes_before_it() {
+    for late in [secs(10), secs(11)] {
+        let mut pump = Pump::default();
+        pump.input(&REQUEST[..9]);
+        pump.now += late;
+        pump.input(&REQUEST[9..]);
+        pump.connection.handle_timeout(pump.now);
+        assert_eq!(pump.connection.phase(), Phase::Responding);
+
+        let mut pump = Pump::in_phase(Phase::Body);
+        pump.now += secs(20) + late;
+        pump.input(b"hello");
+        pump.connection.handle_timeout(pump.now);
+        assert_eq!(pump.connection.phase(), Phase::Responding);
+    }
+}
+
+#[test]
 fn a_handler_that_does_not_answer_is_a_503() {
     let mut pump = Pump::in_phase(Phase::Responding);
     pump.pass(secs(30));

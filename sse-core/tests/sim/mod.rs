@@ -113,6 +113,12 @@ impl Sim {
         self.move_clock(end);
     }
 
+    /// Lets time pass in which no task runs: the thread is held up elsewhere, or the machine
+    /// sleeps. The tasks then run all at once, late.
+    pub fn hold_up(&self, by: Duration) {
+        self.move_clock(self.now() + by);
+    }
+
     /// How long the runtime has been running, by its own clock.
     pub fn elapsed(&self) -> Duration {
         self.now() - self.shared.start

@@ -74,7 +74,6 @@ impl Client {
     /// itself, so that no event of `mio` is missed.
     fn turn(&mut self, now: Instant) -> bool {
         let Self { socket, connection } = self;
-        connection.handle_timeout(now);
         let mut buffer = [0; 4096];
         loop {
             match socket.read(&mut buffer) {
@@ -84,6 +83,8 @@ impl Client {
                 Err(error) => break connection.handle_transport_error(now, error.kind()),
             }
         }
+        // After the input: a request that came in time is none that came too late.
+        connection.handle_timeout(now);
         loop {
             let transmit = connection.poll_transmit();
             if !transmit.is_empty() {

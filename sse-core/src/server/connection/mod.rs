@@ -237,6 +237,9 @@ impl Connection {
     }
 
     /// Time passed. Does nothing for a deadline that is still ahead of `now`.
+    ///
+    /// Call it after what has arrived was handed in: a request that came in time is then answered
+    /// as one, however late the caller is.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(timer) = self.timers.pop_expired(now) {
             match timer {
