@@ -72,6 +72,10 @@ const OVERHEAD: usize = "event: \nid: \nretry: 18446744073709551615\ndata: \n\n"
 impl Event {
     /// Appends the event as it goes over the wire, with the blank line that ends it.
     ///
+    /// Two events have no blank line, because a client that is more lenient than the standard would
+    /// dispatch it as an empty event: one with a reconnection time and nothing else, which takes
+    /// effect at the end of its own line, and one without any field, which appends nothing.
+    ///
     /// ```
     /// use sse_core::Event;
     ///
@@ -79,6 +83,11 @@ impl Event {
     /// Event::new("first").encode(&mut wire);
     /// Event::new("").encode(&mut wire);
     /// assert_eq!(wire, b"data: first\n\ndata:\n\n");
+    ///
+    /// wire.clear();
+    /// let time = std::time::Duration::from_secs(3);
+    /// Event::without_data().with_reconnection_time(time).encode(&mut wire);
+    /// assert_eq!(wire, b"retry: 3000\n");
     /// ```
     pub fn encode(&self, buffer: &mut impl Buffer) {
         let id = self.id().map_or(0, |id| id.as_str().len());
@@ -104,7 +113,9 @@ impl Event {
         if let Some(data) = self.data() {
             put_lines(buffer, b"data: ", data.as_bytes());
         }
-        buffer.put(b"\n");
+        if self.needs_dispatch() {
+            buffer.put(b"\n");
+        }
     }
 
     /// How many bytes [`encode`](Self::encode) appends.
@@ -123,18 +134,18 @@ impl Event {
 }
 
 impl Comment {
-    /// Appends the comment as it goes over the wire, with a blank line, so that it may stand
-    /// between any two events.
+    /// Appends the comment as it goes over the wire: a line for each line of its text. It may stand
+    /// between any two events. There is no blank line behind it, which a client that is more lenient
+    /// than the standard would dispatch as an empty event.
     ///
     /// ```
     /// let mut wire = Vec::new();
     /// sse_core::Comment::KEEP_ALIVE.encode(&mut wire);
-    /// assert_eq!(wire, b":\n\n");
+    /// assert_eq!(wire, b":\n");
     /// ```
     pub fn encode(&self, buffer: &mut impl Buffer) {
-        buffer.reserve(self.text().len() + ": \n\n".len());
+        buffer.reserve(self.text().len() + ": \n".len());
         put_lines(buffer, b": ", self.text().as_bytes());
-        buffer.put(b"\n");
     }
 }
 

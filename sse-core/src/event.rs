@@ -10,7 +10,9 @@ use crate::Text;
 /// A client dispatches an event only when it has data
 /// ([WHATWG HTML 9.2.6](https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation));
 /// one without data still sets what it carries: its id becomes the client's last event ID, its
-/// reconnection time the client's waiting time. Start from [`Event::new`] for an event with data,
+/// reconnection time the client's waiting time. Many clients are more lenient than the standard and
+/// dispatch an empty event where there is no data, unless there is nothing but a reconnection time
+/// ([`encode`](Event::encode) says why). Start from [`Event::new`] for an event with data,
 /// from [`Event::without_data`] for one without.
 ///
 /// ```
@@ -129,6 +131,12 @@ impl Event {
     pub fn reconnection_time(&self) -> Option<Duration> {
         self.reconnection_time
     }
+
+    /// Whether the event has a field that takes effect at a blank line: data, an id or an event
+    /// type. A reconnection time takes effect at the end of its own line.
+    pub(crate) fn needs_dispatch(&self) -> bool {
+        self.data.is_some() || self.id.is_some() || self.event_type.is_some()
+    }
 }
 
 /// A comment: text that every client ignores.
@@ -139,7 +147,7 @@ impl Event {
 /// ```
 /// let mut wire = Vec::new();
 /// sse_core::Comment::new("still here").encode(&mut wire);
-/// assert_eq!(wire, b": still here\n\n");
+/// assert_eq!(wire, b": still here\n");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Comment(Text);

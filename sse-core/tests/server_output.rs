@@ -20,6 +20,8 @@ use sse_core::{
 #[derive(Clone, Debug)]
 enum Step {
     Send(usize),
+    /// An event without any field, which is no bytes.
+    SendNothing,
     Comment,
     SendEncoded(u8),
     /// Writes at most so many bytes of what there is.
@@ -30,6 +32,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => (0..40_usize).prop_map(Step::Send),
+        1 => Just(Step::SendNothing),
         1 => Just(Step::Comment),
         4 => (1..4_u8).prop_map(Step::SendEncoded),
         2 => (1..120_usize).prop_map(Step::Transmit),
@@ -122,6 +125,7 @@ proptest! {
                     event.encode(&mut new);
                     connection.send(now, &event)
                 }
+                Step::SendNothing => connection.send(now, &Event::without_data()),
                 Step::Comment => {
                     Comment::KEEP_ALIVE.encode(&mut new);
                     connection.comment(now, &Comment::KEEP_ALIVE)

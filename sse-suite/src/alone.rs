@@ -225,7 +225,7 @@ pub fn running_out_of_file_descriptors_is_survived<A: Adapter>() {
     let sent = waiting.0.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     // Whoever is there hears from the server, for as long as it takes to try again and again.
     for _ in 0..20 {
-        open.read_until("3\r\n:\n\n\r\n");
+        open.read_until("2\r\n:\n\r\n");
     }
     let refused = tally.requests();
     drop(fillers);

@@ -132,13 +132,13 @@ fn an_idle_stream_gets_comments_and_a_busy_one_none() {
     world.advance(secs(15) - MILLI, &mut client);
     assert_eq!(Received::by(&client).body, "");
     world.advance(MILLI, &mut client);
-    assert_eq!(Received::by(&client).body, ":\n\n");
+    assert_eq!(Received::by(&client).body, ":\n");
     world.advance(secs(10), &mut client);
     feed.push("a");
     // Fifteen seconds from the event, not from the comment.
     world.advance(secs(15) - MILLI, &mut client);
-    assert_eq!(Received::by(&client).body, ":\n\ndata: a\n\n");
+    assert_eq!(Received::by(&client).body, ":\ndata: a\n\n");
     world.advance(MILLI, &mut client);
-    assert_eq!(Received::by(&client).body, ":\n\ndata: a\n\n:\n\n");
+    assert_eq!(Received::by(&client).body, ":\ndata: a\n\n:\n");
     assert_eq!(journal.lines(), [] as [&str; 0]);
 }

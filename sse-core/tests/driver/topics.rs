@@ -135,7 +135,7 @@ fn a_keep_alive_finds_its_place_among_topic_events() {
     assert_eq!(
         Received::by(&client).body,
         format!(
-            "id: {}\ndata: x\n\n:\n\nid: {}\ndata: x\n\n",
+            "id: {}\ndata: x\n\n:\nid: {}\ndata: x\n\n",
             it.id(1),
             it.id(2)
         )

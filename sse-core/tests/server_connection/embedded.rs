@@ -136,7 +136,7 @@ fn its_lifecycle_is_that_of_any_other() {
     let mut pump = for_body();
     pump.pass(secs(15));
     pump.write();
-    assert_eq!(pump.text(), ":\n\n");
+    assert_eq!(pump.text(), ":\n");
     pump.pass(secs(15 + 30));
     pump.run();
     assert_eq!(pump.closed, Some(CloseReason::TimedOut(Timer::Stall)));

@@ -141,7 +141,7 @@ where
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let socket = tokio::task::spawn_blocking(move || {
         let mut text = String::new();
-        while text.matches(":\n\n").count() < 2 {
+        while text.matches(":\n").count() < 2 {
             let mut buffer = [0; 1024];
             let n = socket.read(&mut buffer).unwrap();
             assert!(n > 0, "it ended: {text}");

@@ -205,15 +205,15 @@ fn an_idle_stream_sends_comments_and_a_busy_one_does_not() {
     world.sim.advance(secs(5) - MILLI);
     assert_eq!(reader.text(), "");
     world.sim.advance(MILLI);
-    assert_eq!(reader.text(), ":\n\n");
+    assert_eq!(reader.text(), ":\n");
     // What is sent puts the next one off.
     world.sim.advance(secs(3));
     world.feed.push("a");
     world.sim.settle();
     world.sim.advance(secs(5) - MILLI);
-    assert_eq!(reader.text(), ":\n\ndata: a\n\n");
+    assert_eq!(reader.text(), ":\ndata: a\n\n");
     world.sim.advance(MILLI + secs(5));
-    assert_eq!(reader.text(), ":\n\ndata: a\n\n:\n\n:\n\n");
+    assert_eq!(reader.text(), ":\ndata: a\n\n:\n:\n");
 }
 
 #[test]

@@ -139,7 +139,7 @@ fn an_event_stream_is_served_and_ends_with_close_notify() {
     assert_eq!(client.answer().body, "data: one\n\n");
     tls.world.sim.advance(secs(15));
     tls.settle(&mut client);
-    assert_eq!(client.answer().body, "data: one\n\n:\n\n");
+    assert_eq!(client.answer().body, "data: one\n\n:\n");
 
     tls.feed.end();
     tls.world.sim.settle();
