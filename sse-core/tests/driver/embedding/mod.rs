@@ -2,5 +2,6 @@
 
 mod answers;
 mod bodies;
+mod cuts;
 mod harness;
 mod receiving;

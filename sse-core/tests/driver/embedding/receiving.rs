@@ -18,7 +18,7 @@ use sse_core::{
 
 use super::harness::{Reader, World};
 use crate::{
-    harness::secs,
+    harness::{MILLI, secs},
     sim::{Job, Sim},
 };
 
@@ -201,6 +201,28 @@ fn a_body_that_trickles_in_meets_its_deadline_and_then_the_handler_has_its_own()
     posted.world.sim.advance(secs(1));
     let reason = CloseReason::TimedOut(Timer::Body);
     posted.is_refused(StatusCode::REQUEST_TIMEOUT, &reason);
+}
+
+#[test]
+fn the_handlers_own_time_begins_once_the_body_is_there() {
+    let world = World::new();
+    let upload = Upload::default();
+    let waits = async |_: router::Request| std::future::pending::<router::Reply>().await;
+    let routes = Router::new().post("/", waits).build().unwrap();
+    let request = Request::post("/").body(upload.clone()).unwrap();
+    let job = world
+        .sim
+        .start(world.embedding.route(&routes, request, None));
+    world.sim.advance(secs(20));
+    upload.end();
+    world.sim.advance(secs(30) - MILLI);
+    assert!(job.take().is_none());
+    world.sim.advance(MILLI);
+    let response = job.take().expect("an answer");
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    drop(response);
+    let closed = world.embedding.stats().closed;
+    assert_eq!(closed.of(&CloseReason::TimedOut(Timer::Respond)), 1);
 }
 
 #[test]
