@@ -48,6 +48,7 @@ fuzz_target!(|bytes: &[u8]| {
                 Ok(Some(Decoded::ReconnectionTime(time))) => {
                     Item::ReconnectionTime(u64::try_from(time.as_millis()).expect("it was a u64"))
                 }
+                Ok(Some(Decoded::IdTooLong(_))) => Item::IdTooLong,
                 Ok(Some(other)) => panic!("{other:?}"),
                 Ok(None) => break,
                 Err(error) => Item::PastBound(error.bound()),
@@ -56,7 +57,8 @@ fuzz_target!(|bytes: &[u8]| {
         }
         assert!(chunk.is_empty(), "`None` says that the input is used up");
     }
-    let (expected, last_event_id) = reference_decoder::decode(stream, bounds);
+    let (expected, left) = reference_decoder::decode(stream, bounds);
     assert_eq!(items, expected);
-    assert_eq!(decoder.last_event_id(), last_event_id);
+    assert_eq!(decoder.last_event_id(), left.last_event_id);
+    assert_eq!(decoder.last_event_id_to_send(), left.to_send);
 });

@@ -172,9 +172,9 @@ impl Comment {
 ///
 /// There is no bound on its length here, but it travels back in a request header: keep it well
 /// below the header limits of the servers and proxies on the way. This crate's decoder takes up
-/// to 1 KiB by default. Keep control characters out, too: an event stream may carry them, but a
-/// request with one in a field is malformed (RFC 9110 section 5.5), so that a client could not come
-/// back with such an id.
+/// to 8 KiB by default. Keep control characters out, too: an event stream may carry them, but a
+/// request with one in a field is malformed (RFC 9110 section 5.5), so that a client cannot come
+/// back with such an id; this crate's client comes back with the newest one before it.
 ///
 /// ```
 /// use sse_core::{Event, EventId};

@@ -1,5 +1,7 @@
 //! What a decoder does at its bounds, whole and byte by byte.
 
+#[cfg(feature = "server")]
+use sse_core::http::{HeadLimits, RequestHeadReader};
 use sse_core::{DecodeBound, Decoded, Decoder, DecoderLimits, MessageEvent};
 
 /// The data of each event, and each bound that was passed.
@@ -9,8 +11,10 @@ fn decode<'c>(decoder: &mut Decoder, chunks: impl IntoIterator<Item = &'c [u8]>)
     let mut outcome = Vec::new();
     for mut input in chunks {
         loop {
-            outcome.push(match decoder.decode_event(&mut input) {
-                Ok(Some(event)) => Ok(event.data().to_owned()),
+            outcome.push(match decoder.decode(&mut input) {
+                Ok(Some(Decoded::Event(event))) => Ok(event.data().to_owned()),
+                Ok(Some(Decoded::IdTooLong(error))) => Err(error.bound()),
+                Ok(Some(_)) => continue,
                 Ok(None) => break,
                 Err(error) => Err(error.bound()),
             });
@@ -49,7 +53,6 @@ fn at_a_bound_is_within_it_and_past_it_is_an_error() {
     let none = DecoderLimits::default();
     let line = DecodeBound::Line;
     let event = DecodeBound::Event;
-    let id = DecodeBound::Id;
     for (limits, stream, expected) in [
         // A line, whatever it says, without its end.
         (none.with_line(7), "data:ab\n\n", ok("ab")),
@@ -87,9 +90,8 @@ fn at_a_bound_is_within_it_and_past_it_is_an_error() {
             "id: 123456\nx: 123456\ndata: 1\n\n",
             ok("1"),
         ),
-        // An id. With a NUL it is ignored, and may be as long as its line.
+        // An id within its bound. With a NUL it is ignored, and may be as long as its line.
         (none.with_id(3), "id: 123\ndata: x\n\n", ok("x")),
-        (none.with_id(3), "id: 1234\ndata: x\n\n", Err(id)),
         (none.with_id(3), "id: 1234\0\ndata: x\n\n", ok("x")),
         // The first bound that is passed is the one that is reported.
         (
@@ -110,12 +112,65 @@ fn text_counts_with_its_replacements() {
         (&b"data: \xFF\xFF\n\n"[..], ok("\u{FFFD}\u{FFFD}")),
         (b"data: \xFF\xFFx\n\n", Err(DecodeBound::Event)),
         (b"event: \xFF\xFFx\ndata\n\n", Err(DecodeBound::Event)),
-        (b"id: \xFF\xFFx\ndata\n\n", Err(DecodeBound::Id)),
     ] {
         let mut decoder = Decoder::with_limits(limits);
         assert_eq!(decode(&mut decoder, [stream]), [expected]);
         assert_eq!(decode(&mut decoder, [&b"data: x\n\n"[..]]), [ok("x")]);
     }
+    let mut decoder = Decoder::with_limits(limits);
+    let outcome = decode(&mut decoder, [&b"id: \xFF\xFFx\ndata\n\n"[..]]);
+    assert_eq!(outcome, [Err(DecodeBound::Id), ok("")]);
+}
+
+#[test]
+fn an_id_past_its_bound_is_told_and_does_not_cost_its_event() {
+    let limits = DecoderLimits::default().with_id(3);
+    let id = DecodeBound::Id;
+    for (event, last_event_id) in [
+        ("id: 1234\ndata: b\n\n", "1"),
+        ("data: b\nid: 1234\n\n", "1"),
+        ("event: e\nid: 1234\nretry: 5\ndata: b\n\n", "1"),
+        // It counts as if it were not there.
+        ("id: 2\nid: 1234\ndata: b\n\n", "2"),
+        ("id: 1234\nid: 2\ndata: b\n\n", "2"),
+    ] {
+        let stream = format!("id: 1\ndata: a\n\n{event}data: c\n\n");
+        let expected = (
+            last_event_id.to_owned(),
+            vec![ok("a"), Err(id), ok("b"), ok("c")],
+        );
+        assert_eq!(outcome(limits, &stream), expected, "{event:?}");
+    }
+    // The event is told of before it comes, since its id has come before it is whole.
+    let mut decoder = Decoder::with_limits(limits);
+    assert_eq!(decode(&mut decoder, [&b"id: 1234\n"[..]]), [Err(id)]);
+    let mut input = &b"data: b\n\n"[..];
+    let event = decoder.decode_event(&mut input).unwrap().unwrap();
+    assert_eq!((event.data(), event.last_event_id()), ("b", ""));
+}
+
+#[test]
+fn events_by_themselves_come_whatever_their_ids_are() {
+    let mut decoder = Decoder::with_limits(DecoderLimits::default().with_id(3));
+    let mut input = &b"id: 1234\ndata: a\n\nid: 2\ndata: b\n\n"[..];
+    for expected in ["a", "b"] {
+        let event = decoder.decode_event(&mut input).unwrap().unwrap();
+        assert_eq!(event.data(), expected);
+    }
+}
+
+/// The longest id that is kept is one that comes back: this crate's server takes the request.
+#[cfg(feature = "server")]
+#[test]
+fn by_default_the_longest_id_fits_into_a_request() {
+    let id = "x".repeat(DecoderLimits::default().id());
+    let head = format!(
+        "GET /{} HTTP/1.1\r\nhost: example.org\r\nlast-event-id: {id}\r\n\r\n",
+        "path/".repeat(1000)
+    );
+    let mut reader = RequestHeadReader::new(HeadLimits::default());
+    let read = reader.read(&mut head.as_bytes()).unwrap().unwrap();
+    assert_eq!(read.request.headers()["last-event-id"], id.as_str());
 }
 
 #[test]
@@ -208,12 +263,15 @@ fn an_error_says_what_to_do() {
         (
             DecoderLimits::default().with_id(3),
             "id: 1234\n\n",
-            "an id in the event stream is longer than 3 bytes, and its event was discarded; \
-             decode on to get the next event, or raise the bound with DecoderLimits::with_id",
+            "an id in the event stream is longer than 3 bytes, and the last event ID stays as it \
+             was; decode on to get its event, or raise the bound with DecoderLimits::with_id",
         ),
     ] {
-        let mut input = stream.as_bytes();
-        let error = Decoder::with_limits(limits).decode(&mut input).unwrap_err();
+        let mut decoder = Decoder::with_limits(limits);
+        let error = match decoder.decode(&mut stream.as_bytes()) {
+            Ok(Some(Decoded::IdTooLong(error))) | Err(error) => error,
+            other => panic!("{other:?}"),
+        };
         assert_eq!(error.to_string(), expected);
     }
 }
@@ -235,7 +293,7 @@ fn the_defaults_are_as_documented() {
     let mib = 1024 * 1024;
     assert_eq!(
         (limits.line(), limits.event(), limits.id()),
-        (16 * mib, 16 * mib, 1024)
+        (16 * mib, 16 * mib, 8 * 1024)
     );
 
     let line = |length| format!("data: {}\n\n", "x".repeat(length - "data: ".len()));
@@ -255,8 +313,8 @@ fn outcome_of(stream: &str) -> Result<Option<MessageEvent>, sse_core::DecodeErro
 
 #[test]
 fn a_reconnection_time_before_the_fault_has_been_reported() {
-    let mut decoder = Decoder::with_limits(DecoderLimits::default().with_id(1));
-    let mut input = &b"retry: 5\nid: 12\nretry: 6\n\n: c\n"[..];
+    let mut decoder = Decoder::with_limits(DecoderLimits::default().with_event(1));
+    let mut input = &b"retry: 5\ndata: 12\nretry: 6\n\n: c\n"[..];
     assert!(matches!(
         decoder.decode(&mut input),
         Ok(Some(Decoded::ReconnectionTime(_)))

@@ -29,6 +29,7 @@ fn decode<'c>(decoder: &mut Decoder, chunks: impl IntoIterator<Item = &'c [u8]>)
                 Ok(Some(Decoded::ReconnectionTime(time))) => {
                     Item::ReconnectionTime(time.as_millis().try_into().unwrap())
                 }
+                Ok(Some(Decoded::IdTooLong(_))) => Item::IdTooLong,
                 Ok(Some(other)) => panic!("what is {other:?}?"),
                 Ok(None) => break,
                 Err(error) => Item::PastBound(error.bound()),
@@ -83,6 +84,8 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
         b"x",
         b"a longer text",
         b"\0",
+        b"\x1b",
+        b"\t",
         b"\xEF\xBB\xBF",
         b"\xEF\xBB",
         b"\xEF",
@@ -196,11 +199,12 @@ proptest! {
         tail in prop::sample::select(vec![0, 64]),
     ) {
         stream.resize(stream.len() + tail, b'x');
-        let (expected, last_event_id) = reference_decoder::decode(&stream, bounds);
+        let (expected, left) = reference_decoder::decode(&stream, bounds);
         for chunks in [vec![&stream[..]], chunks(&stream, &sizes), stream.chunks(1).collect()] {
             let mut decoder = decoder(bounds);
             prop_assert_eq!(&decode(&mut decoder, chunks), &expected);
-            prop_assert_eq!(decoder.last_event_id(), &last_event_id);
+            prop_assert_eq!(decoder.last_event_id(), &left.last_event_id);
+            prop_assert_eq!(decoder.last_event_id_to_send(), &left.to_send);
         }
     }
 

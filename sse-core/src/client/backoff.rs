@@ -5,11 +5,23 @@ use std::time::Duration;
 use super::Reconnection;
 use crate::jitter::Jitter;
 
+/// How far a connection got that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// Its stream did not open.
+    Nothing,
+    /// Its stream was open for so long.
+    Open(Duration),
+    /// Its stream gave an event, and ended properly: the server works as it is meant to.
+    End,
+}
+
 /// The losses in a row, and the waits that follow from them.
 #[derive(Clone, Debug)]
 pub(super) struct Backoff {
     jitter: Jitter,
-    /// How many connections in a row were lost before they had settled.
+    /// How many connections in a row were lost before they had settled. A proper end behind an
+    /// event is not a loss.
     losses: u32,
     /// How many attempts in a row failed to open the stream.
     failed_attempts: u32,
@@ -24,15 +36,16 @@ impl Backoff {
         }
     }
 
-    /// Takes note of the loss of a connection on which the stream was open for so long, if it was.
-    pub(super) fn lost(&mut self, settings: &Reconnection, open_for: Option<Duration>) {
-        if open_for.is_some_and(|time| time >= settings.settled_after) {
-            self.losses = 0;
-        }
-        self.losses = self.losses.saturating_add(1);
-        self.failed_attempts = match open_for {
-            Some(_) => 0,
-            None => self.failed_attempts.saturating_add(1),
+    /// Takes note of the end of a connection that got so far.
+    pub(super) fn lost(&mut self, settings: &Reconnection, reached: Reached) {
+        self.losses = match reached {
+            Reached::End => 0,
+            Reached::Open(time) if time >= settings.settled_after => 1,
+            _ => self.losses.saturating_add(1),
+        };
+        self.failed_attempts = match reached {
+            Reached::Nothing => self.failed_attempts.saturating_add(1),
+            _ => 0,
         };
     }
 
@@ -43,7 +56,7 @@ impl Backoff {
             .is_some_and(|most| self.failed_attempts >= most.max(1))
     }
 
-    /// The wait after the loss that was noted last. `server` is the reconnection time that the
+    /// The wait after the connection whose end was noted last. `server` is the reconnection time that the
     /// server set, `at_least` what it asked for in a `Retry-After`.
     pub(super) fn wait(
         &mut self,
@@ -56,7 +69,7 @@ impl Backoff {
             .unwrap_or(settings.time)
             .max(at_least.unwrap_or_default())
             .clamp(settings.floor, ceiling);
-        let doubled = 2_u32.saturating_pow(self.losses);
+        let doubled = 2_u32.saturating_pow(self.losses.max(1));
         let longest = shortest.saturating_mul(doubled).min(ceiling);
         let range = u64::try_from((longest - shortest).as_millis()).unwrap_or(u64::MAX);
         let extra = Duration::from_millis(self.jitter.below(range.saturating_add(1)));
@@ -86,6 +99,7 @@ mod tests {
     fn waits_lie_between_the_reconnection_time_and_a_doubling_end() {
         let settings = Reconnection::default();
         for (losses, longest) in [
+            (0, 6),
             (1, 6),
             (2, 12),
             (3, 24),
@@ -138,10 +152,10 @@ mod tests {
     fn a_connection_that_lived_for_a_while_makes_up_for_the_losses_before() {
         let settings = Reconnection::default();
         let mut backoff = Backoff::new(1);
-        backoff.lost(&settings, None);
-        backoff.lost(&settings, Some(secs(59)));
+        backoff.lost(&settings, Reached::Nothing);
+        backoff.lost(&settings, Reached::Open(secs(59)));
         assert_eq!(backoff.losses, 2);
-        backoff.lost(&settings, Some(secs(60)));
+        backoff.lost(&settings, Reached::Open(secs(60)));
         assert_eq!(backoff.losses, 1);
     }
 }

@@ -39,11 +39,30 @@ pub struct EventSourceConfig {
     /// then the end of the subscription, and so is every loss.
     pub reconnection: Option<Reconnection>,
     /// Statuses that mean "not now" rather than "no": a loss, where the standard says a failure.
-    /// None by default. Their `Retry-After` is honoured, up to
-    /// [`Reconnection::ceiling`].
+    /// None by default, as in browsers, so that each of these ends the subscription. Their
+    /// `Retry-After` is honoured, up to [`Reconnection::ceiling`].
     ///
-    /// A program that is to outlast a busy server had better name 503 here, and 408, which this
-    /// crate's server answers to a request that is held up on its way.
+    /// A program that is to outlast a restart of the server or a busy one names these:
+    ///
+    /// - 502 Bad Gateway, 503 Service Unavailable and 504 Gateway Timeout: what proxies answer while
+    ///   the server behind them restarts or does not answer;
+    /// - 503 also from this crate's server, at its connection limit and where a handler does not
+    ///   answer in time;
+    /// - 408 Request Timeout: from this crate's server, to a request that is held up on its way;
+    /// - 429 Too Many Requests: from servers and proxies that limit rates.
+    ///
+    /// ```
+    /// use sse_core::{client::EventSourceConfig, http::StatusCode};
+    ///
+    /// let mut config = EventSourceConfig::default();
+    /// config.retry_statuses = vec![
+    ///     StatusCode::REQUEST_TIMEOUT,
+    ///     StatusCode::TOO_MANY_REQUESTS,
+    ///     StatusCode::BAD_GATEWAY,
+    ///     StatusCode::SERVICE_UNAVAILABLE,
+    ///     StatusCode::GATEWAY_TIMEOUT,
+    /// ];
+    /// ```
     pub retry_statuses: Vec<StatusCode>,
     /// How long connecting may take: name, socket and TLS, from the moment
     /// [`ClientEvent::Connect`](super::ClientEvent::Connect) is told. 30 s by default.
@@ -58,7 +77,9 @@ pub struct EventSourceConfig {
     /// After how much silence the system asks whether the server is still there (TCP keep-alive,
     /// [RFC 9293 section 3.8.4](https://www.rfc-editor.org/rfc/rfc9293#section-3.8.4)), where it
     /// can: a server that vanished without a word is a loss then, after four times this. 45 s by
-    /// default, `None` for never. The adapters do so on Linux; it costs the server nothing.
+    /// default, `None` for never. Systems take it in whole seconds, from 1 to 32,767 of them: less
+    /// counts as 1 s, and more as 32,767 s. The adapters do so on Linux; it costs the server
+    /// nothing.
     pub probe_after: Option<Duration>,
     /// How many redirects in a row are followed. 10 by default; one more is a loss, as in browsers.
     pub max_redirects: u32,
@@ -103,6 +124,10 @@ impl Default for EventSourceConfig {
 /// back together: it lies between the reconnection time and twice that, and the upper end doubles
 /// with each loss in a row, up to the ceiling. The standard's "wait at least the reconnection
 /// time, optionally longer" holds throughout.
+///
+/// A stream that gave an event and then ended properly is not a loss that counts: some servers end
+/// each stream on purpose. The wait after it lies between the reconnection time and twice that, and
+/// the losses before it are forgotten. A stream that ends without an event counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reconnection {

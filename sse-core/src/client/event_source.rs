@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::{
     Endpoint, EventSourceConfig, Failure, InvalidRequest, Loss, Phase, Refusal,
-    backoff::Backoff,
+    backoff::{Backoff, Reached},
     incoming::{Incoming, Next},
     phase::Input,
     target::{Target, is_redirect},
@@ -40,6 +40,8 @@ pub struct EventSource {
     reading: Reading,
     /// Since when the stream is open.
     opened: Option<Instant>,
+    /// Whether the stream gave an event.
+    gave_event: bool,
     news: News,
 }
 
@@ -63,6 +65,10 @@ pub enum ClientEvent {
     ReconnectionTime(Duration),
     /// An event was too large and is discarded; the stream goes on at the next one.
     Discarded(DecodeError),
+    /// An event has an id that is longer than the
+    /// [bound](EventSourceConfig::decoder_limits). The event comes all the same, and the last event
+    /// ID stays as it was.
+    IdTooLong(DecodeError),
     /// The connection was lost, or there was none to be had.
     Lost {
         /// Why.
@@ -163,6 +169,7 @@ impl EventSource {
             request: Outgoing::default(),
             reading: Reading::Nothing,
             opened: None,
+            gave_event: false,
             news: News::default(),
             config,
         };
@@ -178,7 +185,11 @@ impl EventSource {
         self.phase
     }
 
-    /// The last event ID: what the next request would carry.
+    /// The last event ID, as the standard has it.
+    ///
+    /// The next request carries it, unless it has control characters other than a tab, which a
+    /// header field may not have and a strict server refuses: then the request carries the newest
+    /// ID without them.
     #[must_use]
     pub fn last_event_id(&self) -> &str {
         self.decoder.last_event_id()
@@ -209,7 +220,9 @@ impl EventSource {
             return;
         }
         self.request = Outgoing {
-            head: self.target.encode_head(self.decoder.last_event_id()),
+            head: self
+                .target
+                .encode_head(self.decoder.last_event_id_to_send()),
             body: self.target.body().clone(),
             written: 0,
         };
@@ -326,10 +339,16 @@ impl EventSource {
                 return None;
             };
             match incoming.next(&mut self.decoder) {
-                Next::Item(OwnedDecoded::Event(event)) => return Some(ClientEvent::Event(event)),
+                Next::Item(OwnedDecoded::Event(event)) => {
+                    self.gave_event = true;
+                    return Some(ClientEvent::Event(event));
+                }
                 Next::Item(OwnedDecoded::Comment(text)) => return Some(ClientEvent::Comment(text)),
                 Next::Item(OwnedDecoded::ReconnectionTime(time)) => {
                     return Some(ClientEvent::ReconnectionTime(time));
+                }
+                Next::Item(OwnedDecoded::IdTooLong(error)) => {
+                    return Some(ClientEvent::IdTooLong(error));
                 }
                 Next::Discarded(error) => return Some(ClientEvent::Discarded(error)),
                 Next::More => return None,
@@ -478,11 +497,13 @@ impl EventSource {
                 false => Err(Failure::Lost(loss)),
             });
         };
-        let open_for = self
-            .opened
-            .take()
-            .map(|since| now.saturating_duration_since(since));
-        self.backoff.lost(settings, open_for);
+        let gave_event = mem::take(&mut self.gave_event);
+        let reached = match self.opened.take() {
+            None => Reached::Nothing,
+            Some(_) if gave_event && loss == Loss::Ended => Reached::End,
+            Some(since) => Reached::Open(now.saturating_duration_since(since)),
+        };
+        self.backoff.lost(settings, reached);
         if self.backoff.is_exhausted(settings) {
             return self.over(Err(Failure::GaveUp(loss)));
         }

@@ -114,7 +114,7 @@ impl Target {
         &self.body
     }
 
-    /// The request's head as it goes over the wire.
+    /// The request's head as it goes over the wire. The ID is one that a header field can carry.
     pub(super) fn encode_head(&self, last_event_id: &str) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
         let path = &self.url[Position::BeforePath..Position::AfterQuery];
@@ -131,7 +131,7 @@ impl Target {
             put_field(&mut out, name.as_str(), value.as_bytes());
         }
         if !last_event_id.is_empty() {
-            // It has no line end and no NUL, and the standard wants it in UTF-8.
+            // The standard wants it in UTF-8.
             put_field(&mut out, LAST_EVENT_ID.as_str(), last_event_id.as_bytes());
         }
         let expects_body = [Method::POST, Method::PUT, Method::PATCH].contains(&self.method);

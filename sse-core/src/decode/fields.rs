@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use super::last_event_id::has_controls;
+
 /// A line that is not blank, read as
 /// [WHATWG HTML 9.2.6](https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation)
 /// says. The values are bytes still: only the values that somebody gets to see are ever checked
@@ -10,7 +12,11 @@ use core::time::Duration;
 pub(super) enum Field<'l> {
     Data(&'l [u8]),
     EventType(&'l [u8]),
-    Id(&'l [u8]),
+    Id {
+        value: &'l [u8],
+        /// Whether it has something that a header field cannot carry.
+        has_controls: bool,
+    },
     ReconnectionTime(Duration),
     Comment(&'l [u8]),
     /// A name that is not in the standard, or a value that its field does not take.
@@ -54,11 +60,16 @@ fn value(behind_name: &[u8]) -> Option<&[u8]> {
 }
 
 /// An id with a NUL is ignored.
+#[inline]
 fn id(value: &[u8]) -> Option<Field<'_>> {
-    match memchr::memchr(b'\0', value) {
-        None => Some(Field::Id(value)),
-        Some(_) => None,
+    let has_controls = has_controls(value);
+    if has_controls && value.contains(&b'\0') {
+        return None;
     }
+    Some(Field::Id {
+        value,
+        has_controls,
+    })
 }
 
 /// A reconnection time is digits alone, in milliseconds. More of them than a `u64` holds are a

@@ -7,7 +7,8 @@ const MIB: usize = 1024 * 1024;
 /// How much of an event stream a [`Decoder`](crate::Decoder) holds at most.
 ///
 /// Past a bound the decoder reports a [`DecodeError`], discards the event in question and goes on
-/// at the next one.
+/// at the next one. An id past its bound does not cost its event:
+/// [`Decoded::IdTooLong`](crate::Decoded::IdTooLong).
 ///
 /// Lengths are counted in bytes as they are received; where bytes that are not UTF-8 had to be
 /// replaced, the text with its replacements (up to three bytes for one) is counted as well. A
@@ -47,10 +48,11 @@ impl DecoderLimits {
         self
     }
 
-    /// The longest id, in bytes. The default is 1 KiB.
+    /// The longest id, in bytes. The default is 8 KiB. An event with a longer one is delivered, and
+    /// the last event ID stays as it was.
     ///
-    /// An id travels back to the server in a request header, where servers and proxies take a few
-    /// KiB at most.
+    /// An id goes back to the server in a request's head. This crate's server takes 16 KiB of head,
+    /// so that the longest id leaves as much for everything else; many others take 8 KiB or less.
     #[must_use]
     pub fn with_id(mut self, bytes: usize) -> Self {
         self.id = bytes;
@@ -91,7 +93,7 @@ impl Default for DecoderLimits {
         Self {
             line: 16 * MIB,
             event: 16 * MIB,
-            id: 1024,
+            id: 8 * 1024,
         }
     }
 }
@@ -110,8 +112,12 @@ pub enum DecodeBound {
 
 /// The event stream went past one of the [`DecoderLimits`].
 ///
-/// It is reported once for an event. The event counts as never sent: nothing of it is dispatched
-/// and its id does not become the last event ID. The next call to the decoder goes on behind it.
+/// As an error of the decoder it is reported once for an event. The event counts as never sent:
+/// nothing of it is dispatched and its id does not become the last event ID. The next call to the
+/// decoder goes on behind it.
+///
+/// In [`Decoded::IdTooLong`](crate::Decoded::IdTooLong) it says which bound an id went past, whose
+/// event is not discarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DecodeError {
     bound: DecodeBound,
@@ -135,15 +141,27 @@ impl DecodeError {
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { bound, limit } = self;
-        let (what, whose, setting) = match bound {
-            DecodeBound::Line => ("a line", "its event ", "with_line"),
-            DecodeBound::Event => ("an event", "", "with_event"),
-            DecodeBound::Id => ("an id", "its event ", "with_id"),
+        let (what, consequence, setting) = match bound {
+            DecodeBound::Line => (
+                "a line",
+                "its event was discarded; decode on to get the next event",
+                "with_line",
+            ),
+            DecodeBound::Event => (
+                "an event",
+                "was discarded; decode on to get the next event",
+                "with_event",
+            ),
+            DecodeBound::Id => (
+                "an id",
+                "the last event ID stays as it was; decode on to get its event",
+                "with_id",
+            ),
         };
         write!(
             f,
-            "{what} in the event stream is longer than {limit} bytes, and {whose}was discarded; \
-             decode on to get the next event, or raise the bound with DecoderLimits::{setting}"
+            "{what} in the event stream is longer than {limit} bytes, and {consequence}, or raise \
+             the bound with DecoderLimits::{setting}"
         )
     }
 }

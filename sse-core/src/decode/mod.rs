@@ -95,6 +95,10 @@ pub enum Decoded<'a> {
     /// The server sets the reconnection time: how long to wait before connecting again once the
     /// stream has ended.
     ReconnectionTime(Duration),
+    /// An event has an id that is longer than [`DecoderLimits::with_id`] allows. Its event comes
+    /// out all the same, and the last event ID stays as it was: a client that resumes gets again
+    /// what came after that. The error names the bound.
+    IdTooLong(DecodeError),
 }
 
 /// The owned form of [`Decoded`].
@@ -104,6 +108,7 @@ pub(crate) enum OwnedDecoded {
     Event(MessageEvent),
     Comment(crate::Text),
     ReconnectionTime(Duration),
+    IdTooLong(DecodeError),
 }
 
 impl Decoder {
@@ -121,7 +126,8 @@ impl Decoder {
         decoder
     }
 
-    /// Takes the next event, comment or reconnection time off the front of `input`.
+    /// Takes the next event, comment, reconnection time or note of an id that is too long off the
+    /// front of `input`.
     ///
     /// `None` says that the input is used up, and has to be followed by more of the stream. Call
     /// it until then. What `input` holds afterwards has not been decoded yet: whoever stops in
@@ -139,9 +145,10 @@ impl Decoder {
         self.next(input)
     }
 
-    /// Takes the next event off the front of `input`, in its owned form; comments are passed over.
+    /// Takes the next event off the front of `input`, in its owned form. All else is passed over:
+    /// comments, reconnection times, and [ids that are too long](Decoded::IdTooLong).
     ///
-    /// This is [`decode`](Self::decode) for whoever keeps or hands on the events.
+    /// This is [`decode`](Self::decode) for callers that keep the events or hand them on.
     ///
     /// # Errors
     ///
@@ -167,17 +174,42 @@ impl Decoder {
             Decoded::Event(event) => OwnedDecoded::Event(event.into()),
             Decoded::Comment(comment) => OwnedDecoded::Comment(comment.into()),
             Decoded::ReconnectionTime(time) => OwnedDecoded::ReconnectionTime(time),
+            Decoded::IdTooLong(error) => OwnedDecoded::IdTooLong(error),
         }))
     }
 
-    /// The last event ID: what the request that asks for the rest of the stream carries in its
-    /// `Last-Event-ID` header, unless it is empty.
+    /// The last event ID, as the standard has it.
     ///
     /// An event's id gets here when its blank line has come, also where the event has no data and
-    /// hence is not dispatched.
+    /// hence is not dispatched. An id that is too long never does.
     #[must_use]
     pub fn last_event_id(&self) -> &str {
         self.last_event_id.as_str()
+    }
+
+    /// The last event ID for the request that asks for the rest of the stream: the newest one that
+    /// a header field can carry. Send it as `Last-Event-ID`, unless it is empty.
+    ///
+    /// It is the [last event ID](Self::last_event_id), unless that has control characters other
+    /// than a tab: an event stream may have them in an id, and a header field may not
+    /// ([RFC 9110 section 5.5](https://www.rfc-editor.org/rfc/rfc9110#section-5.5)), so that a
+    /// strict server answers such a request with 400.
+    ///
+    /// ```
+    /// use sse_core::Decoder;
+    ///
+    /// let mut decoder = Decoder::new();
+    /// let mut input = &b"id: 7\ndata: a\n\nid: \x1b[2J\ndata: b\n\n"[..];
+    /// while let Some(event) = decoder.decode_event(&mut input)? {
+    ///     println!("{}", event.data());
+    /// }
+    /// assert_eq!(decoder.last_event_id(), "\x1b[2J");
+    /// assert_eq!(decoder.last_event_id_to_send(), "7");
+    /// # Ok::<(), sse_core::DecodeError>(())
+    /// ```
+    #[must_use]
+    pub fn last_event_id_to_send(&self) -> &str {
+        self.last_event_id.to_send()
     }
 
     /// Sets the last event ID that events have until the stream sets another one: the one that
@@ -236,6 +268,7 @@ enum Note {
     /// A comment, which is in [`Decoder::text`].
     Comment,
     ReconnectionTime(Duration),
+    IdTooLong,
 }
 
 /// What every chunk and every event goes through. What is rare or long is kept out of line: it would
@@ -319,6 +352,9 @@ impl Decoder {
                     return Ok(Some(match note {
                         Note::Comment => Decoded::Comment(&self.text),
                         Note::ReconnectionTime(time) => Decoded::ReconnectionTime(time),
+                        Note::IdTooLong => {
+                            Decoded::IdTooLong(self.limits.exceeded(DecodeBound::Id))
+                        }
                     }));
                 }
                 Err(bound) => return Err(self.discard(bound)),
@@ -374,9 +410,14 @@ impl Decoder {
         match field {
             Field::Data(line) => self.push_data(line)?,
             Field::EventType(value) => self.set_event_type(value, self.buffers.data().len())?,
-            Field::Id(value) => {
-                let id = utf8::decode(value, &mut self.text, self.limits.id());
-                self.last_event_id.receive(id.ok_or(DecodeBound::Id)?);
+            Field::Id {
+                value,
+                has_controls,
+            } => {
+                let Some(id) = utf8::decode(value, &mut self.text, self.limits.id()) else {
+                    return Ok(Some(Note::IdTooLong));
+                };
+                self.last_event_id.receive(id, has_controls);
             }
             Field::ReconnectionTime(time) => {
                 self.reconnection_time = Some(time);

@@ -183,8 +183,10 @@ impl<R: Runtime> EventSource<R> {
         self.machine.phase()
     }
 
-    /// The last event ID: what the next request would carry, and what to keep for
-    /// [`EventSourceConfig::last_event_id`] of a later run.
+    /// The last event ID: what to keep for [`EventSourceConfig::last_event_id`] of a later run.
+    ///
+    /// The next request carries it, unless it has control characters other than a tab, which a
+    /// header field may not have: then the request carries the newest ID without them.
     #[must_use]
     pub fn last_event_id(&self) -> &str {
         self.machine.last_event_id()

@@ -100,6 +100,9 @@ pub(super) fn event_source(url: &str, event: &ClientEvent) {
         ClientEvent::Discarded(error) => {
             tell!(warn, url, "event discarded: {error}");
         }
+        ClientEvent::IdTooLong(error) => {
+            tell!(warn, url, "event ID not kept: {error}");
+        }
         ClientEvent::Closed(Err(failure)) => {
             tell!(error, url, "event source failed: {failure}");
         }

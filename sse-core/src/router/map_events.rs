@@ -86,7 +86,7 @@ fn decode(encoded: &EncodedEvents) -> Result<VecDeque<Event>, EventError> {
                 events.push_back(event);
             }
             Some(Decoded::ReconnectionTime(time)) => reconnection_time = Some(time),
-            Some(Decoded::Comment(_)) => {}
+            Some(Decoded::Comment(_) | Decoded::IdTooLong(_)) => {}
             None => break,
         }
     }

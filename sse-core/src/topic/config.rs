@@ -48,7 +48,7 @@ pub struct TopicConfig {
     /// How many topics a stream may have that has this one, see
     /// [`MergedSubscriber`](super::MergedSubscriber). 16 by default. Every event of such a stream
     /// has an ID that is up to 34 bytes long for each of them, some 15 as a rule, and comes back in
-    /// a field of the request; this crate's own client takes IDs of 1 KiB.
+    /// a field of the request; this crate's own client takes IDs of 8 KiB.
     pub max_merged_topics: usize,
 }
 

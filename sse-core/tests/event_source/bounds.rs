@@ -7,7 +7,7 @@ use sse_core::{
     client::{EventSourceConfig, Phase},
 };
 
-use crate::harness::{CHUNKED, Client, OPEN, secs};
+use crate::harness::{CHUNKED, Client, OPEN, field, secs};
 
 /// Sends the beginning, and then the rest again and again until that makes a difference. Says how
 /// many bytes the server got rid of.
@@ -100,12 +100,7 @@ fn a_switch_of_protocols_is_not_taken_part_in() {
 
 #[test]
 fn an_event_that_is_too_large_is_discarded_and_the_stream_goes_on() {
-    let config = limits(
-        DecoderLimits::default()
-            .with_line(1000)
-            .with_event(1500)
-            .with_id(100),
-    );
+    let config = limits(DecoderLimits::default().with_line(1000).with_event(1500));
     let long = |n: usize| "x".repeat(n);
     for (what, event) in [
         ("Line", format!("id: 2\ndata: {}\n\n", long(2000))),
@@ -114,7 +109,6 @@ fn an_event_that_is_too_large_is_discarded_and_the_stream_goes_on() {
             "Event",
             format!("id: 2\n{}\n", format!("data: {}\n", long(900)).repeat(2)),
         ),
-        ("Id", format!("data: a\nid: {}\n\n", long(101))),
     ] {
         for step in [1, 7, usize::MAX] {
             let mut client = Client::open(config.clone());
@@ -130,6 +124,29 @@ fn an_event_that_is_too_large_is_discarded_and_the_stream_goes_on() {
             ];
             assert_eq!(client.told(), told, "in steps of {step}");
         }
+    }
+}
+
+#[test]
+fn an_id_that_is_too_long_is_told_and_its_event_is_given_out() {
+    let config = limits(DecoderLimits::default().with_id(100));
+    let event = format!("data: a\nid: {}\n\n", "x".repeat(101));
+    for step in [1, 7, usize::MAX] {
+        let mut client = Client::open(config.clone());
+        client.receive("id: 1\ndata: before\n\n");
+        for piece in event.as_bytes().chunks(step) {
+            client.receive(piece);
+        }
+        client.receive("data: after\n\n");
+        let told = [
+            r#"message "1" "before""#,
+            "ID too long: 100",
+            r#"message "1" "a""#,
+            r#"message "1" "after""#,
+        ];
+        assert_eq!(client.told(), told, "in steps of {step}");
+        client.end();
+        assert_eq!(field(&client.reconnect(), "last-event-id"), Some("1"));
     }
 }
 

@@ -96,6 +96,7 @@ impl Client {
             ClientEvent::Comment(text) => format!(":{text}"),
             ClientEvent::ReconnectionTime(time) => format!("retry {time:?}"),
             ClientEvent::Discarded(error) => format!("discarded {:?}", error.bound()),
+            ClientEvent::IdTooLong(error) => format!("ID too long: {}", error.limit()),
             ClientEvent::Lost { loss, wait } => {
                 self.waits.push(wait);
                 match loss {

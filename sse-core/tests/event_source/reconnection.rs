@@ -1,13 +1,16 @@
 //! When the next connection is made: the reconnection time, the backoff, and what a server asks.
 
-use std::{io::ErrorKind::ConnectionRefused, time::Duration};
+use std::{
+    io::ErrorKind::{ConnectionRefused, ConnectionReset},
+    time::Duration,
+};
 
 use sse_core::{
     client::{EventSourceConfig, Phase, Reconnection},
     http::StatusCode,
 };
 
-use crate::harness::{Client, OPEN, millis, secs};
+use crate::harness::{CHUNKED, Client, OPEN, millis, secs};
 
 fn reconnection(change: impl FnOnce(&mut Reconnection)) -> EventSourceConfig {
     let mut settings = Reconnection::default();
@@ -181,6 +184,70 @@ fn a_stream_that_lived_for_a_while_makes_up_for_the_losses_before() {
     let short = waits_of_streams_that_live(secs(60) - Duration::from_nanos(1));
     assert!(short.iter().any(|&wait| wait > secs(60)), "{short:?}");
     assert_between(&waits_of_streams_that_live(secs(60)), secs(3), secs(6));
+}
+
+/// The waits of a server whose streams each say this and are then lost like that.
+fn waits_of_streams_that_say(stream: &str, lose: fn(&mut Client)) -> Vec<Duration> {
+    let mut client = Client::seeded("http://a/", EventSourceConfig::default(), 3);
+    client.connect();
+    for _ in 0..12 {
+        client.receive(OPEN);
+        client.receive(stream);
+        lose(&mut client);
+        client.reconnect();
+    }
+    client.waits
+}
+
+#[test]
+fn a_stream_that_gave_an_event_and_ended_properly_is_no_loss_that_counts() {
+    let one_event = "retry: 1000\ndata: x\n\n";
+    assert_between(
+        &waits_of_streams_that_say(one_event, Client::end),
+        secs(1),
+        secs(2),
+    );
+    // It makes up for the losses before, too.
+    let mut client = Client::new(EventSourceConfig::default());
+    for _ in 0..9 {
+        client.connect();
+        client.end();
+        client.wait();
+    }
+    client.connect();
+    client.waits.clear();
+    client.lose_after("data: x\n\n");
+    client.fail(ConnectionRefused);
+    assert_between(&client.waits, secs(3), secs(6));
+}
+
+#[test]
+fn a_stream_without_an_event_or_a_proper_end_counts_as_a_loss() {
+    let reset = |client: &mut Client| client.fail(ConnectionReset);
+    for (stream, lose) in [
+        ("", Client::end as fn(&mut Client)),
+        (": comment\n\n", Client::end),
+        ("retry: 3000\n\n", Client::end),
+        ("id: 1\n\n", Client::end),
+        ("data: half", Client::end),
+        ("data: x\n\n", reset),
+    ] {
+        let waits = waits_of_streams_that_say(stream, lose);
+        assert!(
+            waits.iter().any(|&wait| wait > secs(60)),
+            "{stream:?}: {waits:?}"
+        );
+    }
+    // A body that is cut short has no proper end.
+    let mut client = Client::seeded("http://a/", EventSourceConfig::default(), 3);
+    client.connect();
+    for _ in 0..12 {
+        client.receive(CHUNKED);
+        client.receive("9\r\ndata: x\n\n\r\n");
+        client.end();
+        client.reconnect();
+    }
+    assert!(client.waits.iter().any(|&wait| wait > secs(60)));
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn a_server_that_ends_each_stream_at_once_is_not_hammered() {
     for answer in [
         OPEN.to_owned(),
         format!("{OPEN}retry: 0\n\n"),
-        format!("{OPEN}retry: 1\nid: 1\ndata: x\n\n"),
+        format!("{OPEN}retry: 1\nid: 1\n\n"),
         String::new(),
         "rubbish".to_owned(),
     ] {
@@ -97,6 +97,14 @@ fn a_server_that_ends_each_stream_at_once_is_not_hammered() {
             "{connections} for {answer:?}"
         );
     }
+}
+
+/// Browsers come back 114 times in three minutes.
+#[test]
+fn a_server_that_ends_each_stream_behind_an_event_is_asked_at_its_own_pace() {
+    let a_day = connections_a_day(&format!("{OPEN}retry: 1000\nid: 1\ndata: x\n\n"));
+    let in_three_minutes = a_day / (24 * 20);
+    assert!((90..=180).contains(&in_three_minutes), "{in_three_minutes}");
 }
 
 #[test]

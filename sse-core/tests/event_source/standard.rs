@@ -118,17 +118,56 @@ fn the_last_event_id_goes_along_when_it_is_not_empty() {
 #[test]
 fn a_last_event_id_goes_out_in_the_bytes_it_came_in() {
     let mut client = Client::open(EventSourceConfig::default());
-    client.receive(b"id: \xc3\xa9\x01\x7f\t\xe2\x82\xac\ndata\n\n");
+    client.receive(b"id: \xc3\xa9\t\xe2\x82\xac\ndata\n\n");
     client.end();
     client.wait();
     client.source.handle_connected(client.now);
     let request = client.unsent();
-    let expected = b"\r\nlast-event-id: \xc3\xa9\x01\x7f\t\xe2\x82\xac\r\n";
+    let expected = b"\r\nlast-event-id: \xc3\xa9\t\xe2\x82\xac\r\n";
     assert!(
         request.windows(expected.len()).any(|part| part == expected),
         "{}",
         request.escape_ascii()
     );
+}
+
+/// A strict server answers a request with control characters with 400, which would be the end.
+#[test]
+fn the_request_carries_the_newest_id_that_a_header_field_can_carry() {
+    for (stream, last_event_id, sent) in [
+        ("id: 1\ndata\n\nid: \x1b[2J\ndata\n\n", "\x1b[2J", Some("1")),
+        ("id: 1\ndata\n\nid: 2\x7f\ndata\n\n", "2\x7f", Some("1")),
+        ("id: \x01\ndata\n\n", "\x01", None),
+        (
+            "id: 1\ndata\n\nid\ndata\n\nid: \x01\ndata\n\n",
+            "\x01",
+            None,
+        ),
+        ("id: 1\n\nid: \x01\n\nid: \x02\n\n", "\x02", Some("1")),
+        ("id: \x01\ndata\n\nid: 2\ndata\n\n", "2", Some("2")),
+        ("id: 1\ndata\n\nid: 2\x01\ndata: half\n", "1", Some("1")),
+        ("id: 1\nid: \x01\nid: 2\ndata\n\n", "2", Some("2")),
+        ("id: 1\tb\u{85}\ndata\n\n", "1\tb\u{85}", Some("1\tb\u{85}")),
+    ] {
+        let mut client = Client::new(EventSourceConfig::default());
+        client.connect();
+        let request = client.lose_after(stream);
+        assert_eq!(client.source.last_event_id(), last_event_id, "{stream:?}");
+        assert_eq!(field(&request, "last-event-id"), sent, "{stream:?}");
+        // It is kept until there is a newer one, over any number of losses.
+        client.end();
+        let request = client.reconnect();
+        assert_eq!(field(&request, "last-event-id"), sent, "{stream:?}");
+    }
+}
+
+#[test]
+fn an_id_to_begin_with_that_no_header_field_can_carry_is_not_sent() {
+    let mut config = EventSourceConfig::default();
+    config.last_event_id = Some(EventId::new("1\x01").unwrap());
+    let mut client = Client::new(config);
+    assert_eq!(field(&client.connect(), "last-event-id"), None);
+    assert_eq!(client.source.last_event_id(), "1\x01");
 }
 
 #[test]

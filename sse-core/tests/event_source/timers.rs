@@ -1,7 +1,7 @@
 //! Time-outs, and the mode without reconnections.
 
 use std::{
-    io::ErrorKind::{ConnectionRefused, ConnectionReset},
+    io::ErrorKind::{ConnectionRefused, ConnectionReset, Unsupported},
     time::Duration,
 };
 
@@ -282,6 +282,25 @@ fn a_transport_that_fails_is_a_failure() {
     let told = client.told();
     assert_eq!(told[..2], [r#"message "" "a""#, "disconnect"]);
     assert!(told[2].starts_with("failed Lost(Transport("), "{told:?}");
+}
+
+/// There will never be a connection: https without TLS is such a case.
+#[test]
+fn what_the_transport_does_not_support_is_a_failure_also_with_reconnections() {
+    let mut client = Client::new(EventSourceConfig::default());
+    client.told();
+    client.fail(Unsupported);
+    let told = client.told();
+    assert_eq!(told[0], "disconnect");
+    assert!(told[1].starts_with("failed Lost(Transport("), "{told:?}");
+    assert_eq!(client.source.phase(), Phase::Closed);
+    // Anything else may be different the next time, running out of descriptors as well.
+    let mut client = Client::new(EventSourceConfig::default());
+    client.told();
+    let error = std::io::Error::from_raw_os_error(24);
+    client.source.handle_transport_error(client.now, &error);
+    assert!(client.told()[1].starts_with("lost Transport("));
+    assert_eq!(client.source.phase(), Phase::Waiting);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! A decoder that is right because it does what WHATWG HTML 9.2.5 and 9.2.6 say, step by step, on
-//! the whole stream at once. The bounds are this crate's own.
+//! the whole stream at once. The bounds are this crate's own, and so is the ID to send.
 
 use sse_core::DecodeBound;
 
@@ -13,6 +13,8 @@ pub(crate) enum Item {
     },
     Comment(String),
     ReconnectionTime(u64),
+    /// The id is passed over; its event comes out.
+    IdTooLong,
     PastBound(DecodeBound),
 }
 
@@ -30,10 +32,19 @@ struct Reference {
     event_type_buffer: String,
     last_event_id_buffer: String,
     last_event_id: String,
+    last_event_id_to_send: String,
+}
+
+/// What is left behind a stream.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct LastEventId {
+    pub(crate) last_event_id: String,
+    /// The newest one that a header field can carry.
+    pub(crate) to_send: String,
 }
 
 /// The items in `stream`, and the last event ID behind it.
-pub(crate) fn decode(stream: &[u8], bounds: Bounds) -> (Vec<Item>, String) {
+pub(crate) fn decode(stream: &[u8], bounds: Bounds) -> (Vec<Item>, LastEventId) {
     let mut reference = Reference::default();
     let mut discarding = false;
     // "The UTF-8 decode algorithm strips one leading UTF-8 Byte Order Mark (BOM), if any."
@@ -41,7 +52,7 @@ pub(crate) fn decode(stream: &[u8], bounds: Bounds) -> (Vec<Item>, String) {
     let stream = match stream.strip_prefix(BYTE_ORDER_MARK) {
         Some(rest) => rest,
         // What may become one is not a line's beginning yet.
-        None if BYTE_ORDER_MARK.starts_with(stream) => return (Vec::new(), String::new()),
+        None if BYTE_ORDER_MARK.starts_with(stream) => return Default::default(),
         None => stream,
     };
     for (line, ended) in lines(stream) {
@@ -56,7 +67,11 @@ pub(crate) fn decode(stream: &[u8], bounds: Bounds) -> (Vec<Item>, String) {
         }
         // "Once the end of the file is reached, any pending data must be discarded."
     }
-    (reference.items, reference.last_event_id)
+    let left = LastEventId {
+        last_event_id: reference.last_event_id,
+        to_send: reference.last_event_id_to_send,
+    };
+    (reference.items, left)
 }
 
 /// The lines, and whether each has an end. Only the last may have none.
@@ -113,7 +128,7 @@ impl Reference {
                 self.data_buffer.push(b'\n');
             }
             b"id" if text.contains('\0') => {}
-            b"id" if text.len() > bounds.id => return Err(DecodeBound::Id),
+            b"id" if text.len() > bounds.id => self.items.push(Item::IdTooLong),
             b"id" => self.last_event_id_buffer = text,
             b"retry" if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
                 let time = text.parse().unwrap_or(u64::MAX);
@@ -136,6 +151,10 @@ impl Reference {
         let data = String::from_utf8_lossy(&self.data_buffer).into_owned();
         self.check_event(data.len(), bounds)?;
         self.last_event_id = self.last_event_id_buffer.clone();
+        let is_sendable = |c: char| c == '\t' || !c.is_ascii_control();
+        if self.last_event_id.chars().all(is_sendable) {
+            self.last_event_id_to_send = self.last_event_id.clone();
+        }
         self.data_buffer.clear();
         let event_type = std::mem::take(&mut self.event_type_buffer);
         if let Some(data) = data.strip_suffix('\n') {

@@ -67,7 +67,9 @@ async fn listen(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
                     wait.as_secs_f64()
                 );
             }
-            ClientEvent::Discarded(error) => eprintln!("listen: {error}"),
+            ClientEvent::Discarded(error) | ClientEvent::IdTooLong(error) => {
+                eprintln!("listen: {error}");
+            }
             ClientEvent::Closed(Err(failure)) => return Err(failure.into()),
             _ => {}
         }
