@@ -65,7 +65,8 @@ pub fn mutual_server_config(
 /// # Errors
 ///
 /// [`TlsError::NoPlatformRoots`] where the platform's roots are wanted and it has none;
-/// [`TlsError::Config`] if rustls refuses to make it.
+/// [`TlsError::Unreadable`] where it has some and they cannot be read now, as without a free file
+/// descriptor; [`TlsError::Config`] if rustls refuses to make it.
 pub fn client_config(
     roots: &Roots,
     identity: Option<&Identity>,
@@ -133,8 +134,29 @@ fn platform(
 ) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
     match verifier {
         Ok(verifier) => Ok(Arc::new(verifier)),
-        Err(error) => Err(TlsError::NoPlatformRoots(error)),
+        Err(error) => Err(unreadable_store().unwrap_or(TlsError::NoPlatformRoots(error))),
     }
+}
+
+/// Why the platform's certificates cannot be read, where they are there: the verifier says only that
+/// there are none. Too few file descriptors are a reason that passes.
+#[cfg(all(unix, not(target_os = "android"), not(target_vendor = "apple")))]
+fn unreadable_store() -> Option<TlsError> {
+    use rustls_native_certs::{ErrorKind, load_native_certs};
+
+    let errors = load_native_certs().errors.into_iter();
+    errors
+        .filter_map(|error| match error.kind {
+            ErrorKind::Io { inner, path } => Some((path, inner)),
+            _ => None,
+        })
+        .find(|(_, error)| error.kind() != std::io::ErrorKind::NotFound)
+        .map(|(path, error)| TlsError::Unreadable(path, error))
+}
+
+#[cfg(not(all(unix, not(target_os = "android"), not(target_vendor = "apple"))))]
+fn unreadable_store() -> Option<TlsError> {
+    None
 }
 
 fn with_alpn_server(mut config: ServerConfig) -> Arc<ServerConfig> {

@@ -91,4 +91,29 @@ impl fmt::Display for TlsError {
     }
 }
 
-impl Error for TlsError {}
+impl Error for TlsError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Unreadable(_, error) => Some(error),
+            Self::NotPem(_, error) => Some(error),
+            Self::BadCertificate(_, error)
+            | Self::BadKey(_, error)
+            | Self::NoPlatformRoots(error)
+            | Self::Config(error) => Some(error),
+            Self::NoCertificate(_) | Self::NoKey(_) | Self::KeyMismatch { .. } => None,
+        }
+    }
+}
+
+impl From<TlsError> for io::Error {
+    /// With the error as the [inner one](io::Error::get_ref). Its kind is that of the file's error
+    /// where a file cannot be read, which may be different the next time. Everything else is
+    /// [`io::ErrorKind::Unsupported`], which ends a subscription.
+    fn from(error: TlsError) -> Self {
+        let kind = match &error {
+            TlsError::Unreadable(_, error) => error.kind(),
+            _ => io::ErrorKind::Unsupported,
+        };
+        Self::new(kind, error)
+    }
+}

@@ -99,8 +99,7 @@ impl Runtime for Tokio {
 
     #[cfg(feature = "tls")]
     fn client_tls(&self) -> io::Result<std::sync::Arc<sse_tls::rustls::ClientConfig>> {
-        sse_tls::platform_client_config()
-            .map_err(|error| io::Error::new(io::ErrorKind::Unsupported, error))
+        Ok(sse_tls::platform_client_config()?)
     }
 
     fn set_user_timeout(&self, transport: &TokioTransport, timeout: Duration) {

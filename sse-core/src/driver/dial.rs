@@ -12,6 +12,10 @@ use super::Tls;
 use super::{Runtime, attempts, socket::Socket};
 use crate::client::Endpoint;
 
+/// What systems take for TCP's keep-alive, in whole seconds. Anything else they refuse in silence,
+/// and probe after two hours.
+const PROBES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(32_767));
+
 /// A connection that is being made.
 pub(super) type Dialing<R> =
     Pin<Box<dyn Future<Output = io::Result<Socket<<R as Runtime>::Transport>>> + Send>>;
@@ -56,7 +60,9 @@ impl<R: Runtime> Dialer<R> {
         let Endpoint { host, port, .. } = endpoint;
         let transport = attempts::connect(&self.runtime, host, *port).await?;
         if let Some(after) = self.probe_after {
-            self.runtime.set_probing(&transport, after);
+            let (shortest, longest) = PROBES;
+            self.runtime
+                .set_probing(&transport, after.clamp(shortest, longest));
         }
         Ok(transport)
     }

@@ -74,7 +74,7 @@ pub trait Runtime: Clone + Send + Sync + Unpin + 'static {
     /// `transport` fail with [`io::ErrorKind::TimedOut`] where three more questions, as long after
     /// each other, get no answer: TCP's keep-alive
     /// ([RFC 9293 section 3.8.4](https://www.rfc-editor.org/rfc/rfc9293#section-3.8.4)). Called for
-    /// clients. A runtime that has no such thing does nothing.
+    /// clients, with 1 s to 32,767 s. A runtime that has no such thing does nothing.
     fn set_probing(&self, transport: &Self::Transport, after: Duration) {
         let _ = (transport, after);
     }
@@ -84,7 +84,8 @@ pub trait Runtime: Clone + Send + Sync + Unpin + 'static {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::Unsupported`] where the runtime brings no such thing, as by default.
+    /// [`io::ErrorKind::Unsupported`] where the runtime brings no such thing, as by default: that
+    /// ends the subscription. Any other kind is a loss, and the next attempt asks again.
     #[cfg(feature = "tls")]
     fn client_tls(&self) -> io::Result<std::sync::Arc<rustls::ClientConfig>> {
         let text = "https needs a TLS configuration: give one with `with_tls`";

@@ -3,6 +3,7 @@
 use std::{
     sync::{Arc, Mutex},
     task::Poll,
+    time::Duration,
 };
 
 use futures_util::{FutureExt, StreamExt, future::poll_fn};
@@ -398,4 +399,23 @@ fn a_server_that_may_have_vanished_is_asked() {
     let never = source_with(&world.sim, "/feed", |config| config.probe_after = None);
     let _second = Subscriber::new(&world.sim, never);
     assert_eq!(world.sim.probed_after(), [secs(45)]);
+}
+
+/// Systems refuse anything else, and probe after two hours instead.
+#[test]
+fn a_server_is_asked_after_a_time_that_systems_take() {
+    let (world, ..) = world();
+    for (set, expected) in [
+        (Duration::ZERO, secs(1)),
+        (Duration::from_millis(999), secs(1)),
+        (secs(1), secs(1)),
+        (secs(32_767), secs(32_767)),
+        (secs(32_768), secs(32_767)),
+        (Duration::MAX, secs(32_767)),
+    ] {
+        let before = world.sim.probed_after().len();
+        let events = source_with(&world.sim, "/feed", |config| config.probe_after = Some(set));
+        let _subscriber = Subscriber::new(&world.sim, events);
+        assert_eq!(world.sim.probed_after()[before..], [expected], "{set:?}");
+    }
 }

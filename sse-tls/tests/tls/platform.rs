@@ -2,12 +2,13 @@
 //! case needs its own: it is a process of its own, which runs one test of this program again.
 
 use std::{
-    env, fs,
+    env, fs, io,
     path::Path,
     process::{self, Command},
     sync::Arc,
 };
 
+use rlimit::Resource;
 use sse_tls::{
     Certificates, Roots, TlsError, client_config, platform_client_config, server_config,
 };
@@ -46,6 +47,8 @@ fn a_platform_without_certificates_is_an_error_that_says_what_to_do() {
             assert!(matches!(error, TlsError::NoPlatformRoots(_)));
             let text = error.to_string();
             assert!(text.contains("ca-certificates") && text.contains("SSL_CERT_FILE"));
+            // There will be none the next time either: a client need not try again.
+            assert_eq!(io::Error::from(error).kind(), io::ErrorKind::Unsupported);
         }
         // It is missed only where it is needed.
         client_config(&Roots::Only(given()), None).unwrap();
@@ -76,5 +79,26 @@ fn whom_the_platform_trusts_is_trusted() {
             let (_, client_says, _) = handshake(client, server);
             client_says.unwrap_err();
         }
+    }
+}
+
+/// A client that has no file descriptor left tries again later.
+#[test]
+fn certificates_that_cannot_be_read_now_may_be_read_later() {
+    let test = "platform::certificates_that_cannot_be_read_now_may_be_read_later";
+    let store = env::temp_dir().join(format!("sse-tls-later-{}.pem", process::id()));
+    if in_a_process_with_store(test, &store) {
+        let store = env::var_os("SSL_CERT_FILE").unwrap();
+        fs::write(&store, Issuer::new("the platform's").pem()).unwrap();
+        let (soft, hard) = rlimit::getrlimit(Resource::NOFILE).unwrap();
+        rlimit::setrlimit(Resource::NOFILE, 0, hard).unwrap();
+        let error = platform_client_config();
+        rlimit::setrlimit(Resource::NOFILE, soft, hard).unwrap();
+        let error = error.unwrap_err();
+        assert!(matches!(error, TlsError::Unreadable(..)), "{error:?}");
+        assert_ne!(io::Error::from(error).kind(), io::ErrorKind::Unsupported);
+
+        platform_client_config().unwrap();
+        fs::remove_file(store).unwrap();
     }
 }

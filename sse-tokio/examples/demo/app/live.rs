@@ -65,7 +65,6 @@ impl Live {
         let resumed = last_event_id.map(|last_event_id| {
             Ok(Event::json(&Resumed { last_event_id })?.with_event_type("resumed")?)
         });
-        let hello = Event::without_data().with_reconnection_time(Duration::from_secs(1));
         let last: u64 = last_event_id.and_then(|id| id.parse().ok()).unwrap_or(0);
 
         let live = self.clone();
@@ -77,9 +76,14 @@ impl Live {
                 tick
             })
             .flat_map(move |tick| stream::iter(live.at_tick(tick, last.saturating_add(tick + 1))));
-        stream::iter([Ok(hello)])
-            .chain(stream::iter(resumed))
-            .chain(ticks)
+        // It goes with an event that has data: alone it would be an empty event to some clients.
+        let mut reconnection_time = Some(Duration::from_secs(1));
+        stream::iter(resumed).chain(ticks).map(move |event| {
+            Ok(match reconnection_time.take() {
+                Some(time) => event?.with_reconnection_time(time),
+                None => event?,
+            })
+        })
     }
 
     /// What is sent at one tick of a connection: all of it at the first.

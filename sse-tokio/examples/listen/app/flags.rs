@@ -6,7 +6,7 @@ use lexopt::{Arg, Parser, ValueExt};
 
 use crate::on::adapter::{
     EventId, EventSourceConfig,
-    http::{HeaderName, HeaderValue, Method},
+    http::{HeaderName, HeaderValue, Method, StatusCode},
 };
 
 const HELP: &str = "\
@@ -25,6 +25,9 @@ Usage: listen [FLAGS] URL
       --states              print what becomes of the connection, too: {\"state\":…}
       --idle-timeout SECONDS
                             connect again after so long without a byte
+      --retry-status STATUS[,STATUS...]
+                            connect again after these answers, too, instead of stopping:
+                            502,503,504 is what proxies answer while a server restarts
       --no-reconnection     stop at the end of the stream, and at any loss
       --ca FILE             trust the certificates in this PEM file, and no others
       --help                this text
@@ -101,6 +104,11 @@ impl Flags {
                 Arg::Long("idle-timeout") => {
                     config.idle_timeout = Some(seconds(&value(&mut parser)?)?);
                 }
+                Arg::Long("retry-status") => {
+                    config
+                        .retry_statuses
+                        .extend(statuses(&value(&mut parser)?)?);
+                }
                 Arg::Long("no-reconnection") => config.reconnection = None,
                 Arg::Long("ca") => flags.roots = Some(value(&mut parser)?),
                 Arg::Value(given) if url.is_none() => {
@@ -126,6 +134,17 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
         Some((name, HeaderValue::from_str(value.trim()).ok()?))
     });
     field.ok_or_else(|| format!("--header takes 'NAME: VALUE', not {text:?}"))
+}
+
+fn statuses(list: &str) -> Result<Vec<StatusCode>, String> {
+    list.split(',')
+        .map(|status| {
+            status
+                .trim()
+                .parse()
+                .map_err(|_| format!("--retry-status takes statuses such as 503, not {status:?}"))
+        })
+        .collect()
 }
 
 /// Whole seconds or a fraction of one.
