@@ -67,6 +67,22 @@ impl Event {
         Self::default()
     }
 
+    /// An event with these fields.
+    #[cfg(feature = "server")]
+    pub(crate) fn from_fields(
+        data: Option<Text>,
+        id: Option<EventId>,
+        event_type: Option<EventType>,
+        reconnection_time: Option<Duration>,
+    ) -> Self {
+        Self {
+            data,
+            id,
+            event_type,
+            reconnection_time,
+        }
+    }
+
     /// Sets the id: once this event has been dispatched it is the client's last event ID, which
     /// comes back in the `Last-Event-ID` header when the client reconnects.
     ///

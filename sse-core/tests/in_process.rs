@@ -7,18 +7,19 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    task::{Context, Wake, Waker},
     time::{Duration, Instant},
 };
 
 use futures_util::{FutureExt, StreamExt, future, stream};
 use sse_core::{
-    Event,
+    Decoder, Event, EventId,
     http::{Request as Head, StatusCode},
     lifecycle::{CloseReason, Timer},
-    router::{Next, Refusal, Reply, Request, Router},
+    router::{Next, Refusal, Reply, ReplyBody, Request, Router, Yielded},
     server::ConnectionConfig,
     test_client::{Stuck, TestClient, TestClock, TestResponse},
-    topic::{Topic, TopicConfig},
+    topic::{Outcome, Subscriber, Topic, TopicConfig},
 };
 
 fn clock() -> TestClock {
@@ -276,6 +277,122 @@ fn a_layer_keeps_events_back() {
         },
     );
     assert_eq!(asked(router, "/"), (200, own(&["2", "4", "6"])));
+}
+
+/// Publishes so many events.
+fn publish(topic: &Topic, count: usize) {
+    for _ in 0..count {
+        topic.publish("x").unwrap();
+    }
+}
+
+/// What a client gets of a subscriber's stream behind a layer that lets every event through.
+fn wire_behind_a_layer(subscriber: Subscriber) -> Vec<u8> {
+    let reply = Reply::from(subscriber).map_events(Some);
+    let ReplyBody::Events(mut events) = reply.into_parts().1 else {
+        panic!("no event stream");
+    };
+    let mut wire = Vec::new();
+    while let Some(Some(item)) = events.next().now_or_never() {
+        match item.unwrap() {
+            Yielded::Event(event) => event.encode(&mut wire),
+            Yielded::Encoded(events) => wire.extend_from_slice(events.as_bytes()),
+        }
+    }
+    wire
+}
+
+fn last_event_id(wire: &[u8]) -> String {
+    let (mut decoder, mut input) = (Decoder::new(), wire);
+    while decoder.decode(&mut input).unwrap().is_some() {}
+    decoder.last_event_id().to_owned()
+}
+
+#[test]
+fn what_a_topics_stream_begins_with_goes_through_a_layer_as_it_is() {
+    let mut config = TopicConfig::default();
+    config.max_events = 3;
+    let topic = Topic::new(config, 0, Instant::now);
+    publish(&topic, 9);
+    let gap = Outcome::Gap {
+        lost: 4,
+        replayed: 3,
+    };
+    let subscriber = || {
+        let subscriber = topic.resume_from(Some("0-2"));
+        assert_eq!(subscriber.outcome(), gap);
+        subscriber.begin_with(["a", "b"]).unwrap()
+    };
+    let wire = wire_behind_a_layer(subscriber());
+    assert!(
+        wire.starts_with(b"data: a\n\nid: 0-6\ndata: b\n\n"),
+        "{}",
+        wire.escape_ascii()
+    );
+    // A client that is lost behind the first still knows where it was.
+    let mut decoder = Decoder::new();
+    decoder.set_last_event_id(&EventId::new("0-2").unwrap());
+    decoder.decode(&mut &wire[..b"data: a\n\n".len()]).unwrap();
+    let again = topic.resume_from(Some(decoder.last_event_id()));
+    assert_eq!(again.outcome(), gap);
+}
+
+#[test]
+fn a_place_goes_through_a_layer() {
+    let mut config = TopicConfig::default();
+    config.max_events = 100;
+    let topic = Topic::new(config, 0, Instant::now);
+    let subscriber = topic.subscribe().only_event_types(|name| name == "wanted");
+    topic
+        .publish(Event::new("x").with_event_type("wanted").unwrap())
+        .unwrap();
+    publish(&topic, 99);
+    let id = last_event_id(&wire_behind_a_layer(subscriber));
+    publish(&topic, 60);
+    let outcome = topic.resume_from(Some(&id)).outcome();
+    assert!(
+        matches!(outcome, Outcome::Resumed { .. }),
+        "{id}: {outcome}"
+    );
+}
+
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_layer_that_keeps_every_event_back_lets_the_executor_have_its_turn() {
+    let topic = Topic::new(TopicConfig::default(), 0, Instant::now);
+    let subscriber = topic.subscribe();
+    publish(&topic, 10_000);
+    for reply in [Reply::events(stream::repeat(1)), Reply::from(subscriber)] {
+        let seen = Arc::new(AtomicUsize::new(0));
+        let counted = seen.clone();
+        let reply = reply.map_events(move |_| {
+            let before = counted.fetch_add(1, Ordering::Relaxed);
+            assert!(before < 5_000, "this would go on for ever");
+            None
+        });
+        let ReplyBody::Events(mut events) = reply.into_parts().1 else {
+            panic!("no event stream");
+        };
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        for turn in 1..=3 {
+            assert!(
+                events
+                    .poll_next_yielded(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
+            // It asks for its next turn itself.
+            assert_eq!(woken.0.load(Ordering::Relaxed), turn);
+        }
+    }
 }
 
 #[test]

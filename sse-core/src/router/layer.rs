@@ -91,7 +91,13 @@ impl Reply {
     /// with `None`. Does nothing to a whole body.
     ///
     /// What a topic publishes is encoded once for everybody; for this reply it is decoded, and
-    /// what `map` makes of it is encoded again.
+    /// what `map` makes of it is encoded again. A client knows its place in the topic from the
+    /// events that it gets. To leave many of them out,
+    /// [`only_event_types`](crate::topic::Subscriber::only_event_types) is the better way, for it
+    /// tells the client from time to time where it is.
+    ///
+    /// Where `map` keeps many events back one after the other, the executor gets its turn between
+    /// them.
     ///
     /// ```
     /// use futures_util::stream;

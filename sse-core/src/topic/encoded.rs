@@ -37,6 +37,40 @@ impl EncodedEvents {
         self.count
     }
 
+    /// The events as they were before they were encoded, each decoded when it is asked for. Those
+    /// that had no ID have the one that the topic gave them, and the line ends of data are LF. A
+    /// [place](Batch::Place) is an ID without data.
+    ///
+    /// ```
+    /// use std::{task::Poll, time::Instant};
+    /// use sse_core::{Event, topic::{Batch, Topic, TopicConfig}};
+    ///
+    /// let topic = Topic::new(TopicConfig::default(), 0, Instant::now);
+    /// let mut subscriber = topic.subscribe();
+    /// topic.publish("one")?;
+    ///
+    /// let Poll::Ready(Some(Ok(Batch::Events(events)))) = subscriber.try_next() else { panic!() };
+    /// let expected = Event::new("one").with_id("0-1")?;
+    /// assert_eq!(events.to_events().collect::<Vec<_>>(), [expected]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn to_events(&self) -> impl Iterator<Item = Event> {
+        wire::events(&self.bytes).map(wire::decode)
+    }
+
+    /// Takes the first event out, and decodes it.
+    pub(crate) fn next_event(&mut self) -> Option<Event> {
+        let len = wire::events(&self.bytes).next()?.len();
+        let event = self.bytes.split_to(len);
+        self.count = self.count.saturating_sub(1);
+        Some(wire::decode(&event))
+    }
+
+    /// Whether these are no events, but tell the client where in the history it is.
+    pub(crate) fn is_place(&self) -> bool {
+        self.count == 0 && !self.bytes.is_empty()
+    }
+
     /// What tells the client where it is, and nothing else.
     pub(super) fn place(id: &str) -> Self {
         let mut bytes = Vec::new();
@@ -84,7 +118,13 @@ pub enum Batch {
     /// How the history goes on here.
     Notice(Notice),
     /// Where in the history the client is by now, which got none of what was published lately: an
-    /// ID without an event. See [`only_event_types`](super::Subscriber::only_event_types).
+    /// ID without an event, which is an `id` line and a blank line. See
+    /// [`only_event_types`](super::Subscriber::only_event_types).
+    ///
+    /// A client that follows the standard dispatches nothing. Some lenient ones dispatch an empty
+    /// event, since an ID takes effect at a blank line alone. So there are few: a subscriber yields
+    /// one when it has left out a quarter of what the history has room for, which is 2,500 events
+    /// with the default bounds.
     Place(EncodedEvents),
 }
 
@@ -114,8 +154,9 @@ impl Batch {
 /// To the client it is an event of the type
 /// [`notice_event_type`](super::TopicConfig::notice_event_type), `resume` unless set otherwise, whose
 /// data is [the outcome's JSON](Outcome::to_json); in a stream of several topics it has a member
-/// `topic` besides, with the topic's name. Its ID is the [`Position`](super::Position) from
-/// which the stream goes on, so that a client that is lost right after it resumes from there.
+/// `topic` besides, with the topic's name. Its ID is the place from which the stream goes on, so that
+/// a client that is lost right after it resumes from there: the ID of the event at that place, or else
+/// its [`Position`](super::Position).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     pub(super) outcome: Outcome,

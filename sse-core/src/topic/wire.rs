@@ -3,7 +3,11 @@
 //! What is read here was written by this crate, so that it takes no parser: an event's lines are
 //! fields, none of them is empty, and an empty line ends it.
 
+use std::time::Duration;
+
 use memchr::{memchr, memmem};
+
+use crate::{Event, EventId, EventType, Text};
 
 /// The end of an event's last line, and the empty line.
 const END: &[u8] = b"\n\n";
@@ -18,14 +22,47 @@ pub(super) fn events(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// The type that a client dispatches the event as.
 pub(super) fn event_type(event: &[u8]) -> &str {
     const DEFAULT: &str = "message";
-    lines(event)
+    match value(event, b"event:") {
+        None | Some("") => DEFAULT,
+        Some(event_type) => event_type,
+    }
+}
+
+/// The ID that the event sets, which may be empty.
+pub(super) fn id(event: &[u8]) -> Option<&str> {
+    value(event, b"id:")
+}
+
+/// The value of a field other than data.
+fn value<'a>(event: &'a [u8], name: &[u8]) -> Option<&'a str> {
+    let value = lines(event)
         // Nothing but data comes after data.
         .take_while(|line| !line.starts_with(b"data"))
-        .find_map(|line| line.strip_prefix(b"event:")?.strip_suffix(b"\n"))
-        // Without a value there is no space either.
-        .and_then(|value| value.strip_prefix(b" "))
-        .and_then(|value| str::from_utf8(value).ok())
-        .unwrap_or(DEFAULT)
+        .find_map(|line| line.strip_prefix(name)?.strip_suffix(b"\n"))?;
+    // Without a value there is no space either.
+    str::from_utf8(value.strip_prefix(b" ").unwrap_or_default()).ok()
+}
+
+/// The event as it was before it was encoded, but that its data's line ends are LF.
+pub(super) fn decode(event: &[u8]) -> Event {
+    let (mut data, mut reconnection_time) = (None::<String>, None);
+    let (mut id, mut event_type) = (None, None);
+    for line in lines(event) {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        // It is UTF-8, and every value is a valid one: this crate encoded it.
+        let Some((name, value)) = str::from_utf8(line).ok().and_then(|l| l.split_once(':')) else {
+            continue;
+        };
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match (name, &mut data) {
+            ("event", _) => event_type = EventType::new(value).ok(),
+            ("id", _) => id = EventId::new(value).ok(),
+            ("retry", _) => reconnection_time = value.parse().ok().map(Duration::from_millis),
+            (_, Some(data)) => data.extend(["\n", value]),
+            (_, none) => *none = Some(value.to_owned()),
+        }
+    }
+    Event::from_fields(data.map(Text::from), id, event_type, reconnection_time)
 }
 
 /// Appends the event with this ID in place of its own.
@@ -119,6 +156,18 @@ mod tests {
 
     proptest! {
         #[test]
+        fn an_event_is_decoded_with_all_that_it_had(event in event()) {
+            let mut wire = Vec::new();
+            event.encode(&mut wire);
+            let decoded = decode(&wire);
+            let lf = |data: &str| data.replace("\r\n", "\n").replace('\r', "\n");
+            prop_assert_eq!(decoded.data().map(str::to_owned), event.data().map(lf));
+            prop_assert_eq!(decoded.id(), event.id());
+            prop_assert_eq!(decoded.event_type(), event.event_type());
+            prop_assert_eq!(decoded.reconnection_time(), event.reconnection_time());
+        }
+
+        #[test]
         fn events_are_told_apart_and_keep_all_but_their_ids(
             published in prop::collection::vec(event(), 0..6),
         ) {
@@ -137,6 +186,7 @@ mod tests {
                 if let Some((seen, ..)) = dispatched.first() {
                     prop_assert_eq!(event_type(event), seen);
                 }
+                prop_assert_eq!(id(event), published[n].id().map(EventId::as_str));
                 put_with_id(&mut renamed, event, n.to_string().as_bytes());
             }
             let mut expected = Vec::new();
