@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Events, ReplyBody, Yielded, reply::ItemStream};
-use crate::{Event, EventError, topic::EncodedEvents};
+use crate::{Event, EventError, topic::DecodedEvents};
 
 impl ReplyBody {
     pub(super) fn map_events(
@@ -32,7 +32,7 @@ const MOST_KEPT_BACK: usize = 128;
 struct Mapped {
     events: Events,
     /// What is left of a topic's batch.
-    batch: Option<EncodedEvents>,
+    batch: Option<DecodedEvents>,
     map: Box<dyn FnMut(Event) -> Option<Event> + Send>,
 }
 
@@ -44,16 +44,16 @@ impl ItemStream for Mapped {
         let this = &mut *self;
         let mut kept_back = 0;
         while kept_back < MOST_KEPT_BACK {
-            let event = match this.batch.as_mut().and_then(EncodedEvents::next_event) {
+            let event = match this.batch.as_mut().and_then(Iterator::next) {
                 Some(event) => event,
                 None => match this.events.poll_next_yielded(cx) {
                     Poll::Ready(Some(Ok(Yielded::Event(event)))) => event,
                     // It is no event, and the client needs it.
-                    Poll::Ready(Some(Ok(Yielded::Encoded(place)))) if place.is_place() => {
+                    Poll::Ready(Some(Ok(Yielded::Encoded(place)))) if place.count() == 0 => {
                         return Poll::Ready(Some(Ok(Yielded::Encoded(place))));
                     }
                     Poll::Ready(Some(Ok(Yielded::Encoded(batch)))) => {
-                        this.batch = Some(batch);
+                        this.batch = Some(batch.into_events());
                         continue;
                     }
                     other => {
@@ -72,7 +72,7 @@ impl ItemStream for Mapped {
     }
 
     fn can_wait(&self) -> bool {
-        let is_empty = |batch: &EncodedEvents| batch.count() == 0;
+        let is_empty = |batch: &DecodedEvents| batch.size_hint().0 == 0;
         self.batch.as_ref().is_none_or(is_empty) && self.events.can_wait()
     }
 }

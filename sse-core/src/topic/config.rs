@@ -47,8 +47,9 @@ pub struct TopicConfig {
     pub last_event_id_param: Text,
     /// How many topics a stream may have that has this one, see
     /// [`MergedSubscriber`](super::MergedSubscriber). 16 by default. Every event of such a stream
-    /// has an ID that is up to 34 bytes long for each of them, some 15 as a rule, and comes back in
-    /// a field of the request; this crate's own client takes IDs of 8 KiB.
+    /// has an ID that comes back in a field of the request. It is up to 34 bytes long for each topic,
+    /// some 15 as a rule, and with IDs of the publisher's choice up to 4 KiB; this crate's own client
+    /// takes IDs of 8 KiB.
     pub max_merged_topics: usize,
 }
 

@@ -1,6 +1,6 @@
 //! Events as they go over the wire, shared by everyone whom they go to.
 
-use std::fmt;
+use std::{fmt, iter::FusedIterator};
 
 use bytes::Bytes;
 
@@ -31,7 +31,7 @@ impl EncodedEvents {
         self.bytes
     }
 
-    /// How many events these are.
+    /// How many events these are: none where there is just a [place](Batch::Place).
     #[must_use]
     pub fn count(&self) -> usize {
         self.count
@@ -51,24 +51,12 @@ impl EncodedEvents {
     ///
     /// let Poll::Ready(Some(Ok(Batch::Events(events)))) = subscriber.try_next() else { panic!() };
     /// let expected = Event::new("one").with_id("0-1")?;
-    /// assert_eq!(events.to_events().collect::<Vec<_>>(), [expected]);
+    /// assert_eq!(events.into_events().collect::<Vec<_>>(), [expected]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn to_events(&self) -> impl Iterator<Item = Event> {
-        wire::events(&self.bytes).map(wire::decode)
-    }
-
-    /// Takes the first event out, and decodes it.
-    pub(crate) fn next_event(&mut self) -> Option<Event> {
-        let len = wire::events(&self.bytes).next()?.len();
-        let event = self.bytes.split_to(len);
-        self.count = self.count.saturating_sub(1);
-        Some(wire::decode(&event))
-    }
-
-    /// Whether these are no events, but tell the client where in the history it is.
-    pub(crate) fn is_place(&self) -> bool {
-        self.count == 0 && !self.bytes.is_empty()
+    #[must_use]
+    pub fn into_events(self) -> DecodedEvents {
+        DecodedEvents { bytes: self.bytes }
     }
 
     /// What tells the client where it is, and nothing else.
@@ -108,6 +96,31 @@ impl fmt::Debug for EncodedEvents {
             .finish()
     }
 }
+
+/// The events of [`EncodedEvents::into_events`].
+#[derive(Clone, Debug)]
+pub struct DecodedEvents {
+    bytes: Bytes,
+}
+
+impl Iterator for DecodedEvents {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        let len = wire::events(&self.bytes).next()?.len();
+        Some(wire::decode(&self.bytes.split_to(len)))
+    }
+
+    /// There is one more for as long as there is anything.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match self.bytes.is_empty() {
+            true => (0, Some(0)),
+            false => (1, None),
+        }
+    }
+}
+
+impl FusedIterator for DecodedEvents {}
 
 /// What a [`Subscriber`](super::Subscriber) yields at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,8 +9,9 @@
 //! take, so that dropping the oldest gives back memory without giving up much.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeSet, VecDeque},
     mem,
+    ops::Range,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -18,11 +19,12 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    EncodedEvents, Outcome, Position, PublishError, TopicConfig,
+    EncodedEvents, Outcome, Position, PublishError, TopicConfig, merged_id,
     resume::{Named, decide},
     segment::{MARK_SIZE, SEGMENT_SIZE, Segment, own_id_size},
+    wire,
 };
-use crate::Event;
+use crate::{Event, EventId};
 
 /// The largest segment, unless it has but one event.
 const LARGEST_SEGMENT: usize = 64 * 1024;
@@ -45,8 +47,10 @@ pub(super) struct Log {
     recent: Option<Recent>,
     /// The oldest event that is held; older ones in its segment do not count any more.
     first: u64,
-    /// The events that have IDs of the publisher's choice. Of several with one ID, the first.
-    own_ids: BTreeMap<Arc<str>, u64>,
+    /// The events in these segments that have IDs of the publisher's choice.
+    own_ids: BTreeSet<(Arc<str>, u64)>,
+    /// The ID of the publisher's choice that the newest event has, which may not be held any more.
+    newest_own_id: Option<Arc<str>>,
     /// The latest instant that was heard of.
     now: Option<Instant>,
 }
@@ -84,7 +88,8 @@ impl Log {
             open: Segment::new(1),
             recent: None,
             first: 1,
-            own_ids: BTreeMap::new(),
+            own_ids: BTreeSet::new(),
+            newest_own_id: None,
             now: None,
         }
     }
@@ -104,6 +109,16 @@ impl Log {
         self.open.end()
     }
 
+    /// How many events it holds at most, estimated from those that it holds.
+    pub(super) fn capacity(&self) -> u64 {
+        let held = self.held();
+        if held == 0 || self.first > 1 {
+            return held;
+        }
+        let event_size = (self.size() as u64 / held).max(1);
+        self.max_events.min(self.max_bytes as u64 / event_size)
+    }
+
     /// The place behind the event before `sequence`.
     pub(super) fn position_before(&self, sequence: u64) -> Position {
         Position {
@@ -115,7 +130,66 @@ impl Log {
     /// How many bytes of memory it takes.
     pub(super) fn size(&self) -> usize {
         let recent = self.recent.as_ref().map_or(0, |recent| recent.bytes.len());
-        self.sealed_size + self.open.size() + recent
+        let newest_own_id = match &self.newest_own_id {
+            // Otherwise it belongs to a segment.
+            Some(id) if self.held() == 0 => own_id_size(id),
+            _ => 0,
+        };
+        self.sealed_size + self.open.size() + recent + newest_own_id
+    }
+
+    /// The ID that brings a client back to the place before the event `next`: the publisher's own
+    /// where the event before it has one, so that it is known to another epoch, too, and else the
+    /// position.
+    pub(super) fn place_before(&self, next: u64) -> EventId {
+        let position = self.position_before(next);
+        self.own_id(position.sequence)
+            // Another event may have the same.
+            .filter(|id| self.find_own_id(id) == Some(position.sequence))
+            .and_then(|id| EventId::new(id).ok())
+            .unwrap_or_else(|| position.into())
+    }
+
+    /// The ID of the publisher's choice that this event has.
+    pub(super) fn own_id(&self, sequence: u64) -> Option<&str> {
+        if sequence >= self.next() {
+            return None;
+        }
+        if sequence + 1 == self.next() {
+            return self.newest_own_id.as_deref();
+        }
+        if self.own_ids.is_empty() || sequence < self.first {
+            return None;
+        }
+        let event = match self.sealed_segment(sequence) {
+            Some(segment) => segment.event(sequence),
+            None => self.open.event(sequence),
+        };
+        wire::id(event).filter(|id| {
+            !id.is_empty() && *id != self.position_before(sequence + 1).text().as_str()
+        })
+    }
+
+    /// The event with this ID of the publisher's choice. Of several the first counts that all held
+    /// events are at or behind.
+    fn find_own_id(&self, id: &str) -> Option<u64> {
+        if self.own_ids.is_empty() && self.newest_own_id.is_none() {
+            return None;
+        }
+        let key: Arc<str> = id.into();
+        let of_id = |range: Range<u64>| {
+            self.own_ids
+                .range((key.clone(), range.start)..(key.clone(), range.end))
+        };
+        let before_first = self.first.saturating_sub(1);
+        of_id(before_first..u64::MAX)
+            .next()
+            .or_else(|| of_id(0..before_first).next_back())
+            .map(|(_, sequence)| *sequence)
+            .or_else(|| {
+                let is_newest = self.newest_own_id.as_deref() == Some(id);
+                is_newest.then(|| self.next().saturating_sub(1))
+            })
     }
 
     /// Adds an event, and drops what is too much then. Tells where it is, and how many bytes.
@@ -133,7 +207,7 @@ impl Log {
         }
         // The empty ID makes the client forget the last one: there is nothing to look up.
         let own_id = event.id().filter(|id| !id.as_str().is_empty());
-        let own_id_size = own_id.map_or(0, own_id_size);
+        let own_id_size = own_id.map_or(0, |id| own_id_size(id.as_str()));
         let mut digits = itoa::Buffer::new();
         let id_end = digits.format(sequence);
         let id_line = match event.id() {
@@ -172,10 +246,10 @@ impl Log {
             }
             event.encode_reserved(bytes);
         });
-        if let Some(id) = own_id {
-            let id: Arc<str> = id.as_str().into();
-            self.own_ids.entry(id.clone()).or_insert(sequence);
-            self.open.push_own_id(id, own_id_size);
+        self.newest_own_id = own_id.map(|id| id.as_str().into());
+        if let Some(id) = &self.newest_own_id {
+            self.own_ids.insert((id.clone(), sequence));
+            self.open.push_own_id(id.clone(), sequence, own_id_size);
         }
         if is_large {
             self.seal();
@@ -199,19 +273,24 @@ impl Log {
         self.drop_before(first);
     }
 
-    /// Where someone goes on who has seen this event last.
-    pub(super) fn join(&self, last_event_id: Option<&str>) -> (u64, Outcome) {
+    /// Where someone goes on who has seen this event last, in a stream that has the topic by this
+    /// name, if by any.
+    pub(super) fn join(&self, last_event_id: Option<&str>, name: Option<&str>) -> (u64, Outcome) {
         let named = match last_event_id {
             None | Some("") => Named::Nothing,
-            Some(id) => match Position::in_epoch(self.epoch, id) {
-                Some(position) => Named::Sequence(position.sequence),
-                None => match self.own_ids.get(id) {
-                    Some(sequence) => Named::Sequence(*sequence),
-                    None => Named::Unknown,
-                },
+            Some(id) => match self.find(id, name) {
+                Some(sequence) => Named::Sequence(sequence),
+                None => Named::Unknown,
             },
         };
         decide(named, self.first..self.next())
+    }
+
+    fn find(&self, id: &str, name: Option<&str>) -> Option<u64> {
+        Position::in_epoch(self.epoch, id)
+            .map(|position| position.sequence)
+            .or_else(|| self.find_own_id(id))
+            .or_else(|| self.find_own_id(&merged_id::own_id_of(id, name?)?))
     }
 
     /// What there is from `cursor` on, `most` events or as many as lie in one piece.
@@ -313,14 +392,8 @@ impl Log {
     }
 
     fn forget_ids<B: AsRef<[u8]>>(&mut self, dropped: &Segment<B>) {
-        for id in dropped.own_ids() {
-            if self
-                .own_ids
-                .get(id)
-                .is_some_and(|sequence| *sequence < dropped.end())
-            {
-                self.own_ids.remove(id);
-            }
+        for own_id in dropped.own_ids() {
+            self.own_ids.remove(own_id);
         }
     }
 }

@@ -44,9 +44,10 @@ pub struct TopicMapConfig {
     /// How many topics there may be. 1,000 by default: with the default bounds of a topic they hold
     /// 4 GiB at most. Beyond it, asking for a new one is an [error](TooManyTopics).
     pub max_topics: usize,
-    /// For how long a topic stays that nobody uses: no handle of it is held, nobody subscribes, and
-    /// nobody asks for it. 5 min by default, so that a client that comes back finds what it missed.
-    /// Those that are due go when new ones come.
+    /// For how long a topic stays after its last use: since then no handle of it was held, which
+    /// [`topic`](TopicMap::topic) and [`get`](TopicMap::get) give, and it had no subscriber. 5 min by
+    /// default, so that a client that comes back finds what it missed. Those that are due go when
+    /// new ones come.
     pub keep_unused: Duration,
 }
 
@@ -71,17 +72,11 @@ struct Shared {
 
 struct Topics {
     /// Names may come from anyone: unlike a hash table, a tree takes it well whatever they are.
-    by_name: BTreeMap<Box<str>, Entry>,
+    by_name: BTreeMap<Box<str>, Topic>,
     /// How many there ever were.
     created: u64,
     /// How many there are when it is time to look for those that are due.
     look_at: usize,
-}
-
-struct Entry {
-    topic: Topic,
-    /// When it was last known to be used.
-    used: Instant,
 }
 
 /// There are as many topics as there may be, and all are in use.
@@ -140,19 +135,23 @@ impl TopicMap {
         let Shared { config, clock, .. } = &*self.shared;
         let now = clock();
         let mut topics = self.shared.topics();
-        if let Some(topic) = topics.find(name, now) {
+        if let Some(topic) = topics.find(name) {
             return Ok(topic);
         }
-        let gone = topics.make_room(now, config);
+        let mut gone = topics.make_room(now, config);
         let has_room = topics.by_name.len() < config.max_topics;
         let result = match has_room || topics.by_name.contains_key(name) {
-            true => Ok(topics.create(name, now, &self.shared)),
+            true => {
+                let (topic, replaced) = topics.create(name, &self.shared);
+                gone.extend(replaced);
+                Ok(topic)
+            }
             false => Err(TooManyTopics {
                 max_topics: config.max_topics,
             }),
         };
         drop(topics);
-        // Their memory is given back when nobody waits for the lock.
+        // They give back their memory, and ask the clock, when nobody waits for the lock.
         drop(gone);
         result
     }
@@ -160,8 +159,7 @@ impl TopicMap {
     /// The topic of this name, if there is one that is not closed.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Topic> {
-        let now = (self.shared.clock)();
-        self.shared.topics().find(name, now)
+        self.shared.topics().find(name)
     }
 
     /// Every topic, with its name, in the order of the names: for those who want to know what they
@@ -170,7 +168,7 @@ impl TopicMap {
     pub fn all(&self) -> Vec<(Text, Topic)> {
         let topics = self.shared.topics();
         let all = topics.by_name.iter();
-        all.map(|(name, entry)| (Text::from(&**name), entry.topic.clone()))
+        all.map(|(name, topic)| (Text::from(&**name), topic.clone()))
             .collect()
     }
 
@@ -204,25 +202,28 @@ impl Topics {
     /// It is not worth looking for what is due among fewer than these.
     const FEW: usize = 64;
 
-    /// Takes note that it is used `now`.
-    fn find(&mut self, name: &str, now: Instant) -> Option<Topic> {
-        let entry = self.by_name.get_mut(name)?;
-        entry.used = now;
-        (!entry.topic.is_closed()).then(|| entry.topic.clone())
+    fn find(&self, name: &str) -> Option<Topic> {
+        let topic = self.by_name.get(name)?;
+        (!topic.is_closed()).then(|| topic.clone())
     }
 
     /// Takes the topics out that are due, when it is time to look for them: so seldom that a new
     /// topic pays for two looks on average.
-    fn make_room(&mut self, now: Instant, config: &TopicMapConfig) -> Vec<Entry> {
+    fn make_room(&mut self, now: Instant, config: &TopicMapConfig) -> Vec<Topic> {
         let before = self.by_name.len();
         if before < self.look_at.min(config.max_topics) {
             return Vec::new();
         }
         let mut gone = Vec::new();
+        // Nobody can begin to use one meanwhile: new handles come from other ones, or from the map.
+        let is_due = |topic: &mut Topic| {
+            let unused_since = topic.unused_since();
+            unused_since.is_some_and(|at| now.saturating_duration_since(at) > config.keep_unused)
+        };
         let due: Vec<Box<str>> = self
             .by_name
             .iter_mut()
-            .filter_map(|(name, entry)| entry.is_due(now, config.keep_unused).then(|| name.clone()))
+            .filter_map(|(name, topic)| is_due(topic).then(|| name.clone()))
             .collect();
         for name in due {
             gone.extend(self.by_name.remove(&name));
@@ -231,27 +232,15 @@ impl Topics {
         gone
     }
 
-    fn create(&mut self, name: &str, now: Instant, shared: &Shared) -> Topic {
+    /// The new topic, and the one in whose place it is, if there was one.
+    fn create(&mut self, name: &str, shared: &Shared) -> (Topic, Option<Topic>) {
         let epoch = shared.epoch.wrapping_add(self.created);
         self.created += 1;
         let clock = shared.clock.clone();
-        let topic = Topic::new(shared.config.topic.clone(), epoch, move || clock());
-        let entry = Entry {
-            topic: topic.clone(),
-            used: now,
-        };
-        self.by_name.insert(name.into(), entry);
-        topic
-    }
-}
-
-impl Entry {
-    /// Nobody can begin to use it meanwhile: new handles come from other ones, or from the map.
-    fn is_due(&mut self, now: Instant, keep_unused: Duration) -> bool {
-        if self.topic.is_used_by_others() {
-            self.used = now;
-        }
-        now.saturating_duration_since(self.used) > keep_unused
+        let config = shared.config.topic.clone();
+        let topic = Topic::with_use_noted(config, epoch, Box::new(move || clock()), true);
+        let replaced = self.by_name.insert(name.into(), topic.clone());
+        (topic, replaced)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Several topics in one stream.
 
 use std::{
+    cmp::Ordering,
     error::Error,
     fmt,
     pin::Pin,
@@ -12,7 +13,8 @@ use futures_core::Stream;
 
 use super::{
     Batch, EncodedEvents, Notice, Outcome, SlowConsumer, Subscriber, TooManyTopics, Topic,
-    position::{Position, SEPARATOR},
+    merged_id::{self, MOST_WITH_OWN_IDS},
+    position::Position,
     wire,
 };
 use crate::{EventError, EventId, IntoEvent, Text};
@@ -20,13 +22,19 @@ use crate::{EventError, EventId, IntoEvent, Text};
 /// Someone who gets what several topics publish, in one stream that can be resumed.
 ///
 /// A client has one last event ID, so that the ID of each event tells the place in every topic:
-/// `2n9c-17,2n9d-4`, say. It stands in place of any ID that the publisher gave. Each topic's events
-/// are in their order; there is none between events of different topics.
+/// `2n9c-17,2n9d-4`, for example. Each topic's events are in their order; there is none between events
+/// of different topics.
+///
+/// Where the event at a place has an ID of the publisher's choice, the place has it, too, with the
+/// topic's name: `2n9c-17:kitchen:order9,2n9d-4`. A topic that is made anew after a restart of the
+/// server finds the client's place by that ID, if it has the same name and is given the same events
+/// again. So give every event an ID of your own where clients are to resume after a restart. An ID
+/// that would be longer than 4 KiB with them has the positions alone.
 ///
 /// Each topic has an [outcome](Self::outcomes) of its own, and a [`Notice`] of its own, which names
 /// the topic. A topic that the last event ID says nothing of is [unknown](Outcome::Unknown) to it:
-/// one that this client's stream did not have, or that began anew. An ID of the publisher's choice,
-/// from a stream of one topic, is looked up in each of them.
+/// one that this client's stream did not have, or that began anew without the event. An ID of the
+/// publisher's choice, from a stream of one topic, is looked up in each of them.
 ///
 /// A stream of one topic shares the events' memory with all others. This one copies them, to put
 /// its IDs on them.
@@ -57,7 +65,12 @@ pub struct MergedSubscriber {
 #[derive(Debug)]
 struct Part {
     topic: Text,
+    /// The topic's name as it stands in an ID.
+    escaped_name: Box<str>,
     subscriber: Subscriber,
+    /// The sequence number of the event at the subscriber's place, as far as it was looked at, and
+    /// the ID of the publisher's choice that this event has, as it stands in an ID.
+    place: (u64, Option<Box<str>>),
     ended: bool,
 }
 
@@ -122,11 +135,9 @@ impl MergedSubscriber {
         if parts.is_empty() {
             return Err(MergeError::NoTopic);
         }
-        let parts = parts.into_iter().map(|(topic, handle)| Part {
-            topic,
-            subscriber: handle.resume_from(last_event_id),
-            ended: false,
-        });
+        let parts = parts
+            .into_iter()
+            .map(|(name, handle)| Part::new(name, handle, last_event_id));
         Ok(Self {
             parts: parts.collect(),
             turn: 0,
@@ -159,7 +170,8 @@ impl MergedSubscriber {
     ) -> Result<Self, EventError> {
         // Whoever has the state of things has lost nothing before it.
         let positions = self.parts.iter().map(|part| part.subscriber.position());
-        let beginning = EncodedEvents::beginning(events, place_of(positions))?;
+        let place = place_of(self.parts.iter().zip(positions));
+        let beginning = EncodedEvents::beginning(events, place)?;
         self.beginning = (beginning.count > 0).then_some(beginning);
         Ok(self)
     }
@@ -203,10 +215,13 @@ impl MergedSubscriber {
             };
             let batch = match part.subscriber.poll_next_of(MOST_AT_A_TIME, cx) {
                 Poll::Pending => {
+                    // It may be past events that were not wanted.
+                    part.look_at_place();
                     all_ended = false;
                     continue;
                 }
                 Poll::Ready(None) => {
+                    part.look_at_place();
                     part.ended = true;
                     continue;
                 }
@@ -226,53 +241,55 @@ impl MergedSubscriber {
     }
 
     /// What the part of this index yielded, with IDs that tell the place in all topics.
-    fn renamed(&self, index: usize, batch: Batch) -> Batch {
-        let Some(part) = self.parts.get(index) else {
+    fn renamed(&mut self, index: usize, batch: Batch) -> Batch {
+        if let Batch::Events(events) = &batch {
+            return Batch::Events(self.with_places(index, events));
+        }
+        let Some(part) = self.parts.get_mut(index) else {
             return batch;
         };
-        match batch {
-            Batch::Events(events) => Batch::Events(self.with_places(index, &events)),
-            Batch::Notice(notice) => {
+        part.look_at_place();
+        let place = self.place();
+        match (batch, self.parts.get(index)) {
+            (Batch::Notice(notice), Some(part)) => {
                 let outcome = notice.outcome();
                 let data = outcome.to_json_of(&part.topic);
                 let event_type = &part.subscriber.config().notice_event_type;
-                Batch::Notice(Notice::new(outcome, data, event_type, self.place()))
+                Batch::Notice(Notice::new(outcome, data, event_type, place))
             }
-            Batch::Place(_) => Batch::Place(EncodedEvents::place(self.place().as_str())),
+            _ => Batch::Place(EncodedEvents::place(place.as_str())),
         }
     }
 
-    fn with_places(&self, index: usize, events: &EncodedEvents) -> EncodedEvents {
-        // All but one of the positions are the same for each of these events.
-        let mut place = Place::default();
-        let mut at = 0..0;
-        let mut last = None;
-        for (number, part) in self.parts.iter().enumerate() {
-            let Some(position) = part.subscriber.place_to_resume_from() else {
-                continue;
-            };
-            let range = place.add(position);
-            if number == index {
-                (at, last) = (range, Some(position));
-            }
-        }
-        let Place(place) = place;
-        let (before, after) = (
-            place.get(..at.start).unwrap_or_default(),
-            place.get(at.end..).unwrap_or_default(),
-        );
-        let Some(last) = last else {
+    fn with_places(&mut self, index: usize, events: &EncodedEvents) -> EncodedEvents {
+        let Some(part) = self.parts.get(index) else {
             return events.clone();
         };
-        let before_all = last.sequence - events.count as u64;
+        let last = part.subscriber.position();
+        // The other parts are the same for each of these events.
+        let others = self.others(index, true);
+        let mut short_others = None;
 
-        let room = events.bytes.len() + events.count * (place.len() + "id: \n".len());
-        let (mut bytes, mut id) = (Vec::with_capacity(room), String::new());
+        let room = others.0.len() + others.1.len() + "id: 2n9c-1000\n".len();
+        let mut bytes = Vec::with_capacity(events.bytes.len() + events.count * room);
+        let (mut id, mut own_id) = (String::new(), None);
+        let before_all = last.sequence.saturating_sub(events.count as u64);
         for (sequence, event) in (before_all + 1..).zip(wire::events(&events.bytes)) {
             let position = Position { sequence, ..last };
-            id.clear();
-            id.extend([before, position.text().as_str(), after]);
+            own_id = wire::id(event)
+                .filter(|id| !id.is_empty() && *id != position.text().as_str())
+                .map(merged_id::escaped);
+            let named = own_id.as_ref().map(|id| (&*part.escaped_name, &**id));
+            put_between(&mut id, &others, position, named);
+            if id.len() > MOST_WITH_OWN_IDS {
+                let others = short_others.get_or_insert_with(|| self.others(index, false));
+                put_between(&mut id, others, position, None);
+            }
             wire::put_with_id(&mut bytes, event, id.as_bytes());
+        }
+        let place = (last.sequence, own_id.map(Into::into));
+        if let Some(part) = self.parts.get_mut(index) {
+            part.place = place;
         }
         EncodedEvents {
             bytes: bytes.into(),
@@ -280,37 +297,103 @@ impl MergedSubscriber {
         }
     }
 
+    /// What the IDs of the part of this index have before their place in it, and behind it.
+    fn others(&self, index: usize, with_own_ids: bool) -> (String, String) {
+        let (mut before, mut behind) = (String::new(), String::new());
+        for (number, part) in self.parts.iter().enumerate() {
+            let Some(position) = part.subscriber.place_to_resume_from() else {
+                continue;
+            };
+            let own_id = part.own_id_at(position).filter(|_| with_own_ids);
+            match number.cmp(&index) {
+                Ordering::Less => {
+                    merged_id::put_part(&mut before, position, own_id);
+                    merged_id::put_separator(&mut before);
+                }
+                Ordering::Equal => {}
+                Ordering::Greater => {
+                    merged_id::put_separator(&mut behind);
+                    merged_id::put_part(&mut behind, position, own_id);
+                }
+            }
+        }
+        (before, behind)
+    }
+
     /// The place in all topics up to which everything was yielded. Losses that were not told yet
     /// are still to come: whoever resumes from here learns of them.
     fn place(&self) -> EventId {
-        let parts = self.parts.iter();
-        place_of(parts.filter_map(|part| part.subscriber.place_to_resume_from()))
+        place_of(
+            self.parts
+                .iter()
+                .filter_map(|part| Some((part, part.subscriber.place_to_resume_from()?))),
+        )
     }
 }
 
-fn place_of(positions: impl Iterator<Item = Position>) -> EventId {
-    let mut place = Place::default();
-    for position in positions {
-        place.add(position);
+impl Part {
+    fn new(topic: Text, handle: &Topic, last_event_id: Option<&str>) -> Self {
+        let subscriber = handle.resume_named(last_event_id, Some(&topic));
+        let mut part = Self {
+            escaped_name: merged_id::escaped(&topic).into(),
+            topic,
+            subscriber,
+            place: (0, None),
+            ended: false,
+        };
+        part.look_at_place();
+        part
     }
-    // Digits, dashes and commas are a valid ID.
-    EventId::new(place.0).unwrap_or_default()
-}
 
-/// The text of several positions.
-#[derive(Default)]
-struct Place(String);
-
-impl Place {
-    /// Says where in the text it is.
-    fn add(&mut self, position: Position) -> std::ops::Range<usize> {
-        if !self.0.is_empty() {
-            self.0.push(SEPARATOR);
+    /// Takes note of the ID that the event at the subscriber's place has.
+    fn look_at_place(&mut self) {
+        let sequence = self.subscriber.position().sequence;
+        if self.place.0 != sequence {
+            let own_id = self.subscriber.own_id();
+            let escaped = own_id.map(|id| merged_id::escaped(&id).into());
+            self.place = (sequence, escaped);
         }
-        let start = self.0.len();
-        self.0.push_str(position.text().as_str());
-        start..self.0.len()
     }
+
+    /// The topic's name and the ID of the publisher's choice at this place, both escaped.
+    fn own_id_at(&self, position: Position) -> Option<(&str, &str)> {
+        let (sequence, own_id) = &self.place;
+        let own_id = own_id.as_deref().filter(|_| *sequence == position.sequence);
+        own_id.map(|own_id| (&*self.escaped_name, own_id))
+    }
+}
+
+/// Puts the ID together that has this place between those in the other topics.
+fn put_between(
+    id: &mut String,
+    (before, behind): &(String, String),
+    position: Position,
+    own_id: Option<(&str, &str)>,
+) {
+    id.clear();
+    id.push_str(before);
+    merged_id::put_part(id, position, own_id);
+    id.push_str(behind);
+}
+
+fn place_of<'a>(places: impl Iterator<Item = (&'a Part, Position)> + Clone) -> EventId {
+    let text = |with_own_ids: bool| {
+        let mut id = String::new();
+        for (part, position) in places.clone() {
+            if !id.is_empty() {
+                merged_id::put_separator(&mut id);
+            }
+            let own_id = part.own_id_at(position).filter(|_| with_own_ids);
+            merged_id::put_part(&mut id, position, own_id);
+        }
+        id
+    };
+    let mut id = text(true);
+    if id.len() > MOST_WITH_OWN_IDS {
+        id = text(false);
+    }
+    // What it is made of is a valid ID.
+    EventId::new(id).unwrap_or_default()
 }
 
 impl Stream for MergedSubscriber {

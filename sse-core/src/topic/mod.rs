@@ -58,7 +58,11 @@
 //! ```
 //!
 //! An event may have an ID of your own choice instead. It can be resumed from for as long as the
-//! event is kept; afterwards it is unknown, for nothing tells how far back it lies.
+//! event is kept; afterwards it is unknown, for nothing tells how far back it lies. Such IDs outlive a
+//! restart of the server: publish the events that you have stored to the new topic, with the same
+//! IDs, before the first client comes. Clients resume from them in every kind of stream, since what a
+//! stream begins with, what tells a client where it is, and the IDs of a [`MergedSubscriber`] have
+//! them too.
 //!
 //! # Many topics
 //!
@@ -93,6 +97,7 @@ mod encoded;
 mod log;
 mod map;
 mod merged;
+mod merged_id;
 mod position;
 mod publish;
 mod resume;
@@ -103,7 +108,7 @@ mod subscriber;
 mod wire;
 
 pub use config::{Announce, TopicConfig, WhenTooSlow};
-pub use encoded::{Batch, EncodedEvents, Notice};
+pub use encoded::{Batch, DecodedEvents, EncodedEvents, Notice};
 pub use map::{TooManyTopics, TopicMap, TopicMapConfig};
 pub use merged::{MergeError, MergedSubscriber};
 pub use position::Position;

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::merged_id;
 use crate::EventId;
 
 /// A place in a topic's history: behind so many events of an epoch.
@@ -54,9 +55,7 @@ impl Position {
     /// The position in this epoch that an ID names: by itself or, in a stream of several topics,
     /// as one among others.
     pub(super) fn in_epoch(epoch: u64, id: &str) -> Option<Self> {
-        id.split(SEPARATOR)
-            .filter_map(Self::parse)
-            .find(|position| position.epoch == epoch)
+        merged_id::positions(id).find(|position| position.epoch == epoch)
     }
 
     /// The text, without an allocation.
@@ -71,9 +70,6 @@ impl Position {
         text
     }
 }
-
-/// What is between the positions in an ID that names several.
-pub(super) const SEPARATOR: char = ',';
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

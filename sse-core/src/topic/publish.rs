@@ -33,6 +33,8 @@ pub(super) struct Shared {
     pub(super) config: TopicConfig,
     pub(super) epoch: u64,
     clock: Box<dyn Fn() -> Instant + Send + Sync>,
+    /// Whether somebody wants to know since when it has not been used.
+    notes_use: bool,
     state: Mutex<State>,
 }
 
@@ -41,6 +43,8 @@ pub(super) struct State {
     pub(super) parked: WakerSet,
     pub(super) closed: bool,
     pub(super) counts: TopicStats,
+    /// When the last handle or subscriber went, where that is taken note of.
+    pub(super) left_at: Option<Instant>,
 }
 
 impl Topic {
@@ -55,16 +59,28 @@ impl Topic {
         epoch: u64,
         clock: impl Fn() -> Instant + Send + Sync + 'static,
     ) -> Self {
+        Self::with_use_noted(config, epoch, Box::new(clock), false)
+    }
+
+    /// The same, and whether [`unused_since`](Self::unused_since) can tell.
+    pub(super) fn with_use_noted(
+        config: TopicConfig,
+        epoch: u64,
+        clock: Box<dyn Fn() -> Instant + Send + Sync>,
+        notes_use: bool,
+    ) -> Self {
         let state = State {
             log: Log::new(&config, epoch),
             parked: WakerSet::default(),
             closed: false,
             counts: TopicStats::default(),
+            left_at: None,
         };
         let shared = Shared {
             config,
             epoch,
-            clock: Box::new(clock),
+            clock,
+            notes_use,
             state: Mutex::new(state),
         };
         Self {
@@ -79,8 +95,8 @@ impl Topic {
     ///
     /// The event is encoded once, here. An [`Event`](crate::Event) without an ID gets one: its
     /// [`Position`], which is also what is returned. One with an ID keeps it; such an ID should be
-    /// the topic's only one of its kind. Where several events have it, whoever resumes from it gets
-    /// those behind the first.
+    /// the topic's only one of its kind. Where several events have it, a client that resumes from
+    /// it gets those behind the first of them that is still held.
     ///
     /// # Errors
     ///
@@ -110,7 +126,8 @@ impl Topic {
     }
 
     /// A subscriber to the whole history, as far as it is kept, and to what is published from now
-    /// on. To the subscriber this is [fresh](Outcome::Fresh).
+    /// on. To the subscriber this is [fresh](Outcome::Fresh). What is kept is looked at when it reads
+    /// for the first time.
     #[must_use]
     pub fn subscribe_from_oldest(&self) -> Subscriber {
         let shared = &self.publisher.shared;
@@ -118,7 +135,7 @@ impl Topic {
         let mut state = shared.state();
         state.log.expire(now);
         let first = state.log.first();
-        Subscriber::new(shared, &mut state, first, Outcome::Fresh)
+        Subscriber::new(shared, &mut state, first, Outcome::Fresh, true)
     }
 
     /// A subscriber that has seen the event with this ID last, and wants what came after it.
@@ -128,12 +145,21 @@ impl Topic {
     /// grows with the logarithm of the history's size.
     #[must_use]
     pub fn resume_from(&self, last_event_id: Option<&str>) -> Subscriber {
+        self.resume_named(last_event_id, None)
+    }
+
+    /// The same, for a stream that has the topic by this name.
+    pub(super) fn resume_named(
+        &self,
+        last_event_id: Option<&str>,
+        name: Option<&str>,
+    ) -> Subscriber {
         let shared = &self.publisher.shared;
         let now = shared.now();
         let mut state = shared.state();
         state.log.expire(now);
-        let (next, outcome) = state.log.join(last_event_id);
-        Subscriber::new(shared, &mut state, next, outcome)
+        let (next, outcome) = state.log.join(last_event_id, name);
+        Subscriber::new(shared, &mut state, next, outcome, outcome.is_loss())
     }
 
     /// Publishes nothing more. Subscribers get what they have not had yet, and then their streams
@@ -192,9 +218,16 @@ impl Topic {
         Arc::ptr_eq(&self.publisher, &other.publisher)
     }
 
-    /// Whether somebody else holds a handle, or subscribes.
-    pub(super) fn is_used_by_others(&self) -> bool {
-        Arc::strong_count(&self.publisher) > 1 || Arc::strong_count(&self.publisher.shared) > 1
+    /// When the last of the others who held a handle or subscribed went; `None` where there still
+    /// is one, or it is not taken note of.
+    ///
+    /// Those who went are known to have gone with all that they did before: this is what sole
+    /// access stands for, and what two counts that are read one after the other would not tell.
+    pub(super) fn unused_since(&mut self) -> Option<Instant> {
+        let publisher = Arc::get_mut(&mut self.publisher)?;
+        let shared = Arc::get_mut(&mut publisher.shared)?;
+        let state = shared.state.get_mut();
+        state.unwrap_or_else(PoisonError::into_inner).left_at
     }
 
     /// The topic's settings.
@@ -204,9 +237,21 @@ impl Topic {
     }
 }
 
+impl State {
+    /// A handle or a subscriber goes.
+    pub(super) fn note_leaving(&mut self, now: Instant) {
+        self.left_at = self.left_at.max(Some(now));
+    }
+}
+
 impl Shared {
     fn now(&self) -> Instant {
         (self.clock)()
+    }
+
+    /// The time, if it is to be taken note of that a handle or a subscriber goes.
+    pub(super) fn leaving_at(&self) -> Option<Instant> {
+        self.notes_use.then(|| self.now())
     }
 
     /// Nobody else's code runs under the lock, so that a poisoned one hides nothing half-done.
@@ -221,6 +266,15 @@ impl Shared {
             state.parked.take_all()
         };
         parked.for_each(Waker::wake);
+    }
+}
+
+impl Drop for Topic {
+    fn drop(&mut self) {
+        let shared = &self.publisher.shared;
+        if let Some(now) = shared.leaving_at() {
+            shared.state().note_leaving(now);
+        }
     }
 }
 

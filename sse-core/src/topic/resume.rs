@@ -31,6 +31,10 @@ pub enum Outcome {
     /// The history does not know the event that the client named: it is from before a restart or
     /// from elsewhere, or it has an ID of the publisher's choice that is no longer kept. The client
     /// may have lost any number of events.
+    ///
+    /// A topic that begins anew has another epoch, so that its clients are unknown to it, unless
+    /// their last event has an ID of the publisher's choice and the new topic is given that event
+    /// again.
     Unknown {
         /// How many events of the history come first: all there are.
         replayed: u64,
@@ -120,6 +124,34 @@ pub(super) fn decide(named: Named, held: Range<u64>) -> (u64, Outcome) {
             (held.start, Outcome::Gap { lost, replayed })
         }
         Named::Unknown => (held.start, Outcome::Unknown { replayed: all }),
+    }
+}
+
+/// Where a subscriber begins that `joined` at the event that was the oldest then, when the history
+/// holds the events `held` at its first read. `is_told` says whether the client hears of the
+/// outcome.
+pub(super) fn join_anew(joined: (u64, Outcome), held: Range<u64>, is_told: bool) -> (u64, Outcome) {
+    let (next, outcome) = joined;
+    let gone = held.start.saturating_sub(next);
+    if gone == 0 {
+        return joined;
+    }
+    let replayed = held.end - held.start;
+    // Unless the client is told, those of them that came after it joined are not passed over.
+    let may_pass = |then: u64| is_told || gone <= then;
+    match outcome {
+        Outcome::Gap {
+            lost,
+            replayed: then,
+        } if may_pass(then) => {
+            let lost = lost + gone;
+            (held.start, Outcome::Gap { lost, replayed })
+        }
+        Outcome::Unknown { replayed: then } if may_pass(then) => {
+            (held.start, Outcome::Unknown { replayed })
+        }
+        Outcome::Fresh => (held.start, Outcome::Fresh),
+        _ => joined,
     }
 }
 

@@ -4,8 +4,6 @@ use std::{mem, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 
-use crate::EventId;
-
 /// Events that lie next to each other, encoded, oldest first.
 ///
 /// The one that is being written has its bytes in a `Vec<u8>`; the others, which never change, in
@@ -15,7 +13,7 @@ pub(super) struct Segment<B> {
     first: u64,
     bytes: B,
     marks: Vec<Mark>,
-    own_ids: Vec<Arc<str>>,
+    own_ids: Vec<(Arc<str>, u64)>,
     /// What the publisher's IDs take, here and where they are looked up.
     own_ids_size: usize,
 }
@@ -35,11 +33,11 @@ pub(super) const SEGMENT_SIZE: usize = 2 * size_of::<Segment<Bytes>>() + 64;
 pub(super) const MARK_SIZE: usize = size_of::<Mark>();
 
 /// What an ID of the publisher's takes.
-pub(super) fn own_id_size(id: &EventId) -> usize {
+pub(super) fn own_id_size(id: &str) -> usize {
     /// A shared string, its place in the segment, which may be reserved twice, and a place in a
     /// tree whose nodes are half full.
-    const OVERHEAD: usize = 32 + 32 + 64;
-    OVERHEAD + id.as_str().len()
+    const OVERHEAD: usize = 32 + 48 + 64;
+    OVERHEAD + id.len()
 }
 
 impl<B: AsRef<[u8]>> Segment<B> {
@@ -68,8 +66,14 @@ impl<B: AsRef<[u8]>> Segment<B> {
         self.mark(sequence).map(|mark| mark.at)
     }
 
-    /// The IDs that the publisher chose.
-    pub(super) fn own_ids(&self) -> &[Arc<str>] {
+    /// The bytes of this event, or none if it is elsewhere.
+    pub(super) fn event(&self, sequence: u64) -> &[u8] {
+        let range = self.start_of(sequence)..self.start_of(sequence + 1);
+        self.bytes.as_ref().get(range).unwrap_or_default()
+    }
+
+    /// The IDs that the publisher chose, each with the event's sequence number.
+    pub(super) fn own_ids(&self) -> &[(Arc<str>, u64)] {
         &self.own_ids
     }
 
@@ -156,8 +160,8 @@ impl Segment<Vec<u8>> {
     }
 
     /// Takes note of an ID of the publisher's.
-    pub(super) fn push_own_id(&mut self, id: Arc<str>, size: usize) {
-        self.own_ids.push(id);
+    pub(super) fn push_own_id(&mut self, id: Arc<str>, sequence: u64, size: usize) {
+        self.own_ids.push((id, sequence));
         self.own_ids_size += size;
     }
 

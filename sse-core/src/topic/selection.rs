@@ -34,8 +34,8 @@ impl Selection {
     }
 
     /// What is wanted of `events`, the first of which has the sequence number `start`, out of a
-    /// history that holds so many.
-    pub(super) fn take(&mut self, events: &EncodedEvents, start: u64, held: u64) -> Taken {
+    /// history that has room for so many.
+    pub(super) fn take(&mut self, events: &EncodedEvents, start: u64, capacity: u64) -> Taken {
         let (mut skipped, mut count) = (0, 0);
         let (mut from, mut len) = (0, 0);
         for event in wire::events(&events.bytes) {
@@ -57,7 +57,7 @@ impl Selection {
                 // No more than are in memory.
                 count: count as usize,
             }))
-        } else if next.saturating_sub(self.told) > held / 4 {
+        } else if next.saturating_sub(self.told) > capacity / 4 {
             self.told = next;
             Some(Selected::Nothing)
         } else {

@@ -14,9 +14,10 @@ use super::{
     Announce, Batch, EncodedEvents, Notice, Outcome, Position, TopicConfig, WhenTooSlow,
     log::Read,
     publish::{Shared, State},
+    resume::join_anew,
     selection::{Selected, Selection, Wanted},
 };
-use crate::{EventError, IntoEvent, wake::SlotId};
+use crate::{EventError, IntoEvent, Text, wake::SlotId};
 
 /// Someone who gets what a [`Topic`](super::Topic) publishes: a stream of [`Batch`]es.
 ///
@@ -58,8 +59,13 @@ pub struct Subscriber {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// The outcome is still to be announced.
-    Joining,
+    /// Nothing was read yet.
+    Joining {
+        /// The outcome is still to be announced.
+        announces: bool,
+        /// It begins with the oldest event, whichever that is at the first read.
+        at_oldest: bool,
+    },
     Reading,
     Cut,
 }
@@ -68,6 +74,9 @@ enum Stage {
 struct Extras {
     /// What comes before everything else.
     beginning: Option<EncodedEvents>,
+    /// What comes behind a notice. It is taken together with it, so that what the notice tells of
+    /// is still there.
+    behind_notice: Option<EncodedEvents>,
     selection: Option<Selection>,
 }
 
@@ -77,9 +86,10 @@ impl Subscriber {
         state: &mut State,
         next: u64,
         outcome: Outcome,
+        at_oldest: bool,
     ) -> Self {
         state.counts.joined(outcome);
-        let announced = match shared.config.announce {
+        let announces = match shared.config.announce {
             Announce::Nothing => false,
             Announce::Losses => outcome.is_loss(),
             Announce::Everything => true,
@@ -88,9 +98,9 @@ impl Subscriber {
             shared: shared.clone(),
             next,
             outcome,
-            stage: match announced {
-                true => Stage::Joining,
-                false => Stage::Reading,
+            stage: Stage::Joining {
+                announces,
+                at_oldest,
             },
             slot: None,
             extras: None,
@@ -98,6 +108,9 @@ impl Subscriber {
     }
 
     /// How this subscription joined the history. Its counts are of events of every type.
+    ///
+    /// One that joined with a loss begins with the oldest event. Where that one goes before the first
+    /// read the subscriber joins anew, at the oldest event of that moment, and this changes.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.outcome
@@ -117,9 +130,16 @@ impl Subscriber {
     /// `None` where it is told that it is unknown: it is to be so once more.
     pub(super) fn place_to_resume_from(&self) -> Option<Position> {
         let Position { epoch, sequence } = self.position();
-        let lost = match (self.stage, self.outcome) {
-            (Stage::Joining, Outcome::Unknown { .. }) => return None,
-            (Stage::Joining, Outcome::Gap { lost, .. }) => lost,
+        let is_untold = matches!(
+            self.stage,
+            Stage::Joining {
+                announces: true,
+                ..
+            }
+        );
+        let lost = match self.outcome {
+            Outcome::Unknown { .. } if is_untold => return None,
+            Outcome::Gap { lost, .. } if is_untold => lost,
             _ => 0,
         };
         let sequence = sequence.saturating_sub(lost);
@@ -128,7 +148,9 @@ impl Subscriber {
 
     /// Has the stream begin with these events: with the state of things, say, that the topic's
     /// events are changes of. The last of them gets the ID of the place where this subscription
-    /// joins, whatever its own is; the others keep theirs.
+    /// joins, whatever its own is; the others keep theirs. That is the ID of the topic's event there:
+    /// the publisher's own, which outlives a restart if the new topic is given the event again, or
+    /// else the [position](Self::position).
     ///
     /// To miss no change and get none twice, make the state of one moment: change it and publish
     /// under a lock of your own, and subscribe under the same.
@@ -162,7 +184,8 @@ impl Subscriber {
         mut self,
         events: impl IntoIterator<Item = E>,
     ) -> Result<Self, EventError> {
-        let beginning = EncodedEvents::beginning(events, self.position().into())?;
+        let place = self.shared.state().log.place_before(self.next);
+        let beginning = EncodedEvents::beginning(events, place)?;
         self.extras_mut().beginning = (beginning.count > 0).then_some(beginning);
         Ok(self)
     }
@@ -173,7 +196,8 @@ impl Subscriber {
     /// The events that are left out are in the history all the same, and the counts of a
     /// [gap](Outcome::Gap) are of events of every type: nobody knows any more of which these were.
     /// So that a client for which there was nothing for long does not seem to have lost something,
-    /// it is told from time to time [where it is](Batch::Place).
+    /// it is told from time to time [where it is](Batch::Place): seldom, since some clients take that
+    /// for an empty event.
     ///
     /// What `wanted` does holds up this subscriber and nobody else.
     ///
@@ -206,6 +230,13 @@ impl Subscriber {
     pub(crate) fn outcome_for_header(&self) -> Option<Outcome> {
         let tells = self.config().announce_in_header;
         tells.then_some(self.outcome)
+    }
+
+    /// The ID of the publisher's choice that the event at this subscriber's
+    /// [position](Self::position) has.
+    pub(super) fn own_id(&self) -> Option<Text> {
+        let state = self.shared.state();
+        state.log.own_id(self.position().sequence).map(Text::from)
     }
 
     pub(super) fn config(&self) -> &TopicConfig {
@@ -272,7 +303,7 @@ impl Subscriber {
             };
             // Nobody else's code runs under the lock.
             let start = self.next - events.count as u64;
-            let taken = selection.take(events, start, read.held);
+            let taken = selection.take(events, start, read.capacity);
             self.next = taken.next;
             let batch = match taken.selected {
                 None => continue,
@@ -284,7 +315,8 @@ impl Subscriber {
                     Batch::Events(events)
                 }
                 Some(Selected::Nothing) => {
-                    Batch::Place(EncodedEvents::place(self.position().text().as_str()))
+                    let place = self.shared.state().log.place_before(self.next);
+                    Batch::Place(EncodedEvents::place(place.as_str()))
                 }
             };
             return Poll::Ready(Some(Ok(batch)));
@@ -297,72 +329,94 @@ impl Subscriber {
         most: u64,
         park: &mut impl FnMut(&mut State, &mut Option<SlotId>),
     ) -> Poll<FromLog> {
-        let selects = self
-            .extras
-            .as_ref()
-            .is_some_and(|extras| extras.selection.is_some());
+        let (selects, behind_notice) = self.take_behind_notice();
         let mut guard = self.shared.state();
         let state = &mut *guard;
-        let held = state.log.held();
-        match self.stage {
-            Stage::Cut => return Poll::Ready(FromLog { batch: None, held }),
-            Stage::Joining => {
+        let capacity = match selects {
+            true => state.log.capacity(),
+            false => 0,
+        };
+        let ready = |batch| Poll::Ready(FromLog { batch, capacity });
+        let announced = match self.stage {
+            Stage::Reading => None,
+            Stage::Joining {
+                announces,
+                at_oldest,
+            } => {
+                if at_oldest {
+                    let held = state.log.first()..state.log.next();
+                    let joined = (self.next, self.outcome);
+                    (self.next, self.outcome) = join_anew(joined, held, announces);
+                }
                 self.stage = Stage::Reading;
-                let batch = Some(Ok(self.notice(self.outcome)));
-                return Poll::Ready(FromLog { batch, held });
+                announces.then_some(self.outcome)
             }
-            Stage::Reading => {}
-        }
-        let batch = match state.log.read(self.next, most) {
-            Read::Events(events) => {
+            Stage::Cut => return ready(None),
+        };
+        let read = match (announced, behind_notice) {
+            (Some(outcome), _) => Err(outcome),
+            (None, Some(events)) => Ok(Read::Events(events)),
+            (None, None) => Ok(state.log.read(self.next, most)),
+        };
+        let outcome = match read {
+            Ok(Read::Events(events)) => {
                 self.next += events.count as u64;
                 if !selects {
                     state.counts.delivered(events.count, events.bytes.len());
                 }
-                Some(Ok(Batch::Events(events)))
+                return ready(Some(Ok(Batch::Events(events))));
             }
-            Read::Nothing if state.closed => None,
-            Read::Nothing => {
+            Ok(Read::Nothing) if state.closed => return ready(None),
+            Ok(Read::Nothing) => {
                 park(state, &mut self.slot);
                 return Poll::Pending;
             }
-            Read::Lost(lost) => {
+            Ok(Read::Lost(lost)) => {
                 state.counts.lost_events += lost;
                 match self.shared.config.when_too_slow {
                     WhenTooSlow::Cut => {
                         state.counts.cut += 1;
                         self.stage = Stage::Cut;
-                        Some(Err(SlowConsumer { lost }))
+                        return ready(Some(Err(SlowConsumer { lost })));
                     }
                     WhenTooSlow::SkipAhead => {
                         state.counts.skipped_ahead += 1;
                         self.next = state.log.first();
-                        let replayed = held;
-                        Some(Ok(self.notice(Outcome::Gap { lost, replayed })))
+                        let replayed = state.log.held();
+                        Outcome::Gap { lost, replayed }
                     }
                 }
             }
+            Err(outcome) => outcome,
         };
-        Poll::Ready(FromLog { batch, held })
+        if let Read::Events(events) = state.log.read(self.next, most) {
+            self.extras.get_or_insert_default().behind_notice = Some(events);
+        }
+        let event_type = &self.shared.config.notice_event_type;
+        let place = state.log.place_before(self.next);
+        let notice = Notice::new(outcome, outcome.to_json(), event_type, place);
+        ready(Some(Ok(Batch::Notice(notice))))
     }
 
-    /// Tells how the history goes on.
-    fn notice(&self, outcome: Outcome) -> Batch {
-        let event_type = &self.shared.config.notice_event_type;
-        Batch::Notice(Notice::new(
-            outcome,
-            outcome.to_json(),
-            event_type,
-            self.position(),
-        ))
+    /// Whether this subscriber leaves events out, and what was kept for it behind a notice.
+    fn take_behind_notice(&mut self) -> (bool, Option<EncodedEvents>) {
+        let Some(extras) = &mut self.extras else {
+            return (false, None);
+        };
+        let events = extras.behind_notice.take();
+        let selects = extras.selection.is_some();
+        if !selects && extras.beginning.is_none() {
+            self.extras = None;
+        }
+        (selects, events)
     }
 }
 
 /// What a look at the history gives.
 struct FromLog {
     batch: Option<Result<Batch, SlowConsumer>>,
-    /// How many events there are.
-    held: u64,
+    /// How many events the history has room for.
+    capacity: u64,
 }
 
 impl Stream for Subscriber {
@@ -375,8 +429,12 @@ impl Stream for Subscriber {
 
 impl Drop for Subscriber {
     fn drop(&mut self) {
+        let now = self.shared.leaving_at();
         let mut state = self.shared.state();
         state.counts.subscribers -= 1;
+        if let Some(now) = now {
+            state.note_leaving(now);
+        }
         let waker = self.slot.take().and_then(|slot| state.parked.remove(slot));
         drop(state);
         drop(waker);

@@ -7,6 +7,7 @@ mod map;
 mod memory;
 mod merged;
 mod model;
+mod restart;
 mod resuming;
 mod selecting;
 mod slow;

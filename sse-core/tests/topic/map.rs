@@ -5,7 +5,7 @@ use std::time::Duration;
 use sse_core::{
     http::StatusCode,
     router::Refusal,
-    topic::{Outcome, TooManyTopics, TopicMap, TopicMapConfig},
+    topic::{MergedSubscriber, Outcome, TooManyTopics, TopicMap, TopicMapConfig},
 };
 
 use crate::{Clock, EPOCH};
@@ -50,16 +50,68 @@ fn at_the_bound_only_those_that_nobody_uses_make_room() {
     assert!(map.topic("new").is_err());
     clock.advance(MINUTE);
     map.topic("new").unwrap();
-    assert!(map.get("unused").is_none());
-    assert!(map.get("held").is_some() && map.get("subscribed").is_some());
+    assert_eq!(names(&map), ["held", "new", "subscribed"]);
 
     // Use counts until it ends.
-    drop((held, subscriber));
     clock.advance(4 * MINUTE);
-    assert!(map.topic("newer").is_err());
-    clock.advance(10 * MINUTE);
+    drop((held, subscriber));
+    clock.advance(2 * MINUTE);
     map.topic("newer").unwrap();
+    assert_eq!(names(&map), ["held", "newer", "subscribed"]);
+    clock.advance(10 * MINUTE);
+    map.topic("newest").unwrap();
     assert_eq!(map.len(), 1);
+}
+
+fn names(map: &TopicMap) -> Vec<String> {
+    let all = map.all().into_iter();
+    all.map(|(name, _)| name.as_str().to_owned()).collect()
+}
+
+#[test]
+fn a_topic_is_kept_for_those_who_come_back_from_when_the_last_of_them_went() {
+    let clock = Clock::new();
+    let map = map(&clock, 2);
+    let room = map.topic("room").unwrap();
+    let (first, mut subscriber) = (room.subscribe(), room.subscribe());
+    let merged = MergedSubscriber::resume_from([("room", &room)], None).unwrap();
+    room.publish("x").unwrap();
+    drop(room);
+    clock.advance(60 * MINUTE);
+    drop(first);
+    clock.advance(60 * MINUTE);
+    drop(merged);
+    clock.advance(60 * MINUTE);
+    assert!(subscriber.try_next().is_ready());
+    drop(subscriber);
+
+    map.topic("a").unwrap();
+    clock.advance(MINUTE);
+    assert!(map.topic("b").is_err());
+    clock.advance(4 * MINUTE);
+    // It was used last as long ago as it is kept, and no longer.
+    assert!(map.topic("b").is_err());
+    assert_eq!(map.get("room").unwrap().retained_events(), 1);
+}
+
+#[test]
+fn a_look_up_is_a_use() {
+    let clock = Clock::new();
+    let map = map(&clock, 2);
+    map.topic("asked for").unwrap();
+    map.topic("unused").unwrap();
+    for _ in 0..3 {
+        clock.advance(4 * MINUTE);
+        map.get("asked for").unwrap();
+    }
+    map.topic("new").unwrap();
+    assert_eq!(names(&map), ["asked for", "new"]);
+    for _ in 0..3 {
+        clock.advance(4 * MINUTE);
+        map.topic("new").unwrap();
+    }
+    map.topic("newer").unwrap();
+    assert_eq!(names(&map), ["new", "newer"]);
 }
 
 #[test]

@@ -43,11 +43,15 @@ fn every_id_tells_the_place_in_all_topics() {
     assert_eq!(
         text,
         "id: a-1,b-0,c-0\ndata: two\n\n\
-         id: a-2,b-0,c-0\nevent: cup\ndata: three\ndata: lines\n\n\
-         id: a-2,b-1,c-0\ndata: one\n\n"
+         id: a-2:tea:own,b-0,c-0\nevent: cup\ndata: three\ndata: lines\n\n\
+         id: a-2:tea:own,b-1,c-0\ndata: one\n\n"
     );
     publish(&topics[2], 1);
-    assert_eq!(ids(&taken(&mut subscriber).text), ["a-2,b-1,c-1"]);
+    publish(&topics[0], 1);
+    assert_eq!(
+        ids(&taken(&mut subscriber).text),
+        ["a-2:tea:own,b-1,c-1", "a-3,b-1,c-1"]
+    );
 }
 
 #[test]
@@ -139,11 +143,14 @@ fn one_topic_resumes_from_the_id_of_several_and_several_from_that_of_one() {
 #[test]
 fn an_id_that_would_be_taken_for_a_place_is_refused() {
     let [topic, ..] = topics(&TopicConfig::default());
-    let event = Event::new("x").with_id("b-1,a-7").unwrap();
-    topic.publish(event).unwrap_err();
-    topic
-        .publish(Event::new("x").with_id("b-1,b-7").unwrap())
-        .unwrap();
+    for id in ["b-1,a-7", "a-7:tea:own"] {
+        topic
+            .publish(Event::new("x").with_id(id).unwrap())
+            .unwrap_err();
+    }
+    for id in ["b-1,b-7", "a-7x:tea:own"] {
+        topic.publish(Event::new("x").with_id(id).unwrap()).unwrap();
+    }
 }
 
 #[test]

@@ -75,8 +75,12 @@ struct Published {
 
 struct Reader {
     subscriber: Subscriber,
+    /// Up to which event, of those that are no longer held at its first read, it begins behind
+    /// them.
+    may_pass: usize,
     /// How many of the published events it is past.
     past: usize,
+    is_behind_notice: bool,
     cut: bool,
 }
 
@@ -177,7 +181,7 @@ impl World {
                 let subscriber = self.topic.subscribe_from_oldest();
                 self.look(false);
                 let past = self.dropped;
-                return self.readers.push(Reader::new(subscriber, past));
+                return self.readers.push(Reader::new(subscriber, past, usize::MAX));
             }
             From::Event(index) => Some(of_event(index.index(all + 1))),
             From::Future(by) => Some(format!("abc-{}", all + 1 + usize::from(by))),
@@ -205,15 +209,18 @@ impl World {
                 (self.dropped, Outcome::Gap { lost, replayed })
             }
         };
-        // Of several events with one ID the first counts. Once it is dropped it may be unknown, or
-        // still known, or another may have taken its place: all of it is told.
+        // Of several events with one ID the first counts that is held, or is right before those, if
+        // it is still known. One that is not held may be unknown, or still known: all of it is told.
         let own = |id: &str, outcome: Outcome| {
             let of_id =
                 |sequence: &usize| self.published[sequence - 1].own_id.as_deref() == Some(id);
-            let places = (1..=all).filter(of_id);
-            match places.clone().next() {
-                Some(first) if first > self.dropped => behind(first),
-                _ => places
+            let mut places = (1..=all).filter(of_id);
+            let held = places.clone().find(|&place| place > self.dropped);
+            let known = places.clone().map(behind).any(|place| place.1 == outcome);
+            match held {
+                Some(_) if places.any(|p| p == self.dropped) && known => behind(self.dropped),
+                Some(first) => behind(first),
+                None => places
                     .map(behind)
                     .find(|place| place.1 == outcome)
                     .unwrap_or(unknown),
@@ -229,7 +236,11 @@ impl World {
             },
         };
         assert_eq!(outcome, expected, "{id:?}");
-        self.readers.push(Reader::new(subscriber, past));
+        let may_pass = match outcome.is_loss() {
+            true => all,
+            false => 0,
+        };
+        self.readers.push(Reader::new(subscriber, past, may_pass));
     }
 
     fn read(&mut self, index: prop::sample::Index) {
@@ -238,7 +249,14 @@ impl World {
         }
         let index = index.index(self.readers.len());
         let reader = &mut self.readers[index];
-        let lost = self.dropped.saturating_sub(reader.past) as u64;
+        if self.dropped <= std::mem::take(&mut reader.may_pass) {
+            reader.past = reader.past.max(self.dropped);
+        }
+        let lost = match std::mem::take(&mut reader.is_behind_notice) {
+            // What comes then was taken together with the notice.
+            true => 0,
+            false => self.dropped.saturating_sub(reader.past) as u64,
+        };
         let held = (self.published.len() - self.dropped) as u64;
         match reader.subscriber.try_next() {
             Poll::Pending => assert_eq!(reader.past, self.published.len()),
@@ -255,6 +273,7 @@ impl World {
                 let replayed = held;
                 assert_eq!(notice.outcome(), Outcome::Gap { lost, replayed });
                 reader.past = self.dropped;
+                reader.is_behind_notice = held > 0;
             }
             Poll::Ready(Some(Ok(Batch::Events(events)))) => {
                 assert!(!reader.cut && lost == 0 && events.count() > 0);
@@ -273,10 +292,12 @@ impl World {
 }
 
 impl Reader {
-    fn new(subscriber: Subscriber, past: usize) -> Self {
+    fn new(subscriber: Subscriber, past: usize, may_pass: usize) -> Self {
         let cut = false;
         Self {
             subscriber,
+            may_pass,
+            is_behind_notice: false,
             past,
             cut,
         }

@@ -81,8 +81,24 @@ fn a_client_for_which_there_is_nothing_loses_nothing() {
 }
 
 #[test]
-fn a_place_is_no_event_to_the_client() {
+fn places_are_rare_from_the_first_event_on() {
     let topic = topic(TopicConfig::default());
+    let mut subscriber = topic
+        .subscribe()
+        .only_event_types(|event_type| event_type == "wanted");
+    let mut places = 0;
+    for _ in 0..10_000 {
+        publish(&topic, 1);
+        places += ids(&take(&mut subscriber).text).len();
+    }
+    assert!((3..=6).contains(&places), "{places}");
+}
+
+#[test]
+fn a_place_is_no_event_to_the_client() {
+    let mut config = TopicConfig::default();
+    config.max_events = 4;
+    let topic = topic(config);
     let mut subscriber = topic
         .subscribe()
         .only_event_types(|event_type| event_type == "wanted");

@@ -1,6 +1,8 @@
 //! Subscribers whose next event is no longer there.
 
-use sse_core::topic::{Announce, Outcome, TopicConfig, WhenTooSlow};
+use std::task::Poll;
+
+use sse_core::topic::{Announce, Batch, Outcome, TopicConfig, WhenTooSlow};
 
 use crate::{End, Taken, ids, publish, take, topic};
 
@@ -80,4 +82,81 @@ fn one_who_is_skipped_ahead_is_told_what_it_lost() {
 
     publish(&topic, 1);
     assert_eq!(take(&mut slow).text, "id: abc-7\ndata: x\n\n");
+}
+
+/// The outcome of a subscriber, and what it takes, if so many events are published before its first
+/// read.
+fn joined_before(config: TopicConfig, id: &str, published: u64) -> (Outcome, Taken) {
+    let topic = topic(config);
+    publish(&topic, 6);
+    let mut subscriber = topic.resume_from(Some(id));
+    publish(&topic, published);
+    let taken = take(&mut subscriber);
+    (subscriber.outcome(), taken)
+}
+
+#[test]
+fn one_who_begins_with_the_oldest_event_joins_at_its_first_read() {
+    let replayed = 4;
+    for (published, lost) in [(0, 1), (1, 2), (3, 4), (9, 10)] {
+        let gap = Outcome::Gap { lost, replayed };
+        let unknown = Outcome::Unknown { replayed };
+        for (id, outcome) in [("abc-1", gap), ("elsewhere", unknown)] {
+            let (joined, taken) = joined_before(config(WhenTooSlow::Cut), id, published);
+            assert_eq!(joined, outcome);
+            assert_eq!((taken.notices, taken.end), (vec![outcome], End::Waits));
+            let first = format!("abc-{}", 2 + published);
+            assert_eq!(ids(&taken.text)[0], first, "{id}, {published}");
+            assert_eq!(ids(&taken.text).len(), 1 + 4);
+        }
+    }
+    let topic = topic(config(WhenTooSlow::Cut));
+    publish(&topic, 4);
+    let mut subscriber = topic.subscribe_from_oldest();
+    publish(&topic, 2);
+    let taken = take(&mut subscriber);
+    let expected = vec!["abc-3", "abc-4", "abc-5", "abc-6"];
+    assert_eq!((ids(&taken.text), taken.end), (expected, End::Waits));
+    assert_eq!(subscriber.outcome(), Outcome::Fresh);
+}
+
+#[test]
+fn what_a_notice_tells_of_is_there_behind_it() {
+    let topic = topic(config(WhenTooSlow::Cut));
+    publish(&topic, 6);
+    let mut subscriber = topic.resume_from(Some("elsewhere"));
+    let notice = subscriber.try_next();
+    assert!(
+        matches!(notice, Poll::Ready(Some(Ok(Batch::Notice(_))))),
+        "{notice:?}"
+    );
+    publish(&topic, 4);
+    let taken = take(&mut subscriber);
+    assert_eq!(taken.end, End::Waits);
+    let numbers = 3..=10;
+    let expected: Vec<_> = numbers.map(|n| format!("abc-{n}")).collect();
+    assert_eq!(ids(&taken.text), expected);
+    assert_eq!(topic.stats().delivered_events, 8);
+}
+
+#[test]
+fn one_who_is_not_told_is_not_led_past_events_that_came_after_it_joined() {
+    let mut config = config(WhenTooSlow::Cut);
+    config.announce = Announce::Nothing;
+    // It joined in front of the events 3 to 6.
+    let (outcome, taken) = joined_before(config.clone(), "abc-1", 4);
+    let (lost, replayed) = (5, 4);
+    assert_eq!(outcome, Outcome::Gap { lost, replayed });
+    assert_eq!((ids(&taken.text).len(), taken.end), (4, End::Waits));
+    let (_, taken) = joined_before(config.clone(), "abc-1", 5);
+    assert_eq!(taken.end, End::Cut(5));
+    let (_, taken) = joined_before(config, "elsewhere", 5);
+    assert_eq!(taken.end, End::Cut(5));
+}
+
+#[test]
+fn one_who_resumed_without_a_loss_is_cut_so_that_its_handler_decides_anew() {
+    let (outcome, taken) = joined_before(config(WhenTooSlow::Cut), "abc-2", 1);
+    assert_eq!(outcome, Outcome::Resumed { replayed: 4 });
+    assert_eq!(taken.end, End::Cut(1));
 }
