@@ -214,7 +214,12 @@ impl Log {
             None => self.id_start.len() + id_end.len() + "\n".len(),
             Some(_) => 0,
         };
-        let len = id_line + event.encoded_len();
+        // The ID takes effect at a blank line, which an event without it may not have.
+        let blank_line = match event.needs_dispatch() {
+            true => "",
+            false => "\n",
+        };
+        let len = id_line + event.encoded_len() + blank_line.len();
 
         // Its own segment, and the empty one behind it.
         let alone = 2 * SEGMENT_SIZE + MARK_SIZE + own_id_size;
@@ -245,6 +250,7 @@ impl Log {
                 bytes.push(b'\n');
             }
             event.encode_reserved(bytes);
+            bytes.extend_from_slice(blank_line.as_bytes());
         });
         self.newest_own_id = own_id.map(|id| id.as_str().into());
         if let Some(id) = &self.newest_own_id {

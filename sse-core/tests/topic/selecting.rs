@@ -1,5 +1,7 @@
 //! Subscribers that want events of some types alone.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use sse_core::{
     Decoded, Decoder, Event,
@@ -152,4 +154,23 @@ proptest! {
         prop_assert_eq!(delivered, expected.len() as u64);
         prop_assert_eq!(seen, expected);
     }
+}
+
+#[test]
+fn events_without_data_are_left_out_one_by_one() {
+    let topic = topic(TopicConfig::default());
+    let retry = Event::without_data().with_reconnection_time(Duration::from_secs(3));
+    let mut wants_all = topic.subscribe().only_event_types(|_| true);
+    let mut wants = topic.subscribe().only_event_types(|name| name == "a");
+    for event in [retry.clone(), Event::without_data(), retry.clone()] {
+        topic.publish(event).unwrap();
+    }
+    publish_types(&topic, "a");
+    topic.publish(retry).unwrap();
+    assert_eq!(
+        take(&mut wants_all).text,
+        "id: abc-1\nretry: 3000\n\nid: abc-2\n\nid: abc-3\nretry: 3000\n\n\
+         id: abc-4\nevent: a\ndata: x\n\nid: abc-5\nretry: 3000\n\n"
+    );
+    assert_eq!(take(&mut wants).text, "id: abc-4\nevent: a\ndata: x\n\n");
 }
