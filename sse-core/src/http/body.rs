@@ -3,13 +3,13 @@
 
 use std::{error::Error, fmt};
 
-use super::{Framing, head::EndFinder};
+use super::{
+    Framing,
+    trailers::{LONGEST_TRAILERS, Trailers, is_text_byte},
+};
 
 /// How long the extensions of one chunk may be.
 const LONGEST_EXTENSION: usize = 4 * 1024;
-
-/// How long the trailer section may be.
-const LONGEST_TRAILERS: usize = 16 * 1024;
 
 /// Why a body is not what its head promised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,15 +19,19 @@ pub enum BodyError {
     Short(u64),
     /// The connection ended before the last chunk.
     Truncated,
-    /// The size of a chunk is not a hexadecimal number of at most 16 digits, or its line does not
-    /// end in CRLF.
+    /// The size of a chunk is not a hexadecimal number of at most 16 digits, something other than
+    /// blanks and extensions follows it, or its line does not end in CRLF.
     ChunkSize,
     /// A chunk is not followed by CRLF.
     ChunkEnd,
     /// The extensions of a chunk are longer than 4 KiB.
     ExtensionTooLong,
+    /// The extensions of a chunk have a control character, such as NUL.
+    Extension,
     /// The trailer section is longer than 16 KiB.
     TrailersTooLong,
+    /// The trailer section is not field lines that end in CRLF.
+    Trailers,
 }
 
 impl fmt::Display for BodyError {
@@ -44,10 +48,16 @@ impl fmt::Display for BodyError {
                 f,
                 "the body has a chunk with extensions of more than {LONGEST_EXTENSION} bytes"
             ),
+            Self::Extension => {
+                f.write_str("the body has a chunk with a control character in its extensions")
+            }
             Self::TrailersTooLong => write!(
                 f,
                 "the body has trailers of more than {LONGEST_TRAILERS} bytes"
             ),
+            Self::Trailers => {
+                f.write_str("the body has trailers that are not field lines ending in CRLF")
+            }
         }
     }
 }
@@ -82,7 +92,12 @@ enum State {
         size: u64,
         digits: u8,
     },
-    /// After the size, where extensions may stand: so many bytes of them have come.
+    /// After the size and blanks, where extensions may begin: so many bytes have come since.
+    Blank {
+        size: u64,
+        length: usize,
+    },
+    /// In the extensions: so many bytes have come since the size.
     Extension {
         size: u64,
         length: usize,
@@ -97,11 +112,7 @@ enum State {
     },
     ChunkCr,
     ChunkLf,
-    /// In the trailer section, of which so many bytes have come.
-    Trailers {
-        end: EndFinder,
-        length: usize,
-    },
+    Trailers(Trailers),
     End,
 }
 
@@ -132,15 +143,8 @@ impl BodyReader {
                 State::Length(left) => return Ok(BodyPart::Data(take(input, left))),
                 State::Chunk { left: 0 } => self.state = State::ChunkCr,
                 State::Chunk { left } => return Ok(BodyPart::Data(take(input, left))),
-                State::Trailers { end, length } => {
-                    let found = end.find(input);
-                    let (new, rest) = input.split_at(found.unwrap_or(input.len()));
-                    *input = rest;
-                    *length = length.saturating_add(new.len());
-                    if *length > LONGEST_TRAILERS {
-                        return Err(BodyError::TrailersTooLong);
-                    }
-                    if found.is_some() {
+                State::Trailers(trailers) => {
+                    if trailers.read(input)? {
                         self.state = State::End;
                     }
                 }
@@ -181,23 +185,36 @@ impl State {
                 }
             }
             (Self::Size { digits: 0, .. }, _) => return Err(BodyError::ChunkSize),
-            (&Self::Size { size, .. } | &Self::Extension { size, .. }, b'\r') => {
-                Self::SizeLf { size }
+            (
+                &Self::Size { size, .. }
+                | &Self::Blank { size, .. }
+                | &Self::Extension { size, .. },
+                b'\r',
+            ) => Self::SizeLf { size },
+            (Self::Blank { length, .. } | Self::Extension { length, .. }, _)
+                if *length == LONGEST_EXTENSION =>
+            {
+                return Err(BodyError::ExtensionTooLong);
             }
-            (&Self::Size { size, .. }, b' ' | b'\t' | b';') => Self::Extension { size, length: 1 },
-            (&Self::Extension { size, length }, byte) if byte != b'\n' => {
-                if length == LONGEST_EXTENSION {
-                    return Err(BodyError::ExtensionTooLong);
-                }
+            // Some senders pad the size with blanks.
+            (&Self::Size { size, .. }, b' ' | b'\t') => Self::Blank { size, length: 1 },
+            (&Self::Blank { size, length }, b' ' | b'\t') => Self::Blank {
+                size,
+                length: length + 1,
+            },
+            (&Self::Size { size, .. }, b';') => Self::Extension { size, length: 1 },
+            (&Self::Blank { size, length } | &Self::Extension { size, length }, b';') => {
                 Self::Extension {
                     size,
                     length: length + 1,
                 }
             }
-            (Self::SizeLf { size: 0 }, b'\n') => Self::Trailers {
-                end: EndFinder::default(),
-                length: 0,
+            (&Self::Extension { size, length }, byte) if is_text_byte(byte) => Self::Extension {
+                size,
+                length: length + 1,
             },
+            (Self::Extension { .. }, byte) if byte != b'\n' => return Err(BodyError::Extension),
+            (Self::SizeLf { size: 0 }, b'\n') => Self::Trailers(Trailers::default()),
             (&Self::SizeLf { size }, b'\n') => Self::Chunk { left: size },
             (Self::ChunkCr, b'\r') => Self::ChunkLf,
             (Self::ChunkLf, b'\n') => FIRST_DIGIT,
@@ -300,6 +317,27 @@ mod tests {
             (Chunked, "0x3\r\nabc", "", Err(ChunkSize)),
             (Chunked, "xyz\r\nabc", "", Err(ChunkSize)),
             (Chunked, "3\rabc", "", Err(ChunkSize)),
+            (Chunked, "3 4\r\nabc", "", Err(ChunkSize)),
+            (Chunked, "3\t4\r\nabc", "", Err(ChunkSize)),
+            (Chunked, "3 x;a\r\nabc", "", Err(ChunkSize)),
+            (Chunked, "3\0\r\nabc", "", Err(ChunkSize)),
+            (Chunked, "3 ;a\r\nabc", "abc", Err(Truncated)),
+            (Chunked, "3;a=\"b\tc\"\r\nabc", "abc", Err(Truncated)),
+            (Chunked, "3;a\0b\r\nabc", "", Err(Extension)),
+            (Chunked, "3;a\x7fb\r\nabc", "", Err(Extension)),
+            (Chunked, "3;a\rb\r\nabc", "", Err(ChunkSize)),
+            (Chunked, "0\r\n\n", "", Err(Trailers)),
+            (Chunked, "0\r\na: b\n\r\n", "", Err(Trailers)),
+            (Chunked, "0\r\na: b\r\n\n", "", Err(Trailers)),
+            (Chunked, "0\r\na: b\rc\r\n\r\n", "", Err(Trailers)),
+            (Chunked, "0\r\na: \0\r\n\r\n", "", Err(Trailers)),
+            (Chunked, "0\r\na\0: b\r\n\r\n", "", Err(Trailers)),
+            (Chunked, "0\r\n\rx", "", Err(Trailers)),
+            (Chunked, "0\r\na: b\r\n c\r\n\r\n", "", Err(Trailers)),
+            (Chunked, "0\r\na : b\r\n\r\n", "", Err(Trailers)),
+            (Chunked, "0\r\n: b\r\n\r\n", "", Err(Trailers)),
+            (Chunked, "0\r\nGET / HTTP/1.1\r\n\r\n", "", Err(Trailers)),
+            (Chunked, "0\r\na:\r\nb: \u{e9}\t\r\n\r\n", "", Ok(())),
             (Chunked, "ffffffffffffffff\r\nabc", "abc", Err(Truncated)),
             (Chunked, "10000000000000000\r\nabc", "", Err(ChunkSize)),
             (Chunked, "00000000000000003\r\nabc", "", Err(ChunkSize)),

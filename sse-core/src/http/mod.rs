@@ -8,6 +8,7 @@
 mod body;
 mod framing;
 mod head;
+mod trailers;
 
 #[cfg(feature = "server")]
 mod accept;
@@ -59,7 +60,6 @@ pub use {
 
 /// Of a token: a method, a field name, a media type
 /// ([RFC 9110 section 5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2)).
-#[cfg(feature = "server")]
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

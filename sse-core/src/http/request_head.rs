@@ -65,13 +65,15 @@ impl RequestHead {
     /// # Errors
     ///
     /// [`RequestHeadError`] where the version is neither HTTP/1.1 nor HTTP/1.0, or where the host or
-    /// the length of the body is in doubt.
+    /// the length of the body is in doubt. The host is in doubt where there is not exactly one
+    /// `Host` (HTTP/1.0 may have none), and where the target is a whole URL whose host and port are
+    /// not those of `Host`.
     pub fn new(request: Request<()>) -> Result<Self, RequestHeadError> {
         let (headers, version) = (request.headers(), request.version());
         if ![Version::HTTP_10, Version::HTTP_11].contains(&version) {
             return Err(UnknownVersion);
         }
-        check_host(headers, version)?;
+        check_host(headers, version, request.uri())?;
         let body = body_length(headers, version).map_err(|fault| error_of(fault, MOST_FIELDS))?;
         Ok(Self { request, body })
     }
@@ -313,7 +315,7 @@ fn parse(head: &[u8], limits: &HeadLimits) -> Result<RequestHead, RequestHeadErr
             .map_err(|_| Malformed("its method is not a valid one"))?;
         let uri = parse_target(target, &method)?;
         let headers = head::collect_fields(parsed.headers).map_err(fault)?;
-        check_host(&headers, version)?;
+        check_host(&headers, version, &uri)?;
         let body = body_length(&headers, version).map_err(fault)?;
 
         let mut request = Request::new(());
@@ -373,18 +375,34 @@ fn parse_target(target: &str, method: &Method) -> Result<Uri, RequestHeadError> 
 }
 
 /// An HTTP/1.1 request has exactly one valid `Host`, an HTTP/1.0 one at most one
-/// ([RFC 9112 section 3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2)).
-fn check_host(headers: &HeaderMap, version: Version) -> Result<(), RequestHeadError> {
+/// ([RFC 9112 section 3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2)). Where the target
+/// names a host as well, it is the same one: a client has to say so, and of two hosts a proxy and a
+/// handler could look at different ones.
+fn check_host(headers: &HeaderMap, version: Version, target: &Uri) -> Result<(), RequestHeadError> {
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) if version == Version::HTTP_10 => Ok(()),
         (None, _) => Err(Malformed("it has no Host field")),
         (Some(_), Some(_)) => Err(Malformed("it has more than one Host field")),
         (Some(host), None) => match host.to_str().ok().and_then(host_and_port) {
-            Some(_) => Ok(()),
+            Some(host) if is_for(host, target) => Ok(()),
+            Some(_) => Err(Malformed("its Host field is not the host of its target")),
             None => Err(Malformed("its Host field is not a host and a port")),
         },
     }
+}
+
+/// Whether `target` is for this host and port, or does not say whom it is for.
+fn is_for((host, port): (&str, Option<u16>), target: &Uri) -> bool {
+    // Without a scheme there is no authority, or it is that of CONNECT, which nothing here serves.
+    let (Some(scheme), Some(authority)) = (target.scheme_str(), target.authority()) else {
+        return true;
+    };
+    let usual = if scheme == "https" { 443 } else { 80 };
+    host_and_port(authority.as_str()).is_some_and(|(target_host, target_port)| {
+        target_host.eq_ignore_ascii_case(host)
+            && target_port.unwrap_or(usual) == port.unwrap_or(usual)
+    })
 }
 
 /// A host, and a port if any.

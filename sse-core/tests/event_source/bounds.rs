@@ -180,6 +180,22 @@ fn an_endless_line_or_comment_is_told_once_and_does_not_pile_up() {
     }
 }
 
+/// What another reader could take for another end of the body.
+#[test]
+fn chunks_that_are_not_as_they_should_be_are_a_loss() {
+    for (chunks, fault) in [
+        ("3 4\r\n", "ChunkSize"),
+        ("3;a\0b\r\n", "Extension"),
+        ("0\r\n\n", "Trailers"),
+        ("0\r\na: b\rc\r\n", "Trailers"),
+        ("0\r\na: \0", "Trailers"),
+    ] {
+        let config = EventSourceConfig::default();
+        let (told, _) = flooded(config, CHUNKED, chunks);
+        assert_eq!(told, format!("lost BadBody({fault})"), "{chunks:?}");
+    }
+}
+
 #[test]
 fn chunk_extensions_and_trailers_are_bounded() {
     let (told, sent) = flooded(EventSourceConfig::default(), &format!("{CHUNKED}1;"), "x");

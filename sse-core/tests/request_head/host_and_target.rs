@@ -124,10 +124,10 @@ fn a_target_has_the_form_that_its_method_takes() {
         "GET /gr\u{fc}ezi?\u{fc}",
         "OPTIONS /",
         "OPTIONS *",
-        "GET http://b/",
-        "GET http://b/c?d",
-        "GET https://b:80/c",
-        "GET http://[::1]:80/c",
+        "GET http://a/",
+        "GET http://A/c?d",
+        "GET http://a:80/c",
+        "GET https://a:443/c",
         "CONNECT b:80",
         "CONNECT [::1]:80",
     ] {
@@ -136,12 +136,12 @@ fn a_target_has_the_form_that_its_method_takes() {
     }
     // An empty path is that of the root.
     taken(
-        with_first_line("GET http://b HTTP/1.1"),
-        "GET http://b/ HTTP/1.1 | host: a",
+        with_first_line("GET http://a HTTP/1.1"),
+        "GET http://a/ HTTP/1.1 | host: a",
     );
     taken(
-        with_first_line("GET HTTP://b?c HTTP/1.1"),
-        "GET http://b/?c HTTP/1.1 | host: a",
+        with_first_line("GET HTTP://a?c HTTP/1.1"),
+        "GET http://a/?c HTTP/1.1 | host: a",
     );
     for line in [
         "GET *",
@@ -200,5 +200,34 @@ fn a_target_has_the_form_that_its_method_takes() {
         refused(input, 400, "target has a fragment");
     }
     refused("GET http://b/ HTTP/1.1\r\n\r\n", 400, "no Host field");
+    taken("GET http://b/ HTTP/1.0\r\n\r\n", "GET http://b/ HTTP/1.0");
+}
+
+/// A proxy goes by the target, and a handler by `Host`.
+#[test]
+fn a_target_that_names_another_host_than_the_host_field_is_refused() {
+    for (target, host) in [
+        ("http://b/", "a"),
+        ("http://a:8080/", "a"),
+        ("http://a/", "a:8080"),
+        ("https://a:80/", "a"),
+        ("http://a./", "a"),
+        ("http://[::1]/", "[::2]"),
+    ] {
+        for version in ["HTTP/1.1", "HTTP/1.0"] {
+            let input = format!("GET {target} {version}\r\nHost: {host}\r\n\r\n");
+            refused(input, 400, "Host field is not the host of its target");
+        }
+    }
+    for (target, host) in [
+        ("http://a/", "A:80"),
+        ("http://[::1]:81/", "[::1]:81"),
+        ("https://a/", "a:443"),
+    ] {
+        taken(
+            format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"),
+            &format!("GET {target} HTTP/1.1 | host: {host}"),
+        );
+    }
     taken("GET http://b/ HTTP/1.0\r\n\r\n", "GET http://b/ HTTP/1.0");
 }

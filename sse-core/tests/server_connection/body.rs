@@ -90,6 +90,11 @@ fn a_body_that_is_not_as_it_should_be_is_refused_however_it_arrives() {
         (chunks, "10000000000000000\r\na\r\n", 400, "proper size"),
         (chunks, "1\r\nab\r\n", 400, "not as long as it says"),
         (chunks, "1\r\na0\r\n\r\n", 400, "not as long as it says"),
+        (chunks, "1 2\r\na\r\n0\r\n\r\n", 400, "proper size"),
+        (chunks, "1;a\0\r\na\r\n", 400, "control character"),
+        (chunks, "0\r\n\n", 400, "trailers that are not"),
+        (chunks, "0\r\na: b\rc\r\n\r\n", 400, "trailers that are not"),
+        (chunks, "0\r\na: \0\r\n\r\n", 400, "trailers that are not"),
         (chunks, &extension, 400, "extensions"),
         (chunks, &trailers, 431, "trailers"),
         // These the head alone gives away.
