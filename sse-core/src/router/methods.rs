@@ -7,13 +7,30 @@ use ::http::{HeaderMap, HeaderValue, Method, header};
 use super::{Cors, Route};
 
 /// What is possible at a path.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Methods {
+    /// The path, as it was given.
+    path: String,
+    /// Whether the path ends with a wildcard.
+    pub(super) has_wildcard: bool,
     /// At least one. Each method once; `GET` stands for `HEAD`, too.
     routes: Vec<(Method, Route)>,
 }
 
 impl Methods {
+    pub(super) fn new(path: String, has_wildcard: bool) -> Self {
+        Self {
+            path,
+            has_wildcard,
+            routes: Vec::new(),
+        }
+    }
+
+    /// The path, as it was given with the first route.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// Adds a route, or says that there is such a one already.
     pub(super) fn insert(&mut self, method: Method, route: Route) -> Result<(), Exists> {
         if self.get(&method).is_some() {
@@ -32,10 +49,6 @@ impl Methods {
         routes
             .find(|(method, _)| method == asked)
             .map(|(_, route)| route)
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.routes.is_empty()
     }
 
     /// The rule for a request's answer: that of the route that it is for, or that a preflight asks

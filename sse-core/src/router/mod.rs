@@ -9,12 +9,13 @@
 //! | request | answer |
 //! |---|---|
 //! | a preflight, where [`Cors`] is set | 204 with what a page may send |
+//! | a path with a segment `.` or `..`, or a percent sign without two hexadecimal digits | 400 |
 //! | a path that no route has | 404 |
 //! | a method that the path has no route for, other than `OPTIONS` | 405, with `Allow` |
 //! | a `GET`, `HEAD` or `OPTIONS` with a body | 413 |
 //! | `OPTIONS`, also of `*` | 204, with `Allow` |
 //! | a route of events, and an `Accept` that excludes `text/event-stream` | 406 |
-//! | a path parameter that is badly percent-encoded, or not UTF-8 when decoded | 400 |
+//! | a path parameter that is not UTF-8 when decoded | 400 |
 //! | `HEAD` on a route of events | 200 with the fields of an event stream |
 //!
 //! Those from 400 on have a line of plain text that says what is wrong. Where [`Cors`] is set, its
@@ -34,10 +35,10 @@ mod path;
 mod reply;
 mod request;
 mod resume;
+mod route_error;
 
 use std::{
     collections::BTreeMap,
-    error::Error,
     fmt,
     future::Future,
     net::SocketAddr,
@@ -70,12 +71,19 @@ pub use listing::RouteInfo;
 use methods::{Exists, Methods, allow, problem_with, takes_body};
 pub use reply::{Events, Refusal, Reply, ReplyBody, Yielded};
 pub use request::Request;
+pub use route_error::RouteError;
 
 /// Routes, being collected.
 ///
-/// A path is matched as it was sent. `{name}` stands for one segment of it, `{*name}` at the end
-/// for all that is left; [`Request::path_param`] has what they stood for. A trailing slash makes
-/// another path.
+/// `{name}` stands for one segment of a path, `{*name}` at the end for all that is left, at least
+/// one byte; [`Request::path_param`] has what they stood for. A trailing slash makes another path.
+///
+/// How a path is percent-encoded makes no difference: `/w/%61dmin` is `/w/admin`, and never what
+/// `/w/{*rest}` stands for where `/w/admin` has a route. `%2F` is part of a segment and separates
+/// none. A path with a segment `.` or `..`, percent-encoded or not, is answered 400. A
+/// [layer](Self::layer) that looks at [`Request::path`] sees the path as it was sent, and has to
+/// take all of this into account: a guard is better put on a router of its own, which is
+/// [nested](Self::nest).
 ///
 /// A handler is a function of a [`Request`] that returns a stream, or one of the other things that
 /// are [`IntoReply`].
@@ -232,42 +240,34 @@ impl Router {
     /// # Errors
     ///
     /// [`RouteError`], which names the first route that cannot be: its path does not begin with a
-    /// slash, is not well-formed, has two parameters of one name, or is another route's as well;
-    /// or its method is one that has no routes.
+    /// slash, is not well-formed, has a segment `.` or `..`, has two parameters of one name, or is
+    /// another route's as well; or its method is one that has no routes.
     pub fn build(self) -> Result<Routes, RouteError> {
         let mut by_path = BTreeMap::<String, Methods>::new();
         // In the order of adding, so that an error names the later one of two.
         let mut paths = Vec::new();
         for (path, method, mut route) in self.routes {
             if !path.starts_with('/') {
-                let problem = "it does not begin with a slash".into();
-                return Err(RouteError { path, problem });
+                return Err(RouteError::new(path, "it does not begin with a slash"));
             }
             if let Some(problem) = problem_with(&method) {
-                return Err(RouteError { path, problem });
+                return Err(RouteError::new(path, problem));
             }
             route.cors = route.cors.or_else(|| self.cors.clone());
             route.handler = layer::behind(&self.layers, route.handler);
-            let methods = by_path.entry(path.clone()).or_default();
-            if methods.is_empty() {
-                paths.push(path.clone());
-            }
+            let canonical = match path::canonical_route(&path) {
+                Ok(canonical) => canonical,
+                Err(problem) => return Err(RouteError::new(path, problem)),
+            };
+            let methods = by_path.entry(canonical).or_insert_with_key(|canonical| {
+                paths.push((canonical.clone(), path.clone()));
+                Methods::new(path.clone(), path::has_wildcard(canonical))
+            });
             if let Err(Exists) = methods.insert(method, route) {
-                let problem = "there is such a route already".into();
-                return Err(RouteError { path, problem });
+                return Err(RouteError::conflict(path, methods.path()));
             }
         }
-        let mut matcher = matchit::Router::new();
-        for path in paths {
-            let methods = by_path.remove(&path).unwrap_or_default();
-            if let Err(error) = matcher.insert(path.as_str(), methods) {
-                return Err(RouteError::new(path, &error));
-            }
-            if let Some(name) = path::repeated_param(&path) {
-                let problem = format!("the parameter {name} is in it twice; name one otherwise");
-                return Err(RouteError { path, problem });
-            }
-        }
+        let matcher = matcher(paths, by_path)?;
         Ok(Routes {
             matcher,
             cors: self.cors,
@@ -297,6 +297,28 @@ impl Router {
         self.routes.push((path, method, route));
         self
     }
+}
+
+/// A matcher of these paths, each in its canonical form and as it was given.
+fn matcher(
+    paths: Vec<(String, String)>,
+    mut by_path: BTreeMap<String, Methods>,
+) -> Result<matchit::Router<Methods>, RouteError> {
+    let mut matcher = matchit::Router::new();
+    let given: BTreeMap<_, _> = paths.iter().cloned().collect();
+    for (canonical, path) in paths {
+        let Some(methods) = by_path.remove(&canonical) else {
+            continue;
+        };
+        if let Err(error) = matcher.insert(canonical, methods) {
+            return Err(RouteError::of_matcher(path, &error, &given));
+        }
+        if let Some(name) = path::repeated_param(&path) {
+            let problem = format!("the parameter {name} is in it twice; name one otherwise");
+            return Err(RouteError::new(path, problem));
+        }
+    }
+    Ok(matcher)
 }
 
 impl Route {
@@ -358,7 +380,9 @@ impl Routes {
     #[must_use]
     pub fn dispatch(&self, head: RequestHead, context: Context) -> Dispatch {
         let (method, headers) = (head.request.method(), head.request.headers());
-        let found = self.matcher.at(head.request.uri().path()).ok();
+        let path = path::canonical(head.request.uri().path());
+        let found = path.as_ref().ok();
+        let found = found.and_then(|path| self.matcher.at(path).ok());
         let cors = match &found {
             Some(found) => found.value.cors(method, headers),
             None => self.cors.as_ref(),
@@ -371,20 +395,23 @@ impl Routes {
             Dispatch::Answer(reply)
         };
 
+        if let Err(fault) = path {
+            let text = fault.text(head.request.uri().path());
+            return answer(Reply::text(StatusCode::BAD_REQUEST, text));
+        }
         let route = match check(&head, found.as_ref().map(|found| found.value), cors) {
             Continue(route) => route,
             Break(reply) => return answer(reply),
         };
-        let mut path_params = Vec::new();
-        for (name, part) in found.iter().flat_map(|found| found.params.iter()) {
-            let Some(decoded) = path::decode(part) else {
+        let path_params = match found.as_ref().map(path_params).transpose() {
+            Ok(params) => params.unwrap_or_default(),
+            Err(name) => {
                 let text = format!(
                     "The part {name} of the path does not decode. Percent-encode its UTF-8.\n"
                 );
                 return answer(Reply::text(StatusCode::BAD_REQUEST, text));
-            };
-            path_params.push((name.to_owned(), decoded));
-        }
+            }
+        };
         if *method == Method::HEAD && route.yields == Yields::Events {
             return answer(Reply::events(NoEvents));
         }
@@ -395,6 +422,22 @@ impl Routes {
         }
         Dispatch::Call(route.call(request, fields))
     }
+}
+
+/// What the parameters of the path stand for, by name; or the name of one that does not decode.
+fn path_params<'k>(
+    found: &matchit::Match<'k, '_, &Methods>,
+) -> Result<Vec<(String, String)>, &'k str> {
+    let mut params = Vec::with_capacity(found.params.len());
+    for (name, part) in found.params.iter() {
+        let is_wildcard = found.value.has_wildcard && params.len() + 1 == found.params.len();
+        let decoded = match is_wildcard {
+            true => path::decode_wildcard(part),
+            false => path::decode(part),
+        };
+        params.push((name.to_owned(), decoded.ok_or(name)?));
+    }
+    Ok(params)
 }
 
 fn has_body(head: &RequestHead) -> bool {
@@ -468,46 +511,3 @@ impl Stream for NoEvents {
         std::task::Poll::Ready(None)
     }
 }
-
-/// A route that cannot be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RouteError {
-    path: String,
-    problem: String,
-}
-
-impl RouteError {
-    fn new(path: String, error: &matchit::InsertError) -> Self {
-        let problem = match error {
-            matchit::InsertError::Conflict { with } if *with == path => {
-                "there is such a route already".into()
-            }
-            matchit::InsertError::Conflict { with } => {
-                format!("the route {with} takes the same paths")
-            }
-            matchit::InsertError::InvalidParam => {
-                "a parameter has no name, or braces do not match; write {name}".into()
-            }
-            matchit::InsertError::InvalidCatchAll => {
-                "a wildcard is only possible at the end of a path; write {*name}".into()
-            }
-            other => other.to_string(),
-        };
-        Self { path, problem }
-    }
-
-    /// The path of the route.
-    #[must_use]
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-}
-
-impl fmt::Display for RouteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, problem } = self;
-        write!(f, "the route {path:?} cannot be: {problem}")
-    }
-}
-
-impl Error for RouteError {}

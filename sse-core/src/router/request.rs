@@ -90,6 +90,11 @@ impl Request {
 
     /// The part of the path that a parameter or wildcard of the route stands for,
     /// percent-decoded.
+    ///
+    /// For a parameter that is one segment, which is neither `.` nor `..`; a slash in it was
+    /// percent-encoded, and is the client's own words as all the rest is. For a wildcard it is
+    /// segments with slashes between them, none of them `.` or `..`; a slash that belongs to a
+    /// segment stays `%2F`. It may begin with a slash, where the path has two in a row.
     #[must_use]
     pub fn path_param(&self, name: &str) -> Option<&str> {
         let mut params = self.path_params.iter();

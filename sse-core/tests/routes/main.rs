@@ -3,6 +3,7 @@
 
 mod answers;
 mod methods;
+mod paths;
 mod replies;
 
 use futures_util::{FutureExt, StreamExt};

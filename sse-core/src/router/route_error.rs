@@ -1,0 +1,62 @@
+//! Why a router cannot be built.
+
+use std::{collections::BTreeMap, error::Error, fmt};
+
+/// A route that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteError {
+    path: String,
+    problem: String,
+}
+
+impl RouteError {
+    pub(super) fn new(path: String, problem: impl Into<String>) -> Self {
+        let problem = problem.into();
+        Self { path, problem }
+    }
+
+    /// Another route takes the same paths.
+    pub(super) fn conflict(path: String, with: &str) -> Self {
+        let problem = match path == with {
+            true => "there is such a route already".into(),
+            false => format!("the route {with} takes the same paths"),
+        };
+        Self { path, problem }
+    }
+
+    /// What the matcher found wrong. `given` has the paths of all routes as they were given, by their canonical form.
+    pub(super) fn of_matcher(
+        path: String,
+        error: &matchit::InsertError,
+        given: &BTreeMap<String, String>,
+    ) -> Self {
+        let problem = match error {
+            matchit::InsertError::Conflict { with } => {
+                return Self::conflict(path, given.get(with).unwrap_or(with));
+            }
+            matchit::InsertError::InvalidParam => {
+                "a parameter has no name, or braces do not match; write {name}".into()
+            }
+            matchit::InsertError::InvalidCatchAll => {
+                "a wildcard is only possible at the end of a path; write {*name}".into()
+            }
+            other => other.to_string(),
+        };
+        Self { path, problem }
+    }
+
+    /// The path of the route.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+impl fmt::Display for RouteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, problem } = self;
+        write!(f, "the route {path:?} cannot be: {problem}")
+    }
+}
+
+impl Error for RouteError {}

@@ -1,0 +1,136 @@
+//! One path, however it is written.
+
+use sse_core::{
+    http::{Method, Response},
+    router::{Request, Router, Routes},
+};
+
+use super::{ask, body_of};
+
+/// A route of its own for what a wildcard and a parameter would take, too.
+fn guarded() -> Routes {
+    let wildcard = |request: Request| {
+        let rest = request.path_param("rest").unwrap_or_default().to_owned();
+        Response::new(format!("rest {rest}"))
+    };
+    Router::new()
+        .get("/w/admin", |_| Response::new("guarded"))
+        .get("/w/admin/{*rest}", |_| Response::new("guarded"))
+        .get("/w/a:b", |_| Response::new("guarded"))
+        .get("/w/gr\u{fc}n", |_| Response::new("guarded"))
+        .get("/w/a%2fb", |_| Response::new("guarded"))
+        .get("/w/{{x}}", |_| Response::new("guarded"))
+        .get("/w/{*rest}", wildcard)
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn no_way_of_writing_a_path_leads_around_the_route_that_it_has() {
+    let routes = guarded();
+    for target in [
+        "/w/admin",
+        "/w/%61dmin",
+        "/w/%61%64%6D%69%6e",
+        "/%77/admin",
+        "/w/admin/secret",
+        "/w/%61dmin/",
+        "/w/admi%6e/x",
+        "/w/a:b",
+        "/w/a%3ab",
+        "/w/a%3Ab",
+        "/w/gr\u{fc}n",
+        "/w/gr%C3%BCn",
+        "/w/gr%c3%bcn",
+        "/w/a%2Fb",
+        "/w/a%2fb",
+        "/w/{x}",
+        "/w/%7bx%7D",
+    ] {
+        let answer = ask(&routes, "GET", target);
+        // Below /w/admin a wildcard has to have something.
+        let expected = match target {
+            "/w/%61dmin/" => "rest admin/",
+            _ => "guarded",
+        };
+        assert_eq!(answer.body, expected, "{target}");
+    }
+}
+
+#[test]
+fn dot_segments_are_refused_however_they_are_written() {
+    let routes = guarded();
+    for target in [
+        "/w/x/../admin",
+        "/w/./admin",
+        "/w/%2e%2e/admin",
+        "/w/.%2E/admin",
+        "/w/x/%2e",
+        "/w/..",
+        "/w/.",
+        "/..",
+        "/.",
+        "/./w/admin",
+        "/nowhere/..",
+    ] {
+        for method in ["GET", "POST", "OPTIONS"] {
+            let answer = ask(&routes, method, target);
+            assert_eq!(answer.status, 400, "{method} {target}");
+            assert!(answer.body.contains("segment . or .."), "{}", answer.body);
+            assert!(!answer.from_handler);
+        }
+    }
+    for (target, rest) in [
+        ("/w/...", "..."),
+        ("/w/.a/b.", ".a/b."),
+        ("/w/a..b", "a..b"),
+        // A query is none of the path.
+        ("/w/x?../admin", "x"),
+    ] {
+        let answer = ask(&routes, "GET", target);
+        assert_eq!(answer.body, format!("rest {rest}"), "{target}");
+    }
+}
+
+#[test]
+fn a_slash_of_a_segment_separates_none() {
+    let routes = guarded();
+    for (target, rest) in [
+        // Decoded, it would be what the route beside it is for.
+        ("/w/admin%2Fsecret", "admin%2Fsecret"),
+        ("/w/admin%2fsecret", "admin%2Fsecret"),
+        ("/w/..%2F..%2Fetc", "..%2F..%2Fetc"),
+        ("/w/x/b%2fc%20d", "x/b%2Fc d"),
+        ("/w/x%25", "x%"),
+        ("/w//x", "/x"),
+    ] {
+        let answer = ask(&routes, "GET", target);
+        assert_eq!(answer.body, format!("rest {rest}"), "{target}");
+    }
+    let name = |request: Request| Response::new(request.path_param("x").unwrap().to_owned());
+    assert_eq!(body_of(Router::new().get("/{x}", name), "/a%2Fb"), "a/b");
+}
+
+#[test]
+fn routes_of_one_path_are_together_however_they_are_written() {
+    let routes = Router::new()
+        .get("/caf\u{e9}", |_| Response::new("got"))
+        .post("/caf%c3%a9", |_| Response::new("posted"))
+        .route(Method::PUT, "/c%61f%C3%A9", |_| Response::new("put"))
+        .build()
+        .unwrap();
+    for (method, body) in [("GET", "got"), ("POST", "posted"), ("PUT", "put")] {
+        assert_eq!(ask(&routes, method, "/caf%C3%A9").body, body);
+    }
+}
+
+/// What surrounds a parameter in its segment may cut a percent-encoded byte in two.
+#[test]
+fn half_of_a_percent_encoded_byte_is_no_parameter() {
+    let routes = Router::new()
+        .get("/x{a}F", |_| Response::new("asked"))
+        .build()
+        .unwrap();
+    assert_eq!(ask(&routes, "GET", "/x%2F").status, 400);
+    assert_eq!(ask(&routes, "GET", "/xaF").body, "asked");
+}
