@@ -44,10 +44,11 @@
 //!
 //! # What this crate is
 //!
-//! async-std's clock, timers, tasks and sockets behind the traits of the driver in `sse-core`, which
+//! async-std's clock, timers, tasks and sockets behind the traits of `sse-driver`, which
 //! holds everything else: [`AsyncStd`] is all there is. [`Server`] and [`EventSource`] are the
-//! driver's on it. Whatever a user of this crate needs of `sse-core` is re-exported here, under
-//! the same names as in the crates for other runtimes; the crate itself is at [`core`].
+//! driver's on it. Whatever a user of this crate needs of the protocol and the driver is re-exported here, under
+//! the same names as in the crates for other runtimes; the crates themselves
+//! are at [`core`] and [`driver`].
 
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
@@ -56,17 +57,19 @@
 mod runtime;
 
 pub use runtime::{AsyncStd, AsyncStdTimer, AsyncStdTransport};
-pub use sse_core as core;
-pub use sse_core::prelude::*;
+#[doc(hidden)]
 #[cfg(feature = "macros")]
-pub use sse_macros::{
+pub use sse_driver::for_macros;
+#[cfg(feature = "macros")]
+pub use sse_driver::macros::{
     AsyncStdFromEvent as FromEvent, AsyncStdIntoEvent as IntoEvent,
     async_std_controller as controller, async_std_sse as sse,
 };
 #[cfg(feature = "tls")]
-pub use sse_tls as tls;
+pub use sse_driver::tls;
+pub use sse_driver::{self as driver, core, prelude::*};
 
-/// The [server](sse_core::driver::Server) on async-std.
+/// The [server](sse_driver::Server) on async-std.
 ///
 /// ```
 /// use sse_async_std::{Router, Server};
@@ -86,9 +89,9 @@ pub use sse_tls as tls;
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub type Server = sse_core::driver::Server<AsyncStd>;
+pub type Server = sse_driver::Server<AsyncStd>;
 
-/// The [event source](sse_core::driver::EventSource) on async-std: a stream of events, through all
+/// The [event source](sse_driver::EventSource) on async-std: a stream of events, through all
 /// reconnections.
 ///
 /// ```
@@ -108,7 +111,7 @@ pub type Server = sse_core::driver::Server<AsyncStd>;
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub type EventSource = sse_core::driver::EventSource<AsyncStd>;
+pub type EventSource = sse_driver::EventSource<AsyncStd>;
 
 /// The [embedding] on async-std: event streams in hyper, axum and other servers.
 ///
@@ -126,8 +129,8 @@ pub type EventSource = sse_core::driver::EventSource<AsyncStd>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[cfg(feature = "http-body")]
-pub type Embedding = sse_core::embedding::Embedding<AsyncStd>;
+pub type Embedding = sse_driver::embedding::Embedding<AsyncStd>;
 
 /// The body of an [`Embedding`]'s responses.
 #[cfg(feature = "http-body")]
-pub type Body = sse_core::embedding::Body<AsyncStd>;
+pub type Body = sse_driver::embedding::Body<AsyncStd>;

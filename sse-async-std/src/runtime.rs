@@ -17,7 +17,7 @@ use async_std::{
 };
 #[cfg(any(target_os = "android", target_os = "linux"))]
 use socket2::{SockRef, TcpKeepalive};
-use sse_core::driver::{FuturesIo, Runtime, Timer, Transport};
+use sse_driver::{Clock, FuturesIo, Runtime, Timer, Transport};
 
 /// The runtime of async-std, of which a process has one and which begins by itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,11 +34,7 @@ pub struct AsyncStdTimer {
     sleep: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-impl Runtime for AsyncStd {
-    type Timer = AsyncStdTimer;
-    type Transport = AsyncStdTransport;
-    type Listener = TcpListener;
-
+impl Clock for AsyncStd {
     fn now(&self) -> Instant {
         Instant::now()
     }
@@ -50,6 +46,12 @@ impl Runtime for AsyncStd {
     fn seed(&self) -> u64 {
         RandomState::new().hash_one(())
     }
+}
+
+impl Runtime for AsyncStd {
+    type Timer = AsyncStdTimer;
+    type Transport = AsyncStdTransport;
+    type Listener = TcpListener;
 
     fn timer(&self, deadline: Instant) -> AsyncStdTimer {
         AsyncStdTimer {
@@ -97,8 +99,8 @@ impl Runtime for AsyncStd {
     }
 
     #[cfg(feature = "tls")]
-    fn client_tls(&self) -> io::Result<std::sync::Arc<sse_tls::rustls::ClientConfig>> {
-        Ok(sse_tls::platform_client_config()?)
+    fn client_tls(&self) -> io::Result<std::sync::Arc<sse_driver::tls::rustls::ClientConfig>> {
+        Ok(sse_driver::tls::platform_client_config()?)
     }
 
     fn set_user_timeout(&self, transport: &AsyncStdTransport, timeout: Duration) {

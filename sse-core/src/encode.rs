@@ -49,13 +49,13 @@ impl sealed::Buffer for BytesMut {
 }
 
 /// Counts what would be put, for whoever makes room before encoding.
-#[cfg(feature = "server")]
+#[cfg(feature = "topic")]
 struct Counter(usize);
 
-#[cfg(feature = "server")]
+#[cfg(feature = "topic")]
 impl Buffer for Counter {}
 
-#[cfg(feature = "server")]
+#[cfg(feature = "topic")]
 impl sealed::Buffer for Counter {
     fn reserve(&mut self, _: usize) {}
 
@@ -119,7 +119,7 @@ impl Event {
     }
 
     /// How many bytes [`encode`](Self::encode) appends.
-    #[cfg(feature = "server")]
+    #[cfg(feature = "topic")]
     pub(crate) fn encoded_len(&self) -> usize {
         let mut counter = Counter(0);
         self.put_fields(&mut counter);
@@ -127,7 +127,7 @@ impl Event {
     }
 
     /// What [`encode`](Self::encode) does, for a caller that has made room for exactly so many.
-    #[cfg(feature = "server")]
+    #[cfg(feature = "topic")]
     pub(crate) fn encode_reserved(&self, buffer: &mut impl Buffer) {
         self.put_fields(buffer);
     }

@@ -3,10 +3,11 @@
 /// A stream of numbers after the SplitMix64 generator: good enough to spread clients out, not to
 /// keep a secret.
 #[derive(Clone, Debug)]
-pub(crate) struct Jitter(u64);
+pub struct Jitter(u64);
 
 impl Jitter {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// The numbers that follow from `seed`.
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -19,7 +20,7 @@ impl Jitter {
     }
 
     /// A number from 0 up to, but not including, `end`; 0 where `end` is 0.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
+    pub fn below(&mut self, end: u64) -> u64 {
         // The high half of a product: no division, and no bias that matters here.
         ((u128::from(self.next()) * u128::from(end)) >> 64) as u64
     }

@@ -38,20 +38,13 @@
 //! **Topics.** A [`topic::Topic`] is one source of events for very many: each is encoded once, and
 //! whoever comes back goes on where it was. It names no runtime; whoever has a `Waker` can wait.
 //!
-//! **Routes.** A [`Router`](router::Router) leads a request to a handler, which returns a stream
-//! of whatever is [`IntoEvent`], or a topic's subscriber.
-//!
-//! **The driver.** The [`driver`] is the one async part: it moves bytes between sockets and the
-//! state machines and polls the handler's stream, over small traits that an adapter implements. It
-//! names no runtime.
-//!
-//! **Other servers.** An [`embedding`] puts the same handlers into hyper, axum and whatever else takes
-//! an `http_body::Body`.
+//! The crate `sse-driver` drives these machines over sockets: it has the router, the handlers and
+//! the async code, over small traits that an adapter implements.
 //!
 //! # The way data takes
 //!
 //! ```text
-//! socket ── bytes ──> server::Connection ── request head ──> Router ──> handler
+//! socket ── bytes ──> server::Connection ── request head ──> the driver, a handler
 //!    ^                        |  ^                                        |
 //!    |                        |  ├── Event <── IntoEvent <── its stream <─┤
 //!    └──── vectored write ────┘  └── EncodedEvents <──── Subscriber <─────┘
@@ -62,8 +55,8 @@
 //! ```
 //!
 //! Arrows between modules go one way: `event` <- `encode`, `decode` <- `http`, `lifecycle`,
-//! `topic` <- `server` <- `router`, and `client` <- `driver` <- adapters. The codec knows nothing of
-//! HTTP, and [`http`] knows nothing of events.
+//! `topic` <- `server`, `client`. The codec knows nothing of HTTP, and [`http`] knows nothing of
+//! events.
 //!
 //! # What this is not
 //!
@@ -79,15 +72,9 @@
 //! | `std` | what the others stand on | with any of them |
 //! | `json` | lists, maps and [`Json(T)`](Json) can be yielded and sent | yes |
 //! | `stream` | [`EventStream`]: chunks of bytes to events, on `futures-core` | yes |
-//! | `server` | [`server`], [`lifecycle`], [`topic`], [`router`], [`http`] | yes |
+//! | `server` | [`server`], [`lifecycle`], [`http`] | yes |
 //! | `client` | [`client`], [`http`] | yes |
-//! | `driver` | [`driver`], and with it all of the above | no |
-//! | `http-body` | [`embedding`]: event streams in hyper, axum and other servers | no |
-//! | `futures-io` | any stream of `futures-io` as the driver's transport | no |
-//! | `macros` | the attribute macros `controller` and `sse`, and derives of [`IntoEvent`] and [`FromEvent`] | no; in an adapter, yes |
-//! | `test-client` | [`test_client`]: handlers tested without a socket | no |
-//! | `tls` | TLS over any transport of the driver, by `rustls` | no |
-//! | `tracing` | what the driver does, told to `tracing` | no |
+//! | `topic` | [`topic`] | yes |
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(missing_docs)]
@@ -98,54 +85,47 @@ extern crate alloc;
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "std")]
+mod clock;
 mod decode;
-#[cfg(feature = "driver")]
-pub mod driver;
-#[cfg(feature = "http-body")]
-pub mod embedding;
 pub mod encode;
+#[cfg(any(feature = "server", feature = "topic"))]
+mod encoded_events;
 mod event;
 #[cfg(any(feature = "client", feature = "server"))]
 pub mod http;
 mod into_event;
-#[cfg(any(feature = "client", feature = "driver"))]
+#[cfg(feature = "client")]
 mod jitter;
 #[cfg(feature = "server")]
 pub mod lifecycle;
 #[cfg(feature = "server")]
 mod panics;
-#[cfg(feature = "driver")]
-pub mod prelude;
-#[cfg(feature = "server")]
-pub mod router;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "stream")]
 mod stream;
-#[cfg(feature = "test-client")]
-pub mod test_client;
 mod text;
-#[cfg(feature = "server")]
+#[cfg(feature = "topic")]
 pub mod topic;
 #[cfg(any(feature = "client", feature = "server"))]
 mod transmit;
 #[cfg(feature = "json")]
 mod typed;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "topic"))]
 mod wake;
 
+#[cfg(feature = "std")]
+pub use clock::Clock;
 pub use decode::{
     DecodeBound, DecodeError, Decoded, Decoder, DecoderLimits, MessageEvent, MessageEventRef,
 };
+#[cfg(any(feature = "server", feature = "topic"))]
+pub use encoded_events::EncodedEvents;
 pub use event::{Comment, Event, EventId, EventType, Field, InvalidField};
 #[cfg(feature = "json")]
 pub use into_event::Json;
 pub use into_event::{EventError, IntoEvent};
-#[cfg(feature = "macros")]
-pub use sse_macros::{
-    CoreFromEvent as FromEvent, CoreIntoEvent as IntoEvent, core_controller as controller,
-    core_sse as sse,
-};
 #[cfg(feature = "stream")]
 pub use stream::{EventStream, EventStreamError};
 pub use text::Text;
@@ -156,9 +136,14 @@ pub use typed::{BadData, FromEvent, Typed};
 #[cfg(all(feature = "json", feature = "stream"))]
 pub use typed::{TypedError, TypedEvents};
 
-/// What the macros' code names.
+/// What the driver shares with this crate. It is no part of the public interface, and changes
+/// without notice.
+#[cfg(all(feature = "client", feature = "server"))]
 #[doc(hidden)]
-#[cfg(feature = "json")]
-pub mod macros {
-    pub use serde_json;
+pub mod internal {
+    pub use crate::{
+        jitter::Jitter,
+        panics::{Panicked, catch},
+        wake::{SlotId, WakerSet},
+    };
 }

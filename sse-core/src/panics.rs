@@ -6,10 +6,11 @@ use std::{
 };
 
 /// Somebody else's code panicked; the panic hook has reported it.
-pub(crate) struct Panicked;
+#[derive(Debug)]
+pub struct Panicked;
 
 /// Calls somebody else's code.
-pub(crate) fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
+pub fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
         // To drop what it panicked with is to call its code once more.
         if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {

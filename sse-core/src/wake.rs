@@ -6,7 +6,7 @@ use std::{mem, num::NonZeroU64, task::Waker};
 ///
 /// Waking everyone costs what those cost who wait then, however many more there have been.
 #[derive(Debug)]
-pub(crate) struct WakerSet {
+pub struct WakerSet {
     slots: Vec<Option<Waker>>,
     free: Vec<usize>,
     /// Goes up whenever everyone is woken: slots of an earlier generation are no longer there.
@@ -15,7 +15,7 @@ pub(crate) struct WakerSet {
 
 /// A place in a [`WakerSet`].
 #[derive(Debug)]
-pub(crate) struct SlotId {
+pub struct SlotId {
     index: usize,
     generation: NonZeroU64,
 }
@@ -25,7 +25,7 @@ impl WakerSet {
     /// Gives back the one that was there, to be dropped when no lock is held any more: it may be
     /// the last to hold its task.
     #[must_use]
-    pub(crate) fn register(&mut self, id: &mut Option<SlotId>, waker: &Waker) -> Option<Waker> {
+    pub fn register(&mut self, id: &mut Option<SlotId>, waker: &Waker) -> Option<Waker> {
         let generation = self.generation;
         let index = match id {
             Some(slot) if slot.generation == generation => slot.index,
@@ -47,7 +47,7 @@ impl WakerSet {
 
     /// Gives a slot back, and gets the waker in it, to be dropped when no lock is held any more.
     #[must_use]
-    pub(crate) fn remove(&mut self, id: SlotId) -> Option<Waker> {
+    pub fn remove(&mut self, id: SlotId) -> Option<Waker> {
         if id.generation != self.generation {
             return None;
         }
@@ -58,7 +58,7 @@ impl WakerSet {
 
     /// Takes out every waker. They are to be woken when no lock is held any more, since what
     /// they wake may run at once.
-    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = Waker> + use<> {
+    pub fn take_all(&mut self) -> impl Iterator<Item = Waker> + use<> {
         if !self.slots.is_empty() {
             self.generation = self.generation.saturating_add(1);
             self.free.clear();

@@ -37,10 +37,11 @@
 //!
 //! # What this crate is
 //!
-//! Smol's clock, timers, tasks and sockets behind the traits of the driver in `sse-core`, which
+//! Smol's clock, timers, tasks and sockets behind the traits of `sse-driver`, which
 //! holds everything else: [`Smol`] is all there is. [`Server`] and [`EventSource`] are the
-//! driver's on it. Whatever a user of this crate needs of `sse-core` is re-exported here, under
-//! the same names as in the crates for other runtimes; the crate itself is at [`core`].
+//! driver's on it. Whatever a user of this crate needs of the protocol and the driver is re-exported here, under
+//! the same names as in the crates for other runtimes; the crates themselves
+//! are at [`core`] and [`driver`].
 
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
@@ -49,17 +50,19 @@
 mod runtime;
 
 pub use runtime::{Smol, SmolTimer};
-pub use sse_core as core;
-pub use sse_core::prelude::*;
+#[doc(hidden)]
 #[cfg(feature = "macros")]
-pub use sse_macros::{
+pub use sse_driver::for_macros;
+#[cfg(feature = "macros")]
+pub use sse_driver::macros::{
     SmolFromEvent as FromEvent, SmolIntoEvent as IntoEvent, smol_controller as controller,
     smol_sse as sse,
 };
 #[cfg(feature = "tls")]
-pub use sse_tls as tls;
+pub use sse_driver::tls;
+pub use sse_driver::{self as driver, core, prelude::*};
 
-/// The [server](sse_core::driver::Server) on smol.
+/// The [server](sse_driver::Server) on smol.
 ///
 /// ```
 /// use sse_smol::{Router, Server};
@@ -79,9 +82,9 @@ pub use sse_tls as tls;
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub type Server = sse_core::driver::Server<Smol>;
+pub type Server = sse_driver::Server<Smol>;
 
-/// The [event source](sse_core::driver::EventSource) on smol: a stream of events, through all
+/// The [event source](sse_driver::EventSource) on smol: a stream of events, through all
 /// reconnections.
 ///
 /// ```
@@ -101,7 +104,7 @@ pub type Server = sse_core::driver::Server<Smol>;
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub type EventSource = sse_core::driver::EventSource<Smol>;
+pub type EventSource = sse_driver::EventSource<Smol>;
 
 /// The [embedding] on smol: event streams in hyper, axum and other servers.
 ///
@@ -119,8 +122,8 @@ pub type EventSource = sse_core::driver::EventSource<Smol>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[cfg(feature = "http-body")]
-pub type Embedding = sse_core::embedding::Embedding<Smol>;
+pub type Embedding = sse_driver::embedding::Embedding<Smol>;
 
 /// The body of an [`Embedding`]'s responses.
 #[cfg(feature = "http-body")]
-pub type Body = sse_core::embedding::Body<Smol>;
+pub type Body = sse_driver::embedding::Body<Smol>;

@@ -13,7 +13,7 @@ use std::{
 use smol::net::{TcpListener, TcpStream, resolve};
 #[cfg(any(target_os = "android", target_os = "linux"))]
 use socket2::{SockRef, TcpKeepalive};
-use sse_core::driver::{FuturesIo, Runtime, Timer};
+use sse_driver::{Clock, FuturesIo, Runtime, Timer};
 
 /// The global runtime of smol, which begins by itself. Tasks run on its threads, of which there
 /// is one unless the environment variable `SMOL_THREADS` says otherwise.
@@ -24,11 +24,7 @@ pub struct Smol;
 #[derive(Debug)]
 pub struct SmolTimer(smol::Timer);
 
-impl Runtime for Smol {
-    type Timer = SmolTimer;
-    type Transport = FuturesIo<TcpStream>;
-    type Listener = TcpListener;
-
+impl Clock for Smol {
     fn now(&self) -> Instant {
         Instant::now()
     }
@@ -40,6 +36,12 @@ impl Runtime for Smol {
     fn seed(&self) -> u64 {
         RandomState::new().hash_one(())
     }
+}
+
+impl Runtime for Smol {
+    type Timer = SmolTimer;
+    type Transport = FuturesIo<TcpStream>;
+    type Listener = TcpListener;
 
     fn timer(&self, deadline: Instant) -> SmolTimer {
         SmolTimer(smol::Timer::at(deadline))
@@ -83,8 +85,8 @@ impl Runtime for Smol {
     }
 
     #[cfg(feature = "tls")]
-    fn client_tls(&self) -> io::Result<std::sync::Arc<sse_tls::rustls::ClientConfig>> {
-        Ok(sse_tls::platform_client_config()?)
+    fn client_tls(&self) -> io::Result<std::sync::Arc<sse_driver::tls::rustls::ClientConfig>> {
+        Ok(sse_driver::tls::platform_client_config()?)
     }
 
     fn set_user_timeout(&self, transport: &Self::Transport, timeout: Duration) {

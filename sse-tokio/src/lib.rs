@@ -36,10 +36,10 @@
 //!
 //! # What this crate is
 //!
-//! Tokio's clock, timers, tasks and sockets behind the traits of the driver in `sse-core`, which
+//! Tokio's clock, timers, tasks and sockets behind the traits of `sse-driver`, which
 //! holds everything else: [`Tokio`] is all there is. [`Server`] is the driver's server on it.
-//! Whatever a user of this crate needs of `sse-core` is re-exported here; the crate itself is at
-//! [`core`].
+//! Whatever a user of this crate needs of the protocol and the driver is re-exported here; the crates
+//! themselves are at [`core`] and [`driver`].
 
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
@@ -48,17 +48,19 @@
 mod runtime;
 
 pub use runtime::{Tokio, TokioTimer, TokioTransport};
-pub use sse_core as core;
-pub use sse_core::prelude::*;
+#[doc(hidden)]
 #[cfg(feature = "macros")]
-pub use sse_macros::{
+pub use sse_driver::for_macros;
+#[cfg(feature = "macros")]
+pub use sse_driver::macros::{
     TokioFromEvent as FromEvent, TokioIntoEvent as IntoEvent, tokio_controller as controller,
     tokio_sse as sse,
 };
 #[cfg(feature = "tls")]
-pub use sse_tls as tls;
+pub use sse_driver::tls;
+pub use sse_driver::{self as driver, core, prelude::*};
 
-/// The [server](sse_core::driver::Server) on tokio.
+/// The [server](sse_driver::Server) on tokio.
 ///
 /// ```
 /// use sse_tokio::{Router, Server};
@@ -78,9 +80,9 @@ pub use sse_tls as tls;
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub type Server = sse_core::driver::Server<Tokio>;
+pub type Server = sse_driver::Server<Tokio>;
 
-/// The [event source](sse_core::driver::EventSource) on tokio: a stream of events, through all
+/// The [event source](sse_driver::EventSource) on tokio: a stream of events, through all
 /// reconnections.
 ///
 /// ```
@@ -100,7 +102,7 @@ pub type Server = sse_core::driver::Server<Tokio>;
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub type EventSource = sse_core::driver::EventSource<Tokio>;
+pub type EventSource = sse_driver::EventSource<Tokio>;
 
 /// The [embedding] on tokio: event streams in hyper, axum and other servers.
 ///
@@ -118,11 +120,11 @@ pub type EventSource = sse_core::driver::EventSource<Tokio>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[cfg(feature = "http-body")]
-pub type Embedding = sse_core::embedding::Embedding<Tokio>;
+pub type Embedding = sse_driver::embedding::Embedding<Tokio>;
 
 /// The body of an [`Embedding`]'s responses.
 #[cfg(feature = "http-body")]
-pub type Body = sse_core::embedding::Body<Tokio>;
+pub type Body = sse_driver::embedding::Body<Tokio>;
 
 /// The README's code is compiled, so that it stays true.
 #[cfg(doctest)]

@@ -12,7 +12,7 @@ use std::{
 
 #[cfg(any(target_os = "android", target_os = "linux"))]
 use socket2::{SockRef, TcpKeepalive};
-use sse_core::driver::{Runtime, Timer, Transport};
+use sse_driver::{Clock, Runtime, Timer, Transport};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream, lookup_host},
@@ -33,11 +33,7 @@ pub struct TokioTimer(Pin<Box<Sleep>>);
 #[derive(Debug)]
 pub struct TokioTransport(TcpStream);
 
-impl Runtime for Tokio {
-    type Timer = TokioTimer;
-    type Transport = TokioTransport;
-    type Listener = TcpListener;
-
+impl Clock for Tokio {
     fn now(&self) -> Instant {
         // tokio's own clock, so that its paused time in tests is the connections' time, too.
         tokio::time::Instant::now().into_std()
@@ -50,6 +46,12 @@ impl Runtime for Tokio {
     fn seed(&self) -> u64 {
         RandomState::new().hash_one(())
     }
+}
+
+impl Runtime for Tokio {
+    type Timer = TokioTimer;
+    type Transport = TokioTransport;
+    type Listener = TcpListener;
 
     fn timer(&self, deadline: Instant) -> TokioTimer {
         TokioTimer(Box::pin(tokio::time::sleep_until(deadline.into())))
@@ -98,8 +100,8 @@ impl Runtime for Tokio {
     }
 
     #[cfg(feature = "tls")]
-    fn client_tls(&self) -> io::Result<std::sync::Arc<sse_tls::rustls::ClientConfig>> {
-        Ok(sse_tls::platform_client_config()?)
+    fn client_tls(&self) -> io::Result<std::sync::Arc<sse_driver::tls::rustls::ClientConfig>> {
+        Ok(sse_driver::tls::platform_client_config()?)
     }
 
     fn set_user_timeout(&self, transport: &TokioTransport, timeout: Duration) {

@@ -66,13 +66,13 @@ impl Error for BodyError {}
 
 /// Reads a body that arrives in pieces.
 #[derive(Clone, Debug)]
-pub(crate) struct BodyReader {
+pub struct BodyReader {
     state: State,
 }
 
 /// What is next in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BodyPart<'i> {
+pub enum BodyPart<'i> {
     /// Bytes of the body, at least one.
     Data(&'i [u8]),
     /// Nothing until more is received.
@@ -119,7 +119,8 @@ enum State {
 const FIRST_DIGIT: State = State::Size { size: 0, digits: 0 };
 
 impl BodyReader {
-    pub(crate) fn new(framing: Framing) -> Self {
+    /// A reader of a body with this framing.
+    pub fn new(framing: Framing) -> Self {
         Self {
             state: match framing {
                 Framing::NoBody => State::End,
@@ -131,7 +132,7 @@ impl BodyReader {
     }
 
     /// Takes what is next off the front of `input`. After the end, nothing is taken.
-    pub(crate) fn read<'i>(&mut self, input: &mut &'i [u8]) -> Result<BodyPart<'i>, BodyError> {
+    pub fn read<'i>(&mut self, input: &mut &'i [u8]) -> Result<BodyPart<'i>, BodyError> {
         loop {
             match &mut self.state {
                 State::End | State::Length(0) => return Ok(BodyPart::End),
@@ -159,7 +160,7 @@ impl BodyReader {
 
     /// The connection has ended. Does the body end there, too?
     #[cfg(feature = "client")]
-    pub(crate) fn end_of_input(&self) -> Result<(), BodyError> {
+    pub fn end_of_input(&self) -> Result<(), BodyError> {
         match self.state {
             State::End | State::Length(0) | State::UntilEnd => Ok(()),
             State::Length(missing) => Err(BodyError::Short(missing)),
@@ -239,7 +240,7 @@ fn take<'i>(input: &mut &'i [u8], left: &mut u64) -> &'i [u8] {
 /// much each time, so that the cost stays linear, but never beyond the bound; and none for what
 /// was announced and may never come.
 #[cfg(feature = "server")]
-pub(crate) fn collect(collected: &mut Vec<u8>, data: &[u8], most: usize) {
+pub fn collect(collected: &mut Vec<u8>, data: &[u8], most: usize) {
     let needed = collected.len().saturating_add(data.len());
     if needed > collected.capacity() {
         let capacity = needed.saturating_mul(2).min(most).max(needed);

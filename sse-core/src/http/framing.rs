@@ -12,7 +12,7 @@ use super::{
 /// How the response's body is delimited
 /// ([RFC 9112 section 6.3](https://www.rfc-editor.org/rfc/rfc9112#section-6.3)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Framing {
+pub enum Framing {
     /// There is none, and no `Content-Length` either: a 204, say.
     NoBody,
     /// So many bytes; or, in the answer to a HEAD, what would be so many bytes.
@@ -28,7 +28,7 @@ impl Framing {
     /// How the body of a response that was received is delimited. Where it has both
     /// `Transfer-Encoding` and `Content-Length` the former counts; there is one response per
     /// connection, so that nobody's next response can be smuggled in with it.
-    pub(crate) fn of(response: &Response<()>, method: &Method) -> Result<Self, ResponseHeadError> {
+    pub fn of(response: &Response<()>, method: &Method) -> Result<Self, ResponseHeadError> {
         let (status, headers) = (response.status(), response.headers());
         if *method == Method::HEAD
             || status.is_informational()

@@ -30,7 +30,8 @@ pub use ::http::{
 };
 
 pub use body::BodyError;
-pub(crate) use {
+#[doc(hidden)]
+pub use {
     body::{BodyPart, BodyReader},
     framing::Framing,
 };
@@ -41,14 +42,13 @@ pub use {
     request_head::{BodyLength, HeadLimits, RequestHead, RequestHeadError, RequestHeadReader},
 };
 #[cfg(feature = "server")]
+#[doc(hidden)]
+pub use {body::collect, response_head::is_the_connections};
+#[cfg(feature = "server")]
 pub(crate) use {
-    body::collect,
     chunked::{CRLF, ChunkSize, LAST_CHUNK},
     response_head::encode_response_head,
 };
-
-#[cfg(feature = "http-body")]
-pub(crate) use response_head::is_the_connections;
 
 #[cfg(feature = "client")]
 pub(crate) use media_type::content_coding;

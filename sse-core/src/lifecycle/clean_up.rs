@@ -138,13 +138,8 @@ impl CleanUpOwner {
         is_empty && Arc::strong_count(&self.handle.shared) == 1
     }
 
-    /// Runs every callback, in the order of adding.
-    pub fn run(self, reason: CloseReason) {
-        self.run_once(reason);
-    }
-
-    /// What [`run`](Self::run) does, for an owner inside something that still lives.
-    pub(crate) fn run_once(&self, reason: CloseReason) {
+    /// Runs every callback, in the order of adding. Does nothing the second time.
+    pub fn run(&self, reason: CloseReason) {
         let before = {
             let mut state = self.handle.lock();
             match &*state {
@@ -169,7 +164,7 @@ impl Default for CleanUpOwner {
 /// Nobody named a reason: whoever drove the connection was dropped.
 impl Drop for CleanUpOwner {
     fn drop(&mut self) {
-        self.run_once(CloseReason::TaskDropped);
+        self.run(CloseReason::TaskDropped);
     }
 }
 

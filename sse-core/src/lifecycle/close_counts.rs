@@ -1,5 +1,7 @@
 //! How often connections ended for which reason.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use super::{CloseReason, Timer};
 
 /// How many connections ended for each [`CloseReason`].
@@ -8,11 +10,14 @@ use super::{CloseReason, Timer};
 /// one count, under its [name](CloseReason::name).
 ///
 /// ```
-/// use sse_core::{driver::ServerStats, lifecycle::CloseReason};
+/// use sse_core::lifecycle::{CloseCounters, CloseReason};
 ///
-/// let stats = ServerStats::default();
-/// assert_eq!(stats.closed.of(&CloseReason::ClientWentAway), 0);
-/// for (reason, count) in stats.closed.iter() {
+/// let counters = CloseCounters::default();
+/// counters.count(&CloseReason::ClientWentAway);
+///
+/// let closed = counters.counts();
+/// assert_eq!(closed.of(&CloseReason::ClientWentAway), 1);
+/// for (reason, count) in closed.iter() {
 ///     println!("{count} ended by {reason}");
 /// }
 /// ```
@@ -48,7 +53,7 @@ impl CloseReason {
     }
 
     /// Its place in a table of all reasons.
-    pub(crate) fn index(&self) -> usize {
+    fn index(&self) -> usize {
         match self {
             Self::StreamEnded => 0,
             Self::ResponseSent => 1,
@@ -66,12 +71,7 @@ impl CloseReason {
 
 impl CloseCounts {
     /// How many reasons there are.
-    pub(crate) const LEN: usize = NAMES.len();
-
-    #[cfg(feature = "driver")]
-    pub(crate) fn new(counts: [u64; Self::LEN]) -> Self {
-        Self(counts)
-    }
+    const LEN: usize = NAMES.len();
 
     /// How many ended for this reason.
     #[must_use]
@@ -94,6 +94,26 @@ impl CloseCounts {
 impl Default for CloseCounts {
     fn default() -> Self {
         Self([0; Self::LEN])
+    }
+}
+
+/// Counts ended connections by [`CloseReason`], from any number of threads.
+#[derive(Debug, Default)]
+pub struct CloseCounters([AtomicU64; NAMES.len()]);
+
+impl CloseCounters {
+    /// Counts one that ended for this reason.
+    pub fn count(&self, reason: &CloseReason) {
+        if let Some(counter) = self.0.get(reason.index()) {
+            counter.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Returns the counts so far. Each is right; two of them may be of moments that lie a little
+    /// apart.
+    #[must_use]
+    pub fn counts(&self) -> CloseCounts {
+        CloseCounts(self.0.each_ref().map(|counter| counter.load(Relaxed)))
     }
 }
 

@@ -4,7 +4,7 @@ use core::fmt;
 
 use ::http::StatusCode;
 
-use crate::Text;
+use crate::{EventError, Text};
 
 /// Why a connection ended. Clean-up callbacks are told.
 ///
@@ -35,6 +35,19 @@ pub enum CloseReason {
     /// The connection was dropped before it was over: its task was cancelled, or the runtime
     /// under it was shut down.
     TaskDropped,
+}
+
+/// Why a connection ends whose handler's stream failed like this.
+impl From<&EventError> for CloseReason {
+    fn from(error: &EventError) -> Self {
+        match error {
+            #[cfg(feature = "topic")]
+            EventError::Stream(error) if error.is::<crate::topic::SlowConsumer>() => {
+                Self::SlowConsumer
+            }
+            error => Self::StreamError(error.to_string().into()),
+        }
+    }
 }
 
 impl fmt::Display for CloseReason {

@@ -11,7 +11,7 @@ mod shutdown;
 mod timers;
 
 pub use clean_up::{CallbackId, CleanUp, CleanUpOwner};
-pub use close_counts::CloseCounts;
+pub use close_counts::{CloseCounters, CloseCounts};
 pub use close_reason::{CloseReason, Timer};
 pub use shutdown::{Shutdown, ShutdownSignal};
 pub(crate) use timers::Timers;

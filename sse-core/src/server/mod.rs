@@ -77,5 +77,5 @@ pub use error::{RespondError, SendError, WrongPhase};
 pub use phase::Phase;
 pub use response::Body;
 
-#[cfg(feature = "http-body")]
-pub(crate) use response::{add_stream_fields, allows_body};
+#[doc(hidden)]
+pub use response::{add_stream_fields, allows_body};

@@ -66,7 +66,7 @@ impl Default for RequestFacts {
 }
 
 /// [RFC 9110 section 6.4.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1).
-pub(crate) fn allows_body(status: StatusCode) -> bool {
+pub fn allows_body(status: StatusCode) -> bool {
     const WITHOUT: [StatusCode; 3] = [
         StatusCode::NO_CONTENT,
         StatusCode::RESET_CONTENT,
@@ -75,7 +75,8 @@ pub(crate) fn allows_body(status: StatusCode) -> bool {
     !WITHOUT.contains(&status)
 }
 
-pub(crate) fn add_stream_fields(headers: &mut HeaderMap) {
+/// Adds the fields of an event stream that are not there yet.
+pub fn add_stream_fields(headers: &mut HeaderMap) {
     let fields = [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-cache, no-transform"),

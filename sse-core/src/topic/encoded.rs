@@ -1,42 +1,13 @@
 //! Events as they go over the wire, shared by everyone whom they go to.
 
-use std::{fmt, iter::FusedIterator};
+use std::iter::FusedIterator;
 
 use bytes::Bytes;
 
 use super::{Outcome, wire};
-use crate::{Event, EventError, EventId, EventType, IntoEvent};
-
-/// One or more events of a [`Topic`](super::Topic), encoded, in one piece of memory that all who
-/// receive them share. Cloning is cheap, and copies no bytes.
-///
-/// There is no way to make one of any bytes: these are whole events, so that whoever sends them
-/// cannot send half of one, nor something else.
-#[derive(Clone, PartialEq, Eq)]
-pub struct EncodedEvents {
-    pub(super) bytes: Bytes,
-    pub(super) count: usize,
-}
+use crate::{EncodedEvents, Event, EventError, EventId, EventType, IntoEvent};
 
 impl EncodedEvents {
-    /// The bytes, free of transfer framing.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// The same, shared.
-    #[must_use]
-    pub fn into_bytes(self) -> Bytes {
-        self.bytes
-    }
-
-    /// How many events these are: none where there is just a [place](Batch::Place).
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.count
-    }
-
     /// The events as they were before they were encoded, each decoded when it is asked for. Those
     /// that had no ID have the one that the topic gave them, and the line ends of data are LF. A
     /// [place](Batch::Place) is an ID without data.
@@ -85,15 +56,6 @@ impl EncodedEvents {
         }
         let bytes = bytes.into();
         Ok(Self { bytes, count })
-    }
-}
-
-impl fmt::Debug for EncodedEvents {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EncodedEvents")
-            .field("count", &self.count)
-            .field("bytes", &self.bytes)
-            .finish()
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{Topic, TopicConfig};
-use crate::Text;
+use crate::{Clock, Text, clock};
 
 /// Topics by name: each is there once somebody asks for it, and goes when nobody uses it any more.
 ///
@@ -17,16 +17,16 @@ use crate::Text;
 ///
 /// ```
 /// use std::time::Instant;
-/// use sse_core::router::{Refusal, Request, Router};
-/// use sse_core::topic::{Subscriber, TopicMap, TopicMapConfig};
+/// use sse_core::topic::{Subscriber, TooManyTopics, TopicMap, TopicMapConfig};
 ///
 /// let rooms = TopicMap::new(TopicMapConfig::default(), 0, Instant::now);
 /// let listened = rooms.clone();
-/// let router = Router::new().events("/rooms/{room}", move |request: Request| {
-///     let room = request.path_param("room").unwrap_or_default();
-///     Ok::<Subscriber, Refusal>(listened.topic(room)?.resume(&request))
-/// });
+/// let handler = move |request: http::Request<()>| -> Result<Subscriber, TooManyTopics> {
+///     let room = request.uri().path().trim_start_matches("/rooms/");
+///     Ok(listened.topic(room)?.resume(&request))
+/// };
 ///
+/// let subscriber = handler(http::Request::get("/rooms/kitchen").body(())?)?;
 /// rooms.topic("kitchen")?.publish("The soup is ready.")?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -61,12 +61,12 @@ impl Default for TopicMapConfig {
     }
 }
 
-type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
+type Now = Arc<dyn Fn() -> Instant + Send + Sync>;
 
 struct Shared {
     config: TopicMapConfig,
     epoch: u64,
-    clock: Clock,
+    clock: Now,
     topics: Mutex<Topics>,
 }
 
@@ -100,11 +100,19 @@ impl fmt::Display for TooManyTopics {
 impl Error for TooManyTopics {}
 
 impl TopicMap {
+    /// A map without any topics yet, with the time and an epoch of this clock, as for
+    /// [`Topic::on`].
+    #[must_use]
+    pub fn on(clock: impl Clock, config: TopicMapConfig) -> Self {
+        let epoch = clock::epoch(&clock);
+        Self::new(config, epoch, move || clock.now())
+    }
+
     /// A map without any topics yet.
     ///
     /// `epoch` and `clock` are those of [`Topic::new`]. Each topic has an epoch of its own, which
     /// follows from this one: an ID of a topic that has gone is unknown to the one that takes its
-    /// place. A driver's runtime has both: see [`TopicMap::on`].
+    /// place. An adapter's runtime has both: see [`TopicMap::on`].
     pub fn new(
         config: TopicMapConfig,
         epoch: u64,

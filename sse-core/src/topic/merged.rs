@@ -41,18 +41,17 @@ use crate::{EventError, EventId, IntoEvent, Text};
 ///
 /// ```
 /// use std::time::Instant;
-/// use sse_core::router::{Refusal, Request, Router};
-/// use sse_core::topic::{MergedSubscriber, TopicMap, TopicMapConfig};
+/// use sse_core::topic::{MergeError, MergedSubscriber, TopicMap, TopicMapConfig};
 ///
 /// let rooms = TopicMap::new(TopicMapConfig::default(), 0, Instant::now);
 ///
-/// // /rooms?in=kitchen,hall
-/// let router = Router::new().events("/rooms", move |request: Request| {
-///     let names = request.query_param("in").unwrap_or_default();
-///     // Without any there is nothing to subscribe to, which is answered 400.
-///     let names = names.split(',').filter(|name| !name.is_empty());
-///     Ok::<MergedSubscriber, Refusal>(rooms.resume_all(names, &request)?)
-/// });
+/// // /rooms?kitchen,hall
+/// let handler = |request: http::Request<()>| -> Result<MergedSubscriber, MergeError> {
+///     let names = request.uri().query().unwrap_or_default();
+///     // Without any there is nothing to subscribe to, which is an error.
+///     rooms.resume_all(names.split(',').filter(|name| !name.is_empty()), &request)
+/// };
+/// # handler(http::Request::get("/rooms?kitchen,hall").body(()).unwrap()).unwrap();
 /// ```
 #[derive(Debug)]
 pub struct MergedSubscriber {
@@ -153,7 +152,7 @@ impl MergedSubscriber {
     }
 
     /// The outcomes, where a topic's settings have them told in a field of the response.
-    pub(crate) fn outcomes_for_header(&self) -> impl Iterator<Item = (&str, Outcome)> {
+    pub fn outcomes_for_header(&self) -> impl Iterator<Item = (&str, Outcome)> {
         self.parts
             .iter()
             .filter_map(|part| Some((part.topic.as_str(), part.subscriber.outcome_for_header()?)))

@@ -43,8 +43,7 @@
 //!
 //! An event's ID says where in the topic's life it is, and in which of its lives: `epoch-sequence`,
 //! see [`Position`]. A client that lost its connection sends the last one it saw, and goes on from
-//! there: [`Topic::resume_from`], or, for a [`Request`](crate::router::Request),
-//! [`Topic::resume`]. What it missed and what is published meanwhile arrive in order, without a hole
+//! there: [`Topic::resume_from`], or, for a request, [`Topic::resume`]. What it missed and what is published meanwhile arrive in order, without a hole
 //! and without a repeat, or it is told what is lost: see [`Outcome`]. The handler sees the outcome;
 //! a client is told by a [`Notice`] in its stream, and if you like in a field of the response, too.
 //!
@@ -78,14 +77,14 @@
 //!
 //! Memory is bounded whatever the readers do ([`TopicConfig::max_bytes`]), so that one who does not keep
 //! up finds one day that its next event is gone. It is cut then, with the reason
-//! [`SlowConsumer`](crate::lifecycle::CloseReason::SlowConsumer), or skipped ahead with a notice:
+//! `CloseReason::SlowConsumer`, or skipped ahead with a notice:
 //! see [`WhenTooSlow`]. Nothing is ever left out in silence. Keep a history that is longer than
 //! the largest burst you publish, or even the quick are too slow.
 //!
 //! The driver leaves events in the topic for as long as a client's socket takes no bytes: such a
 //! client holds one batch at most, which it shares with others, and is found too slow when it goes
 //! on to read. One that never does runs into the
-//! [stall timeout](crate::server::ConnectionConfig::stall_timeout).
+//! stall timeout of its connection.
 //!
 //! # Watching it
 //!
@@ -100,6 +99,7 @@ mod merged;
 mod merged_id;
 mod position;
 mod publish;
+mod request;
 mod resume;
 mod segment;
 mod selection;
@@ -107,12 +107,14 @@ mod stats;
 mod subscriber;
 mod wire;
 
+pub use crate::encoded_events::EncodedEvents;
 pub use config::{Announce, TopicConfig, WhenTooSlow};
-pub use encoded::{Batch, DecodedEvents, EncodedEvents, Notice};
+pub use encoded::{Batch, DecodedEvents, Notice};
 pub use map::{TooManyTopics, TopicMap, TopicMapConfig};
 pub use merged::{MergeError, MergedSubscriber};
 pub use position::Position;
 pub use publish::{PublishError, Topic};
+pub use request::ResumeRequest;
 pub use resume::Outcome;
 pub use stats::TopicStats;
 pub use subscriber::{SlowConsumer, Subscriber};

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{Outcome, Position, Subscriber, TopicConfig, TopicStats, log::Log};
-use crate::{EventError, EventId, IntoEvent, wake::WakerSet};
+use crate::{Clock, EventError, EventId, IntoEvent, clock, wake::WakerSet};
 
 /// One source of events for any number of subscribers, with a bounded history.
 ///
@@ -52,7 +52,7 @@ impl Topic {
     ///
     /// `epoch` is a number that no other topic has had that a client may come from: above all not
     /// the same topic before a restart. Part of every ID, it had better be small: seconds since
-    /// 1970, say, or 40 random bits. `clock` tells the time, for the age of events. A driver's
+    /// 1970, say, or 40 random bits. `clock` tells the time, for the age of events. An adapter's
     /// runtime has both: see [`Topic::on`].
     pub fn new(
         config: TopicConfig,
@@ -88,6 +88,17 @@ impl Topic {
                 shared: Arc::new(shared),
             }),
         }
+    }
+
+    /// A topic without any events yet, with the time and an epoch of this clock, which an adapter's
+    /// runtime is: `Topic::on(Tokio, TopicConfig::default())`.
+    ///
+    /// The epoch is made of the clock's [seed](Clock::seed) and of the date. It has at most eight
+    /// digits in an ID, and the odds that two topics have the same are one to 10<sup>12</sup>.
+    #[must_use]
+    pub fn on(clock: impl Clock, config: TopicConfig) -> Self {
+        let epoch = clock::epoch(&clock);
+        Self::new(config, epoch, move || clock.now())
     }
 
     /// Has every subscriber get this event, in the same place among the others. It never waits for

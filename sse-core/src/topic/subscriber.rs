@@ -227,7 +227,8 @@ impl Subscriber {
 
     /// The [`outcome`](Self::outcome), where the topic's settings have it told in a field of the
     /// response.
-    pub(crate) fn outcome_for_header(&self) -> Option<Outcome> {
+    #[must_use]
+    pub fn outcome_for_header(&self) -> Option<Outcome> {
         let tells = self.config().announce_in_header;
         tells.then_some(self.outcome)
     }
@@ -454,7 +455,7 @@ impl fmt::Debug for Subscriber {
 /// A subscriber was so slow that its next event is no longer in the topic's history.
 ///
 /// A stream of a handler's own that ends with this error ends its connection with
-/// [`CloseReason::SlowConsumer`](crate::lifecycle::CloseReason::SlowConsumer), as a subscriber that
+/// `CloseReason::SlowConsumer`, as a subscriber that
 /// a handler returns does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -20,10 +20,9 @@ use super::{
     response::{Body, RequestFacts, add_stream_fields},
 };
 use crate::{
-    Comment, Event, Transmit,
+    Comment, EncodedEvents, Event, Transmit,
     http::{BodyLength, RequestHead, RequestHeadReader, encode_response_head},
     lifecycle::{CleanUp, CleanUpOwner, CloseReason, Timer, Timers},
-    topic::EncodedEvents,
 };
 
 /// One accepted socket: a request head in, a response out, which may be an event stream.
@@ -164,8 +163,8 @@ impl Connection {
     }
 
     /// Whether [`poll_transmit`](Self::poll_transmit) would give something.
-    #[cfg(feature = "driver")]
-    pub(crate) fn has_output(&self) -> bool {
+    #[must_use]
+    pub fn has_output(&self) -> bool {
         !self.output.is_empty()
     }
 
@@ -658,6 +657,6 @@ impl Drop for Connection {
             Phase::Closed => self.reason.take(),
             _ => None,
         };
-        clean_up.run_once(reason.map_or(CloseReason::TaskDropped, |reason| *reason));
+        clean_up.run(reason.map_or(CloseReason::TaskDropped, |reason| *reason));
     }
 }

@@ -1,0 +1,63 @@
+//! Our three servers: a topic, and a handler that returns a subscriber. Everything is as it comes.
+
+use std::process;
+
+use futures_util::{AsyncRead, AsyncWrite};
+use sse_async_std::AsyncStd;
+use sse_core::{Event, topic::{Topic, TopicConfig}};
+use sse_driver::{Runtime, Server, router::Router};
+use sse_smol::Smol;
+use sse_tokio::Tokio;
+
+use super::{tokio_control, tokio_runtime};
+use crate::{
+    Result,
+    control::{data, obey},
+};
+
+pub(crate) fn serve_tokio(control: &str) -> Result<()> {
+    tokio_runtime()?.block_on(async {
+        let control = tokio_control(control).await?;
+        tokio::spawn(serve(Tokio, control)).await?
+    })
+}
+
+pub(crate) fn serve_smol(control: &str) -> Result<()> {
+    smol::block_on(async {
+        let control = smol::net::TcpStream::connect(control).await?;
+        smol::spawn(serve(Smol, control)).await
+    })
+}
+
+pub(crate) fn serve_async_std(control: &str) -> Result<()> {
+    async_std::task::block_on(async {
+        let control = async_std::net::TcpStream::connect(control).await?;
+        async_std::task::spawn(serve(AsyncStd, control)).await
+    })
+}
+
+async fn serve<R: Runtime + Default>(
+    runtime: R,
+    control: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> Result<()> {
+    let server = Server::<R>::bind("127.0.0.1:0").await?;
+    let port = server.local_addr()?.port();
+    let topic = Topic::on(runtime.clone(), TopicConfig::default());
+    let publisher = topic.clone();
+    runtime.spawn(async move {
+        let event = Event::new(data());
+        let publish = |events| {
+            for _ in 0..events {
+                // It is small enough, and has no ID.
+                let _ = publisher.publish(event.clone());
+            }
+        };
+        // The other end has gone, and with it whoever wants this program.
+        let _ = obey(control, port, publish).await;
+        process::exit(0);
+    });
+    server
+        .serve(Router::new().events("/events", move |_| topic.subscribe()))
+        .await?;
+    Ok(())
+}

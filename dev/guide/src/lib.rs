@@ -1,0 +1,42 @@
+//! The guide to Server-Sent Events with these crates. Its pages are in `docs/`; their code is
+//! compiled with the tests.
+//!
+//! And the core in servers and clients that are not ours, each a program that is read in a minute:
+//!
+//! | program | what it shows |
+//! |---|---|
+//! | `poll` | many server connections on one thread, over `mio` |
+//! | `own_parser` | a server that parses requests itself and answers POST and GET |
+//! | `own_response` | event streams inside the responses of another HTTP server |
+//! | `over_reqwest` | the decoder over the body of a response of `reqwest` |
+//! | `over_hyper` | the same over a body of `hyper` |
+//! | `over_file` | the decoder over a file |
+//! | `over_child` | the decoder over what another program prints |
+//! | `unix_socket` | the event source over a transport of your own |
+//!
+//! The servers listen on a free port and print their address. The clients take an address, or what
+//! else they need, as their one argument: `cargo run -p sse-guide --bin over_file -- FILE`, say. A
+//! test starts each of them and reads from it.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+macro_rules! pages {
+    ($($name:ident: $file:literal,)*) => { $(
+        #[doc = include_str!(concat!("../../../docs/", $file))]
+        pub mod $name {}
+    )* };
+}
+
+pages! {
+    axum: "axum.md",
+    chat: "chat.md",
+    custom_server: "custom-server.md",
+    hyper: "hyper.md",
+    language_model: "language-model.md",
+    nginx: "nginx.md",
+    page: "page.md",
+    progress: "progress.md",
+    systemd: "systemd.md",
+    testing: "testing.md",
+    when_not: "when-not.md",
+}

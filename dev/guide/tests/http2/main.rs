@@ -1,0 +1,196 @@
+//! HTTP/2 over TLS in Chromium: many streams from one page at once, which HTTP/1.1 cannot do, since
+//! browsers open no more than six connections to a server.
+//!
+//! `.ci/test` runs this; it needs `chromium` and `chromedriver` on the path.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use fantoccini::Client;
+use futures_util::{StreamExt, stream};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use sse_tokio::{
+    CloseReason, Embedding, Event, HeaderValue, Request, Response, Router,
+    http::header,
+    tls::{Identity, server_config},
+};
+use tokio::{net::TcpListener, sync::watch};
+use tokio_rustls::TlsAcceptor;
+
+use chromium::{free_address, start_driver, until};
+
+#[allow(unreachable_pub)] // a test has no interface
+#[path = "../../../../sse-tokio/tests/chromium/mod.rs"]
+mod chromium;
+
+/// Twice as many as a page could have over HTTP/1.1.
+const STREAMS: usize = 12;
+
+const PAGE: &str = "<!doctype html><title>many streams</title><script>
+const sources = [], seen = [], losses = [];
+function open(n) {
+    const source = new EventSource(`/streams/${n}`);
+    seen[n] = [];
+    losses[n] = 0;
+    source.onmessage = ({ data, lastEventId }) => seen[n].push([data, lastEventId]);
+    source.onerror = () => losses[n]++;
+    sources[n] = source;
+}
+for (let n = 0; n < COUNT; n++) open(n);
+</script>";
+
+/// Why which stream ended.
+type Log = Arc<Mutex<Vec<(String, CloseReason)>>>;
+
+/// Each stream says hello with the ID that its client had seen, and is idle then, until `ended`
+/// has its number.
+fn router(log: &Log, ended: watch::Receiver<String>) -> Router {
+    let log = log.clone();
+    Router::new()
+        .get("/", |_| {
+            let mut page = Response::new(PAGE.replace("COUNT", &STREAMS.to_string()));
+            let html = HeaderValue::from_static("text/html; charset=utf-8");
+            page.headers_mut().insert(header::CONTENT_TYPE, html);
+            page
+        })
+        .events("/streams/{n}", move |request: Request| {
+            let n = request.path_param("n").unwrap_or_default().to_owned();
+            let (log, stream) = (log.clone(), n.clone());
+            request.clean_up().add(move |reason: &CloseReason| {
+                log.lock().unwrap().push((stream, reason.clone()));
+            });
+            let after = request.last_event_id().unwrap_or("nothing");
+            let hello = Event::new(format!("after {after}")).with_id(format!("id-{n}"));
+            let mut ended = ended.clone();
+            // A stream that comes back is not ended again.
+            ended.mark_unchanged();
+            let end = async move { while ended.changed().await.is_ok() && *ended.borrow() != n {} };
+            stream::iter([hello])
+                .chain(stream::pending())
+                .take_until(end)
+        })
+}
+
+/// hyper with TLS, for HTTP/2 and HTTP/1.1.
+async fn serve(embedding: Embedding, router: Router) -> SocketAddr {
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
+    let identity = Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
+    let mut config = server_config(&identity).unwrap();
+    Arc::make_mut(&mut config).alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+
+    let acceptor = TlsAcceptor::from(config);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let routes = Arc::new(router.build().unwrap());
+    tokio::spawn(async move {
+        while let Ok((socket, peer)) = listener.accept().await {
+            let (embedding, routes) = (embedding.clone(), routes.clone());
+            let service = service_fn(move |request: hyper::Request<Incoming>| {
+                let answer = embedding.route(&routes, request, Some(peer));
+                async { Ok::<_, Infallible>(answer.await) }
+            });
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(socket) = acceptor.accept(socket).await else {
+                    return;
+                };
+                let mut builder = auto::Builder::new(TokioExecutor::new());
+                builder.http1().timer(TokioTimer::new());
+                builder.http2().timer(TokioTimer::new());
+                let _ = builder
+                    .serve_connection(TokioIo::new(socket), service)
+                    .await;
+            });
+        }
+    });
+    address
+}
+
+/// What the script returns, once it is what one waits for.
+async fn wait_for_script(page: &Client, what: &str, script: &str) {
+    until(what, async || {
+        let value = page.execute(script, Vec::new()).await.unwrap();
+        value.as_bool().unwrap().then_some(())
+    })
+    .await;
+}
+
+fn reasons(log: &Log, n: usize) -> Vec<CloseReason> {
+    let log = log.lock().unwrap();
+    let of_this = log.iter().filter(|(stream, _)| *stream == n.to_string());
+    of_this.map(|(_, reason)| reason.clone()).collect()
+}
+
+#[tokio::test]
+#[ignore = "needs chromium and chromedriver: run .ci/test"]
+async fn a_page_has_many_streams_at_once_and_each_is_cleaned_up() {
+    let (log, embedding) = (Log::default(), Embedding::default());
+    let (end, ended) = watch::channel(String::new());
+    let address = serve(embedding.clone(), router(&log, ended)).await;
+    let driver_address = free_address();
+    let _driver = start_driver(driver_address);
+    let url = format!("https://localhost:{}/", address.port());
+    let page = chromium::open(driver_address, &url).await;
+
+    // All of them are open at once, over HTTP/2.
+    wait_for_script(
+        &page,
+        "an event on every stream",
+        &format!("return seen.filter((events) => events.length === 1).length === {STREAMS}"),
+    )
+    .await;
+    assert_eq!(embedding.open(), STREAMS);
+    let protocol = "return performance.getEntriesByType('navigation')[0].nextHopProtocol";
+    assert_eq!(page.execute(protocol, Vec::new()).await.unwrap(), "h2");
+    assert!(log.lock().unwrap().is_empty());
+
+    // The page closes some, idle as they are: those are cleaned up, and no other.
+    let closed = [3, 7, 11];
+    let script = "for (const n of arguments[0]) sources[n].close()";
+    let argument = serde_json::to_value(closed).unwrap();
+    page.execute(script, vec![argument]).await.unwrap();
+    until("the clean-up of the closed ones", async || {
+        (embedding.open() == STREAMS - closed.len()).then_some(())
+    })
+    .await;
+    for n in 0..STREAMS {
+        let expected = match closed.contains(&n) {
+            true => vec![CloseReason::ClientWentAway],
+            false => Vec::new(),
+        };
+        assert_eq!(reasons(&log, n), expected, "stream {n}");
+    }
+
+    // The server ends one: the browser comes back to it, with the ID that it has seen.
+    end.send("5".to_owned()).unwrap();
+    let resumed = "return seen[5].some(([data]) => data === 'after id-5')";
+    wait_for_script(&page, "a stream that goes on", resumed).await;
+    assert_eq!(reasons(&log, 5)[0], CloseReason::StreamEnded);
+    let losses = "return losses.filter((count) => count > 0).length === 1";
+    wait_for_script(&page, "the loss of that stream alone", losses).await;
+
+    // The page goes: nothing of it is left.
+    page.close().await.unwrap();
+    until("the clean-up of the rest", async || {
+        (embedding.open() == 0).then_some(())
+    })
+    .await;
+    let log = log.lock().unwrap();
+    let (ended, away): (Vec<_>, Vec<_>) = log
+        .iter()
+        .partition(|(_, reason)| *reason == CloseReason::StreamEnded);
+    assert!(!ended.is_empty());
+    assert_eq!(away.len(), STREAMS);
+    assert!(
+        away.iter()
+            .all(|(_, reason)| *reason == CloseReason::ClientWentAway)
+    );
+}

@@ -1,0 +1,111 @@
+//! Handlers that tell what becomes of them.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, mpsc},
+    task::{Context, Poll},
+};
+
+use futures_util::{Stream, StreamExt, stream};
+use sse_core::lifecycle::CloseReason;
+use sse_driver::router::Request;
+
+use crate::PATIENCE;
+
+/// Where clean-ups are told, and what happened before them.
+pub(crate) fn log() -> (mpsc::Sender<String>, mpsc::Receiver<String>) {
+    mpsc::channel()
+}
+
+/// A route that logs its clean-up, and the end of its stream before that.
+pub(crate) fn logged<S>(
+    log: &mpsc::Sender<String>,
+    stream: impl Fn() -> S + Send + Sync + 'static,
+) -> impl Fn(Request) -> Guarded<S> + Send + Sync + 'static {
+    let log = log.clone();
+    move |request| {
+        let told = log.clone();
+        request
+            .clean_up()
+            .add(move |reason| told.send(reason.to_string()).unwrap());
+        Guarded {
+            stream: Box::pin(stream()),
+            log: log.clone(),
+        }
+    }
+}
+
+/// A stream that says when it is dropped.
+pub(crate) struct Guarded<S> {
+    stream: Pin<Box<S>>,
+    log: mpsc::Sender<String>,
+}
+
+impl<S: Stream> Stream for Guarded<S> {
+    type Item = S::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        self.stream.as_mut().poll_next(cx)
+    }
+}
+
+impl<S> Drop for Guarded<S> {
+    fn drop(&mut self) {
+        // Nobody listens any more at the end of a test.
+        let _ = self.log.send("the stream was dropped".into());
+    }
+}
+
+pub(crate) fn expect(log: &mpsc::Receiver<String>, reason: &str) {
+    for expected in ["the stream was dropped", reason] {
+        let line = log.recv_timeout(PATIENCE);
+        assert_eq!(line.as_deref(), Ok(expected));
+    }
+}
+
+/// One event, and then nothing for ever.
+pub(crate) fn hello_and_silence() -> impl Stream<Item = &'static str> {
+    stream::iter(["hello"]).chain(stream::pending())
+}
+
+/// How often the clean-up of each request ran, and why. Clones are the same tally.
+#[derive(Clone, Default)]
+pub(crate) struct Tally(Arc<Mutex<Vec<Vec<CloseReason>>>>);
+
+impl Tally {
+    /// A route that is counted.
+    pub(crate) fn route<S: Stream>(
+        &self,
+        stream: impl Fn(&Request) -> S + Send + Sync + 'static,
+    ) -> impl Fn(Request) -> S + Send + Sync + 'static {
+        let tally = self.clone();
+        move |request| {
+            tally.watch(&request);
+            stream(&request)
+        }
+    }
+
+    fn watch(&self, request: &Request) {
+        let number = {
+            let mut requests = self.0.lock().unwrap();
+            requests.push(Vec::new());
+            requests.len() - 1
+        };
+        let tally = self.clone();
+        request
+            .clean_up()
+            .add(move |reason| tally.0.lock().unwrap()[number].push(reason.clone()));
+    }
+
+    /// How many requests there were.
+    pub(crate) fn requests(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+
+    /// The reasons, once every connection is over: each clean-up ran once.
+    pub(crate) fn once_each(&self) -> Vec<CloseReason> {
+        let requests = self.0.lock().unwrap().clone();
+        assert!(requests.iter().all(|runs| runs.len() == 1), "{requests:?}");
+        requests.concat()
+    }
+}

@@ -1,0 +1,45 @@
+//! Events that are encoded already, shared by all who send them.
+
+use core::fmt;
+
+use bytes::Bytes;
+
+/// One or more events of a topic, encoded, in one piece of memory that all who
+/// receive them share. Cloning is cheap, and copies no bytes.
+///
+/// There is no way to make one of any bytes: these are whole events, so that whoever sends them
+/// cannot send half of one, nor something else.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EncodedEvents {
+    pub(crate) bytes: Bytes,
+    pub(crate) count: usize,
+}
+
+impl EncodedEvents {
+    /// The bytes, free of transfer framing.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The same, shared.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        self.bytes
+    }
+
+    /// How many events these are: none where there is just the place of a subscriber.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+}
+
+impl fmt::Debug for EncodedEvents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EncodedEvents")
+            .field("count", &self.count)
+            .field("bytes", &self.bytes)
+            .finish()
+    }
+}

@@ -1,0 +1,114 @@
+//! A subscriber for a request, which may name the last event ID that its client has seen.
+
+use std::{borrow::Cow, collections::BTreeSet};
+
+use ::http::HeaderValue;
+
+use super::{MergeError, MergedSubscriber, Subscriber, TooManyTopics, Topic, TopicMap};
+use crate::Text;
+
+/// A request that names the last event ID which its client has seen. A topic resumes from it.
+///
+/// `http::Request` is one, whatever its body is, and so is the request that a router's handler
+/// gets.
+pub trait ResumeRequest {
+    /// Returns the last event ID: that of the field `Last-Event-ID` or, where there is none or an
+    /// empty one, that of the query parameter `query_param`. An empty `query_param` is none.
+    fn last_event_id(&self, query_param: &str) -> Option<Cow<'_, str>>;
+}
+
+impl<B> ResumeRequest for ::http::Request<B> {
+    fn last_event_id(&self, query_param: &str) -> Option<Cow<'_, str>> {
+        let field = self.headers().get("last-event-id");
+        match field.map(HeaderValue::as_bytes) {
+            // One that is not UTF-8 is none that a topic knows, but it is one.
+            Some(value) if !value.is_empty() => Some(String::from_utf8_lossy(value)),
+            _ if query_param.is_empty() => None,
+            _ => form_urlencoded::parse(self.uri().query()?.as_bytes())
+                .find(|(key, _)| key == query_param)
+                .map(|(_, value)| value),
+        }
+    }
+}
+
+impl Topic {
+    /// A subscriber for whoever sent this request: it resumes behind the last event ID that the
+    /// request names, and gets what is published from now on where it names none.
+    ///
+    /// The ID is that of the field `Last-Event-ID` or, without one, of the query parameter
+    /// [`last_event_id_param`](sse_core::topic::TopicConfig::last_event_id_param).
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use sse_core::topic::{Outcome, Topic, TopicConfig};
+    ///
+    /// let topic = Topic::new(TopicConfig::default(), 0, Instant::now);
+    /// topic.publish("one")?;
+    /// topic.publish("two")?;
+    ///
+    /// let request = http::Request::get("/news").header("last-event-id", "0-1").body(())?;
+    /// let subscriber = topic.resume(&request);
+    /// assert_eq!(subscriber.outcome(), Outcome::Resumed { replayed: 1 });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn resume(&self, request: &impl ResumeRequest) -> Subscriber {
+        self.resume_from(
+            request
+                .last_event_id(&self.config().last_event_id_param)
+                .as_deref(),
+        )
+    }
+}
+
+impl MergedSubscriber {
+    /// A subscriber to these topics for whoever sent this request: as
+    /// [`resume_from`](Self::resume_from), with the last event ID that the request names, as for
+    /// [`Topic::resume`]. The first topic's setting tells the name of the query parameter.
+    ///
+    /// # Errors
+    ///
+    /// [`MergeError`]; a handler's `?` makes it a refusal.
+    pub fn resume<'a, N: Into<Text>>(
+        topics: impl IntoIterator<Item = (N, &'a Topic)>,
+        request: &impl ResumeRequest,
+    ) -> Result<Self, MergeError> {
+        let mut topics = topics.into_iter().peekable();
+        let id = topics
+            .peek()
+            .and_then(|(_, first)| request.last_event_id(&first.config().last_event_id_param));
+        Self::resume_from(topics, id.as_deref())
+    }
+}
+
+impl TopicMap {
+    /// A subscriber to the topics of these names for whoever sent this request: see
+    /// [`MergedSubscriber`]. Topics that are not there are made, unless there are too many names.
+    ///
+    /// # Errors
+    ///
+    /// [`MergeError`]; a handler's `?` makes it a refusal.
+    pub fn resume_all<N: AsRef<str>>(
+        &self,
+        names: impl IntoIterator<Item = N>,
+        request: &impl ResumeRequest,
+    ) -> Result<MergedSubscriber, MergeError> {
+        let max = self.config().topic.max_merged_topics;
+        let mut unique = BTreeSet::new();
+        for name in names {
+            if !unique.contains(name.as_ref()) {
+                if unique.len() >= max {
+                    return Err(MergeError::TooMany { max });
+                }
+                unique.insert(Text::from(name.as_ref()));
+            }
+        }
+        let topics = unique.into_iter().map(|name| {
+            let topic = self.topic(&name)?;
+            Ok((name, topic))
+        });
+        let topics = topics.collect::<Result<Vec<_>, TooManyTopics>>()?;
+        let topics = topics.iter().map(|(name, topic)| (name.clone(), topic));
+        MergedSubscriber::resume(topics, request)
+    }
+}

@@ -1,0 +1,251 @@
+//! Enums whose variants are event types.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::{
+    Attribute, Data, DeriveInput, Fields, Ident, LitStr, Path, Result, Token, Type,
+    ext::IdentExt,
+    parse::{Parse, ParseStream},
+    spanned::Spanned,
+};
+
+/// A variant, as an event.
+struct Variant {
+    name: Ident,
+    event_type: LitStr,
+    content: Option<Type>,
+}
+
+/// An enum and its variants.
+struct Events {
+    input: DeriveInput,
+    variants: Vec<Variant>,
+    root: TokenStream,
+}
+
+/// The type of an event where its server gives it none.
+const MESSAGE: &str = "message";
+
+impl Events {
+    fn new(item: TokenStream, root: TokenStream) -> Result<Self> {
+        let input: DeriveInput = syn::parse2(item)?;
+        let Data::Enum(data) = &input.data else {
+            let text = "this is for enums, with a variant for each event type; one event of a \
+                        struct is `Json(it)`";
+            return Err(syn::Error::new(input.ident.span(), text));
+        };
+        let mut variants: Vec<Variant> = Vec::new();
+        for variant in &data.variants {
+            let content = match &variant.fields {
+                Fields::Unit => None,
+                Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
+                    fields.unnamed.first().map(|field| field.ty.clone())
+                }
+                fields => {
+                    let name = &variant.ident;
+                    let text = format!(
+                        "an event has one content; make it a struct, and write {name}(ThatStruct)"
+                    );
+                    return Err(syn::Error::new(fields.span(), text));
+                }
+            };
+            let event_type = event_type(&variant.ident, &variant.attrs)?;
+            if let Some(other) = variants
+                .iter()
+                .find(|other| other.event_type.value() == event_type.value())
+            {
+                let (event_type, other, span) =
+                    (event_type.value(), &other.name, event_type.span());
+                let text = format!(
+                    "{other} is the event type {event_type:?} already; give this another with #[event(\"…\")]"
+                );
+                return Err(syn::Error::new(span, text));
+            }
+            variants.push(Variant {
+                name: variant.ident.clone(),
+                event_type,
+                content,
+            });
+        }
+        let root = crate_of(&input.attrs)?.map_or(root, |path| quote!(#path));
+        Ok(Self {
+            input,
+            variants,
+            root,
+        })
+    }
+}
+
+/// What stands in `#[event(…)]`.
+enum EventArg {
+    Type(LitStr),
+    Crate(Path),
+}
+
+impl Parse for EventArg {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        if input.peek(Token![crate]) {
+            input.parse::<Token![crate]>()?;
+            input.parse::<Token![=]>()?;
+            return Ok(Self::Crate(input.call(Path::parse_mod_style)?));
+        }
+        let event_type = input.parse().map_err(|error: syn::Error| {
+            syn::Error::new(
+                error.span(),
+                "write the event type in quotes: #[event(\"…\")]",
+            )
+        })?;
+        Ok(Self::Type(event_type))
+    }
+}
+
+fn event_args(attributes: &[Attribute]) -> Result<Vec<EventArg>> {
+    let attributes = attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("event"));
+    attributes.map(Attribute::parse_args).collect()
+}
+
+/// `#[event(crate = …)]` before the enum.
+fn crate_of(attributes: &[Attribute]) -> Result<Option<Path>> {
+    let mut root = None;
+    for arg in event_args(attributes)? {
+        match arg {
+            EventArg::Crate(path) => root = Some(path),
+            EventArg::Type(name) => {
+                let text = "the enum has no event type, its variants have; write this before one";
+                return Err(syn::Error::new(name.span(), text));
+            }
+        }
+    }
+    Ok(root)
+}
+
+/// The event type of a variant, which an event can have.
+fn event_type(name: &Ident, attributes: &[Attribute]) -> Result<LitStr> {
+    let mut found = None;
+    for arg in event_args(attributes)? {
+        match arg {
+            EventArg::Type(name) => found = Some(name),
+            EventArg::Crate(path) => {
+                let text = "this stands before the enum";
+                return Err(syn::Error::new(path.span(), text));
+            }
+        }
+    }
+    let found =
+        found.unwrap_or_else(|| LitStr::new(&snake_case(&name.unraw().to_string()), name.span()));
+    let value = found.value();
+    if value.is_empty() || value.contains(['\0', '\r', '\n']) {
+        let text = "an event type is a text of at least one character, without line ends and NUL";
+        return Err(syn::Error::new(found.span(), text));
+    }
+    Ok(found)
+}
+
+/// `UserJoined` is `user_joined`, and `HTTPError` is `http_error`.
+fn snake_case(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    let mut snake = String::new();
+    for (index, letter) in letters.iter().enumerate() {
+        let before = index.checked_sub(1).and_then(|index| letters.get(index));
+        let ends_word = before.is_some_and(|before| before.is_lowercase() || before.is_numeric());
+        let after = letters.get(index + 1);
+        let begins_word = before.is_some_and(|before| before.is_uppercase())
+            && after.is_some_and(|after| after.is_lowercase());
+        if letter.is_uppercase() && (ends_word || begins_word) {
+            snake.push('_');
+        }
+        snake.extend(letter.to_lowercase());
+    }
+    snake
+}
+
+pub(crate) fn into_event(item: TokenStream, root: TokenStream) -> Result<TokenStream> {
+    let Events {
+        input,
+        variants,
+        root,
+    } = Events::new(item, root)?;
+    let arms = variants.iter().map(|variant| {
+        let Variant {
+            name,
+            event_type,
+            content,
+        } = variant;
+        let (pattern, event) = match content {
+            None => (quote!(Self::#name), quote!(#root::Event::new("null"))),
+            Some(ty) => {
+                let json = quote_spanned!(ty.span()=> #root::Event::json::<#ty>(&__content)?);
+                (quote!(Self::#name(__content)), json)
+            }
+        };
+        match event_type.value().as_str() {
+            MESSAGE => quote!(#pattern => #event),
+            _ => quote!(#pattern => #event.with_event_type(#event_type)?),
+        }
+    });
+    // An enum without variants has no values.
+    let body = match variants.is_empty() {
+        true => quote!(match self {}),
+        false => quote!(::core::result::Result::Ok(match self { #(#arms,)* })),
+    };
+    let name = &input.ident;
+    let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
+    Ok(quote! {
+        #[automatically_derived]
+        impl #impl_generics #root::IntoEvent for #name #type_generics #where_clause {
+            fn into_event(self) -> ::core::result::Result<#root::Event, #root::EventError> {
+                #body
+            }
+        }
+
+        #[automatically_derived]
+        impl #impl_generics #root::router::IntoReply<#root::router::IsEvent> for #name #type_generics #where_clause {
+            type Future = ::core::future::Ready<#root::router::Reply>;
+
+            fn into_reply(self) -> Self::Future {
+                ::core::future::ready(#root::router::Reply::event(self))
+            }
+        }
+    })
+}
+
+pub(crate) fn from_event(item: TokenStream, root: TokenStream) -> Result<TokenStream> {
+    let Events {
+        input,
+        variants,
+        root,
+    } = Events::new(item, root)?;
+    let arms = variants.iter().map(|variant| {
+        let Variant {
+            name,
+            event_type,
+            content,
+        } = variant;
+        match content {
+            None => quote!(#event_type => Self::#name),
+            Some(ty) => {
+                let read =
+                    quote_spanned!(ty.span()=> #root::serde_json::from_str::<#ty>(__event.data())?);
+                quote!(#event_type => Self::#name(#read))
+            }
+        }
+    });
+    let name = &input.ident;
+    let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
+    Ok(quote! {
+        #[automatically_derived]
+        impl #impl_generics #root::FromEvent for #name #type_generics #where_clause {
+            fn from_event(
+                __event: &#root::MessageEvent,
+            ) -> ::core::result::Result<::core::option::Option<Self>, #root::serde_json::Error> {
+                #[allow(unreachable_code)]
+                ::core::result::Result::Ok(::core::option::Option::Some(match __event.event_type() {
+                    #(#arms,)*
+                    _ => return ::core::result::Result::Ok(::core::option::Option::None),
+                }))
+            }
+        }
+    })
+}

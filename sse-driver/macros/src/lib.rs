@@ -1,0 +1,130 @@
+//! The macros of the Server-Sent Events crates: annotated handlers and derived events.
+//!
+//! Nobody depends on this crate alone: each adapter, and `sse-core`, re-exports its own macros as
+//! `controller`, `sse`, `IntoEvent` and `FromEvent`, and documents them there. The names here say
+//! whose they are, because their code has to name the crate that its user depends on, and a macro
+//! cannot ask by which way it was reached. Whoever renames that crate says so with
+//! `crate = …`: `#[controller("example", crate = my_sse::core)]`.
+
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod args;
+mod controller;
+mod derive;
+mod function;
+mod handler;
+
+use proc_macro::TokenStream;
+use quote::quote;
+
+/// One crate's macros: their names, and where their code finds `sse-core`.
+macro_rules! macros_for {
+    ($root:path: $controller:ident, $sse:ident, $into:ident, $from:ident) => {
+        /// Makes the methods of an `impl` block that have an `#[sse("…")]` the handlers of a
+        /// `Controller`, below a path that they share.
+        ///
+        /// ```ignore
+        /// #[controller("example")]
+        /// impl Example {
+        ///     /// GET /example/rooms/{room}?since=…
+        ///     #[sse("rooms/{room}")]
+        ///     async fn room(
+        ///         &self,
+        ///         #[path] room: RoomId,
+        ///         #[query] since: Option<u64>,
+        ///         clean_up: CleanUp,
+        ///     ) -> Result<impl Stream<Item = Message>, Refusal> {
+        ///         Ok(self.messages(room, since, clean_up))
+        ///     }
+        /// }
+        ///
+        /// Router::new().controller(Example::default())
+        /// ```
+        ///
+        /// # Arguments
+        ///
+        /// | an argument | is |
+        /// |---|---|
+        /// | `&self` or `self: Arc<Self>` | the controller, which all its requests share |
+        /// | `#[path] name: T` | the part of the path that `{name}` stands for |
+        /// | `#[query] name: T` | the query parameter |
+        /// | `#[header] name: T` | the header field; underscores stand for hyphens |
+        /// | `#[cookie] name: T` | the cookie |
+        /// | `request: Request` | the request itself |
+        /// | `name: T`, where `T: FromRequest` | what `T` takes from the request: `CleanUp`, `LastEventId`, `ShutdownSignal`, the peer's `SocketAddr`, or a guard of yours |
+        ///
+        /// With `#[sse("rooms", method = POST)]` the handler is one of `POST`, and may take the body:
+        /// as `Bytes`, or as `Json<T>`.
+        ///
+        /// `#[path("other")]` and its like give another name. The types of those with a marker are
+        /// `FromStr`; an `Option` of one may be missing, and a `Vec` of one may come any number
+        /// of times. A request that lacks one, or has a bad one, is answered 400 with a line that
+        /// names it, and the method is not called.
+        ///
+        /// # What it returns
+        ///
+        /// Whatever is `IntoReply`: a stream, one event, nothing, a `Result` or an `Option` of
+        /// these; and the method may be async. A stream outlives the call, so that it cannot
+        /// borrow from `self`: clone what it needs before. The macro adds the `use<>` that says so
+        /// to an `impl Stream`.
+        ///
+        /// # By hand
+        ///
+        /// What it writes is an implementation of `Controller`; the example there is one.
+        #[proc_macro_attribute]
+        pub fn $controller(args: TokenStream, item: TokenStream) -> TokenStream {
+            controller::expand(args.into(), item.into(), quote!($root))
+                .unwrap_or_else(syn::Error::into_compile_error)
+                .into()
+        }
+
+        /// Makes a function a handler that brings its own route: `router.controller(name_of_it {})`.
+        ///
+        /// ```ignore
+        /// #[sse("greet/{name}")]
+        /// fn greet(#[path] name: String, #[state] greeting: Arc<str>) -> impl Stream<Item = String> {
+        ///     stream::iter([format!("{greeting}, {name}!")])
+        /// }
+        ///
+        /// Router::new().controller(greet { greeting: "Hello".into() })
+        /// ```
+        ///
+        /// Arguments and what it returns are as for `controller`. The function stays what it is.
+        /// Beside it there is a struct of the same name, which is the `Controller`. An argument
+        /// with `#[state]` is a field of it, and is cloned for each request.
+        #[proc_macro_attribute]
+        pub fn $sse(args: TokenStream, item: TokenStream) -> TokenStream {
+            function::expand(args.into(), item.into(), quote!($root))
+                .unwrap_or_else(syn::Error::into_compile_error)
+                .into()
+        }
+
+        /// Has an enum say which event each of its variants is: the event type is the variant's
+        /// name in snake case, or that of `#[event("…")]`; the data is the variant's content as
+        /// JSON, and `null` where it has none.
+        #[proc_macro_derive($into, attributes(event))]
+        #[allow(non_snake_case)]
+        pub fn $into(item: TokenStream) -> TokenStream {
+            derive::into_event(item.into(), quote!($root))
+                .unwrap_or_else(syn::Error::into_compile_error)
+                .into()
+        }
+
+        /// Has an enum be read from events: the variant is that of the event type, which is the
+        /// variant's name in snake case, or that of `#[event("…")]`; its content is read from the
+        /// data, as JSON. A variant without content takes any data.
+        #[proc_macro_derive($from, attributes(event))]
+        #[allow(non_snake_case)]
+        pub fn $from(item: TokenStream) -> TokenStream {
+            derive::from_event(item.into(), quote!($root))
+                .unwrap_or_else(syn::Error::into_compile_error)
+                .into()
+        }
+    };
+}
+
+macros_for!(::sse_driver::for_macros: driver_controller, driver_sse, DriverIntoEvent, DriverFromEvent);
+macros_for!(::sse_tokio::for_macros: tokio_controller, tokio_sse, TokioIntoEvent, TokioFromEvent);
+macros_for!(::sse_smol::for_macros: smol_controller, smol_sse, SmolIntoEvent, SmolFromEvent);
+macros_for!(::sse_async_std::for_macros: async_std_controller, async_std_sse, AsyncStdIntoEvent, AsyncStdFromEvent);

@@ -1,0 +1,37 @@
+#![allow(unused)]
+
+use sse_driver::{controller, router::Request, sse};
+
+struct Example;
+
+#[controller("rooms/{room}")]
+impl Example {
+    #[sse("a")]
+    fn wrong_name(&self, #[path] rom: u32) {}
+
+    #[sse("b")]
+    fn borrowed(&self, #[query] since: &str) {}
+
+    #[sse("c")]
+    fn pattern(&self, #[query] (a, b): (u8, u8)) {}
+
+    #[sse("d")]
+    fn two_markers(&self, #[query] #[path] room: u8) {}
+
+    #[sse("e")]
+    fn two_requests(&self, a: Request, b: Request) {}
+
+    #[sse("f")]
+    fn state(&self, #[state] database: u8) {}
+
+    #[sse("g")]
+    fn unnamed(&self, #[query(since)] since: u8) {}
+}
+
+#[sse("generic")]
+fn generic<T>(#[query] since: T) {}
+
+#[sse("any")]
+fn any(since: impl Copy) {}
+
+fn main() {}

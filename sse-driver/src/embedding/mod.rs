@@ -1,0 +1,308 @@
+//! Event streams in a server of somebody else's: hyper, axum, or whatever else speaks
+//! `http-body`, over HTTP/1.1 and HTTP/2.
+//!
+//! An [`Embedding`] asks a handler and makes an [`http::Response`] of what it
+//! returns. The handlers are those of a [`Router`](crate::router::Router), and they lose nothing
+//! here: clean-up runs exactly once and is told why, idle streams send keep-alive comments, the
+//! handler's stream is polled only when the server wants bytes, topics resume.
+//!
+//! Each adapter has the types of this module for its runtime, whose timers they use:
+//! `sse_tokio::Embedding` is `Embedding<Tokio>`. In axum, a route is one line, since axum takes any
+//! response whose body is an `http_body::Body`:
+//! `get(move |request: Request| sse.respond(request, None, handler))`.
+//!
+//! # What ends a response, and what clean-up is told
+//!
+//! | what happened | [`CloseReason`](sse_core::lifecycle::CloseReason) | the body |
+//! |---|---|---|
+//! | the handler's stream ended | `StreamEnded` | ends |
+//! | a whole response, or a refusal, was taken by the server | `ResponseSent` | ends |
+//! | the server dropped the body, or the answer's future, before that | `ClientWentAway` | |
+//! | the stream yielded an error | `StreamError`, or `SlowConsumer` of a topic's | fails |
+//! | the stream panicked | `HandlerPanicked` | fails |
+//! | the handler panicked before it answered | `HandlerPanicked` | of a 500 |
+//! | the handler did not answer in time | `TimedOut` | of a 503 |
+//! | the embedding was [cut](Embedding::cut) | `Shutdown` | fails |
+//!
+//! When a body fails, hyper breaks the response off, so that the client can tell: over HTTP/1.1
+//! the last chunk never comes, over HTTP/2 the stream is reset.
+//!
+//! It throws away what it has not written by then. That is why a body whose stream failed
+//! [waits a moment](EmbeddingConfig::fail_delay) before it fails, too; clients that are slow to read
+//! may miss the last events before the failure all the same, and get them when they resume.
+//!
+//! `StreamEnded` and `ResponseSent` mean that the server has taken everything; what it has not
+//! written by then is its own to deliver. (Behind our own server they mean that it was written.)
+//!
+//! A body does not see why it is dropped. A server drops it when the client has gone, and also when
+//! its own task is cancelled or its runtime ends: clean-up is told `ClientWentAway` either way.
+//!
+//! # What stays the server's
+//!
+//! Accepting, TLS, the request's head and its deadline, and writing. A body that nobody polls can
+//! end nothing: a client that keeps its connection open and takes no bytes is for the server to
+//! find out. Such a body holds up to one [high-water mark](EmbeddingConfig::high_water_mark), and its
+//! handler's stream rests. Over TCP on Linux, `TCP_USER_TIMEOUT` on the accepted socket ends the
+//! connections of clients that vanished without a word, as the adapters do; hyper's HTTP/2 has
+//! keep-alive pings for it.
+
+mod answer;
+mod body;
+mod config;
+mod exchange;
+mod receiving;
+
+use std::{
+    fmt,
+    future::Future,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use ::http::{Method, Request, StatusCode, header, request::Parts};
+
+use crate::{
+    Runtime, ServerStats,
+    router::{self, Dispatch, IntoReply, Refusal, Reply, Routes},
+    server::Connections,
+    server::within,
+};
+use sse_core::{
+    http::{BodyLength, RequestHead},
+    internal::Jitter,
+};
+
+pub use answer::Answer;
+pub use body::{Body, BodyError};
+pub use config::EmbeddingConfig;
+
+use exchange::Exchange;
+use receiving::Receiving;
+
+/// Serves event streams within somebody else's server. See the [module](self).
+///
+/// Clones are handles to the same one. It counts what is open and can be shut down; one is enough
+/// for a server.
+pub struct Embedding<R: Runtime> {
+    shared: Arc<Shared<R>>,
+}
+
+struct Shared<R> {
+    runtime: R,
+    config: EmbeddingConfig,
+    connections: Arc<Connections>,
+    jitter: Mutex<Jitter>,
+}
+
+impl<R: Runtime> Embedding<R> {
+    /// An embedding on this runtime's clock and timers.
+    #[must_use]
+    pub fn on(runtime: R, config: EmbeddingConfig) -> Self {
+        let jitter = Mutex::new(Jitter::new(runtime.seed()));
+        Self {
+            shared: Arc::new(Shared {
+                runtime,
+                config,
+                connections: Arc::default(),
+                jitter,
+            }),
+        }
+    }
+
+    /// Asks `handler`, and answers with what it returns. The request's own body is dropped.
+    ///
+    /// `peer` is what [`Request::peer_addr`](router::Request::peer_addr) says. The handler is called
+    /// when the answer is first polled.
+    pub fn respond<B, H, T, K>(
+        &self,
+        request: Request<B>,
+        peer: Option<SocketAddr>,
+        handler: H,
+    ) -> Answer<R>
+    where
+        H: FnOnce(router::Request) -> T + Send + 'static,
+        T: IntoReply<K> + 'static,
+        K: 'static,
+    {
+        let (parts, _) = request.into_parts();
+        let call = move |head, context| {
+            let request = router::Request::new(head, Vec::new(), context);
+            // What the handler returned is not held over the wait.
+            Dispatch::Call(Box::pin(async move {
+                let reply = handler(request).into_reply();
+                reply.await
+            }))
+        };
+        // It is called at once.
+        let receive = || receiving::receive(String::new(), 0);
+        self.answer(head_of(parts, false), peer, call, receive)
+    }
+
+    /// Leads the request to a handler of `routes`, and answers with what it returns, or with what
+    /// the [routes](crate::router) answer by themselves: 404, say.
+    ///
+    /// The request's body is received where the route takes one: up to
+    /// [`body_limit`](EmbeddingConfig::body_limit) bytes, within
+    /// [`body_timeout`](EmbeddingConfig::body_timeout). Otherwise it is dropped.
+    ///
+    /// Routes are made with [`Router::build`](crate::router::Router::build).
+    pub fn route<B>(
+        &self,
+        routes: &Routes,
+        request: Request<B>,
+        peer: Option<SocketAddr>,
+    ) -> Answer<R>
+    where
+        B: http_body::Body + Send + 'static,
+        B::Data: Send,
+    {
+        let has_body = !request.body().is_end_stream();
+        let (parts, body) = request.into_parts();
+        let limit = self.shared.config.body_limit;
+        self.answer(
+            head_of(parts, has_body),
+            peer,
+            |head, context| routes.dispatch(head, context),
+            || receiving::receive(body, limit),
+        )
+    }
+
+    /// How many responses are open: their handlers are deciding, or their bodies are there.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.shared.connections.open()
+    }
+
+    /// What it has done so far, and what it is doing. A response counts as a connection here; what
+    /// the server's own connections do is the server's to count.
+    #[must_use]
+    pub fn stats(&self) -> ServerStats {
+        self.shared.connections.stats()
+    }
+
+    /// Tells handlers that the server is about to shut down
+    /// ([`Request::shutdown`](router::Request::shutdown)), so that their streams can say last words
+    /// and end. Does nothing the second time.
+    pub fn begin_shutdown(&self) {
+        self.shared.connections.shut_down();
+    }
+
+    /// Ends every stream at once, with
+    /// [`CloseReason::Shutdown`](sse_core::lifecycle::CloseReason::Shutdown). What is asked for from
+    /// now on is answered 503.
+    pub fn cut(&self) {
+        self.shared.connections.cut();
+    }
+
+    /// Shuts down gracefully: [begins](Self::begin_shutdown), waits until every stream has ended by
+    /// itself, at most [`shutdown_timeout`](EmbeddingConfig::shutdown_timeout), and then
+    /// [cuts](Self::cut) the others. Gives how many it cut.
+    ///
+    /// A server that waits for its connections, as axum's and hyper's graceful shutdowns do, would
+    /// wait for ever for an endless stream without this. Have it stop accepting at the same time.
+    ///
+    /// It does not wait until what was cut is gone: that is when the server drops the bodies.
+    pub fn shut_down(&self) -> impl Future<Output = u64> + Send + use<R> {
+        let embedding = self.clone();
+        async move {
+            let Shared {
+                runtime,
+                config,
+                connections,
+                ..
+            } = &*embedding.shared;
+            connections.shut_down();
+            let deadline = runtime.now().checked_add(config.shutdown_timeout);
+            within(runtime, deadline, connections.all_gone()).await;
+            let left = connections.open();
+            connections.cut();
+            left as u64
+        }
+    }
+
+    fn answer(
+        &self,
+        head: RequestHead,
+        peer: Option<SocketAddr>,
+        dispatch: impl FnOnce(RequestHead, router::Context) -> Dispatch,
+        receive: impl FnOnce() -> Receiving,
+    ) -> Answer<R> {
+        let Shared {
+            config,
+            connections,
+            ..
+        } = &*self.shared;
+        let place = match connections.is_cut() {
+            true => None,
+            false => connections.enter(config.max_open),
+        };
+        let Some(place) = place else {
+            connections.count_refused();
+            return Answer::refused(self.refusal());
+        };
+        connections.count_accepted();
+        let exchange = Exchange::new(place);
+        let context = router::Context {
+            peer,
+            clean_up: exchange.clean_up(),
+            shutdown: connections.shutdown.signal(),
+        };
+        let is_head = *head.request.method() == Method::HEAD;
+        match dispatch(head, context) {
+            Dispatch::Answer(reply) => Answer::given(self, exchange, is_head, reply),
+            Dispatch::Call(future) => Answer::deciding(self, exchange, is_head, future),
+            Dispatch::Receive(handler) => {
+                Answer::receiving(self, exchange, is_head, receive(), handler)
+            }
+        }
+    }
+
+    fn refusal(&self) -> Reply {
+        let text = "The server has as many streams as it can take. Try again later.\n";
+        let longest = self.shared.config.max_retry_after.as_secs().max(1);
+        let jitter = self.shared.jitter.lock();
+        // A number is drawn, and nothing else: a poisoned lock hides nothing half-done.
+        let seconds = 1 + jitter
+            .unwrap_or_else(PoisonError::into_inner)
+            .below(longest);
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text)
+            .with_header(header::RETRY_AFTER, seconds.into())
+            .into()
+    }
+}
+
+/// The head of a request. Over HTTP/2 a body may come without any field that says so.
+fn head_of(parts: Parts, has_body: bool) -> RequestHead {
+    let length = parts.headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
+    let body = match length {
+        _ if !has_body => BodyLength::None,
+        Some(length) => BodyLength::Exact(length),
+        None => BodyLength::Chunked,
+    };
+    let request = Request::from_parts(parts, ());
+    RequestHead { request, body }
+}
+
+impl<R: Runtime + Default> Default for Embedding<R> {
+    fn default() -> Self {
+        Self::on(R::default(), EmbeddingConfig::default())
+    }
+}
+
+impl<R: Runtime> Clone for Embedding<R> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+impl<R: Runtime> fmt::Debug for Embedding<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Embedding")
+            .field("config", &self.shared.config)
+            .field("open", &self.open())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,23 @@
+//! What the users of an adapter need. Every adapter re-exports all of it, so that moving from one
+//! to another changes a dependency and the name in a `use` line.
+
+#[cfg(feature = "http-body")]
+#[doc(no_inline)]
+pub use crate::embedding::{self, BodyError, EmbeddingConfig};
+#[doc(no_inline)]
+pub use crate::{
+    EventSourceError, EventSourceHandle, Report, ServerConfig, ServerHandle, ServerStats,
+    router::{
+        Controller, Cors, FromRequest, IntoReply, LastEventId, Next, Refusal, Reply, Request,
+        RouteError, Router, Routes, extract,
+    },
+};
+pub use sse_core::{
+    BadData, Comment, DecodeError, Decoded, Decoder, DecoderLimits, Event, EventError, EventId,
+    EventStream, EventStreamError, EventType, FromEvent, IntoEvent, InvalidField, Json,
+    MessageEvent, Text, Typed, TypedError, TypedEvents,
+    client::{self, ClientEvent, EventSourceConfig},
+    http::{self, HeaderName, HeaderValue, Response, StatusCode},
+    lifecycle::{CallbackId, CleanUp, CloseReason, ShutdownSignal, Timer},
+    topic::{self, MergedSubscriber, Subscriber, Topic, TopicConfig, TopicMap, TopicMapConfig},
+};

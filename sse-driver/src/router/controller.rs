@@ -1,0 +1,54 @@
+//! What brings its own routes.
+
+use super::Router;
+
+/// Something that brings its own routes: handlers that belong together, with what they share.
+///
+/// The attribute macros write it: `controller` for the handlers of an `impl` block, `sse` for a
+/// function. By hand it is this:
+///
+/// ```
+/// use std::sync::Arc;
+/// use futures_util::{Stream, stream};
+/// use sse_core::lifecycle::CleanUp;
+/// use sse_driver::router::{Controller, FromRequest, Refusal, Request, Router, extract};
+///
+/// struct Greeter { greeting: String }
+///
+/// impl Greeter {
+///     fn greet(&self, name: String, clean_up: CleanUp) -> impl Stream<Item = String> + use<> {
+///         clean_up.add(|reason| println!("over: {reason}"));
+///         stream::iter([format!("{}, {name}!", self.greeting)])
+///     }
+/// }
+///
+/// impl Controller for Greeter {
+///     fn routes(self) -> Router {
+///         let controller = Arc::new(self);
+///         Router::new().events("/greet/{name}", move |request: Request| {
+///             let name = extract::path(&request, "name")?;
+///             let clean_up = CleanUp::from_request(&request)?;
+///             Ok::<_, Refusal>(controller.greet(name, clean_up))
+///         })
+///     }
+/// }
+///
+/// let router = Router::new().controller(Greeter { greeting: "Hello".into() });
+/// assert_eq!(router.routes().next().unwrap().to_string(), "GET /greet/{name} (events)");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` brings no routes",
+    note = "write `#[controller(\"…\")]` before its `impl` block, or `#[sse(\"…\")]` before the function"
+)]
+pub trait Controller {
+    /// A router with its routes, and no others.
+    fn routes(self) -> Router;
+}
+
+impl Router {
+    /// Takes the routes of `controller` in.
+    #[must_use]
+    pub fn controller(self, controller: impl Controller) -> Self {
+        self.nest("", controller.routes())
+    }
+}

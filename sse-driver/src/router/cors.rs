@@ -1,0 +1,240 @@
+//! Pages of other origins
+//! ([Fetch standard, section 3.3](https://fetch.spec.whatwg.org/#http-cors-protocol)).
+
+use std::{error::Error, fmt, time::Duration};
+
+use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+
+use super::{
+    Reply,
+    methods::{Methods, asked_method},
+};
+
+/// Which origins' pages may read what a router answers.
+///
+/// Without it, none but the pages of the server itself.
+///
+/// ```
+/// use sse_driver::router::{Cors, Router};
+///
+/// let cors = Cors::origins(["https://example.org", "http://localhost:3000"])?;
+/// let router = Router::new().cors(cors);
+/// # Ok::<(), sse_driver::router::InvalidOrigin>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cors {
+    /// `None` is any.
+    origins: Option<Vec<HeaderValue>>,
+    /// Never with any origin: everybody's page would act in the user's name.
+    credentials: bool,
+    headers: Vec<HeaderName>,
+    max_age: Duration,
+}
+
+/// What a page may send beyond what it always may: both are in the requests of programs that
+/// stand in for an EventSource.
+const USUAL_HEADERS: [HeaderName; 2] = [
+    HeaderName::from_static("last-event-id"),
+    header::CACHE_CONTROL,
+];
+
+impl Cors {
+    /// Pages of any origin, without credentials.
+    #[must_use]
+    pub fn any() -> Self {
+        Self {
+            origins: None,
+            credentials: false,
+            headers: USUAL_HEADERS.into(),
+            max_age: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+
+    /// Pages of these origins and no others, without credentials. An origin is a scheme, a host
+    /// and, unless it is the scheme's own, a port: `https://example.org`, `http://localhost:3000`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidOrigin`], which names the first that is none. That includes `null`, which any
+    /// sandboxed page can claim to be, and `*`, for which there is [`any`](Self::any).
+    pub fn origins<T: AsRef<str>>(
+        origins: impl IntoIterator<Item = T>,
+    ) -> Result<Self, InvalidOrigin> {
+        let origins = origins
+            .into_iter()
+            .map(|origin| parse_origin(origin.as_ref()))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            origins: Some(origins),
+            ..Self::any()
+        })
+    }
+
+    /// Pages of these origins and no others, and they may send cookies and other credentials
+    /// (`withCredentials` of an EventSource).
+    ///
+    /// # Errors
+    ///
+    /// As for [`origins`](Self::origins).
+    pub fn origins_with_credentials<T: AsRef<str>>(
+        origins: impl IntoIterator<Item = T>,
+    ) -> Result<Self, InvalidOrigin> {
+        Ok(Self {
+            credentials: true,
+            ..Self::origins(origins)?
+        })
+    }
+
+    /// Lets pages send this header field, beside `last-event-id` and `cache-control`, and beside
+    /// `content-type` with methods that take a body.
+    #[must_use]
+    pub fn allow_header(mut self, name: HeaderName) -> Self {
+        self.headers.push(name);
+        self
+    }
+
+    /// How long a browser may remember the answer to a preflight, in whole seconds. A day by
+    /// default; browsers have bounds of their own.
+    #[must_use]
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = age;
+        self
+    }
+
+    /// The fields that every answer to this request gets.
+    pub(super) fn fields(&self, request: &HeaderMap) -> CorsFields {
+        let Some(origins) = &self.origins else {
+            return CorsFields {
+                allowed: Some(HeaderValue::from_static("*")),
+                credentials: false,
+                varies: false,
+            };
+        };
+        let origin = request.get(header::ORIGIN);
+        CorsFields {
+            allowed: origin.filter(|origin| origins.contains(origin)).cloned(),
+            credentials: self.credentials,
+            varies: true,
+        }
+    }
+
+    /// The answer to a preflight, if this is one. It still needs the [`fields`](Self::fields).
+    pub(super) fn preflight(
+        &self,
+        request: &HeaderMap,
+        methods: Option<&Methods>,
+    ) -> Option<Reply> {
+        let asks = request.contains_key(header::ORIGIN)
+            && request.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        asks.then(|| {
+            let mut reply = Reply::empty(StatusCode::NO_CONTENT);
+            if self.fields(request).allowed.is_some() {
+                let headers = reply.headers_mut();
+                let allowed = methods.map_or_else(|| "GET, HEAD".into(), Methods::names);
+                // Methods are tokens, and so their list is a good value.
+                if let Ok(allowed) = HeaderValue::from_str(&allowed) {
+                    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, allowed);
+                }
+                let mut names: Vec<_> = self.headers.iter().map(HeaderName::as_str).collect();
+                // Whoever may send a body may say what it is.
+                let takes_body = |methods: &Methods| {
+                    asked_method(request).is_some_and(|asked| methods.take_body(&asked))
+                };
+                let content_type = header::CONTENT_TYPE.as_str();
+                if methods.is_some_and(takes_body) && !names.contains(&content_type) {
+                    names.push(content_type);
+                }
+                // Names of fields are good values, and so is their list.
+                if let Ok(names) = HeaderValue::from_str(&names.join(", ")) {
+                    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
+                }
+                headers.insert(
+                    header::ACCESS_CONTROL_MAX_AGE,
+                    self.max_age.as_secs().into(),
+                );
+            }
+            reply
+        })
+    }
+}
+
+/// Who may read one answer.
+#[derive(Debug)]
+pub(super) struct CorsFields {
+    /// The origin, or `*`; `None` where the request's is not allowed.
+    allowed: Option<HeaderValue>,
+    credentials: bool,
+    /// A cache must not give one origin's answer to another.
+    varies: bool,
+}
+
+impl CorsFields {
+    /// Whatever a handler said of origins gives way: two values are to a browser as good as none,
+    /// and one origin more is one too many. Its `Vary` stays.
+    pub(super) fn set_on(&self, headers: &mut HeaderMap) {
+        headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+        headers.remove(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
+        // These fail beyond 24,576 fields, which no client would take.
+        if self.varies {
+            let _ = headers.try_append(header::VARY, HeaderValue::from_static("origin"));
+        }
+        let Some(allowed) = &self.allowed else {
+            return;
+        };
+        let _ = headers.try_insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed.clone());
+        if self.credentials {
+            let yes = HeaderValue::from_static("true");
+            let _ = headers.try_insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+        }
+    }
+}
+
+/// An origin as a browser writes it, or the error that says what is wrong.
+fn parse_origin(origin: &str) -> Result<HeaderValue, InvalidOrigin> {
+    let error = || InvalidOrigin {
+        origin: origin.into(),
+    };
+    let uri: Uri = origin.parse().map_err(|_| error())?;
+    let host = uri.host().ok_or_else(error)?;
+    let scheme = uri.scheme_str().ok_or_else(error)?;
+    // A browser leaves out the port that goes without saying.
+    let port = match (scheme, uri.port_u16()) {
+        (_, None) | ("http", Some(80)) | ("https", Some(443)) => String::new(),
+        (_, Some(port)) => format!(":{port}"),
+    };
+    let written = format!("{scheme}://{host}{port}");
+    // No browser sends these, so that such an origin would never match.
+    let never_sent = |byte: u8| byte.is_ascii_uppercase() || byte == b'*';
+    if written != origin || origin.bytes().any(never_sent) {
+        return Err(error());
+    }
+    HeaderValue::from_str(origin).map_err(|_| error())
+}
+
+/// This is no origin as browsers write them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidOrigin {
+    origin: String,
+}
+
+impl InvalidOrigin {
+    /// What was given for one.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+}
+
+impl fmt::Display for InvalidOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:?} is no origin as browsers write it; give a scheme and a host in lower case and, \
+             unless it is the scheme's own, a port, such as https://example.org, and neither a \
+             path nor a wildcard",
+            self.origin
+        )
+    }
+}
+
+impl Error for InvalidOrigin {}

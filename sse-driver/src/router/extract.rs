@@ -1,0 +1,269 @@
+//! What a handler may take from a request.
+//!
+//! A type that is [`FromRequest`] is taken from the request as a whole: the connection's
+//! [`CleanUp`], the [`LastEventId`], a logged-in user of yours. What has a name in the request is
+//! taken with a function: [`path`], [`query`], [`header()`] and [`cookie`]. All of them refuse, with
+//! a status and a line that says what to send, where the request has not what is asked for, so
+//! that a handler's `?` is all there is to do.
+//!
+//! ```
+//! use futures_util::stream;
+//! use sse_core::lifecycle::CleanUp;
+//! use sse_driver::router::{FromRequest, LastEventId, Refusal, Request, Router, extract};
+//!
+//! let router = Router::new().events("/rooms/{room}", |request: Request| {
+//!     let room: u32 = extract::path(&request, "room")?;
+//!     let since: Option<u64> = extract::query(&request, "since")?;
+//!     let LastEventId(last) = FromRequest::from_request(&request)?;
+//!     CleanUp::from_request(&request)?.add(|reason| println!("left: {reason}"));
+//!     Ok::<_, Refusal>(stream::iter([format!("room {room} from {since:?}, {last:?}")]))
+//! });
+//! ```
+
+use std::{borrow::Cow, fmt::Display, net::SocketAddr, ops::Deref, str::FromStr};
+
+use ::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
+use bytes::Bytes;
+
+use super::{Refusal, Request};
+use sse_core::lifecycle::{CleanUp, ShutdownSignal};
+
+/// What a handler may take from a request, or refuse the request for.
+///
+/// For a type of your own it is a guard: a handler that takes a `User` is not called without one.
+///
+/// ```
+/// use sse_core::http::StatusCode;
+/// use sse_driver::router::{FromRequest, Refusal, Request, extract};
+///
+/// struct User { name: String }
+///
+/// impl FromRequest for User {
+///     fn from_request(request: &Request) -> Result<Self, Refusal> {
+///         let token: Option<String> = extract::header(request, "x-token")?;
+///         match token.as_deref() {
+///             Some("sesame") => Ok(User { name: "Ali".into() }),
+///             _ => Err(Refusal::new(StatusCode::UNAUTHORIZED, "Say who you are.\n")),
+///         }
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a handler cannot take `{Self}` from a request",
+    label = "not `FromRequest`",
+    note = "to take a part of the path, a query parameter, a header field or a cookie, write \
+            `#[path]`, `#[query]`, `#[header]` or `#[cookie]` before the argument",
+    note = "or implement `FromRequest` for a type of your own"
+)]
+pub trait FromRequest: Sized {
+    /// Takes it from the request.
+    ///
+    /// # Errors
+    ///
+    /// The [`Refusal`] that the client gets in the handler's place.
+    fn from_request(request: &Request) -> Result<Self, Refusal>;
+}
+
+/// The last event ID that the client has seen, if any: [`Request::last_event_id`], as an argument.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct LastEventId(pub Option<String>);
+
+impl Deref for LastEventId {
+    type Target = Option<String>;
+
+    fn deref(&self) -> &Option<String> {
+        &self.0
+    }
+}
+
+macro_rules! from_request {
+    ($($type:ty: $request:ident => $value:expr;)*) => {$(
+        impl FromRequest for $type {
+            fn from_request($request: &Request) -> Result<Self, Refusal> {
+                Ok($value)
+            }
+        }
+    )*};
+}
+
+from_request! {
+    CleanUp: request => request.clean_up();
+    ShutdownSignal: request => request.shutdown();
+    LastEventId: request => LastEventId(request.last_event_id().map(Into::into));
+    Option<SocketAddr>: request => request.peer_addr();
+    HeaderMap: request => request.headers().clone();
+    Method: request => request.method().clone();
+    Uri: request => request.uri().clone();
+    Bytes: request => request.body().clone();
+}
+
+/// The request's body, as JSON: see [`Request::json`] for what is refused.
+impl<T: serde::de::DeserializeOwned> FromRequest for sse_core::Json<T> {
+    fn from_request(request: &Request) -> Result<Self, Refusal> {
+        request.json().map(Self)
+    }
+}
+
+/// Where nobody knows where the request came from, the answer is a 500: whoever asks for it cannot
+/// do without, and others take an `Option<SocketAddr>`.
+impl FromRequest for SocketAddr {
+    fn from_request(request: &Request) -> Result<Self, Refusal> {
+        let text = "The server does not know who asks, and has to.\n";
+        let refusal = || Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, text);
+        request.peer_addr().ok_or_else(refusal)
+    }
+}
+
+/// What the text of a parameter may be turned into: any `T: FromStr`, an `Option` of one for what
+/// may be missing, a `Vec` of one for what may be there any number of times.
+///
+/// `Kind` tells these apart for the compiler, which finds it out by itself.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be made of a parameter's text",
+    label = "not `FromStr`",
+    note = "implement `FromStr` for it, with an error that is `Display`",
+    note = "or take an `Option<T>` or a `Vec<T>` of a `T` that is `FromStr`"
+)]
+pub trait FromParam<Kind>: Sized {
+    /// Makes it of all values that there are, in the order of the request.
+    ///
+    /// # Errors
+    ///
+    /// The [`BadParam`] that says what is wrong.
+    fn from_values<'v>(values: impl Iterator<Item = Cow<'v, str>>) -> Result<Self, BadParam>;
+}
+
+/// What is wrong with a parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BadParam {
+    /// There is none.
+    Missing,
+    /// It does not parse, and this is why.
+    Bad(String),
+}
+
+/// Exactly one value. Of several, the first.
+#[derive(Debug)]
+pub struct IsOne;
+
+/// At most one value. Of several, the first.
+#[derive(Debug)]
+pub struct IsOptional;
+
+/// Any number of values.
+#[derive(Debug)]
+pub struct IsMany;
+
+fn parse<T: FromStr<Err: Display>>(value: &str) -> Result<T, BadParam> {
+    value
+        .parse()
+        .map_err(|error: T::Err| BadParam::Bad(error.to_string()))
+}
+
+impl<T: FromStr<Err: Display>> FromParam<IsOne> for T {
+    fn from_values<'v>(mut values: impl Iterator<Item = Cow<'v, str>>) -> Result<Self, BadParam> {
+        parse(&values.next().ok_or(BadParam::Missing)?)
+    }
+}
+
+impl<T: FromStr<Err: Display>> FromParam<IsOptional> for Option<T> {
+    fn from_values<'v>(mut values: impl Iterator<Item = Cow<'v, str>>) -> Result<Self, BadParam> {
+        values.next().map(|value| parse(&value)).transpose()
+    }
+}
+
+impl<T: FromStr<Err: Display>> FromParam<IsMany> for Vec<T> {
+    fn from_values<'v>(values: impl Iterator<Item = Cow<'v, str>>) -> Result<Self, BadParam> {
+        values.map(|value| parse(&value)).collect()
+    }
+}
+
+/// The part of the path that a parameter or wildcard of the route stands for, percent-decoded.
+///
+/// # Errors
+///
+/// A 400 where it does not parse. A 500 where the route has no such parameter: then no request can
+/// be right.
+pub fn path<T: FromParam<K>, K>(request: &Request, name: &str) -> Result<T, Refusal> {
+    let value = request.path_param(name).map(Cow::Borrowed);
+    T::from_values(value.into_iter()).map_err(|problem| match problem {
+        BadParam::Missing => Refusal::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("The server looks for {name} in a path that has no such part.\n"),
+        ),
+        BadParam::Bad(why) => bad("part", name, &why),
+    })
+}
+
+/// A parameter of the query, decoded as from a form.
+///
+/// # Errors
+///
+/// A 400 that names it, where it is missing or does not parse.
+pub fn query<T: FromParam<K>, K>(request: &Request, name: &str) -> Result<T, Refusal> {
+    let query = request.query().unwrap_or_default();
+    let pairs = form_urlencoded::parse(query.as_bytes());
+    let values = pairs.filter_map(|(key, value)| (key == name).then_some(value));
+    T::from_values(values).map_err(|problem| match problem {
+        BadParam::Missing => missing(
+            "query parameter",
+            name,
+            &format!("Add ?{name}=… to the URL."),
+        ),
+        BadParam::Bad(why) => bad("query parameter", name, &why),
+    })
+}
+
+/// A header field, read as UTF-8.
+///
+/// # Errors
+///
+/// A 400 that names it, where it is missing, is not UTF-8, or does not parse.
+pub fn header<T: FromParam<K>, K>(request: &Request, name: &str) -> Result<T, Refusal> {
+    let fields = request.headers().get_all(name);
+    if fields
+        .iter()
+        .any(|value| str::from_utf8(value.as_bytes()).is_err())
+    {
+        return Err(bad("header field", name, "it is not UTF-8"));
+    }
+    let values = fields
+        .iter()
+        .map(|value| String::from_utf8_lossy(value.as_bytes()));
+    T::from_values(values).map_err(|problem| match problem {
+        BadParam::Missing => missing("header field", name, "Send it."),
+        BadParam::Bad(why) => bad("header field", name, &why),
+    })
+}
+
+/// A cookie, as it was sent: neither unquoted nor percent-decoded.
+///
+/// # Errors
+///
+/// A 400 that names it, where it is missing or does not parse.
+pub fn cookie<T: FromParam<K>, K>(request: &Request, name: &str) -> Result<T, Refusal> {
+    const COOKIE: HeaderName = header::COOKIE;
+    let fields = request.headers().get_all(COOKIE);
+    let texts = fields
+        .iter()
+        .filter_map(|value| str::from_utf8(value.as_bytes()).ok());
+    let values = texts
+        .flat_map(|text| text.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter_map(|(key, value)| (key == name).then_some(Cow::Borrowed(value)));
+    T::from_values(values).map_err(|problem| match problem {
+        BadParam::Missing => missing("cookie", name, "Send it."),
+        BadParam::Bad(why) => bad("cookie", name, &why),
+    })
+}
+
+fn missing(what: &str, name: &str, advice: &str) -> Refusal {
+    let text = format!("The {what} {name} is missing. {advice}\n");
+    Refusal::new(StatusCode::BAD_REQUEST, text)
+}
+
+fn bad(what: &str, name: &str, why: &str) -> Refusal {
+    let text = format!("The {what} {name} is not what it has to be: {why}.\n");
+    Refusal::new(StatusCode::BAD_REQUEST, text)
+}

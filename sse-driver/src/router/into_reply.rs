@@ -1,0 +1,208 @@
+//! Whatever a handler may return.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+    future::{Future, Ready, ready},
+    pin::Pin,
+};
+
+use ::http::{Response, StatusCode};
+use bytes::Bytes;
+use futures_core::Stream;
+
+use super::{Refusal, Reply, reply::Once};
+use sse_core::{
+    Event, IntoEvent, Text,
+    topic::{MergedSubscriber, Subscriber},
+};
+
+/// What a handler may return: a stream, a topic's [`Subscriber`], a whole response, a [`Reply`], a
+/// `Result` of one of these whose error becomes a [`Refusal`], an `Option` whose `None` becomes a
+/// 404, or a future of any of them.
+///
+/// A text, a number, a list, a map, a `Json` or an `Event` by itself is a stream of this one event.
+/// One event of another type is `Reply::event(it)`. `()` is a stream that ends at once.
+///
+/// `Kind` tells these apart for the compiler, which finds it out by itself.
+#[diagnostic::on_unimplemented(
+    message = "a handler cannot return `{Self}`",
+    label = "neither a stream of events nor a response",
+    note = "if it is one event of a type of your own, return `Reply::event(…)` of it",
+    note = "if it is a stream, its items have to be `IntoEvent`: text, numbers, lists and maps are, \
+            and of any other `Serialize` type make a `Json(…)`",
+    note = "return a `Stream + Send + 'static` whose items are `IntoEvent`, a topic's \
+            `Subscriber`, an `http::Response`, a `Reply`, a `Result` of one of these whose error is \
+            `Into<Refusal>`, an `Option` of one, or a future of any of them"
+)]
+pub trait IntoReply<Kind> {
+    /// The future of the answer.
+    type Future: Future<Output = Reply> + Send + 'static;
+
+    /// Makes the answer.
+    fn into_reply(self) -> Self::Future;
+}
+
+/// A stream of events.
+#[derive(Debug)]
+pub struct IsStream;
+
+/// A topic's subscriber.
+#[derive(Debug)]
+pub struct IsSubscriber;
+
+/// A response that is there.
+#[derive(Debug)]
+pub struct IsResponse;
+
+/// A `Result` of something.
+#[derive(Debug)]
+pub struct IsResult<K>(K);
+
+/// An `Option` of something.
+#[derive(Debug)]
+pub struct IsOption<K>(K);
+
+/// One event, and the end.
+#[derive(Debug)]
+pub struct IsEvent;
+
+/// No event, and the end.
+#[derive(Debug)]
+pub struct IsNothing;
+
+/// A future of something.
+#[derive(Debug)]
+pub struct IsFuture<K>(K);
+
+impl<S> IntoReply<IsStream> for S
+where
+    S: Stream + Send + 'static,
+    S::Item: IntoEvent,
+{
+    type Future = Ready<Reply>;
+
+    fn into_reply(self) -> Self::Future {
+        ready(Reply::events(self))
+    }
+}
+
+impl IntoReply<IsSubscriber> for Subscriber {
+    type Future = Ready<Reply>;
+
+    fn into_reply(self) -> Self::Future {
+        ready(self.into())
+    }
+}
+
+impl IntoReply<IsSubscriber> for MergedSubscriber {
+    type Future = Ready<Reply>;
+
+    fn into_reply(self) -> Self::Future {
+        ready(self.into())
+    }
+}
+
+impl<B: Into<Bytes>> IntoReply<IsResponse> for Response<B> {
+    type Future = Ready<Reply>;
+
+    fn into_reply(self) -> Self::Future {
+        ready(self.into())
+    }
+}
+
+impl IntoReply<IsResponse> for Reply {
+    type Future = Ready<Reply>;
+
+    fn into_reply(self) -> Self::Future {
+        ready(self)
+    }
+}
+
+impl IntoReply<IsResponse> for Refusal {
+    type Future = Ready<Reply>;
+
+    fn into_reply(self) -> Self::Future {
+        ready(self.into())
+    }
+}
+
+type BoxFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+impl<R, E, K> IntoReply<IsResult<K>> for Result<R, E>
+where
+    R: IntoReply<K>,
+    E: Into<Refusal>,
+{
+    type Future = BoxFuture;
+
+    fn into_reply(self) -> Self::Future {
+        match self {
+            Ok(reply) => Box::pin(reply.into_reply()),
+            Err(error) => Box::pin(ready(error.into().into())),
+        }
+    }
+}
+
+impl<R, K> IntoReply<IsOption<K>> for Option<R>
+where
+    R: IntoReply<K>,
+{
+    type Future = BoxFuture;
+
+    fn into_reply(self) -> Self::Future {
+        match self {
+            Some(reply) => Box::pin(reply.into_reply()),
+            None => {
+                let text = "There is nothing here.\n";
+                Box::pin(ready(Reply::text(StatusCode::NOT_FOUND, text)))
+            }
+        }
+    }
+}
+
+impl IntoReply<IsNothing> for () {
+    type Future = Ready<Reply>;
+
+    fn into_reply(self) -> Self::Future {
+        ready(Reply::events(Once(None)))
+    }
+}
+
+/// Not for all that is `IntoEvent`: a `Result` is, and is to become a refusal here.
+macro_rules! event_into_reply {
+    ($([$($generics:tt)*] $type:ty),* $(,)?) => {$(
+        impl<$($generics)*> IntoReply<IsEvent> for $type
+        where
+            $type: IntoEvent,
+        {
+            type Future = Ready<Reply>;
+
+            fn into_reply(self) -> Self::Future {
+                ready(Reply::event(self))
+            }
+        }
+    )*};
+}
+
+event_into_reply!(
+    [] Event, ['t] &'t str, [] String, ['t] Cow<'t, str>, [] Box<str>, [] Text, [] char, [] bool,
+    [] u8, [] u16, [] u32, [] u64, [] u128, [] usize,
+    [] i8, [] i16, [] i32, [] i64, [] i128, [] isize,
+    [T] Vec<T>, [T, const N: usize] [T; N], [T] VecDeque<T>, [T] BTreeSet<T>, [T, S] HashSet<T, S>,
+    [K, V] BTreeMap<K, V>, [K, V, S] HashMap<K, V, S>, [T, U] (T, U), [T, U, V] (T, U, V),
+);
+
+event_into_reply!([] f32, [] f64, [T] sse_core::Json<T>, [] serde_json::Value);
+
+impl<F, K> IntoReply<IsFuture<K>> for F
+where
+    F: Future + Send + 'static,
+    F::Output: IntoReply<K>,
+{
+    type Future = BoxFuture;
+
+    fn into_reply(self) -> Self::Future {
+        Box::pin(async move { self.await.into_reply().await })
+    }
+}

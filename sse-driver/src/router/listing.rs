@@ -1,0 +1,68 @@
+//! The routes that a router has, for people to read.
+
+use std::fmt;
+
+use ::http::Method;
+
+use super::{Router, Yields};
+
+/// One route of a [`Router`]. It shows itself as `GET /example/events (events)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteInfo<'a> {
+    method: &'a Method,
+    path: &'a str,
+    yields: Yields,
+}
+
+impl<'a> RouteInfo<'a> {
+    /// The method; `GET` stands for `HEAD`, too.
+    #[must_use]
+    pub fn method(&self) -> &'a Method {
+        self.method
+    }
+
+    /// The path, as it was given to the router, with all prefixes.
+    #[must_use]
+    pub fn path(&self) -> &'a str {
+        self.path
+    }
+
+    /// Whether it answers with an event stream.
+    #[must_use]
+    pub fn is_events(&self) -> bool {
+        self.yields == Yields::Events
+    }
+}
+
+impl fmt::Display for RouteInfo<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let yields = match self.yields {
+            Yields::Events => "events",
+            Yields::Response => "response",
+        };
+        write!(f, "{} {} ({yields})", self.method, self.path)
+    }
+}
+
+impl Router {
+    /// The routes that there are so far, in the order of adding.
+    ///
+    /// ```
+    /// use futures_util::stream;
+    /// use sse_driver::router::Router;
+    ///
+    /// let example = Router::new().events("/events", |_| stream::iter(["hello"]));
+    /// let router = Router::new().nest("/example", example);
+    /// for route in router.routes() {
+    ///     println!("{route}");
+    ///     # assert_eq!(route.to_string(), "GET /example/events (events)");
+    /// }
+    /// ```
+    pub fn routes(&self) -> impl Iterator<Item = RouteInfo<'_>> {
+        self.routes.iter().map(|(path, method, route)| RouteInfo {
+            method,
+            path,
+            yields: route.yields,
+        })
+    }
+}

@@ -1,0 +1,78 @@
+//! A reply's events, each of them seen before it is sent.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use super::{Events, ReplyBody, Yielded, reply::ItemStream};
+use sse_core::{Event, EventError, topic::DecodedEvents};
+
+impl ReplyBody {
+    pub(super) fn map_events(
+        self,
+        map: impl FnMut(Event) -> Option<Event> + Send + 'static,
+    ) -> Self {
+        match self {
+            Self::Events(events) => Self::Events(Events(Box::pin(Mapped {
+                events,
+                batch: None,
+                map: Box::new(map),
+            }))),
+            whole => whole,
+        }
+    }
+}
+
+/// How many events are kept back at a time before the executor gets its turn: a stream that always
+/// has one, and of which none is sent, would otherwise hold the thread.
+const MOST_KEPT_BACK: usize = 128;
+
+/// A stream of events with a function that sees each.
+struct Mapped {
+    events: Events,
+    /// What is left of a topic's batch.
+    batch: Option<DecodedEvents>,
+    map: Box<dyn FnMut(Event) -> Option<Event> + Send>,
+}
+
+impl ItemStream for Mapped {
+    fn poll_next_yielded(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Yielded, EventError>>> {
+        let this = &mut *self;
+        let mut kept_back = 0;
+        while kept_back < MOST_KEPT_BACK {
+            let event = match this.batch.as_mut().and_then(Iterator::next) {
+                Some(event) => event,
+                None => match this.events.poll_next_yielded(cx) {
+                    Poll::Ready(Some(Ok(Yielded::Event(event)))) => event,
+                    // It is no event, and the client needs it.
+                    Poll::Ready(Some(Ok(Yielded::Encoded(place)))) if place.count() == 0 => {
+                        return Poll::Ready(Some(Ok(Yielded::Encoded(place))));
+                    }
+                    Poll::Ready(Some(Ok(Yielded::Encoded(batch)))) => {
+                        this.batch = Some(batch.into_events());
+                        continue;
+                    }
+                    other => {
+                        this.batch = None;
+                        return other;
+                    }
+                },
+            };
+            match (this.map)(event) {
+                Some(event) => return Poll::Ready(Some(Ok(Yielded::Event(event)))),
+                None => kept_back += 1,
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn can_wait(&self) -> bool {
+        let is_empty = |batch: &DecodedEvents| batch.size_hint().0 == 0;
+        self.batch.as_ref().is_none_or(is_empty) && self.events.can_wait()
+    }
+}

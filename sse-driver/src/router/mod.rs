@@ -1,0 +1,513 @@
+//! From a path to a handler.
+//!
+//! A [`Router`] collects routes; [`build`](Router::build) makes [`Routes`] of them, which take a
+//! request's head and [say](Routes::dispatch) what is to be done: give this answer, or ask that
+//! handler. Nothing here does IO. A driver polls what a handler returns.
+//!
+//! The first of these that fits is answered without a handler:
+//!
+//! | request | answer |
+//! |---|---|
+//! | a preflight, where [`Cors`] is set | 204 with what a page may send |
+//! | a path with a segment `.` or `..`, or a percent sign without two hexadecimal digits | 400 |
+//! | a path that no route has | 404 |
+//! | a method that the path has no route for, other than `OPTIONS` | 405, with `Allow` |
+//! | a `GET`, `HEAD` or `OPTIONS` with a body | 413 |
+//! | `OPTIONS`, also of `*` | 204, with `Allow` |
+//! | a route of events, and an `Accept` that excludes `text/event-stream` | 406 |
+//! | a path parameter that is not UTF-8 when decoded | 400 |
+//! | `HEAD` on a route of events | 200 with the fields of an event stream |
+//!
+//! Those from 400 on have a line of plain text that says what is wrong. Where [`Cors`] is set, its
+//! fields are on every answer that a route gives, so that a page can read a refusal, too; an answer
+//! in a handler's place, because it panicked or took too long, is without them.
+
+mod body;
+mod controller;
+mod cors;
+pub mod extract;
+mod into_reply;
+mod layer;
+mod listing;
+mod map_events;
+mod methods;
+mod path;
+mod reply;
+mod request;
+mod resume;
+mod route_error;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::Future,
+    net::SocketAddr,
+    ops::ControlFlow::{self, Break, Continue},
+    pin::Pin,
+    sync::Arc,
+};
+
+use ::http::{Method, StatusCode, header};
+use futures_core::Stream;
+
+use sse_core::{
+    Event,
+    http::{BodyLength, RequestHead, accepts},
+    lifecycle::{CleanUp, ShutdownSignal},
+};
+
+pub use body::Receive;
+use cors::CorsFields;
+use layer::{Handler, Layer};
+
+pub use controller::Controller;
+pub use cors::{Cors, InvalidOrigin};
+pub use extract::{FromRequest, LastEventId};
+pub use into_reply::{
+    IntoReply, IsEvent, IsFuture, IsNothing, IsOption, IsResponse, IsResult, IsStream, IsSubscriber,
+};
+pub use layer::Next;
+pub use listing::RouteInfo;
+use methods::{Exists, Methods, allow, problem_with, takes_body};
+pub use reply::{Events, Refusal, Reply, ReplyBody, Yielded};
+pub use request::Request;
+pub use route_error::RouteError;
+
+/// Routes, being collected.
+///
+/// `{name}` stands for one segment of a path, `{*name}` at the end for all that is left, at least
+/// one byte; [`Request::path_param`] has what they stood for. A trailing slash makes another path.
+///
+/// How a path is percent-encoded makes no difference: `/w/%61dmin` is `/w/admin`, and never what
+/// `/w/{*rest}` stands for where `/w/admin` has a route. `%2F` is part of a segment and separates
+/// none. A path with a segment `.` or `..`, percent-encoded or not, is answered 400. A
+/// [layer](Self::layer) that looks at [`Request::path`] sees the path as it was sent, and has to
+/// take all of this into account: a guard is better put on a router of its own, which is
+/// [nested](Self::nest).
+///
+/// A handler is a function of a [`Request`] that returns a stream, or one of the other things that
+/// are [`IntoReply`].
+///
+/// ```
+/// use futures_util::stream;
+/// use sse_core::http::{Response, StatusCode};
+/// use sse_driver::router::{Refusal, Request, Router};
+///
+/// let rooms = Router::new()
+///     .events("/{room}", async |request: Request| match request.path_param("room") {
+///         Some("secret") => Err(Refusal::new(StatusCode::FORBIDDEN, "not for you")),
+///         _ => Ok(stream::iter(["welcome"])),
+///     });
+/// let router = Router::new()
+///     .get("/", |_| Response::new("<!doctype html>…"))
+///     .events("/count", |_| stream::iter(1..=3))
+///     .post("/echo", |request: Request| stream::iter([request.body().len()]))
+///     .nest("/rooms", rooms);
+/// router.build()?;
+/// # Ok::<(), sse_driver::router::RouteError>(())
+/// ```
+#[derive(Default)]
+pub struct Router {
+    routes: Vec<(String, Method, Route)>,
+    cors: Option<Arc<Cors>>,
+    layers: Vec<Layer>,
+}
+
+#[derive(Clone)]
+struct Route {
+    handler: Handler,
+    yields: Yields,
+    cors: Option<Arc<Cors>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Yields {
+    Events,
+    Response,
+}
+
+impl fmt::Debug for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Router")
+            .field("routes", &self.routes)
+            .field("cors", &self.cors)
+            .field("layers", &self.layers.len())
+            .finish()
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("yields", &self.yields)
+            .field("cors", &self.cors)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Router {
+    /// A router without routes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Has `handler` answer `GET path` with an event stream.
+    #[must_use]
+    pub fn events<H, R, K>(self, path: impl Into<String>, handler: H) -> Self
+    where
+        H: Fn(Request) -> R + Send + Sync + 'static,
+        R: IntoReply<K> + 'static,
+        K: 'static,
+    {
+        self.push(Method::GET, path.into(), handler, Yields::Events)
+    }
+
+    /// Has `handler` answer `GET path` with anything, a page or JSON say, so that a page and its
+    /// events need only one server. A `HEAD` asks the handler, too, and leaves the body out.
+    #[must_use]
+    pub fn get<H, R, K>(self, path: impl Into<String>, handler: H) -> Self
+    where
+        H: Fn(Request) -> R + Send + Sync + 'static,
+        R: IntoReply<K> + 'static,
+        K: 'static,
+    {
+        self.route(Method::GET, path, handler)
+    }
+
+    /// Has `handler` answer `POST path` with anything, an event stream most likely.
+    /// [`Request::body`] is what was posted, and [`Request::json`] reads it; the handler is called
+    /// once all of it is there.
+    ///
+    /// A body of more than 1 MiB is refused with 413, and one that takes longer than 30 s with 408;
+    /// both bounds are settings of the server
+    /// ([`body_limit`](sse_core::server::ConnectionConfig::body_limit),
+    /// [`body_timeout`](sse_core::server::ConnectionConfig::body_timeout)).
+    #[must_use]
+    pub fn post<H, R, K>(self, path: impl Into<String>, handler: H) -> Self
+    where
+        H: Fn(Request) -> R + Send + Sync + 'static,
+        R: IntoReply<K> + 'static,
+        K: 'static,
+    {
+        self.route(Method::POST, path, handler)
+    }
+
+    /// Has `handler` answer `method path` with anything. A path has a route per method. What is
+    /// said of [`get`](Self::get) goes for `GET`, and what is said of [`post`](Self::post) for any
+    /// other method, `PUT` and `DELETE` say: `HEAD` and `OPTIONS` are answered without routes of
+    /// their own.
+    #[must_use]
+    pub fn route<H, R, K>(self, method: Method, path: impl Into<String>, handler: H) -> Self
+    where
+        H: Fn(Request) -> R + Send + Sync + 'static,
+        R: IntoReply<K> + 'static,
+        K: 'static,
+    {
+        self.push(method, path.into(), handler, Yields::Response)
+    }
+
+    /// Takes the routes of `router` in, below `prefix`: "/a" and "/b" make "/a/b", and "/a" and
+    /// "/" make "/a". They keep the [`cors`](Self::cors) of `router` where it has any, and have
+    /// that of `self` otherwise. So has the 404 of a path below `prefix` that no route has.
+    #[must_use]
+    pub fn nest(mut self, prefix: impl AsRef<str>, router: Router) -> Self {
+        let prefix = prefix.as_ref().trim_end_matches('/');
+        for (path, method, mut route) in router.routes {
+            route.cors = route.cors.or_else(|| router.cors.clone());
+            route.handler = layer::behind(&router.layers, route.handler);
+            let path = match path.as_str() {
+                "/" if !prefix.is_empty() => prefix.to_owned(),
+                // Behind a prefix nobody would see that the slash is missing.
+                _ if !path.starts_with('/') => path,
+                _ => format!("{prefix}{path}"),
+            };
+            self.routes.push((path, method, route));
+        }
+        self
+    }
+
+    /// Lets pages of other origins read what the routes of this router answer, refusals
+    /// included.
+    #[must_use]
+    pub fn cors(mut self, cors: Cors) -> Self {
+        self.cors = Some(Arc::new(cors));
+        self
+    }
+
+    /// Makes the routes ready to be asked.
+    ///
+    /// # Errors
+    ///
+    /// [`RouteError`], which names the first route that cannot be: its path does not begin with a
+    /// slash, is not well-formed, has a segment `.` or `..`, has two parameters of one name, or is
+    /// another route's as well; or its method is one that has no routes.
+    pub fn build(self) -> Result<Routes, RouteError> {
+        let mut by_path = BTreeMap::<String, Methods>::new();
+        // In the order of adding, so that an error names the later one of two.
+        let mut paths = Vec::new();
+        for (path, method, mut route) in self.routes {
+            if !path.starts_with('/') {
+                return Err(RouteError::new(path, "it does not begin with a slash"));
+            }
+            if let Some(problem) = problem_with(&method) {
+                return Err(RouteError::new(path, problem));
+            }
+            route.cors = route.cors.or_else(|| self.cors.clone());
+            route.handler = layer::behind(&self.layers, route.handler);
+            let canonical = match path::canonical_route(&path) {
+                Ok(canonical) => canonical,
+                Err(problem) => return Err(RouteError::new(path, problem)),
+            };
+            let methods = by_path.entry(canonical).or_insert_with_key(|canonical| {
+                paths.push((canonical.clone(), path.clone()));
+                Methods::new(path.clone(), path::has_wildcard(canonical))
+            });
+            if let Err(Exists) = methods.insert(method, route) {
+                return Err(RouteError::conflict(path, methods.path()));
+            }
+        }
+        let matcher = matcher(paths, by_path)?;
+        Ok(Routes {
+            matcher,
+            cors: self.cors,
+        })
+    }
+
+    fn push<H, R, K>(mut self, method: Method, path: String, handler: H, yields: Yields) -> Self
+    where
+        H: Fn(Request) -> R + Send + Sync + 'static,
+        R: IntoReply<K> + 'static,
+    {
+        let handler = Arc::new(handler);
+        let handler = move |request| -> ReplyFuture {
+            let handler = handler.clone();
+            // The handler is called when the future is polled, and not before: whoever polls it
+            // is ready for a panic. What it returned is not held over the wait.
+            Box::pin(async move {
+                let reply = handler(request).into_reply();
+                reply.await
+            })
+        };
+        let route = Route {
+            handler: Arc::new(handler),
+            yields,
+            cors: None,
+        };
+        self.routes.push((path, method, route));
+        self
+    }
+}
+
+/// A matcher of these paths, each in its canonical form and as it was given.
+fn matcher(
+    paths: Vec<(String, String)>,
+    mut by_path: BTreeMap<String, Methods>,
+) -> Result<matchit::Router<Methods>, RouteError> {
+    let mut matcher = matchit::Router::new();
+    let given: BTreeMap<_, _> = paths.iter().cloned().collect();
+    for (canonical, path) in paths {
+        let Some(methods) = by_path.remove(&canonical) else {
+            continue;
+        };
+        if let Err(error) = matcher.insert(canonical, methods) {
+            return Err(RouteError::of_matcher(path, &error, &given));
+        }
+        if let Some(name) = path::repeated_param(&path) {
+            let problem = format!("the parameter {name} is in it twice; name one otherwise");
+            return Err(RouteError::new(path, problem));
+        }
+    }
+    Ok(matcher)
+}
+
+impl Route {
+    /// The answer of the handler, with the fields that every answer of this route gets.
+    fn call(&self, request: Request, fields: Option<CorsFields>) -> ReplyFuture {
+        let reply = (self.handler)(request);
+        match fields {
+            None => reply,
+            Some(fields) => with_fields(reply, fields),
+        }
+    }
+}
+
+/// What a request's handler gets beside the head.
+#[derive(Debug)]
+pub struct Context {
+    /// Where the request comes from, if that is known.
+    pub peer: Option<SocketAddr>,
+    /// The connection's clean-up.
+    pub clean_up: CleanUp,
+    /// The server's shutdown.
+    pub shutdown: ShutdownSignal,
+}
+
+/// The future of a handler's answer.
+pub type ReplyFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
+/// What is to be done with a request.
+pub enum Dispatch {
+    /// Give this answer. No handler was asked.
+    Answer(Reply),
+    /// Poll this for the answer. The handler is called when it is first polled; its panics are
+    /// the caller's to catch.
+    Call(ReplyFuture),
+    /// Receive the request's body, bounded, and [call](Receive::call) the handler with it.
+    Receive(Box<Receive>),
+}
+
+impl fmt::Debug for Dispatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer(reply) => f.debug_tuple("Answer").field(reply).finish(),
+            Self::Call(_) => f.debug_tuple("Call").finish_non_exhaustive(),
+            Self::Receive(receive) => f.debug_tuple("Receive").field(receive).finish(),
+        }
+    }
+}
+
+/// Routes, ready to be asked. See the [module](self) for what they answer by themselves.
+#[derive(Debug)]
+pub struct Routes {
+    matcher: matchit::Router<Methods>,
+    /// For paths that no route has.
+    cors: Option<Arc<Cors>>,
+}
+
+impl Routes {
+    /// Finds out what is to be done with a request.
+    #[must_use]
+    pub fn dispatch(&self, head: RequestHead, context: Context) -> Dispatch {
+        let (method, headers) = (head.request.method(), head.request.headers());
+        let path = path::canonical(head.request.uri().path());
+        let found = path.as_ref().ok();
+        let found = found.and_then(|path| self.matcher.at(path).ok());
+        let cors = match &found {
+            Some(found) => found.value.cors(method, headers),
+            None => self.cors.as_ref(),
+        };
+        let fields = cors.map(|cors| cors.fields(headers));
+        let answer = |mut reply: Reply| {
+            if let Some(fields) = &fields {
+                fields.set_on(reply.headers_mut());
+            }
+            Dispatch::Answer(reply)
+        };
+
+        if let Err(fault) = path {
+            let text = fault.text(head.request.uri().path());
+            return answer(Reply::text(StatusCode::BAD_REQUEST, text));
+        }
+        let route = match check(&head, found.as_ref().map(|found| found.value), cors) {
+            Continue(route) => route,
+            Break(reply) => return answer(reply),
+        };
+        let path_params = match found.as_ref().map(path_params).transpose() {
+            Ok(params) => params.unwrap_or_default(),
+            Err(name) => {
+                let text = format!(
+                    "The part {name} of the path does not decode. Percent-encode its UTF-8.\n"
+                );
+                return answer(Reply::text(StatusCode::BAD_REQUEST, text));
+            }
+        };
+        if *method == Method::HEAD && route.yields == Yields::Events {
+            return answer(Reply::events(NoEvents));
+        }
+        let has_body = has_body(&head);
+        let request = Request::new(head, path_params, context);
+        if has_body {
+            return Dispatch::Receive(Box::new(Receive::new(request, route.clone(), fields)));
+        }
+        Dispatch::Call(route.call(request, fields))
+    }
+}
+
+/// What the parameters of the path stand for, by name; or the name of one that does not decode.
+fn path_params<'k>(
+    found: &matchit::Match<'k, '_, &Methods>,
+) -> Result<Vec<(String, String)>, &'k str> {
+    let mut params = Vec::with_capacity(found.params.len());
+    for (name, part) in found.params.iter() {
+        let is_wildcard = found.value.has_wildcard && params.len() + 1 == found.params.len();
+        let decoded = match is_wildcard {
+            true => path::decode_wildcard(part),
+            false => path::decode(part),
+        };
+        params.push((name.to_owned(), decoded.ok_or(name)?));
+    }
+    Ok(params)
+}
+
+fn has_body(head: &RequestHead) -> bool {
+    !matches!(head.body, BodyLength::None | BodyLength::Exact(0))
+}
+
+/// The route that a request is for, or the answer to one that no handler wants to see.
+fn check<'a>(
+    head: &RequestHead,
+    methods: Option<&'a Methods>,
+    cors: Option<&Arc<Cors>>,
+) -> ControlFlow<Reply, &'a Route> {
+    let (method, headers) = (head.request.method(), head.request.headers());
+    let path = head.request.uri().path();
+    let is_options = *method == Method::OPTIONS;
+    let has_body = has_body(head);
+
+    if is_options
+        && !has_body
+        && let Some(preflight) = cors.and_then(|cors| cors.preflight(headers, methods))
+    {
+        return Break(preflight);
+    }
+    let is_of_the_server = is_options && path == "*";
+    if methods.is_none() && !is_of_the_server {
+        let text = format!("There is nothing at {path}. Check the path, and its last slash.\n");
+        return Break(Reply::text(StatusCode::NOT_FOUND, text));
+    }
+    // Of the server as a whole: what most paths have.
+    let names = methods.map_or_else(|| "GET, HEAD".into(), Methods::names);
+    let route = methods.and_then(|methods| methods.get(method));
+    if route.is_none() && !is_options {
+        let text = format!("{method} is not possible here. Use one of {names}, OPTIONS.\n");
+        let reply = Reply::text(StatusCode::METHOD_NOT_ALLOWED, text);
+        return Break(reply.with_header(header::ALLOW, allow(&names)));
+    }
+    if has_body && !takes_body(method) {
+        let text = format!("A {method} takes no body here. Send none.\n");
+        return Break(Reply::text(StatusCode::PAYLOAD_TOO_LARGE, text));
+    }
+    let Some(route) = route else {
+        let reply = Reply::empty(StatusCode::NO_CONTENT);
+        return Break(reply.with_header(header::ALLOW, allow(&names)));
+    };
+    if route.yields == Yields::Events && !accepts(headers, "text", "event-stream") {
+        let text = "This is an event stream. Accept text/event-stream.\n";
+        return Break(Reply::text(StatusCode::NOT_ACCEPTABLE, text));
+    }
+    Continue(route)
+}
+
+fn with_fields(reply: ReplyFuture, fields: CorsFields) -> ReplyFuture {
+    Box::pin(async move {
+        let mut reply = reply.await;
+        fields.set_on(reply.headers_mut());
+        reply
+    })
+}
+
+/// The stream of a `HEAD`.
+#[derive(Debug)]
+struct NoEvents;
+
+impl Stream for NoEvents {
+    type Item = Event;
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Event>> {
+        std::task::Poll::Ready(None)
+    }
+}

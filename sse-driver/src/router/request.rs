@@ -1,0 +1,151 @@
+//! What a handler sees of a request.
+
+use std::{borrow::Cow, net::SocketAddr};
+
+use ::http::{HeaderMap, HeaderName, Method, Uri, Version};
+use bytes::Bytes;
+
+use super::Context;
+use sse_core::{
+    http::RequestHead,
+    lifecycle::{CleanUp, ShutdownSignal},
+};
+
+/// A request, as its handler sees it, with what belongs to the connection.
+///
+/// ```
+/// use futures_core::Stream;
+/// use futures_util::stream;
+/// use sse_driver::router::Request;
+///
+/// // Routed as "/rooms/{room}".
+/// fn handler(request: Request) -> impl Stream<Item = String> {
+///     let room = request.path_param("room").unwrap_or_default().to_owned();
+///     let after = request.last_event_id().unwrap_or("the beginning").to_owned();
+///     request.clean_up().add(|reason| println!("a listener left: {reason}"));
+///     stream::iter([format!("{room}, from {after}")])
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Request {
+    // The head alone is large, and moves about.
+    head: Box<RequestHead>,
+    path_params: Vec<(String, String)>,
+    pub(super) body: Bytes,
+    context: Context,
+}
+
+impl Request {
+    pub(crate) fn new(
+        head: RequestHead,
+        path_params: Vec<(String, String)>,
+        context: Context,
+    ) -> Self {
+        Self {
+            head: Box::new(head),
+            path_params,
+            body: Bytes::new(),
+            context,
+        }
+    }
+
+    /// The method: that of the [route](super::Router::route), or `HEAD` for a route of
+    /// [`get`](super::Router::get).
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        self.head.request.method()
+    }
+
+    /// The target.
+    #[must_use]
+    pub fn uri(&self) -> &Uri {
+        self.head.request.uri()
+    }
+
+    /// The version: HTTP/1.1 or HTTP/1.0.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.head.request.version()
+    }
+
+    /// The path, as it was sent: not percent-decoded.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.uri().path()
+    }
+
+    /// The query, as it was sent.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.uri().query()
+    }
+
+    /// The first parameter of the query with this name, decoded as from a form.
+    #[must_use]
+    pub fn query_param(&self, name: &str) -> Option<Cow<'_, str>> {
+        form_urlencoded::parse(self.query()?.as_bytes())
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value)
+    }
+
+    /// The part of the path that a parameter or wildcard of the route stands for,
+    /// percent-decoded.
+    ///
+    /// For a parameter that is one segment, which is neither `.` nor `..`; a slash in it was
+    /// percent-encoded, and is the client's own words as all the rest is. For a wildcard it is
+    /// segments with slashes between them, none of them `.` or `..`; a slash that belongs to a
+    /// segment stays `%2F`. It may begin with a slash, where the path has two in a row.
+    #[must_use]
+    pub fn path_param(&self, name: &str) -> Option<&str> {
+        let mut params = self.path_params.iter();
+        params
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The header fields.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        self.head.request.headers()
+    }
+
+    /// The last event ID that the client has seen: the `Last-Event-ID` field, read as UTF-8
+    /// ([WHATWG HTML 9.2.4](https://html.spec.whatwg.org/multipage/server-sent-events.html#the-last-event-id-header)).
+    /// `None` where it is missing, empty, or not UTF-8.
+    #[must_use]
+    pub fn last_event_id(&self) -> Option<&str> {
+        const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+        let value = self.headers().get(LAST_EVENT_ID)?.as_bytes();
+        str::from_utf8(value).ok().filter(|id| !id.is_empty())
+    }
+
+    /// The address of the client, or of the proxy before it, where it is known.
+    #[must_use]
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.context.peer
+    }
+
+    /// The place for what is to happen when the connection is over.
+    #[must_use]
+    pub fn clean_up(&self) -> CleanUp {
+        self.context.clean_up.clone()
+    }
+
+    /// Tells when the server begins to shut down: a future, and a question.
+    #[must_use]
+    pub fn shutdown(&self) -> ShutdownSignal {
+        self.context.shutdown.clone()
+    }
+
+    /// A place for what a [layer](super::Router::layer) found out, for whoever comes behind it:
+    /// [`as_http`](Self::as_http) has it to be read.
+    pub fn extensions_mut(&mut self) -> &mut ::http::Extensions {
+        self.head.request.extensions_mut()
+    }
+
+    /// The request in the types of the `http` crate.
+    #[must_use]
+    pub fn as_http(&self) -> &::http::Request<()> {
+        &self.head.request
+    }
+}

@@ -1,0 +1,129 @@
+//! What the driver needs of a runtime, and all that an adapter implements.
+
+use std::{
+    future::Future,
+    io::{self, IoSlice},
+    net::SocketAddr,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use sse_core::Clock;
+
+/// A runtime: its clock, its timers, its tasks and its sockets.
+///
+/// [`Clock::now`] is the clock of the [timers](Self::timer).
+///
+/// An adapter adds no behaviour. Everything here is what every runtime has under some name.
+pub trait Runtime: Clock + Clone + Unpin {
+    /// A timer of the runtime's.
+    type Timer: Timer;
+    /// A connected stream socket.
+    type Transport: Transport;
+    /// A listening socket.
+    type Listener: Send + Sync + 'static;
+
+    /// A timer that elapses at `deadline`.
+    fn timer(&self, deadline: Instant) -> Self::Timer;
+
+    /// Runs `task` in the background, for as long as the runtime lives. A task that is done is
+    /// dropped at once, and a runtime that shuts down drops those that are not: that is what runs
+    /// their connections' clean-up.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
+
+    /// Listens on `address`, which is `host:port`; port 0 is any free one.
+    fn bind(&self, address: &str) -> impl Future<Output = io::Result<Self::Listener>> + Send;
+
+    /// Where `listener` listens.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    fn local_addr(&self, listener: &Self::Listener) -> io::Result<SocketAddr>;
+
+    /// The next connection, with TCP_NODELAY set: the driver puts together what belongs together
+    /// by itself.
+    fn accept(
+        &self,
+        listener: &Self::Listener,
+    ) -> impl Future<Output = io::Result<(Self::Transport, SocketAddr)>> + Send;
+
+    /// The addresses of `host`, the best one first, each with `port`. `host` is a name or an IP
+    /// address; an IPv6 address comes without brackets.
+    fn resolve(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
+
+    /// A connection to `address`, with TCP_NODELAY set. Of a host with several addresses the driver
+    /// tries one after the other, and does not wait long for one that does not answer. An attempt
+    /// that is dropped has to end.
+    fn connect(
+        &self,
+        address: SocketAddr,
+    ) -> impl Future<Output = io::Result<Self::Transport>> + Send;
+
+    /// Has the system ask whether the peer is still there after so much silence, and have
+    /// `transport` fail with [`io::ErrorKind::TimedOut`] where three more questions, as long after
+    /// each other, get no answer: TCP's keep-alive
+    /// ([RFC 9293 section 3.8.4](https://www.rfc-editor.org/rfc/rfc9293#section-3.8.4)). Called for
+    /// clients, with 1 s to 32,767 s. A runtime that has no such thing does nothing.
+    fn set_probing(&self, transport: &Self::Transport, after: Duration) {
+        let _ = (transport, after);
+    }
+
+    /// What a client trusts where its user says nothing about it: the platform's roots, say. Asked
+    /// for at each https connection, so it had better be kept.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::Unsupported`] where the runtime brings no such thing, as by default: that
+    /// ends the subscription. Any other kind is a loss, and the next attempt asks again.
+    #[cfg(feature = "tls")]
+    fn client_tls(&self) -> io::Result<std::sync::Arc<rustls::ClientConfig>> {
+        let text = "https needs a TLS configuration: give one with `with_tls`";
+        Err(io::Error::new(io::ErrorKind::Unsupported, text))
+    }
+
+    /// Has `transport` fail with [`io::ErrorKind::TimedOut`] once written bytes have not been
+    /// acknowledged for this long: TCP's user timeout
+    /// ([RFC 9293 section 3.9.1](https://www.rfc-editor.org/rfc/rfc9293#section-3.9.1)). It is how a
+    /// peer that vanished without a word is found out, since the kernel goes on taking bytes for
+    /// it. Called once, before anything is written. A runtime that has no such thing does
+    /// nothing.
+    fn set_user_timeout(&self, transport: &Self::Transport, timeout: Duration) {
+        let _ = (transport, timeout);
+    }
+}
+
+/// A timer that can be moved.
+pub trait Timer: Send + Unpin {
+    /// Has the timer elapse at `deadline` instead, whether it has elapsed already or not.
+    fn reset(&mut self, deadline: Instant);
+
+    /// Ready once the deadline has passed on the clock of [`Clock::now`], and not before; wakes
+    /// the task then.
+    fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+/// A connected stream socket, or what stands for one, such as a TLS stream.
+///
+/// Dropping it closes it.
+pub trait Transport: Send + Unpin + 'static {
+    /// Reads into `buffer`; 0 bytes mean that the peer's sending side has ended.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
+
+    /// Writes from `slices`, in order, as much as fits.
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>>;
+
+    /// Passes on what the transport itself may hold back. A plain socket holds nothing back.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Ends the sending side, after everything that was written, flushed or not; reading goes on.
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}

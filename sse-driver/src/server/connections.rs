@@ -1,0 +1,326 @@
+//! How many connections are open, and telling them to end.
+
+use std::{
+    future::poll_fn,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use super::{
+    Report, ServerStats,
+    stats::{Counters, count},
+};
+use sse_core::{
+    internal::{SlotId, WakerSet},
+    lifecycle::{CloseReason, Shutdown},
+};
+
+/// What all connections of a server share.
+#[derive(Debug, Default)]
+pub(crate) struct Connections {
+    /// The shutdown that handlers see. It begins with [`shut_down`](Self::shut_down).
+    pub(crate) shutdown: Shutdown,
+    /// Its deadline has passed: whoever is still there is cut.
+    cut: AtomicBool,
+    pub(super) counters: Counters,
+    open: AtomicUsize,
+    refused: AtomicUsize,
+    /// The connections' tasks, which are woken at the shutdown's beginning, and again at its end.
+    tasks: Mutex<WakerSet>,
+    /// How often they were woken. It changes under their lock alone, and may wrap around.
+    wakings: AtomicU32,
+    /// Who waits for the last one: the server, or whoever shuts an embedding down.
+    waiting: Mutex<WakerSet>,
+}
+
+/// A connection's place among the others, held for as long as it is there.
+#[derive(Debug)]
+pub(crate) struct Place {
+    connections: Arc<Connections>,
+    slot: Option<SlotId>,
+    /// How often tasks had been woken when this one last asked to be.
+    wakings: u32,
+    is_refused: bool,
+    /// Its end has been counted.
+    closed: bool,
+    /// How many bytes it last said that it queues.
+    queued: usize,
+}
+
+impl Connections {
+    /// A place, unless `limit` of them are taken.
+    pub(crate) fn enter(self: &Arc<Self>, limit: usize) -> Option<Place> {
+        self.open
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |open| {
+                (open < limit).then_some(open + 1)
+            })
+            .ok()
+            .map(|_| self.place(false))
+    }
+
+    /// A place for one who is being told that there is none, unless `limit` of those are taken.
+    pub(super) fn enter_refused(self: &Arc<Self>, limit: usize) -> Option<Place> {
+        self.refused
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |refused| {
+                (refused < limit).then_some(refused + 1)
+            })
+            .ok()
+            .map(|_| self.place(true))
+    }
+
+    fn place(self: &Arc<Self>, is_refused: bool) -> Place {
+        Place {
+            connections: self.clone(),
+            slot: None,
+            wakings: 0,
+            is_refused,
+            closed: false,
+            queued: 0,
+        }
+    }
+
+    /// Begins the shutdown.
+    pub(crate) fn shut_down(&self) {
+        self.shutdown.begin();
+        self.wake_tasks();
+    }
+
+    /// Ends every connection.
+    pub(crate) fn cut(&self) {
+        self.shutdown.begin();
+        self.cut.store(true, Ordering::Release);
+        self.wake_tasks();
+    }
+
+    /// Whether every connection is to end.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Acquire)
+    }
+
+    fn wake_tasks(&self) {
+        let mut tasks = self.tasks();
+        self.wakings.fetch_add(1, Ordering::Release);
+        let woken = tasks.take_all();
+        drop(tasks);
+        woken.for_each(Waker::wake);
+    }
+
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn count_accepted(&self) {
+        count(&self.counters.accepted);
+    }
+
+    pub(crate) fn count_refused(&self) {
+        count(&self.counters.refused);
+    }
+
+    pub(crate) fn stats(&self) -> ServerStats {
+        self.counters.stats(self.open())
+    }
+
+    pub(super) fn report(&self) -> Report {
+        let stats = self.stats();
+        Report {
+            accepted: stats.accepted,
+            refused: stats.refused,
+            accept_errors: stats.accept_errors,
+            cut: self.counters.cut.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Until the last place is free.
+    pub(crate) async fn all_gone(&self) {
+        let mut waiting = Waiting {
+            connections: self,
+            slot: None,
+        };
+        poll_fn(|cx| waiting.poll(cx)).await;
+    }
+
+    /// Nothing can go wrong under the locks, so that a poisoned one hides nothing half-done.
+    fn waiting(&self) -> MutexGuard<'_, WakerSet> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, WakerSet> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Someone who waits for the last connection. There may be several, each of them woken.
+struct Waiting<'c> {
+    connections: &'c Connections,
+    slot: Option<SlotId>,
+}
+
+impl Waiting<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let before = self
+            .connections
+            .waiting()
+            .register(&mut self.slot, cx.waker());
+        // Not under the lock: it may be the last to hold its task.
+        drop(before);
+        match self.connections.open() {
+            0 => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            let task = self.connections.waiting().remove(slot);
+            drop(task);
+        }
+    }
+}
+
+impl Place {
+    pub(crate) fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    /// Has this task woken when the shutdown begins, and again when everyone is cut. Whether that
+    /// has happened is to be looked up afterwards. `is_new` says that it is another task than the
+    /// last time.
+    pub(crate) fn wake_at_shutdown(&mut self, task: &Waker, is_new: bool) {
+        let wakings = &self.connections.wakings;
+        // A waking uses up the place among those who are woken, however many of them there are: a
+        // shutdown may be asked for twice, and a task may see it before it is woken for it.
+        if is_new || wakings.load(Ordering::Acquire) != self.wakings {
+            let mut tasks = self.connections.tasks();
+            self.wakings = wakings.load(Ordering::Acquire);
+            let before = tasks.register(&mut self.slot, task);
+            // Not under the lock: it may be the last to hold its task.
+            drop(tasks);
+            drop(before);
+        }
+    }
+
+    /// There was a request.
+    pub(crate) fn asked(&self) {
+        count(&self.counters().requests);
+    }
+
+    /// The handler gave so many events.
+    pub(crate) fn sent(&self, events: usize) {
+        if events > 0 {
+            let counter = &self.counters().events;
+            counter.fetch_add(events as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// So many bytes were written.
+    pub(crate) fn wrote(&self, bytes: usize) {
+        let counter = &self.counters().written_bytes;
+        counter.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// So many bytes wait to be written. It is mostly nothing, as before.
+    pub(crate) fn queues(&mut self, bytes: usize) {
+        if bytes != self.queued {
+            // Up or down: what wraps around comes back.
+            let change = (bytes as u64).wrapping_sub(self.queued as u64);
+            self.queued = bytes;
+            let counter = &self.counters().queued_bytes;
+            counter.fetch_add(change, Ordering::Relaxed);
+        }
+    }
+
+    /// It is over, for this reason. The first one named counts.
+    pub(crate) fn closed(&mut self, reason: &CloseReason) {
+        let counted = self.closed || self.is_refused;
+        self.closed = true;
+        if !counted {
+            self.counters().closed.count(reason);
+        }
+    }
+
+    /// It was cut.
+    pub(super) fn was_cut(&self) {
+        count(&self.counters().cut);
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.connections.counters
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.queues(0);
+        // Where nothing else was told.
+        self.closed(&CloseReason::TaskDropped);
+        if let Some(slot) = self.slot.take() {
+            let task = self.connections.tasks().remove(slot);
+            drop(task);
+        }
+        if self.is_refused {
+            self.connections.refused.fetch_sub(1, Ordering::AcqRel);
+        } else if self.connections.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let waiting = self.connections.waiting().take_all();
+            waiting.for_each(Waker::wake);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_task_with_one_waker_is_woken_at_the_shutdown_and_again_at_the_cut() {
+        let (connections, count) = (Arc::<Connections>::default(), Arc::<Count>::default());
+        let task = Waker::from(count.clone());
+        let mut place = connections.enter(1).unwrap();
+        place.wake_at_shutdown(&task, true);
+        connections.shut_down();
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        // As the task does when it is polled then.
+        place.wake_at_shutdown(&task, false);
+        connections.cut();
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+        drop(place);
+        assert_eq!(connections.open(), 0);
+    }
+
+    #[test]
+    fn a_task_is_woken_for_the_cut_however_often_and_early_it_heard_of_the_shutdown() {
+        let (connections, count) = (Arc::<Connections>::default(), Arc::new(Count::default()));
+        let waker = Waker::from(count.clone());
+        let mut place = connections.enter(1).unwrap();
+        place.wake_at_shutdown(&waker, true);
+
+        // Its handler heard of it first, and had it polled.
+        connections.shutdown.begin();
+        place.wake_at_shutdown(&waker, false);
+        connections.shut_down();
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        place.wake_at_shutdown(&waker, false);
+        // Somebody asks a second time.
+        connections.shut_down();
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+        place.wake_at_shutdown(&waker, false);
+        connections.cut();
+        assert_eq!(count.0.load(Ordering::Relaxed), 3);
+    }
+}

@@ -1,0 +1,70 @@
+//! What a server counts.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use sse_core::lifecycle::{CloseCounters, CloseCounts};
+
+/// What a [`Server`](super::Server) has done so far, and what it is doing:
+/// [`ServerHandle::stats`](super::ServerHandle::stats).
+///
+/// Each number is right; two of them may be of moments that lie a little apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerStats {
+    /// How many connections were taken.
+    pub accepted: u64,
+    /// How many were refused at the connection limit.
+    pub refused: u64,
+    /// How often accepting failed: out of file descriptors, say, or a TLS configuration of which
+    /// rustls makes no connection.
+    pub accept_errors: u64,
+    /// How many connections are open, without those that are being refused.
+    pub open: u64,
+    /// How many requests there were that could be read.
+    pub requests: u64,
+    /// How many events handlers and topics gave to connections.
+    pub events: u64,
+    /// How many bytes of responses were written, before TLS.
+    pub written_bytes: u64,
+    /// How many bytes wait to be written, on all connections: more than a few only where clients
+    /// do not read.
+    pub queued_bytes: u64,
+    /// How many connections have ended, by reason. Those that were refused are not among them.
+    pub closed: CloseCounts,
+}
+
+/// The same, as it is being counted.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) accepted: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) accept_errors: AtomicU64,
+    pub(super) requests: AtomicU64,
+    pub(super) events: AtomicU64,
+    pub(super) written_bytes: AtomicU64,
+    pub(super) queued_bytes: AtomicU64,
+    pub(super) closed: CloseCounters,
+    /// How many were cut.
+    pub(super) cut: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn stats(&self, open: usize) -> ServerStats {
+        let read = |count: &AtomicU64| count.load(Relaxed);
+        ServerStats {
+            accepted: read(&self.accepted),
+            refused: read(&self.refused),
+            accept_errors: read(&self.accept_errors),
+            open: open as u64,
+            requests: read(&self.requests),
+            events: read(&self.events),
+            written_bytes: read(&self.written_bytes),
+            queued_bytes: read(&self.queued_bytes),
+            closed: self.closed.counts(),
+        }
+    }
+}
+
+pub(super) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Relaxed);
+}

@@ -1,0 +1,270 @@
+//! Handlers tested without a socket, a runtime and a clock.
+//!
+//! A [`TestClient`] asks a router as a client over the network would: the request's bytes go
+//! through a [`server::Connection`](sse_core::server::Connection), and what that sends is read as
+//! a response's head, a body and its events. A [`TestClock`] stands in for time: it goes on to the
+//! next moment at which anything happens, once nothing happens in this one. So a test of an hour
+//! takes no time, and comes out the same each time.
+//!
+//! ```
+//! use std::time::{Duration, Instant};
+//! use futures_util::{StreamExt, stream};
+//! use sse_core::lifecycle::CloseReason;
+//! use sse_driver::{router::{Request, Router}, test_client::{TestClient, TestClock}};
+//!
+//! let clock = TestClock::new(Instant::now());
+//! let sleeper = clock.clone();
+//! let router = Router::new().events("/count", move |_: Request| {
+//!     let clock = sleeper.clone();
+//!     stream::iter(1..=3).then(move |n| {
+//!         let sleep = clock.sleep(Duration::from_secs(3600));
+//!         async move {
+//!             sleep.await;
+//!             n
+//!         }
+//!     })
+//! });
+//!
+//! let client = TestClient::new(router, &clock)?;
+//! clock.run(async {
+//!     let mut response = client.get("/count").await?;
+//!     assert_eq!(response.head().status(), 200);
+//!     assert_eq!(response.head().headers()["content-type"], "text/event-stream");
+//!
+//!     assert_eq!(response.next_event().await.unwrap().data(), "1");
+//!     assert_eq!(response.next_event().await.unwrap().data(), "2");
+//!     assert_eq!(response.disconnect(), CloseReason::ClientWentAway);
+//!     assert_eq!(clock.elapsed(), Duration::from_secs(2 * 3600));
+//!     Ok::<_, Box<dyn std::error::Error>>(())
+//! })??;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # On a runtime
+//!
+//! A handler that sleeps or spawns on a runtime is tested on that runtime: there the client's
+//! futures are awaited without [`TestClock::run`]. Tokio has virtual time of its own
+//! (`#[tokio::test(start_paused = true)]`). What the connection waits for, such as the time for a
+//! keep-alive, still goes by the [`TestClock`], which [`advance`](TestClock::advance) moves.
+
+mod clock;
+mod exchange;
+
+use std::{
+    error::Error,
+    fmt,
+    future::poll_fn,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use ::http::{HeaderValue, Request, Response, header};
+use bytes::Bytes;
+use futures_core::Stream;
+
+use crate::router::{RouteError, Router, Routes};
+use sse_core::{
+    MessageEvent,
+    http::{BodyError, ResponseHeadError},
+    lifecycle::{CloseReason, Shutdown},
+    server::ConnectionConfig,
+};
+
+pub use clock::{Sleep, Stuck, TestClock};
+use exchange::Exchange;
+
+/// A client of a router, in the same process. See the [module](self) for an example.
+#[derive(Clone, Debug)]
+pub struct TestClient {
+    routes: Arc<Routes>,
+    clock: TestClock,
+    config: Arc<ConnectionConfig>,
+    peer: Option<SocketAddr>,
+    shutdown: Shutdown,
+}
+
+impl TestClient {
+    /// A client that asks `router`.
+    ///
+    /// # Errors
+    ///
+    /// [`RouteError`], as a server would give it.
+    pub fn new(router: Router, clock: &TestClock) -> Result<Self, RouteError> {
+        Ok(Self {
+            routes: Arc::new(router.build()?),
+            clock: clock.clone(),
+            config: Arc::new(ConnectionConfig::default()),
+            peer: None,
+            shutdown: Shutdown::new(),
+        })
+    }
+
+    /// The bounds of the connections.
+    #[must_use]
+    pub fn with_config(mut self, config: ConnectionConfig) -> Self {
+        self.config = Arc::new(config);
+        self
+    }
+
+    /// Where the requests come from. By default nobody knows.
+    #[must_use]
+    pub fn with_peer_addr(mut self, peer: SocketAddr) -> Self {
+        self.peer = Some(peer);
+        self
+    }
+
+    /// What handlers see of the server's shutdown: [begin](Shutdown::begin) it to see what they do.
+    /// No connection is cut by it.
+    #[must_use]
+    pub fn shutdown(&self) -> &Shutdown {
+        &self.shutdown
+    }
+
+    /// Sends a `GET` for `target`: a path, and perhaps a query.
+    ///
+    /// # Errors
+    ///
+    /// As for [`request`](Self::request).
+    pub async fn get(&self, target: &str) -> Result<TestResponse, NoResponse> {
+        self.send(format!("GET {target} HTTP/1.1\r\nhost: test\r\n\r\n").into_bytes())
+            .await
+    }
+
+    /// Sends a request, and waits for the head of its response. It is written as it is, with a
+    /// `host` where it has none: what is wrong with it is the server's to find out.
+    ///
+    /// ```
+    /// # use sse_driver::{router::{Request, Router}, test_client::{TestClient, TestClock}};
+    /// # let clock = TestClock::new(std::time::Instant::now());
+    /// # let router = Router::new().events("/x", |r: Request| r.last_event_id().map(String::from));
+    /// # let client = TestClient::new(router, &clock)?;
+    /// # clock.run(async {
+    /// let request = sse_core::http::Request::get("/x").header("last-event-id", "7").body(())?;
+    /// let mut response = client.request(request).await?;
+    /// # assert_eq!(response.next_event().await.unwrap().data(), "7");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # })??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NoResponse`] where the connection ended before there was a head.
+    pub async fn request(&self, request: Request<()>) -> Result<TestResponse, NoResponse> {
+        self.request_with_body(request.map(|()| Bytes::new())).await
+    }
+
+    /// Sends a request with a body: as [`request`](Self::request), and with a `content-length`
+    /// where it has a body and none.
+    ///
+    /// # Errors
+    ///
+    /// [`NoResponse`] where the connection ended before there was a head.
+    pub async fn request_with_body(
+        &self,
+        request: Request<impl Into<Bytes>>,
+    ) -> Result<TestResponse, NoResponse> {
+        let mut request = request.map(Into::into);
+        let host = HeaderValue::from_static("test");
+        let len = request.body().len();
+        let headers = request.headers_mut();
+        headers.entry(header::HOST).or_insert(host);
+        if len > 0 && !headers.contains_key(header::TRANSFER_ENCODING) {
+            headers.entry(header::CONTENT_LENGTH).or_insert(len.into());
+        }
+        let mut bytes = format!("{} {} HTTP/1.1\r\n", request.method(), request.uri()).into_bytes();
+        for (name, value) in request.headers() {
+            bytes.extend_from_slice(name.as_str().as_bytes());
+            bytes.extend_from_slice(b": ");
+            bytes.extend_from_slice(value.as_bytes());
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(request.body());
+        self.send(bytes).await
+    }
+
+    async fn send(&self, request: Vec<u8>) -> Result<TestResponse, NoResponse> {
+        let is_head = request.starts_with(b"HEAD ");
+        let mut exchange = Exchange::new(self, is_head);
+        exchange.receive(&request);
+        let head = poll_fn(|cx| exchange.poll_head(cx)).await?;
+        Ok(TestResponse { head, exchange })
+    }
+}
+
+/// Why there is no response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NoResponse {
+    /// The server closed the connection without one, for this reason.
+    Closed(CloseReason),
+    /// It began with what is no response's head.
+    BadHead(ResponseHeadError),
+}
+
+impl fmt::Display for NoResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed(reason) => write!(f, "the connection ended without a response: {reason}"),
+            Self::BadHead(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for NoResponse {}
+
+/// A response: its head is here, its body is on its way. The handler's stream is polled while
+/// somebody waits for more of it, and only then.
+///
+/// As a [`Stream`] it gives the events, and an error last where the body is broken off. When it is
+/// dropped, the client goes away.
+#[derive(Debug)]
+pub struct TestResponse {
+    head: Response<()>,
+    exchange: Exchange,
+}
+
+impl TestResponse {
+    /// The head: status and header fields.
+    #[must_use]
+    pub fn head(&self) -> &Response<()> {
+        &self.head
+    }
+
+    /// The next event; `None` when the body has ended, properly or not.
+    pub async fn next_event(&mut self) -> Option<MessageEvent> {
+        poll_fn(|cx| self.exchange.poll_event(cx)).await?.ok()
+    }
+
+    /// What is left of the body, as text, where it ends: a page, say, or why a request is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`BodyError`] where it is broken off.
+    pub async fn text(mut self) -> Result<String, BodyError> {
+        let body = poll_fn(|cx| self.exchange.poll_body(cx)).await?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// Reads on to the end, and says what clean-up callbacks are told. A stream that yields for ever
+    /// without ever waiting has none: [`disconnect`](Self::disconnect) from it.
+    pub async fn close_reason(mut self) -> CloseReason {
+        poll_fn(|cx| self.exchange.poll_closed(cx)).await
+    }
+
+    /// Goes away, and says what clean-up callbacks are told.
+    pub fn disconnect(mut self) -> CloseReason {
+        self.exchange.disconnect()
+    }
+}
+
+impl Stream for TestResponse {
+    type Item = Result<MessageEvent, BodyError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.exchange.poll_event(cx)
+    }
+}

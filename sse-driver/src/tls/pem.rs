@@ -1,0 +1,163 @@
+//! Certificates and keys as PEM.
+
+use std::{fmt, fs, path::Path, sync::Arc};
+
+use rustls::{
+    Error, InconsistentKeys, RootCertStore,
+    pki_types::{
+        CertificateDer, PrivateKeyDer,
+        pem::{self, PemObject},
+    },
+    sign::CertifiedKey,
+};
+
+use super::{Source, TlsError, config::provider};
+
+/// Who one is: a certificate, those that vouch for it, and the private key.
+///
+/// It serves a server, and a client whom servers ask. Clones share what there is.
+#[derive(Clone)]
+pub struct Identity(Arc<CertifiedKey>);
+
+impl Identity {
+    /// Reads a certificate chain, which begins with one's own certificate, and the key to it.
+    ///
+    /// The key may be PKCS #8 (`PRIVATE KEY`), PKCS #1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE
+    /// KEY`), and not encrypted. Both may be in the same PEM.
+    ///
+    /// # Errors
+    ///
+    /// A [`TlsError`] that says which of them is wrong, and what about it: it is not PEM, there is
+    /// no certificate or no key in it, or they do not belong together.
+    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
+        Self::new((chain, Source::Bytes), (key, Source::Bytes))
+    }
+
+    /// The same, from files.
+    ///
+    /// # Errors
+    ///
+    /// The same, with the file's name, and where a file cannot be read.
+    pub fn from_pem_files(
+        chain: impl AsRef<Path>,
+        key: impl AsRef<Path>,
+    ) -> Result<Self, TlsError> {
+        let (chain, chain_source) = read(chain.as_ref())?;
+        let (key, key_source) = read(key.as_ref())?;
+        Self::new((&chain, chain_source), (&key, key_source))
+    }
+
+    fn new(
+        (chain, chain_source): (&[u8], Source),
+        (key, key_source): (&[u8], Source),
+    ) -> Result<Self, TlsError> {
+        let chain = certificates(chain, &chain_source)?;
+        let key = match PrivateKeyDer::from_pem_slice(key) {
+            Ok(key) => key,
+            Err(pem::Error::NoItemsFound) => return Err(TlsError::NoKey(key_source)),
+            Err(error) => return Err(TlsError::NotPem(key_source, error)),
+        };
+        match CertifiedKey::from_der(chain, key, &provider()) {
+            Ok(identity) => Ok(Self(Arc::new(identity))),
+            Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+                Err(TlsError::KeyMismatch {
+                    chain: chain_source,
+                    key: key_source,
+                })
+            }
+            Err(error @ Error::InvalidCertificate(_)) => {
+                Err(TlsError::BadCertificate(chain_source, error))
+            }
+            Err(error) => Err(TlsError::BadKey(key_source, error)),
+        }
+    }
+
+    pub(crate) fn certified_key(&self) -> Arc<CertifiedKey> {
+        self.0.clone()
+    }
+}
+
+/// Without the key.
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("certificates", &self.0.cert.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Certificates of authorities, which are trusted to say who others are. There is at least one.
+#[derive(Clone)]
+pub struct Certificates {
+    der: Vec<CertificateDer<'static>>,
+    source: Source,
+}
+
+impl Certificates {
+    /// Reads every certificate that is in `pem`.
+    ///
+    /// # Errors
+    ///
+    /// A [`TlsError`]: it is not PEM, there is no certificate in it, or one that is none.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, TlsError> {
+        Self::new(pem, Source::Bytes)
+    }
+
+    /// The same, from a file.
+    ///
+    /// # Errors
+    ///
+    /// The same, with the file's name, and where the file cannot be read.
+    pub fn from_pem_file(file: impl AsRef<Path>) -> Result<Self, TlsError> {
+        let (pem, source) = read(file.as_ref())?;
+        Self::new(&pem, source)
+    }
+
+    fn new(pem: &[u8], source: Source) -> Result<Self, TlsError> {
+        let der = certificates(pem, &source)?;
+        let certificates = Self { der, source };
+        certificates.roots()?;
+        Ok(certificates)
+    }
+
+    #[cfg(not(target_os = "android"))]
+    pub(crate) fn der(&self) -> &[CertificateDer<'static>] {
+        &self.der
+    }
+
+    pub(crate) fn roots(&self) -> Result<Arc<RootCertStore>, TlsError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in &self.der {
+            roots
+                .add(certificate.clone())
+                .map_err(|error| TlsError::BadCertificate(self.source.clone(), error))?;
+        }
+        Ok(Arc::new(roots))
+    }
+}
+
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificates")
+            .field("count", &self.der.len())
+            .field("source", &self.source)
+            .finish()
+    }
+}
+
+fn read(file: &Path) -> Result<(Vec<u8>, Source), TlsError> {
+    match fs::read(file) {
+        Ok(bytes) => Ok((bytes, Source::File(file.to_owned()))),
+        Err(error) => Err(TlsError::Unreadable(file.to_owned(), error)),
+    }
+}
+
+fn certificates(pem: &[u8], source: &Source) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let certificates = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| TlsError::NotPem(source.clone(), error))?;
+    match certificates.is_empty() {
+        true => Err(TlsError::NoCertificate(source.clone())),
+        false => Ok(certificates),
+    }
+}

@@ -1,0 +1,114 @@
+//! What the driver tells [`tracing`]: the one place that knows it. Without the feature `tracing` it
+//! tells nothing, and all of this comes to nothing.
+//!
+//! Every connection of a server has a span, `connection`, with the address of the peer; the handler
+//! and its stream run in it, so that what they log has the address, too. Levels: `error` for what
+//! must not happen, a handler that panics; `warn` for what somebody ought to see to; `info` for the
+//! server as a whole, `debug` for each connection.
+
+#![cfg_attr(not(feature = "tracing"), allow(unused_variables))]
+
+use std::{io, net::SocketAddr};
+
+use super::Report;
+use sse_core::{client::ClientEvent, http::RequestHead, lifecycle::CloseReason};
+
+/// Tells it if there is anyone to tell.
+macro_rules! tell {
+    ($level:ident, $($what:tt)*) => {
+        #[cfg(feature = "tracing")]
+        tracing::$level!(target: "sse_core", $($what)*);
+    };
+}
+
+/// One connection, in whose span everything is told that happens on it.
+#[derive(Debug)]
+pub(super) struct ConnectionSpan {
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
+}
+
+impl ConnectionSpan {
+    pub(super) fn new(peer: SocketAddr) -> Self {
+        Self {
+            #[cfg(feature = "tracing")]
+            span: tracing::debug_span!(target: "sse_core", "connection", %peer),
+        }
+    }
+
+    /// Until what is returned is dropped, everything is told of this connection.
+    pub(super) fn enter(&self) -> Entered {
+        Entered {
+            #[cfg(feature = "tracing")]
+            _span: self.span.clone().entered(),
+        }
+    }
+}
+
+pub(super) struct Entered {
+    #[cfg(feature = "tracing")]
+    _span: tracing::span::EnteredSpan,
+}
+
+pub(super) fn request(head: &RequestHead) {
+    tell!(debug, method = %head.request.method(), path = head.request.uri().path(), "request");
+}
+
+pub(super) fn closed(reason: &CloseReason) {
+    let name = reason.name();
+    match reason {
+        CloseReason::HandlerPanicked => {
+            tell!(error, reason = name, "connection closed: {reason}");
+        }
+        CloseReason::StreamError(_) | CloseReason::SlowConsumer => {
+            tell!(warn, reason = name, "connection closed: {reason}");
+        }
+        _ => {
+            tell!(debug, reason = name, "connection closed: {reason}");
+        }
+    }
+}
+
+pub(super) fn refused(peer: SocketAddr) {
+    // Not a warning each: whoever makes many connections would fill the log.
+    tell!(debug, %peer, "connection refused: there are as many as there may be");
+}
+
+pub(super) fn accept_failed(error: &io::Error) {
+    tell!(warn, "a connection could not be accepted: {error}");
+}
+
+pub(super) fn shutting_down(open: usize) {
+    tell!(info, open, "shutting down");
+}
+
+pub(super) fn shut_down(report: &Report) {
+    tell!(info, "shut down: {report}");
+}
+
+pub(super) fn event_source(url: &str, event: &ClientEvent) {
+    match event {
+        ClientEvent::Connect(_) => {
+            tell!(debug, url, "connecting");
+        }
+        ClientEvent::Open(_) => {
+            tell!(debug, url, "event stream open");
+        }
+        ClientEvent::Lost { loss, wait } => {
+            tell!(warn, url, ?wait, "connection lost: {loss}");
+        }
+        ClientEvent::Discarded(error) => {
+            tell!(warn, url, "event discarded: {error}");
+        }
+        ClientEvent::IdTooLong(error) => {
+            tell!(warn, url, "event ID not kept: {error}");
+        }
+        ClientEvent::Closed(Err(failure)) => {
+            tell!(error, url, "event source failed: {failure}");
+        }
+        ClientEvent::Closed(Ok(end)) => {
+            tell!(debug, url, "event source closed: {end}");
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,144 @@
+//! Clients that are slow, stalled or gone without a word, and streams with nothing to say.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use futures_util::stream;
+use sse_driver::{ServerConfig, router::Router};
+
+use crate::harness::{Feed, Journal, MILLI, Received, World, secs};
+
+#[test]
+fn a_stalled_reader_stops_its_stream_and_is_cut_and_delays_nobody() {
+    const EVENT: usize = 1024;
+    const IN_FLIGHT: usize = 4096;
+    let (taken, feed, journal) = (
+        Arc::new(AtomicUsize::new(0)),
+        Feed::default(),
+        Journal::default(),
+    );
+    let (count, inner) = (taken.clone(), journal.clone());
+    let router = Router::new()
+        .events("/feed", feed.handler(&Journal::default()))
+        .events("/flood", move |request| {
+            inner.watch_clean_up(&request);
+            let count = count.clone();
+            stream::repeat_with(move || {
+                count.fetch_add(1, Ordering::Relaxed);
+                // With its field's name and line ends this is an event of 1 KiB.
+                "x".repeat(EVENT - "data: \n\n".len())
+            })
+        });
+    let config = ServerConfig::default();
+    let most = config.connection.high_water_mark + IN_FLIGHT + EVENT;
+    let world = World::with_config(config, router);
+    let mut other = world.get("/feed");
+
+    let mut stalled = world.sim.connect_over(IN_FLIGHT).unwrap();
+    stalled.get("/flood");
+    world.sim.settle();
+    let first = taken.load(Ordering::Relaxed);
+    assert!(first * EVENT <= most, "{first} events were taken");
+    assert!(
+        first * EVENT > IN_FLIGHT,
+        "there was room for more than {first}"
+    );
+
+    world.sim.advance(secs(10));
+    feed.push("on time");
+    world.sim.settle();
+    other.read_all();
+    assert_eq!(Received::by(&other).body, "data: on time\n\n");
+
+    world.sim.advance(secs(20) - MILLI);
+    assert_eq!(taken.load(Ordering::Relaxed), first);
+    assert_eq!(journal.lines(), [] as [&str; 0]);
+    world.sim.advance(MILLI);
+    assert_eq!(
+        journal.lines(),
+        ["clean-up: the client took no bytes for too long"]
+    );
+    assert!(stalled.server_side().is_closed());
+    assert_eq!(taken.load(Ordering::Relaxed), first);
+    assert_eq!(world.handle.open_connections(), 1);
+}
+
+#[test]
+fn a_slow_reader_that_makes_progress_is_not_cut() {
+    let (feed, journal) = (Feed::default(), Journal::default());
+    let world = World::new(Router::new().events("/", feed.handler(&journal)));
+    let mut client = world.sim.connect_over(512).unwrap();
+    client.get("/");
+    feed.push("x".repeat(4096));
+    world.sim.settle();
+    for _ in 0..20 {
+        assert_eq!(client.read(16), 16);
+        world.sim.advance(secs(29));
+    }
+    assert_eq!(journal.lines(), [] as [&str; 0]);
+}
+
+#[test]
+fn a_response_arrives_byte_by_byte() {
+    let (feed, journal) = (Feed::default(), Journal::default());
+    let world = World::new(Router::new().events("/", feed.handler(&journal)));
+    feed.push("a");
+    feed.push("b");
+    feed.end();
+    let mut client = world.sim.connect_over(1).unwrap();
+    for byte in b"GET / HTTP/1.1\r\nHost: sim\r\n\r\n" {
+        assert_eq!(client.send([*byte]), 1);
+        world.sim.settle();
+    }
+    while client.read(1) == 1 {
+        world.sim.settle();
+    }
+    let received = Received::by(&client);
+    assert_eq!(received.body, "data: a\n\ndata: b\n\n");
+    assert!(received.complete);
+    assert!(client.at_end());
+    assert_eq!(
+        journal.lines(),
+        ["stream dropped", "clean-up: the stream ended"]
+    );
+}
+
+#[test]
+fn a_vanished_client_is_found_by_keep_alive_and_stall() {
+    let (feed, journal) = (Feed::default(), Journal::default());
+    let world = World::new(Router::new().events("/", feed.handler(&journal)));
+    world.get("/").vanish();
+    // The comment that nobody takes, and then the stall.
+    world.sim.advance(secs(15 + 30) - MILLI);
+    assert_eq!(journal.lines(), [] as [&str; 0]);
+    world.sim.advance(MILLI);
+    assert_eq!(
+        journal.lines(),
+        [
+            "stream dropped",
+            "clean-up: the client took no bytes for too long"
+        ]
+    );
+    assert_eq!(world.sim.live_tasks(), 1);
+}
+
+#[test]
+fn an_idle_stream_gets_comments_and_a_busy_one_none() {
+    let (feed, journal) = (Feed::default(), Journal::default());
+    let world = World::new(Router::new().events("/", feed.handler(&journal)));
+    let mut client = world.get("/");
+    world.advance(secs(15) - MILLI, &mut client);
+    assert_eq!(Received::by(&client).body, "");
+    world.advance(MILLI, &mut client);
+    assert_eq!(Received::by(&client).body, ":\n");
+    world.advance(secs(10), &mut client);
+    feed.push("a");
+    // Fifteen seconds from the event, not from the comment.
+    world.advance(secs(15) - MILLI, &mut client);
+    assert_eq!(Received::by(&client).body, ":\ndata: a\n\n");
+    world.advance(MILLI, &mut client);
+    assert_eq!(Received::by(&client).body, ":\ndata: a\n\n:\n");
+    assert_eq!(journal.lines(), [] as [&str; 0]);
+}

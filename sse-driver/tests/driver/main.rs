@@ -1,0 +1,24 @@
+//! The driver on a runtime without sockets and in virtual time: the code that serves real
+//! connections, told exactly what the world does.
+#![allow(unreachable_pub)] // a test has no interface
+#![allow(clippy::unwrap_used, clippy::expect_used)] // and fails by panicking
+
+mod accepting;
+mod addresses;
+mod backpressure;
+mod bodies;
+mod counting;
+#[cfg(feature = "http-body")]
+mod embedding;
+mod endings;
+mod harness;
+mod shutdown;
+#[path = "../sim/mod.rs"]
+mod sim;
+mod subscribing;
+#[cfg(feature = "tracing")]
+mod telling;
+#[cfg(feature = "tls")]
+mod tls;
+mod topics;
+mod waking;

@@ -1,0 +1,179 @@
+//! Graceful shutdown, its deadline and its report.
+
+use futures_util::FutureExt;
+use sse_core::http::Response;
+use sse_driver::{Server, ServerConfig, router::Router};
+
+use crate::{
+    harness::{Feed, Journal, MILLI, Received, World, secs},
+    sim::Sim,
+};
+
+/// `/polite` sends last words, `/feed` is the test's.
+fn world() -> (World, Feed, Journal) {
+    let (feed, journal) = (Feed::default(), Journal::default());
+    let polite = journal.clone();
+    let router = Router::new()
+        .events("/feed", feed.handler(&journal))
+        .events("/polite", move |request| {
+            polite.watch_clean_up(&request);
+            request.shutdown().map(|()| "last words").into_stream()
+        });
+    (World::new(router), feed, journal)
+}
+
+#[test]
+fn with_nobody_there_it_is_over_at_once() {
+    let (world, ..) = world();
+    world.handle.shut_down();
+    world.sim.settle();
+    let report = world.report();
+    assert_eq!((report.accepted, report.cut), (0, 0));
+    assert_eq!(world.sim.live_tasks(), 0);
+}
+
+#[test]
+fn a_shutdown_before_serving_counts() {
+    let sim = Sim::new();
+    let server = Server::new(sim.clone(), sim.listen());
+    server.handle().shut_down();
+    let _newcomer = sim.connect();
+    let serving = sim.start(server.serve(Router::new()));
+    sim.settle();
+    let report = serving.take().expect("it is over").expect("no routes");
+    assert_eq!(report.accepted, 0);
+}
+
+#[test]
+fn handlers_see_it_coming_and_nobody_else_is_accepted() {
+    let (world, _feed, journal) = world();
+    let mut client = world.get("/polite");
+    let silent = world.connect();
+    let mut slow = world.connect();
+    slow.send("GET /polite HTT");
+    world.sim.settle();
+
+    world.handle.shut_down();
+    world.sim.settle();
+    assert!(world.sim.connect().is_none());
+    client.read_all();
+    let received = Received::by(&client);
+    assert_eq!(received.body, "data: last words\n\n");
+    assert!(received.complete);
+    assert_eq!(journal.lines(), ["clean-up: the stream ended"]);
+    assert!(silent.at_end());
+    assert!(slow.at_end());
+    assert_eq!(slow.received(), "");
+
+    // All without waiting for anything.
+    let report = world.report();
+    assert_eq!((report.accepted, report.refused, report.cut), (3, 0, 0));
+    assert_eq!(world.sim.live_tasks(), 0);
+}
+
+#[test]
+fn streams_that_do_not_end_are_cut_at_the_deadline_and_counted() {
+    let (world, feed, journal) = world();
+    let mut clients = [world.get("/feed"), world.get("/feed"), world.get("/polite")];
+
+    world.handle.shut_down();
+    world.sim.advance(secs(10) - MILLI);
+    assert!(world.serving.take().is_none());
+    assert_eq!(journal.lines(), ["clean-up: the stream ended"]);
+    // Until then they go on, and nobody joins them.
+    assert!(world.sim.connect().is_none());
+    feed.push("still here");
+    world.sim.settle();
+
+    world.sim.advance(MILLI);
+    assert_eq!(
+        journal.lines()[1..],
+        [
+            "stream dropped",
+            "clean-up: the server was shut down",
+            "stream dropped",
+            "clean-up: the server was shut down",
+        ]
+    );
+    let report = world.report();
+    assert_eq!((report.accepted, report.cut), (3, 2));
+    assert_eq!(world.sim.live_tasks(), 0);
+    let bodies: Vec<_> = clients
+        .iter_mut()
+        .map(|client| {
+            client.read_all();
+            assert!(client.at_end());
+            let received = Received::by(client);
+            (received.body, received.complete)
+        })
+        .collect();
+    assert!(bodies.contains(&("data: still here\n\n".into(), false)));
+    assert_eq!(bodies[2], ("data: last words\n\n".into(), true));
+}
+
+#[test]
+fn a_client_that_does_not_take_its_last_words_is_cut() {
+    let (feed, journal) = (Feed::default(), Journal::default());
+    let world = World::new(Router::new().events("/feed", feed.handler(&journal)));
+    let mut client = world.sim.connect_over(512).unwrap();
+    client.get("/feed");
+    feed.push("x".repeat(4096));
+    feed.end();
+    world.sim.settle();
+
+    world.handle.shut_down();
+    world.sim.advance(secs(10));
+    assert_eq!(
+        journal.lines(),
+        ["stream dropped", "clean-up: the server was shut down"]
+    );
+    assert_eq!(world.report().cut, 1);
+}
+
+#[test]
+fn whoever_was_told_everything_is_not_counted_as_cut() {
+    let journal = Journal::default();
+    let inner = journal.clone();
+    let router = Router::new().get("/page", move |request| {
+        inner.watch_clean_up(&request);
+        async { Response::new("done") }
+    });
+    let mut config = ServerConfig::default();
+    config.connection.linger_timeout = secs(20);
+    let world = World::with_config(config, router);
+    let mut client = world.connect();
+    // The answer does not wait for the body, and the client does not close.
+    client.send("GET /page HTTP/1.1\r\nHost: sim\r\nContent-Length: 5\r\n\r\n");
+    world.sim.settle();
+    client.read_all();
+    assert!(client.received().starts_with("HTTP/1.1 "));
+    assert_eq!(world.handle.open_connections(), 1);
+
+    world.handle.shut_down();
+    world.sim.advance(secs(10));
+    assert_eq!(world.report().cut, 0);
+    assert_eq!(world.sim.live_tasks(), 0);
+}
+
+#[test]
+fn cutting_does_not_wait() {
+    let (world, _feed, journal) = world();
+    let _clients = [world.get("/feed"), world.get("/feed")];
+    world.handle.cut();
+    world.sim.settle();
+    assert_eq!(world.report().cut, 2);
+    assert_eq!(journal.lines().len(), 4);
+    assert_eq!(world.sim.live_tasks(), 0);
+}
+
+#[test]
+fn a_shutdown_ends_the_wait_after_an_accept_error() {
+    let (world, ..) = world();
+    for _ in 0..20 {
+        world.sim.fail_accept(std::io::ErrorKind::Other);
+    }
+    world.sim.advance(secs(3));
+    world.handle.shut_down();
+    world.sim.settle();
+    assert!(world.report().accept_errors > 5);
+}

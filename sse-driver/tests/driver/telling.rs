@@ -1,0 +1,79 @@
+//! What a server tells `tracing`.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use sse_driver::router::Router;
+use tracing_subscriber::{filter::LevelFilter, util::SubscriberInitExt};
+
+use crate::harness::{Feed, Journal, World};
+
+/// What was told.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<u8>>>);
+
+impl Told {
+    fn lines(&self) -> Vec<String> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(|line| line.trim().to_owned()).collect()
+    }
+}
+
+impl io::Write for Told {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_connection_is_told_of_with_its_peer_from_its_request_to_its_end() {
+    let told = Told::default();
+    let writer = told.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::DEBUG)
+        .with_ansi(false)
+        .without_time()
+        .with_target(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let feed = Feed::default();
+    let router = Router::new()
+        .events("/feed", feed.handler(&Journal::default()))
+        .events("/oops", |_| -> futures_util::stream::Empty<&str> {
+            panic!("oops")
+        });
+    let _default = subscriber.set_default();
+
+    let world = World::new(router);
+    let client = world.get("/feed?secret");
+    client.close();
+    world.sim.settle();
+    world.get("/oops");
+    world.handle.shut_down();
+    world.sim.settle();
+
+    let peer = "connection{peer=127.0.0.1:50000}";
+    assert_eq!(
+        told.lines(),
+        [
+            format!("DEBUG {peer}: request method=GET path=\"/feed\""),
+            format!(
+                "DEBUG {peer}: connection closed: the client went away reason=\"client_went_away\""
+            ),
+            format!("DEBUG {peer}: request method=GET path=\"/oops\""),
+            format!(
+                "ERROR {peer}: connection closed: the handler panicked reason=\"handler_panicked\""
+            ),
+            "INFO shutting down open=0".into(),
+            "INFO shut down: 2 connections accepted, 0 refused at the limit, \
+             0 failed to be accepted, 0 cut when it was shut down"
+                .into(),
+        ]
+    );
+}

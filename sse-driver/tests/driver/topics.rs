@@ -1,0 +1,374 @@
+//! A topic's events on their way to connections.
+
+use sse_core::{
+    Decoded, Decoder, Event,
+    http::HeaderValue,
+    topic::{self, Announce, Topic, WhenTooSlow},
+};
+use sse_driver::{
+    ServerConfig,
+    router::{Refusal, Reply, Request, Router},
+};
+
+use crate::{
+    harness::{Journal, MILLI, Received, World, secs},
+    sim::{Client, Sim},
+};
+
+/// A server with a topic at `/`.
+struct Broadcast {
+    world: World,
+    topic: Topic,
+    journal: Journal,
+}
+
+impl Broadcast {
+    fn new(config: topic::TopicConfig) -> Self {
+        // Its clock stands still, which is right for a topic without a bound on age.
+        let topic = Topic::on(Sim::new(), config);
+        let journal = Journal::default();
+        let (source, log) = (topic.clone(), journal.clone());
+        let router = Router::new().events("/", move |request: Request| {
+            log.watch_clean_up(&request);
+            source.resume(&request)
+        });
+        Self {
+            world: World::with_config(ServerConfig::default(), router),
+            topic,
+            journal,
+        }
+    }
+
+    fn publish(&self, count: usize) {
+        for _ in 0..count {
+            self.topic.publish("x").unwrap();
+        }
+    }
+
+    /// A client that has asked for `target` with these fields, and has read what was there.
+    fn get_with(&self, target: &str, fields: &str) -> Client {
+        let mut client = self.world.connect();
+        client.send(format!(
+            "GET {target} HTTP/1.1\r\nHost: sim\r\n{fields}\r\n"
+        ));
+        self.world.sim.settle();
+        client.read_all();
+        client
+    }
+
+    fn id(&self, sequence: u64) -> String {
+        let epoch = self.topic.position().to_string();
+        let (epoch, _) = epoch.split_once('-').unwrap();
+        format!("{epoch}-{sequence}")
+    }
+}
+
+/// The data of the events in an event stream, and the last event ID after them.
+fn decode(body: &str) -> (Vec<String>, String) {
+    let (mut decoder, mut input, mut data) = (Decoder::new(), body.as_bytes(), Vec::new());
+    while let Some(decoded) = decoder.decode(&mut input).unwrap() {
+        if let Decoded::Event(event) = decoded {
+            data.push(event.data().to_owned());
+        }
+    }
+    (data, decoder.last_event_id().to_owned())
+}
+
+#[test]
+fn what_is_published_goes_to_everyone_in_one_write() {
+    let it = Broadcast::new(topic::TopicConfig::default());
+    let mut clients: Vec<_> = (0..50).map(|_| it.world.get("/")).collect();
+    let before: Vec<_> = clients
+        .iter()
+        .map(|client| client.server_side().writes())
+        .collect();
+    let polls = it.world.sim.polls();
+    it.publish(64);
+    it.world.sim.settle();
+    assert_eq!(it.world.sim.polls() - polls, 50);
+    for (client, before) in clients.iter_mut().zip(before) {
+        assert_eq!(client.server_side().writes() - before, 1);
+        client.read_all();
+        let received = Received::by(client);
+        assert_eq!(received.status, 200);
+        assert_eq!(received.field("content-type"), Some("text/event-stream"));
+        assert_eq!(received.field("sse-resume"), None);
+        let (data, last) = decode(&received.body);
+        assert_eq!((data.len(), last), (64, it.id(64)));
+    }
+
+    it.topic.close();
+    it.world.sim.settle();
+    for client in &mut clients {
+        client.read_all();
+        assert!(Received::by(client).complete);
+    }
+    let over = vec!["clean-up: the stream ended"; 50];
+    assert_eq!(it.journal.lines(), over);
+}
+
+#[test]
+fn more_than_one_vectored_write_takes_goes_in_several() {
+    const EVENTS: usize = 1000;
+    let mut config = topic::TopicConfig::default();
+    // Small pieces, so that there are many.
+    config.max_bytes = 64 * 1024;
+    let it = Broadcast::new(config);
+    it.publish(EVENTS);
+    let mut client = it.get_with(&format!("/?lastEventId={}", it.id(0)), "");
+    // The head, and then the events.
+    assert_eq!(client.server_side().writes(), 1 + 2);
+    let (data, last) = decode(&Received::by(&client).body);
+    assert_eq!((data.len(), last), (EVENTS, it.id(EVENTS as u64)));
+    it.topic.close();
+    it.world.sim.settle();
+    client.read_all();
+    assert!(Received::by(&client).complete);
+}
+
+#[test]
+fn a_keep_alive_finds_its_place_among_topic_events() {
+    let it = Broadcast::new(topic::TopicConfig::default());
+    let mut client = it.world.get("/");
+    it.publish(1);
+    it.world.advance(secs(15), &mut client);
+    it.publish(1);
+    it.world.advance(MILLI, &mut client);
+    assert_eq!(
+        Received::by(&client).body,
+        format!(
+            "id: {}\ndata: x\n\n:\nid: {}\ndata: x\n\n",
+            it.id(1),
+            it.id(2)
+        )
+    );
+}
+
+/// A history of 100 events, a client that reads everything, and one with room for 200 bytes in
+/// flight that has read the response's head.
+fn slow_and_quick(when_too_slow: WhenTooSlow) -> (Broadcast, Client, Client) {
+    let mut config = topic::TopicConfig::default();
+    (config.max_events, config.when_too_slow) = (100, when_too_slow);
+    let it = Broadcast::new(config);
+    let quick = it.world.get("/");
+    let mut slow = it.world.sim.connect_over(200).unwrap();
+    slow.get("/");
+    it.world.sim.settle();
+    slow.read_all();
+    it.world.sim.settle();
+    slow.read_all();
+    it.world.sim.settle();
+    (it, quick, slow)
+}
+
+/// Publishes, time after time, what `quick` reads and `slow` does not.
+fn outrun(it: &Broadcast, quick: &mut Client) {
+    for _ in 0..10 {
+        it.publish(50);
+        it.world.sim.settle();
+        quick.read_all();
+        it.world.sim.settle();
+    }
+}
+
+fn read_to_the_end(it: &Broadcast, client: &mut Client) {
+    while client.read_all() > 0 {
+        it.world.sim.settle();
+    }
+}
+
+#[test]
+fn a_slow_reader_is_cut_with_its_reason_and_comes_back() {
+    let (it, mut quick, mut slow) = slow_and_quick(WhenTooSlow::Cut);
+    outrun(&it, &mut quick);
+    assert_eq!(decode(&Received::by(&quick).body).0.len(), 500);
+    // It may be cut at the latest when it goes on to read.
+    read_to_the_end(&it, &mut slow);
+    assert_eq!(
+        it.journal.lines(),
+        ["clean-up: the client was too slow for its topic"]
+    );
+    assert!(slow.at_end());
+
+    // What it was sent is whole, and it can tell that this is not the stream's end.
+    let received = Received::by(&slow);
+    assert!(!received.complete);
+    let (data, last) = decode(&received.body);
+    assert_eq!(data.len(), 50);
+    let again = it.get_with("/", &format!("Last-Event-ID: {last}\r\n"));
+    let (data, last) = decode(&Received::by(&again).body);
+    assert_eq!(data[0], r#"{"outcome":"gap","lost":350,"replayed":100}"#);
+    assert_eq!((data.len(), last), (101, it.id(500)));
+}
+
+#[test]
+fn a_slow_reader_that_is_skipped_ahead_is_told() {
+    let (it, mut quick, mut slow) = slow_and_quick(WhenTooSlow::SkipAhead);
+    outrun(&it, &mut quick);
+    read_to_the_end(&it, &mut slow);
+    assert_eq!(it.journal.lines(), [] as [&str; 0]);
+    let (data, last) = decode(&Received::by(&slow).body);
+    let gap = r#"{"outcome":"gap","lost":350,"replayed":100}"#;
+    assert_eq!(data.iter().filter(|data| *data == gap).count(), 1);
+    assert_eq!((data.len(), last), (50 + 1 + 100, it.id(500)));
+}
+
+#[test]
+fn a_reader_that_does_not_read_leaves_the_events_in_the_topic() {
+    let (it, mut quick, slow) = slow_and_quick(WhenTooSlow::Cut);
+    let writes = slow.server_side().writes();
+    outrun(&it, &mut quick);
+    // The first burst filled what is in flight; the others woke nobody.
+    assert_eq!(slow.server_side().writes() - writes, 1);
+    it.world.sim.advance(secs(30));
+    assert_eq!(
+        it.journal.lines(),
+        ["clean-up: the client took no bytes for too long"]
+    );
+}
+
+#[test]
+fn a_client_resumes_by_field_or_by_query() {
+    let mut config = topic::TopicConfig::default();
+    config.announce_in_header = true;
+    let it = Broadcast::new(config);
+    it.publish(5);
+    let field = |n| format!("Last-Event-ID: {}\r\n", it.id(n));
+    let query = |n| format!("/?a=b&lastEventId={}", it.id(n));
+    let cases = [
+        ("/".to_owned(), String::new(), "fresh", 0),
+        ("/".into(), field(3), "resumed; replayed=2", 2),
+        (query(2), String::new(), "resumed; replayed=3", 3),
+        // A page that reconnects repeats its query.
+        (query(2), field(4), "resumed; replayed=1", 1),
+        (
+            query(2),
+            "Last-Event-ID: \r\n".into(),
+            "resumed; replayed=3",
+            3,
+        ),
+        ("/?lastEventId=".into(), String::new(), "fresh", 0),
+        (
+            "/?lastEventId=elsewhere".into(),
+            String::new(),
+            "unknown; replayed=5",
+            6,
+        ),
+        (
+            query(2),
+            "Last-Event-ID: \u{e9}-1\r\n".into(),
+            "unknown; replayed=5",
+            6,
+        ),
+    ];
+    for (target, fields, outcome, count) in cases {
+        let client = it.get_with(&target, &fields);
+        let received = Received::by(&client);
+        assert_eq!(
+            received.field("sse-resume"),
+            Some(outcome),
+            "{target} {fields}"
+        );
+        assert_eq!(decode(&received.body).0.len(), count, "{target} {fields}");
+    }
+}
+
+#[test]
+fn several_topics_are_one_stream_with_an_outcome_for_each() {
+    let mut config = topic::TopicMapConfig::default();
+    config.topic.announce_in_header = true;
+    config.topic.max_merged_topics = 2;
+    let rooms = topic::TopicMap::on(Sim::new(), config);
+    let listened = rooms.clone();
+    let world = World::new(Router::new().events("/", move |request: Request| {
+        let names = request.query_param("in").unwrap_or_default();
+        let names = names.split(',').filter(|name| !name.is_empty());
+        Ok::<_, Refusal>(listened.resume_all(names, &request)?)
+    }));
+    let publish = |room: &str, text: &str| rooms.topic(room).unwrap().publish(text).unwrap();
+
+    publish("hall", "before");
+    let mut client = world.get("/?in=kitchen,hall,kitchen");
+    publish("kitchen", "soup");
+    world.sim.settle();
+    client.read_all();
+    let received = Received::by(&client);
+    let both = "fresh; topic=\"hall\", fresh; topic=\"kitchen\"";
+    assert_eq!(received.field("sse-resume"), Some(both));
+    let (events, id) = decode(&received.body);
+    assert_eq!(events, ["soup"]);
+
+    publish("kitchen", "tea");
+    publish("hall", "music");
+    let client = world.get(&format!("/?in=hall,kitchen&lastEventId={id}"));
+    let received = Received::by(&client);
+    let both = "resumed; replayed=1; topic=\"hall\", resumed; replayed=1; topic=\"kitchen\"";
+    assert_eq!(received.field("sse-resume"), Some(both));
+    assert_eq!(decode(&received.body).0, ["music", "tea"]);
+
+    // What would be too much is not even made.
+    let client = world.get("/?in=hall,attic,cellar");
+    assert!(client.received().starts_with("HTTP/1.1 400 "));
+    assert_eq!(rooms.len(), 2);
+    assert!(world.get("/").received().starts_with("HTTP/1.1 400 "));
+}
+
+#[test]
+fn the_parameter_has_the_name_that_it_is_given() {
+    for (name, outcome) in [("since", "resumed; replayed=1"), ("", "fresh")] {
+        let mut config = topic::TopicConfig::default();
+        config.announce_in_header = true;
+        config.last_event_id_param = name.into();
+        let it = Broadcast::new(config);
+        it.publish(2);
+        let id = it.id(1);
+        let client = it.get_with(&format!("/?lastEventId={id}&since={id}&={id}"), "");
+        assert_eq!(Received::by(&client).field("sse-resume"), Some(outcome));
+    }
+}
+
+#[test]
+fn a_handler_may_look_at_the_outcome_and_add_to_the_reply() {
+    let mut config = topic::TopicConfig::default();
+    config.announce = Announce::Everything;
+    let topic = Topic::on(Sim::new(), config);
+    let source = topic.clone();
+    let router = Router::new().events("/", move |request: Request| {
+        let subscriber = source.resume(&request);
+        let outcome = HeaderValue::from_str(&subscriber.outcome().to_json()).unwrap();
+        Reply::from(subscriber).with_header("x-outcome".parse().unwrap(), outcome)
+    });
+    let world = World::new(router);
+    let mut client = world.get("/");
+    topic
+        .publish(Event::new("x").with_id("mine").unwrap())
+        .unwrap();
+    world.sim.settle();
+    client.read_all();
+    let received = Received::by(&client);
+    assert_eq!(received.field("x-outcome"), Some(r#"{"outcome":"fresh"}"#));
+    let position = topic.position().to_string();
+    let start = position.replace("-1", "-0");
+    assert_eq!(
+        received.body,
+        format!(
+            "event: resume\nid: {start}\ndata: {{\"outcome\":\"fresh\"}}\n\n\
+             id: mine\ndata: x\n\n"
+        )
+    );
+}
+
+#[test]
+fn a_runtimes_topics_differ_from_life_to_life() {
+    let sim = Sim::new();
+    let epoch = || {
+        Topic::on(sim.clone(), topic::TopicConfig::default())
+            .position()
+            .epoch()
+    };
+    let before = epoch();
+    sim.advance(MILLI);
+    assert_ne!(before, epoch());
+    // Short in an ID.
+    assert!(before < 1 << 40);
+}

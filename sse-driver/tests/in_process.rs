@@ -1,0 +1,435 @@
+//! Handlers asked by the test client: what it tells of them, and what stands before them.
+#![cfg(feature = "test-client")]
+#![allow(clippy::disallowed_methods)] // an `Instant` has to come from somewhere
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Wake, Waker},
+    time::{Duration, Instant},
+};
+
+use futures_util::{FutureExt, StreamExt, future, stream};
+use sse_core::{
+    Decoder, Event, EventId,
+    http::{Request as Head, StatusCode},
+    lifecycle::{CloseReason, Timer},
+    server::ConnectionConfig,
+    topic::{Outcome, Subscriber, Topic, TopicConfig},
+};
+use sse_driver::{
+    router::{Next, Refusal, Reply, ReplyBody, Request, Router, Yielded},
+    test_client::{Stuck, TestClient, TestClock, TestResponse},
+};
+
+fn clock() -> TestClock {
+    TestClock::new(Instant::now())
+}
+
+/// The status and the data of the events, or the text.
+async fn ask(client: &TestClient, target: &str) -> (u16, Vec<String>) {
+    let mut response = client.get(target).await.unwrap();
+    let status = response.head().status().as_u16();
+    if response.head().headers()["content-type"] != "text/event-stream" {
+        return (status, vec![response.text().await.unwrap()]);
+    }
+    let mut data = Vec::new();
+    while let Some(event) = response.next_event().await {
+        data.push(event.data().to_owned());
+    }
+    (status, data)
+}
+
+/// The same of a router, in a run of its own.
+fn asked(router: Router, target: &str) -> (u16, Vec<String>) {
+    let clock = clock();
+    let client = TestClient::new(router, &clock).unwrap();
+    clock.run(ask(&client, target)).unwrap()
+}
+
+fn own(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|&text| text.to_owned()).collect()
+}
+
+/// A handler's stream that tells when it is dropped.
+struct Held(Arc<Mutex<Vec<String>>>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().push("stream".into());
+    }
+}
+
+/// What happened at the end, in order, to a stream of two items, which then ends or does not, when
+/// the client does `act`.
+async fn ends<T>(
+    client: &TestClock,
+    ends: bool,
+    act: impl AsyncFnOnce(TestResponse) -> T,
+) -> (T, Vec<String>) {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let own = log.clone();
+    let router = Router::new().events("/", move |request: Request| {
+        let (log, held) = (own.clone(), Held(own.clone()));
+        request.clean_up().add(move |reason| {
+            log.lock().unwrap().push(reason.to_string());
+        });
+        let rest = stream::pending().take_until(match ends {
+            true => future::ready(()).left_future(),
+            false => future::pending().right_future(),
+        });
+        stream::iter([1, 2]).chain(rest).inspect(move |_| {
+            let _held = &held;
+        })
+    });
+    let client = TestClient::new(router, client).unwrap();
+    let mut response = client.get("/").await.unwrap();
+    assert_eq!(response.next_event().await.unwrap().data(), "1");
+    assert!(log.lock().unwrap().is_empty());
+    let done = act(response).await;
+    let log = log.lock().unwrap().clone();
+    (done, log)
+}
+
+#[test]
+fn the_reason_is_the_one_that_clean_up_is_told_behind_the_stream() {
+    let clock = clock();
+    let test = async {
+        let (reason, log) = ends(&clock, true, TestResponse::close_reason).await;
+        assert_eq!(reason, CloseReason::StreamEnded);
+        assert_eq!(log, ["stream", "the stream ended"]);
+
+        let (reason, log) = ends(&clock, false, async |r| r.disconnect()).await;
+        assert_eq!(reason, CloseReason::ClientWentAway);
+        assert_eq!(log, ["stream", "the client went away"]);
+
+        // To drop the response is to go away, too.
+        let ((), log) = ends(&clock, false, async |r| drop(r)).await;
+        assert_eq!(log, ["stream", "the client went away"]);
+    };
+    clock.run(test).unwrap();
+}
+
+#[test]
+fn a_stream_that_fails_breaks_the_body_off() {
+    let clock = clock();
+    let router = Router::new()
+        .events("/fails", |_| stream::iter([Ok("one"), Err("no more")]))
+        .events("/panics", |_| {
+            stream::iter([1]).chain(stream::poll_fn(|_| panic!("expected in this test")))
+        });
+    let client = TestClient::new(router, &clock).unwrap();
+    let test = async {
+        let response = client.get("/fails").await.unwrap();
+        let items: Vec<_> = response.collect().await;
+        assert_eq!(items.len(), 2);
+        assert!(items[0].is_ok() && items[1].is_err(), "{items:?}");
+        let reason = client.get("/fails").await.unwrap().close_reason().await;
+        assert_eq!(reason, CloseReason::StreamError("no more".into()));
+        let reason = client.get("/panics").await.unwrap().close_reason().await;
+        assert_eq!(reason, CloseReason::HandlerPanicked);
+    };
+    clock.run(test).unwrap();
+}
+
+#[test]
+fn the_connections_own_deadlines_go_by_the_clock() {
+    let clock = clock();
+    let router = Router::new().events("/slow", |_| future::pending::<Reply>());
+    let mut config = ConnectionConfig::default();
+    config.respond_timeout = Duration::from_secs(7);
+    let client = TestClient::new(router, &clock).unwrap().with_config(config);
+    let test = async {
+        let response = client.get("/slow").await.unwrap();
+        assert_eq!(response.head().status(), 503);
+        assert_eq!(clock.elapsed(), Duration::from_secs(7));
+        let reason = response.close_reason().await;
+        assert_eq!(reason, CloseReason::TimedOut(Timer::Respond));
+    };
+    clock.run(test).unwrap();
+}
+
+#[test]
+fn a_test_that_waits_for_nothing_fails_instead_of_hanging() {
+    let clock = clock().with_patience(Duration::from_secs(60));
+    let stuck = clock.run(future::pending::<()>());
+    assert_eq!(stuck, Err(Stuck::NothingToWaitFor));
+
+    // Keep-alives go on for ever.
+    let router = Router::new().events("/", |_| stream::pending::<u8>());
+    let client = TestClient::new(router, &clock).unwrap();
+    let stuck = clock.run(async { client.get("/").await.unwrap().next_event().await });
+    assert_eq!(stuck, Err(Stuck::TooLong(Duration::from_secs(60))));
+    assert!(clock.elapsed() <= Duration::from_secs(60));
+}
+
+#[test]
+fn a_handler_sees_the_shutdown() {
+    let clock = clock();
+    let router = Router::new().events("/", |request: Request| {
+        stream::pending::<u8>().take_until(request.shutdown())
+    });
+    let client = TestClient::new(router, &clock).unwrap();
+    let test = async {
+        let response = client.get("/").await.unwrap();
+        client.shutdown().begin();
+        assert_eq!(response.close_reason().await, CloseReason::StreamEnded);
+    };
+    clock.run(test).unwrap();
+}
+
+#[test]
+fn what_the_client_sends_is_the_servers_to_judge() {
+    let clock = clock();
+    let router = Router::new().events("/", |_| stream::iter([1]));
+    let client = TestClient::new(router, &clock).unwrap();
+    let test = async {
+        assert_eq!(ask(&client, "/nowhere").await.0, 404);
+        assert_eq!(ask(&client, "/a b").await.0, 400);
+        let head = Head::head("/").body(()).unwrap();
+        let response = client.request(head).await.unwrap();
+        assert_eq!(response.head().status(), 200);
+        assert_eq!(response.text().await.unwrap(), "");
+    };
+    clock.run(test).unwrap();
+}
+
+/// Adds a word to what the handler sees, and to what the client does.
+fn word(word: &'static str) -> impl Fn(Request, Next) -> sse_driver::router::ReplyFuture {
+    move |mut request, next| {
+        let words = request
+            .extensions_mut()
+            .get_or_insert_default::<Vec<&str>>();
+        words.push(word);
+        Box::pin(async move {
+            let reply = next.run(request).await;
+            reply.map_events(move |event| {
+                Some(Event::new(format!(
+                    "{} {word}",
+                    event.data().unwrap_or_default()
+                )))
+            })
+        })
+    }
+}
+
+fn words(request: &Request) -> String {
+    let words = request.as_http().extensions().get::<Vec<&str>>();
+    words.map_or(String::new(), |words| words.join("+"))
+}
+
+#[test]
+fn layers_are_asked_from_the_outside_in_and_answer_from_the_inside_out() {
+    let inner = Router::new()
+        .layer(word("c"))
+        .events("/inner", |request: Request| stream::iter([words(&request)]));
+    let router = || {
+        Router::new()
+            .layer(word("a"))
+            .events("/outer", |request: Request| stream::iter([words(&request)]))
+    };
+    let router = router().nest("/in", inner).layer(word("b"));
+    let clock = clock();
+    let client = TestClient::new(router, &clock).unwrap();
+    let test = async {
+        let expected = (200, own(&["a+b b a"]));
+        assert_eq!(ask(&client, "/outer").await, expected);
+        let expected = (200, own(&["a+b+c c b a"]));
+        assert_eq!(ask(&client, "/in/inner").await, expected);
+    };
+    clock.run(test).unwrap();
+}
+
+#[test]
+fn a_layer_that_refuses_keeps_the_handler_from_being_called() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = calls.clone();
+    let router = Router::new()
+        .events("/", move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            stream::iter([1])
+        })
+        .layer(async |request: Request, next: Next| {
+            if request.query() != Some("sesame") {
+                return Err(Refusal::new(StatusCode::UNAUTHORIZED, "no"));
+            }
+            Ok(next.run(request).await)
+        });
+    let clock = clock();
+    let client = TestClient::new(router, &clock).unwrap();
+    let test = async {
+        assert_eq!(ask(&client, "/").await, (401, own(&["no"])));
+        assert_eq!(calls.load(Ordering::Relaxed), 0);
+        assert_eq!(ask(&client, "/?sesame").await, (200, own(&["1"])));
+    };
+    clock.run(test).unwrap();
+}
+
+#[test]
+fn a_layer_keeps_events_back() {
+    let router = Router::new().events("/", |_| stream::iter(1..=6)).layer(
+        async |request: Request, next: Next| {
+            let mut seen = 0;
+            next.run(request).await.map_events(move |event| {
+                seen += 1;
+                (seen % 2 == 0).then_some(event)
+            })
+        },
+    );
+    assert_eq!(asked(router, "/"), (200, own(&["2", "4", "6"])));
+}
+
+/// Publishes so many events.
+fn publish(topic: &Topic, count: usize) {
+    for _ in 0..count {
+        topic.publish("x").unwrap();
+    }
+}
+
+/// What a client gets of a subscriber's stream behind a layer that lets every event through.
+fn wire_behind_a_layer(subscriber: Subscriber) -> Vec<u8> {
+    let reply = Reply::from(subscriber).map_events(Some);
+    let ReplyBody::Events(mut events) = reply.into_parts().1 else {
+        panic!("no event stream");
+    };
+    let mut wire = Vec::new();
+    while let Some(Some(item)) = events.next().now_or_never() {
+        match item.unwrap() {
+            Yielded::Event(event) => event.encode(&mut wire),
+            Yielded::Encoded(events) => wire.extend_from_slice(events.as_bytes()),
+        }
+    }
+    wire
+}
+
+fn last_event_id(wire: &[u8]) -> String {
+    let (mut decoder, mut input) = (Decoder::new(), wire);
+    while decoder.decode(&mut input).unwrap().is_some() {}
+    decoder.last_event_id().to_owned()
+}
+
+#[test]
+fn what_a_topics_stream_begins_with_goes_through_a_layer_as_it_is() {
+    let mut config = TopicConfig::default();
+    config.max_events = 3;
+    let topic = Topic::new(config, 0, Instant::now);
+    publish(&topic, 9);
+    let gap = Outcome::Gap {
+        lost: 4,
+        replayed: 3,
+    };
+    let subscriber = || {
+        let subscriber = topic.resume_from(Some("0-2"));
+        assert_eq!(subscriber.outcome(), gap);
+        subscriber.begin_with(["a", "b"]).unwrap()
+    };
+    let wire = wire_behind_a_layer(subscriber());
+    assert!(
+        wire.starts_with(b"data: a\n\nid: 0-6\ndata: b\n\n"),
+        "{}",
+        wire.escape_ascii()
+    );
+    // A client that is lost behind the first still knows where it was.
+    let mut decoder = Decoder::new();
+    decoder.set_last_event_id(&EventId::new("0-2").unwrap());
+    decoder.decode(&mut &wire[..b"data: a\n\n".len()]).unwrap();
+    let again = topic.resume_from(Some(decoder.last_event_id()));
+    assert_eq!(again.outcome(), gap);
+}
+
+#[test]
+fn a_place_goes_through_a_layer() {
+    let mut config = TopicConfig::default();
+    config.max_events = 100;
+    let topic = Topic::new(config, 0, Instant::now);
+    let subscriber = topic.subscribe().only_event_types(|name| name == "wanted");
+    topic
+        .publish(Event::new("x").with_event_type("wanted").unwrap())
+        .unwrap();
+    publish(&topic, 99);
+    let id = last_event_id(&wire_behind_a_layer(subscriber));
+    publish(&topic, 60);
+    let outcome = topic.resume_from(Some(&id)).outcome();
+    assert!(
+        matches!(outcome, Outcome::Resumed { .. }),
+        "{id}: {outcome}"
+    );
+}
+
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_layer_that_keeps_every_event_back_lets_the_executor_have_its_turn() {
+    let topic = Topic::new(TopicConfig::default(), 0, Instant::now);
+    let subscriber = topic.subscribe();
+    publish(&topic, 10_000);
+    for reply in [Reply::events(stream::repeat(1)), Reply::from(subscriber)] {
+        let seen = Arc::new(AtomicUsize::new(0));
+        let counted = seen.clone();
+        let reply = reply.map_events(move |_| {
+            let before = counted.fetch_add(1, Ordering::Relaxed);
+            assert!(before < 5_000, "this would go on for ever");
+            None
+        });
+        let ReplyBody::Events(mut events) = reply.into_parts().1 else {
+            panic!("no event stream");
+        };
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        for turn in 1..=3 {
+            assert!(
+                events
+                    .poll_next_yielded(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
+            // It asks for its next turn itself.
+            assert_eq!(woken.0.load(Ordering::Relaxed), turn);
+        }
+    }
+}
+
+#[test]
+fn a_topics_events_go_through_a_layer_with_all_they_have() {
+    let topic = Topic::new(TopicConfig::default(), 1, Instant::now);
+    let event = Event::new("two\nlines").with_event_type("poem").unwrap();
+    let event = event.with_reconnection_time(Duration::from_secs(5));
+    topic.publish(event.with_id("own").unwrap()).unwrap();
+    topic.publish(Event::new("").with_id("").unwrap()).unwrap();
+    topic.publish("secret").unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = seen.clone();
+    let (all, published) = (topic.clone(), topic.clone());
+    let router = Router::new().events("/", move |_| {
+        let log = log.clone();
+        let subscriber = all.subscribe_from_oldest();
+        Reply::from(subscriber).map_events(move |event| {
+            log.lock().unwrap().push(event.clone());
+            (event.data() != Some("secret")).then_some(event)
+        })
+    });
+    let clock = clock();
+    let client = TestClient::new(router, &clock).unwrap();
+    let test = async {
+        let mut response = client.get("/").await.unwrap();
+        let poem = response.next_event().await.unwrap();
+        assert_eq!((poem.event_type(), poem.data()), ("poem", "two\nlines"));
+        assert_eq!(poem.last_event_id(), "own");
+        assert_eq!(response.next_event().await.unwrap().last_event_id(), "");
+        published.publish("public").unwrap();
+        assert_eq!(response.next_event().await.unwrap().data(), "public");
+    };
+    clock.run(test).unwrap();
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen[0].reconnection_time(), Some(Duration::from_secs(5)));
+    assert_eq!(seen[1].id().map(|id| id.as_str()), Some(""));
+    assert_eq!(seen.len(), 4);
+}

@@ -1,0 +1,118 @@
+//! SECURITY.md names every bound and its default: as the code has them, and all of them.
+#![cfg(feature = "http-body")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+
+use sse_core::{client::EventSourceConfig, topic::TopicMapConfig};
+use sse_driver::{ServerConfig, embedding::EmbeddingConfig};
+
+/// Settings that bound nothing.
+const NO_BOUNDS: [&str; 11] = [
+    "EventSourceConfig::method",
+    "EventSourceConfig::headers",
+    "EventSourceConfig::body",
+    "EventSourceConfig::last_event_id",
+    "EventSourceConfig::reconnection",
+    "EventSourceConfig::retry_statuses",
+    "TopicConfig::when_too_slow",
+    "TopicConfig::announce",
+    "TopicConfig::announce_in_header",
+    "TopicConfig::notice_event_type",
+    "TopicConfig::last_event_id_param",
+];
+
+/// Every setting and its default, as their `Debug` forms tell: `Struct { field: value, … }`.
+fn defaults() -> BTreeMap<String, String> {
+    let text = [
+        format!("{:#?}", ServerConfig::default()),
+        format!("{:#?}", EmbeddingConfig::default()),
+        format!("{:#?}", TopicMapConfig::default()),
+        format!("{:#?}", EventSourceConfig::default()),
+    ]
+    .join("\n");
+    let mut settings = BTreeMap::new();
+    // The names of the structs that are open, or nothing for another bracket.
+    let mut open = Vec::new();
+    let mut optional = None;
+    for line in text.lines().map(str::trim) {
+        let (field, value) = match line.split_once(": ") {
+            Some((field, value)) => (Some(field), value),
+            None => (None, line),
+        };
+        let owner: &str = open.last().copied().unwrap_or_default();
+        let name = field.map(|field| format!("{owner}::{field}"));
+        match value.trim_end_matches(',') {
+            "}" | ")" | "]" => {
+                open.pop();
+            }
+            value if value.ends_with('{') => open.push(value.trim_end_matches(" {")),
+            // What is within is on the next line.
+            value if value.ends_with('(') => {
+                optional = name;
+                open.push(owner);
+            }
+            value => {
+                if let Some(name) = name.or(optional.take()) {
+                    settings.insert(name, value.to_owned());
+                }
+            }
+        }
+    }
+    settings.retain(|name, _| !NO_BOUNDS.contains(&name.as_str()));
+    settings
+}
+
+/// `64 KiB`, `5 min` or `10,000` as a `Debug` form has it.
+fn as_code(documented: &str) -> String {
+    if documented == "none" {
+        return "None".into();
+    }
+    let (number, unit) = documented.split_once(' ').unwrap_or((documented, ""));
+    let number: u64 = number.replace(',', "").parse().unwrap();
+    match unit {
+        "" => number.to_string(),
+        "KiB" => (number << 10).to_string(),
+        "MiB" => (number << 20).to_string(),
+        "ms" => format!("{number}ms"),
+        "s" => format!("{number}s"),
+        "min" => format!("{}s", number * 60),
+        _ => panic!("{documented}"),
+    }
+}
+
+#[test]
+fn the_table_of_bounds_is_the_codes() {
+    let documented: BTreeMap<_, _> = include_str!("../../SECURITY.md")
+        .lines()
+        .filter_map(|line| {
+            let mut cells = line.strip_prefix("| `")?.split(" | ");
+            let name = cells.next()?.strip_suffix('`')?;
+            Some((name.to_owned(), as_code(cells.next()?)))
+        })
+        .collect();
+    let defaults = defaults();
+    // So that an empty list proves nothing.
+    assert_eq!(defaults["HeadLimits::head"], "16384");
+    assert_eq!(defaults["Reconnection::ceiling"], "300s");
+    assert_eq!(defaults["ConnectionConfig::keep_alive"], "15s");
+    assert_eq!(documented, defaults);
+}
+
+#[test]
+fn the_tests_that_it_names_are_there() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let text = include_str!("../../SECURITY.md");
+    let named = text.split('`').skip(1).step_by(2);
+    let files = named.filter(|name| name.ends_with(".rs") || name.ends_with('/'));
+    let folders = ["sse-core/tests", "sse-suite/src", "sse-tokio/tests", ""];
+    let mut count = 0;
+    for file in files {
+        let is_there = folders
+            .iter()
+            .any(|folder| std::path::Path::new(root).join(folder).join(file).exists());
+        assert!(is_there, "{file}");
+        count += 1;
+    }
+    assert!(count > 20, "{count}");
+}

@@ -1,0 +1,300 @@
+//! A runtime without sockets, threads or waiting.
+//!
+//! Time stands still until [`Sim::advance`] moves it, tasks run on the thread of whoever calls
+//! that, always in the same order, and connections are queues of bytes in memory. A test says what
+//! a [`Client`] does and then looks at what came of it, in the same instant or an hour later.
+//!
+//! Read it as the example of an adapter: this file gives the driver a clock, timers and what the
+//! traits ask for, [`executor`] runs its tasks, [`network`] carries its bytes.
+
+mod executor;
+mod network;
+
+use std::{
+    collections::BTreeMap,
+    future::{Future, pending, poll_fn},
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant, SystemTime},
+};
+
+use sse_driver::{Clock, Runtime, Timer};
+
+use executor::Executor;
+pub use executor::Job;
+pub use network::{Client, NOBODY, NOBODY_IPV6, SERVER, ServerSide, SimListener, SimTransport};
+
+/// More steps than this without time passing are taken for a livelock, and so are more moments
+/// than this in one [`Sim::advance`].
+const MOST_STEPS: u64 = 200_000;
+
+/// The runtime. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Sim {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    start: Instant,
+    clock: Mutex<Time>,
+    executor: Executor,
+    backlog: Mutex<network::Backlog>,
+    /// How much has happened in this instant.
+    steps: AtomicU64,
+    /// What was asked for each connection that was dialed.
+    probed_after: Mutex<Vec<Duration>>,
+    /// Those of the one host there is, under whatever name.
+    addresses: Mutex<Vec<SocketAddr>>,
+    /// Which of them were dialed, and when.
+    dialed: Mutex<Vec<(Duration, SocketAddr)>>,
+}
+
+struct Time {
+    now: Instant,
+    /// Who waits for what time. The number tells timers of the same deadline apart.
+    timers: BTreeMap<(Instant, u64), Waker>,
+    timer_count: u64,
+}
+
+impl Sim {
+    /// A runtime in which nothing happens yet.
+    pub fn new() -> Self {
+        #[allow(clippy::disallowed_methods)] // an `Instant` has to come from somewhere
+        let start = Instant::now();
+        let clock = Time {
+            now: start,
+            timers: BTreeMap::new(),
+            timer_count: 0,
+        };
+        Self {
+            shared: Arc::new(Shared {
+                start,
+                clock: Mutex::new(clock),
+                executor: Executor::default(),
+                backlog: Mutex::default(),
+                steps: AtomicU64::new(0),
+                probed_after: Mutex::default(),
+                addresses: Mutex::new(vec![network::SERVER]),
+                dialed: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Runs every task until all of them wait for something. No time passes.
+    pub fn settle(&self) {
+        while self.step() {}
+    }
+
+    /// Polls one task, if one does not wait; says whether there was one.
+    pub fn step(&self) -> bool {
+        self.count_step();
+        self.shared.executor.poll_next()
+    }
+
+    /// Lets time pass, with everything that happens meanwhile.
+    pub fn advance(&self, by: Duration) {
+        self.settle();
+        let end = self.now() + by;
+        let mut moments = 0;
+        loop {
+            let next = self.clock().pop_timer(end);
+            let Some((moment, waker)) = next else { break };
+            moments += 1;
+            assert!(moments < MOST_STEPS, "livelock: time hardly moves");
+            self.move_clock(moment);
+            waker.wake();
+            self.settle();
+        }
+        self.move_clock(end);
+    }
+
+    /// Lets time pass in which no task runs: the thread is held up elsewhere, or the machine
+    /// sleeps. The tasks then run all at once, late.
+    pub fn hold_up(&self, by: Duration) {
+        self.move_clock(self.now() + by);
+    }
+
+    /// How long the runtime has been running, by its own clock.
+    pub fn elapsed(&self) -> Duration {
+        self.now() - self.shared.start
+    }
+
+    /// Spawns a task that one can cancel, or take the result of.
+    pub fn start<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Job<T> {
+        Job::spawn(&self.shared.executor, future)
+    }
+
+    /// Drops every task, as a runtime does that is shut down. What is spawned later is dropped at
+    /// once.
+    pub fn stop(&self) {
+        self.shared.executor.stop();
+    }
+
+    /// How many tasks are alive.
+    pub fn live_tasks(&self) -> usize {
+        self.shared.executor.live()
+    }
+
+    /// How many timers someone waits for.
+    pub fn live_timers(&self) -> usize {
+        self.clock().timers.len()
+    }
+
+    /// After how much silence connections are probed that were dialed.
+    pub fn probed_after(&self) -> Vec<Duration> {
+        lock(&self.shared.probed_after).clone()
+    }
+
+    /// Gives the host these addresses instead of the server's.
+    pub fn set_addresses(&self, addresses: impl Into<Vec<SocketAddr>>) {
+        *lock(&self.shared.addresses) = addresses.into();
+    }
+
+    /// Which addresses were dialed, and how many milliseconds after the start.
+    pub fn dialed(&self) -> Vec<(u128, SocketAddr)> {
+        let dialed = lock(&self.shared.dialed);
+        dialed
+            .iter()
+            .map(|(when, address)| (when.as_millis(), *address))
+            .collect()
+    }
+
+    /// How often tasks were polled so far.
+    pub fn polls(&self) -> u64 {
+        self.shared.executor.polls()
+    }
+
+    /// Something happened that takes no time; too much of it is a livelock.
+    fn count_step(&self) {
+        let steps = self.shared.steps.fetch_add(1, Ordering::Relaxed);
+        assert!(steps < MOST_STEPS, "livelock: this goes on without an end");
+    }
+
+    fn move_clock(&self, to: Instant) {
+        self.clock().now = to;
+        self.shared.steps.store(0, Ordering::Relaxed);
+    }
+
+    fn clock(&self) -> MutexGuard<'_, Time> {
+        lock(&self.shared.clock)
+    }
+}
+
+impl Time {
+    fn pop_timer(&mut self, end: Instant) -> Option<(Instant, Waker)> {
+        let entry = self.timers.first_entry()?;
+        let (deadline, _) = *entry.key();
+        // A deadline may have passed before the timer was set.
+        (deadline <= end).then(|| (deadline.max(self.now), entry.remove()))
+    }
+}
+
+impl Clock for Sim {
+    fn now(&self) -> Instant {
+        self.clock().now
+    }
+
+    fn date(&self) -> SystemTime {
+        // Sun, 06 Nov 1994 08:49:37 GMT
+        SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777) + self.elapsed()
+    }
+
+    fn seed(&self) -> u64 {
+        7
+    }
+}
+
+impl Runtime for Sim {
+    type Timer = SimTimer;
+    type Transport = SimTransport;
+    type Listener = SimListener;
+
+    fn timer(&self, deadline: Instant) -> SimTimer {
+        let mut clock = self.clock();
+        clock.timer_count += 1;
+        SimTimer {
+            sim: self.clone(),
+            deadline,
+            number: clock.timer_count,
+        }
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.shared.executor.spawn(task);
+    }
+
+    async fn bind(&self, _: &str) -> io::Result<SimListener> {
+        Ok(self.listen())
+    }
+
+    fn local_addr(&self, _: &SimListener) -> io::Result<SocketAddr> {
+        Ok(network::SERVER)
+    }
+
+    async fn accept(&self, listener: &SimListener) -> io::Result<(SimTransport, SocketAddr)> {
+        poll_fn(|cx| listener.poll_accept(cx)).await
+    }
+
+    async fn resolve(&self, _host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(lock(&self.shared.addresses).clone())
+    }
+
+    async fn connect(&self, address: SocketAddr) -> io::Result<SimTransport> {
+        lock(&self.shared.dialed).push((self.elapsed(), address));
+        match address {
+            network::SERVER => self.dial().await,
+            network::NOBODY | network::NOBODY_IPV6 => pending().await,
+            _ => Err(io::ErrorKind::NetworkUnreachable.into()),
+        }
+    }
+
+    fn set_probing(&self, _: &SimTransport, after: Duration) {
+        lock(&self.shared.probed_after).push(after);
+    }
+}
+
+/// A timer on the runtime's clock.
+pub struct SimTimer {
+    sim: Sim,
+    deadline: Instant,
+    number: u64,
+}
+
+impl Timer for SimTimer {
+    fn reset(&mut self, deadline: Instant) {
+        let key = (self.deadline, self.number);
+        self.sim.clock().timers.remove(&key);
+        self.deadline = deadline;
+    }
+
+    fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let key = (self.deadline, self.number);
+        let mut clock = self.sim.clock();
+        if self.deadline <= clock.now {
+            clock.timers.remove(&key);
+            return Poll::Ready(());
+        }
+        clock.timers.insert(key, cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for SimTimer {
+    fn drop(&mut self) {
+        let key = (self.deadline, self.number);
+        self.sim.clock().timers.remove(&key);
+    }
+}
+
+/// A failed assertion elsewhere is what the test should report, not the poisoned lock.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

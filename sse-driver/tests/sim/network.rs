@@ -1,0 +1,439 @@
+//! Connections as queues of bytes, one for each direction, and a queue of them to accept.
+
+use std::{
+    collections::VecDeque,
+    future::pending,
+    io::{self, IoSlice},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
+    sync::{Arc, Mutex},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use sse_driver::Transport;
+
+use super::{Sim, lock};
+
+/// Where the server listens.
+pub const SERVER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80));
+
+/// Where nobody answers, not even to say no.
+pub const NOBODY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 80));
+
+/// The same.
+pub const NOBODY_IPV6: SocketAddr = SocketAddr::V6(SocketAddrV6::new(
+    Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1),
+    80,
+    0,
+    0,
+));
+
+/// Where clients come from.
+const CLIENT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 50_000));
+
+/// How many bytes are in flight in one direction before the sender has to wait.
+const CAPACITY: usize = 64 * 1024;
+
+/// Bytes in flight in one direction.
+#[derive(Default)]
+struct Pipe {
+    bytes: VecDeque<u8>,
+    /// How many of these, the last ones, the sender holds back until it is told to flush.
+    held_back: usize,
+    capacity: usize,
+    /// The sender sends no more.
+    ended: bool,
+    /// The receiver is gone.
+    closed: bool,
+    /// The connection was torn down; what was in flight is lost.
+    reset: bool,
+    receiver: Option<Waker>,
+    sender: Option<Waker>,
+    /// How often the receiver tried to read.
+    reads: u64,
+    /// How often the sender wrote something.
+    writes: u64,
+}
+
+impl Pipe {
+    fn new(capacity: usize) -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Self {
+            capacity,
+            ..Self::default()
+        }))
+    }
+
+    /// Takes what there is room for, and holds it back.
+    fn hold(&mut self, bytes: &[u8]) -> usize {
+        let count = bytes.len().min(self.capacity - self.bytes.len());
+        self.bytes.extend(&bytes[..count]);
+        self.held_back += count;
+        count
+    }
+
+    fn flush(&mut self) {
+        self.held_back = 0;
+        wake(&mut self.receiver);
+    }
+
+    /// How many bytes can be received.
+    fn there(&self) -> usize {
+        self.bytes.len() - self.held_back
+    }
+
+    /// Receives at most as much as fits.
+    fn receive(&mut self, buffer: &mut [u8]) -> usize {
+        let count = buffer.len().min(self.there());
+        for (place, byte) in buffer.iter_mut().zip(self.bytes.drain(..count)) {
+            *place = byte;
+        }
+        wake(&mut self.sender);
+        count
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        wake(&mut self.receiver);
+    }
+
+    fn close(&mut self) {
+        self.closed = true;
+        wake(&mut self.sender);
+    }
+
+    fn reset(&mut self) {
+        self.reset = true;
+        self.bytes.clear();
+        self.held_back = 0;
+        wake(&mut self.sender);
+        wake(&mut self.receiver);
+    }
+}
+
+fn wake(waker: &mut Option<Waker>) {
+    if let Some(waker) = waker.take() {
+        waker.wake();
+    }
+}
+
+/// One end of a connection, as the driver has it.
+pub struct SimTransport {
+    sim: Sim,
+    incoming: Arc<Mutex<Pipe>>,
+    outgoing: Arc<Mutex<Pipe>>,
+}
+
+impl Transport for SimTransport {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.sim.count_step();
+        let mut pipe = lock(&self.incoming);
+        pipe.reads += 1;
+        if pipe.reset {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        if pipe.there() == 0 && !pipe.ended {
+            pipe.receiver = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(pipe.receive(buffer)))
+    }
+
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.sim.count_step();
+        let mut pipe = lock(&self.outgoing);
+        if pipe.reset {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        if pipe.closed || pipe.ended {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let count = slices.iter().map(|slice| pipe.hold(slice)).sum();
+        if count == 0 {
+            pipe.flush();
+            pipe.sender = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        pipe.writes += 1;
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        lock(&self.outgoing).flush();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut pipe = lock(&self.outgoing);
+        pipe.flush();
+        pipe.end();
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// What is held back is lost. The rest is as TCP does it: what the other end sent in vain makes a
+/// reset of the close, and that destroys what it has not read yet.
+impl Drop for SimTransport {
+    fn drop(&mut self) {
+        let in_vain = !lock(&self.incoming).bytes.is_empty();
+        lock(&self.incoming).close();
+        let mut outgoing = lock(&self.outgoing);
+        let there = outgoing.there();
+        outgoing.bytes.truncate(there);
+        outgoing.held_back = 0;
+        match in_vain {
+            true => outgoing.reset(),
+            false => outgoing.end(),
+        }
+    }
+}
+
+/// The client's end of a connection, in the hands of a test. A client does nothing by itself: it
+/// does not even read.
+///
+/// When it is dropped the server hears nothing of it.
+pub struct Client {
+    incoming: Arc<Mutex<Pipe>>,
+    outgoing: Arc<Mutex<Pipe>>,
+    received: Vec<u8>,
+}
+
+/// What can be seen of the server's end of a connection.
+#[derive(Clone)]
+pub struct ServerSide {
+    incoming: Arc<Mutex<Pipe>>,
+    outgoing: Arc<Mutex<Pipe>>,
+}
+
+impl Client {
+    /// Sends `bytes`; says how many of them there was room for.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> usize {
+        let mut pipe = lock(&self.outgoing);
+        match pipe.closed || pipe.reset {
+            true => 0,
+            false => {
+                let count = pipe.hold(bytes.as_ref());
+                pipe.flush();
+                count
+            }
+        }
+    }
+
+    /// Asks for `path`.
+    pub fn get(&mut self, path: &str) {
+        self.send(format!("GET {path} HTTP/1.1\r\nHost: sim\r\n\r\n"));
+    }
+
+    /// Reads at most `count` of the bytes that are there. The server may be able to go on then.
+    pub fn read(&mut self, count: usize) -> usize {
+        let mut buffer = vec![0; count];
+        let count = lock(&self.incoming).receive(&mut buffer);
+        self.received.extend_from_slice(&buffer[..count]);
+        count
+    }
+
+    /// Reads all bytes that are there.
+    pub fn read_all(&mut self) -> usize {
+        let there = lock(&self.incoming).there();
+        self.read(there)
+    }
+
+    /// What was read since the last call.
+    #[cfg(feature = "tls")]
+    pub fn take_received(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.received)
+    }
+
+    /// What was read so far.
+    pub fn received(&self) -> &str {
+        std::str::from_utf8(&self.received).expect("the server sends UTF-8")
+    }
+
+    /// Whether everything was read and the server sends no more.
+    pub fn at_end(&self) -> bool {
+        let pipe = lock(&self.incoming);
+        pipe.ended && pipe.bytes.is_empty()
+    }
+
+    /// Whether the server tore the connection down.
+    pub fn was_reset(&self) -> bool {
+        lock(&self.incoming).reset
+    }
+
+    /// Shuts its sending side down and goes on reading.
+    pub fn half_close(&mut self) {
+        lock(&self.outgoing).end();
+    }
+
+    /// Closes the connection.
+    pub fn close(self) {
+        lock(&self.outgoing).end();
+        lock(&self.incoming).close();
+    }
+
+    /// Tears the connection down.
+    pub fn reset(self) {
+        lock(&self.outgoing).reset();
+        lock(&self.incoming).reset();
+    }
+
+    /// Is gone without a word: from now on no byte is taken. (A real socket's kernel would go on
+    /// to take some on the client's behalf. There is no kernel here.)
+    pub fn vanish(self) {
+        let mut pipe = lock(&self.incoming);
+        pipe.capacity = pipe.bytes.len();
+    }
+
+    /// The other end.
+    pub fn server_side(&self) -> ServerSide {
+        ServerSide {
+            incoming: self.outgoing.clone(),
+            outgoing: self.incoming.clone(),
+        }
+    }
+}
+
+impl ServerSide {
+    /// Whether the server closed its end.
+    pub fn is_closed(&self) -> bool {
+        lock(&self.incoming).closed
+    }
+
+    /// How often the server tried to read.
+    pub fn reads(&self) -> u64 {
+        lock(&self.incoming).reads
+    }
+
+    /// How often the server wrote something.
+    pub fn writes(&self) -> u64 {
+        lock(&self.outgoing).writes
+    }
+}
+
+/// What waits to be accepted.
+#[derive(Default)]
+pub struct Backlog {
+    listening: bool,
+    swallows_dials: bool,
+    queue: VecDeque<io::Result<SimTransport>>,
+    acceptor: Option<Waker>,
+    /// When something was accepted, or failed to be.
+    answers: Vec<Duration>,
+}
+
+/// The listening socket, of which each runtime has one.
+pub struct SimListener {
+    sim: Sim,
+}
+
+impl Sim {
+    /// Listens.
+    pub fn listen(&self) -> SimListener {
+        lock(&self.shared.backlog).listening = true;
+        SimListener { sim: self.clone() }
+    }
+
+    /// Connects to the server, unless nobody listens.
+    pub fn connect(&self) -> Option<Client> {
+        self.connect_over(CAPACITY)
+    }
+
+    /// The same, with room for only so many bytes in flight in each direction.
+    pub fn connect_over(&self, capacity: usize) -> Option<Client> {
+        let (to_server, to_client) = (Pipe::new(capacity), Pipe::new(capacity));
+        let transport = SimTransport {
+            sim: self.clone(),
+            incoming: to_server.clone(),
+            outgoing: to_client.clone(),
+        };
+        self.offer(Ok(transport)).then(|| Client {
+            incoming: to_client,
+            outgoing: to_server,
+            received: Vec::new(),
+        })
+    }
+
+    /// From now on nothing comes of dialing, neither a connection nor an error.
+    pub fn swallow_dials(&self) {
+        lock(&self.shared.backlog).swallows_dials = true;
+    }
+
+    /// Connects with the client's end as the driver has it.
+    pub(super) async fn dial(&self) -> io::Result<SimTransport> {
+        if lock(&self.shared.backlog).swallows_dials {
+            pending::<()>().await;
+        }
+        let client = self.connect().ok_or(io::ErrorKind::ConnectionRefused)?;
+        Ok(SimTransport {
+            sim: self.clone(),
+            incoming: client.incoming,
+            outgoing: client.outgoing,
+        })
+    }
+
+    /// Both ends of a connection that nobody has to accept.
+    #[cfg(feature = "tls")]
+    pub fn pair(&self, capacity: usize) -> (SimTransport, SimTransport) {
+        let (one, other) = (Pipe::new(capacity), Pipe::new(capacity));
+        let end = |incoming: &Arc<Mutex<Pipe>>, outgoing: &Arc<Mutex<Pipe>>| SimTransport {
+            sim: self.clone(),
+            incoming: incoming.clone(),
+            outgoing: outgoing.clone(),
+        };
+        (end(&one, &other), end(&other, &one))
+    }
+
+    /// Has accepting fail once.
+    pub fn fail_accept(&self, kind: io::ErrorKind) {
+        self.offer(Err(kind.into()));
+    }
+
+    /// When something was accepted, or failed to be.
+    pub fn accept_times(&self) -> Vec<Duration> {
+        lock(&self.shared.backlog).answers.clone()
+    }
+
+    fn offer(&self, what: io::Result<SimTransport>) -> bool {
+        let mut backlog = lock(&self.shared.backlog);
+        if backlog.listening {
+            backlog.queue.push_back(what);
+            wake(&mut backlog.acceptor);
+        }
+        backlog.listening
+    }
+}
+
+impl SimListener {
+    pub(super) fn poll_accept(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(SimTransport, SocketAddr)>> {
+        self.sim.count_step();
+        let now = self.sim.elapsed();
+        let mut backlog = lock(&self.sim.shared.backlog);
+        match backlog.queue.pop_front() {
+            Some(answer) => {
+                backlog.answers.push(now);
+                Poll::Ready(answer.map(|transport| (transport, CLIENT)))
+            }
+            None => {
+                backlog.acceptor = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// Whoever waits to be accepted is turned away.
+impl Drop for SimListener {
+    fn drop(&mut self) {
+        let mut backlog = lock(&self.sim.shared.backlog);
+        backlog.listening = false;
+        let queue = std::mem::take(&mut backlog.queue);
+        drop(backlog);
+        drop(queue);
+    }
+}

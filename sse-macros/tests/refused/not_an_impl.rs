@@ -1,8 +1,0 @@
-#![allow(unused)]
-
-use sse_core::controller;
-
-#[controller("example")]
-fn events() {}
-
-fn main() {}
