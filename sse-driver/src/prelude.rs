@@ -4,6 +4,9 @@
 #[cfg(feature = "http-body")]
 #[doc(no_inline)]
 pub use crate::embedding::{self, BodyError, EmbeddingConfig};
+#[cfg(feature = "test-client")]
+#[doc(no_inline)]
+pub use crate::test_client;
 #[doc(no_inline)]
 pub use crate::{
     EventSourceError, EventSourceHandle, Report, ServerConfig, ServerHandle, ServerStats,

@@ -17,7 +17,7 @@ use sse_core::{client::ClientEvent, http::RequestHead, lifecycle::CloseReason};
 macro_rules! tell {
     ($level:ident, $($what:tt)*) => {
         #[cfg(feature = "tracing")]
-        tracing::$level!(target: "sse_core", $($what)*);
+        tracing::$level!(target: "sse", $($what)*);
     };
 }
 
@@ -32,7 +32,7 @@ impl ConnectionSpan {
     pub(super) fn new(peer: SocketAddr) -> Self {
         Self {
             #[cfg(feature = "tracing")]
-            span: tracing::debug_span!(target: "sse_core", "connection", %peer),
+            span: tracing::debug_span!(target: "sse", "connection", %peer),
         }
     }
 

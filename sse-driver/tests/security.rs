@@ -105,7 +105,13 @@ fn the_tests_that_it_names_are_there() {
     let text = include_str!("../../SECURITY.md");
     let named = text.split('`').skip(1).step_by(2);
     let files = named.filter(|name| name.ends_with(".rs") || name.ends_with('/'));
-    let folders = ["sse-core/tests", "sse-suite/src", "sse-tokio/tests", ""];
+    let folders = [
+        "sse-core/tests",
+        "sse-driver/tests",
+        "dev/suite/src",
+        "sse-tokio/tests",
+        "",
+    ];
     let mut count = 0;
     for file in files {
         let is_there = folders

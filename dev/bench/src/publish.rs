@@ -1,5 +1,5 @@
 //! What publishing to a topic costs, by how many wait for it, and what each of them then pays to
-//! take what is new: `cargo run --release --manifest-path sse-bench/Cargo.toml --bin publish`.
+//! take what is new: `cargo run --release --manifest-path dev/bench/Cargo.toml --bin publish`.
 //!
 //! Waking is counted, what a runtime does with a task that is woken is not: each waker is one that
 //! sets a flag of its own.

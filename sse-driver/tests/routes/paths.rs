@@ -1,9 +1,7 @@
 //! One path, however it is written.
 
-use sse_core::{
-    http::{Method, Response},
-    router::{Request, Router, Routes},
-};
+use sse_core::http::{Method, Response};
+use sse_driver::router::{Request, Router, Routes};
 
 use super::{ask, body_of};
 

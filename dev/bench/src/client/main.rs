@@ -1,7 +1,7 @@
 //! Events through a whole connection: a server in another process writes an encoded stream as fast
 //! as the socket takes it, and clients take turns at it.
 //!
-//! `cargo run --release --manifest-path sse-bench/Cargo.toml --bin client`
+//! `cargo run --release --manifest-path dev/bench/Cargo.toml --bin client`
 
 #![allow(missing_docs)]
 

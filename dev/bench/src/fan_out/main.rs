@@ -1,7 +1,7 @@
 //! One event to very many: deliveries per second, the server's CPU time for each, their latency,
 //! and the memory that an idle connection takes.
 //!
-//! `cargo run --release --manifest-path sse-bench/Cargo.toml --bin fan_out`, behind `--`:
+//! `cargo run --release --manifest-path dev/bench/Cargo.toml --bin fan_out`, behind `--`:
 //!
 //! - `quick`: fewer rounds, and 100 and 1,000 clients alone;
 //! - `clients=100,1000,5000`, `rounds=5`, `servers=bare,sse-tokio`: others than the usual ones.

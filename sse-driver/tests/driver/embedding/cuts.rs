@@ -12,8 +12,16 @@ use std::{
 
 use futures_util::stream;
 use http_body::Body as _;
-use sse_core::{http::StatusCode, lifecycle::CloseReason, topic::{Topic, TopicConfig}};
-use sse_driver::{Runtime, embedding::{Body, BodyError, Embedding, EmbeddingConfig}, router::Request};
+use sse_core::{
+    http::StatusCode,
+    lifecycle::CloseReason,
+    topic::{Topic, TopicConfig},
+};
+use sse_driver::{
+    Clock, Runtime,
+    embedding::{Body, BodyError, Embedding, EmbeddingConfig},
+    router::Request,
+};
 
 use super::harness::{Reader, World, data, get};
 use crate::{
@@ -44,11 +52,7 @@ impl Hooked {
     }
 }
 
-impl Runtime for Hooked {
-    type Timer = SimTimer;
-    type Transport = SimTransport;
-    type Listener = SimListener;
-
+impl Clock for Hooked {
     fn now(&self) -> Instant {
         let hook = self.hook.lock().unwrap().take();
         if let Some(hook) = hook {
@@ -64,6 +68,12 @@ impl Runtime for Hooked {
     fn seed(&self) -> u64 {
         self.sim.seed()
     }
+}
+
+impl Runtime for Hooked {
+    type Timer = SimTimer;
+    type Transport = SimTransport;
+    type Listener = SimListener;
 
     fn timer(&self, deadline: Instant) -> SimTimer {
         self.sim.timer(deadline)
