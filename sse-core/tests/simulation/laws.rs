@@ -44,6 +44,9 @@ pub(crate) struct Record {
     next: Option<Place>,
     /// The outcome that has to be told before.
     unannounced: Option<Outcome>,
+    /// The first event may be a later one, up to this one: where a loss is not announced, the oldest
+    /// event at the first read is the first.
+    may_begin_at: Option<Place>,
 }
 
 impl Record {
@@ -83,14 +86,27 @@ impl Record {
             _ => true,
         };
         self.unannounced = is_announced.then_some(outcome);
+        self.may_begin_at = match outcome {
+            Outcome::Gap { replayed, .. } | Outcome::Unknown { replayed } if !is_announced => {
+                let sequence = next.sequence + replayed;
+                Some(Place { sequence, ..next })
+            }
+            _ => None,
+        };
         self.next = Some(next);
     }
 
     /// An event was received.
     pub(crate) fn received(&mut self, event: &MessageEvent, largest_event: usize) {
-        let next = self.next.expect("a stream is open");
+        let mut next = self.next.expect("a stream is open");
+        let may_begin_at = self.may_begin_at.take();
         if event.event_type() == "resume" {
-            return self.noticed(event, next);
+            return self.noticed(event, next, largest_event);
+        }
+        if let Some(latest) = may_begin_at {
+            let first = named(event.last_event_id(), next.epoch);
+            assert!((next..=latest).contains(&first), "begins at {first:?}");
+            next = first;
         }
         assert_eq!(self.unannounced, None, "the outcome has to come first");
         let payload = Payload::at(next, largest_event);
@@ -106,27 +122,45 @@ impl Record {
         self.move_to(after(next, 0), event.last_event_id());
     }
 
-    fn noticed(&mut self, event: &MessageEvent, next: Place) {
-        let next = match self.unannounced.take() {
+    fn noticed(&mut self, event: &MessageEvent, next: Place, largest_event: usize) {
+        let told: serde_json::Value = serde_json::from_str(event.data()).expect("JSON");
+        let lost = || told["lost"].as_u64().expect("a number");
+        let more = match self.unannounced.take() {
+            // The oldest event at the first read comes first, which may be a later one by then.
+            Some(Outcome::Gap { lost: before, .. }) => {
+                assert_eq!(told["outcome"], "gap");
+                lost().checked_sub(before).expect("no smaller gap")
+            }
+            Some(Outcome::Unknown { .. }) => {
+                assert_eq!(told["outcome"], "unknown");
+                let at = named(event.last_event_id(), next.epoch);
+                (at.sequence + 1)
+                    .checked_sub(next.sequence)
+                    .expect("no earlier event")
+            }
             Some(outcome) => {
                 assert_eq!(event.data(), outcome.to_json());
-                next
+                0
             }
             // Skipped ahead: so many are lost.
             None => {
-                let told: serde_json::Value = serde_json::from_str(event.data()).expect("JSON");
                 assert_eq!(told["outcome"], "gap");
-                let lost = told["lost"].as_u64().expect("a number");
-                assert!(lost > 0, "a gap without a loss");
-                Place {
-                    sequence: next.sequence + lost,
-                    ..next
-                }
+                assert!(lost() > 0, "a gap without a loss");
+                lost()
             }
+        };
+        let next = Place {
+            sequence: next.sequence + more,
+            ..next
         };
         self.move_to(next, event.last_event_id());
         let at = self.at.expect("it moved");
-        assert_eq!(event.last_event_id(), at.id(), "a notice's ID");
+        // The ID of the event there, where it is still known.
+        let ids = [at.id(), Payload::at(at, largest_event).id(at)];
+        assert!(
+            ids.iter().any(|id| id == event.last_event_id()),
+            "a notice's ID"
+        );
     }
 
     fn move_to(&mut self, next: Place, id: &str) {
@@ -137,6 +171,16 @@ impl Record {
         self.next = Some(next);
         id.clone_into(&mut self.last_id);
     }
+}
+
+/// The place that an ID names, in this epoch.
+fn named(id: &str, epoch: u64) -> Place {
+    let digits = id.rsplit(['-', '/']).next().unwrap_or_default();
+    let sequence = digits.parse().expect("a number");
+    let place = Place { epoch, sequence };
+    let ids = [place.id(), format!("own/{epoch}/{sequence}")];
+    assert!(ids.iter().any(|known| known == id), "{id} names no place");
+    place
 }
 
 /// The place of the next event, if so many between are lost.
