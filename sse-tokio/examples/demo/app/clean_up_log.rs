@@ -1,4 +1,4 @@
-//! What clean-up callbacks were told, for whoever wants to watch.
+//! What clean-up callbacks were told, for all who watch.
 
 use std::{
     collections::VecDeque,
@@ -14,14 +14,16 @@ use std::{
 use futures_util::{Stream, StreamExt, stream};
 use serde::Serialize;
 
+use super::console::Console;
 use crate::on::adapter::{CloseReason, Event, EventError, Request};
 
 /// How many entries a newcomer gets to see.
 const KEPT: usize = 50;
 
 /// The latest clean-ups, and those to come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct CleanUpLog {
+    console: Console,
     connections: AtomicU64,
     shared: Mutex<Shared>,
 }
@@ -45,6 +47,15 @@ struct Entry {
 }
 
 impl CleanUpLog {
+    /// Empty. Each entry is said on `console`, too.
+    pub(crate) fn new(console: Console) -> Self {
+        Self {
+            console,
+            connections: AtomicU64::new(0),
+            shared: Mutex::default(),
+        }
+    }
+
     /// Has this connection's end logged.
     pub(crate) fn watch(self: &Arc<Self>, request: &Request) {
         let connection = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
@@ -66,10 +77,10 @@ impl CleanUpLog {
     }
 
     fn write(&self, mut entry: Entry) {
-        println!(
+        self.console.say(format_args!(
             "connection {} ({} from {}) ended after {} s: {}",
             entry.connection, entry.path, entry.peer, entry.after_seconds, entry.reason
-        );
+        ));
         let mut shared = self.shared();
         entry.id = shared.latest.back().map_or(1, |last| last.id + 1);
         if shared.latest.len() == KEPT {

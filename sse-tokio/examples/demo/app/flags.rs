@@ -1,6 +1,10 @@
 //! The command line.
 
-use std::{str::FromStr, time::Duration};
+use std::{
+    io::{self, Write},
+    str::FromStr,
+    time::Duration,
+};
 
 use lexopt::{Arg, Parser, ValueExt};
 
@@ -46,7 +50,7 @@ impl Flags {
         while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
             let flag = match arg {
                 Arg::Long("help") | Arg::Short('h') => {
-                    print!("{HELP}");
+                    let _ = io::stdout().write_all(HELP.as_bytes());
                     return Ok(None);
                 }
                 Arg::Long(flag) => flag.to_owned(),

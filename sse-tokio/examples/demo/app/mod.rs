@@ -1,12 +1,19 @@
 //! A page that shows a live event stream, its losses and its clean-ups, and the server behind it.
 //!
-//! The same for every runtime: what differs is in the module `on` of whoever includes this.
+//! The same for every runtime: what differs is in the module `on` of the program that includes this.
 
 mod clean_up_log;
+#[path = "../../common/console.rs"]
+mod console;
 mod flags;
 mod live;
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{Stream, StreamExt, future, stream};
 
@@ -18,6 +25,7 @@ use crate::on::{
     sleep,
 };
 use clean_up_log::CleanUpLog;
+use console::Console;
 use flags::Flags;
 use live::Live;
 
@@ -28,20 +36,23 @@ pub(crate) async fn main() -> ExitCode {
         Ok(Some(flags)) => flags,
         Ok(None) => return ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("demo: {error}\nTry --help.");
+            let _ = writeln!(io::stderr(), "demo: {error}\nTry --help.");
             return ExitCode::FAILURE;
         }
     };
-    match run(flags).await {
+    let console = Console::new(io::stdout());
+    let result = run(flags, &console).await;
+    console.flush();
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("demo: {error}");
+            let _ = writeln!(io::stderr(), "demo: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
+async fn run(flags: Flags, console: &Console) -> Result<(), Box<dyn std::error::Error>> {
     let mut server = Server::bind(&flags.addr)
         .await
         .map_err(|error| format!("{error}\nChoose another address with --addr HOST:PORT."))?
@@ -55,18 +66,22 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     let address = server.local_addr()?;
     let handle = server.handle();
 
-    println!("Open {scheme}://{address}/ in a browser, or try");
-    println!("  curl -N {scheme}://{address}/events");
-    println!("  curl -N {scheme}://{address}/example/events");
-    println!("Ctrl-C shuts the server down.\n");
+    shut_down_on_ctrl_c(handle.clone(), console.clone())?;
+    console.say(format_args!(
+        "Open {scheme}://{address}/ in a browser, or try"
+    ));
+    console.say(format_args!("  curl -N {scheme}://{address}/events"));
+    console.say(format_args!(
+        "  curl -N {scheme}://{address}/example/events"
+    ));
+    console.say("Ctrl-C shuts the server down.\n");
 
-    shut_down_on_ctrl_c(handle.clone())?;
-    let router = routes(handle);
+    let router = routes(handle, console.clone());
     for route in router.routes() {
-        println!("{route}");
+        console.say(route);
     }
     let report = server.serve(router).await?;
-    println!("Shut down: {report}.");
+    console.say(format_args!("Shut down: {report}."));
     Ok(())
 }
 
@@ -138,9 +153,9 @@ impl Demo {
     }
 }
 
-fn routes(handle: ServerHandle) -> Router {
+fn routes(handle: ServerHandle, console: Console) -> Router {
     let demo = Demo {
-        log: Arc::new(CleanUpLog::default()),
+        log: Arc::new(CleanUpLog::new(console)),
         live: Arc::new(Live::new(handle)),
     };
     Router::new().get("/", |_| html(PAGE)).controller(demo)
@@ -156,14 +171,14 @@ fn html(page: &'static str) -> Response<&'static str> {
 }
 
 /// Once is graceful, twice is at once.
-fn shut_down_on_ctrl_c(handle: ServerHandle) -> Result<(), ctrlc::Error> {
+fn shut_down_on_ctrl_c(handle: ServerHandle, console: Console) -> Result<(), ctrlc::Error> {
     let mut pressed = false;
     ctrlc::set_handler(move || {
         if pressed {
             return handle.cut();
         }
         pressed = true;
-        println!("\nShutting down. Press Ctrl-C again to cut all connections.");
         handle.shut_down();
+        console.say("\nShutting down. Press Ctrl-C again to cut all connections.");
     })
 }

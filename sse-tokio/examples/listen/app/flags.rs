@@ -1,6 +1,11 @@
 //! The command line.
 
-use std::{fs, str::FromStr, time::Duration};
+use std::{
+    fs,
+    io::{self, Write},
+    str::FromStr,
+    time::Duration,
+};
 
 use lexopt::{Arg, Parser, ValueExt};
 
@@ -64,7 +69,7 @@ impl Flags {
         while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
             match arg {
                 Arg::Long("help") | Arg::Short('h') => {
-                    print!("{HELP}");
+                    let _ = io::stdout().write_all(HELP.as_bytes());
                     return Ok(None);
                 }
                 Arg::Short('X') | Arg::Long("method") => {

@@ -1,12 +1,16 @@
 //! Prints an event stream, one line of JSON for each event: the `curl` for event streams.
 //!
-//! The same for every runtime: what differs is in the module `on` of whoever includes this.
+//! The same for every runtime: what differs is in the module `on` of the program that includes this.
 
 mod flags;
 
 use std::{
+    borrow::Cow,
+    fmt::Display,
     io::{self, Write},
-    process::ExitCode,
+    process::{self, ExitCode},
+    thread,
+    time::Duration,
 };
 
 use serde::Serialize;
@@ -18,24 +22,32 @@ use crate::on::adapter::{
 };
 use flags::Flags;
 
+/// How long the program may go on after Ctrl-C.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 pub(crate) async fn main() -> ExitCode {
     let flags = match Flags::parse() {
         Ok(Some(flags)) => flags,
         Ok(None) => return ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("listen: {error}\nTry --help.");
+            complain(format_args!("{error}\nTry --help."));
             return ExitCode::FAILURE;
         }
     };
     match listen(flags).await {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever read the events has had enough of them.
+        // The reader of the events has had enough of them.
         Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("listen: {error}");
+            complain(error);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Closed output for errors is no error.
+fn complain(error: impl Display) {
+    let _ = writeln!(io::stderr(), "listen: {error}");
 }
 
 async fn listen(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
@@ -45,7 +57,12 @@ async fn listen(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         source = source.with_tls(client_config(&roots, None)?);
     }
     let handle = source.handle();
-    ctrlc::set_handler(move || handle.close())?;
+    ctrlc::set_handler(move || {
+        handle.close();
+        // An output that is not read holds the program up where it writes.
+        thread::sleep(LAST_WORDS);
+        process::exit(1);
+    })?;
 
     let mut left = flags.max_messages;
     while left != Some(0)
@@ -55,26 +72,40 @@ async fn listen(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
             left = left.map(|left| left - 1);
         }
         if let Some(line) = Line::of(&update).filter(|line| line.is_wanted(&flags)) {
-            // A line at a time, so that whoever reads it need not wait.
+            // A line at a time, so that its reader need not wait.
             let mut out = io::stdout().lock();
-            writeln!(out, "{}", serde_json::to_string(&line)?)?;
+            writeln!(out, "{}", printable(&serde_json::to_string(&line)?))?;
             out.flush()?;
         }
         match update {
             ClientEvent::Lost { loss, wait } => {
-                eprintln!(
-                    "listen: {loss}; trying again in {:.1} s",
-                    wait.as_secs_f64()
-                );
+                let seconds = wait.as_secs_f64();
+                complain(format_args!("{loss}; trying again in {seconds:.1} s"));
             }
-            ClientEvent::Discarded(error) | ClientEvent::IdTooLong(error) => {
-                eprintln!("listen: {error}");
-            }
+            ClientEvent::Discarded(error) | ClientEvent::IdTooLong(error) => complain(error),
             ClientEvent::Closed(Err(failure)) => return Err(failure.into()),
             _ => {}
         }
     }
     Ok(())
+}
+
+/// JSON without the control characters that JSON allows: U+007F to U+009F move a terminal's cursor
+/// and worse. In JSON they can only be part of a string, where an escape means the same.
+fn printable(json: &str) -> Cow<'_, str> {
+    let moves_a_cursor = |c: char| matches!(c, '\u{7f}'..='\u{9f}');
+    if !json.contains(moves_a_cursor) {
+        return json.into();
+    }
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if moves_a_cursor(c) {
+            text.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            text.push(c);
+        }
+    }
+    text.into()
 }
 
 /// What is printed, in this order of fields.

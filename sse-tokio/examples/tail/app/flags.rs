@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::io::{self, Write};
+
 use lexopt::{Arg, Parser, ValueExt};
 
 const HELP: &str = "\
@@ -10,6 +12,7 @@ Usage: tail [FLAGS]
 
   --addr HOST:PORT  where to listen                               [127.0.0.1:8080]
   --keep N          how many lines to keep for those who come later [10000]
+  --max-line BYTES  the longest line; what is longer is left out, and told of [1048576]
   --verbose         tell of every connection
   --help            this text
 ";
@@ -18,6 +21,7 @@ Usage: tail [FLAGS]
 pub(crate) struct Flags {
     pub(crate) addr: String,
     pub(crate) keep: usize,
+    pub(crate) max_line: usize,
     pub(crate) verbose: bool,
 }
 
@@ -27,6 +31,7 @@ impl Flags {
         let mut flags = Self {
             addr: "127.0.0.1:8080".into(),
             keep: 10_000,
+            max_line: 1024 * 1024,
             verbose: false,
         };
         let mut parser = Parser::from_env();
@@ -37,20 +42,21 @@ impl Flags {
         while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
             match arg {
                 Arg::Long("help") | Arg::Short('h') => {
-                    print!("{HELP}");
+                    let _ = io::stdout().write_all(HELP.as_bytes());
                     return Ok(None);
                 }
                 Arg::Long("verbose") | Arg::Short('v') => flags.verbose = true,
                 Arg::Long("addr") => flags.addr = value(&mut parser)?,
-                Arg::Long("keep") => {
-                    let text = value(&mut parser)?;
-                    flags.keep = text
-                        .parse()
-                        .map_err(|_| format!("--keep takes a whole number, not {text:?}"))?;
-                }
+                Arg::Long("keep") => flags.keep = number("keep", &value(&mut parser)?)?,
+                Arg::Long("max-line") => flags.max_line = number("max-line", &value(&mut parser)?)?,
                 other => return Err(other.unexpected().to_string()),
             }
         }
         Ok(Some(flags))
     }
+}
+
+fn number(flag: &str, value: &str) -> Result<usize, String> {
+    let error = |_| format!("--{flag} takes a whole number, not {value:?}");
+    value.parse().map_err(error)
 }

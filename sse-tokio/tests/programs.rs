@@ -1,0 +1,294 @@
+//! The example programs, run as a user runs them.
+//!
+//! `cargo test` builds the examples before the tests; with `--test programs` alone it does not.
+#![cfg(unix)]
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long anything may take before a test gives up. Nothing is asserted about time.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An example program that ends with the test.
+struct Program(Child);
+
+impl Program {
+    fn start(name: &str, set_up: impl FnOnce(&mut Command) -> &mut Command) -> Self {
+        // This test is in `target/…/deps`, the examples in `target/…/examples`.
+        let mut path: PathBuf = env::current_exe().unwrap();
+        path.pop();
+        path.pop();
+        path.extend(["examples", name]);
+        let mut command = Command::new(&path);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let started = set_up(&mut command).spawn();
+        Self(started.unwrap_or_else(|error| {
+            panic!("{error}; is it built? cargo build -p sse-tokio --example {name}")
+        }))
+    }
+
+    /// What a service manager does.
+    fn terminate(&self) {
+        let pid = self.0.id().to_string();
+        let status = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(status.unwrap().success());
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status;
+            }
+            assert!(start.elapsed() < PATIENCE, "the program does not end");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// An output that takes nothing more, and the end that does not read it.
+fn blocked() -> (OwnedFd, UnixStream) {
+    let (mut output, unread) = UnixStream::pair().unwrap();
+    output.set_nonblocking(true).unwrap();
+    while output.write(&[b'-'; 4096]).is_ok() {}
+    while output.write(b"-").is_ok() {}
+    output.set_nonblocking(false).unwrap();
+    (output.into(), unread)
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// A client of a server that may still have to start.
+fn client(port: u16, path: &str) -> BufReader<TcpStream> {
+    let start = Instant::now();
+    let mut socket = loop {
+        match TcpStream::connect(("127.0.0.1", port)) {
+            Ok(socket) => break socket,
+            Err(error) => assert!(start.elapsed() < PATIENCE, "{error}"),
+        }
+        thread::sleep(Duration::from_millis(10));
+    };
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    BufReader::new(socket)
+}
+
+/// Reads up to a line that has this in it.
+fn line_with(text: &str, input: &mut impl BufRead) -> String {
+    loop {
+        let mut line = String::new();
+        let n = input.read_line(&mut line).unwrap();
+        assert_ne!(n, 0, "the input ended before {text:?}");
+        if line.contains(text) {
+            return line;
+        }
+    }
+}
+
+/// The demo serves, tells of what ended, and ends.
+fn demo_works_and_stops(output: OwnedFd) {
+    let port = free_port();
+    let flags = ["--port", &port.to_string()];
+    let mut demo = Program::start("demo", |demo| demo.args(flags).stdout(output));
+    let mut clean_ups = client(port, "/clean-ups");
+    let mut text = String::new();
+    client(port, "/example/events")
+        .read_to_string(&mut text)
+        .unwrap();
+    assert!(text.contains("data: Goodbye, world!\n\n"), "{text}");
+    line_with("the stream ended", &mut clean_ups);
+    demo.terminate();
+    assert!(demo.wait().success());
+}
+
+#[test]
+fn the_demo_needs_no_output_that_is_open() {
+    let (output, reader) = UnixStream::pair().unwrap();
+    drop(reader);
+    demo_works_and_stops(output.into());
+}
+
+#[test]
+fn the_demo_needs_no_output_that_is_read() {
+    let (output, _unread) = blocked();
+    demo_works_and_stops(output);
+}
+
+#[test]
+fn the_demo_sets_the_reconnection_time_on_an_event_with_data() {
+    let port = free_port();
+    let _demo = Program::start("demo", |demo| demo.args(["--port", &port.to_string()]));
+    let mut events = client(port, "/events?for=1");
+    let mut block = line_with("retry: ", &mut events);
+    while !block.ends_with("\n\n") {
+        events.read_line(&mut block).unwrap();
+    }
+    assert!(block.contains("\ndata: "), "{block}");
+}
+
+#[test]
+fn tail_tells_of_a_line_without_an_end_and_goes_on_after_it() {
+    const LIMIT: &str = "1000";
+    let mut tail = Program::start("tail", |tail| {
+        tail.args(["--addr", "127.0.0.1:0", "--max-line", LIMIT])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+    });
+    let mut input = tail.0.stdin.take().unwrap();
+    let mut told = BufReader::new(tail.0.stderr.take().unwrap());
+    let address = line_with("/metrics", &mut told);
+    let address = address.split('/').nth(2).unwrap();
+    let port = address.split_once(':').unwrap().1.parse().unwrap();
+
+    input.write_all(b"first\r\n").unwrap();
+    // The longest line there may be, and one byte more.
+    let longest = "x".repeat(1000);
+    write!(input, "{longest}\r\n{longest}y\n").unwrap();
+    let line = line_with("is longer than", &mut told);
+    assert!(line.contains("line 3 is longer than 1000 bytes"), "{line}");
+
+    // It is told before there is an end, and none of it is kept.
+    const MIB: usize = 1024 * 1024;
+    input.write_all(&vec![b'z'; 64 * MIB]).unwrap();
+    let line = line_with("is longer than", &mut told);
+    assert!(line.contains("line 4 is longer than 1000 bytes"), "{line}");
+    if cfg!(target_os = "linux") {
+        let status = fs::read_to_string(format!("/proc/{}/status", tail.0.id())).unwrap();
+        let peak = line_with("VmHWM:", &mut status.as_bytes());
+        let kib: usize = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
+        assert!(kib * 1024 < 48 * MIB, "{kib} KiB");
+    }
+
+    input.write_all(b"\nlast, and without an end").unwrap();
+    drop(input);
+    line_with("The input has ended after 3 lines", &mut told);
+    let mut events = client(port, "/events");
+    line_with("data: first\n", &mut events);
+    line_with(&format!("data: {longest}\n"), &mut events);
+    let id = line_with("id: ", &mut events);
+    assert!(id.trim_end().ends_with("-3"), "{id}");
+    line_with("data: last, and without an end\n", &mut events);
+}
+
+#[test]
+fn tail_stops_though_what_it_tells_is_not_read() {
+    let (output, _unread) = blocked();
+    let port = free_port();
+    let flags = ["--addr", &format!("127.0.0.1:{port}"), "--verbose"];
+    let mut tail = Program::start("tail", |tail| tail.args(flags).stderr(output));
+    line_with("sse_accepted_total", &mut client(port, "/metrics"));
+    tail.terminate();
+    assert!(tail.wait().success());
+}
+
+/// A server that answers each connection with this, and keeps it open.
+fn serve(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut open = Vec::new();
+        for socket in listener.incoming() {
+            let mut socket = BufReader::new(socket.unwrap());
+            line_with("host: ", &mut socket);
+            socket.get_mut().write_all(answer.as_bytes()).unwrap();
+            open.push(socket);
+        }
+    });
+    format!("http://{address}/")
+}
+
+#[test]
+fn listen_prints_nothing_that_a_terminal_obeys() {
+    const DATA: &str = "\u{1b}[2J \u{7f} \u{80}\u{85}\u{9b}31m\u{9f} \u{a0}ü🌲 \\u0085";
+    let url = serve(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n\
+         : \u{9b}c\n\
+         id: \u{9d}\nevent: \u{7f}\ndata: \u{1b}[2J \u{7f} \u{80}\u{85}\u{9b}31m\u{9f} \u{a0}ü🌲 \\u0085\n\n",
+    );
+    let mut listen = Program::start("listen", |listen| {
+        listen
+            .args(["--comments", "-n", "1", &url])
+            .stdout(Stdio::piped())
+    });
+    let mut text = String::new();
+    let mut output = listen.0.stdout.take().unwrap();
+    output.read_to_string(&mut text).unwrap();
+    let obeyed = |c: char| c.is_control() && c != '\n';
+    assert!(!text.contains(obeyed), "{text:?}");
+
+    let lines: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines[0]["comment"], " \u{9b}c");
+    assert_eq!(lines[1]["type"], "\u{7f}");
+    assert_eq!(lines[1]["data"], DATA);
+    assert_eq!(lines[1]["lastEventId"], "\u{9d}");
+    assert!(listen.wait().success());
+}
+
+#[test]
+fn listen_stops_though_its_output_is_not_read() {
+    let url = serve("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n");
+    let (output, _unread) = blocked();
+    let mut listen = Program::start("listen", |listen| {
+        listen.args(["--states", &url]).stdout(output)
+    });
+    // Most probably it waits for its output by then. If not, the test proves less.
+    thread::sleep(Duration::from_millis(200));
+    listen.terminate();
+    listen.wait();
+}
+
+#[test]
+fn listen_tries_again_after_the_statuses_that_it_is_given() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let flags = [
+        "--retry-status",
+        "502,503",
+        "-n",
+        "1",
+        &format!("http://{address}/"),
+    ];
+    let mut listen = Program::start("listen", |listen| listen.args(flags));
+    for answer in [
+        "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n",
+    ] {
+        let mut socket = BufReader::new(listener.accept().unwrap().0);
+        line_with("host: ", &mut socket);
+        socket.get_mut().write_all(answer.as_bytes()).unwrap();
+    }
+    assert!(listen.wait().success());
+
+    let wrong = ["--retry-status", "twice", "http://127.0.0.1:1/"];
+    let mut listen = Program::start("listen", |listen| listen.args(wrong).stderr(Stdio::piped()));
+    let mut told = BufReader::new(listen.0.stderr.take().unwrap());
+    line_with(
+        "--retry-status takes statuses such as 503, not \"twice\"",
+        &mut told,
+    );
+    assert!(!listen.wait().success());
+}
