@@ -62,6 +62,13 @@ pub trait IntoEvent {
     fn into_event(self) -> Result<Event, EventError>;
 }
 
+/// What is always one event, so that a handler may return it by itself. A `Result` is not: the error
+/// of a handler becomes a refusal. The derive of [`IntoEvent`] says it of an enum.
+#[doc(hidden)]
+pub trait OneEvent: IntoEvent {}
+
+impl OneEvent for Event {}
+
 /// Why a value did not become an event. It ends the stream that yielded the value, and it is the
 /// reason that clean-up callbacks are told.
 #[derive(Debug)]
@@ -149,6 +156,8 @@ macro_rules! text_into_event {
                 Ok(Event::new(self))
             }
         }
+
+        impl OneEvent for $text {}
     )*};
 }
 
@@ -161,6 +170,8 @@ macro_rules! shown_into_event {
                 Ok(Event::new(self.to_string()))
             }
         }
+
+        impl OneEvent for $shown {}
     )*};
 }
 
@@ -173,6 +184,8 @@ macro_rules! integer_into_event {
                 Ok(Event::new(itoa::Buffer::new().format(self)))
             }
         }
+
+        impl OneEvent for $integer {}
     )*};
 }
 
@@ -191,7 +204,7 @@ mod json {
 
     use serde::Serialize;
 
-    use super::{Event, EventError, IntoEvent};
+    use super::{Event, EventError, IntoEvent, OneEvent};
 
     /// Any serialisable value, to be sent as JSON: one line of data, whatever it holds.
     ///
@@ -210,6 +223,8 @@ mod json {
             Event::json(&self.0)
         }
     }
+
+    impl<T: Serialize> OneEvent for Json<T> {}
 
     impl Event {
         /// An event whose data is `value` as JSON.
@@ -237,6 +252,8 @@ mod json {
                     Event::json(&self)
                 }
             }
+
+            impl<$($generics)*> OneEvent for $value {}
         )*};
     }
 
@@ -271,6 +288,8 @@ mod json {
                     Event::json(&self)
                 }
             }
+
+            impl OneEvent for $float {}
         )*};
     }
 
@@ -284,6 +303,8 @@ mod json {
             Event::json(&self)
         }
     }
+
+    impl<T, const N: usize> OneEvent for [T; N] where [T; N]: Serialize {}
 }
 
 #[cfg(test)]

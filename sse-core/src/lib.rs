@@ -125,6 +125,8 @@ pub use encoded_events::EncodedEvents;
 pub use event::{Comment, Event, EventId, EventType, Field, InvalidField};
 #[cfg(feature = "json")]
 pub use into_event::Json;
+#[doc(hidden)]
+pub use into_event::OneEvent;
 pub use into_event::{EventError, IntoEvent};
 #[cfg(feature = "stream")]
 pub use stream::{EventStream, EventStreamError};

@@ -49,6 +49,9 @@ mod alarm;
 mod client;
 #[cfg(feature = "http-body")]
 pub mod embedding;
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub mod for_macros;
 #[cfg(feature = "futures-io")]
 mod futures_io;
 pub mod prelude;
@@ -84,12 +87,3 @@ pub use sse_macros::{
 #[doc(hidden)]
 #[cfg(feature = "macros")]
 pub use sse_macros as macros;
-
-/// What the macros' code names.
-#[doc(hidden)]
-#[cfg(feature = "macros")]
-pub mod for_macros {
-    pub use crate::router;
-    pub use serde_json;
-    pub use sse_core::{Event, EventError, FromEvent, IntoEvent, MessageEvent, http};
-}

@@ -40,7 +40,7 @@ impl Default for HeadLimits {
 }
 
 /// A request's head.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RequestHead {
     /// Method, target, version and header fields.
     pub request: Request<()>,

@@ -1,13 +1,14 @@
 //! What stands in an attribute's parentheses.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::ToTokens;
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::quote;
 use syn::{
-    LitStr, Path, Result, Token,
+    GenericParam, Generics, LitStr, Meta, Path, Result, Token,
     parse::{Parse, ParseStream},
 };
 
 /// `"path", method = POST, crate = some::path`, or any of them.
+#[derive(Default)]
 pub(crate) struct Args {
     pub(crate) path: Option<LitStr>,
     /// Without one it is `GET`.
@@ -61,13 +62,44 @@ fn parse_method(input: ParseStream<'_>) -> Result<Ident> {
 }
 
 impl Args {
-    /// Where the code finds `sse-core`.
-    pub(crate) fn root(&self, default: TokenStream) -> TokenStream {
-        match &self.root {
-            Some(root) => root.to_token_stream(),
-            None => default,
+    /// Those of an attribute.
+    pub(crate) fn of(attribute: &Meta) -> Result<Self> {
+        match attribute {
+            Meta::Path(_) => Ok(Self::default()),
+            Meta::List(list) => list.parse_args(),
+            Meta::NameValue(pair) => {
+                let text = "write the path in parentheses: #[sse(\"…\")]";
+                Err(syn::Error::new_spanned(pair, text))
+            }
         }
     }
+
+    /// Where the code finds its names.
+    pub(crate) fn names(&self, default: TokenStream) -> TokenStream {
+        self.root.as_ref().map_or(default, names_of)
+    }
+}
+
+/// The one module of a crate whose names the macros' code uses.
+pub(crate) fn names_of(root: &Path) -> TokenStream {
+    quote!(#root::for_macros)
+}
+
+/// Whether a type names one of these parameters, or `Self`.
+pub(crate) fn mentions(ty: TokenStream, generics: &Generics) -> bool {
+    let is_param = |ident: &Ident| {
+        ident == "Self"
+            || generics.params.iter().any(|param| match param {
+                GenericParam::Lifetime(_) => false,
+                GenericParam::Type(param) => param.ident == *ident,
+                GenericParam::Const(param) => param.ident == *ident,
+            })
+    };
+    ty.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => is_param(&ident),
+        TokenTree::Group(group) => mentions(group.stream(), generics),
+        _ => false,
+    })
 }
 
 /// The path of a route: that of its controller, and its own below it.

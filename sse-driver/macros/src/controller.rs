@@ -3,181 +3,197 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::{
-    Attribute, FnArg, GenericParam, Generics, ImplItem, ImplItemFn, ItemImpl, ReceiverKind, Result,
-    ReturnType, Type, TypeParamBound, spanned::Spanned, visit_mut::VisitMut,
+    FnArg, ImplItem, ImplItemFn, ItemImpl, Receiver, ReceiverKind, Type, WherePredicate,
+    parse_quote_spanned, spanned::Spanned,
 };
 
 use crate::{
     args::{self, Args},
+    attributes::{self, Route},
+    borrowing,
+    errors::Errors,
     handler::Handler,
 };
 
-pub(crate) fn expand(
-    args: TokenStream,
-    item: TokenStream,
-    root: TokenStream,
-) -> Result<TokenStream> {
-    let args: Args = syn::parse2(args)?;
+pub(crate) fn expand(args: TokenStream, item: TokenStream, names: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let args: Args = errors.keep(syn::parse2(args)).unwrap_or_default();
     if let Some(method) = &args.method {
         let text = "a method is a handler's: write it in #[sse(\"…\", method = POST)]";
-        return Err(syn::Error::new(method.span(), text));
+        errors.push(syn::Error::new(method.span(), text));
     }
-    let root = args.root(root);
-    let span = item.span();
-    let mut block: ItemImpl = syn::parse2(item).map_err(|_| {
+    let names = args.names(names);
+    let Ok(mut block) = syn::parse2::<ItemImpl>(item.clone()) else {
         let text = "#[controller] stands before an impl block; for a function write #[sse(\"…\")]";
-        syn::Error::new(span, text)
-    })?;
+        let error = syn::Error::new_spanned(&item, text).into_compile_error();
+        return quote!(#item #error);
+    };
     if let Some((name, _)) = &block.trait_ {
         let text = "#[controller] stands before a type's own impl block, not before a trait's";
-        return Err(syn::Error::new(name.span(), text));
+        errors.push(syn::Error::new(name.span(), text));
     }
 
-    let (mut routes, mut errors) = (Vec::new(), Vec::new());
-    let (ty, generics) = (block.self_ty.clone(), block.generics.clone());
+    let controller = Controller {
+        args,
+        ty: (*block.self_ty).clone(),
+        generics: block.generics.clone(),
+        names,
+    };
+    let (mut routes, mut annotated) = (Vec::new(), 0);
     for item in &mut block.items {
         let ImplItem::Fn(method) = item else {
             continue;
         };
-        let mut attributes = Vec::new();
-        method.attrs.retain(|attribute| {
-            let is_sse = is_sse(attribute);
-            if is_sse {
-                attributes.push(attribute.clone());
-            }
-            !is_sse
-        });
-        for attribute in attributes {
-            match route(method, &attribute, &args, &ty, &generics, &root) {
-                Ok(route) => routes.push(route),
-                Err(error) => errors.push(error),
-            }
+        let attributes = attributes::take_routes(&mut method.attrs);
+        if !attributes.is_empty() {
+            annotated += 1;
+            routes.extend(controller.routes(method, &attributes, &mut errors));
         }
     }
-    if routes.is_empty() && errors.is_empty() {
+    if annotated == 0 && errors.is_empty() {
         let text = "no method of this has a route; write #[sse(\"…\")] before one";
-        errors.push(syn::Error::new(ty.span(), text));
+        errors.push(syn::Error::new(controller.ty.span(), text));
     }
-    if let Some(error) = errors.into_iter().reduce(|mut all, error| {
-        all.combine(error);
-        all
-    }) {
-        // The block itself goes on existing, so that nobody complains of missing methods as well.
-        let error = error.into_compile_error();
-        return Ok(quote!(#block #error));
+    // After an error the rest goes on existing, so that the compiler does not complain of what is
+    // missing as well.
+    if !errors.is_empty() {
+        routes.clear();
     }
+    let (errors, implementation) = (errors.into_tokens(), controller.implementation(&routes));
+    quote!(#block #implementation #errors)
+}
 
-    let (impl_generics, _, where_clause) = generics.split_for_impl();
-    Ok(quote! {
-        #block
+struct Controller {
+    args: Args,
+    ty: Type,
+    generics: syn::Generics,
+    names: TokenStream,
+}
 
-        #[automatically_derived]
-        impl #impl_generics #root::router::Controller for #ty #where_clause {
-            fn routes(self) -> #root::router::Router {
-                let __controller = ::std::sync::Arc::new(self);
-                let __router = #root::router::Router::new();
-                #(#routes)*
-                __router
+impl Controller {
+    fn implementation(&self, routes: &[TokenStream]) -> TokenStream {
+        let Self {
+            ty,
+            generics,
+            names,
+            ..
+        } = self;
+        let mut generics = generics.clone();
+        if generics.params.is_empty() {
+            // Where it is not so, the compiler says it here, and no more of it below.
+            let bounds: WherePredicate = parse_quote_spanned! { ty.span()=>
+                #ty: ::core::marker::Send + ::core::marker::Sync
+            };
+            generics.make_where_clause().predicates.push(bounds);
+        }
+        let (impl_generics, _, where_clause) = generics.split_for_impl();
+        quote! {
+            #[automatically_derived]
+            impl #impl_generics #names::Controller for #ty #where_clause {
+                fn routes(self) -> #names::Router {
+                    let __controller = ::std::sync::Arc::new(self);
+                    let __router = #names::Router::new();
+                    #(#routes)*
+                    __router
+                }
             }
         }
-    })
-}
+    }
 
-fn is_sse(attribute: &Attribute) -> bool {
-    let last = attribute.path().segments.last();
-    last.is_some_and(|segment| segment.ident == "sse")
-}
+    /// The statements that add the routes of one method.
+    fn routes(
+        &self,
+        method: &mut ImplItemFn,
+        routes: &[Route],
+        errors: &mut Errors,
+    ) -> Vec<TokenStream> {
+        let handler = Handler::new(&mut method.sig, errors);
+        if let Some(state) = handler.states().first() {
+            let text = "a controller's state is its fields; take it from self, without #[state]";
+            errors.push(syn::Error::new(state.field.span(), text));
+        }
+        let Some(closure) = self.closure(method, &handler, errors) else {
+            return Vec::new();
+        };
+        let mut statements = Vec::new();
+        for route in routes {
+            let Some((args, path)) = errors.keep(self.path(route, &handler)) else {
+                continue;
+            };
+            let cfg = &route.cfg;
+            let route = handler.route(&args, &path, &closure, &self.generics, &self.names);
+            statements.push(quote!(#cfg let __router = #route;));
+        }
+        statements
+    }
 
-/// The statement that adds the route of one method.
-fn route(
-    method: &mut ImplItemFn,
-    attribute: &Attribute,
-    controller: &Args,
-    ty: &Type,
-    generics: &Generics,
-    root: &TokenStream,
-) -> Result<TokenStream> {
-    let own: Args = match &attribute.meta {
-        syn::Meta::Path(_) => syn::parse2(TokenStream::new())?,
-        _ => attribute.parse_args()?,
-    };
-    let path = args::join(
-        controller.path.as_ref(),
-        own.path.as_ref(),
-        attribute.span(),
-    )?;
-    let receiver = match method.sig.inputs.first() {
-        Some(FnArg::Receiver(receiver)) => receiver.clone(),
-        _ => {
+    fn path(&self, route: &Route, handler: &Handler) -> syn::Result<(Args, syn::LitStr)> {
+        let own = Args::of(&route.meta)?;
+        let path = args::join(
+            self.args.path.as_ref(),
+            own.path.as_ref(),
+            route.meta.span(),
+        )?;
+        handler.check(&path)?;
+        Ok((own, path))
+    }
+
+    /// The closure that calls a method.
+    fn closure(
+        &self,
+        method: &mut ImplItemFn,
+        handler: &Handler,
+        errors: &mut Errors,
+    ) -> Option<TokenStream> {
+        let Some(FnArg::Receiver(receiver)) = method.sig.inputs.first() else {
             let text = "a controller's handler takes &self; for one without, write a function \
                         outside of this block";
-            return Err(syn::Error::new(method.sig.ident.span(), text));
-        }
-    };
-    let handler = Handler::new(&mut method.sig, &path, root)?;
-    if let Some((_, state, _)) = handler.state.first() {
-        let text = "a controller's state is its fields; take it from self, without #[state]";
-        return Err(syn::Error::new(state.span(), text));
-    }
-
-    let name = &method.sig.ident;
-    let values = &handler.values;
-    // The receiver's type is spelled out, so that a wrong one is pointed at.
-    let call = match &receiver.kind {
-        ReceiverKind::Typed(_, arc) => {
-            let this = quote_spanned!(arc.span()=> __controller);
-            quote!(<#ty>::#name(#this, #(#values),*))
-        }
-        ReceiverKind::Reference(_, _, None) => {
-            forbid_borrowing(&mut method.sig.output, generics);
-            quote!(<#ty>::#name(&*__controller, #(#values),*))
-        }
-        _ => {
-            let text = "requests share the controller: write &self, or self: Arc<Self>";
-            return Err(syn::Error::new(receiver.span(), text));
-        }
-    };
-    let hold = quote!(let __controller = ::std::sync::Arc::clone(&__controller););
-    let closure = handler.closure(&hold, &call, root);
-    let closure = quote!({
-        let __controller = ::std::sync::Arc::clone(&__controller);
-        #closure
-    });
-    Ok(handler.route(&quote!(__router), &own, &path, &closure, root))
-}
-
-/// What is returned goes on after the call, when nobody holds the reference to `self` any more.
-fn forbid_borrowing(output: &mut ReturnType, generics: &Generics) {
-    let params = generics.params.iter().filter_map(|param| match param {
-        GenericParam::Lifetime(_) => None,
-        GenericParam::Type(param) => Some(&param.ident),
-        GenericParam::Const(param) => Some(&param.ident),
-    });
-    if let ReturnType::Type(_, ty) = output {
-        let params = quote!(use<#(#params),*>);
-        AddBound(params).visit_type_mut(ty);
-    }
-}
-
-/// Adds a bound to every `impl Trait` that says nothing of what it captures.
-struct AddBound(TokenStream);
-
-impl VisitMut for AddBound {
-    fn visit_type_impl_trait_mut(&mut self, ty: &mut syn::TypeImplTrait) {
-        let says = |bound: &TypeParamBound| {
-            matches!(
-                bound,
-                TypeParamBound::PreciseCapture(_) | TypeParamBound::Lifetime(_)
-            )
+            errors.push(syn::Error::new(method.sig.ident.span(), text));
+            return None;
         };
-        if !ty.bounds.iter().any(says) {
-            // First, so that the type begins and ends where the user wrote it.
-            // Identifiers in angle brackets are no syntax error.
-            if let Ok(bound) = syn::parse2(self.0.clone()) {
-                ty.bounds.insert(0, bound);
+        let Some(shared) = Shared::of(receiver) else {
+            let text = "requests share the controller: write &self, or self: Arc<Self>";
+            errors.push(syn::Error::new(receiver.span(), text));
+            return None;
+        };
+        let (ty, name, values) = (&self.ty, &method.sig.ident, handler.values());
+        let (this, may_borrow) = match shared {
+            // The receiver's type is spelled out, so that a wrong one is pointed at.
+            Shared::Arc(span) => (quote_spanned!(span=> __controller), false),
+            Shared::Reference => {
+                let output = &mut method.sig.output;
+                let may_borrow = borrowing::may_borrow(output, &method.block, &self.generics);
+                (quote!(&*__controller), may_borrow)
             }
+        };
+        let call = quote!(<#ty>::#name(#this, #values));
+        let hold = quote!(let __controller = ::std::sync::Arc::clone(&__controller););
+        let closure = handler.closure(&hold, &call, may_borrow, &self.names);
+        Some(quote!({
+            let __controller = ::std::sync::Arc::clone(&__controller);
+            #closure
+        }))
+    }
+}
+
+/// How a method takes the controller.
+enum Shared {
+    Reference,
+    Arc(proc_macro2::Span),
+}
+
+impl Shared {
+    fn of(receiver: &Receiver) -> Option<Self> {
+        match &receiver.kind {
+            ReceiverKind::Reference(_, _, None) => Some(Self::Reference),
+            ReceiverKind::Typed(_, ty) => match &**ty {
+                Type::Reference(reference) if reference.mutability.is_none() => {
+                    Some(Self::Reference)
+                }
+                Type::Reference(_) => None,
+                ty => Some(Self::Arc(ty.span())),
+            },
+            _ => None,
         }
-        // What an `impl Future` comes to may be an `impl Stream`.
-        syn::visit_mut::visit_type_impl_trait_mut(self, ty);
     }
 }

@@ -9,6 +9,8 @@ use syn::{
     spanned::Spanned,
 };
 
+use crate::{args::names_of, errors::Errors};
+
 /// A variant, as an event.
 struct Variant {
     name: Ident,
@@ -20,58 +22,70 @@ struct Variant {
 struct Events {
     input: DeriveInput,
     variants: Vec<Variant>,
-    root: TokenStream,
+    names: TokenStream,
 }
 
 /// The type of an event where its server gives it none.
 const MESSAGE: &str = "message";
 
 impl Events {
-    fn new(item: TokenStream, root: TokenStream) -> Result<Self> {
+    /// What is wrong with it is told apart from it: it is implemented all the same.
+    fn new(item: TokenStream, names: TokenStream) -> Result<(Self, Errors)> {
         let input: DeriveInput = syn::parse2(item)?;
-        let Data::Enum(data) = &input.data else {
+        let mut errors = Errors::default();
+        let root = errors.keep(crate_of(&input.attrs)).flatten();
+        let names = root.map_or(names, |path| names_of(&path));
+        let mut variants: Vec<Variant> = Vec::new();
+        if let Data::Enum(data) = &input.data {
+            for variant in &data.variants {
+                let variant = errors.keep(Variant::new(variant, &variants));
+                variants.extend(variant);
+            }
+        } else {
             let text = "this is for enums, with a variant for each event type; one event of a \
                         struct is `Json(it)`";
-            return Err(syn::Error::new(input.ident.span(), text));
-        };
-        let mut variants: Vec<Variant> = Vec::new();
-        for variant in &data.variants {
-            let content = match &variant.fields {
-                Fields::Unit => None,
-                Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
-                    fields.unnamed.first().map(|field| field.ty.clone())
-                }
-                fields => {
-                    let name = &variant.ident;
-                    let text = format!(
-                        "an event has one content; make it a struct, and write {name}(ThatStruct)"
-                    );
-                    return Err(syn::Error::new(fields.span(), text));
-                }
-            };
-            let event_type = event_type(&variant.ident, &variant.attrs)?;
-            if let Some(other) = variants
-                .iter()
-                .find(|other| other.event_type.value() == event_type.value())
-            {
-                let (event_type, other, span) =
-                    (event_type.value(), &other.name, event_type.span());
-                let text = format!(
-                    "{other} is the event type {event_type:?} already; give this another with #[event(\"…\")]"
-                );
-                return Err(syn::Error::new(span, text));
-            }
-            variants.push(Variant {
-                name: variant.ident.clone(),
-                event_type,
-                content,
-            });
+            errors.push(syn::Error::new(input.ident.span(), text));
         }
-        let root = crate_of(&input.attrs)?.map_or(root, |path| quote!(#path));
-        Ok(Self {
+        let events = Self {
             input,
             variants,
-            root,
+            names,
+        };
+        Ok((events, errors))
+    }
+}
+
+impl Variant {
+    fn new(variant: &syn::Variant, others: &[Self]) -> Result<Self> {
+        let content = match &variant.fields {
+            Fields::Unit => None,
+            Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
+                fields.unnamed.first().map(|field| field.ty.clone())
+            }
+            fields => {
+                let name = &variant.ident;
+                let text = format!(
+                    "an event has one content; make it a struct, and write {name}(ThatStruct)"
+                );
+                return Err(syn::Error::new(fields.span(), text));
+            }
+        };
+        let event_type = event_type(&variant.ident, &variant.attrs)?;
+        let value = event_type.value();
+        if let Some(other) = others
+            .iter()
+            .find(|other| other.event_type.value() == value)
+        {
+            let text = format!(
+                "{} is the event type {value:?} already; give this another with #[event(\"…\")]",
+                other.name
+            );
+            return Err(syn::Error::new(event_type.span(), text));
+        }
+        Ok(Self {
+            name: variant.ident.clone(),
+            event_type,
+            content,
         })
     }
 }
@@ -161,12 +175,16 @@ fn snake_case(name: &str) -> String {
     snake
 }
 
-pub(crate) fn into_event(item: TokenStream, root: TokenStream) -> Result<TokenStream> {
+pub(crate) fn into_event(item: TokenStream, names: TokenStream) -> TokenStream {
+    let (events, errors) = match Events::new(item, names) {
+        Ok(events) => events,
+        Err(error) => return error.into_compile_error(),
+    };
     let Events {
         input,
         variants,
-        root,
-    } = Events::new(item, root)?;
+        names,
+    } = events;
     let arms = variants.iter().map(|variant| {
         let Variant {
             name,
@@ -174,9 +192,9 @@ pub(crate) fn into_event(item: TokenStream, root: TokenStream) -> Result<TokenSt
             content,
         } = variant;
         let (pattern, event) = match content {
-            None => (quote!(Self::#name), quote!(#root::Event::new("null"))),
+            None => (quote!(Self::#name), quote!(#names::Event::new("null"))),
             Some(ty) => {
-                let json = quote_spanned!(ty.span()=> #root::Event::json::<#ty>(&__content)?);
+                let json = quote_spanned!(ty.span()=> #names::Event::json::<#ty>(&__content)?);
                 (quote!(Self::#name(__content)), json)
             }
         };
@@ -185,67 +203,76 @@ pub(crate) fn into_event(item: TokenStream, root: TokenStream) -> Result<TokenSt
             _ => quote!(#pattern => #event.with_event_type(#event_type)?),
         }
     });
-    // An enum without variants has no values.
-    let body = match variants.is_empty() {
-        true => quote!(match self {}),
-        false => quote!(::core::result::Result::Ok(match self { #(#arms,)* })),
+    let body = if !errors.is_empty() {
+        quote!(::core::unreachable!())
+    } else if variants.is_empty() {
+        // An enum without variants has no values.
+        quote!(match self {})
+    } else {
+        quote!(::core::result::Result::Ok(match self { #(#arms,)* }))
     };
     let name = &input.ident;
     let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
-    Ok(quote! {
+    let errors = errors.into_tokens();
+    quote! {
         #[automatically_derived]
-        impl #impl_generics #root::IntoEvent for #name #type_generics #where_clause {
-            fn into_event(self) -> ::core::result::Result<#root::Event, #root::EventError> {
+        impl #impl_generics #names::IntoEvent for #name #type_generics #where_clause {
+            fn into_event(self) -> ::core::result::Result<#names::Event, #names::EventError> {
                 #body
             }
         }
 
         #[automatically_derived]
-        impl #impl_generics #root::router::IntoReply<#root::router::IsEvent> for #name #type_generics #where_clause {
-            type Future = ::core::future::Ready<#root::router::Reply>;
+        impl #impl_generics #names::OneEvent for #name #type_generics #where_clause {}
 
-            fn into_reply(self) -> Self::Future {
-                ::core::future::ready(#root::router::Reply::event(self))
-            }
-        }
-    })
+        #errors
+    }
 }
 
-pub(crate) fn from_event(item: TokenStream, root: TokenStream) -> Result<TokenStream> {
+pub(crate) fn from_event(item: TokenStream, names: TokenStream) -> TokenStream {
+    let (events, errors) = match Events::new(item, names) {
+        Ok(events) => events,
+        Err(error) => return error.into_compile_error(),
+    };
     let Events {
         input,
         variants,
-        root,
-    } = Events::new(item, root)?;
+        names,
+    } = events;
     let arms = variants.iter().map(|variant| {
-        let Variant {
-            name,
-            event_type,
-            content,
-        } = variant;
+        let Variant { name, event_type, content } = variant;
         match content {
             None => quote!(#event_type => Self::#name),
             Some(ty) => {
-                let read =
-                    quote_spanned!(ty.span()=> #root::serde_json::from_str::<#ty>(__event.data())?);
+                let read = quote_spanned!(ty.span()=> #names::serde_json::from_str::<#ty>(__event.data())?);
                 quote!(#event_type => Self::#name(#read))
             }
         }
     });
+    let body = if errors.is_empty() {
+        quote! {
+            ::core::result::Result::Ok(::core::option::Option::Some(match __event.event_type() {
+                #(#arms,)*
+                _ => return ::core::result::Result::Ok(::core::option::Option::None),
+            }))
+        }
+    } else {
+        quote!(::core::unreachable!())
+    };
     let name = &input.ident;
     let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
-    Ok(quote! {
+    let errors = errors.into_tokens();
+    quote! {
         #[automatically_derived]
-        impl #impl_generics #root::FromEvent for #name #type_generics #where_clause {
+        impl #impl_generics #names::FromEvent for #name #type_generics #where_clause {
+            #[allow(unreachable_code)]
             fn from_event(
-                __event: &#root::MessageEvent,
-            ) -> ::core::result::Result<::core::option::Option<Self>, #root::serde_json::Error> {
-                #[allow(unreachable_code)]
-                ::core::result::Result::Ok(::core::option::Option::Some(match __event.event_type() {
-                    #(#arms,)*
-                    _ => return ::core::result::Result::Ok(::core::option::Option::None),
-                }))
+                __event: &#names::MessageEvent,
+            ) -> ::core::result::Result<::core::option::Option<Self>, #names::serde_json::Error> {
+                #body
             }
         }
-    })
+
+        #errors
+    }
 }

@@ -1,66 +1,130 @@
 //! `#[sse]` on a function that stands by itself.
 
 use proc_macro2::TokenStream;
-use quote::quote;
-use syn::{ItemFn, Result, spanned::Spanned};
+use quote::{quote, quote_spanned};
+use syn::{ItemFn, Meta, parse_quote, spanned::Spanned};
 
 use crate::{
     args::{self, Args},
-    handler::Handler,
+    attributes::{self, Route},
+    errors::Errors,
+    handler::{Handler, State},
 };
 
-pub(crate) fn expand(
-    args: TokenStream,
-    item: TokenStream,
-    root: TokenStream,
-) -> Result<TokenStream> {
-    let args: Args = syn::parse2(args)?;
-    let root = args.root(root);
-    let span = item.span();
-    let mut function: ItemFn = syn::parse2(item).map_err(|_| {
+pub(crate) fn expand(args: TokenStream, item: TokenStream, names: TokenStream) -> TokenStream {
+    let Ok(mut function) = syn::parse2::<ItemFn>(item.clone()) else {
         let text = "#[sse] stands before a function, or before a method in an impl block that has \
                     a #[controller]";
-        syn::Error::new(span, text)
-    })?;
+        let error = syn::Error::new_spanned(&item, text).into_compile_error();
+        return quote!(#item #error);
+    };
+    let mut errors = Errors::default();
+    let first: Meta = parse_quote!(sse(#args));
+    let mut routes = vec![Route {
+        cfg: TokenStream::new(),
+        meta: first,
+    }];
+    routes.extend(attributes::take_routes(&mut function.attrs));
+    let handler = Handler::new(&mut function.sig, &mut errors);
     if let Some(receiver) = function.sig.receiver() {
+        // Of all that could be said of a method, this alone helps.
         let text =
             "a method's route is its controller's: write #[controller] before the impl block";
-        return Err(syn::Error::new(receiver.span(), text));
+        let error = syn::Error::new(receiver.span(), text).into_compile_error();
+        return quote!(#function #error);
     }
-    let path = args::join(None, args.path.as_ref(), function.sig.ident.span())?;
-    let handler = Handler::new(&mut function.sig, &path, &root)?;
 
     let name = &function.sig.ident;
-    let visibility = &function.vis;
+    let states = handler.states();
+    let holds = states.iter().map(|state| {
+        let State {
+            cfg, value, field, ..
+        } = state;
+        quote!(#cfg let #value = ::core::clone::Clone::clone(&__state.#field);)
+    });
+    let (hold, values) = (quote!(#(#holds)*), handler.values());
+    let mut names = names;
+    let mut statements = Vec::new();
+    for Route { cfg, meta } in &routes {
+        let route = Args::of(meta).and_then(|args| {
+            let path = args::join(None, args.path.as_ref(), name.span())?;
+            handler.check(&path)?;
+            Ok((args, path))
+        });
+        let Some((args, path)) = errors.keep(route) else {
+            continue;
+        };
+        names = args.names(names);
+        let closure = handler.closure(&hold, &quote!(#name(#values)), false, &names);
+        let closure = quote!({ let __state = ::core::clone::Clone::clone(&self); #closure });
+        let route = handler.route(&args, &path, &closure, &syn::Generics::default(), &names);
+        statements.push(quote!(#cfg let __router = #route;));
+    }
+    // After an error the rest goes on existing, so that the compiler does not complain of what is
+    // missing as well.
+    if !errors.is_empty() {
+        statements.clear();
+    }
+
+    let registered = registered(&function, &states, &statements, &names);
+    let errors = errors.into_tokens();
+    quote!(#function #registered #errors)
+}
+
+/// The struct beside the function, which is its `Controller`.
+fn registered(
+    function: &ItemFn,
+    states: &[State<'_>],
+    statements: &[TokenStream],
+    names: &TokenStream,
+) -> TokenStream {
+    let (visibility, name) = (&function.vis, &function.sig.ident);
     let docs = function
         .attrs
         .iter()
         .filter(|attribute| attribute.path().is_ident("doc"));
-    let fields: Vec<_> = handler.state.iter().map(|(_, field, _)| field).collect();
-    let types = handler.state.iter().map(|(_, _, ty)| ty);
-    let states = handler.state.iter().map(|(value, ..)| value);
-    let values = &handler.values;
-    let hold = quote!(#(let #states = ::core::clone::Clone::clone(&__state.#fields);)*);
-    let closure = handler.closure(&hold, &quote!(#name(#(#values),*)), &root);
-    let closure = quote!({ let __state = self; #closure });
-    let route = handler.route(&quote!(__router), &args, &path, &closure, &root);
-    Ok(quote! {
-        #function
-
+    // Of a generic function, which is refused, they may have types that nothing here declares.
+    let states: Vec<_> = states
+        .iter()
+        .filter(|_| function.sig.generics.params.is_empty())
+        .collect();
+    let fields = states.iter().map(|state| {
+        let State { cfg, field, ty, .. } = state;
+        quote!(#cfg #[allow(missing_docs)] pub #field: #ty)
+    });
+    let clones = states.iter().map(
+        |State { cfg, field, .. }| quote!(#cfg #field: ::core::clone::Clone::clone(&self.#field)),
+    );
+    // Where they are not so, the compiler says it here, and no more of it below. A bound cannot
+    // have a condition.
+    let bounds = states.iter().filter(|state| state.cfg.is_empty());
+    let bounds = bounds.map(|State { ty, .. }| {
+        quote_spanned! { ty.span()=>
+            #ty: ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync
+        }
+    });
+    let bounds = quote!(#(#bounds,)*);
+    quote! {
         #(#docs)*
         #[allow(non_camel_case_types, missing_debug_implementations, missing_docs)]
-        #[derive(Clone)]
         #visibility struct #name {
-            #(#[allow(missing_docs)] pub #fields: #types,)*
+            #(#fields,)*
         }
 
         #[automatically_derived]
-        impl #root::router::Controller for #name {
-            fn routes(self) -> #root::router::Router {
-                let __router = #root::router::Router::new();
-                #route
+        impl ::core::clone::Clone for #name where #bounds {
+            fn clone(&self) -> Self {
+                Self { #(#clones,)* }
+            }
+        }
+
+        #[automatically_derived]
+        impl #names::Controller for #name where #bounds {
+            fn routes(self) -> #names::Router {
+                let __router = #names::Router::new();
+                #(#statements)*
                 __router
             }
         }
-    })
+    }
 }

@@ -1,136 +1,238 @@
-//! One handler: its arguments, taken from a request, and the route that leads to it.
+//! One handler: its arguments, taken from a request, and the routes that lead to it.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
-    Attribute, FnArg, Ident, LitStr, Pat, PatType, Result, ReturnType, Safety, Signature, Type,
-    ext::IdentExt, spanned::Spanned,
+    FnArg, GenericParam, Generics, Ident, LitStr, Pat, PatType, Result, ReturnType, Safety,
+    Signature, Type, ext::IdentExt, spanned::Spanned,
 };
 
-use crate::args::{self, Args};
-
-/// The markers of arguments.
-const MARKERS: [&str; 5] = ["path", "query", "header", "cookie", "state"];
+use crate::{
+    args::{self, Args},
+    attributes,
+    errors::Errors,
+    shape::Shape,
+};
 
 /// A handler's signature, taken apart. What only the macro understands is removed from it.
 pub(crate) struct Handler {
-    /// The values to call it with, `self` left out, in order.
-    pub(crate) values: Vec<Ident>,
-    /// The statements that take these values from `request`.
-    takes: Vec<TokenStream>,
-    /// The arguments with `#[state]`: the value, its name and its type.
-    pub(crate) state: Vec<(Ident, Ident, Type)>,
+    arguments: Vec<Argument>,
+    /// What it returns, once it does not have to be waited for.
+    shape: Shape,
     is_async: bool,
     /// Where the compiler is to point when what it returns is no reply.
     returns: Span,
 }
 
+/// An argument other than `self`.
+struct Argument {
+    /// The `#[cfg(…)]`s under which it exists.
+    cfg: TokenStream,
+    /// The variable that has the value before the call.
+    value: Ident,
+    ty: Type,
+    source: Source,
+}
+
+/// Where an argument comes from.
+enum Source {
+    /// Of its type, which is `FromRequest`.
+    Request,
+    /// A named part of the request, by this function.
+    Named(Ident, LitStr),
+    /// The field of the struct that the route is added with.
+    State(Ident),
+    /// Nowhere: an error was told.
+    Unknown,
+}
+
+/// An argument with `#[state]`.
+pub(crate) struct State<'h> {
+    pub(crate) cfg: &'h TokenStream,
+    pub(crate) value: &'h Ident,
+    pub(crate) field: &'h Ident,
+    pub(crate) ty: &'h Type,
+}
+
 impl Handler {
-    /// `path` is the route's, in full.
-    pub(crate) fn new(
-        signature: &mut Signature,
-        path: &LitStr,
-        root: &TokenStream,
-    ) -> Result<Self> {
-        if let Some(param) = signature.generics.params.first() {
+    pub(crate) fn new(signature: &mut Signature, errors: &mut Errors) -> Self {
+        let mut params = signature.generics.params.iter();
+        if let Some(param) = params.find(|param| !matches!(param, GenericParam::Lifetime(_))) {
             let text =
                 "a handler cannot be generic: whose types would it be called with? Name them";
-            return Err(syn::Error::new(param.span(), text));
+            errors.push(syn::Error::new(param.span(), text));
         }
         if let Safety::Unsafe(token) = &signature.safety {
-            return Err(syn::Error::new(
-                token.span(),
-                "a handler is called by safe code",
-            ));
+            let text = "a handler is called by safe code";
+            errors.push(syn::Error::new(token.span(), text));
         }
-        let mut handler = Self {
-            values: Vec::new(),
-            takes: Vec::new(),
-            state: Vec::new(),
+        let mut arguments = Vec::new();
+        for (index, argument) in signature.inputs.iter_mut().enumerate() {
+            if let FnArg::Typed(argument) = argument {
+                let value = format_ident!("__argument_{index}");
+                arguments.push(Argument::new(argument, value, errors));
+            }
+        }
+        Self {
+            arguments,
+            shape: Shape::of(signature),
             is_async: signature.asyncness.is_some(),
             returns: match &signature.output {
                 ReturnType::Default => signature.ident.span(),
                 ReturnType::Type(_, ty) => ty.span(),
             },
-        };
-        let (mut request, mut errors) = (None, Vec::new());
-        for (index, argument) in signature.inputs.iter_mut().enumerate() {
-            let FnArg::Typed(argument) = argument else {
-                continue;
-            };
-            let value = format_ident!("__argument_{index}");
-            match handler.argument(argument, &value, path, root) {
-                Ok(()) => {}
-                Err(error) => errors.push(error),
-            }
-            if is_request(&argument.ty) {
-                if request.is_some() {
-                    let text = "there is one request; take it once";
-                    errors.push(syn::Error::new(argument.ty.span(), text));
-                }
-                request = Some(value.clone());
-            }
-            handler.values.push(value);
-        }
-        if let Some(value) = request {
-            // Last: everything else is taken from it while it is still here.
-            handler.takes.push(quote!(let #value = __request;));
-        }
-        match errors.into_iter().reduce(|mut all, error| {
-            all.combine(error);
-            all
-        }) {
-            Some(error) => Err(error),
-            None => Ok(handler),
         }
     }
 
-    fn argument(
-        &mut self,
-        argument: &mut PatType,
-        value: &Ident,
-        path: &LitStr,
-        root: &TokenStream,
-    ) -> Result<()> {
-        let marker = take_marker(&mut argument.attrs)?;
-        let ty = &*argument.ty;
-        match ty {
-            Type::Reference(reference) if !is_static(reference) => {
-                let text = "a handler owns its arguments: nothing would hold what this borrows. \
-                            Take `String` for a text, `Request` for the request";
-                return Err(syn::Error::new(ty.span(), text));
-            }
-            Type::ImplTrait(_) => {
-                let text = "the macro has to know what to take from the request; name the type";
-                return Err(syn::Error::new(ty.span(), text));
-            }
-            _ => {}
-        }
-        let Some((marker, name)) = marker else {
-            if !is_request(ty) {
-                let from_request =
-                    quote_spanned!(ty.span()=> <#ty as #root::router::FromRequest>::from_request);
-                self.takes
-                    .push(quote!(let #value = #from_request(&__request)?;));
-            }
-            return Ok(());
-        };
-        if marker == "state" {
-            let Pat::Ident(pattern) = &*argument.pat else {
-                let text = "this is a field of the struct that the route is added with; name it";
-                return Err(syn::Error::new(argument.pat.span(), text));
+    /// The arguments to call it with, `self` left out.
+    pub(crate) fn values(&self) -> TokenStream {
+        let values = self.arguments.iter().map(|argument| {
+            let Argument { cfg, value, .. } = argument;
+            quote!(#cfg #value)
+        });
+        quote!(#(#values),*)
+    }
+
+    pub(crate) fn states(&self) -> Vec<State<'_>> {
+        let states = self.arguments.iter().filter_map(|argument| {
+            let Source::State(field) = &argument.source else {
+                return None;
             };
-            let field = pattern.ident.clone();
-            self.state.push((value.clone(), field, ty.clone()));
-            return Ok(());
-        }
-        let name = match name {
-            Some(name) => name,
-            None => name_of(&argument.pat, &marker)?,
+            Some(State {
+                cfg: &argument.cfg,
+                value: &argument.value,
+                field,
+                ty: &argument.ty,
+            })
+        });
+        states.collect()
+    }
+
+    /// The statements that take the arguments from `__request`. What takes the request itself comes
+    /// last, where it need not be copied.
+    fn takes(&self, names: &TokenStream) -> TokenStream {
+        let by_type = |argument: &&Argument| matches!(argument.source, Source::Request);
+        let named = self.arguments.iter().filter_map(|argument| {
+            let Argument { cfg, value, ty, .. } = argument;
+            let Source::Named(function, name) = &argument.source else {
+                return None;
+            };
+            let take = quote_spanned!(ty.span()=> #names::extract::#function::<#ty, _>);
+            Some(quote!(#cfg let #value = #take(&__request, #name)?;))
+        });
+        let (mut requests, mut typed): (Vec<_>, Vec<_>) = self
+            .arguments
+            .iter()
+            .filter(by_type)
+            .partition(|argument| is_named_request(&argument.ty));
+        typed.append(&mut requests);
+        let last = typed.pop();
+        let typed = typed.into_iter().map(|argument| {
+            let Argument { cfg, value, ty, .. } = argument;
+            let take = quote_spanned!(ty.span()=> <#ty as #names::FromRequest>::from_request);
+            quote!(#cfg let #value = #take(&__request)?;)
+        });
+        let last = last.map(|argument| {
+            let Argument { cfg, value, ty, .. } = argument;
+            let take = quote_spanned!(ty.span()=> <#ty as #names::FromRequest>::from_whole_request);
+            quote!(#cfg let #value = #take(__request)?;)
+        });
+        quote!(#(#named)* #(#typed)* #last)
+    }
+
+    /// The closure for the router: it takes the values from the request and makes the call. `hold`
+    /// comes first in it, and clones what the call needs for this request. Where what is returned
+    /// `may_borrow` from that, both are held together.
+    pub(crate) fn closure(
+        &self,
+        hold: &TokenStream,
+        call: &TokenStream,
+        may_borrow: bool,
+        names: &TokenStream,
+    ) -> TokenStream {
+        let (takes, value) = (self.takes(names), self.shape.value());
+        let answer = self.shape.answer(names);
+        let wait = self.is_async.then(|| quote!(.await));
+        // In a block, so that what was returned is gone before anything is waited for.
+        let answer = quote!({ let #value = #call #wait; #answer });
+        let reply = if may_borrow {
+            quote! {
+                #names::held(move |__outlet| async move {
+                    let __answer = #answer;
+                    __outlet.give(__answer).await
+                })
+            }
+        } else if self.is_async || self.shape.is_future() {
+            quote! {
+                async move {
+                    let __answer = #answer;
+                    #names::given(__answer).await
+                }
+            }
+        } else {
+            quote!(#names::given(#answer))
         };
-        if marker == "path" {
-            let params = args::params(&path.value()).unwrap_or_default();
-            if !params.contains(&name.value()) {
+        quote! {
+            move |__request: #names::Request| {
+                #hold
+                #takes
+                ::core::result::Result::Ok::<_, #names::Refusal>(#reply)
+            }
+        }
+    }
+
+    /// `router` with a route of this at `path`, which is the whole of it. `generics` are those of
+    /// the `impl` block.
+    pub(crate) fn route(
+        &self,
+        args: &Args,
+        path: &LitStr,
+        closure: &TokenStream,
+        generics: &Generics,
+        names: &TokenStream,
+    ) -> TokenStream {
+        match args.method.as_ref().filter(|method| *method != "GET") {
+            None => {
+                let events = Ident::new("events", self.returns);
+                let checks = self.checks_of_get(generics, names);
+                quote!({ #checks __router.#events(#path, #closure) })
+            }
+            Some(method) => {
+                let route = Ident::new("route", self.returns);
+                quote!(__router.#route(#names::Method::#method, #path, #closure))
+            }
+        }
+    }
+
+    /// The statements that do not compile where a handler of `GET` takes a body.
+    fn checks_of_get(&self, generics: &Generics, names: &TokenStream) -> TokenStream {
+        let checks = self.arguments.iter().filter_map(|argument| {
+            let Argument { cfg, ty, .. } = argument;
+            if !matches!(argument.source, Source::Request) {
+                return None;
+            }
+            let needs_body = quote_spanned!(ty.span()=> <#ty as #names::FromRequest>::NEEDS_BODY);
+            // A constant of a generic type is known when the code is made, and not before.
+            let check = if args::mentions(ty.to_token_stream(), generics) {
+                let text = "a handler of GET takes what is made of the request's body, and a \
+                            request of GET has none: write method = POST";
+                quote_spanned!(ty.span()=> const { ::core::assert!(!#needs_body, #text) })
+            } else {
+                quote_spanned!(ty.span()=> #names::extract::fits_get::<#ty, { #needs_body }>())
+            };
+            Some(quote!(#cfg { #check; }))
+        });
+        checks.collect()
+    }
+
+    /// Whether `path` has what the arguments take from it.
+    pub(crate) fn check(&self, path: &LitStr) -> Result<()> {
+        let params = args::params(&path.value()).unwrap_or_default();
+        for argument in &self.arguments {
+            let Source::Named(function, name) = &argument.source else {
+                continue;
+            };
+            if function == "path" && !params.contains(&name.value()) {
                 let text = format!(
                     "the path {:?} has no part {{{}}}; write it there, or take a #[query]",
                     path.value(),
@@ -139,64 +241,60 @@ impl Handler {
                 return Err(syn::Error::new(name.span(), text));
             }
         }
-        let function = Ident::new(&marker.to_string(), ty.span());
-        let take = quote_spanned!(ty.span()=> #root::router::extract::#function::<#ty, _>);
-        self.takes
-            .push(quote!(let #value = #take(&__request, #name)?;));
         Ok(())
     }
+}
 
-    /// The closure for the router: it takes the values from the request and makes the call. `hold`
-    /// comes first in it, and clones what the call needs for this request.
-    pub(crate) fn closure(
-        &self,
-        hold: &TokenStream,
-        call: &TokenStream,
-        root: &TokenStream,
-    ) -> TokenStream {
-        let takes = &self.takes;
-        let (refusal, request) = (
-            quote!(#root::router::Refusal),
-            quote!(#root::router::Request),
-        );
-        let ok = quote!(::core::result::Result::Ok::<_, #refusal>);
-        if self.is_async {
-            quote!(move |__request: #request| {
-                #hold
-                async move {
-                    #(#takes)*
-                    #ok(#call.await)
-                }
-            })
-        } else {
-            quote!(move |__request: #request| {
-                #hold
-                #(#takes)*
-                #ok(#call)
-            })
+impl Argument {
+    fn new(argument: &mut PatType, value: Ident, errors: &mut Errors) -> Self {
+        let source = Source::of(argument, errors);
+        Self {
+            cfg: attributes::cfg(&argument.attrs),
+            value,
+            ty: (*argument.ty).clone(),
+            source,
         }
     }
+}
 
-    /// `router` with this route.
-    pub(crate) fn route(
-        &self,
-        router: &TokenStream,
-        args: &Args,
-        path: &LitStr,
-        closure: &TokenStream,
-        root: &TokenStream,
-    ) -> TokenStream {
-        match args.method.as_ref().filter(|method| *method != "GET") {
-            None => {
-                let events = Ident::new("events", self.returns);
-                quote!(let #router = #router.#events(#path, #closure);)
-            }
-            Some(method) => {
-                let route = Ident::new("route", self.returns);
-                quote!(let #router = #router.#route(#root::http::Method::#method, #path, #closure);)
-            }
+impl Source {
+    fn of(argument: &mut PatType, errors: &mut Errors) -> Self {
+        let marker = attributes::take_marker(&mut argument.attrs, errors);
+        if let Some(error) = problem_with(&argument.ty) {
+            errors.push(error);
+            return Self::Unknown;
         }
+        let Some((marker, name)) = marker else {
+            return Self::Request;
+        };
+        if marker == "state" {
+            let Pat::Ident(pattern) = &*argument.pat else {
+                let text = "this is a field of the struct that the route is added with; name it";
+                errors.push(syn::Error::new(argument.pat.span(), text));
+                return Self::Unknown;
+            };
+            return Self::State(pattern.ident.clone());
+        }
+        let name = match name {
+            Some(name) => Some(name),
+            None => errors.keep(name_of(&argument.pat, &marker)),
+        };
+        let function = Ident::new(&marker.to_string(), argument.ty.span());
+        name.map_or(Self::Unknown, |name| Self::Named(function, name))
     }
+}
+
+/// What no argument can be.
+fn problem_with(ty: &Type) -> Option<syn::Error> {
+    let text = match ty {
+        Type::Reference(reference) if !is_static(reference) => {
+            "a handler owns its arguments: nothing would hold what this borrows. Take `String` for \
+             a text, `Request` for the request"
+        }
+        Type::ImplTrait(_) => "the macro has to know what to take from the request; name the type",
+        _ => return None,
+    };
+    Some(syn::Error::new(ty.span(), text))
 }
 
 fn is_static(reference: &syn::TypeReference) -> bool {
@@ -204,43 +302,14 @@ fn is_static(reference: &syn::TypeReference) -> bool {
     lifetime.is_some_and(|lifetime| lifetime.ident == "static")
 }
 
-/// Whether this is the request, by its name: a macro sees no more of a type.
-fn is_request(ty: &Type) -> bool {
+/// Whether this looks like the request itself. It is taken by its type, whatever its name; by the
+/// name alone it is taken last.
+fn is_named_request(ty: &Type) -> bool {
     let Type::Path(path) = ty else {
         return false;
     };
     let last = path.path.segments.last();
-    last.is_some_and(|segment| segment.ident == "Request" && segment.arguments.is_none())
-}
-
-/// The marker of an argument, and the name that it gives, if any.
-fn take_marker(attributes: &mut Vec<Attribute>) -> Result<Option<(Ident, Option<LitStr>)>> {
-    let mut found = None;
-    let mut kept = Vec::new();
-    for attribute in attributes.drain(..) {
-        let marker = attribute
-            .path()
-            .get_ident()
-            .filter(|ident| MARKERS.iter().any(|marker| ident == marker));
-        let Some(marker) = marker.cloned() else {
-            kept.push(attribute);
-            continue;
-        };
-        if found.is_some() {
-            let text = "an argument comes from one place; leave one marker";
-            return Err(syn::Error::new(attribute.span(), text));
-        }
-        let name = match &attribute.meta {
-            syn::Meta::Path(_) => None,
-            _ => Some(attribute.parse_args::<LitStr>().map_err(|error| {
-                let text = format!("write #[{marker}], or #[{marker}(\"name\")]");
-                syn::Error::new(error.span(), text)
-            })?),
-        };
-        found = Some((marker, name));
-    }
-    *attributes = kept;
-    Ok(found)
+    last.is_some_and(|segment| segment.ident == "Request")
 }
 
 /// The name that an argument has in the request, where its marker gives none.

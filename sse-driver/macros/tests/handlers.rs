@@ -9,14 +9,17 @@ use std::{
     time::Instant,
 };
 
+mod common;
+
+use common::{ask, get};
 use futures_util::{Stream, StreamExt, stream};
 use sse_core::{
-    Event, IntoEvent, Json,
+    Event, Json,
     http::{self, StatusCode},
-    lifecycle::{CleanUp, CloseReason, ShutdownSignal},
+    lifecycle::{CleanUp, ShutdownSignal},
 };
 use sse_driver::{
-    controller,
+    IntoEvent, controller,
     router::{FromRequest, LastEventId, Refusal, Request, Router, extract},
     sse,
     test_client::{TestClient, TestClock},
@@ -112,32 +115,6 @@ impl Greeter {
     fn _not_a_handler(&self) -> &str {
         &self.greeting
     }
-}
-
-/// Asks, and gives status and body, with events as `data;` each.
-fn ask(router: Router, request: http::Request<()>) -> (u16, String) {
-    let clock = TestClock::new(Instant::now());
-    let client = TestClient::new(router, &clock).unwrap();
-    let client = client.with_peer_addr("192.0.2.7:1".parse().unwrap());
-    let asking = async {
-        let mut response = client.request(request).await.unwrap();
-        let status = response.head().status();
-        let events = response.head().headers()["content-type"] == "text/event-stream";
-        if !events {
-            return (status.as_u16(), response.text().await.unwrap());
-        }
-        let mut text = String::new();
-        while let Some(event) = response.next_event().await {
-            text += &format!("{};", event.data());
-        }
-        assert_eq!(response.close_reason().await, CloseReason::StreamEnded);
-        (status.as_u16(), text)
-    };
-    clock.run(asking).unwrap()
-}
-
-fn get(target: &str) -> http::Request<()> {
-    http::Request::get(target).body(()).unwrap()
 }
 
 #[track_caller]

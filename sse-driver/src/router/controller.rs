@@ -38,7 +38,9 @@ use super::Router;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` brings no routes",
-    note = "write `#[controller(\"…\")]` before its `impl` block, or `#[sse(\"…\")]` before the function"
+    note = "write `#[controller(\"…\")]` before its `impl` block, or `#[sse(\"…\")]` before the function",
+    note = "a function `f` with `#[sse(\"…\")]` is added as `controller(f {{}})`, a struct of the \
+            same name whose fields are the `#[state]` arguments: `controller(f {{ database }})`"
 )]
 pub trait Controller {
     /// A router with its routes, and no others.

@@ -25,7 +25,10 @@ use std::{borrow::Cow, fmt::Display, net::SocketAddr, ops::Deref, str::FromStr};
 use ::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use bytes::Bytes;
 
-use super::{Refusal, Request};
+use super::{
+    Refusal, Request,
+    kind::{IsMany, IsOne, IsOptional},
+};
 use sse_core::lifecycle::{CleanUp, ShutdownSignal};
 
 /// What a handler may take from a request, or refuse the request for.
@@ -56,12 +59,58 @@ use sse_core::lifecycle::{CleanUp, ShutdownSignal};
     note = "or implement `FromRequest` for a type of your own"
 )]
 pub trait FromRequest: Sized {
+    /// Whether it is made of the request's body. A request of `GET` has none, so that an annotated
+    /// handler of `GET` that takes such a type does not compile. `false` by default; `true` for
+    /// `Bytes` and `Json`.
+    const NEEDS_BODY: bool = false;
+
     /// Takes it from the request.
     ///
     /// # Errors
     ///
     /// The [`Refusal`] that the client gets in the handler's place.
     fn from_request(request: &Request) -> Result<Self, Refusal>;
+
+    /// Takes it from a request that nothing else is taken from any more.
+    #[doc(hidden)]
+    fn from_whole_request(request: Request) -> Result<Self, Refusal> {
+        Self::from_request(&request)
+    }
+}
+
+/// The request itself: a copy of it, unless it is the last that is taken.
+impl FromRequest for Request {
+    fn from_request(request: &Request) -> Result<Self, Refusal> {
+        Ok(request.clone())
+    }
+
+    fn from_whole_request(request: Request) -> Result<Self, Refusal> {
+        Ok(request)
+    }
+}
+
+/// Whether a type needs the request's body, as a type.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Needs<const BODY: bool> {}
+
+/// What a handler of `GET` may take.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "a handler of GET cannot take `{T}`: a request of GET has no body",
+    label = "is made of the request's body",
+    note = "for a handler that is sent a body, write `#[sse(\"…\", method = POST)]`"
+)]
+pub trait FitsGet<T> {}
+
+impl<T> FitsGet<T> for Needs<false> {}
+
+/// Compiles where a handler of `GET` may take a `T`.
+#[doc(hidden)]
+pub const fn fits_get<T, const BODY: bool>()
+where
+    Needs<BODY>: FitsGet<T>,
+{
 }
 
 /// The last event ID that the client has seen, if any: [`Request::last_event_id`], as an argument.
@@ -94,11 +143,21 @@ from_request! {
     HeaderMap: request => request.headers().clone();
     Method: request => request.method().clone();
     Uri: request => request.uri().clone();
-    Bytes: request => request.body().clone();
+}
+
+/// The request's body.
+impl FromRequest for Bytes {
+    const NEEDS_BODY: bool = true;
+
+    fn from_request(request: &Request) -> Result<Self, Refusal> {
+        Ok(request.body().clone())
+    }
 }
 
 /// The request's body, as JSON: see [`Request::json`] for what is refused.
 impl<T: serde::de::DeserializeOwned> FromRequest for sse_core::Json<T> {
+    const NEEDS_BODY: bool = true;
+
     fn from_request(request: &Request) -> Result<Self, Refusal> {
         request.json().map(Self)
     }
@@ -142,18 +201,6 @@ pub enum BadParam {
     /// It does not parse, and this is why.
     Bad(String),
 }
-
-/// Exactly one value. Of several, the first.
-#[derive(Debug)]
-pub struct IsOne;
-
-/// At most one value. Of several, the first.
-#[derive(Debug)]
-pub struct IsOptional;
-
-/// Any number of values.
-#[derive(Debug)]
-pub struct IsMany;
 
 fn parse<T: FromStr<Err: Display>>(value: &str) -> Result<T, BadParam> {
     value

@@ -1,8 +1,6 @@
 //! Whatever a handler may return.
 
 use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     future::{Future, Ready, ready},
     pin::Pin,
 };
@@ -11,9 +9,13 @@ use ::http::{Response, StatusCode};
 use bytes::Bytes;
 use futures_core::Stream;
 
-use super::{Refusal, Reply, reply::Once};
+use super::{
+    Refusal, Reply,
+    kind::{IsEvent, IsFuture, IsNothing, IsOption, IsResponse, IsResult, IsStream, IsSubscriber},
+    reply::Once,
+};
 use sse_core::{
-    Event, IntoEvent, Text,
+    IntoEvent, OneEvent,
     topic::{MergedSubscriber, Subscriber},
 };
 
@@ -42,38 +44,6 @@ pub trait IntoReply<Kind> {
     /// Makes the answer.
     fn into_reply(self) -> Self::Future;
 }
-
-/// A stream of events.
-#[derive(Debug)]
-pub struct IsStream;
-
-/// A topic's subscriber.
-#[derive(Debug)]
-pub struct IsSubscriber;
-
-/// A response that is there.
-#[derive(Debug)]
-pub struct IsResponse;
-
-/// A `Result` of something.
-#[derive(Debug)]
-pub struct IsResult<K>(K);
-
-/// An `Option` of something.
-#[derive(Debug)]
-pub struct IsOption<K>(K);
-
-/// One event, and the end.
-#[derive(Debug)]
-pub struct IsEvent;
-
-/// No event, and the end.
-#[derive(Debug)]
-pub struct IsNothing;
-
-/// A future of something.
-#[derive(Debug)]
-pub struct IsFuture<K>(K);
 
 impl<S> IntoReply<IsStream> for S
 where
@@ -170,30 +140,13 @@ impl IntoReply<IsNothing> for () {
 }
 
 /// Not for all that is `IntoEvent`: a `Result` is, and is to become a refusal here.
-macro_rules! event_into_reply {
-    ($([$($generics:tt)*] $type:ty),* $(,)?) => {$(
-        impl<$($generics)*> IntoReply<IsEvent> for $type
-        where
-            $type: IntoEvent,
-        {
-            type Future = Ready<Reply>;
+impl<T: OneEvent> IntoReply<IsEvent> for T {
+    type Future = Ready<Reply>;
 
-            fn into_reply(self) -> Self::Future {
-                ready(Reply::event(self))
-            }
-        }
-    )*};
+    fn into_reply(self) -> Self::Future {
+        ready(Reply::event(self))
+    }
 }
-
-event_into_reply!(
-    [] Event, ['t] &'t str, [] String, ['t] Cow<'t, str>, [] Box<str>, [] Text, [] char, [] bool,
-    [] u8, [] u16, [] u32, [] u64, [] u128, [] usize,
-    [] i8, [] i16, [] i32, [] i64, [] i128, [] isize,
-    [T] Vec<T>, [T, const N: usize] [T; N], [T] VecDeque<T>, [T] BTreeSet<T>, [T, S] HashSet<T, S>,
-    [K, V] BTreeMap<K, V>, [K, V, S] HashMap<K, V, S>, [T, U] (T, U), [T, U, V] (T, U, V),
-);
-
-event_into_reply!([] f32, [] f64, [T] sse_core::Json<T>, [] serde_json::Value);
 
 impl<F, K> IntoReply<IsFuture<K>> for F
 where

@@ -22,11 +22,15 @@
 //! fields are on every answer that a route gives, so that a page can read a refusal, too; an answer
 //! in a handler's place, because it panicked or took too long, is without them.
 
+#[cfg(feature = "macros")]
+pub(crate) mod answer;
 mod body;
 mod controller;
 mod cors;
 pub mod extract;
 mod into_reply;
+#[doc(hidden)]
+pub mod kind;
 mod layer;
 mod listing;
 mod map_events;
@@ -63,9 +67,7 @@ use layer::{Handler, Layer};
 pub use controller::Controller;
 pub use cors::{Cors, InvalidOrigin};
 pub use extract::{FromRequest, LastEventId};
-pub use into_reply::{
-    IntoReply, IsEvent, IsFuture, IsNothing, IsOption, IsResponse, IsResult, IsStream, IsSubscriber,
-};
+pub use into_reply::IntoReply;
 pub use layer::Next;
 pub use listing::RouteInfo;
 use methods::{Exists, Methods, allow, problem_with, takes_body};
@@ -333,7 +335,7 @@ impl Route {
 }
 
 /// What a request's handler gets beside the head.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Context {
     /// Where the request comes from, if that is known.
     pub peer: Option<SocketAddr>,

@@ -54,9 +54,14 @@ impl Reply {
         S: Stream + Send + 'static,
         S::Item: IntoEvent,
     {
+        Self::from_items(Box::pin(stream))
+    }
+
+    /// An event stream, with status 200, of items that are turned into what can be sent.
+    pub(super) fn from_items(items: Pin<Box<dyn ItemStream>>) -> Self {
         Self {
             head: Response::new(()),
-            body: ReplyBody::Events(Events(Box::pin(stream))),
+            body: ReplyBody::Events(Events(items)),
         }
     }
 
@@ -194,10 +199,7 @@ impl Reply {
     where
         S: Stream<Item = Result<Batch, SlowConsumer>> + Send + Unpin + 'static,
     {
-        Self {
-            head: Response::new(()),
-            body: ReplyBody::Events(Events(Box::pin(Subscription(subscriber)))),
-        }
+        Self::from_items(Box::pin(Subscription(subscriber)))
     }
 
     fn with_resume(self, outcome: &str) -> Self {

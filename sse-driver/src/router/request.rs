@@ -26,7 +26,7 @@ use sse_core::{
 ///     stream::iter([format!("{room}, from {after}")])
 /// }
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Request {
     // The head alone is large, and moves about.
     head: Box<RequestHead>,

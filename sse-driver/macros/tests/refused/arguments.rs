@@ -1,6 +1,6 @@
 #![allow(unused)]
 
-use sse_driver::{controller, router::Request, sse};
+use sse_driver::{controller, router::Router, sse};
 
 struct Example;
 
@@ -19,7 +19,7 @@ impl Example {
     fn two_markers(&self, #[query] #[path] room: u8) {}
 
     #[sse("e")]
-    fn two_requests(&self, a: Request, b: Request) {}
+    fn conditional(&self, #[cfg_attr(test, query)] since: u8) {}
 
     #[sse("f")]
     fn state(&self, #[state] database: u8) {}
@@ -34,4 +34,16 @@ fn generic<T>(#[query] since: T) {}
 #[sse("any")]
 fn any(since: impl Copy) {}
 
-fn main() {}
+#[sse("state")]
+fn pattern(#[state] (a, b): (u8, u8)) {}
+
+// What had an error is there all the same: nothing else is complained of.
+fn main() {
+    Router::new()
+        .controller(Example)
+        .controller(generic {})
+        .controller(any {})
+        .controller(pattern {});
+    Example.wrong_name(1);
+    generic(1);
+}

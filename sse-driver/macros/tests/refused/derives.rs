@@ -7,7 +7,7 @@ struct NotAnEnum {
     text: String,
 }
 
-#[derive(FromEvent)]
+#[derive(IntoEvent, FromEvent)]
 enum Named {
     Message { user: String, text: String },
 }
@@ -38,4 +38,17 @@ enum OnTheEnum {
     Message(String),
 }
 
-fn main() {}
+fn into_event<T: IntoEvent>() {}
+
+fn from_event<T: FromEvent>() {}
+
+// What had an error is an event all the same: nothing else is complained of.
+fn main() {
+    into_event::<NotAnEnum>();
+    into_event::<Named>();
+    from_event::<Named>();
+    from_event::<Tuple>();
+    into_event::<Twice>();
+    into_event::<BadType>();
+    into_event::<OnTheEnum>();
+}

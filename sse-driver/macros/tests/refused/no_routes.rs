@@ -1,6 +1,6 @@
 #![allow(unused)]
 
-use sse_driver::controller;
+use sse_driver::{controller, router::Router};
 
 struct Example;
 
@@ -9,4 +9,6 @@ impl Example {
     fn events(&self) {}
 }
 
-fn main() {}
+fn main() {
+    Router::new().controller(Example);
+}

@@ -1,8 +1,15 @@
 #![allow(unused)]
 
-use sse_driver::controller;
+use sse_driver::{controller, sse};
 
 #[controller("example")]
 fn events() {}
 
-fn main() {}
+struct Example;
+
+#[sse]
+impl Example {}
+
+fn main() {
+    events();
+}

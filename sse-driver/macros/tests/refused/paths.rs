@@ -1,6 +1,6 @@
 #![allow(unused)]
 
-use sse_driver::sse;
+use sse_driver::{controller, router::Router, sse};
 
 #[sse("rooms/{room")]
 fn open() {}
@@ -17,4 +17,38 @@ fn no_method() {}
 #[sse("rooms", method = "POST")]
 fn quotes() {}
 
-fn main() {}
+#[sse("rooms")]
+#[sse("rooms/{room")]
+fn second() {}
+
+struct Example;
+
+#[controller(rooms)]
+impl Example {
+    #[sse("a/{b}")]
+    #[sse("c")]
+    fn a(&self, #[path] b: u8) {}
+
+    #[sse = "d"]
+    fn d(&self) {}
+}
+
+struct Other;
+
+#[controller("rooms", method = POST)]
+impl Other {
+    #[sse("a")]
+    fn a(&self) {}
+}
+
+fn main() {
+    Router::new()
+        .controller(open {})
+        .controller(slashes {})
+        .controller(no_quotes {})
+        .controller(no_method {})
+        .controller(quotes {})
+        .controller(second {})
+        .controller(Example)
+        .controller(Other);
+}

@@ -1,6 +1,6 @@
 #![allow(unused)]
 
-use sse_driver::{controller, sse};
+use sse_driver::{controller, router::Router, sse};
 
 struct Example;
 
@@ -14,13 +14,19 @@ impl Example {
 
     #[sse("c")]
     fn c(self) {}
+
+    #[sse("d")]
+    fn d(self: &mut Self) {}
 }
 
 struct Alone;
 
 impl Alone {
-    #[sse("d")]
-    fn d(&self) {}
+    #[sse("e")]
+    fn e(&self, #[query] since: u8) {}
 }
 
-fn main() {}
+fn main() {
+    Router::new().controller(Example);
+    Alone.e(1);
+}

@@ -1,6 +1,6 @@
 #![allow(unused)]
 
-use sse_driver::controller;
+use sse_driver::{controller, router::Router};
 
 struct Example;
 
@@ -11,4 +11,6 @@ impl Default for Example {
     }
 }
 
-fn main() {}
+fn main() {
+    Router::new().controller(Example);
+}

@@ -1,0 +1,195 @@
+//! What an annotated handler returned, on its way to a [`Reply`].
+//!
+//! A stream that borrows from its controller cannot leave the place where the controller is. The
+//! macro's code therefore makes one future that owns the controller and polls the stream; what the
+//! stream yields comes out through a [`Slot`], one item for each poll.
+
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    mem,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, ready},
+};
+
+use futures_core::Stream;
+
+use super::{IntoReply, Refusal, Reply, Yielded, reply::ItemStream};
+use sse_core::{EventError, IntoEvent};
+
+/// What a handler returned.
+pub struct Answer<'c>(Returned<'c>);
+
+enum Returned<'c> {
+    /// A stream that lives as long as `'c`.
+    Events(Pin<Box<dyn ItemStream + 'c>>),
+    /// A reply that may have to be waited for.
+    Reply(Pin<Box<dyn Future<Output = Reply> + Send>>),
+}
+
+impl fmt::Debug for Answer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").finish_non_exhaustive()
+    }
+}
+
+/// The answer of a handler whose return type is, or contains, `impl Stream`. The bounds stand here
+/// one by one, so that the compiler names the one that is missing.
+pub fn stream<'c, S>(stream: S) -> Answer<'c>
+where
+    S: Stream + Send + 'c,
+    S::Item: IntoEvent,
+{
+    Answer(Returned::Events(Box::pin(stream)))
+}
+
+/// The answer of a handler that returned an error.
+pub fn refusal<'c, E: Into<Refusal>>(error: E) -> Answer<'c> {
+    let refusal: Refusal = error.into();
+    reply(refusal)
+}
+
+/// The answer of a handler that returned `None`.
+#[must_use]
+pub fn not_found<'c>() -> Answer<'c> {
+    reply(None::<Reply>)
+}
+
+/// The answer of a handler that returned anything else.
+pub fn reply<'c, R: IntoReply<K>, K>(reply: R) -> Answer<'c> {
+    Answer(Returned::Reply(Box::pin(reply.into_reply())))
+}
+
+/// The reply of a handler whose stream borrows from nothing.
+pub async fn given(answer: Answer<'static>) -> Reply {
+    match answer.0 {
+        Returned::Events(events) => Reply::from_items(events),
+        Returned::Reply(reply) => reply.await,
+    }
+}
+
+/// The reply of a handler whose stream borrows from what the future of `call` owns.
+pub fn held<F>(call: impl FnOnce(Outlet) -> F) -> Held
+where
+    F: Future<Output = Option<Reply>> + Send + 'static,
+{
+    let slot = Slot::default();
+    let task = Box::pin(call(Outlet(slot.clone())));
+    Held(Some(Task { future: task, slot }))
+}
+
+/// The future that owns the controller, and what comes out of it.
+struct Task {
+    /// `None` where a stream came out, and ended.
+    future: Pin<Box<dyn Future<Output = Option<Reply>> + Send>>,
+    slot: Slot,
+}
+
+/// Only the side that runs touches it, so that the lock is always free.
+#[derive(Clone, Default)]
+struct Slot(Arc<Mutex<Option<Out>>>);
+
+enum Out {
+    /// The handler returned a stream.
+    Begun,
+    /// The stream yielded this.
+    Item(Result<Yielded, EventError>),
+}
+
+impl Slot {
+    fn put(&self, out: Out) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(out);
+    }
+
+    fn take(&self) -> Option<Out> {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.take()
+    }
+}
+
+/// Where the answer goes.
+pub struct Outlet(Slot);
+
+impl fmt::Debug for Outlet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outlet").finish_non_exhaustive()
+    }
+}
+
+impl Outlet {
+    /// Gives the answer out. Each poll puts at most one item into the slot, and `Task` looks there
+    /// before it waits: nothing has to be woken.
+    pub async fn give(self, answer: Answer<'_>) -> Option<Reply> {
+        let mut events = match answer.0 {
+            Returned::Events(events) => events,
+            Returned::Reply(reply) => return Some(reply.await),
+        };
+        let mut begun = false;
+        poll_fn(|cx| {
+            if !mem::replace(&mut begun, true) {
+                self.0.put(Out::Begun);
+                return Poll::Pending;
+            }
+            match ready!(events.as_mut().poll_next_yielded(cx)) {
+                None => Poll::Ready(()),
+                Some(item) => {
+                    self.0.put(Out::Item(item));
+                    Poll::Pending
+                }
+            }
+        })
+        .await;
+        None
+    }
+}
+
+/// The future of a reply whose stream borrows. `None` once it gave the reply.
+pub struct Held(Option<Task>);
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held").finish_non_exhaustive()
+    }
+}
+
+impl Future for Held {
+    type Output = Reply;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reply> {
+        let Some(task) = &mut self.0 else {
+            return Poll::Pending;
+        };
+        let done = task.future.as_mut().poll(cx);
+        if let Some(Out::Begun) = task.slot.take() {
+            let items = HeldItems(self.0.take());
+            return Poll::Ready(Reply::from_items(Box::pin(items)));
+        }
+        let reply = ready!(done);
+        self.0 = None;
+        Poll::Ready(reply.unwrap_or_else(|| Reply::from_items(Box::pin(HeldItems(None)))))
+    }
+}
+
+/// The items of a stream that borrows. `None` after its end.
+struct HeldItems(Option<Task>);
+
+impl ItemStream for HeldItems {
+    fn poll_next_yielded(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Yielded, EventError>>> {
+        let Some(task) = &mut self.0 else {
+            return Poll::Ready(None);
+        };
+        let done = task.future.as_mut().poll(cx).is_ready();
+        if let Some(Out::Item(item)) = task.slot.take() {
+            return Poll::Ready(Some(item));
+        }
+        if done {
+            self.0 = None;
+            return Poll::Ready(None);
+        }
+        Poll::Pending
+    }
+}
