@@ -45,6 +45,8 @@ pub(super) struct Log {
     open: Segment<Vec<u8>>,
     /// What was copied of the open segment since the last event.
     recent: Option<Recent>,
+    /// The first event since the history began, or went on at another place.
+    began: u64,
     /// The oldest event that is held; older ones in its segment do not count any more.
     first: u64,
     /// The events in these segments that have IDs of the publisher's choice.
@@ -70,15 +72,18 @@ pub(super) enum Read {
     /// These, and the cursor goes on behind them.
     Events(EncodedEvents),
     /// The next event is not held any more, nor are so many in all.
-    Lost(u64),
+    Lost {
+        events: u64,
+        /// The history went on at a later place meanwhile.
+        went_on: bool,
+    },
 }
 
 impl Log {
     pub(super) fn new(config: &TopicConfig, epoch: u64) -> Self {
-        let origin = Position { epoch, sequence: 0 }.to_string();
         Self {
             epoch,
-            id_start: format!("id: {}", origin.strip_suffix('0').unwrap_or(&origin)).into(),
+            id_start: id_start(epoch),
             max_events: (config.max_events as u64).max(1),
             max_bytes: config.max_bytes,
             max_age: config.max_age,
@@ -87,11 +92,33 @@ impl Log {
             sealed_size: 0,
             open: Segment::new(1),
             recent: None,
+            began: 1,
             first: 1,
             own_ids: BTreeSet::new(),
             newest_own_id: None,
             now: None,
         }
+    }
+
+    /// Goes on behind this place, without what it holds.
+    pub(super) fn go_on_behind(&mut self, position: Position) {
+        let Position { epoch, sequence } = position;
+        if epoch != self.epoch {
+            self.epoch = epoch;
+            self.id_start = id_start(epoch);
+        }
+        let next = sequence.saturating_add(1);
+        self.sealed.clear();
+        self.sealed_size = 0;
+        self.open = Segment::new(next);
+        self.recent = None;
+        (self.began, self.first) = (next, next);
+        self.own_ids.clear();
+        self.newest_own_id = None;
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// How many events are held.
@@ -112,7 +139,7 @@ impl Log {
     /// How many events it holds at most, estimated from those that it holds.
     pub(super) fn capacity(&self) -> u64 {
         let held = self.held();
-        if held == 0 || self.first > 1 {
+        if held == 0 || self.first > self.began {
             return held;
         }
         let event_size = (self.size() as u64 / held).max(1);
@@ -306,7 +333,9 @@ impl Log {
             return Read::Nothing;
         }
         if cursor < self.first {
-            return Read::Lost(self.first - cursor);
+            let events = self.first - cursor;
+            let went_on = cursor < self.began;
+            return Read::Lost { events, went_on };
         }
         let wanted = cursor.saturating_add(most.max(1));
         let (bytes, end) = if cursor >= self.open.first() {
@@ -402,4 +431,10 @@ impl Log {
             self.own_ids.remove(own_id);
         }
     }
+}
+
+/// What the line with an ID of this epoch begins with, up to the sequence number.
+fn id_start(epoch: u64) -> Box<str> {
+    let origin = Position { epoch, sequence: 0 }.to_string();
+    format!("id: {}", origin.strip_suffix('0').unwrap_or(&origin)).into()
 }

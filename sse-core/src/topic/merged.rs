@@ -67,9 +67,9 @@ struct Part {
     /// The topic's name as it stands in an ID.
     escaped_name: Box<str>,
     subscriber: Subscriber,
-    /// The sequence number of the event at the subscriber's place, as far as it was looked at, and
-    /// the ID of the publisher's choice that this event has, as it stands in an ID.
-    place: (u64, Option<Box<str>>),
+    /// The subscriber's place, as far as it was looked at, and the ID of the publisher's choice that
+    /// the event there has, as it stands in an ID.
+    place: (Position, Option<Box<str>>),
     ended: bool,
 }
 
@@ -286,7 +286,7 @@ impl MergedSubscriber {
             }
             wire::put_with_id(&mut bytes, event, id.as_bytes());
         }
-        let place = (last.sequence, own_id.map(Into::into));
+        let place = (last, own_id.map(Into::into));
         if let Some(part) = self.parts.get_mut(index) {
             part.place = place;
         }
@@ -333,31 +333,32 @@ impl MergedSubscriber {
 impl Part {
     fn new(topic: Text, handle: &Topic, last_event_id: Option<&str>) -> Self {
         let subscriber = handle.resume_named(last_event_id, Some(&topic));
-        let mut part = Self {
+        let own_id = subscriber.own_id();
+        Self {
             escaped_name: merged_id::escaped(&topic).into(),
             topic,
+            place: (
+                subscriber.position(),
+                own_id.map(|id| merged_id::escaped(&id).into()),
+            ),
             subscriber,
-            place: (0, None),
             ended: false,
-        };
-        part.look_at_place();
-        part
+        }
     }
 
     /// Takes note of the ID that the event at the subscriber's place has.
     fn look_at_place(&mut self) {
-        let sequence = self.subscriber.position().sequence;
-        if self.place.0 != sequence {
+        let position = self.subscriber.position();
+        if self.place.0 != position {
             let own_id = self.subscriber.own_id();
-            let escaped = own_id.map(|id| merged_id::escaped(&id).into());
-            self.place = (sequence, escaped);
+            self.place = (position, own_id.map(|id| merged_id::escaped(&id).into()));
         }
     }
 
     /// The topic's name and the ID of the publisher's choice at this place, both escaped.
     fn own_id_at(&self, position: Position) -> Option<(&str, &str)> {
-        let (sequence, own_id) = &self.place;
-        let own_id = own_id.as_deref().filter(|_| *sequence == position.sequence);
+        let (place, own_id) = &self.place;
+        let own_id = own_id.as_deref().filter(|_| *place == position);
         own_id.map(|own_id| (&*self.escaped_name, own_id))
     }
 }

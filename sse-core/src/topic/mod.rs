@@ -86,13 +86,28 @@
 //! on to read. One that never does runs into the
 //! stall timeout of its connection.
 //!
+//! # How it ends
+//!
+//! A topic is closed, or fails, or its last handle is dropped. Its subscribers get what they have not
+//! had yet, and then their streams end; [`Subscriber::end`] tells the reason, also to a client that
+//! comes back later and has everything.
+//!
+//! # A history that is kept elsewhere
+//!
+//! A topic can be a copy of a history that lies in another system, which numbers the events:
+//! [`Topic::publish_at`] takes the number with the event, and [`Topic::go_on_behind`] has the copy
+//! begin anywhere, pass over what is no longer there, or go to another epoch. Subscribers are told
+//! what they lose by it.
+//!
 //! # Watching it
 //!
 //! [`Topic::stats`] tells at any time how many events were published and taken, how many subscribe,
 //! how they joined, and how many were too slow.
 
 mod config;
+mod cursor;
 mod encoded;
+mod end;
 mod log;
 mod map;
 mod merged;
@@ -110,6 +125,7 @@ mod wire;
 pub use crate::encoded_events::EncodedEvents;
 pub use config::{Announce, TopicConfig, WhenTooSlow};
 pub use encoded::{Batch, DecodedEvents, Notice};
+pub use end::TopicEnd;
 pub use map::{TooManyTopics, TopicMap, TopicMapConfig};
 pub use merged::{MergeError, MergedSubscriber};
 pub use position::Position;

@@ -29,6 +29,13 @@ pub struct Position {
 }
 
 impl Position {
+    /// The place behind the event with this sequence number, in this epoch: a place in a history
+    /// whose numbers another system gives. See [`Topic::go_on_behind`](super::Topic::go_on_behind).
+    #[must_use]
+    pub fn new(epoch: u64, sequence: u64) -> Self {
+        Self { epoch, sequence }
+    }
+
     /// What tells this topic's life from another's.
     #[must_use]
     pub fn epoch(&self) -> u64 {

@@ -8,15 +8,15 @@ use std::{
     time::Instant,
 };
 
-use super::{Outcome, Position, Subscriber, TopicConfig, TopicStats, log::Log};
-use crate::{Clock, EventError, EventId, IntoEvent, clock, wake::WakerSet};
+use super::{Outcome, Position, Subscriber, TopicConfig, TopicEnd, TopicStats, log::Log};
+use crate::{Clock, Event, EventError, EventId, IntoEvent, clock, wake::WakerSet};
 
 /// One source of events for any number of subscribers, with a bounded history.
 ///
 /// Clones are handles to the same topic, for any thread. See the [module](super) for an example.
 ///
 /// When the last handle is dropped, or one of them [closes](Self::close) the topic, its subscribers
-/// get what they have not had yet, and then their streams end.
+/// get what they have not had yet, and then their streams end, for a [reason](TopicEnd).
 #[derive(Clone)]
 pub struct Topic {
     publisher: Arc<Publisher>,
@@ -31,7 +31,6 @@ struct Publisher {
 /// readers looked, and never while anybody else's code runs.
 pub(super) struct Shared {
     pub(super) config: TopicConfig,
-    pub(super) epoch: u64,
     clock: Box<dyn Fn() -> Instant + Send + Sync>,
     /// Whether somebody wants to know since when it has not been used.
     notes_use: bool,
@@ -41,7 +40,8 @@ pub(super) struct Shared {
 pub(super) struct State {
     pub(super) log: Log,
     pub(super) parked: WakerSet,
-    pub(super) closed: bool,
+    /// How it ended, if nothing more is published.
+    pub(super) end: Option<TopicEnd>,
     pub(super) counts: TopicStats,
     /// When the last handle or subscriber went, where that is taken note of.
     pub(super) left_at: Option<Instant>,
@@ -72,13 +72,12 @@ impl Topic {
         let state = State {
             log: Log::new(&config, epoch),
             parked: WakerSet::default(),
-            closed: false,
+            end: None,
             counts: TopicStats::default(),
             left_at: None,
         };
         let shared = Shared {
             config,
-            epoch,
             clock,
             notes_use,
             state: Mutex::new(state),
@@ -113,13 +112,54 @@ impl Topic {
     ///
     /// [`PublishError`]; nothing was published then.
     pub fn publish(&self, event: impl IntoEvent) -> Result<Position, PublishError> {
-        let event = event.into_event()?;
+        self.append(None, event.into_event()?)
+    }
+
+    /// The same, for an event to which another system has given this sequence number: the history of
+    /// the topic is a copy of one that lies there, and its clients can go from one copy to another.
+    /// All copies have the same epoch.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use sse_core::topic::{Outcome, Position, PublishError, Topic, TopicConfig};
+    ///
+    /// // What is stored elsewhere has come to event 41, and this copy begins there.
+    /// let topic = Topic::new(TopicConfig::default(), 7, Instant::now);
+    /// topic.go_on_behind(Position::new(7, 41))?;
+    /// topic.publish_at(42, "news")?;
+    ///
+    /// let error = topic.publish_at(44, "later news").unwrap_err();
+    /// assert!(matches!(error, PublishError::WrongSequence { next: 43 }));
+    ///
+    /// let subscriber = topic.resume_from(Some("7-41"));
+    /// assert_eq!(subscriber.outcome(), Outcome::Resumed { replayed: 1 });
+    /// # Ok::<(), PublishError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`], as for [`publish`](Self::publish), and
+    /// [`WrongSequence`](PublishError::WrongSequence) where another event is next: this one was
+    /// published before, or one in front of it was not.
+    pub fn publish_at(
+        &self,
+        sequence: u64,
+        event: impl IntoEvent,
+    ) -> Result<Position, PublishError> {
+        self.append(Some(sequence), event.into_event()?)
+    }
+
+    fn append(&self, sequence: Option<u64>, event: Event) -> Result<Position, PublishError> {
         let shared = &self.publisher.shared;
         let now = shared.now();
         let (position, parked) = {
             let mut state = shared.state();
-            if state.closed {
+            if state.end.is_some() {
                 return Err(PublishError::Closed);
+            }
+            let next = state.log.next();
+            if sequence.is_some_and(|sequence| sequence != next) {
+                return Err(PublishError::WrongSequence { next });
             }
             let (position, len) = state.log.append(now, &event)?;
             state.counts.published_events += 1;
@@ -173,16 +213,62 @@ impl Topic {
         Subscriber::new(shared, &mut state, next, outcome, outcome.is_loss())
     }
 
-    /// Publishes nothing more. Subscribers get what they have not had yet, and then their streams
-    /// end. Does nothing the second time.
+    /// Goes on behind this place, where it is not there already: the next event has the sequence
+    /// number after the one of `position`, in its epoch. What the history holds is dropped.
+    ///
+    /// This is for a history that is kept elsewhere: to begin in the middle of it, to pass over what
+    /// is no longer there, or to follow it into another life. Each subscriber is told what it loses by
+    /// it, whatever [`when_too_slow`](TopicConfig::when_too_slow) and
+    /// [`announce`](TopicConfig::announce) say: a [gap](Outcome::Gap) where the place is ahead in the
+    /// same epoch, and [unknown](Outcome::Unknown) where the epoch is another.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Closed`], and [`PublishError::WrongSequence`] where the place lies behind in the
+    /// same epoch, so that numbers would be given twice, or beyond 2<sup>63</sup>.
+    pub fn go_on_behind(&self, position: Position) -> Result<(), PublishError> {
+        let parked = {
+            let mut state = self.publisher.shared.state();
+            let next = state.log.next();
+            let is_behind = position.epoch == state.log.epoch() && position.sequence < next - 1;
+            if state.end.is_some() {
+                return Err(PublishError::Closed);
+            }
+            if is_behind || position.sequence > u64::MAX / 2 {
+                return Err(PublishError::WrongSequence { next });
+            }
+            if position == state.log.position_before(next) {
+                return Ok(());
+            }
+            state.log.go_on_behind(position);
+            state.parked.take_all()
+        };
+        parked.for_each(Waker::wake);
+        Ok(())
+    }
+
+    /// Publishes nothing more, since [everything](TopicEnd::Complete) was published. Subscribers get
+    /// what they have not had yet, and then their streams end. Does nothing the second time.
     pub fn close(&self) {
-        self.publisher.shared.close();
+        self.close_with(TopicEnd::Complete);
+    }
+
+    /// Publishes nothing more, for this reason, which [`Subscriber::end`] tells. Otherwise as
+    /// [`close`](Self::close).
+    pub fn close_with(&self, end: TopicEnd) {
+        self.publisher.shared.close(end);
     }
 
     /// Whether it publishes nothing more.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.publisher.shared.state().closed
+        self.publisher.shared.state().end.is_some()
+    }
+
+    /// How it ended, if it did.
+    #[must_use]
+    pub fn end(&self) -> Option<TopicEnd> {
+        self.publisher.shared.state().end.clone()
     }
 
     /// The place behind the newest event. Whoever has a state that this event led to, and resumes
@@ -221,7 +307,7 @@ impl Topic {
     /// What tells this topic's life from another's: part of every ID that it gives.
     #[must_use]
     pub fn epoch(&self) -> u64 {
-        self.publisher.shared.epoch
+        self.publisher.shared.state().log.epoch()
     }
 
     /// Whether both are handles to the same topic.
@@ -270,10 +356,10 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn close(&self) {
+    fn close(&self, end: TopicEnd) {
         let parked = {
             let mut state = self.state();
-            state.closed = true;
+            state.end.get_or_insert(end);
             state.parked.take_all()
         };
         parked.for_each(Waker::wake);
@@ -291,7 +377,7 @@ impl Drop for Topic {
 
 impl Drop for Publisher {
     fn drop(&mut self) {
-        self.shared.close();
+        self.shared.close(TopicEnd::Dropped);
     }
 }
 
@@ -319,6 +405,11 @@ pub enum PublishError {
         /// How many it may be.
         most: usize,
     },
+    /// Another event is next than the one with the sequence number that was given.
+    WrongSequence {
+        /// The sequence number of the event that is next.
+        next: u64,
+    },
     /// The event's ID is one that the topic itself gives, to another event.
     ReservedId(EventId),
     /// The topic is closed.
@@ -337,6 +428,11 @@ impl fmt::Display for PublishError {
             Self::ReservedId(id) => write!(
                 f,
                 "the id {id} has the topic's own form; leave the id out to have the topic set it"
+            ),
+            Self::WrongSequence { next } => write!(
+                f,
+                "the event with the sequence number {next} is next; publish that one, or have the \
+                 topic go on elsewhere by `go_on_behind`"
             ),
             Self::Closed => f.write_str("the topic is closed; make a new one to publish more"),
         }

@@ -11,10 +11,10 @@ use std::{
 use futures_core::Stream;
 
 use super::{
-    Announce, Batch, EncodedEvents, Notice, Outcome, Position, TopicConfig, WhenTooSlow,
+    Batch, EncodedEvents, Notice, Outcome, Position, TopicConfig, TopicEnd,
+    cursor::{Cursor, Next},
     log::Read,
     publish::{Shared, State},
-    resume::join_anew,
     selection::{Selected, Selection, Wanted},
 };
 use crate::{EventError, IntoEvent, Text, wake::SlotId};
@@ -48,26 +48,10 @@ use crate::{EventError, IntoEvent, Text, wake::SlotId};
 /// ```
 pub struct Subscriber {
     shared: Arc<Shared>,
-    /// The sequence number of the next event.
-    next: u64,
-    outcome: Outcome,
-    stage: Stage,
+    cursor: Cursor,
     slot: Option<SlotId>,
     /// What few ask for, so that it takes little room for the others.
     extras: Option<Box<Extras>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// Nothing was read yet.
-    Joining {
-        /// The outcome is still to be announced.
-        announces: bool,
-        /// It begins with the oldest event, whichever that is at the first read.
-        at_oldest: bool,
-    },
-    Reading,
-    Cut,
 }
 
 #[derive(Default)]
@@ -89,19 +73,10 @@ impl Subscriber {
         at_oldest: bool,
     ) -> Self {
         state.counts.joined(outcome);
-        let announces = match shared.config.announce {
-            Announce::Nothing => false,
-            Announce::Losses => outcome.is_loss(),
-            Announce::Everything => true,
-        };
+        let announce = shared.config.announce;
         Self {
             shared: shared.clone(),
-            next,
-            outcome,
-            stage: Stage::Joining {
-                announces,
-                at_oldest,
-            },
+            cursor: Cursor::new(&state.log, next, outcome, at_oldest, announce),
             slot: None,
             extras: None,
         }
@@ -113,37 +88,34 @@ impl Subscriber {
     /// read the subscriber joins anew, at the oldest event of that moment, and this changes.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        self.outcome
+        self.cursor.outcome()
+    }
+
+    /// How the topic ended, once this subscriber has been given everything of it: also at once, where
+    /// the topic is closed already and the client that resumes has everything. A handler may tell
+    /// such a client not to come back, with a status of 204.
+    #[must_use]
+    pub fn end(&self) -> Option<TopicEnd> {
+        let beginning = self
+            .extras
+            .as_ref()
+            .and_then(|extras| extras.beginning.as_ref());
+        let state = self.shared.state();
+        let has_all = beginning.is_none() && self.cursor.has_everything_of(&state.log);
+        state.end.clone().filter(|_| has_all)
     }
 
     /// The place up to which it was given everything that it is to get.
     #[must_use]
     pub fn position(&self) -> Position {
-        Position {
-            epoch: self.shared.epoch,
-            sequence: self.next.saturating_sub(1),
-        }
+        self.cursor.position()
     }
 
     /// The place from which a client that is lost now is to go on: as the
     /// [position](Self::position), but before what it lost, as long as it was not told of that.
     /// `None` where it is told that it is unknown: it is to be so once more.
     pub(super) fn place_to_resume_from(&self) -> Option<Position> {
-        let Position { epoch, sequence } = self.position();
-        let is_untold = matches!(
-            self.stage,
-            Stage::Joining {
-                announces: true,
-                ..
-            }
-        );
-        let lost = match self.outcome {
-            Outcome::Unknown { .. } if is_untold => return None,
-            Outcome::Gap { lost, .. } if is_untold => lost,
-            _ => 0,
-        };
-        let sequence = sequence.saturating_sub(lost);
-        Some(Position { epoch, sequence })
+        self.cursor.place_to_resume_from()
     }
 
     /// Has the stream begin with these events: with the state of things, say, that the topic's
@@ -184,7 +156,7 @@ impl Subscriber {
         mut self,
         events: impl IntoIterator<Item = E>,
     ) -> Result<Self, EventError> {
-        let place = self.shared.state().log.place_before(self.next);
+        let place = self.shared.state().log.place_before(self.cursor.next());
         let beginning = EncodedEvents::beginning(events, place)?;
         self.extras_mut().beginning = (beginning.count > 0).then_some(beginning);
         Ok(self)
@@ -216,7 +188,7 @@ impl Subscriber {
     }
 
     pub(super) fn select(mut self, wanted: Wanted) -> Self {
-        let selection = Selection::new(wanted, self.next);
+        let selection = Selection::new(wanted, self.cursor.next());
         self.extras_mut().selection = Some(selection);
         self
     }
@@ -230,7 +202,7 @@ impl Subscriber {
     #[must_use]
     pub fn outcome_for_header(&self) -> Option<Outcome> {
         let tells = self.config().announce_in_header;
-        tells.then_some(self.outcome)
+        tells.then_some(self.outcome())
     }
 
     /// The ID of the publisher's choice that the event at this subscriber's
@@ -303,9 +275,9 @@ impl Subscriber {
                 return Poll::Ready(read.batch);
             };
             // Nobody else's code runs under the lock.
-            let start = self.next - events.count as u64;
+            let start = self.cursor.next() - events.count as u64;
             let taken = selection.take(events, start, read.capacity);
-            self.next = taken.next;
+            self.cursor.move_to(taken.next);
             let batch = match taken.selected {
                 None => continue,
                 Some(Selected::Events(events)) => {
@@ -316,7 +288,7 @@ impl Subscriber {
                     Batch::Events(events)
                 }
                 Some(Selected::Nothing) => {
-                    let place = self.shared.state().log.place_before(self.next);
+                    let place = self.shared.state().log.place_before(self.cursor.next());
                     Batch::Place(EncodedEvents::place(place.as_str()))
                 }
             };
@@ -338,64 +310,29 @@ impl Subscriber {
             false => 0,
         };
         let ready = |batch| Poll::Ready(FromLog { batch, capacity });
-        let announced = match self.stage {
-            Stage::Reading => None,
-            Stage::Joining {
-                announces,
-                at_oldest,
-            } => {
-                if at_oldest {
-                    let held = state.log.first()..state.log.next();
-                    let joined = (self.next, self.outcome);
-                    (self.next, self.outcome) = join_anew(joined, held, announces);
-                }
-                self.stage = Stage::Reading;
-                announces.then_some(self.outcome)
-            }
-            Stage::Cut => return ready(None),
-        };
-        let read = match (announced, behind_notice) {
-            (Some(outcome), _) => Err(outcome),
-            (None, Some(events)) => Ok(Read::Events(events)),
-            (None, None) => Ok(state.log.read(self.next, most)),
-        };
-        let outcome = match read {
-            Ok(Read::Events(events)) => {
-                self.next += events.count as u64;
+        let config = &self.shared.config;
+        let outcome = match self.cursor.look(state, config, most, behind_notice) {
+            Next::Events(events) => {
                 if !selects {
                     state.counts.delivered(events.count, events.bytes.len());
                 }
                 return ready(Some(Ok(Batch::Events(events))));
             }
-            Ok(Read::Nothing) if state.closed => return ready(None),
-            Ok(Read::Nothing) => {
+            Next::Nothing => {
                 park(state, &mut self.slot);
                 return Poll::Pending;
             }
-            Ok(Read::Lost(lost)) => {
-                state.counts.lost_events += lost;
-                match self.shared.config.when_too_slow {
-                    WhenTooSlow::Cut => {
-                        state.counts.cut += 1;
-                        self.stage = Stage::Cut;
-                        return ready(Some(Err(SlowConsumer { lost })));
-                    }
-                    WhenTooSlow::SkipAhead => {
-                        state.counts.skipped_ahead += 1;
-                        self.next = state.log.first();
-                        let replayed = state.log.held();
-                        Outcome::Gap { lost, replayed }
-                    }
-                }
-            }
-            Err(outcome) => outcome,
+            Next::Cut(error) => return ready(Some(Err(error))),
+            Next::Over => return ready(None),
+            Next::Tell(outcome) => outcome,
         };
-        if let Read::Events(events) = state.log.read(self.next, most) {
+        let next = self.cursor.next();
+        if let Read::Events(events) = state.log.read(next, most) {
             self.extras.get_or_insert_default().behind_notice = Some(events);
         }
-        let event_type = &self.shared.config.notice_event_type;
-        let place = state.log.place_before(self.next);
-        let notice = Notice::new(outcome, outcome.to_json(), event_type, place);
+        let place = state.log.place_before(next);
+        let (data, event_type) = (outcome.to_json(), &config.notice_event_type);
+        let notice = Notice::new(outcome, data, event_type, place);
         ready(Some(Ok(Batch::Notice(notice))))
     }
 
@@ -445,9 +382,7 @@ impl Drop for Subscriber {
 impl fmt::Debug for Subscriber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscriber")
-            .field("next", &self.next)
-            .field("outcome", &self.outcome)
-            .field("stage", &self.stage)
+            .field("cursor", &self.cursor)
             .finish_non_exhaustive()
     }
 }

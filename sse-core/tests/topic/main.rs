@@ -2,6 +2,8 @@
 #![cfg(feature = "server")]
 
 mod beginning;
+mod elsewhere;
+mod ending;
 mod joining;
 mod map;
 mod memory;

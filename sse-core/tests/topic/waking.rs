@@ -12,9 +12,9 @@ use std::{
 };
 
 use futures_core::Stream;
-use sse_core::topic::{Subscriber, TopicConfig};
+use sse_core::topic::{Position, Subscriber, TopicConfig};
 
-use crate::{publish, topic};
+use crate::{EPOCH, publish, topic};
 
 #[derive(Default)]
 struct Count(AtomicUsize);
@@ -200,4 +200,13 @@ fn many_threads_publish_and_read_and_nobody_misses_a_thing() {
         assert_eq!(n.parse(), Ok(*next));
         *next += 1;
     }
+}
+
+#[test]
+fn who_waits_is_woken_where_the_history_goes_on_elsewhere() {
+    let topic = topic(TopicConfig::default());
+    let mut reader = Reader::new(topic.subscribe());
+    reader.park();
+    topic.go_on_behind(Position::new(EPOCH, 3)).unwrap();
+    assert_eq!(reader.woken(), 1);
 }

@@ -1,0 +1,179 @@
+//! Where a subscriber is in the history, and what comes next for it.
+
+use super::{
+    EncodedEvents, Outcome, Position, SlowConsumer, TopicConfig, WhenTooSlow,
+    config::Announce,
+    log::{Log, Read},
+    publish::State,
+    resume::join_anew,
+};
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cursor {
+    epoch: u64,
+    /// The sequence number of the next event.
+    next: u64,
+    outcome: Outcome,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing was read yet.
+    Joining {
+        /// The outcome is still to be told.
+        tells: bool,
+        /// It begins with the oldest event, whichever that is at the first read.
+        at_oldest: bool,
+    },
+    Reading,
+    Cut,
+}
+
+/// What comes next.
+pub(super) enum Next {
+    Events(EncodedEvents),
+    /// Nothing yet.
+    Nothing,
+    /// The client is to be told how the history goes on.
+    Tell(Outcome),
+    Cut(SlowConsumer),
+    /// Nothing, ever.
+    Over,
+}
+
+impl Cursor {
+    pub(super) fn new(
+        log: &Log,
+        next: u64,
+        outcome: Outcome,
+        at_oldest: bool,
+        announce: Announce,
+    ) -> Self {
+        let tells = match announce {
+            Announce::Nothing => false,
+            Announce::Losses => outcome.is_loss(),
+            Announce::Everything => true,
+        };
+        Self {
+            epoch: log.epoch(),
+            next,
+            outcome,
+            stage: Stage::Joining { tells, at_oldest },
+        }
+    }
+
+    pub(super) fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// The sequence number of the next event.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Goes on with this event.
+    pub(super) fn move_to(&mut self, next: u64) {
+        self.next = next;
+    }
+
+    pub(super) fn position(&self) -> Position {
+        Position::new(self.epoch, self.next.saturating_sub(1))
+    }
+
+    /// See [`Subscriber::place_to_resume_from`](super::Subscriber::place_to_resume_from).
+    pub(super) fn place_to_resume_from(&self) -> Option<Position> {
+        let Position { epoch, sequence } = self.position();
+        let lost = match self.outcome {
+            Outcome::Unknown { .. } if self.has_to_tell() => return None,
+            Outcome::Gap { lost, .. } if self.has_to_tell() => lost,
+            _ => 0,
+        };
+        Some(Position::new(epoch, sequence.saturating_sub(lost)))
+    }
+
+    /// Whether the outcome is still to be told.
+    fn has_to_tell(&self) -> bool {
+        matches!(self.stage, Stage::Joining { tells: true, .. })
+    }
+
+    /// Whether there is nothing in the history that is still to come.
+    pub(super) fn has_everything_of(&self, log: &Log) -> bool {
+        self.stage != Stage::Cut
+            && !self.has_to_tell()
+            && self.epoch == log.epoch()
+            && self.next >= log.next()
+    }
+
+    /// What comes next, `most` events of it. `kept` was read before.
+    pub(super) fn look(
+        &mut self,
+        state: &mut State,
+        config: &TopicConfig,
+        most: u64,
+        kept: Option<EncodedEvents>,
+    ) -> Next {
+        if self.stage == Stage::Cut {
+            return Next::Over;
+        }
+        if let Some(outcome) = self.join(&state.log) {
+            return Next::Tell(outcome);
+        }
+        let read = match kept {
+            Some(events) => Read::Events(events),
+            None => state.log.read(self.next, most),
+        };
+        match read {
+            Read::Events(events) => {
+                self.next += events.count as u64;
+                Next::Events(events)
+            }
+            Read::Nothing if state.end.is_some() => Next::Over,
+            Read::Nothing => Next::Nothing,
+            Read::Lost {
+                events: lost,
+                went_on,
+            } => {
+                let replayed = state.log.held();
+                let gap = Outcome::Gap { lost, replayed };
+                match config.when_too_slow {
+                    // Nobody was slow.
+                    _ if went_on => {}
+                    WhenTooSlow::Cut => {
+                        state.counts.lost_events += lost;
+                        state.counts.cut += 1;
+                        self.stage = Stage::Cut;
+                        return Next::Cut(SlowConsumer { lost });
+                    }
+                    WhenTooSlow::SkipAhead => {
+                        state.counts.lost_events += lost;
+                        state.counts.skipped_ahead += 1;
+                    }
+                }
+                self.next = state.log.first();
+                Next::Tell(gap)
+            }
+        }
+    }
+
+    /// Joins the history, at the first read and wherever it has gone to another epoch. Says what is
+    /// to be told then.
+    fn join(&mut self, log: &Log) -> Option<Outcome> {
+        if self.epoch != log.epoch() {
+            (self.epoch, self.next) = (log.epoch(), log.first());
+            self.stage = Stage::Reading;
+            let replayed = log.held();
+            return Some(Outcome::Unknown { replayed });
+        }
+        let Stage::Joining { tells, at_oldest } = self.stage else {
+            return None;
+        };
+        if at_oldest {
+            let joined = (self.next, self.outcome);
+            let held = log.first()..log.next();
+            (self.next, self.outcome) = join_anew(joined, held, tells);
+        }
+        self.stage = Stage::Reading;
+        tells.then_some(self.outcome)
+    }
+}
