@@ -4,12 +4,13 @@ use std::{
     collections::VecDeque,
     future::Future,
     mem,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    task::{Context, Wake, Waker},
+    task::{Context, Poll, Wake, Waker},
 };
 
 use super::lock;
@@ -71,6 +72,7 @@ impl Executor {
         };
         // From here on it can be woken again, by itself for one.
         task.is_ready.store(false, Ordering::Relaxed);
+        let mut panicked = None;
         let mut future = lock(&task.future);
         if let Some(running) = &mut *future {
             self.polls.fetch_add(1, Ordering::Relaxed);
@@ -78,13 +80,20 @@ impl Executor {
                 poll: task.polls.fetch_add(1, Ordering::Relaxed) + 1,
                 task: task.clone(),
             }));
-            let polled = running.as_mut().poll(&mut Context::from_waker(&waker));
-            if polled.is_ready() {
+            let mut cx = Context::from_waker(&waker);
+            let polled = catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(&mut cx)));
+            if !matches!(polled, Ok(Poll::Pending)) {
                 *future = None;
             }
+            panicked = polled.err();
         }
         if future.is_none() {
             lock(&self.tasks).retain(|other| !Arc::ptr_eq(other, &task));
+        }
+        drop(future);
+        if let Some(payload) = panicked {
+            // As elsewhere the task is over, and here its test fails.
+            resume_unwind(payload);
         }
         true
     }

@@ -1,0 +1,89 @@
+//! One table of scenarios, run in every way in which a reply is driven: over a connection of the
+//! server's own, as an embedded response's body, and for the test client.
+//!
+//! Each [`Scenario`] says what a handler answers, what happens then, and what is to come of it: what
+//! the client sees, what clean-up is told, and when the handler's code is dropped. Where one way
+//! differs, the table says so and says whether it is to stay so; `scenarios.md` beside this file is
+//! written from it. A second response, which has nothing to do with the first, is open all the time,
+//! and is to notice nothing.
+#![cfg(all(feature = "http-body", feature = "test-client"))]
+#![allow(unreachable_pub)] // a test has no interface
+#![allow(clippy::unwrap_used, clippy::expect_used)] // and fails by panicking
+
+#[allow(dead_code)] // the driver's tests use all of it
+#[path = "../driver/harness.rs"]
+mod harness;
+mod page;
+mod run;
+mod scenario;
+#[allow(dead_code, unused_imports)]
+#[path = "../sim/mod.rs"]
+mod sim;
+mod table;
+mod ways;
+
+use scenario::{Scenario, Seen, Verdict};
+use ways::Way;
+
+/// Compares what one way comes to with what the table says of it. A difference that the table
+/// knows has to be there: once it is gone, so is its row.
+fn judge(way: Way, scenario: &Scenario) -> Result<(), String> {
+    let seen = run::run(way, scenario);
+    let known = scenario.differences.iter().find(|known| known.way == way);
+    let expected = match known {
+        Some(known) => match &known.verdict {
+            Verdict::Lacks(_) => return Ok(()),
+            Verdict::Stays(_) | Verdict::ToMend(_) => &known.seen,
+        },
+        None => &scenario.expected,
+    };
+    // What cannot be known is not compared.
+    let is_known = |line: &&String| !line.starts_with("counted") || way != Way::TestClient;
+    let same = |expected: &Seen| match seen.iter().all(|line| is_known(&line)) {
+        true => expected.iter().filter(is_known).eq(&seen),
+        false => *expected == seen,
+    };
+    if same(expected) {
+        return Ok(());
+    }
+    let now = match known {
+        Some(_) if same(&scenario.expected) => "\nIt agrees now: take the difference out.",
+        _ => "",
+    };
+    let name = scenario.name;
+    Err(format!(
+        "{name}, {way}:\n  expected {expected:#?}\n  seen {seen:#?}{now}"
+    ))
+}
+
+fn judge_all(way: Way) {
+    let failures: Vec<String> = table::scenarios()
+        .iter()
+        .filter_map(|scenario| judge(way, scenario).err())
+        .collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+#[test]
+fn the_table_holds_over_a_connection() {
+    judge_all(Way::Connection);
+}
+
+#[test]
+fn the_table_holds_where_embedded() {
+    judge_all(Way::Embedding);
+}
+
+#[test]
+fn the_table_holds_for_the_test_client() {
+    judge_all(Way::TestClient);
+}
+
+#[test]
+fn no_two_scenarios_have_one_name() {
+    let scenarios = table::scenarios();
+    let mut names: Vec<_> = scenarios.iter().map(|scenario| scenario.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), scenarios.len());
+}

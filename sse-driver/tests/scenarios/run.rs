@@ -1,0 +1,125 @@
+//! Runs a scenario in one way.
+
+use std::{
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use sse_driver::{Clock, router::Router};
+
+use crate::{
+    harness::{Feed, Journal},
+    scenario::{Ask, Scenario, Scene, Seen, Step},
+    sim::Sim,
+    ways::{End, Host, Sight, Way},
+};
+
+/// Where the response is that has nothing to do with the scenario.
+const BYSTANDER: &str = "/bystander";
+
+/// What comes of a scenario.
+pub fn run(way: Way, scenario: &Scenario) -> Seen {
+    let sim = Sim::new();
+    let clock = sim.clone();
+    let scene = Scene::new(move || clock.now());
+    let (feed, journal) = (Feed::default(), Journal::default());
+    // Nested, so that its layers are its own.
+    let routes = Router::new()
+        .nest("", (scenario.routes)(&scene))
+        .events(BYSTANDER, feed.handler(&journal));
+    let mut host = way.host(&sim, routes, scenario);
+
+    let mut panics = Panics::default();
+    panics.catch(|| host.ask("/", &scenario.ask));
+    panics.catch(|| host.ask(BYSTANDER, &Ask::default()));
+    for step in &scenario.script {
+        panics.catch(|| take(&mut *host, &scene, *step));
+    }
+    let before = host.sight();
+    panics.catch(|| host.leave());
+
+    let mut seen = before.lines();
+    seen.extend(scene.journal.lines());
+    seen.extend(host.counted().map(|name| format!("counted as {name}")));
+    seen.extend(mem::take(&mut panics.lines));
+
+    // Last, so that what is its own is not counted above.
+    panics.catch(|| {
+        feed.push("still here");
+        feed.end();
+        host.settle();
+    });
+    let sight = host.bystander();
+    let told = journal.lines();
+    let is_fine = sight.end == End::Ended && sight.events == ["still here"];
+    if !(is_fine && told == ["stream dropped", "clean-up: the stream ended"]) {
+        seen.push(format!("bystander: {}; {}", sight.end, told.join(", ")));
+    }
+    seen.extend(panics.lines);
+    seen
+}
+
+fn take(host: &mut dyn Host, scene: &Scene, step: Step) {
+    match step {
+        Step::Push(text) => scene.feed.push(text),
+        Step::End => scene.feed.end(),
+        Step::Fail(text) => scene.feed.fail(text),
+        Step::Publish(count) => {
+            for n in 1..=count {
+                scene.topic.publish(n.to_string()).unwrap();
+            }
+        }
+        Step::ReadOnce => host.read_once(),
+        Step::Advance(by) => host.advance(by),
+        Step::Upload(piece) => host.upload(piece),
+        Step::BreakUpload => host.break_upload(),
+        Step::Leave => host.leave(),
+        Step::ShutDown => host.shut_down(),
+        Step::Cut => host.cut(),
+        Step::Stop => host.stop(),
+    }
+    host.settle();
+}
+
+/// Panics that came through to where a runtime's executor would be.
+#[derive(Default)]
+struct Panics {
+    lines: Vec<String>,
+}
+
+impl Panics {
+    fn catch(&mut self, call: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(call)).is_err() {
+            self.lines
+                .push("the executor was reached by a panic".into());
+        }
+    }
+}
+
+impl Sight {
+    fn lines(&self) -> Seen {
+        let Some(status) = self.status else {
+            return vec![format!("no answer, {}", self.end)];
+        };
+        let content_type = self.content_type.as_deref().unwrap_or("nothing");
+        let mut head = format!("{status} {content_type}");
+        if let Some(length) = self.length {
+            head += &format!(", {length} bytes");
+        }
+        let body = match self.is_stream() {
+            true if self.events.len() > 5 => format!("{}, and so on", self.events[0]),
+            true => self.events.join(", "),
+            false => self.text.clone(),
+        };
+        let comments = match self.comments {
+            0 => String::new(),
+            comments => format!("comments: {comments}"),
+        };
+        let end = self.end.to_string();
+        let lines = [head, body, comments, end].into_iter();
+        lines
+            .map(|line| line.trim_end().to_owned())
+            .filter(|line| !line.is_empty())
+            .collect()
+    }
+}

@@ -1,0 +1,177 @@
+//! Shutdowns, cuts, and runtimes that end.
+
+use futures_util::{StreamExt, stream};
+use sse_driver::router::{Request, Router};
+
+use super::{feed, streams::undecided};
+use crate::{
+    scenario::{Scenario, Scene, Step},
+    ways::Way,
+};
+
+const CUTS_NOTHING: &str =
+    "The test client has the handlers' side of a shutdown, and cuts nothing.";
+
+pub const SEES_NOT_WHY: &str = "A body does not learn why its server drops it.";
+pub const IS_THE_CLIENT: &str = "Nothing but the client drops a test client's response.";
+
+pub fn scenarios() -> Vec<Scenario> {
+    use Step::{Cut, Push, ShutDown, Stop};
+    vec![
+        Scenario::new(
+            "a stream that ends itself at a shutdown",
+            polite,
+            [ShutDown],
+            &[
+                "200 text/event-stream",
+                "goodbye",
+                "ended",
+                "stream dropped",
+                "clean-up: the stream ended",
+                "counted as stream_ended",
+            ],
+        ),
+        Scenario::new(
+            "a stream that goes on after a shutdown began",
+            feed,
+            [ShutDown, Push("a"), Step::End],
+            &[
+                "200 text/event-stream",
+                "a",
+                "ended",
+                "stream dropped",
+                "clean-up: the stream ended",
+                "counted as stream_ended",
+            ],
+        ),
+        Scenario::new(
+            "a cut while the handler decides",
+            undecided,
+            [Cut],
+            &[
+                "503 text/plain, 46 bytes",
+                "The server is shutting down. Try again later.",
+                "ended",
+                "handler dropped",
+                "clean-up: the server was shut down",
+                "counted as shutdown and shutdown",
+                "bystander: broken off; stream dropped, clean-up: the server was shut down",
+            ],
+        )
+        .lacks(Way::TestClient, CUTS_NOTHING)
+        .mends(
+            Way::Connection,
+            "A client that has asked is owed an answer, whichever server it is behind.",
+            &[
+                "no answer, broken off",
+                "handler dropped",
+                "clean-up: the server was shut down",
+                "counted as shutdown and shutdown",
+                "bystander: broken off; stream dropped, clean-up: the server was shut down",
+            ],
+        ),
+        Scenario::new(
+            "a cut while the stream is open",
+            feed,
+            [Push("a"), Cut],
+            &[
+                "200 text/event-stream",
+                "a",
+                "broken off",
+                "stream dropped",
+                "clean-up: the server was shut down",
+                "counted as shutdown and shutdown",
+                "bystander: broken off; stream dropped, clean-up: the server was shut down",
+            ],
+        )
+        .lacks(Way::TestClient, CUTS_NOTHING),
+        Scenario::new(
+            "a runtime that ends under a stream",
+            feed,
+            [Push("a"), Stop],
+            &[
+                "200 text/event-stream",
+                "a",
+                "broken off",
+                "stream dropped",
+                "clean-up: the connection's task was dropped",
+                "counted as task_dropped and task_dropped",
+                "bystander: broken off; stream dropped, clean-up: the connection's task was dropped",
+            ],
+        )
+        .stays(
+            Way::Embedding,
+            SEES_NOT_WHY,
+            &[
+                "200 text/event-stream",
+                "a",
+                "broken off",
+                "stream dropped",
+                "clean-up: the client went away",
+                "counted as client_went_away and client_went_away",
+                "bystander: broken off; stream dropped, clean-up: the client went away",
+            ],
+        )
+        .stays(
+            Way::TestClient,
+            IS_THE_CLIENT,
+            &[
+                "200 text/event-stream",
+                "a",
+                "broken off",
+                "stream dropped",
+                "clean-up: the client went away",
+                "bystander: broken off; stream dropped, clean-up: the client went away",
+            ],
+        ),
+        Scenario::new(
+            "a runtime that ends under a handler that decides",
+            undecided,
+            [Stop],
+            &[
+                "no answer, broken off",
+                "handler dropped",
+                "clean-up: the connection's task was dropped",
+                "counted as task_dropped and task_dropped",
+                "bystander: broken off; stream dropped, clean-up: the connection's task was dropped",
+            ],
+        )
+        .stays(
+            Way::Embedding,
+            SEES_NOT_WHY,
+            &[
+                "no answer, broken off",
+                "handler dropped",
+                "clean-up: the client went away",
+                "counted as client_went_away and client_went_away",
+                "bystander: broken off; stream dropped, clean-up: the client went away",
+            ],
+        )
+        .stays(
+            Way::TestClient,
+            IS_THE_CLIENT,
+            &[
+                "no answer, broken off",
+                "handler dropped",
+                "clean-up: the client went away",
+                "bystander: broken off; stream dropped, clean-up: the client went away",
+            ],
+        ),
+    ]
+}
+
+/// Says last words.
+fn polite(scene: &Scene) -> Router {
+    let scene = scene.clone();
+    Router::new().events("/", move |request: Request| {
+        scene.watch(&request);
+        let held = scene.hold("stream");
+        stream::once(async move {
+            request.shutdown().await;
+            "goodbye"
+        })
+        .inspect(move |_| {
+            let _held = &held;
+        })
+    })
+}

@@ -1,0 +1,219 @@
+//! The ways in which a reply is driven, each with a client that looks at what comes of it.
+
+mod connection;
+mod embedding;
+mod test_client;
+mod wire;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use sse_core::{Decoded, Decoder, http::HeaderMap, lifecycle::CloseCounts};
+use sse_driver::router::Router;
+
+use crate::{
+    scenario::{Ask, Scenario},
+    sim::Sim,
+};
+
+/// How a reply is driven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Connection,
+    Embedding,
+    TestClient,
+}
+
+/// Two clients of one server: the scenario's, and the bystander, which asks second.
+pub trait Host {
+    fn ask(&mut self, path: &'static str, ask: &Ask);
+
+    /// Lets everything happen that takes no time. Clients read all that comes.
+    fn settle(&mut self);
+    fn advance(&mut self, by: Duration);
+
+    // What the scenario's client does.
+    fn read_once(&mut self);
+    fn upload(&mut self, piece: &'static str);
+    fn break_upload(&mut self);
+    fn leave(&mut self);
+
+    // What the server does.
+    fn shut_down(&mut self);
+    fn cut(&mut self);
+    fn stop(&mut self);
+
+    fn sight(&self) -> Sight;
+    fn bystander(&self) -> Sight;
+
+    /// Under which name the end of the scenario's response was counted. The test client knows it of
+    /// event streams only.
+    fn counted(&self) -> Option<String>;
+}
+
+impl Way {
+    pub fn host(self, sim: &Sim, router: Router, scenario: &Scenario) -> Box<dyn Host> {
+        let bounds = &scenario.bounds;
+        match self {
+            Self::Connection => Box::new(connection::Served::new(sim, router, bounds)),
+            Self::Embedding => Box::new(embedding::Embedded::new(sim, router, bounds)),
+            Self::TestClient => Box::new(test_client::Tested::new(sim, router, scenario)),
+        }
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connection => "over a connection",
+            Self::Embedding => "embedded",
+            Self::TestClient => "for the test client",
+        })
+    }
+}
+
+/// What a client sees of its response.
+#[derive(Clone, Debug, Default)]
+pub struct Sight {
+    pub status: Option<u16>,
+    pub content_type: Option<String>,
+    /// What the head says of the body's length.
+    pub length: Option<u64>,
+    /// The body, where it is no event stream.
+    pub text: String,
+    pub events: Vec<String>,
+    pub comments: usize,
+    pub end: End,
+}
+
+/// How the body is, or ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum End {
+    #[default]
+    Open,
+    Ended,
+    BrokeOff,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "still open",
+            Self::Ended => "ended",
+            Self::BrokeOff => "broken off",
+        })
+    }
+}
+
+impl Sight {
+    pub fn is_stream(&self) -> bool {
+        self.content_type.as_deref() == Some("text/event-stream")
+    }
+
+    fn set_head(&mut self, status: u16, headers: &HeaderMap) {
+        let field = |name: &str| Some(headers.get(name)?.to_str().unwrap().to_owned());
+        self.status = Some(status);
+        self.content_type = field("content-type").map(|value| value.replace("; charset=utf-8", ""));
+        self.length = field("content-length").map(|value| value.parse().unwrap());
+        if self.is_stream() {
+            // What no way may leave out.
+            assert_eq!(field("cache-control").unwrap(), "no-cache, no-transform");
+            assert_eq!(field("x-accel-buffering").unwrap(), "no");
+        }
+    }
+
+    /// The body so far.
+    fn set_body(&mut self, bytes: &[u8]) {
+        if !self.is_stream() {
+            self.text = String::from_utf8_lossy(bytes).into_owned();
+            return;
+        }
+        (self.events, self.comments) = (Vec::new(), 0);
+        let (mut decoder, mut input) = (Decoder::new(), bytes);
+        while let Some(decoded) = decoder.decode(&mut input).unwrap() {
+            match decoded {
+                Decoded::Event(event) => self.events.push(one_event(
+                    event.event_type(),
+                    event.data(),
+                    event.last_event_id(),
+                )),
+                Decoded::Comment(_) => self.comments += 1,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// An event as the table writes it: `type:data#id`.
+fn one_event(event_type: &str, data: &str, last_event_id: &str) -> String {
+    let mut text = String::new();
+    if event_type != "message" {
+        text += &format!("{event_type}:");
+    }
+    text += data;
+    if !last_event_id.is_empty() {
+        text += &format!("#{last_event_id}");
+    }
+    text
+}
+
+/// The names under which responses have been counted that are over.
+fn counted(closed: CloseCounts) -> Option<String> {
+    let names: Vec<&str> = closed
+        .iter()
+        .flat_map(|(name, count)| std::iter::repeat_n(name, count as usize))
+        .collect();
+    (!names.is_empty()).then(|| names.join(" and "))
+}
+
+/// Says when a client may read.
+#[derive(Clone, Default)]
+struct Gate {
+    state: Arc<Mutex<GateState>>,
+}
+
+#[derive(Default)]
+struct GateState {
+    is_held: bool,
+    /// How often it may read all the same.
+    once: usize,
+    waiting: Option<Waker>,
+}
+
+impl Gate {
+    fn of(ask: &Ask) -> Self {
+        let gate = Self::default();
+        gate.state.lock().unwrap().is_held = ask.holds;
+        gate
+    }
+
+    fn read_once(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.once += 1;
+        let waiting = state.waiting.take();
+        drop(state);
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
+    }
+
+    /// To be asked before something is polled for.
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state.lock().unwrap();
+        if state.is_held && state.once == 0 {
+            state.waiting = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
+    /// Something was read.
+    fn took(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.once = state.once.saturating_sub(1);
+    }
+}
