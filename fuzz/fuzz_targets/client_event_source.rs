@@ -145,7 +145,7 @@ fuzz_target!(|input: Input| {
             Call::Eof => source.handle_eof(now),
             Call::TransportError => {
                 let error = io::Error::from(ErrorKind::ConnectionReset);
-                source.handle_transport_error(now, &error);
+                source.handle_transport_error(now, error);
             }
             Call::Wait(millis) => {
                 now += Duration::from_millis(millis.into());
@@ -161,7 +161,7 @@ fuzz_target!(|input: Input| {
             }
             Call::Transmit(n) => {
                 let there = source.poll_transmit().len();
-                source.transmitted(now, usize::from(n).min(there));
+                source.handle_transmitted(now, usize::from(n).min(there));
             }
             Call::Poll => {
                 if let Some(event) = source.poll_event(now) {

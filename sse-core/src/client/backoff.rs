@@ -49,6 +49,11 @@ impl Backoff {
         };
     }
 
+    /// How many attempts in a row failed to open the stream.
+    pub(super) fn failed_attempts(&self) -> u32 {
+        self.failed_attempts
+    }
+
     /// Whether there is to be no further attempt.
     pub(super) fn is_exhausted(&self, settings: &Reconnection) -> bool {
         settings

@@ -6,9 +6,11 @@
 //! out, and on a loss waits and asks again, with the last event ID. It does no IO and looks at no
 //! clock; entropy comes in as a seed.
 //!
-//! Its methods have the classes of [`server::Connection`](crate::server::Connection): `handle_*`
-//! is what the world did and never fails, `poll_*` is what the caller must do next, and
-//! [`close`](EventSource::close) is the one verb. Any order of calls is legal.
+//! The class of a method shows in its name, as with
+//! [`server::Connection`](crate::server::Connection): getters take `&self`; `handle_*` is what the
+//! world did, and never fails; [`send`](EventSource::send), [`wait`](EventSource::wait),
+//! [`take_request`](EventSource::take_request) and [`close`](EventSource::close) are what the
+//! application wants; `poll_*` is what the caller must do next. Any order of calls is legal.
 //!
 //! ```
 //! use std::time::Instant;
@@ -26,7 +28,7 @@
 //! let transmit = source.poll_transmit();
 //! assert!(transmit.slices()[0].starts_with(b"GET /events HTTP/1.1\r\nhost: example.org\r\n"));
 //! let sent = transmit.len();
-//! source.transmitted(now, sent);
+//! source.handle_transmitted(now, sent);
 //!
 //! // Bytes come from the socket.
 //! source.handle_input(now, b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n");
@@ -60,19 +62,83 @@
 //!
 //! A redirect is remembered: later connections go where it led, as in browsers.
 //!
+//! # Over a foreign HTTP client
+//!
+//! What a connection does and what a response does are separate inputs, so that another HTTP client
+//! can take the place of a connection, with its pools, proxies and HTTP/2. It gets the request, and
+//! what it has of the response is handed in; all else is the same.
+//!
+//! ```
+//! use std::time::Instant;
+//! use sse_core::{
+//!     client::{ClientEvent, EventSource, EventSourceConfig},
+//!     http::Response,
+//! };
+//!
+//! let now = Instant::now();
+//! let mut source = EventSource::new("http://example.org/events", EventSourceConfig::default(), 7)?;
+//! let Some(ClientEvent::Connect(_)) = source.poll_event(now) else { panic!() };
+//! let Some(request) = source.take_request(now) else { panic!() };
+//! assert_eq!(request.uri(), "http://example.org/events");
+//!
+//! // The client sends it, and has an answer. A body that breaks off would be a transport error.
+//! let response = Response::builder().header("content-type", "text/event-stream").body(())?;
+//! source.handle_response(now, response);
+//! source.handle_body(now, b"data: hello\n\n");
+//! source.handle_body_end(now);
+//!
+//! assert!(matches!(source.poll_event(now), Some(ClientEvent::Open(_))));
+//! assert!(matches!(source.poll_event(now), Some(ClientEvent::Event(_))));
+//! assert!(matches!(source.poll_event(now), Some(ClientEvent::Disconnect)));
+//! assert!(matches!(source.poll_event(now), Some(ClientEvent::Lost { .. })));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Another request for each attempt
+//!
+//! An event source that was made [with preparation](EventSource::with_preparation) asks before each
+//! attempt: for a token that expires, or a URL that says where to go on.
+//!
+//! ```
+//! use std::time::Instant;
+//! use sse_core::{
+//!     client::{ClientEvent, EventSource, EventSourceConfig, Phase},
+//!     http::{HeaderValue, header},
+//! };
+//!
+//! let now = Instant::now();
+//! let source = EventSource::new("http://example.org/events", EventSourceConfig::default(), 7)?;
+//! let mut source = source.with_preparation();
+//! assert_eq!(source.phase(), Phase::Preparing);
+//!
+//! let Some(ClientEvent::Prepare(mut attempt)) = source.poll_event(now) else { panic!() };
+//! let token = HeaderValue::from_static("Bearer 8f14e45f");
+//! attempt.headers.insert(header::AUTHORIZATION, token);
+//! source.send(now, *attempt)?;
+//! assert!(matches!(source.poll_event(now), Some(ClientEvent::Connect(_))));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Phases
 #![doc = include_str!("phases.md")]
 
+mod attempt;
 mod backoff;
 mod config;
 mod error;
 mod event_source;
+mod failure;
 mod incoming;
+mod loss;
 mod phase;
+mod state;
 mod target;
 
+pub use attempt::Attempt;
 pub use config::{EventSourceConfig, Reconnection};
-pub use error::{Failure, InvalidRequest, Loss, RedirectError, Refusal, TransportError};
+pub use error::{AttemptError, InvalidRequest, UrlError, WrongPhase};
 pub use event_source::{ClientEvent, End, EventSource};
+pub use failure::{Failure, RedirectError, Refusal};
+pub use loss::{Loss, TransportError};
 pub use phase::Phase;
 pub use target::Endpoint;

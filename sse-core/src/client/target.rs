@@ -1,10 +1,10 @@
 //! Where a request goes and what it is, redirects included.
 
-use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use bytes::Bytes;
 use url::{Position, Url};
 
-use super::{EventSourceConfig, InvalidRequest, RedirectError};
+use super::{Attempt, EventSourceConfig, InvalidRequest, RedirectError, error::UrlError};
 
 /// Where to connect to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +24,7 @@ pub(super) struct Target {
     url: Url,
     method: Method,
     body: Bytes,
+    /// The caller's own fields.
     headers: HeaderMap,
 }
 
@@ -61,36 +62,40 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 impl Target {
     pub(super) fn new(url: &str, config: &EventSourceConfig) -> Result<Self, InvalidRequest> {
-        let url = Url::parse(url).map_err(|error| InvalidRequest::Url(error.to_string()))?;
+        Self::of(url, &config.method, &config.headers, &config.body)
+    }
+
+    fn of(
+        url: &str,
+        method: &Method,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Result<Self, InvalidRequest> {
+        let url = Url::parse(url).map_err(|error| InvalidRequest::Url(UrlError::new(error)))?;
         check(&url)?;
-        if config.method == Method::CONNECT {
+        if method == Method::CONNECT {
             return Err(InvalidRequest::Method);
         }
-        let mut headers = config.headers.clone();
+        let mut headers = headers.clone();
         for name in OF_THE_CONNECTION.iter().chain([&LAST_EVENT_ID]) {
             headers.remove(name);
         }
-        let usual = [
-            (header::ACCEPT, "text/event-stream"),
-            (header::CACHE_CONTROL, "no-cache"),
-            // Without the field any coding would do.
-            (header::ACCEPT_ENCODING, "identity"),
-            (header::USER_AGENT, USER_AGENT),
-        ];
-        for (name, value) in usual {
-            headers
-                .entry(name)
-                .or_insert(HeaderValue::from_static(value));
-        }
-        if headers[header::USER_AGENT].is_empty() {
-            headers.remove(header::USER_AGENT);
-        }
         Ok(Self {
             url,
-            method: config.method.clone(),
-            body: config.body.clone(),
+            method: method.clone(),
+            body: body.clone(),
             headers,
         })
+    }
+
+    /// The target as the application wants it for an attempt.
+    pub(super) fn of_attempt(attempt: &Attempt) -> Result<Self, InvalidRequest> {
+        Self::of(
+            &attempt.url,
+            &attempt.method,
+            &attempt.headers,
+            &attempt.body,
+        )
     }
 
     pub(super) fn method(&self) -> &Method {
@@ -110,8 +115,22 @@ impl Target {
         }
     }
 
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
     pub(super) fn body(&self) -> &Bytes {
         &self.body
+    }
+
+    /// The request for a foreign HTTP client.
+    pub(super) fn request(&self, last_event_id: &str) -> Option<Request<Bytes>> {
+        let mut request = Request::new(self.body.clone());
+        *request.method_mut() = self.method.clone();
+        // There is none for a URL that is not one: `check` has seen to it.
+        *request.uri_mut() = uri(&self.url)?;
+        *request.headers_mut() = self.fields(last_event_id);
+        Some(request)
     }
 
     /// The request's head as it goes over the wire. The ID is one that a header field can carry.
@@ -127,12 +146,8 @@ impl Target {
             put(&mut out, &[":", itoa::Buffer::new().format(port)]);
         }
         put(&mut out, &["\r\nconnection: close\r\n"]);
-        for (name, value) in &self.headers {
+        for (name, value) in &self.fields(last_event_id) {
             put_field(&mut out, name.as_str(), value.as_bytes());
-        }
-        if !last_event_id.is_empty() {
-            // The standard wants it in UTF-8.
-            put_field(&mut out, LAST_EVENT_ID.as_str(), last_event_id.as_bytes());
         }
         let expects_body = [Method::POST, Method::PUT, Method::PATCH].contains(&self.method);
         if !self.body.is_empty() || expects_body {
@@ -142,6 +157,34 @@ impl Target {
         }
         out.extend_from_slice(b"\r\n");
         out
+    }
+
+    /// The caller's own fields, those that are there without them, and the last event ID, unless it
+    /// is empty.
+    fn fields(&self, last_event_id: &str) -> HeaderMap {
+        let usual = [
+            (header::ACCEPT, "text/event-stream"),
+            (header::CACHE_CONTROL, "no-cache"),
+            // Without the field any coding would do.
+            (header::ACCEPT_ENCODING, "identity"),
+            (header::USER_AGENT, USER_AGENT),
+        ];
+        let mut fields = self.headers.clone();
+        for (name, value) in usual {
+            fields
+                .entry(name)
+                .or_insert(HeaderValue::from_static(value));
+        }
+        if fields[header::USER_AGENT].is_empty() {
+            fields.remove(header::USER_AGENT);
+        }
+        // The standard wants it in UTF-8.
+        if let Ok(id) = HeaderValue::from_bytes(last_event_id.as_bytes())
+            && !id.is_empty()
+        {
+            fields.insert(LAST_EVENT_ID, id);
+        }
+        fields
     }
 
     /// Follows a redirect, as
@@ -197,7 +240,15 @@ fn check(url: &Url) -> Result<(), InvalidRequest> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(InvalidRequest::User);
     }
+    if uri(url).is_none() {
+        return Err(InvalidRequest::Length);
+    }
     Ok(())
+}
+
+/// The URL without its fragment, which is not sent. There is none where it is too long.
+fn uri(url: &Url) -> Option<Uri> {
+    url[..Position::AfterQuery].parse().ok()
 }
 
 fn put(out: &mut Vec<u8>, parts: &[&str]) {

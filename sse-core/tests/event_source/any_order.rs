@@ -7,8 +7,9 @@ use std::{
 
 use proptest::prelude::*;
 use sse_core::{
+    EventId,
     client::{EventSourceConfig, Phase},
-    http::StatusCode,
+    http::{HeaderValue, Response, StatusCode},
 };
 
 use crate::harness::{CHUNKED, Client, OPEN, field, millis, secs};
@@ -26,6 +27,14 @@ enum Call {
     /// Time passes up to the next deadline.
     NextDeadline,
     Transmitted(usize),
+    /// The request goes to a foreign HTTP client.
+    TakeRequest,
+    Response(u16),
+    Body(&'static [u8]),
+    BodyEnd,
+    /// The attempt that is being prepared is made, with this ID or with its own.
+    Send(Option<&'static str>),
+    Wait(Duration),
     PollOne,
     Poll,
     Close,
@@ -91,6 +100,7 @@ impl Law {
                 assert!(!self.connection, "a connection is left behind");
                 self.closed = true;
             }
+            "prepare" => assert!(!self.connection, "there is one already"),
             // What the stream has to say.
             _ => assert!(self.open, "{line:?} while nothing is open"),
         }
@@ -106,6 +116,20 @@ impl Law {
         let id = field(&request, "last-event-id");
         assert_eq!(id.unwrap_or_default(), self.last_event_id);
     }
+
+    fn check_id(&self, id: Option<&HeaderValue>) {
+        let id = id.map(HeaderValue::as_bytes).unwrap_or_default();
+        assert_eq!(id, self.last_event_id.as_bytes());
+    }
+}
+
+/// A response from a foreign HTTP client.
+fn response(status: u16) -> Response<()> {
+    let response = Response::builder()
+        .status(status)
+        .header("content-type", "text/event-stream")
+        .header("location", "/there");
+    response.body(()).unwrap()
 }
 
 struct Trial {
@@ -117,6 +141,13 @@ impl Trial {
     fn new(config: EventSourceConfig) -> Self {
         Self {
             client: Client::new(config),
+            law: Law::default(),
+        }
+    }
+
+    fn prepared(config: EventSourceConfig) -> Self {
+        Self {
+            client: Client::prepared(config),
             law: Law::default(),
         }
     }
@@ -133,7 +164,7 @@ impl Trial {
             }
             Call::Input(bytes) => source.handle_input(*now, bytes),
             Call::Eof => source.handle_eof(*now),
-            Call::TransportError => source.handle_transport_error(*now, &TimedOut.into()),
+            Call::TransportError => source.handle_transport_error(*now, TimedOut.into()),
             Call::Timeout(time) => {
                 *now += time;
                 source.handle_timeout(*now);
@@ -151,7 +182,36 @@ impl Trial {
                     source.handle_timeout(*now);
                 }
             }
-            Call::Transmitted(n) => source.transmitted(*now, n),
+            Call::Transmitted(n) => source.handle_transmitted(*now, n),
+            Call::TakeRequest => {
+                let before = source.phase();
+                let request = source.take_request(*now);
+                assert_eq!(request.is_some(), source.phase() != before);
+                if let Some(request) = request {
+                    self.law.check_id(request.headers().get("last-event-id"));
+                }
+            }
+            Call::Response(status) => source.handle_response(*now, response(status)),
+            Call::Body(bytes) => source.handle_body(*now, bytes),
+            Call::BodyEnd => source.handle_body_end(*now),
+            Call::Send(id) => {
+                let attempt = self.client.attempt.take();
+                if let Some(mut attempt) = attempt {
+                    if let Some(id) = id {
+                        attempt.last_event_id = EventId::new(id).unwrap();
+                    }
+                    let is_preparing = self.client.source.phase() == Phase::Preparing;
+                    let sent = self.client.source.send(self.client.now, attempt);
+                    assert_eq!(sent.is_ok(), is_preparing);
+                    if let (Ok(()), Some(id)) = (sent, id) {
+                        self.law.last_event_id = id.to_owned();
+                    }
+                }
+            }
+            Call::Wait(time) => {
+                let is_preparing = source.phase() == Phase::Preparing;
+                assert_eq!(source.wait(*now, time).is_ok(), is_preparing);
+            }
             Call::Close => source.close(),
             Call::PollOne => {
                 self.poll_one();
@@ -169,8 +229,8 @@ impl Trial {
         line.is_some()
     }
 
-    fn check(&self) {
-        let source = &self.client.source;
+    fn check(&mut self) {
+        let source = &mut self.client.source;
         let phase = source.phase();
         let connected = matches!(phase, Phase::Requesting | Phase::Refused | Phase::Open);
         assert!(connected || source.poll_transmit().is_empty(), "{phase:?}");
@@ -191,7 +251,7 @@ impl Trial {
         assert_eq!(law.open, phase == Phase::Open);
         assert_eq!(
             law.connection,
-            !matches!(phase, Phase::Waiting | Phase::Closed)
+            !matches!(phase, Phase::Preparing | Phase::Waiting | Phase::Closed)
         );
         assert!(self.client.source.has_room());
     }
@@ -209,6 +269,16 @@ fn calls() -> Vec<Call> {
         Call::Transmitted(0),
         Call::Transmitted(1),
         Call::Transmitted(usize::MAX),
+        Call::TakeRequest,
+        Call::Response(103),
+        Call::Response(200),
+        Call::Response(302),
+        Call::Response(404),
+        Call::Body(b"id: 2\ndata: x\n\n"),
+        Call::BodyEnd,
+        Call::Send(None),
+        Call::Send(Some("3")),
+        Call::Wait(secs(5)),
         Call::PollOne,
         Call::Poll,
         Call::Close,
@@ -219,7 +289,7 @@ fn calls() -> Vec<Call> {
 
 /// Ways to each phase, some with something left to tell.
 fn ways() -> Vec<(Phase, Vec<Call>)> {
-    use Call::{Close, Connected, Eof, Input, NextDeadline, Poll, PollOne};
+    use Call::{Close, Connected, Eof, Input, NextDeadline, Poll, PollOne, Response, TakeRequest};
     let open = || Input(OPEN.as_bytes());
     let (refusal, redirect) = (Input(INPUTS[15]), Input(INPUTS[13]));
     vec![
@@ -234,7 +304,9 @@ fn ways() -> Vec<(Phase, Vec<Call>)> {
             Phase::Requesting,
             vec![Poll, Connected, Input(b"HTTP/1.1 200")],
         ),
+        (Phase::Requesting, vec![Poll, TakeRequest]),
         (Phase::Refused, vec![Poll, Connected, refusal]),
+        (Phase::Refused, vec![Poll, TakeRequest, Response(404)]),
         (Phase::Open, vec![Poll, Connected, open()]),
         (Phase::Open, vec![Poll, Connected, open(), Poll]),
         (
@@ -245,6 +317,7 @@ fn ways() -> Vec<(Phase, Vec<Call>)> {
             Phase::Open,
             vec![Poll, Connected, open(), Input(INPUTS[6]), Eof],
         ),
+        (Phase::Open, vec![Poll, TakeRequest, Response(200)]),
         (Phase::Waiting, vec![Poll, Eof]),
         (Phase::Waiting, vec![Poll, Eof, PollOne]),
         (Phase::Waiting, vec![Poll, Connected, Eof, Poll]),
@@ -263,6 +336,39 @@ fn every_call_is_legal_in_every_phase_and_after_every_other() {
         for first in calls() {
             for second in calls() {
                 let mut trial = Trial::new(EventSourceConfig::default());
+                way.iter().for_each(|call| trial.call(call));
+                assert_eq!(trial.client.source.phase(), phase, "{way:?}");
+                trial.call(&first);
+                trial.call(&second);
+                trial.settle();
+            }
+        }
+    }
+}
+
+/// Ways of an event source that asks before each attempt.
+fn prepared_ways() -> Vec<(Phase, Vec<Call>)> {
+    use Call::{Eof, NextDeadline, Poll, Send, Wait};
+    vec![
+        (Phase::Preparing, vec![]),
+        (Phase::Preparing, vec![Poll]),
+        (Phase::Preparing, vec![Poll, Wait(secs(1)), NextDeadline]),
+        (
+            Phase::Preparing,
+            vec![Poll, Send(None), Poll, Eof, Poll, NextDeadline],
+        ),
+        (Phase::Connecting, vec![Poll, Send(None)]),
+        (Phase::Connecting, vec![Poll, Send(Some("3")), Poll]),
+        (Phase::Waiting, vec![Poll, Wait(secs(1))]),
+    ]
+}
+
+#[test]
+fn every_call_is_legal_also_where_attempts_are_prepared() {
+    for (phase, way) in prepared_ways() {
+        for first in calls() {
+            for second in calls() {
+                let mut trial = Trial::prepared(EventSourceConfig::default());
                 way.iter().for_each(|call| trial.call(call));
                 assert_eq!(trial.client.source.phase(), phase, "{way:?}");
                 trial.call(&first);
@@ -311,9 +417,9 @@ fn what_an_old_connection_still_does_makes_no_difference() {
         source.handle_connected(now);
         source.handle_input(now, OPEN.as_bytes());
         source.handle_input(now, b"id: stale\ndata: stale\n\n");
-        source.transmitted(now, 1000);
+        source.handle_transmitted(now, 1000);
         source.handle_eof(now);
-        source.handle_transport_error(now, &ConnectionReset.into());
+        source.handle_transport_error(now, ConnectionReset.into());
     };
     // A redirect: the next connection is wanted at once.
     let mut client = Client::new(EventSourceConfig::default());
@@ -378,6 +484,11 @@ fn call() -> impl Strategy<Value = Call> {
         2 => Just(Call::NextDeadline),
         1 => (0..5000_u64).prop_map(|time| Call::Timeout(millis(time))),
         1 => (0..300_usize).prop_map(Call::Transmitted),
+        1 => Just(Call::TakeRequest),
+        1 => prop::sample::select(vec![200, 200, 302, 404, 503]).prop_map(Call::Response),
+        1 => Just(Call::Body(b"id: 4\ndata: x\n\n")),
+        1 => Just(Call::BodyEnd),
+        2 => prop::sample::select(vec![None, None, Some("3"), Some("")]).prop_map(Call::Send),
     ];
     prop_oneof![9 => plausible, 1 => prop::sample::select(calls())]
 }
@@ -388,9 +499,13 @@ proptest! {
     #[test]
     fn what_is_told_makes_sense_in_any_order_of_calls(
         config in config(),
+        prepares in any::<bool>(),
         calls in prop::collection::vec(call(), 0..80),
     ) {
-        let mut trial = Trial::new(config);
+        let mut trial = match prepares {
+            false => Trial::new(config),
+            true => Trial::prepared(config),
+        };
         for call in &calls {
             trial.call(call);
         }

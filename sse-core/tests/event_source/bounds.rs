@@ -281,7 +281,7 @@ fn what_was_received_before_a_loss_is_still_given_out() {
             false => client.source.handle_eof(client.now),
             true => client
                 .source
-                .handle_transport_error(client.now, &ConnectionReset.into()),
+                .handle_transport_error(client.now, ConnectionReset.into()),
         }
         // Nothing comes after the end.
         client.source.handle_input(client.now, b"\n\ndata: d\n\n");

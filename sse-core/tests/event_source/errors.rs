@@ -1,8 +1,8 @@
 //! What a failure says to a person, whatever the server put into it.
 
-use std::io;
+use std::{error::Error, fmt, io};
 
-use sse_core::client::EventSourceConfig;
+use sse_core::client::{EventSource, EventSourceConfig, InvalidRequest, Loss};
 
 use crate::harness::Client;
 
@@ -56,7 +56,7 @@ fn failures_name_what_is_wrong() {
     let mut client = Client::new(config);
     client.poll();
     let error = io::Error::other("no such host");
-    client.source.handle_transport_error(client.now, &error);
+    client.source.handle_transport_error(client.now, error);
     client.poll();
     assert_eq!(
         client.failure.unwrap().to_string(),
@@ -81,4 +81,93 @@ fn what_a_server_sends_cannot_write_to_a_terminal() {
 fn a_long_line_is_cut() {
     let answer = format!("HTTP/1.1 500 Oh\r\n\r\n{}", "ü".repeat(4000));
     assert!(message(&answer).chars().count() < 300);
+}
+
+/// What a transport may put into its error, as TLS does.
+#[derive(Debug)]
+struct Distrust(&'static str);
+
+impl fmt::Display for Distrust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no trust in {}", self.0)
+    }
+}
+
+impl Error for Distrust {}
+
+/// The last of the sources.
+fn root<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
+    let mut root = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root
+}
+
+#[test]
+fn a_failure_keeps_what_caused_it() {
+    for max_attempts in [None, Some(1)] {
+        let mut config = EventSourceConfig::default();
+        match (&mut config.reconnection, max_attempts) {
+            (Some(reconnection), Some(_)) => reconnection.max_attempts = max_attempts,
+            (reconnection, _) => *reconnection = None,
+        }
+        let mut client = Client::new(config);
+        client.poll();
+        let error = io::Error::new(io::ErrorKind::InvalidData, Distrust("a stranger"));
+        client.source.handle_transport_error(client.now, error);
+        client.poll();
+
+        let failure = client.failure.expect("a failure");
+        let expected = ["Lost", "GaveUp"][usize::from(max_attempts.is_some())];
+        assert_eq!(failure.name(), expected);
+        // Down to the error of the transport, by the standard library's means,
+        let io_error = root(&failure)
+            .downcast_ref::<io::Error>()
+            .expect("an io error");
+        assert_eq!(io_error.kind(), io::ErrorKind::InvalidData);
+        // and by type, wherever in the chain it is.
+        assert_eq!(failure.cause::<Loss>().map(Loss::name), Some("Transport"));
+        assert!(failure.cause::<io::Error>().is_some());
+        let distrust = failure.cause::<Distrust>().expect("what TLS said");
+        assert_eq!(distrust.0, "a stranger");
+        assert!(failure.cause::<fmt::Error>().is_none());
+    }
+}
+
+#[test]
+fn an_operating_systems_error_keeps_its_number() {
+    let mut client = Client::new(EventSourceConfig::default());
+    client.poll();
+    let refused = io::Error::from_raw_os_error(111);
+    client.source.handle_transport_error(client.now, refused);
+    let loss = client.lost();
+    let error = loss.cause::<io::Error>().expect("an io error");
+    assert_eq!(error.raw_os_error(), Some(111));
+    let Loss::Transport(transport) = &loss else {
+        panic!("{loss:?}")
+    };
+    assert_eq!(transport.io_error().raw_os_error(), Some(111));
+    assert!(transport.source().is_some());
+}
+
+#[test]
+fn a_broken_answer_names_its_fault() {
+    let mut client = Client::new(EventSourceConfig::default());
+    client.connect();
+    client.source.handle_input(client.now, b"rubbish");
+    let loss = client.lost();
+    assert_eq!(loss.name(), "BadHead");
+    assert!(loss.cause::<sse_core::http::ResponseHeadError>().is_some());
+    assert!(loss.cause::<io::Error>().is_none());
+}
+
+#[test]
+fn a_bad_url_says_why_it_is_none() {
+    let error = EventSource::new("http://", EventSourceConfig::default(), 1).unwrap_err();
+    let cause = error.source().expect("a cause").to_string();
+    assert!(error.to_string().ends_with(&cause), "{error}: {cause}");
+    let long = format!("http://a/{}", "x".repeat(70_000));
+    let error = EventSource::new(&long, EventSourceConfig::default(), 1).unwrap_err();
+    assert_eq!(error, InvalidRequest::Length);
 }

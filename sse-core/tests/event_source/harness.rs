@@ -5,9 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use sse_core::{
-    client::{ClientEvent, EventSource, EventSourceConfig, Failure, Loss, Refusal},
-    http::Response,
+    client::{Attempt, ClientEvent, EventSource, EventSourceConfig, Failure, Loss, Refusal},
+    http::{Request, Response},
 };
 
 pub(crate) const URL: &str = "http://example.org/events";
@@ -36,6 +37,8 @@ pub(crate) struct Client {
     pub(crate) waits: Vec<Duration>,
     pub(crate) failure: Option<Failure>,
     pub(crate) opened: Option<Response<()>>,
+    /// The attempt that is being prepared.
+    pub(crate) attempt: Option<Attempt>,
     /// Whether a connection was asked for that is not made yet.
     asked: bool,
 }
@@ -59,8 +62,17 @@ impl Client {
             waits: Vec::new(),
             failure: None,
             opened: None,
+            attempt: None,
             asked: false,
         }
+    }
+
+    /// A client that asks before each attempt.
+    pub(crate) fn prepared(config: EventSourceConfig) -> Self {
+        let mut client = Self::new(config.clone());
+        let source = EventSource::new(URL, config, 7).expect("a request that can be made");
+        client.source = source.with_preparation();
+        client
     }
 
     /// A client whose event stream is open, with an empty log.
@@ -77,6 +89,11 @@ impl Client {
         let event = self.source.poll_event(self.now)?;
         self.asked = matches!(event, ClientEvent::Connect(_));
         let line = match event {
+            ClientEvent::Prepare(attempt) => {
+                let line = format!("prepare {}", attempt.number);
+                self.attempt = Some(*attempt);
+                line
+            }
             ClientEvent::Connect(to) => {
                 let scheme = if to.tls { "https" } else { "http" };
                 format!("connect {scheme} {} {}", to.host, to.port)
@@ -100,7 +117,7 @@ impl Client {
             ClientEvent::Lost { loss, wait } => {
                 self.waits.push(wait);
                 match loss {
-                    Loss::Transport(error) => format!("lost Transport({:?})", error.kind),
+                    Loss::Transport(error) => format!("lost Transport({:?})", error.kind()),
                     loss => format!("lost {loss:?}"),
                 }
             }
@@ -114,6 +131,16 @@ impl Client {
         };
         self.log.push(line.clone());
         Some(line)
+    }
+
+    /// Why the connection was lost.
+    pub(crate) fn lost(&mut self) -> Loss {
+        while let Some(event) = self.source.poll_event(self.now) {
+            if let ClientEvent::Lost { loss, .. } = event {
+                return loss;
+            }
+        }
+        panic!("it was not lost")
     }
 
     /// Everything there is to tell goes into the log.
@@ -133,7 +160,7 @@ impl Client {
     }
 
     /// The bytes that are to be written now.
-    pub(crate) fn unsent(&self) -> Vec<u8> {
+    pub(crate) fn unsent(&mut self) -> Vec<u8> {
         let transmit = self.source.poll_transmit();
         let bytes: Vec<u8> = transmit.slices().iter().flat_map(|s| s.to_vec()).collect();
         assert_eq!(bytes.len(), transmit.len());
@@ -151,10 +178,23 @@ impl Client {
         self.asked = false;
         self.source.handle_connected(self.now);
         let request = self.unsent();
-        self.source.transmitted(self.now, request.len());
+        self.source.handle_transmitted(self.now, request.len());
         assert!(self.unsent().is_empty());
         // Bytes that are not UTF-8 are a matter of one test, which looks for itself.
         String::from_utf8_lossy(&request).into_owned()
+    }
+
+    /// The request that was asked for goes to a foreign HTTP client: here it is.
+    pub(crate) fn take_request(&mut self) -> Request<Bytes> {
+        self.poll();
+        assert!(
+            self.asked,
+            "it did not ask for a connection: {:?}",
+            self.log
+        );
+        self.asked = false;
+        let request = self.source.take_request(self.now);
+        request.expect("a request")
     }
 
     pub(crate) fn receive(&mut self, bytes: impl AsRef<[u8]>) {
@@ -168,7 +208,7 @@ impl Client {
     }
 
     pub(crate) fn fail(&mut self, kind: io::ErrorKind) {
-        self.source.handle_transport_error(self.now, &kind.into());
+        self.source.handle_transport_error(self.now, kind.into());
         self.poll();
     }
 

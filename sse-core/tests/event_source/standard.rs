@@ -277,7 +277,7 @@ fn what_is_written_piece_by_piece_is_the_same() {
     let mut pieces = Vec::new();
     while let Some(&byte) = client.unsent().first() {
         pieces.push(byte);
-        client.source.transmitted(client.now, 1);
+        client.source.handle_transmitted(client.now, 1);
     }
     assert_eq!(String::from_utf8(pieces).unwrap(), whole);
 }
@@ -288,8 +288,8 @@ fn more_than_there_is_cannot_be_written() {
         let mut client = Client::new(EventSourceConfig::default());
         client.poll();
         client.source.handle_connected(client.now);
-        client.source.transmitted(client.now, first);
-        client.source.transmitted(client.now, second);
+        client.source.handle_transmitted(client.now, first);
+        client.source.handle_transmitted(client.now, second);
         assert!(client.unsent().is_empty());
         client.receive(OPEN);
         assert_eq!(client.source.phase(), Phase::Open);
@@ -305,11 +305,13 @@ fn an_answer_may_come_before_the_request_is_out() {
     client.poll();
     client.source.handle_connected(client.now);
     let request = client.unsent();
-    client.source.transmitted(client.now, 10);
+    client.source.handle_transmitted(client.now, 10);
     client.receive(OPEN);
     client.receive("data: a\n\n");
     assert_eq!(client.unsent(), request[10..]);
-    client.source.transmitted(client.now, request.len() - 10);
+    client
+        .source
+        .handle_transmitted(client.now, request.len() - 10);
     assert!(client.unsent().is_empty());
     assert_eq!(client.source.phase(), Phase::Open);
 }
@@ -319,7 +321,7 @@ fn the_rest_of_a_request_is_forgotten_with_its_connection() {
     let mut client = Client::new(EventSourceConfig::default());
     client.poll();
     client.source.handle_connected(client.now);
-    client.source.transmitted(client.now, 5);
+    client.source.handle_transmitted(client.now, 5);
     client.end();
     assert!(client.unsent().is_empty());
     let again = client.reconnect();

@@ -298,7 +298,7 @@ fn what_the_transport_does_not_support_is_a_failure_also_with_reconnections() {
     let mut client = Client::new(EventSourceConfig::default());
     client.told();
     let error = std::io::Error::from_raw_os_error(24);
-    client.source.handle_transport_error(client.now, &error);
+    client.source.handle_transport_error(client.now, error);
     assert!(client.told()[1].starts_with("lost Transport("));
     assert_eq!(client.source.phase(), Phase::Waiting);
 }

@@ -93,7 +93,7 @@ impl Client {
             self.source.handle_connected(now);
         } else {
             let error = io::Error::from(io::ErrorKind::ConnectionRefused);
-            self.source.handle_transport_error(now, &error);
+            self.source.handle_transport_error(now, error);
         }
     }
 
@@ -209,7 +209,7 @@ impl Client {
             }
             Read::Error(kind) => {
                 self.input_ended = true;
-                self.source.handle_transport_error(now, &kind.into());
+                self.source.handle_transport_error(now, kind.into());
             }
         }
         true
@@ -227,7 +227,7 @@ impl Client {
         let count = network
             .write(link, Side::Client, transmit.slices())
             .unwrap_or(0);
-        self.source.transmitted(network.now(), count);
+        self.source.handle_transmitted(network.now(), count);
         count > 0
     }
 }

@@ -43,8 +43,8 @@ impl Tally {
 
     pub(crate) fn lost(&mut self, loss: &Loss) {
         let name = match loss {
-            Loss::Transport(error) => error.kind.to_string(),
-            other => variant(other),
+            Loss::Transport(error) => error.kind().to_string(),
+            other => other.name().to_owned(),
         };
         *self.losses.entry(name).or_default() += 1;
     }

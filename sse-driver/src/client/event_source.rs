@@ -294,7 +294,7 @@ impl<R: Runtime> EventSource<R> {
             }
             Poll::Ready(Err(error)) => {
                 self.link = Link::Down;
-                self.machine.handle_transport_error(now, &error);
+                self.machine.handle_transport_error(now, error);
             }
         }
         true
@@ -317,7 +317,7 @@ impl<R: Runtime> EventSource<R> {
             }
             Poll::Ready(Err(error)) => {
                 self.link = Link::Down;
-                self.machine.handle_transport_error(now, &error);
+                self.machine.handle_transport_error(now, error);
             }
         }
         true
@@ -336,7 +336,7 @@ impl<R: Runtime> EventSource<R> {
             match transport.poll_write_vectored(cx, transmit.slices()) {
                 Poll::Pending => return busy,
                 Poll::Ready(Ok(n)) if n > 0 => {
-                    self.machine.transmitted(now, n);
+                    self.machine.handle_transmitted(now, n);
                     *sending = Sending::Unflushed;
                 }
                 // Reading tells what is to be thought of it.

@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                         socket = Some(connected);
                         source.handle_connected(now);
                     }
-                    Err(error) => source.handle_transport_error(now, &error),
+                    Err(error) => source.handle_transport_error(now, error),
                 },
                 ClientEvent::Disconnect => socket = None,
                 ClientEvent::Event(event) => println!("{}", event.data()),
@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         if let Err(error) = turn(&mut source, socket, left)
             && ![ErrorKind::WouldBlock, ErrorKind::TimedOut].contains(&error.kind())
         {
-            source.handle_transport_error(Instant::now(), &error);
+            source.handle_transport_error(Instant::now(), error);
         }
     }
 }
@@ -72,7 +72,7 @@ fn turn(
     if !transmit.is_empty() {
         socket.set_write_timeout(left)?;
         let n = socket.write_vectored(transmit.slices())?;
-        source.transmitted(Instant::now(), n);
+        source.handle_transmitted(Instant::now(), n);
         return Ok(());
     }
     let mut buffer = [0; 4096];

@@ -1,0 +1,46 @@
+//! The next request, for the application to change.
+
+use ::http::{HeaderMap, Method};
+use bytes::Bytes;
+
+use super::target::Target;
+use crate::EventId;
+
+/// An attempt that is about to be made, from
+/// [`ClientEvent::Prepare`](super::ClientEvent::Prepare): what the request is to be.
+///
+/// Change what you like, and give it back with [`EventSource::send`](super::EventSource::send). What
+/// was changed stays for later attempts, until it is changed again or a redirect changes it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// Which attempt this is since the stream was open last, or since the beginning: 1 for the
+    /// first.
+    pub number: u32,
+    /// Where it goes.
+    pub url: String,
+    /// The method.
+    pub method: Method,
+    /// Header fields, as in
+    /// [`EventSourceConfig::headers`](super::EventSourceConfig::headers): without those that are
+    /// there anyway, and without credentials that a redirect took away.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+    /// The last event ID that goes along; empty for none.
+    pub last_event_id: EventId,
+}
+
+impl Attempt {
+    pub(super) fn new(number: u32, target: &Target, last_event_id: &str) -> Self {
+        Self {
+            number,
+            url: target.url().as_str().to_owned(),
+            method: target.method().clone(),
+            headers: target.headers().clone(),
+            body: target.body().clone(),
+            // What a header field can carry an `EventId` can, too.
+            last_event_id: EventId::new(last_event_id).unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What the world did: the connection and the clock.
+
+use std::{io, time::Instant};
+
+use super::{
+    super::{
+        Loss,
+        state::{Answer, Requesting, State},
+    },
+    EventSource,
+    transitions::Step,
+};
+use crate::http::{BodyReader, Framing};
+
+impl EventSource {
+    /// The connection that [`ClientEvent::Connect`](super::ClientEvent::Connect) asked for stands.
+    pub fn handle_connected(&mut self, now: Instant) {
+        self.step(Step::Connected(now));
+    }
+
+    /// Bytes arrived.
+    pub fn handle_input(&mut self, now: Instant, mut input: &[u8]) {
+        if let State::Requesting(requesting) = &mut self.state {
+            let Requesting {
+                answer: Answer::Bytes(reader),
+                ..
+            } = &mut **requesting
+            else {
+                return;
+            };
+            match reader.read(&mut input) {
+                Ok(None) => return,
+                Ok(Some(response)) => match Framing::of(&response, self.target.method()) {
+                    Ok(framing) => self.judge(now, response, BodyReader::new(framing)),
+                    Err(error) => return self.lose(now, Loss::BadHead(error), None),
+                },
+                Err(error) => return self.lose(now, Loss::BadHead(error), None),
+            }
+        }
+        self.receive(input);
+    }
+
+    /// The peer's sending side ended.
+    pub fn handle_eof(&mut self, now: Instant) {
+        self.end(now, Loss::Ended);
+    }
+
+    /// There is no connection to be had, or it failed. With [`io::ErrorKind::Unsupported`] there
+    /// never will be one, and the subscription fails. The error is kept, and can be had from the
+    /// [`Loss`].
+    pub fn handle_transport_error(&mut self, now: Instant, error: io::Error) {
+        self.end(now, Loss::Transport(error.into()));
+    }
+
+    /// Time passed. Does nothing for a deadline that is still ahead of `now`.
+    ///
+    /// Call it after what has arrived was handed in: an answer that came in time then counts,
+    /// however late the caller is.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.state.deadline().is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        match &mut self.state {
+            State::Connecting { .. } => self.lose(now, Loss::ConnectTimeout, None),
+            State::Requesting(_) => self.lose(now, Loss::HeadTimeout, None),
+            State::Refused(_) => self.refused(),
+            State::Open(open) => {
+                if open.incoming.len() == 0 {
+                    open.deadline = None;
+                    open.incoming.lose(Loss::IdleTimeout);
+                } else {
+                    // It is not the server that keeps the caller waiting.
+                    open.expect_more(now, &self.config);
+                }
+            }
+            State::Waiting { .. } => self.step(Step::WaitOver),
+            // They have no deadline.
+            State::Preparing { .. } | State::Asking | State::Closed { .. } => {}
+        }
+    }
+
+    /// The first `n` bytes of [`poll_transmit`](Self::poll_transmit) were written.
+    pub fn handle_transmitted(&mut self, _now: Instant, n: usize) {
+        if let Some(outgoing) = self.state.outgoing() {
+            outgoing.transmitted(n);
+        }
+    }
+
+    /// Takes what belongs to the response's body.
+    pub(super) fn receive(&mut self, input: &[u8]) {
+        match &mut self.state {
+            State::Open(open) => open.incoming.receive(input),
+            State::Refused(refused) => {
+                if refused.receive(input, self.config.max_refusal_body) {
+                    self.refused();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The connection ended or failed, and with it the response.
+    pub(super) fn end(&mut self, now: Instant, loss: Loss) {
+        match (&mut self.state, loss) {
+            // What was received before is still to be decoded.
+            (State::Open(open), loss) => open.incoming.lose(loss),
+            (State::Refused(_), _) => self.refused(),
+            (_, Loss::Ended) => self.lose(now, Loss::NoResponse, None),
+            (_, loss) => self.lose(now, loss, None),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What the caller must do next.
+
+use std::{mem, time::Instant};
+
+use super::{
+    super::{
+        incoming::Next,
+        state::{Outgoing, State},
+    },
+    ClientEvent, EventSource, Past,
+    transitions::Step,
+};
+use crate::{Transmit, decode::OwnedDecoded};
+
+impl EventSource {
+    /// The bytes to write now, for one vectored write. Say with
+    /// [`handle_transmitted`](Self::handle_transmitted) how many of them were written.
+    pub fn poll_transmit(&mut self) -> Transmit<'_> {
+        match self.state.outgoing() {
+            Some(Outgoing {
+                head,
+                body,
+                written,
+            }) => Transmit::new([&head[..], body], *written),
+            None => Transmit::new([], 0),
+        }
+    }
+
+    /// What there is to tell, oldest first: what to do with the connection, what was received, what
+    /// became of the subscription.
+    pub fn poll_event(&mut self, now: Instant) -> Option<ClientEvent> {
+        loop {
+            if let Some(event) = self.past.next() {
+                return Some(event);
+            }
+            match &mut self.state {
+                State::Preparing { told } => {
+                    if mem::replace(told, true) {
+                        return None;
+                    }
+                    return Some(ClientEvent::Prepare(Box::new(self.attempt())));
+                }
+                State::Asking => {
+                    self.step(Step::Asked(now));
+                    return Some(ClientEvent::Connect(self.target.endpoint()));
+                }
+                State::Open(open) => {
+                    if let Some(response) = open.untold.take() {
+                        return Some(ClientEvent::Open(*response));
+                    }
+                    if open.incoming.len() > 0 {
+                        // Something is taken, and if it is the last, silence counts from here.
+                        open.expect_more(now, &self.config);
+                    }
+                    match open.incoming.next(&mut self.decoder) {
+                        Next::Item(OwnedDecoded::Event(event)) => {
+                            open.gave_event = true;
+                            return Some(ClientEvent::Event(event));
+                        }
+                        Next::Item(item) => return Some(item.into()),
+                        Next::Discarded(error) => return Some(ClientEvent::Discarded(error)),
+                        Next::More => return None,
+                        Next::Over(loss) => self.lose(now, loss, None),
+                    }
+                }
+                State::Closed { untold } => {
+                    return untold.take().map(|result| ClientEvent::Closed(*result));
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), if nothing happens before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.state.deadline()
+    }
+}
+
+impl From<OwnedDecoded> for ClientEvent {
+    fn from(decoded: OwnedDecoded) -> Self {
+        match decoded {
+            OwnedDecoded::Event(event) => Self::Event(event),
+            OwnedDecoded::Comment(text) => Self::Comment(text),
+            OwnedDecoded::ReconnectionTime(time) => Self::ReconnectionTime(time),
+            OwnedDecoded::IdTooLong(error) => Self::IdTooLong(error),
+        }
+    }
+}
+
+impl Past {
+    fn next(&mut self) -> Option<ClientEvent> {
+        if mem::take(&mut self.disconnect) {
+            return Some(ClientEvent::Disconnect);
+        }
+        let (loss, wait) = *self.lost.take()?;
+        Some(ClientEvent::Lost { loss, wait })
+    }
+}

@@ -1,0 +1,134 @@
+//! What the world did: the response, from a foreign HTTP client or from the bytes of a connection,
+//! and what is thought of it.
+
+use std::time::{Duration, Instant};
+
+use ::http::{Response, StatusCode, header};
+
+use super::{
+    super::{
+        End, Failure, Loss,
+        state::{Answer, State},
+        target::is_redirect,
+    },
+    EventSource,
+    transitions::Step,
+};
+use crate::http::{BodyReader, Framing, ResponseHeadError, content_coding, is_event_stream};
+
+impl EventSource {
+    /// The foreign HTTP client that was given the request, from
+    /// [`take_request`](Self::take_request), has the response's head. The body follows with
+    /// [`handle_body`](Self::handle_body).
+    ///
+    /// It is not to follow redirects, since credentials could go along; that is done here. Interim
+    /// responses (1xx) are passed over.
+    pub fn handle_response(&mut self, now: Instant, response: Response<()>) {
+        let is_awaited = matches!(
+            &self.state,
+            State::Requesting(requesting) if matches!(requesting.answer, Answer::Foreign)
+        );
+        if !is_awaited {
+            return;
+        }
+        match response.status() {
+            StatusCode::SWITCHING_PROTOCOLS => {
+                self.lose(
+                    now,
+                    Loss::BadHead(ResponseHeadError::SwitchedProtocols),
+                    None,
+                );
+            }
+            status if status.is_informational() => {}
+            _ => self.judge(now, response, BodyReader::new(Framing::CloseDelimited)),
+        }
+    }
+
+    /// Bytes of the response's body arrived, free of transfer framing.
+    pub fn handle_body(&mut self, _now: Instant, bytes: &[u8]) {
+        self.receive(bytes);
+    }
+
+    /// The response's body is complete. One that broke off is a
+    /// [transport error](Self::handle_transport_error).
+    pub fn handle_body_end(&mut self, now: Instant) {
+        self.end(now, Loss::Ended);
+    }
+
+    /// What follows from a response.
+    pub(super) fn judge(&mut self, now: Instant, response: Response<()>, body: BodyReader) {
+        let status = response.status();
+        if status == StatusCode::NO_CONTENT {
+            return self.over(Ok(End::NoContent));
+        }
+        if is_redirect(status) {
+            return self.follow(now, &response);
+        }
+        if self.config.reconnection.is_some() && self.config.retry_statuses.contains(&status) {
+            return self.lose(now, Loss::Status(status), retry_after(&response));
+        }
+        let failure = match status {
+            StatusCode::OK if is_event_stream(response.headers()) => {
+                return self.open(now, response, body);
+            }
+            StatusCode::OK => Failure::ContentType,
+            _ => Failure::Status,
+        };
+        let response = Box::new(response);
+        self.step(Step::Refused {
+            failure,
+            response,
+            body,
+        });
+    }
+
+    fn open(&mut self, now: Instant, response: Response<()>, body: BodyReader) {
+        if let Some(coding) = content_coding(response.headers()) {
+            let coding = coding.clone();
+            return self.over(Err(Failure::ContentCoding(coding)));
+        }
+        self.decoder.restart();
+        let response = Box::new(response);
+        self.step(Step::Opened {
+            now,
+            response,
+            body,
+        });
+    }
+
+    /// Follows a redirect, if it can be followed.
+    fn follow(&mut self, now: Instant, response: &Response<()>) {
+        if self.redirects >= self.config.max_redirects {
+            return self.lose(now, Loss::TooManyRedirects, None);
+        }
+        self.redirects += 1;
+        let location = response.headers().get(header::LOCATION);
+        match self.target.redirect(response.status(), location) {
+            Err(error) => self.over(Err(Failure::Redirect(error))),
+            Ok(()) => self.step(Step::Redirected),
+        }
+    }
+
+    /// As much of the refusal has come as there is or as is wanted.
+    pub(super) fn refused(&mut self) {
+        if let State::Refused(refused) = &mut self.state {
+            let failure = refused.failure();
+            self.over(Err(failure));
+        }
+    }
+}
+
+/// How long the response asks to wait: in seconds, or until a date, which is taken by the
+/// response's own clock
+/// ([RFC 9110 section 10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)).
+fn retry_after(response: &Response<()>) -> Option<Duration> {
+    let field = |name| response.headers().get(name)?.to_str().ok();
+    let value = field(header::RETRY_AFTER)?.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than a number has are a very long time.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+    }
+    let then = httpdate::parse_http_date(value).ok()?;
+    let now = httpdate::parse_http_date(field(header::DATE)?).ok()?;
+    then.duration_since(now).ok()
+}

@@ -1,0 +1,202 @@
+//! From state to state. To enter one arms its deadline; to leave one drops it with all that the
+//! state owned.
+
+use std::{
+    io, mem,
+    time::{Duration, Instant},
+};
+
+use ::http::Response;
+
+use super::{
+    super::{
+        End, Failure, Loss, Refusal,
+        backoff::Reached,
+        incoming::Incoming,
+        state::{Answer, Open, Outgoing, Refused, Requesting, State, later},
+    },
+    EventSource,
+};
+use crate::http::{BodyReader, ResponseHeadReader};
+
+/// What leads from one state to another.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// The application has the next request as it wants it.
+    Prepared,
+    /// The caller was told to make a connection.
+    Asked(Instant),
+    /// The connection stands.
+    Connected(Instant),
+    /// A foreign HTTP client has the request.
+    Taken(Instant),
+    /// The response opens the stream.
+    Opened {
+        now: Instant,
+        response: Box<Response<()>>,
+        body: BodyReader,
+    },
+    /// The response is a refusal.
+    Refused {
+        failure: fn(Box<Refusal>) -> Failure,
+        response: Box<Response<()>>,
+        body: BodyReader,
+    },
+    /// The response sends elsewhere.
+    Redirected,
+    /// Another attempt is to be made then.
+    Wait(Instant),
+    /// It is time for another attempt.
+    WaitOver,
+    /// It is over, for whatever reason.
+    Over(Result<End, Failure>),
+}
+
+impl EventSource {
+    /// Every transition there is. A step that does not fit its state changes nothing.
+    pub(super) fn step(&mut self, step: Step) {
+        let had_connection = self.state.has_connection();
+        self.state = match (mem::replace(&mut self.state, State::NONE), step) {
+            (State::Preparing { .. }, Step::Prepared) => State::Asking,
+            (State::Asking, Step::Asked(now)) => self.connecting(now),
+            (State::Connecting { .. }, Step::Connected(now)) => self.requesting(now),
+            (State::Connecting { .. }, Step::Taken(now)) => self.requesting_elsewhere(now),
+            (
+                State::Requesting(from),
+                Step::Opened {
+                    now,
+                    response,
+                    body,
+                },
+            ) => self.opened(now, *from, response, body),
+            (
+                State::Requesting(from),
+                Step::Refused {
+                    failure,
+                    response,
+                    body,
+                },
+            ) => State::Refused(Box::new(Refused {
+                deadline: from.deadline,
+                request: from.request,
+                failure,
+                response: *response,
+                body,
+                bytes: Vec::new(),
+            })),
+            (State::Requesting(_), Step::Redirected) => State::Asking,
+            (
+                State::Preparing { .. }
+                | State::Connecting { .. }
+                | State::Requesting(_)
+                | State::Open(_),
+                Step::Wait(until),
+            ) => State::Waiting { until },
+            (State::Waiting { .. }, Step::WaitOver) => self.next_attempt(),
+            (closed @ State::Closed { .. }, _) => closed,
+            (_, Step::Over(result)) => State::Closed {
+                untold: Some(Box::new(result)),
+            },
+            (state, _) => state,
+        };
+        self.past.disconnect |= had_connection && !self.state.has_connection();
+    }
+
+    /// What an attempt begins with.
+    pub(super) fn next_attempt(&mut self) -> State {
+        self.redirects = 0;
+        match self.prepares {
+            true => State::Preparing { told: false },
+            false => State::Asking,
+        }
+    }
+
+    fn connecting(&self, now: Instant) -> State {
+        State::Connecting {
+            deadline: now.checked_add(self.config.connect_timeout),
+        }
+    }
+
+    fn requesting(&self, now: Instant) -> State {
+        let limits = self.config.response_head_limits;
+        State::Requesting(Box::new(Requesting {
+            deadline: now.checked_add(self.config.head_timeout),
+            request: Outgoing {
+                head: self
+                    .target
+                    .encode_head(self.decoder.last_event_id_to_send()),
+                body: self.target.body().clone(),
+                written: 0,
+            },
+            answer: Answer::Bytes(ResponseHeadReader::new(limits)),
+        }))
+    }
+
+    /// A foreign HTTP client connects, too, and does not say when it has.
+    fn requesting_elsewhere(&self, now: Instant) -> State {
+        let time = self
+            .config
+            .connect_timeout
+            .saturating_add(self.config.head_timeout);
+        State::Requesting(Box::new(Requesting {
+            deadline: now.checked_add(time),
+            request: Outgoing::default(),
+            answer: Answer::Foreign,
+        }))
+    }
+
+    fn opened(
+        &self,
+        now: Instant,
+        from: Requesting,
+        response: Box<Response<()>>,
+        body: BodyReader,
+    ) -> State {
+        let mut open = Open {
+            deadline: None,
+            request: from.request,
+            untold: Some(response),
+            incoming: Incoming::new(body),
+            since: now,
+            gave_event: false,
+        };
+        open.expect_more(now, &self.config);
+        State::Open(Box::new(open))
+    }
+
+    /// The connection is of no more use. The next one is to come `at_least` so much later.
+    pub(super) fn lose(&mut self, now: Instant, loss: Loss, at_least: Option<Duration>) {
+        let reached = match &self.state {
+            State::Connecting { .. } | State::Requesting(_) => Reached::Nothing,
+            State::Open(open) if open.gave_event && matches!(loss, Loss::Ended) => Reached::End,
+            State::Open(open) => Reached::Open(now.saturating_duration_since(open.since)),
+            _ => return,
+        };
+        let is_final = matches!(
+            &loss,
+            Loss::Transport(error) if error.kind() == io::ErrorKind::Unsupported
+        );
+        if is_final {
+            return self.over(Err(Failure::Lost(loss)));
+        }
+        let Some(settings) = &self.config.reconnection else {
+            // Only an open stream ends; before that the answer is missing.
+            return self.over(match loss {
+                Loss::Ended => Ok(End::StreamEnded),
+                loss => Err(Failure::Lost(loss)),
+            });
+        };
+        self.backoff.lost(settings, reached);
+        if self.backoff.is_exhausted(settings) {
+            return self.over(Err(Failure::GaveUp(loss)));
+        }
+        let reconnection_time = self.decoder.reconnection_time();
+        let wait = self.backoff.wait(settings, reconnection_time, at_least);
+        self.past.lost = Some(Box::new((loss, wait)));
+        self.step(Step::Wait(later(now, wait)));
+    }
+
+    pub(super) fn over(&mut self, result: Result<End, Failure>) {
+        self.step(Step::Over(result));
+    }
+}

@@ -1,0 +1,88 @@
+//! What the application wants.
+
+use std::time::{Duration, Instant};
+
+use ::http::Request;
+use bytes::Bytes;
+
+use super::{
+    super::{
+        Attempt, AttemptError, End, WrongPhase,
+        state::{State, later},
+        target::Target,
+    },
+    EventSource,
+    transitions::Step,
+};
+
+impl EventSource {
+    /// Makes the next attempt with this request, which is the one that
+    /// [`ClientEvent::Prepare`](super::ClientEvent::Prepare) gave, changed or not. What was changed
+    /// stays for later attempts.
+    ///
+    /// # Errors
+    ///
+    /// [`AttemptError::WrongPhase`] where the phase is not `Preparing`, and
+    /// [`AttemptError::Invalid`] where it is not a request that can be made. Nothing was changed
+    /// then: the phase is still the same.
+    pub fn send(&mut self, _now: Instant, attempt: Attempt) -> Result<(), AttemptError> {
+        self.check_preparing("send")?;
+        self.target = Target::of_attempt(&attempt)?;
+        if attempt.last_event_id.as_str() != self.decoder.last_event_id_to_send() {
+            self.decoder.set_last_event_id(&attempt.last_event_id);
+        }
+        self.step(Step::Prepared);
+        Ok(())
+    }
+
+    /// Makes no attempt now, and asks again so much later.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongPhase`] where the phase is not `Preparing`. Nothing was changed then.
+    pub fn wait(&mut self, now: Instant, time: Duration) -> Result<(), WrongPhase> {
+        self.check_preparing("wait")?;
+        self.step(Step::Wait(later(now, time)));
+        Ok(())
+    }
+
+    /// Gives a foreign HTTP client the request, instead of making a connection when
+    /// [`ClientEvent::Connect`](super::ClientEvent::Connect) asks for one. `None` where none was
+    /// asked for.
+    ///
+    /// What comes of it is told with [`handle_response`](Self::handle_response),
+    /// [`handle_body`](Self::handle_body) and [`handle_body_end`](Self::handle_body_end), or with
+    /// [`handle_transport_error`](Self::handle_transport_error). It has the connect timeout and the
+    /// head timeout together for the response's head.
+    ///
+    /// The request has all its header fields but those that are its client's own: `Host`, and
+    /// `Content-Length`.
+    pub fn take_request(&mut self, now: Instant) -> Option<Request<Bytes>> {
+        let State::Connecting { .. } = self.state else {
+            return None;
+        };
+        let request = self.target.request(self.decoder.last_event_id_to_send())?;
+        self.step(Step::Taken(now));
+        Some(request)
+    }
+
+    /// Ends the subscription. Does nothing when it is over.
+    pub fn close(&mut self) {
+        self.over(Ok(End::Closed));
+    }
+
+    pub(super) fn attempt(&self) -> Attempt {
+        let number = self.backoff.failed_attempts().saturating_add(1);
+        Attempt::new(number, &self.target, self.decoder.last_event_id_to_send())
+    }
+
+    fn check_preparing(&self, call: &'static str) -> Result<(), WrongPhase> {
+        match self.state {
+            State::Preparing { .. } => Ok(()),
+            _ => Err(WrongPhase {
+                call,
+                phase: self.phase(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Why a subscription failed.
+
+use std::{error::Error, fmt};
+
+use ::http::{HeaderValue, Response};
+use bytes::Bytes;
+
+use super::{Loss, loss::find};
+
+/// Why a subscription failed for good.
+///
+/// It is matched on, or compared by its [name](Self::name). What caused it is its
+/// [source](Error::source) or, wherever in the chain it is, found by its type with
+/// [`cause`](Self::cause).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The server answered with a status that is neither 200 nor 204.
+    Status(Box<Refusal>),
+    /// The server answered 200, but not with `text/event-stream` in UTF-8.
+    ContentType(Box<Refusal>),
+    /// The response is compressed, which nobody asked for. The coding is named.
+    ContentCoding(HeaderValue),
+    /// A redirect that cannot be followed.
+    Redirect(RedirectError),
+    /// As many attempts failed in a row as
+    /// [`Reconnection::max_attempts`](super::Reconnection::max_attempts) allows. The last loss.
+    GaveUp(Loss),
+    /// The one connection of a subscription without reconnections was lost; or there cannot be a
+    /// connection, ever, to a URL like this.
+    Lost(Loss),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(refusal) => {
+                write!(f, "the server answered {}", refusal.response.status())?;
+                refusal.fmt_body(f)
+            }
+            Self::ContentType(refusal) => {
+                let headers = refusal.response.headers();
+                match headers.get(::http::header::CONTENT_TYPE) {
+                    Some(value) => write!(f, "the server answered with {value:?}")?,
+                    None => write!(f, "the server answered without a content type")?,
+                }
+                write!(f, " instead of \"text/event-stream\"")?;
+                refusal.fmt_body(f)
+            }
+            Self::ContentCoding(coding) => write!(
+                f,
+                "the server answered with the content coding {coding:?}, which was not asked for"
+            ),
+            Self::Redirect(error) => error.fmt(f),
+            Self::GaveUp(loss) => write!(f, "gave up after too many attempts; the last: {loss}"),
+            Self::Lost(loss) => loss.fmt(f),
+        }
+    }
+}
+
+impl Failure {
+    /// The name of the variant, such as `ContentType`: for metrics, and to compare by.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Status(_) => "Status",
+            Self::ContentType(_) => "ContentType",
+            Self::ContentCoding(_) => "ContentCoding",
+            Self::Redirect(_) => "Redirect",
+            Self::GaveUp(_) => "GaveUp",
+            Self::Lost(_) => "Lost",
+        }
+    }
+
+    /// The error of this type that caused the failure, if there is one: a [`Loss`], an
+    /// [`io::Error`](std::io::Error), or what the transport put into one, such as the
+    /// `rustls::Error` that says what is wrong with a certificate.
+    #[must_use]
+    pub fn cause<E: Error + 'static>(&self) -> Option<&E> {
+        match self {
+            Self::Redirect(error) => find(error),
+            Self::GaveUp(loss) | Self::Lost(loss) => find(loss).or_else(|| loss.cause()),
+            _ => None,
+        }
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::GaveUp(loss) => Some(loss),
+            // It says what the loss says.
+            Self::Lost(loss) => loss.source(),
+            Self::Redirect(error) => error.source(),
+            Self::Status(_) | Self::ContentType(_) | Self::ContentCoding(_) => None,
+        }
+    }
+}
+
+/// A response that is not an event stream.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// Status and header fields.
+    pub response: Response<()>,
+    /// The first bytes of the body: at most
+    /// [`EventSourceConfig::max_refusal_body`](super::EventSourceConfig::max_refusal_body).
+    pub body: Bytes,
+}
+
+impl Refusal {
+    /// The body's first line, as far as it is fit to be read.
+    fn fmt_body(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const LONGEST: usize = 200;
+        let text = String::from_utf8_lossy(&self.body);
+        match text.lines().map(str::trim).find(|line| !line.is_empty()) {
+            None => Ok(()),
+            Some(line) => {
+                f.write_str(": ")?;
+                // Nothing in it is to move a terminal's cursor, or to turn its text around.
+                line.chars().take(LONGEST).try_for_each(|c| match c {
+                    '"' | '\'' | '\\' => write!(f, "{c}"),
+                    c => write!(f, "{}", c.escape_debug()),
+                })
+            }
+        }
+    }
+}
+
+/// A redirect that cannot be followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RedirectError {
+    /// There is no `Location`, or an empty one.
+    NoLocation,
+    /// The `Location` is no URL that can be gone to: what it says.
+    BadLocation(String),
+}
+
+impl fmt::Display for RedirectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoLocation => f.write_str("the server redirected without saying where to"),
+            Self::BadLocation(location) => write!(
+                f,
+                "the server redirected to {location:?}, which is not an http or https URL \
+                 without a user"
+            ),
+        }
+    }
+}
+
+impl Error for RedirectError {}

@@ -1,0 +1,166 @@
+//! Why a connection was lost.
+
+use std::{error::Error, fmt, io, sync::Arc};
+
+use ::http::StatusCode;
+
+use crate::http::{BodyError, ResponseHeadError};
+
+/// Why a connection was lost. The subscription goes on, unless it was to be made only once.
+///
+/// It is matched on, or compared by its [name](Self::name). What caused it is its
+/// [source](Error::source) or, wherever in the chain it is, found by its type with
+/// [`cause`](Self::cause).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Loss {
+    /// There was no connection to be had, or it failed: refused, reset, no such host, no trust in
+    /// its certificate.
+    Transport(TransportError),
+    /// Connecting took too long.
+    ConnectTimeout,
+    /// The response's head took too long.
+    HeadTimeout,
+    /// The open event stream was without a byte for too long.
+    IdleTimeout,
+    /// The server ended the event stream, properly.
+    Ended,
+    /// The server closed the connection before the response's head was complete.
+    NoResponse,
+    /// There were more redirects in a row than
+    /// [`EventSourceConfig::max_redirects`](super::EventSourceConfig::max_redirects).
+    TooManyRedirects,
+    /// The response's head is not one.
+    BadHead(ResponseHeadError),
+    /// The response's body is cut short, or not framed as it should be.
+    BadBody(BodyError),
+    /// The server said to come back later, with one of
+    /// [`EventSourceConfig::retry_statuses`](super::EventSourceConfig::retry_statuses).
+    Status(StatusCode),
+}
+
+impl Loss {
+    /// The name of the variant, such as `ConnectTimeout`: for metrics, and to compare by.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Transport(_) => "Transport",
+            Self::ConnectTimeout => "ConnectTimeout",
+            Self::HeadTimeout => "HeadTimeout",
+            Self::IdleTimeout => "IdleTimeout",
+            Self::Ended => "Ended",
+            Self::NoResponse => "NoResponse",
+            Self::TooManyRedirects => "TooManyRedirects",
+            Self::BadHead(_) => "BadHead",
+            Self::BadBody(_) => "BadBody",
+            Self::Status(_) => "Status",
+        }
+    }
+
+    /// The error of this type that caused the loss, if there is one: an [`io::Error`], or what the
+    /// transport put into one, such as the `rustls::Error` that says what is wrong with a
+    /// certificate.
+    ///
+    /// ```
+    /// use std::io;
+    /// use sse_core::client::Loss;
+    ///
+    /// fn is_refused(loss: &Loss) -> bool {
+    ///     let error = loss.cause::<io::Error>();
+    ///     error.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn cause<E: Error + 'static>(&self) -> Option<&E> {
+        match self {
+            Self::Transport(error) => find(error),
+            Self::BadHead(error) => find(error),
+            Self::BadBody(error) => find(error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transport(error) => error.fmt(f),
+            Self::ConnectTimeout => f.write_str("connecting took too long"),
+            Self::HeadTimeout => f.write_str("the server did not answer in time"),
+            Self::IdleTimeout => f.write_str("the event stream was silent for too long"),
+            Self::Ended => f.write_str("the server ended the event stream"),
+            Self::NoResponse => f.write_str("the server closed the connection without an answer"),
+            Self::TooManyRedirects => f.write_str("the server redirected too many times"),
+            Self::BadHead(error) => error.fmt(f),
+            Self::BadBody(error) => error.fmt(f),
+            Self::Status(status) => write!(f, "the server answered {status}"),
+        }
+    }
+}
+
+impl Error for Loss {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        // It says what these say, and is a loss because of what they are errors because of.
+        match self {
+            Self::Transport(error) => error.source(),
+            Self::BadHead(error) => error.source(),
+            Self::BadBody(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+/// What a transport said of its failure: the [`io::Error`], which it shares with its clones.
+#[derive(Clone, Debug)]
+pub struct TransportError(Arc<io::Error>);
+
+impl TransportError {
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> io::ErrorKind {
+        self.0.kind()
+    }
+
+    /// The error itself. What a TLS transport found is its [inner error](io::Error::get_ref).
+    #[must_use]
+    pub fn io_error(&self) -> &io::Error {
+        &self.0
+    }
+}
+
+impl From<io::Error> for TransportError {
+    fn from(error: io::Error) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the connection failed: {}", self.0)
+    }
+}
+
+impl Error for TransportError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+/// The first error of this type in the chain of sources. An [`io::Error`] that wraps another error
+/// leaves that one out of the chain; here it is looked at, too.
+pub(super) fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        let wrapped = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        next = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
+    }
+    None
+}

@@ -1,0 +1,186 @@
+//! What an event source is doing, with what it needs for that and for nothing else.
+
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
+
+use ::http::Response;
+use bytes::Bytes;
+
+use super::{End, EventSourceConfig, Failure, Phase, Refusal, incoming::Incoming};
+use crate::http::{BodyPart, BodyReader, ResponseHeadReader};
+
+/// Where an event source is. Each state has its deadline, which therefore ends with it.
+#[derive(Debug)]
+pub(super) enum State {
+    Preparing {
+        /// The caller has been told.
+        told: bool,
+    },
+    /// A connection is wanted, and the caller is yet to be told.
+    Asking,
+    /// The caller was told to make a connection, or to send the request.
+    Connecting {
+        deadline: Option<Instant>,
+    },
+    Requesting(Box<Requesting>),
+    Refused(Box<Refused>),
+    Open(Box<Open>),
+    Waiting {
+        until: Instant,
+    },
+    Closed {
+        /// How it ended, until the caller has been told.
+        untold: Option<Box<Result<End, Failure>>>,
+    },
+}
+
+/// The request goes out, and the response's head is awaited.
+#[derive(Debug)]
+pub(super) struct Requesting {
+    pub(super) deadline: Option<Instant>,
+    pub(super) request: Outgoing,
+    pub(super) answer: Answer,
+}
+
+/// Who reads the response's head.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// This crate does, from the connection's bytes.
+    Bytes(ResponseHeadReader),
+    /// A foreign HTTP client does, which writes the request, too.
+    Foreign,
+}
+
+/// The response is a refusal, whose body is on its way.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) deadline: Option<Instant>,
+    pub(super) request: Outgoing,
+    /// Which failure it is.
+    pub(super) failure: fn(Box<Refusal>) -> Failure,
+    pub(super) response: Response<()>,
+    pub(super) body: BodyReader,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// The event stream is open.
+#[derive(Debug)]
+pub(super) struct Open {
+    /// When it has been silent for too long.
+    pub(super) deadline: Option<Instant>,
+    pub(super) request: Outgoing,
+    /// The response's head, until the caller has been told.
+    pub(super) untold: Option<Box<Response<()>>>,
+    pub(super) incoming: Incoming,
+    pub(super) since: Instant,
+    pub(super) gave_event: bool,
+}
+
+/// What is still to be written of a request. Some servers answer before they have all of it.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    pub(super) head: Vec<u8>,
+    pub(super) body: Bytes,
+    pub(super) written: usize,
+}
+
+impl State {
+    /// What an event source is in while its state is replaced.
+    pub(super) const NONE: Self = Self::Closed { untold: None };
+
+    pub(super) fn phase(&self) -> Phase {
+        match self {
+            Self::Preparing { .. } => Phase::Preparing,
+            Self::Asking | Self::Connecting { .. } => Phase::Connecting,
+            Self::Requesting(_) => Phase::Requesting,
+            Self::Refused(_) => Phase::Refused,
+            Self::Open(_) => Phase::Open,
+            Self::Waiting { .. } => Phase::Waiting,
+            Self::Closed { .. } => Phase::Closed,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Connecting { deadline } => *deadline,
+            Self::Requesting(requesting) => requesting.deadline,
+            Self::Refused(refused) => refused.deadline,
+            Self::Open(open) => open.deadline,
+            Self::Waiting { until } => Some(*until),
+            Self::Preparing { .. } | Self::Asking | Self::Closed { .. } => None,
+        }
+    }
+
+    /// Whether there is a connection, or one that the caller was told to make.
+    pub(super) fn has_connection(&self) -> bool {
+        match self {
+            Self::Connecting { .. } | Self::Requesting(_) | Self::Refused(_) | Self::Open(_) => {
+                true
+            }
+            Self::Preparing { .. } | Self::Asking | Self::Waiting { .. } | Self::Closed { .. } => {
+                false
+            }
+        }
+    }
+
+    /// What is to be written, while there is a connection.
+    pub(super) fn outgoing(&mut self) -> Option<&mut Outgoing> {
+        match self {
+            Self::Requesting(requesting) => Some(&mut requesting.request),
+            Self::Refused(refused) => Some(&mut refused.request),
+            Self::Open(open) => Some(&mut open.request),
+            _ => None,
+        }
+    }
+}
+
+impl Outgoing {
+    pub(super) fn transmitted(&mut self, n: usize) {
+        self.written = self.written.saturating_add(n);
+        if self.written >= self.head.len() + self.body.len() {
+            *self = Self::default();
+        }
+    }
+}
+
+impl Open {
+    /// Silence counts from now.
+    pub(super) fn expect_more(&mut self, now: Instant, config: &EventSourceConfig) {
+        self.deadline = config.idle_timeout.and_then(|idle| now.checked_add(idle));
+    }
+}
+
+impl Refused {
+    /// Whether the body is complete, or as much of it is here as is wanted.
+    pub(super) fn receive(&mut self, mut input: &[u8], most: usize) -> bool {
+        while self.bytes.len() < most {
+            match self.body.read(&mut input) {
+                Ok(BodyPart::Data(data)) => {
+                    let room = data.len().min(most - self.bytes.len());
+                    self.bytes.extend(data.iter().take(room));
+                }
+                Ok(BodyPart::More) => return false,
+                Ok(BodyPart::End) | Err(_) => return true,
+            }
+        }
+        true
+    }
+
+    /// What it was, with as much of the body as there is.
+    pub(super) fn failure(&mut self) -> Failure {
+        (self.failure)(Box::new(Refusal {
+            response: mem::take(&mut self.response),
+            body: mem::take(&mut self.bytes).into(),
+        }))
+    }
+}
+
+/// `wait` after `now`, or a year where that is more than an [`Instant`] can hold.
+pub(super) fn later(now: Instant, wait: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    now.checked_add(wait)
+        .or_else(|| now.checked_add(YEAR))
+        .unwrap_or(now)
+}

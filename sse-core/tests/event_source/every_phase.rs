@@ -1,0 +1,279 @@
+//! Every phase with every input, by public calls alone: what follows is what `phases.md` says.
+
+use std::{
+    collections::BTreeSet,
+    fmt::Write,
+    io::ErrorKind::{ConnectionReset, Unsupported},
+};
+
+use sse_core::{
+    client::{Attempt, AttemptError, EventSourceConfig, Phase, WrongPhase},
+    http::Response,
+};
+
+use crate::harness::{Client, OPEN, secs};
+
+use Phase::{Closed, Connecting, Open, Preparing, Refused, Requesting, Waiting};
+
+const PHASES: [Phase; 7] = [
+    Preparing, Connecting, Requesting, Refused, Open, Waiting, Closed,
+];
+
+const REFUSAL: &str = "HTTP/1.1 404 No\r\ncontent-length: 5\r\n\r\n";
+const REDIRECT: &str = "HTTP/1.1 302 Found\r\nlocation: /there\r\n\r\n";
+const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\n\r\n";
+
+/// A way to reach a phase.
+struct Way {
+    phase: Phase,
+    /// What is told of this way, where ways to a phase differ in what follows.
+    note: &'static str,
+    go: fn(&mut Tried),
+}
+
+/// Something that the world does or the application wants.
+struct Input {
+    name: &'static str,
+    what: fn(&mut Tried) -> Result<(), WrongPhase>,
+}
+
+/// A client with an attempt to send, which a call in the wrong phase needs, too.
+struct Tried {
+    client: Client,
+    attempt: Attempt,
+}
+
+impl Tried {
+    fn new(way: &Way) -> Self {
+        let mut config = EventSourceConfig::default();
+        config.idle_timeout = Some(secs(60));
+        let mut asked = Client::prepared(config.clone());
+        asked.poll();
+        let attempt = asked.attempt.take().expect("it was asked");
+        let client = match way.phase {
+            Preparing => Client::prepared(config),
+            _ => Client::new(config),
+        };
+        let mut tried = Self { client, attempt };
+        (way.go)(&mut tried);
+        assert_eq!(tried.client.source.phase(), way.phase, "{}", way.note);
+        tried
+    }
+
+    /// Bytes arrive, and nobody asks what is told.
+    fn input(&mut self, bytes: &str) {
+        let now = self.client.now;
+        self.client.source.handle_input(now, bytes.as_bytes());
+    }
+
+    fn response(&mut self, status: u16) {
+        let response = Response::builder()
+            .status(status)
+            .header("content-type", "text/event-stream")
+            .header("location", "/there");
+        let response = response.body(()).unwrap();
+        self.client
+            .source
+            .handle_response(self.client.now, response);
+    }
+
+    fn fail(&mut self, kind: std::io::ErrorKind) {
+        let now = self.client.now;
+        self.client.source.handle_transport_error(now, kind.into());
+    }
+}
+
+fn way(phase: Phase, note: &'static str, go: fn(&mut Tried)) -> Way {
+    Way { phase, note, go }
+}
+
+fn ways() -> Vec<Way> {
+    vec![
+        way(Preparing, "", |t| t.client.poll()),
+        way(Connecting, "untold", |_| ()),
+        way(Connecting, "told", |t| t.client.poll()),
+        way(Requesting, "as bytes", |t| {
+            t.client.connect();
+        }),
+        way(Requesting, "elsewhere", |t| {
+            t.client.take_request();
+        }),
+        way(Refused, "", |t| {
+            t.client.connect();
+            t.input(REFUSAL);
+        }),
+        way(Open, "untold", |t| {
+            t.client.connect();
+            t.input(OPEN);
+        }),
+        way(Open, "idle", |t| {
+            t.client.connect();
+            t.client.receive(OPEN);
+        }),
+        way(Open, "received", |t| {
+            t.client.connect();
+            t.client.receive(OPEN);
+            t.input("data: x\n\n");
+        }),
+        way(Waiting, "", |t| {
+            t.client.connect();
+            t.client.end();
+        }),
+        way(Closed, "", |t| t.client.source.close()),
+    ]
+}
+
+fn input(name: &'static str, what: fn(&mut Tried) -> Result<(), WrongPhase>) -> Input {
+    Input { name, what }
+}
+
+/// Of the world, which is never wrong.
+macro_rules! world {
+    ($name:expr, |$tried:ident| $what:expr) => {
+        input($name, |$tried| {
+            $what;
+            Ok(())
+        })
+    };
+}
+
+fn inputs() -> Vec<Input> {
+    vec![
+        world!("`handle_connected`", |t| t
+            .client
+            .source
+            .handle_connected(t.client.now)),
+        world!("`handle_input`: a head that opens the stream", |t| t
+            .input(OPEN)),
+        world!("`handle_input`: a refusal", |t| t.input(REFUSAL)),
+        world!("`handle_input`: a redirect", |t| t.input(REDIRECT)),
+        world!("`handle_input`: a 204", |t| t.input(NO_CONTENT)),
+        world!("`handle_input`: less than a head", |t| t.input("HT")),
+        world!("`handle_response`: that opens the stream", |t| t
+            .response(200)),
+        world!("`handle_response`: a refusal", |t| t.response(404)),
+        world!("`handle_response`: a redirect", |t| t.response(302)),
+        world!("`handle_response`: a 204", |t| t.response(204)),
+        world!("`handle_body`", |t| t
+            .client
+            .source
+            .handle_body(t.client.now, b"x")),
+        world!("`handle_body_end`", |t| t
+            .client
+            .source
+            .handle_body_end(t.client.now)),
+        world!("`handle_eof`", |t| t.client.source.handle_eof(t.client.now)),
+        world!("`handle_transport_error`", |t| t.fail(ConnectionReset)),
+        world!("`handle_transport_error`: `Unsupported`", |t| t
+            .fail(Unsupported)),
+        world!("`handle_timeout`: the deadline", |t| {
+            if let Some(deadline) = t.client.source.poll_timeout() {
+                t.client.now = deadline;
+                t.client.source.handle_timeout(deadline);
+            }
+        }),
+        world!("`handle_transmitted`: everything", |t| {
+            t.client.source.handle_transmitted(t.client.now, 10_000);
+        }),
+        world!("`take_request`", |t| {
+            t.client.source.take_request(t.client.now);
+        }),
+        input("`send`", |t| {
+            let sent = t.client.source.send(t.client.now, t.attempt.clone());
+            sent.map_err(|error| match error {
+                AttemptError::WrongPhase(error) => error,
+                other => panic!("{other}"),
+            })
+        }),
+        input("`wait`", |t| t.client.source.wait(t.client.now, secs(5))),
+        world!("`close`", |t| t.client.source.close()),
+    ]
+}
+
+/// What follows: another phase, none, or the error of a verb that changed nothing.
+fn follow(way: &Way, input: &Input) -> String {
+    let mut tried = Tried::new(way);
+    let before = tried.client.source.poll_timeout();
+    if let Err(error) = (input.what)(&mut tried) {
+        assert_eq!(error.phase, way.phase);
+        assert_eq!(tried.client.source.phase(), way.phase);
+        assert_eq!(tried.client.source.poll_timeout(), before);
+        return "`WrongPhase`".into();
+    }
+    tried.client.poll();
+    let phase = tried.client.source.phase();
+    ends(
+        tried.client,
+        &format!("{} in {}", input.name, way.phase_and_note()),
+    );
+    match phase == way.phase {
+        true => "–".into(),
+        false => format!("→ **{phase:?}**"),
+    }
+}
+
+impl Way {
+    fn phase_and_note(&self) -> String {
+        format!("{:?} {}", self.phase, self.note)
+    }
+}
+
+/// Whatever it was, the subscription can be ended, and says so last.
+fn ends(mut client: Client, case: &str) {
+    client.source.close();
+    let told = client.told();
+    let last = told.last().expect("something was told");
+    assert!(
+        last.starts_with("closed") || last.starts_with("failed"),
+        "{case}: {told:?}"
+    );
+    assert_eq!(client.source.poll_timeout(), None, "{case}");
+}
+
+/// `phases.md` as the machine has it.
+fn markdown() -> String {
+    let mut text = String::from("| what happens |");
+    for phase in PHASES {
+        write!(text, " in {phase:?} |").unwrap();
+    }
+    text.push_str("\n|---|");
+    text.push_str(&"---|".repeat(PHASES.len()));
+    text.push('\n');
+    let ways = ways();
+    for input in inputs() {
+        write!(text, "| {} |", input.name).unwrap();
+        for phase in PHASES {
+            let of_phase: Vec<_> = ways.iter().filter(|way| way.phase == phase).collect();
+            assert!(!of_phase.is_empty(), "no way to {phase:?}");
+            let cases: Vec<_> = of_phase
+                .iter()
+                .map(|way| (way.note, follow(way, &input)))
+                .collect();
+            let distinct: BTreeSet<_> = cases.iter().map(|(_, followed)| followed).collect();
+            let cell = match distinct.len() {
+                1 => cases[0].1.clone(),
+                _ => cases
+                    .iter()
+                    .map(|(note, followed)| format!("{note}: {followed}"))
+                    .collect::<Vec<_>>()
+                    .join("; "),
+            };
+            write!(text, " {cell} |").unwrap();
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn the_documented_table_is_what_follows() {
+    let documented: String = include_str!("../../src/client/phases.md")
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .fold(String::new(), |text, line| text + line + "\n");
+    let observed = markdown();
+    assert_eq!(
+        documented, observed,
+        "write this into phases.md:\n{observed}"
+    );
+}
