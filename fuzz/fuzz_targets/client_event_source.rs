@@ -10,7 +10,10 @@ use std::{
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use sse_core::client::{ClientEvent, EventSource, EventSourceConfig, Phase};
+use sse_core::{
+    client::{ClientEvent, EventSource, EventSourceConfig, Phase},
+    http::Response,
+};
 
 #[derive(Arbitrary, Debug)]
 struct Input {
@@ -37,6 +40,16 @@ enum Call {
     Close,
     /// With this ID.
     WholeEvent(u8),
+    /// A foreign HTTP client gets the request, and has these.
+    TakeRequest,
+    Response(u16),
+    Body(String),
+    BodyEnd,
+    /// From now on each attempt is prepared.
+    Prepare,
+    /// With this ID, or with the one that it has.
+    Send(Option<u8>),
+    PutOff(u16),
 }
 
 /// Heads that are found too seldom by chance.
@@ -77,6 +90,7 @@ impl Laws {
     fn check(&mut self, event: &ClientEvent) {
         assert!(!self.closed, "told after the end: {event:?}");
         match event {
+            ClientEvent::Prepare(_) => assert!(!self.connected, "there is a connection"),
             ClientEvent::Connect(_) => {
                 assert!(!self.connected, "a second connection");
                 self.connected = true;
@@ -100,7 +114,7 @@ impl Laws {
 }
 
 /// The last event ID in the request that is to be written; nothing where there is none.
-fn last_event_id_sent(source: &EventSource) -> Vec<u8> {
+fn last_event_id_sent(source: &mut EventSource) -> Vec<u8> {
     const NAME: &[u8] = b"last-event-id: ";
     let transmit = source.poll_transmit();
     let request: Vec<u8> = transmit
@@ -111,6 +125,19 @@ fn last_event_id_sent(source: &EventSource) -> Vec<u8> {
     let mut lines = request.split(|byte| *byte == b'\n');
     let value = lines.find_map(|line| line.strip_prefix(NAME)?.strip_suffix(b"\r"));
     value.unwrap_or_default().to_vec()
+}
+
+fn can_be_sent(id: &[u8]) -> bool {
+    id.iter().all(|b| *b == b'\t' || !b.is_ascii_control())
+}
+
+/// A response from a foreign HTTP client.
+fn response(status: u16) -> Option<Response<()>> {
+    let response = Response::builder()
+        .status(status)
+        .header("content-type", "text/event-stream")
+        .header("location", "/there");
+    response.body(()).ok()
 }
 
 fuzz_target!(|input: Input| {
@@ -129,10 +156,12 @@ fuzz_target!(|input: Input| {
     };
     let mut now = Instant::now();
     let mut source = EventSource::new("http://a/", config, input.seed).expect("a good URL");
+    let mut attempt = None;
 
     for call in input.calls {
         let (phase, id) = (source.phase(), source.last_event_id().to_owned());
-        let may_change_id = matches!(call, Call::Poll | Call::PollAll);
+        let is_connected = matches!(call, Call::Connected);
+        let may_change_id = matches!(call, Call::Poll | Call::PollAll | Call::Send(Some(_)));
         match call {
             Call::Connected => source.handle_connected(now),
             Call::Answer(answer) => source.handle_input(now, answer.bytes()),
@@ -166,12 +195,47 @@ fuzz_target!(|input: Input| {
             Call::Poll => {
                 if let Some(event) = source.poll_event(now) {
                     laws.check(&event);
+                    if let ClientEvent::Prepare(prepared) = event {
+                        attempt = Some(prepared);
+                    }
                 }
             }
             Call::PollAll => {
                 while let Some(event) = source.poll_event(now) {
                     laws.check(&event);
+                    if let ClientEvent::Prepare(prepared) = event {
+                        attempt = Some(prepared);
+                    }
                 }
+            }
+            Call::TakeRequest => {
+                if let Some(request) = source.take_request(now) {
+                    assert_eq!(phase, Phase::Connecting);
+                    let sent = request.headers().get("last-event-id");
+                    let sent = sent.map(|id| id.as_bytes()).unwrap_or_default();
+                    assert!(sent == id.as_bytes() || !can_be_sent(id.as_bytes()));
+                }
+            }
+            Call::Response(status) => {
+                if let Some(response) = response(status) {
+                    source.handle_response(now, response);
+                }
+            }
+            Call::Body(text) => source.handle_body(now, text.as_bytes()),
+            Call::BodyEnd => source.handle_body_end(now),
+            Call::Prepare => source = source.with_preparation(),
+            Call::Send(id) => {
+                if let Some(mut attempt) = attempt.take() {
+                    if let Some(id) = id {
+                        attempt.last_event_id = id.into();
+                    }
+                    let sent = source.send(now, *attempt);
+                    assert_eq!(sent.is_ok(), phase == Phase::Preparing);
+                }
+            }
+            Call::PutOff(millis) => {
+                let put_off = source.wait(now, Duration::from_millis(millis.into()));
+                assert_eq!(put_off.is_ok(), phase == Phase::Preparing);
             }
             Call::Close => {
                 source.close();
@@ -179,9 +243,8 @@ fuzz_target!(|input: Input| {
             }
         }
         assert!(may_change_id || source.last_event_id() == id, "forgotten");
-        if phase == Phase::Connecting && source.phase() == Phase::Requesting {
-            let sent = last_event_id_sent(&source);
-            let can_be_sent = |id: &[u8]| id.iter().all(|b| *b == b'\t' || !b.is_ascii_control());
+        if is_connected && phase == Phase::Connecting && source.phase() == Phase::Requesting {
+            let sent = last_event_id_sent(&mut source);
             assert!(can_be_sent(&sent), "a strict server refuses it");
             assert!(sent == id.as_bytes() || !can_be_sent(id.as_bytes()));
         }

@@ -109,7 +109,8 @@ pub trait Timer: Send + Unpin {
 
 /// A connected stream socket, or what stands for one, such as a TLS stream.
 ///
-/// Dropping it closes it.
+/// Dropping it closes it. A `Box<dyn Transport>` is one, too: for runtimes with several kinds of
+/// sockets.
 pub trait Transport: Send + Unpin + 'static {
     /// Reads into `buffer`; 0 bytes mean that the peer's sending side has ended.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
@@ -126,4 +127,26 @@ pub trait Transport: Send + Unpin + 'static {
 
     /// Ends the sending side, after everything that was written, flushed or not; reading goes on.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+impl<T: Transport + ?Sized> Transport for Box<T> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        (**self).poll_read(cx, buffer)
+    }
+
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        (**self).poll_write_vectored(cx, slices)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        (**self).poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        (**self).poll_shutdown(cx)
+    }
 }

@@ -69,7 +69,7 @@ pub fn a_stream_that_ends_at_once_is_not_asked_for_all_the_time<A: Adapter>() {
         let server = Misbehaving::answering(STREAM_HEAD);
         let (loss, wait) =
             first_loss::<A>(source::<A>(&server, EventSourceConfig::default())).await;
-        assert_eq!(loss, Loss::Ended);
+        assert_eq!(loss.name(), "Ended");
         assert!(wait >= Duration::from_secs(3), "{wait:?}");
         assert_eq!(server.requests().len(), 1);
     });
@@ -212,7 +212,7 @@ pub fn a_head_that_drips_too_slowly_is_a_loss<A: Adapter>() {
         let mut config = impatient();
         config.head_timeout = Duration::from_millis(50);
         let (loss, _) = first_loss::<A>(source::<A>(&server, config)).await;
-        assert_eq!(loss, Loss::HeadTimeout);
+        assert_eq!(loss.name(), "HeadTimeout");
     });
 }
 
@@ -225,7 +225,7 @@ pub fn a_silent_stream_is_a_loss_where_one_says_so<A: Adapter>() {
         let mut config = impatient();
         config.idle_timeout = Some(Duration::from_millis(50));
         let (loss, _) = first_loss::<A>(source::<A>(&server, config)).await;
-        assert_eq!(loss, Loss::IdleTimeout);
+        assert_eq!(loss.name(), "IdleTimeout");
     });
 }
 
@@ -236,7 +236,7 @@ pub fn a_redirect_loop_has_an_end<A: Adapter>() {
         );
         let (loss, wait) =
             first_loss::<A>(source::<A>(&server, EventSourceConfig::default())).await;
-        assert_eq!(loss, Loss::TooManyRedirects);
+        assert_eq!(loss.name(), "TooManyRedirects");
         assert!(wait >= Duration::from_secs(3), "{wait:?}");
         assert_eq!(server.requests().len(), 11);
     });

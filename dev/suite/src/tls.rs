@@ -11,7 +11,7 @@ use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use sse_core::client::{self, ClientEvent, Loss};
 use sse_driver::tls::{
     Certificates, Identity, Roots, client_config, mutual_server_config,
-    rustls::{ClientConfig, ServerConfig},
+    rustls::{self, ClientConfig, ServerConfig},
     server_config,
 };
 use sse_driver::{
@@ -96,12 +96,12 @@ async fn next_data<A: Adapter>(source: &mut EventSource<A>) -> String {
 }
 
 /// Why there is no connection.
-async fn loss<A: Adapter>(mut source: EventSource<A>) -> String {
+async fn loss<A: Adapter>(mut source: EventSource<A>) -> Loss {
     loop {
         match patiently::<A, _>(source.next_update()).await {
             Some(ClientEvent::Lost { loss, .. }) => {
                 assert!(matches!(loss, Loss::Transport(_)), "{loss:?}");
-                return loss.to_string();
+                return loss;
             }
             Some(_) => {}
             None => panic!("it ended"),
@@ -154,11 +154,15 @@ pub fn who_signed_it_and_for_whom_is_looked_at<A: Adapter>() {
     let server = start::<A>(authority.server("localhost"), hello());
     A::block_on(async {
         let unknown = subscribe::<A>(server.address, "localhost", other.client());
-        let text = loss::<A>(unknown).await;
+        let loss = loss::<A>(unknown).await;
+        let text = loss.to_string();
         assert!(text.contains("invalid peer certificate: "), "{text}");
+        // A program can tell without reading the text.
+        let fault = loss.cause();
+        assert!(matches!(fault, Some(rustls::Error::InvalidCertificate(_))));
 
         let wrong_name = subscribe::<A>(server.address, "127.0.0.1", authority.client());
-        let text = loss::<A>(wrong_name).await;
+        let text = self::loss::<A>(wrong_name).await.to_string();
         assert!(text.contains("not valid for name"), "{text}");
 
         // Nobody else is the worse for it.
@@ -174,7 +178,7 @@ pub fn a_server_may_ask_for_a_certificate<A: Adapter>() {
     let server = start::<A>(config, hello());
     A::block_on(async {
         let anonymous = subscribe::<A>(server.address, "localhost", authority.client());
-        let text = loss::<A>(anonymous).await;
+        let text = loss::<A>(anonymous).await.to_string();
         assert!(text.contains("CertificateRequired"), "{text}");
 
         let somebody = authority.identify("somebody.example");

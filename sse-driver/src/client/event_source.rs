@@ -1,6 +1,7 @@
 //! Subscribing: the event source that an adapter's users see.
 
 use std::{
+    error::Error,
     fmt,
     future::{Future, poll_fn},
     pin::Pin,
@@ -72,7 +73,25 @@ impl fmt::Display for EventSourceError {
     }
 }
 
-impl std::error::Error for EventSourceError {}
+impl EventSourceError {
+    /// The error of this type that caused it, if there is one: see [`Failure::cause`].
+    #[must_use]
+    pub fn cause<E: Error + 'static>(&self) -> Option<&E> {
+        match self {
+            Self::Discarded(_) => None,
+            Self::Failed(failure) => failure.cause(),
+        }
+    }
+}
+
+impl Error for EventSourceError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Discarded(error) => error.source(),
+            Self::Failed(failure) => failure.source(),
+        }
+    }
+}
 
 /// Closes an [`EventSource`] from elsewhere. Clones are handles to the same one.
 #[derive(Clone, Debug)]

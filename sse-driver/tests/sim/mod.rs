@@ -23,7 +23,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use sse_driver::{Clock, Runtime, Timer};
+use sse_driver::{Clock, Runtime, Timer, Transport};
 
 use executor::Executor;
 pub use executor::Job;
@@ -214,7 +214,8 @@ impl Clock for Sim {
 
 impl Runtime for Sim {
     type Timer = SimTimer;
-    type Transport = SimTransport;
+    /// As with a runtime that has several kinds of sockets.
+    type Transport = Box<dyn Transport>;
     type Listener = SimListener;
 
     fn timer(&self, deadline: Instant) -> SimTimer {
@@ -239,24 +240,25 @@ impl Runtime for Sim {
         Ok(network::SERVER)
     }
 
-    async fn accept(&self, listener: &SimListener) -> io::Result<(SimTransport, SocketAddr)> {
-        poll_fn(|cx| listener.poll_accept(cx)).await
+    async fn accept(&self, listener: &SimListener) -> io::Result<(Self::Transport, SocketAddr)> {
+        let (transport, peer) = poll_fn(|cx| listener.poll_accept(cx)).await?;
+        Ok((Box::new(transport), peer))
     }
 
     async fn resolve(&self, _host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
         Ok(lock(&self.shared.addresses).clone())
     }
 
-    async fn connect(&self, address: SocketAddr) -> io::Result<SimTransport> {
+    async fn connect(&self, address: SocketAddr) -> io::Result<Self::Transport> {
         lock(&self.shared.dialed).push((self.elapsed(), address));
         match address {
-            network::SERVER => self.dial().await,
+            network::SERVER => Ok(Box::new(self.dial().await?)),
             network::NOBODY | network::NOBODY_IPV6 => pending().await,
             _ => Err(io::ErrorKind::NetworkUnreachable.into()),
         }
     }
 
-    fn set_probing(&self, _: &SimTransport, after: Duration) {
+    fn set_probing(&self, _: &Self::Transport, after: Duration) {
         lock(&self.shared.probed_after).push(after);
     }
 }

@@ -91,7 +91,8 @@ impl EventSource {
         match &mut self.state {
             State::Open(open) => open.incoming.receive(input),
             State::Refused(refused) => {
-                if refused.receive(input, self.config.max_refusal_body) {
+                let is_enough = refused.receive(input, self.config.max_refusal_body);
+                if is_enough {
                     self.refused();
                 }
             }

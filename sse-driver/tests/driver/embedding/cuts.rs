@@ -26,7 +26,7 @@ use sse_driver::{
 use super::harness::{Reader, World, data, get};
 use crate::{
     harness::secs,
-    sim::{Sim, SimListener, SimTimer, SimTransport},
+    sim::{Sim, SimListener, SimTimer},
 };
 
 type Hook = Box<dyn FnOnce() + Send>;
@@ -72,7 +72,7 @@ impl Clock for Hooked {
 
 impl Runtime for Hooked {
     type Timer = SimTimer;
-    type Transport = SimTransport;
+    type Transport = <Sim as Runtime>::Transport;
     type Listener = SimListener;
 
     fn timer(&self, deadline: Instant) -> SimTimer {
@@ -91,7 +91,7 @@ impl Runtime for Hooked {
         self.sim.local_addr(listener)
     }
 
-    async fn accept(&self, listener: &SimListener) -> io::Result<(SimTransport, SocketAddr)> {
+    async fn accept(&self, listener: &SimListener) -> io::Result<(Self::Transport, SocketAddr)> {
         self.sim.accept(listener).await
     }
 
@@ -99,11 +99,11 @@ impl Runtime for Hooked {
         self.sim.resolve(host, port).await
     }
 
-    async fn connect(&self, address: SocketAddr) -> io::Result<SimTransport> {
+    async fn connect(&self, address: SocketAddr) -> io::Result<Self::Transport> {
         Runtime::connect(&self.sim, address).await
     }
 
-    fn set_probing(&self, transport: &SimTransport, after: Duration) {
+    fn set_probing(&self, transport: &Self::Transport, after: Duration) {
         self.sim.set_probing(transport, after);
     }
 }
