@@ -88,10 +88,11 @@ macro_rules! macros_for {
         /// }
         /// ```
         ///
-        /// The controller and the stream are then held together, which costs one more allocation
-        /// for each connection and one more indirect call for each event. A stream that says
-        /// `+ 'static` or `+ use<>` does without, and so do a topic's `Subscriber`, any other type
-        /// without lifetimes, and a method that does not mention `self`.
+        /// The controller and the stream are then held together, which costs two more allocations
+        /// for each connection, and one more indirect call and an uncontended lock for each event.
+        /// A stream that says `+ 'static` or `+ use<>` does without, and so do a topic's
+        /// `Subscriber`, any other type without lifetimes, and a method that does not mention
+        /// `self`.
         ///
         /// # By hand
         ///

@@ -121,7 +121,7 @@ impl<R: Runtime> Embedding<R> {
     ) -> Answer<R>
     where
         H: FnOnce(router::Request) -> T + Send + 'static,
-        T: IntoReply<K> + 'static,
+        T: IntoReply<K, Kept: Send, Error: Into<Refusal>> + 'static,
         K: 'static,
     {
         let (parts, _) = request.into_parts();

@@ -57,7 +57,7 @@ pub fn not_found<'c>() -> Answer<'c> {
 }
 
 /// The answer of a handler that returned anything else.
-pub fn reply<'c, R: IntoReply<K>, K>(reply: R) -> Answer<'c> {
+pub fn reply<'c, R: IntoReply<K, Kept: Send, Error: Into<Refusal>>, K>(reply: R) -> Answer<'c> {
     Answer(Returned::Reply(Box::pin(reply.into_reply())))
 }
 

@@ -30,10 +30,10 @@ use sse_core::{
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
     label = "neither a stream of events nor a response",
+    note = "if it is a stream, its items must be `IntoEvent`: text, numbers, lists and maps are, and \
+            any other `Serialize` type is sent as `Json(…)`",
     note = "if it is one event of a type of your own, return `Reply::event(…)` of it",
-    note = "if it is a stream, its items have to be `IntoEvent`: text, numbers, lists and maps are, \
-            and of any other `Serialize` type make a `Json(…)`",
-    note = "return a `Stream + Send + 'static` whose items are `IntoEvent`, a topic's \
+    note = "a handler returns a `Stream + Send + 'static` whose items are `IntoEvent`, a topic's \
             `Subscriber`, an `http::Response`, a `Reply`, a `Result` of one of these whose error is \
             `Into<Refusal>`, an `Option` of one, or a future of any of them"
 )]
@@ -41,24 +41,43 @@ pub trait IntoReply<Kind> {
     /// The future of the answer.
     type Future: Future<Output = Reply> + Send + 'static;
 
+    // These two could be conditions of the implementations. They stand apart, so that the
+    // compiler names the one that does not fit, and not the whole.
+
+    /// What goes on after the handler returned: a stream or a future. It must be `Send`.
+    type Kept;
+
+    /// The error of a `Result`. It must be `Into<Refusal>`.
+    type Error;
+
     /// Makes the answer.
-    fn into_reply(self) -> Self::Future;
+    fn into_reply(self) -> Self::Future
+    where
+        Self::Kept: Send,
+        Self::Error: Into<Refusal>;
 }
 
 impl<S> IntoReply<IsStream> for S
 where
-    S: Stream + Send + 'static,
+    S: Stream + 'static,
     S::Item: IntoEvent,
 {
     type Future = Ready<Reply>;
+    type Kept = S;
+    type Error = Refusal;
 
-    fn into_reply(self) -> Self::Future {
+    fn into_reply(self) -> Self::Future
+    where
+        S: Send,
+    {
         ready(Reply::events(self))
     }
 }
 
 impl IntoReply<IsSubscriber> for Subscriber {
     type Future = Ready<Reply>;
+    type Kept = ();
+    type Error = Refusal;
 
     fn into_reply(self) -> Self::Future {
         ready(self.into())
@@ -67,6 +86,8 @@ impl IntoReply<IsSubscriber> for Subscriber {
 
 impl IntoReply<IsSubscriber> for MergedSubscriber {
     type Future = Ready<Reply>;
+    type Kept = ();
+    type Error = Refusal;
 
     fn into_reply(self) -> Self::Future {
         ready(self.into())
@@ -75,6 +96,8 @@ impl IntoReply<IsSubscriber> for MergedSubscriber {
 
 impl<B: Into<Bytes>> IntoReply<IsResponse> for Response<B> {
     type Future = Ready<Reply>;
+    type Kept = ();
+    type Error = Refusal;
 
     fn into_reply(self) -> Self::Future {
         ready(self.into())
@@ -83,6 +106,8 @@ impl<B: Into<Bytes>> IntoReply<IsResponse> for Response<B> {
 
 impl IntoReply<IsResponse> for Reply {
     type Future = Ready<Reply>;
+    type Kept = ();
+    type Error = Refusal;
 
     fn into_reply(self) -> Self::Future {
         ready(self)
@@ -91,6 +116,8 @@ impl IntoReply<IsResponse> for Reply {
 
 impl IntoReply<IsResponse> for Refusal {
     type Future = Ready<Reply>;
+    type Kept = ();
+    type Error = Refusal;
 
     fn into_reply(self) -> Self::Future {
         ready(self.into())
@@ -101,12 +128,17 @@ type BoxFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
 impl<R, E, K> IntoReply<IsResult<K>> for Result<R, E>
 where
-    R: IntoReply<K>,
-    E: Into<Refusal>,
+    R: IntoReply<K, Error: Into<Refusal>>,
 {
     type Future = BoxFuture;
+    type Kept = R::Kept;
+    type Error = E;
 
-    fn into_reply(self) -> Self::Future {
+    fn into_reply(self) -> Self::Future
+    where
+        R::Kept: Send,
+        E: Into<Refusal>,
+    {
         match self {
             Ok(reply) => Box::pin(reply.into_reply()),
             Err(error) => Box::pin(ready(error.into().into())),
@@ -119,8 +151,14 @@ where
     R: IntoReply<K>,
 {
     type Future = BoxFuture;
+    type Kept = R::Kept;
+    type Error = R::Error;
 
-    fn into_reply(self) -> Self::Future {
+    fn into_reply(self) -> Self::Future
+    where
+        R::Kept: Send,
+        R::Error: Into<Refusal>,
+    {
         match self {
             Some(reply) => Box::pin(reply.into_reply()),
             None => {
@@ -133,6 +171,8 @@ where
 
 impl IntoReply<IsNothing> for () {
     type Future = Ready<Reply>;
+    type Kept = ();
+    type Error = Refusal;
 
     fn into_reply(self) -> Self::Future {
         ready(Reply::events(Once(None)))
@@ -142,6 +182,8 @@ impl IntoReply<IsNothing> for () {
 /// Not for all that is `IntoEvent`: a `Result` is, and is to become a refusal here.
 impl<T: OneEvent> IntoReply<IsEvent> for T {
     type Future = Ready<Reply>;
+    type Kept = ();
+    type Error = Refusal;
 
     fn into_reply(self) -> Self::Future {
         ready(Reply::event(self))
@@ -150,12 +192,17 @@ impl<T: OneEvent> IntoReply<IsEvent> for T {
 
 impl<F, K> IntoReply<IsFuture<K>> for F
 where
-    F: Future + Send + 'static,
-    F::Output: IntoReply<K>,
+    F: Future<Output: IntoReply<K, Kept: Send>> + 'static,
 {
     type Future = BoxFuture;
+    type Kept = F;
+    type Error = <F::Output as IntoReply<K>>::Error;
 
-    fn into_reply(self) -> Self::Future {
+    fn into_reply(self) -> Self::Future
+    where
+        F: Send,
+        Self::Error: Into<Refusal>,
+    {
         Box::pin(async move { self.await.into_reply().await })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{IntoReply, Reply, ReplyFuture, Request, Router};
+use super::{IntoReply, Refusal, Reply, ReplyFuture, Request, Router};
 
 /// A route's handler, with whatever stands before it.
 pub(super) type Handler = Arc<dyn Fn(Request) -> ReplyFuture + Send + Sync>;
@@ -57,7 +57,7 @@ impl Router {
     pub fn layer<L, R, K>(mut self, layer: L) -> Self
     where
         L: Fn(Request, Next) -> R + Send + Sync + 'static,
-        R: IntoReply<K> + 'static,
+        R: IntoReply<K, Kept: Send, Error: Into<Refusal>> + 'static,
         K: 'static,
     {
         let layer = Arc::new(layer);

@@ -159,7 +159,7 @@ impl Router {
     pub fn events<H, R, K>(self, path: impl Into<String>, handler: H) -> Self
     where
         H: Fn(Request) -> R + Send + Sync + 'static,
-        R: IntoReply<K> + 'static,
+        R: IntoReply<K, Kept: Send, Error: Into<Refusal>> + 'static,
         K: 'static,
     {
         self.push(Method::GET, path.into(), handler, Yields::Events)
@@ -171,7 +171,7 @@ impl Router {
     pub fn get<H, R, K>(self, path: impl Into<String>, handler: H) -> Self
     where
         H: Fn(Request) -> R + Send + Sync + 'static,
-        R: IntoReply<K> + 'static,
+        R: IntoReply<K, Kept: Send, Error: Into<Refusal>> + 'static,
         K: 'static,
     {
         self.route(Method::GET, path, handler)
@@ -189,7 +189,7 @@ impl Router {
     pub fn post<H, R, K>(self, path: impl Into<String>, handler: H) -> Self
     where
         H: Fn(Request) -> R + Send + Sync + 'static,
-        R: IntoReply<K> + 'static,
+        R: IntoReply<K, Kept: Send, Error: Into<Refusal>> + 'static,
         K: 'static,
     {
         self.route(Method::POST, path, handler)
@@ -203,7 +203,7 @@ impl Router {
     pub fn route<H, R, K>(self, method: Method, path: impl Into<String>, handler: H) -> Self
     where
         H: Fn(Request) -> R + Send + Sync + 'static,
-        R: IntoReply<K> + 'static,
+        R: IntoReply<K, Kept: Send, Error: Into<Refusal>> + 'static,
         K: 'static,
     {
         self.push(method, path.into(), handler, Yields::Response)
@@ -279,7 +279,7 @@ impl Router {
     fn push<H, R, K>(mut self, method: Method, path: String, handler: H, yields: Yields) -> Self
     where
         H: Fn(Request) -> R + Send + Sync + 'static,
-        R: IntoReply<K> + 'static,
+        R: IntoReply<K, Kept: Send, Error: Into<Refusal>> + 'static,
     {
         let handler = Arc::new(handler);
         let handler = move |request| -> ReplyFuture {
