@@ -12,6 +12,7 @@
 //! | `over_hyper` | the same over a body of `hyper` |
 //! | `over_file` | the decoder over a file |
 //! | `over_child` | the decoder over what another program prints |
+//! | `language_model` | a language model's answer, passed on as it is written |
 //! | `unix_socket` | the event source over a transport of your own |
 //!
 //! The servers listen on a free port and print their address. The clients take an address, or what
@@ -33,9 +34,9 @@ pages! {
     custom_server: "custom-server.md",
     hyper: "hyper.md",
     language_model: "language-model.md",
-    nginx: "nginx.md",
     page: "page.md",
     progress: "progress.md",
+    proxies: "proxies.md",
     systemd: "systemd.md",
     testing: "testing.md",
     when_not: "when-not.md",

@@ -3,10 +3,12 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     os::unix::net::UnixListener,
     path::PathBuf,
     process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio},
+    sync::mpsc,
+    thread,
     time::Duration,
 };
 
@@ -211,4 +213,75 @@ fn a_unix_socket_is_a_transport_like_any_other() {
         .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
         .unwrap();
     assert!(program.child.wait().unwrap().success());
+}
+
+/// A model's server. It answers each request with the next of these, and hands over the requests.
+fn model(answers: Vec<String>) -> (String, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let (asked, requests) = mpsc::channel();
+    thread::spawn(move || {
+        for answer in answers {
+            let (mut socket, _) = listener.accept().unwrap();
+            let mut request = String::new();
+            while !request.contains("role") {
+                let mut buffer = [0; 1024];
+                let n = socket.read(&mut buffer).unwrap();
+                assert_ne!(n, 0, "the request ends early: {request}");
+                request += str::from_utf8(&buffer[..n]).unwrap();
+            }
+            asked.send(request).unwrap();
+            socket.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    (url, requests)
+}
+
+#[test]
+fn a_refusal_of_the_language_model_is_answered_as_such() {
+    let refusal =
+        |status| format!("HTTP/1.1 {status}\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n");
+    let word =
+        |text| format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n");
+    let (url, requests) = model(vec![
+        refusal("429 Too Many Requests"),
+        refusal("401 Unauthorized"),
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}".into(),
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n{}{}data: [DONE]\n\n",
+            word(" Good"),
+            word(" morning"),
+        ),
+    ]);
+    let path = env!("CARGO_BIN_EXE_language_model");
+    let mut server = Program::start(path, &[&url, "127.0.0.1:0"]);
+    let address = line(&mut server.out);
+    let ask = || {
+        answer(
+            &address,
+            "GET /answer?prompt=hello HTTP/1.1\r\nHost: a\r\n\r\n",
+        )
+    };
+
+    let busy = ask();
+    assert!(busy.starts_with("HTTP/1.1 429 "), "{busy}");
+    assert!(busy.contains("retry-after: 7\r\n"), "{busy}");
+    assert!(requests.recv().unwrap().contains("\"content\":\"hello\""));
+    for _ in ["a key that is refused", "no event stream"] {
+        let no_answer = ask();
+        assert!(no_answer.starts_with("HTTP/1.1 502 "), "{no_answer}");
+    }
+    let written = ask();
+    assert!(written.contains("data:  Good\n\n"), "{written}");
+    assert!(written.contains("data:  morning\n\n"), "{written}");
+    assert!(written.contains("event: done\n"), "{written}");
+
+    // A page that comes back gets no second answer, and the model is not asked.
+    let again = "GET /answer?prompt=hello HTTP/1.1\r\nHost: a\r\nLast-Event-ID: answer\r\n\r\n";
+    assert!(answer(&address, again).starts_with("HTTP/1.1 204 "));
+    assert_eq!(requests.iter().count(), 3);
+
+    // There is no model's server any more.
+    let no_answer = ask();
+    assert!(no_answer.starts_with("HTTP/1.1 502 "), "{no_answer}");
 }

@@ -1,8 +1,13 @@
 //! The command line.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use lexopt::{Arg, Parser, ValueExt};
+
+use crate::on::adapter::ServerConfig;
 
 const HELP: &str = "\
 Publishes every line of standard input to all who listen at /events: some-program | tail
@@ -13,6 +18,8 @@ Usage: tail [FLAGS]
   --addr HOST:PORT  where to listen                               [127.0.0.1:8080]
   --keep N          how many lines to keep for those who come later [10000]
   --max-line BYTES  the longest line; what is longer is left out, and told of [1048576]
+  --keep-alive SECONDS
+                    idle time before a comment                    [15; 0 is never]
   --verbose         tell of every connection
   --help            this text
 ";
@@ -22,6 +29,8 @@ pub(crate) struct Flags {
     pub(crate) addr: String,
     pub(crate) keep: usize,
     pub(crate) max_line: usize,
+    /// `None` for never.
+    pub(crate) keep_alive: Option<Duration>,
     pub(crate) verbose: bool,
 }
 
@@ -32,6 +41,7 @@ impl Flags {
             addr: "127.0.0.1:8080".into(),
             keep: 10_000,
             max_line: 1024 * 1024,
+            keep_alive: ServerConfig::default().connection.keep_alive,
             verbose: false,
         };
         let mut parser = Parser::from_env();
@@ -49,6 +59,10 @@ impl Flags {
                 Arg::Long("addr") => flags.addr = value(&mut parser)?,
                 Arg::Long("keep") => flags.keep = number("keep", &value(&mut parser)?)?,
                 Arg::Long("max-line") => flags.max_line = number("max-line", &value(&mut parser)?)?,
+                Arg::Long("keep-alive") => {
+                    let idle = seconds("keep-alive", &value(&mut parser)?)?;
+                    flags.keep_alive = (!idle.is_zero()).then_some(idle);
+                }
                 other => return Err(other.unexpected().to_string()),
             }
         }
@@ -59,4 +73,12 @@ impl Flags {
 fn number(flag: &str, value: &str) -> Result<usize, String> {
     let error = |_| format!("--{flag} takes a whole number, not {value:?}");
     value.parse().map_err(error)
+}
+
+/// Whole seconds or a fraction of one.
+fn seconds(flag: &str, value: &str) -> Result<Duration, String> {
+    let seconds = value.parse().ok();
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| format!("--{flag} takes a number of seconds, not {value:?}"))
 }

@@ -17,7 +17,7 @@ use std::{
 use crate::on::{
     Runtime,
     adapter::{
-        Request, Router, Server,
+        Request, Router, Server, ServerConfig,
         topic::{Topic, TopicConfig},
     },
 };
@@ -60,9 +60,12 @@ async fn run(flags: Flags, console: &Console) -> Result<(), Box<dyn std::error::
     config.max_bytes = config.max_bytes.max(flags.max_line.saturating_mul(4));
     let topic = Topic::on(Runtime, config);
 
+    let mut config = ServerConfig::default();
+    config.connection.keep_alive = flags.keep_alive;
     let server = Server::bind(&flags.addr)
         .await
-        .map_err(|error| format!("{error}\nChoose another address with --addr HOST:PORT."))?;
+        .map_err(|error| format!("{error}\nChoose another address with --addr HOST:PORT."))?
+        .with_config(config);
     let handle = server.handle();
     ctrlc::set_handler(move || handle.shut_down())?;
     let address = server.local_addr()?;
