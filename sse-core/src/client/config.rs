@@ -33,7 +33,7 @@ pub struct EventSourceConfig {
     pub headers: HeaderMap,
     /// The body of the request; sent again at each reconnection. Empty by default.
     pub body: Bytes,
-    /// The last event ID to begin with, from an earlier run say.
+    /// The last event ID to begin with, such as the one of an earlier run.
     pub last_event_id: Option<EventId>,
     /// When to connect again, or `None` for a request that is made once: the end of its body is
     /// then the end of the subscription, and so is every loss.

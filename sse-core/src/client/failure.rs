@@ -19,7 +19,7 @@ pub enum Failure {
     Status(Box<Refusal>),
     /// The server answered 200, but not with `text/event-stream` in UTF-8.
     ContentType(Box<Refusal>),
-    /// The response is compressed, which nobody asked for. The coding is named.
+    /// The response is compressed, which the request did not ask for. The coding is named.
     ContentCoding(HeaderValue),
     /// A redirect that cannot be followed.
     Redirect(RedirectError),

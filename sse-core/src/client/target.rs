@@ -191,7 +191,7 @@ impl Target {
     /// [RFC 9110 section 15.4](https://www.rfc-editor.org/rfc/rfc9110#section-15.4) and the
     /// [Fetch standard](https://fetch.spec.whatwg.org/#http-redirect-fetch) say: a 303 makes any
     /// method a `GET`, a 301 or 302 a `POST`; whatever made it a `GET` takes the body away; and
-    /// nobody's credentials go to another origin.
+    /// credentials do not go to another origin.
     pub(super) fn redirect(
         &mut self,
         status: StatusCode,

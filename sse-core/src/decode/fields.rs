@@ -6,7 +6,7 @@ use super::last_event_id::has_controls;
 
 /// A line that is not blank, read as
 /// [WHATWG HTML 9.2.6](https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation)
-/// says. The values are bytes still: only the values that somebody gets to see are ever checked
+/// says. The values are bytes still: only the values that the caller gets to see are ever checked
 /// for being UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field<'l> {

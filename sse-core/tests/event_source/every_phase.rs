@@ -60,7 +60,7 @@ impl Tried {
         tried
     }
 
-    /// Bytes arrive, and nobody asks what is told.
+    /// Bytes arrive, and the caller does not ask what there is to tell.
     fn input(&mut self, bytes: &str) {
         let now = self.client.now;
         self.client.source.handle_input(now, bytes.as_bytes());

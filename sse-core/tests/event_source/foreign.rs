@@ -10,7 +10,7 @@ use sse_core::{
 
 use crate::harness::{Client, secs};
 
-/// An answer, whoever reads it.
+/// An answer, as bytes or as a response.
 struct Answer {
     status: u16,
     fields: &'static [(&'static str, &'static str)],
