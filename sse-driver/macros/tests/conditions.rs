@@ -215,3 +215,39 @@ fn a_generic_controller_may_take_what_it_does_not_know() {
     let answer = ask(router(), get("/pair/denied"));
     assert_eq!(answer, (403, "denied\n".to_owned()));
 }
+
+/// The adapter under another name, as in a program that renames its dependency.
+mod my_sse {
+    pub(crate) use sse_driver::for_macros;
+}
+
+#[derive(sse_driver::IntoEvent, sse_driver::FromEvent)]
+#[event(crate = crate::my_sse)]
+enum Renamed {
+    Said(String),
+}
+
+#[controller("renamed", crate = crate::my_sse)]
+impl Renamed {
+    #[sse("said")]
+    fn said(&self) -> Renamed {
+        let Self::Said(text) = self;
+        Renamed::Said(text.clone())
+    }
+}
+
+#[sse("renamed", crate = crate::my_sse)]
+fn renamed() -> Renamed {
+    Renamed::Said("hello".to_owned())
+}
+
+#[test]
+fn the_crate_that_the_code_names_may_have_another_name() {
+    let router = || {
+        let controller = Renamed::Said("again".to_owned());
+        Router::new().controller(renamed {}).controller(controller)
+    };
+    assert_eq!(ask(router(), get("/renamed")), (200, "\"hello\";".into()));
+    let answer = ask(router(), get("/renamed/said"));
+    assert_eq!(answer, (200, "\"again\";".into()));
+}
