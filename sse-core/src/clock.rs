@@ -1,6 +1,8 @@
 //! Where time and entropy come from: outside.
 
-use std::time::{Duration, Instant, SystemTime};
+#[cfg(feature = "topic")]
+use std::time::Duration;
+use std::time::{Instant, SystemTime};
 
 /// What this crate asks of the world beside bytes: what time it is, and a number that is hard to
 /// foresee. An adapter's runtime is a `Clock`.

@@ -68,7 +68,7 @@ impl Event {
     }
 
     /// An event with these fields.
-    #[cfg(feature = "server")]
+    #[cfg(feature = "topic")]
     pub(crate) fn from_fields(
         data: Option<Text>,
         id: Option<EventId>,

@@ -134,18 +134,19 @@ where
     fn into_event(self) -> Result<Event, EventError> {
         match self {
             Ok(value) => value.into_event(),
-            Err(error) => {
-                let error = error.into();
-                // What already says why keeps its kind.
-                Err(match error.downcast::<EventError>() {
-                    Ok(error) => *error,
-                    Err(error) => match error.downcast::<InvalidField>() {
-                        Ok(error) => EventError::InvalidField(*error),
-                        Err(error) => EventError::Stream(error),
-                    },
-                })
-            }
+            Err(error) => Err(error_of(error.into())),
         }
+    }
+}
+
+/// The error of a stream. What already says why keeps its kind.
+pub(crate) fn error_of(error: Box<dyn Error + Send + Sync>) -> EventError {
+    match error.downcast::<EventError>() {
+        Ok(error) => *error,
+        Err(error) => match error.downcast::<InvalidField>() {
+            Ok(error) => EventError::InvalidField(*error),
+            Err(error) => EventError::Stream(error),
+        },
     }
 }
 

@@ -105,6 +105,8 @@ mod panics;
 pub mod server;
 #[cfg(feature = "stream")]
 mod stream;
+#[cfg(any(feature = "server", feature = "topic"))]
+mod stream_item;
 mod text;
 #[cfg(feature = "topic")]
 pub mod topic;
@@ -130,6 +132,8 @@ pub use into_event::OneEvent;
 pub use into_event::{EventError, IntoEvent};
 #[cfg(feature = "stream")]
 pub use stream::{EventStream, EventStreamError};
+#[cfg(any(feature = "server", feature = "topic"))]
+pub use stream_item::{IntoStreamItem, StreamItem};
 pub use text::Text;
 #[cfg(any(feature = "client", feature = "server"))]
 pub use transmit::Transmit;
@@ -140,12 +144,13 @@ pub use typed::{TypedError, TypedEvents};
 
 /// What the driver shares with this crate. It is no part of the public interface, and changes
 /// without notice.
-#[cfg(all(feature = "client", feature = "server"))]
+#[cfg(any(feature = "client", feature = "server", feature = "topic"))]
 #[doc(hidden)]
 pub mod internal {
-    pub use crate::{
-        jitter::Jitter,
-        panics::{Panicked, catch},
-        wake::{SlotId, WakerSet},
-    };
+    #[cfg(feature = "client")]
+    pub use crate::jitter::Jitter;
+    #[cfg(feature = "server")]
+    pub use crate::panics::{Panicked, catch};
+    #[cfg(any(feature = "server", feature = "topic"))]
+    pub use crate::wake::{SlotId, WakerSet};
 }

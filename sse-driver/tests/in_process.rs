@@ -13,14 +13,14 @@ use std::{
 
 use futures_util::{FutureExt, StreamExt, future, stream};
 use sse_core::{
-    Decoder, Event, EventId,
+    Decoder, Event, EventId, StreamItem,
     http::{Request as Head, StatusCode},
     lifecycle::{CloseReason, Timer},
     server::ConnectionConfig,
     topic::{Outcome, Subscriber, Topic, TopicConfig},
 };
 use sse_driver::{
-    router::{Next, Refusal, Reply, ReplyBody, Request, Router, Yielded},
+    router::{Next, Refusal, Reply, ReplyBody, Request, Router},
     test_client::{Stuck, TestClient, TestClock, TestResponse},
 };
 
@@ -297,8 +297,9 @@ fn wire_behind_a_layer(subscriber: Subscriber) -> Vec<u8> {
     let mut wire = Vec::new();
     while let Some(Some(item)) = events.next().now_or_never() {
         match item.unwrap() {
-            Yielded::Event(event) => event.encode(&mut wire),
-            Yielded::Encoded(events) => wire.extend_from_slice(events.as_bytes()),
+            StreamItem::Event(event) => event.encode(&mut wire),
+            StreamItem::Comment(comment) => comment.encode(&mut wire),
+            StreamItem::Encoded(events) => wire.extend_from_slice(events.as_bytes()),
         }
     }
     wire

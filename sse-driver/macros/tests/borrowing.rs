@@ -15,14 +15,14 @@ use async_stream::{stream, try_stream};
 use common::{ask, get};
 use futures_util::{Stream, StreamExt, stream};
 use sse_core::{
-    Event,
+    Event, StreamItem,
     http::StatusCode,
     lifecycle::{CleanUp, CloseReason},
     topic::{Subscriber, Topic, TopicConfig},
 };
 use sse_driver::{
     controller,
-    router::{Next, Refusal, ReplyBody, Request, Router, Yielded},
+    router::{Next, Refusal, ReplyBody, Request, Router},
     test_client::{TestClient, TestClock},
 };
 
@@ -249,7 +249,7 @@ fn a_subscriber_keeps_its_encoding() {
             return "no events";
         };
         match events.next().await {
-            Some(Ok(Yielded::Encoded(_))) => "encoded",
+            Some(Ok(StreamItem::Encoded(_))) => "encoded",
             _ => "not encoded",
         }
     };

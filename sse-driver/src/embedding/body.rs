@@ -13,13 +13,9 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use super::{Embedding, Exchange, Shared};
-use crate::{
-    Runtime,
-    alarm::Alarm,
-    router::{Events, Yielded},
-};
+use crate::{Runtime, alarm::Alarm, router::Events};
 use sse_core::{
-    Comment,
+    Comment, StreamItem,
     internal::{Panicked, catch},
     lifecycle::CloseReason,
 };
@@ -239,11 +235,14 @@ impl<R: Runtime> Streaming<R> {
             };
             match catch(|| events.poll_next_yielded(cx)) {
                 Ok(Poll::Pending) => break,
-                Ok(Poll::Ready(Some(Ok(Yielded::Event(event))))) => {
+                Ok(Poll::Ready(Some(Ok(StreamItem::Event(event))))) => {
                     sent += 1;
                     event.encode(&mut self.encoded);
                 }
-                Ok(Poll::Ready(Some(Ok(Yielded::Encoded(batch))))) => {
+                Ok(Poll::Ready(Some(Ok(StreamItem::Comment(comment))))) => {
+                    comment.encode(&mut self.encoded);
+                }
+                Ok(Poll::Ready(Some(Ok(StreamItem::Encoded(batch))))) => {
                     sent += batch.count();
                     self.shared = Some(batch.into_bytes());
                 }

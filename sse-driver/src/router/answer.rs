@@ -15,8 +15,8 @@ use std::{
 
 use futures_core::Stream;
 
-use super::{IntoReply, Refusal, Reply, Yielded, reply::ItemStream};
-use sse_core::{EventError, IntoEvent};
+use super::{IntoReply, Refusal, Reply, reply::ItemStream};
+use sse_core::{EventError, IntoStreamItem, StreamItem};
 
 /// What a handler returned.
 pub struct Answer<'c>(Returned<'c>);
@@ -39,7 +39,7 @@ impl fmt::Debug for Answer<'_> {
 pub fn stream<'c, S>(stream: S) -> Answer<'c>
 where
     S: Stream + Send + 'c,
-    S::Item: IntoEvent,
+    S::Item: IntoStreamItem,
 {
     Answer(Returned::Events(Box::pin(stream)))
 }
@@ -92,9 +92,9 @@ struct Slot(Arc<Mutex<Option<Out>>>);
 
 enum Out {
     /// The handler returned a stream.
-    Begun,
+    Begun { is_resumable: bool },
     /// The stream yielded this.
-    Item(Result<Yielded, EventError>),
+    Item(Result<StreamItem, EventError>),
 }
 
 impl Slot {
@@ -128,7 +128,8 @@ impl Outlet {
         let mut begun = false;
         poll_fn(|cx| {
             if !mem::replace(&mut begun, true) {
-                self.0.put(Out::Begun);
+                let is_resumable = events.is_resumable();
+                self.0.put(Out::Begun { is_resumable });
                 return Poll::Pending;
             }
             match ready!(events.as_mut().poll_next_yielded(cx)) {
@@ -161,25 +162,36 @@ impl Future for Held {
             return Poll::Pending;
         };
         let done = task.future.as_mut().poll(cx);
-        if let Some(Out::Begun) = task.slot.take() {
-            let items = HeldItems(self.0.take());
+        if let Some(Out::Begun { is_resumable }) = task.slot.take() {
+            let items = HeldItems {
+                task: self.0.take(),
+                is_resumable,
+            };
             return Poll::Ready(Reply::from_items(Box::pin(items)));
         }
         let reply = ready!(done);
         self.0 = None;
-        Poll::Ready(reply.unwrap_or_else(|| Reply::from_items(Box::pin(HeldItems(None)))))
+        let nothing = HeldItems {
+            task: None,
+            is_resumable: false,
+        };
+        Poll::Ready(reply.unwrap_or_else(|| Reply::from_items(Box::pin(nothing))))
     }
 }
 
-/// The items of a stream that borrows. `None` after its end.
-struct HeldItems(Option<Task>);
+/// The items of a stream that borrows.
+struct HeldItems {
+    /// `None` after its end.
+    task: Option<Task>,
+    is_resumable: bool,
+}
 
 impl ItemStream for HeldItems {
     fn poll_next_yielded(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Yielded, EventError>>> {
-        let Some(task) = &mut self.0 else {
+    ) -> Poll<Option<Result<StreamItem, EventError>>> {
+        let Some(task) = &mut self.task else {
             return Poll::Ready(None);
         };
         let done = task.future.as_mut().poll(cx).is_ready();
@@ -187,9 +199,13 @@ impl ItemStream for HeldItems {
             return Poll::Ready(Some(item));
         }
         if done {
-            self.0 = None;
+            self.task = None;
             return Poll::Ready(None);
         }
         Poll::Pending
+    }
+
+    fn is_resumable(&self) -> bool {
+        self.is_resumable
     }
 }

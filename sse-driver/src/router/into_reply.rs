@@ -11,15 +11,13 @@ use futures_core::Stream;
 
 use super::{
     Refusal, Reply,
-    kind::{IsEvent, IsFuture, IsNothing, IsOption, IsResponse, IsResult, IsStream, IsSubscriber},
+    kind::{IsEvent, IsFuture, IsNothing, IsOption, IsResponse, IsResult, IsStream},
     reply::Once,
 };
-use sse_core::{
-    IntoEvent, OneEvent,
-    topic::{MergedSubscriber, Subscriber},
-};
+use sse_core::{IntoStreamItem, OneEvent};
 
-/// What a handler may return: a stream, a topic's [`Subscriber`], a whole response, a [`Reply`], a
+/// What a handler may return: a stream, such as a topic's
+/// [`Subscriber`](sse_core::topic::Subscriber) or what is made of one, a whole response, a [`Reply`], a
 /// `Result` of one of these whose error becomes a [`Refusal`], an `Option` whose `None` becomes a
 /// 404, or a future of any of them.
 ///
@@ -60,7 +58,7 @@ pub trait IntoReply<Kind> {
 impl<S> IntoReply<IsStream> for S
 where
     S: Stream + 'static,
-    S::Item: IntoEvent,
+    S::Item: IntoStreamItem,
 {
     type Future = Ready<Reply>;
     type Kept = S;
@@ -71,26 +69,6 @@ where
         S: Send,
     {
         ready(Reply::events(self))
-    }
-}
-
-impl IntoReply<IsSubscriber> for Subscriber {
-    type Future = Ready<Reply>;
-    type Kept = ();
-    type Error = Refusal;
-
-    fn into_reply(self) -> Self::Future {
-        ready(self.into())
-    }
-}
-
-impl IntoReply<IsSubscriber> for MergedSubscriber {
-    type Future = Ready<Reply>;
-    type Kept = ();
-    type Error = Refusal;
-
-    fn into_reply(self) -> Self::Future {
-        ready(self.into())
     }
 }
 

@@ -7,10 +7,6 @@ use std::marker::PhantomData;
 #[derive(Debug)]
 pub enum IsStream {}
 
-/// A topic's subscriber.
-#[derive(Debug)]
-pub enum IsSubscriber {}
-
 /// A response that is there.
 #[derive(Debug)]
 pub enum IsResponse {}

@@ -5,8 +5,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{Events, ReplyBody, Yielded, reply::ItemStream};
-use sse_core::{Event, EventError, topic::DecodedEvents};
+use super::{Events, ReplyBody, reply::ItemStream};
+use sse_core::{Event, EventError, StreamItem, topic::DecodedEvents};
 
 impl ReplyBody {
     pub(super) fn map_events(
@@ -40,19 +40,16 @@ impl ItemStream for Mapped {
     fn poll_next_yielded(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Yielded, EventError>>> {
+    ) -> Poll<Option<Result<StreamItem, EventError>>> {
         let this = &mut *self;
         let mut kept_back = 0;
         while kept_back < MOST_KEPT_BACK {
             let event = match this.batch.as_mut().and_then(Iterator::next) {
                 Some(event) => event,
                 None => match this.events.poll_next_yielded(cx) {
-                    Poll::Ready(Some(Ok(Yielded::Event(event)))) => event,
-                    // It is no event, and the client needs it.
-                    Poll::Ready(Some(Ok(Yielded::Encoded(place)))) if place.count() == 0 => {
-                        return Poll::Ready(Some(Ok(Yielded::Encoded(place))));
-                    }
-                    Poll::Ready(Some(Ok(Yielded::Encoded(batch)))) => {
+                    Poll::Ready(Some(Ok(StreamItem::Event(event)))) => event,
+                    // One without events is a place, which the client needs.
+                    Poll::Ready(Some(Ok(StreamItem::Encoded(batch)))) if batch.count() > 0 => {
                         this.batch = Some(batch.into_events());
                         continue;
                     }
@@ -63,12 +60,20 @@ impl ItemStream for Mapped {
                 },
             };
             match (this.map)(event) {
-                Some(event) => return Poll::Ready(Some(Ok(Yielded::Event(event)))),
+                Some(event) => return Poll::Ready(Some(Ok(StreamItem::Event(event)))),
                 None => kept_back += 1,
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    fn is_resumable(&self) -> bool {
+        self.events.0.is_resumable()
+    }
+
+    fn ends_at_shutdown(&self) -> bool {
+        self.events.ends_at_shutdown()
     }
 
     fn can_wait(&self) -> bool {

@@ -71,7 +71,7 @@ pub use into_reply::IntoReply;
 pub use layer::Next;
 pub use listing::RouteInfo;
 use methods::{Exists, Methods, allow, problem_with, takes_body};
-pub use reply::{Events, Refusal, Reply, ReplyBody, Yielded};
+pub use reply::{Events, Refusal, Reply, ReplyBody};
 pub use request::Request;
 pub use route_error::RouteError;
 

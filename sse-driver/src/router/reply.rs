@@ -1,6 +1,7 @@
 //! What a handler may answer.
 
 use std::{
+    any::Any,
     error::Error,
     fmt,
     pin::Pin,
@@ -13,8 +14,8 @@ use futures_core::Stream;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use sse_core::{
-    Event, EventError, IntoEvent, Text,
-    topic::{Batch, EncodedEvents, MergedSubscriber, SlowConsumer, Subscriber},
+    Event, EventError, IntoEvent, IntoStreamItem, StreamItem, Text,
+    topic::{MergedSubscriber, Subscriber},
 };
 
 /// An answer to a request: a head, and an event stream or a whole body.
@@ -48,13 +49,23 @@ pub enum ReplyBody {
 }
 
 impl Reply {
-    /// An event stream, with status 200.
+    /// An event stream, with status 200, of whatever a handler's stream may yield: values that are
+    /// `IntoEvent`, comments, what a topic's subscriber yields.
+    ///
+    /// To be told the [outcome](sse_core::topic::Outcome) of a resumption in a field `sse-resume`, where
+    /// the topic's settings say so, a client has to be given the subscriber itself, not a stream that
+    /// is made of it.
     pub fn events<S>(stream: S) -> Self
     where
         S: Stream + Send + 'static,
-        S::Item: IntoEvent,
+        S::Item: IntoStreamItem,
     {
-        Self::from_items(Box::pin(stream))
+        let outcomes = outcomes_for_header(&stream);
+        let reply = Self::from_items(Box::pin(stream));
+        match outcomes {
+            Some(outcomes) => reply.with_resume(&outcomes),
+            None => reply,
+        }
     }
 
     /// An event stream, with status 200, of items that are turned into what can be sent.
@@ -162,12 +173,7 @@ impl Reply {
 /// tells the [outcome](sse_core::topic::Outcome) of the resumption.
 impl From<Subscriber> for Reply {
     fn from(subscriber: Subscriber) -> Self {
-        let outcome = subscriber.outcome_for_header();
-        let reply = Self::subscription(subscriber);
-        match outcome {
-            Some(outcome) => reply.with_resume(&outcome.to_string()),
-            None => reply,
-        }
+        Self::events(subscriber)
     }
 }
 
@@ -175,39 +181,62 @@ impl From<Subscriber> for Reply {
 /// topics whose settings say so: `gap; lost=2; replayed=5; topic="kitchen", fresh; topic="hall"`.
 impl From<MergedSubscriber> for Reply {
     fn from(subscriber: MergedSubscriber) -> Self {
-        let mut outcomes = String::new();
-        for (topic, outcome) in subscriber.outcomes_for_header() {
-            if !outcomes.is_empty() {
-                outcomes += ", ";
-            }
-            // What a quoted text cannot hold is percent-encoded.
-            let topic = utf8_percent_encode(topic, NOT_IN_QUOTES);
-            outcomes += &format!("{outcome}; topic=\"{topic}\"");
-        }
-        let reply = Self::subscription(subscriber);
-        match outcomes.is_empty() {
-            true => reply,
-            false => reply.with_resume(&outcomes),
-        }
+        Self::events(subscriber)
     }
+}
+
+/// What the field `sse-resume` tells of a stream that is a subscriber.
+fn outcomes_for_header(stream: &dyn Any) -> Option<String> {
+    if let Some(subscriber) = stream.downcast_ref::<Subscriber>() {
+        return Some(subscriber.outcome_for_header()?.to_string());
+    }
+    let mut outcomes = String::new();
+    for (topic, outcome) in stream
+        .downcast_ref::<MergedSubscriber>()?
+        .outcomes_for_header()
+    {
+        if !outcomes.is_empty() {
+            outcomes += ", ";
+        }
+        // What a quoted text cannot hold is percent-encoded.
+        let topic = utf8_percent_encode(topic, NOT_IN_QUOTES);
+        outcomes += &format!("{outcome}; topic=\"{topic}\"");
+    }
+    (!outcomes.is_empty()).then_some(outcomes)
 }
 
 const NOT_IN_QUOTES: &AsciiSet = &CONTROLS.add(b'"').add(b'\\').add(b'%');
 
 impl Reply {
-    fn subscription<S>(subscriber: S) -> Self
-    where
-        S: Stream<Item = Result<Batch, SlowConsumer>> + Send + Unpin + 'static,
-    {
-        Self::from_items(Box::pin(Subscription(subscriber)))
-    }
-
     fn with_resume(self, outcome: &str) -> Self {
         const SSE_RESUME: HeaderName = HeaderName::from_static("sse-resume");
         match HeaderValue::try_from(outcome) {
             Ok(value) => self.with_header(SSE_RESUME, value),
             Err(_) => self,
         }
+    }
+
+    /// Says whether the stream ends when the server begins to shut down, before what it has still
+    /// to yield. It does so by default where it is a topic's subscriber, since its client resumes
+    /// elsewhere and loses nothing, and not where it is any other stream. Does nothing to a whole
+    /// body.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use sse_core::topic::{Topic, TopicConfig};
+    /// use sse_driver::router::Reply;
+    ///
+    /// let topic = Topic::new(TopicConfig::default(), 0, Instant::now);
+    /// // It gets what is published until the server has to cut it.
+    /// let reply = Reply::events(topic.subscribe()).with_end_at_shutdown(false);
+    /// ```
+    #[must_use]
+    pub fn with_end_at_shutdown(mut self, ends: bool) -> Self {
+        if let ReplyBody::Events(Events(items)) = self.body {
+            let items = EndSaid { items, ends };
+            self.body = ReplyBody::Events(Events(Box::pin(items)));
+        }
+        self
     }
 }
 
@@ -235,63 +264,69 @@ impl Stream for Once {
 /// A handler's stream, with its items turned into what a connection can send.
 pub struct Events(pub(super) Pin<Box<dyn ItemStream>>);
 
-/// What a handler's stream yields, ready to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Yielded {
-    /// An event, for [`send`](sse_core::server::Connection::send).
-    Event(Event),
-    /// Events of a topic, for [`send_encoded`](sse_core::server::Connection::send_encoded).
-    Encoded(EncodedEvents),
-}
-
 /// Any stream that a handler may return. A trait of its own, so that one box is enough.
 pub(super) trait ItemStream: Send {
     fn poll_next_yielded(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Yielded, EventError>>>;
+    ) -> Poll<Option<Result<StreamItem, EventError>>>;
+
+    /// Whether it comes from topics alone, so that its client can resume it.
+    fn is_resumable(&self) -> bool;
 
     /// Whether what it has not yielded yet is kept for it elsewhere.
     fn can_wait(&self) -> bool {
-        false
+        self.is_resumable()
+    }
+
+    /// Whether it ends when the server begins to shut down.
+    fn ends_at_shutdown(&self) -> bool {
+        self.is_resumable()
     }
 }
 
 impl<S> ItemStream for S
 where
     S: Stream + Send,
-    S::Item: IntoEvent,
+    S::Item: IntoStreamItem,
 {
     fn poll_next_yielded(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Yielded, EventError>>> {
+    ) -> Poll<Option<Result<StreamItem, EventError>>> {
         self.poll_next(cx)
-            .map(|item| item.map(|item| item.into_event().map(Yielded::Event)))
+            .map(|item| item.map(IntoStreamItem::into_stream_item))
+    }
+
+    fn is_resumable(&self) -> bool {
+        S::Item::IS_RESUMABLE
     }
 }
 
-/// What topics publish. Not a stream of what can become an event: it is encoded already.
-struct Subscription<S>(S);
+/// A stream of which it was said whether it ends at a shutdown.
+struct EndSaid {
+    items: Pin<Box<dyn ItemStream>>,
+    ends: bool,
+}
 
-impl<S> ItemStream for Subscription<S>
-where
-    S: Stream<Item = Result<Batch, SlowConsumer>> + Send + Unpin,
-{
+impl ItemStream for EndSaid {
     fn poll_next_yielded(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Yielded, EventError>>> {
-        Pin::new(&mut self.0).poll_next(cx).map(|item| {
-            item.map(|batch| match batch {
-                Ok(batch) => Ok(Yielded::Encoded(batch.into_encoded())),
-                Err(error) => Err(EventError::Stream(error.into())),
-            })
-        })
+    ) -> Poll<Option<Result<StreamItem, EventError>>> {
+        self.items.as_mut().poll_next_yielded(cx)
+    }
+
+    fn is_resumable(&self) -> bool {
+        self.items.is_resumable()
     }
 
     fn can_wait(&self) -> bool {
-        true
+        self.items.can_wait()
+    }
+
+    fn ends_at_shutdown(&self) -> bool {
+        self.ends
     }
 }
 
@@ -300,7 +335,7 @@ impl Events {
     pub fn poll_next_yielded(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Yielded, EventError>>> {
+    ) -> Poll<Option<Result<StreamItem, EventError>>> {
         self.0.as_mut().poll_next_yielded(cx)
     }
 
@@ -310,13 +345,21 @@ impl Events {
     pub fn can_wait(&self) -> bool {
         self.0.can_wait()
     }
+
+    /// Whether the stream is to end when the server begins to shut down: see
+    /// [`Reply::with_end_at_shutdown`].
+    #[must_use]
+    pub fn ends_at_shutdown(&self) -> bool {
+        self.0.ends_at_shutdown()
+    }
 }
 
 impl Stream for Events {
-    type Item = Result<Yielded, EventError>;
+    type Item = Result<StreamItem, EventError>;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.poll_next_yielded(cx)
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        // As such a stream it has another method of this name.
+        Self::poll_next_yielded(self.get_mut(), cx)
     }
 }
 

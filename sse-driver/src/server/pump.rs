@@ -19,11 +19,12 @@ use super::{connections::Place, read_waker::ReadWaker};
 use crate::{
     Runtime, Transport,
     alarm::Alarm,
-    router::{self, Dispatch, Events, Receive, Reply, ReplyBody, ReplyFuture, Routes, Yielded},
+    router::{self, Dispatch, Events, Receive, Reply, ReplyBody, ReplyFuture, Routes},
     socket::Socket,
     trace::{self, ConnectionSpan},
 };
 use sse_core::{
+    StreamItem,
     http::RequestHead,
     internal::{Panicked, catch},
     lifecycle::CloseReason,
@@ -337,11 +338,14 @@ impl<R: Runtime> Pump<R> {
                     worked = Worked::Parked;
                     break None;
                 }
-                Ok(Poll::Ready(Some(Ok(Yielded::Event(event))))) => {
+                Ok(Poll::Ready(Some(Ok(StreamItem::Event(event))))) => {
                     sent += 1;
                     self.connection.send(now, &event)
                 }
-                Ok(Poll::Ready(Some(Ok(Yielded::Encoded(events))))) => {
+                Ok(Poll::Ready(Some(Ok(StreamItem::Comment(comment))))) => {
+                    self.connection.comment(now, &comment)
+                }
+                Ok(Poll::Ready(Some(Ok(StreamItem::Encoded(events))))) => {
                     sent += events.count();
                     self.connection.send_encoded(now, events)
                 }

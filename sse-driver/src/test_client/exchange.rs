@@ -15,11 +15,9 @@ use ::http::{Method, Response};
 use bytes::Bytes;
 
 use super::{NoResponse, Sleep, TestClient, TestClock};
-use crate::router::{
-    self, Dispatch, Events, Receive, Reply, ReplyBody, ReplyFuture, Routes, Yielded,
-};
+use crate::router::{self, Dispatch, Events, Receive, Reply, ReplyBody, ReplyFuture, Routes};
 use sse_core::{
-    Decoder, DecoderLimits, MessageEvent,
+    Decoder, DecoderLimits, MessageEvent, StreamItem,
     http::{
         BodyError, BodyPart, BodyReader, Framing, RequestHead, ResponseHeadLimits,
         ResponseHeadReader,
@@ -273,8 +271,9 @@ impl Exchange {
                     Ok(Poll::Ready(Some(Ok(yielded)))) => {
                         // There is room, so it is taken.
                         let _ = match yielded {
-                            Yielded::Event(event) => connection.send(now, &event),
-                            Yielded::Encoded(events) => connection.send_encoded(now, events),
+                            StreamItem::Event(event) => connection.send(now, &event),
+                            StreamItem::Comment(comment) => connection.comment(now, &comment),
+                            StreamItem::Encoded(events) => connection.send_encoded(now, events),
                         };
                     }
                     Ok(Poll::Ready(Some(Err(error)))) => self.abort(now, CloseReason::from(&error)),

@@ -1,13 +1,15 @@
 //! A topic's events on their way to connections.
 
+use futures_util::{FutureExt, StreamExt, future, stream};
 use sse_core::{
-    Decoded, Decoder, Event,
+    Comment, Decoded, Decoder, Event, EventError, IntoStreamItem, StreamItem,
     http::HeaderValue,
-    topic::{self, Announce, Topic, WhenTooSlow},
+    lifecycle::CloseReason,
+    topic::{self, Announce, MergedSubscriber, Subscriber, Topic, WhenTooSlow},
 };
 use sse_driver::{
     ServerConfig,
-    router::{Refusal, Reply, Request, Router},
+    router::{Refusal, Reply, ReplyBody, Request, Router},
 };
 
 use crate::{
@@ -371,4 +373,125 @@ fn a_runtimes_topics_differ_from_life_to_life() {
     assert_ne!(before, epoch());
     // Short in an ID.
     assert!(before < 1 << 40);
+}
+
+/// A topic that keeps one event, and a subscriber that has had none of two.
+fn outrun_subscriber() -> (Topic, Subscriber) {
+    let mut config = topic::TopicConfig::default();
+    config.max_events = 1;
+    let topic = Topic::on(Sim::new(), config);
+    let subscriber = topic.subscribe();
+    topic.publish("x").unwrap();
+    topic.publish("x").unwrap();
+    (topic, subscriber)
+}
+
+/// What a reply's stream yields, as far as it is there.
+fn items(reply: Reply) -> Vec<Result<StreamItem, EventError>> {
+    let (_, ReplyBody::Events(mut events)) = reply.into_parts() else {
+        panic!("no event stream");
+    };
+    let mut items = Vec::new();
+    while let Some(Some(item)) = events.next().now_or_never() {
+        let is_last = item.is_err();
+        items.push(item);
+        if is_last {
+            break;
+        }
+    }
+    items
+}
+
+#[test]
+fn a_subscriber_among_other_streams_keeps_its_encoding() {
+    let topic = Topic::on(Sim::new(), topic::TopicConfig::default());
+    let (alone, until, chained) = (topic.subscribe(), topic.subscribe(), topic.subscribe());
+    topic.publish("x").unwrap();
+    let shared = items(Reply::events(alone)).remove(0).unwrap();
+    let StreamItem::Encoded(events) = &shared else {
+        panic!("{shared:?}");
+    };
+    assert_eq!(events.count(), 1);
+
+    let until = items(Reply::events(until.take_until(future::pending::<()>())));
+    let last_words = [
+        Comment::new("bye").into_stream_item(),
+        "bye".into_stream_item(),
+    ];
+    let chained = items(Reply::events(
+        chained
+            .take(1)
+            .map(IntoStreamItem::into_stream_item)
+            .chain(stream::iter(last_words)),
+    ));
+    for items in [&until, &chained] {
+        let Ok(StreamItem::Encoded(batch)) = &items[0] else {
+            panic!("{items:?}");
+        };
+        // The very bytes that the others get.
+        assert_eq!(batch.as_bytes().as_ptr(), events.as_bytes().as_ptr());
+    }
+    let expected = [
+        StreamItem::Comment(Comment::new("bye")),
+        StreamItem::Event(Event::new("bye")),
+    ];
+    let last: Vec<_> = chained.into_iter().skip(1).map(Result::unwrap).collect();
+    assert_eq!(last, expected);
+}
+
+#[test]
+fn one_who_is_too_slow_is_cut_for_that_reason_in_any_stream() {
+    let (_topic, subscriber) = outrun_subscriber();
+    let plain = Reply::events(subscriber.take_until(future::pending::<()>()));
+    let (_other, subscriber) = outrun_subscriber();
+    let mapped = Reply::events(subscriber.map(IntoStreamItem::into_stream_item));
+    for reply in [plain, mapped] {
+        let last = items(reply).pop().unwrap();
+        let reason = CloseReason::from(&last.unwrap_err());
+        assert_eq!(reason, CloseReason::SlowConsumer);
+    }
+}
+
+#[test]
+fn a_stream_of_a_topic_alone_ends_at_a_shutdown_unless_it_is_to_stay() {
+    let topic = Topic::on(Sim::new(), topic::TopicConfig::default());
+    let ends = |reply: Reply| match reply.into_parts().1 {
+        ReplyBody::Events(events) => (events.ends_at_shutdown(), events.can_wait()),
+        ReplyBody::Whole(_) => panic!("no event stream"),
+    };
+    let subscribe = || topic.subscribe();
+    let merge = || MergedSubscriber::resume_from([("news", &topic)], None).unwrap();
+    assert_eq!(ends(Reply::from(subscribe())), (true, true));
+    assert_eq!(ends(Reply::events(merge())), (true, true));
+    let until = subscribe().take_until(future::pending::<()>());
+    assert_eq!(ends(Reply::events(until)), (true, true));
+    assert_eq!(
+        ends(Reply::from(subscribe()).map_events(Some)),
+        (true, true)
+    );
+    let stays = Reply::from(subscribe()).with_end_at_shutdown(false);
+    assert_eq!(ends(stays.map_events(Some)), (false, true));
+
+    // Something else is in it, which nobody can resume.
+    let among_others = subscribe().map(IntoStreamItem::into_stream_item);
+    assert_eq!(ends(Reply::events(among_others)), (false, false));
+    assert_eq!(ends(Reply::events(stream::iter(["x"]))), (false, false));
+    assert_eq!(
+        ends(Reply::events(stream::iter(["x"])).with_end_at_shutdown(true)),
+        (true, false)
+    );
+}
+
+#[test]
+fn comments_of_a_stream_go_out_where_they_stand() {
+    let yielded = || {
+        stream::iter([
+            "a".into_stream_item(),
+            Comment::new("b").into_stream_item(),
+            "c".into_stream_item(),
+        ])
+    };
+    let world = World::new(Router::new().events("/", move |_| yielded()));
+    let client = world.get("/");
+    assert_eq!(Received::by(&client).body, "data: a\n\n: b\ndata: c\n\n");
 }

@@ -7,10 +7,11 @@ mod replies;
 
 use futures_util::{FutureExt, StreamExt};
 use sse_core::{
+    StreamItem,
     http::{BodyLength, HeaderMap, Request as Head, RequestHead},
     lifecycle::{CleanUpOwner, Shutdown},
 };
-use sse_driver::router::{Context, Dispatch, ReplyBody, Router, Routes, Yielded};
+use sse_driver::router::{Context, Dispatch, ReplyBody, Router, Routes};
 
 fn head(method: &str, target: &str, fields: &[(&str, &str)]) -> RequestHead {
     let mut request = Head::builder().method(method).uri(target);
@@ -70,8 +71,9 @@ fn ask_with_body(
             let mut wire = Vec::new();
             for event in events.collect::<Vec<_>>().now_or_never().unwrap() {
                 match event.unwrap() {
-                    Yielded::Event(event) => event.encode(&mut wire),
-                    Yielded::Encoded(events) => wire.extend_from_slice(events.as_bytes()),
+                    StreamItem::Event(event) => event.encode(&mut wire),
+                    StreamItem::Comment(comment) => comment.encode(&mut wire),
+                    StreamItem::Encoded(events) => wire.extend_from_slice(events.as_bytes()),
                 }
             }
             String::from_utf8(wire).unwrap()

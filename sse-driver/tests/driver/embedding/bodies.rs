@@ -8,6 +8,7 @@ use std::{
 use futures_util::{Stream, StreamExt, stream};
 use http_body::Body as _;
 use sse_core::{
+    Comment, IntoStreamItem,
     http::{HeaderValue, StatusCode},
     lifecycle::CloseReason,
     topic::{Topic, TopicConfig},
@@ -324,4 +325,14 @@ fn a_slow_consumer_is_cut_and_told_so() {
         world.journal.lines(),
         ["clean-up: the client was too slow for its topic"]
     );
+}
+
+#[test]
+fn comments_of_a_stream_go_out_where_they_stand() {
+    let world = World::new();
+    let answer = world.embedding.respond(get("/"), None, |_| {
+        stream::iter(["a".into_stream_item(), Comment::new("b").into_stream_item()])
+    });
+    let reader = Reader::start(&world.sim, now(&world.sim, answer).into_body());
+    assert_eq!(reader.text(), "data: a\n\n: b\n");
 }
