@@ -1,6 +1,7 @@
 //! Callbacks that run exactly once when a connection is over.
 
 use std::{
+    collections::VecDeque,
     fmt, mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -64,6 +65,13 @@ enum State {
     Pending(Vec<(CallbackId, Callback)>),
     /// The connection is over; what is added now runs at once.
     Over(CloseReason),
+    /// The same, with callbacks that are still to run.
+    Running(Box<Running>),
+}
+
+struct Running {
+    reason: CloseReason,
+    left: VecDeque<(CallbackId, Callback)>,
 }
 
 impl CleanUp {
@@ -78,19 +86,26 @@ impl CleanUp {
                 return id;
             }
             State::Over(reason) => reason.clone(),
+            State::Running(running) => running.reason.clone(),
         };
         run(Box::new(callback), &reason);
         id
     }
 
-    /// Takes a callback back: it will not run. Says whether it was still there; it is not once it
-    /// has run, has been taken back before, or belongs to another connection.
+    /// Takes a callback back: it will not run. Says whether that was possible, which it is until the
+    /// callback begins to run, also from within one that was added before it. It is `false` as well
+    /// of a callback that was taken back before, or that belongs to another connection.
     pub fn remove(&self, id: CallbackId) -> bool {
+        let is_it = |(other, _): &(CallbackId, Callback)| *other == id;
         let callback = match &mut *self.lock() {
-            State::Pending(callbacks) => callbacks
-                .iter()
-                .position(|(other, _)| *other == id)
-                .map(|index| callbacks.remove(index)),
+            State::Pending(callbacks) => {
+                let index = callbacks.iter().position(is_it);
+                index.map(|index| callbacks.remove(index))
+            }
+            State::Running(running) => {
+                let index = running.left.iter().position(is_it);
+                index.and_then(|index| running.left.remove(index))
+            }
             State::Over(_) => None,
         };
         // What the callback holds is dropped here, when the lock is free again.
@@ -103,6 +118,23 @@ impl CleanUp {
         match &*self.lock() {
             State::Pending(_) => None,
             State::Over(reason) => Some(reason.clone()),
+            State::Running(running) => Some(running.reason.clone()),
+        }
+    }
+
+    /// The callback that is next to run. Once there is none, nothing is held any more.
+    fn next(&self) -> Option<Callback> {
+        let mut state = self.lock();
+        let State::Running(running) = &mut *state else {
+            return None;
+        };
+        match running.left.pop_front() {
+            Some((_, callback)) => Some(callback),
+            None => {
+                let reason = running.reason.clone();
+                *state = State::Over(reason);
+                None
+            }
         }
     }
 
@@ -133,24 +165,27 @@ impl CleanUpOwner {
     pub(crate) fn is_unused(&self) -> bool {
         let is_empty = match &*self.handle.lock() {
             State::Pending(callbacks) => callbacks.is_empty(),
-            State::Over(_) => false,
+            State::Over(_) | State::Running(_) => false,
         };
         is_empty && Arc::strong_count(&self.handle.shared) == 1
     }
 
     /// Runs every callback, in the order of adding. Does nothing the second time.
     pub fn run(&self, reason: CloseReason) {
-        let before = {
+        {
             let mut state = self.handle.lock();
-            match &*state {
-                State::Over(_) => return,
-                State::Pending(_) => mem::replace(&mut *state, State::Over(reason.clone())),
-            }
-        };
-        if let State::Pending(callbacks) = before {
-            for (_, callback) in callbacks {
-                run(callback, &reason);
-            }
+            let State::Pending(callbacks) = &mut *state else {
+                return;
+            };
+            let left = VecDeque::from(mem::take(callbacks));
+            let reason = reason.clone();
+            *state = match left.is_empty() {
+                true => State::Over(reason),
+                false => State::Running(Box::new(Running { reason, left })),
+            };
+        }
+        while let Some(callback) = self.handle.next() {
+            run(callback, &reason);
         }
     }
 }
@@ -179,6 +214,9 @@ impl fmt::Debug for CleanUp {
         match &*self.lock() {
             State::Pending(callbacks) => debug.field("callbacks", &callbacks.len()),
             State::Over(reason) => debug.field("reason", reason),
+            State::Running(running) => debug
+                .field("callbacks", &running.left.len())
+                .field("reason", &running.reason),
         };
         debug.finish()
     }
@@ -282,6 +320,30 @@ mod tests {
         assert!(!handle.remove(a));
         owner.run(CloseReason::StreamEnded);
         assert_eq!(lines(&log), ["b: the stream ended"]);
+    }
+
+    #[test]
+    fn a_callback_may_take_back_one_that_is_still_to_run() {
+        let (owner, log) = (CleanUpOwner::new(), Log::default());
+        let handle = owner.handle();
+        let ids = Arc::new(Mutex::new(Vec::new()));
+        let (within, others, told) = (handle.clone(), ids.clone(), log.clone());
+        let first = handle.add(move |reason| {
+            assert_eq!(within.reason().as_ref(), Some(reason));
+            let removed = others.lock().unwrap().clone().into_iter();
+            let removed: Vec<bool> = removed.map(|id| within.remove(id)).collect();
+            told.lock().unwrap().push(format!("{removed:?}"));
+        });
+        let second = handle.add(note(&log, "second"));
+        handle.add(note(&log, "third"));
+        // One that runs now, one that is to run, and the same again.
+        ids.lock().unwrap().extend([first, second, second]);
+        owner.run(CloseReason::StreamEnded);
+        assert_eq!(
+            lines(&log),
+            ["[false, true, false]", "third: the stream ended"]
+        );
+        assert!(!handle.remove(second));
     }
 
     #[test]
