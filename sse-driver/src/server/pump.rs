@@ -58,6 +58,8 @@ pub(super) struct Pump<R: Runtime> {
     /// The transport took nothing when it was last offered something.
     write_blocked: bool,
     output: OutputSide,
+    /// The body ended before it was whole.
+    broken_off: bool,
     span: ConnectionSpan,
     runtime: R,
     place: Place,
@@ -102,6 +104,8 @@ enum OutputSide {
     Unflushed,
     /// Being shut down.
     Ending,
+    /// The same, before the body was whole.
+    BreakingOff,
     Ended,
 }
 
@@ -123,6 +127,7 @@ impl<R: Runtime> Pump<R> {
             input_ended: false,
             write_blocked: false,
             output: OutputSide::Open,
+            broken_off: false,
             span: ConnectionSpan::new(peer),
             runtime,
             place,
@@ -149,6 +154,9 @@ impl<R: Runtime> Future for Pump<R> {
                 match event {
                     ConnectionEvent::Request(head) => self.dispatch(now, *head),
                     ConnectionEvent::RequestBody(body) => self.call(body),
+                    ConnectionEvent::EndOutput if self.broken_off => {
+                        self.output = OutputSide::BreakingOff;
+                    }
                     ConnectionEvent::EndOutput => self.output = OutputSide::Ending,
                     ConnectionEvent::Closed(reason) => return self.closed(&reason),
                     // There are no others in the version that the crates share.
@@ -291,7 +299,7 @@ impl<R: Runtime> Pump<R> {
         if let Err(error) = self.connection.respond(now, response) {
             // It is the handler's mistake if it is anyone's: an interim status.
             let reason = CloseReason::StreamError(error.to_string().into());
-            let _ = self.connection.abort(now, reason);
+            self.abort_response(now, reason);
         }
     }
 
@@ -359,11 +367,13 @@ impl<R: Runtime> Pump<R> {
             None => return worked,
             Some(Err(reason)) => self.abort(now, reason),
             Some(Ok(())) => {
-                // The phase is the right one.
-                let _ = match self.drop_work() {
-                    Ok(()) => self.connection.finish(now),
-                    Err(Panicked) => self.connection.abort(now, CloseReason::HandlerPanicked),
-                };
+                match self.drop_work() {
+                    // The phase is the right one.
+                    Ok(()) => {
+                        let _ = self.connection.finish(now);
+                    }
+                    Err(Panicked) => self.abort_response(now, CloseReason::HandlerPanicked),
+                }
             }
         }
         Worked::Again
@@ -372,6 +382,12 @@ impl<R: Runtime> Pump<R> {
     fn abort(&mut self, now: Instant, reason: CloseReason) {
         // One panic more makes no difference to what the client is told.
         let _ = self.drop_work();
+        self.abort_response(now, reason);
+    }
+
+    fn abort_response(&mut self, now: Instant, reason: CloseReason) {
+        // Before that there is a whole answer that says so.
+        self.broken_off = self.connection.phase() == Phase::Streaming;
         // Called in the phases that allow it.
         let _ = self.connection.abort(now, reason);
     }
@@ -412,11 +428,12 @@ impl<R: Runtime> Pump<R> {
             OutputSide::Open | OutputSide::Ended => return busy,
             OutputSide::Unflushed => self.transport.poll_flush(cx),
             OutputSide::Ending => self.transport.poll_shutdown(cx),
+            OutputSide::BreakingOff => self.transport.poll_break_off(cx),
         };
         match (result, self.output) {
             (Poll::Pending, _) => return busy,
             // Whether the peer still wants to hear of it or not.
-            (Poll::Ready(_), OutputSide::Ending) => {
+            (Poll::Ready(_), OutputSide::Ending | OutputSide::BreakingOff) => {
                 self.output = OutputSide::Ended;
                 self.connection.output_ended(now);
             }

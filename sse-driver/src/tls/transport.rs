@@ -5,8 +5,9 @@
 //!
 //! The two sides of a transport may be polled with different wakers, and with TLS each side may
 //! have to wait for the other: a reader writes (the handshake, an alert) and a writer reads (the
-//! handshake). So whatever is written, and whatever is read during the handshake, wakes
-//! [whoever waits](Waiting).
+//! handshake). So the transport wakes [both of them](Waiting) once something can be written, and
+//! once something can be read during the handshake; and the one that ends the handshake wakes the
+//! other, because what the other waits for may be read by then.
 
 use std::{
     fmt,
@@ -40,7 +41,7 @@ const ROUNDS: usize = 16;
 /// record, or a handshake message of 64 KiB.
 ///
 /// [`poll_shutdown`](Transport::poll_shutdown) says `close_notify` before it ends the transport's
-/// sending side. Input that ends without the peer's `close_notify` is an error of
+/// sending side, and [`poll_break_off`](Self::poll_break_off) does not. Input that ends without the peer's `close_notify` is an error of
 /// [`io::ErrorKind::UnexpectedEof`], since anyone on the way could have cut it off.
 ///
 /// What goes wrong with TLS is an error of [`io::ErrorKind::InvalidData`], with the
@@ -116,13 +117,46 @@ impl<T: Transport> Tls<T> {
     /// the peer closed the connection half-way.
     pub fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.waiting.writer(cx);
-        ready!(self.handshake())?;
+        ready!(self.handshake(Side::Writer))?;
         ready!(self.fail())?;
         self.send()
     }
 
+    /// Ends the transport's sending side without `close_notify`, once everything is sent that was
+    /// written. To the peer the output is cut off: where its end is that of the connection, as with
+    /// HTTP/1.0, nothing else tells a body that broke off from a whole one
+    /// ([RFC 9112 section 9.8](https://www.rfc-editor.org/rfc/rfc9112#section-9.8)).
+    ///
+    /// # Errors
+    ///
+    /// Those of the transport.
+    pub fn poll_break_off(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.waiting.writer(cx);
+        self.output_ended = true;
+        self.end_transport()
+    }
+
+    /// Sends what there is, and ends the transport's sending side.
+    fn end_transport(&mut self) -> Poll<io::Result<()>> {
+        ready!(self.send())?;
+        self.transport
+            .poll_shutdown(&mut Context::from_waker(&self.waker))
+    }
+
     /// Goes on with the handshake, if it is not over, for all who wait for it.
-    fn handshake(&mut self) -> Poll<io::Result<()>> {
+    fn handshake(&mut self, side: Side) -> Poll<io::Result<()>> {
+        if !self.connection.is_handshaking() {
+            return Poll::Ready(Ok(()));
+        }
+        let result = ready!(self.shake_hands());
+        // The other side waits for bytes that may all have been read here, and then the transport
+        // has no reason to wake it: for plaintext that came with the handshake's end, or for the
+        // handshake itself.
+        self.waiting.wake_other_than(side);
+        Poll::Ready(result)
+    }
+
+    fn shake_hands(&mut self) -> Poll<io::Result<()>> {
         while self.connection.is_handshaking() {
             ready!(self.fail())?;
             // What cannot be sent yet keeps nobody from reading: both ends could wait for the
@@ -201,7 +235,7 @@ impl<T: Transport> Transport for Tls<T> {
             if self.unasked {
                 self.waiting.reader(cx);
             }
-            ready!(self.handshake())?;
+            ready!(self.handshake(Side::Reader))?;
             let result = self.connection.reader().read(buffer);
             if let Poll::Ready(result) = nonblocking(result) {
                 return Poll::Ready(result);
@@ -224,7 +258,7 @@ impl<T: Transport> Transport for Tls<T> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.waiting.writer(cx);
-        ready!(self.handshake())?;
+        ready!(self.handshake(Side::Writer))?;
         ready!(self.fail())?;
         if self.output_ended {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
@@ -250,9 +284,7 @@ impl<T: Transport> Transport for Tls<T> {
             // Says nothing where an alert has said why already.
             self.connection.send_close_notify();
         }
-        ready!(self.send())?;
-        self.transport
-            .poll_shutdown(&mut Context::from_waker(&self.waker))
+        self.end_transport()
     }
 }
 
@@ -276,6 +308,13 @@ struct Sides {
     writer: Option<Waker>,
 }
 
+/// A side of a transport.
+#[derive(Clone, Copy)]
+enum Side {
+    Reader,
+    Writer,
+}
+
 impl Waiting {
     fn reader(&self, cx: &Context<'_>) {
         set(&mut self.sides().reader, cx);
@@ -283,6 +322,18 @@ impl Waiting {
 
     fn writer(&self, cx: &Context<'_>) {
         set(&mut self.sides().writer, cx);
+    }
+
+    fn wake_other_than(&self, side: Side) {
+        let mut sides = self.sides();
+        let other = match side {
+            Side::Reader => sides.writer.take(),
+            Side::Writer => sides.reader.take(),
+        };
+        drop(sides);
+        if let Some(other) = other {
+            other.wake();
+        }
     }
 
     /// Nothing can go wrong under the lock, so that a poisoned one hides nothing half-done.

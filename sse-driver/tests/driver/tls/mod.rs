@@ -1,6 +1,7 @@
 //! TLS over the driver's transports, and the server over TLS.
 
 mod authority;
+mod by_hand;
 mod pair;
 mod serving;
 mod tampering;

@@ -79,8 +79,11 @@ struct TlsClient {
 
 impl TlsClient {
     fn get(&mut self, path: &str) {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: sim\r\n\r\n");
-        self.tls.writer().write_all(request.as_bytes()).unwrap();
+        self.say(&format!("GET {path} HTTP/1.1\r\nHost: sim\r\n\r\n"));
+    }
+
+    fn say(&mut self, text: &str) {
+        self.tls.writer().write_all(text.as_bytes()).unwrap();
     }
 
     /// Sends what there is to send, and reads what there is to read. Says whether there was any.
@@ -151,6 +154,35 @@ fn an_event_stream_is_served_and_ends_with_close_notify() {
         tls.journal.lines(),
         ["stream dropped", "clean-up: the stream ended"]
     );
+}
+
+/// The end of an HTTP/1.0 body is that of the connection: nothing but `close_notify` tells whether
+/// it is whole.
+#[test]
+fn a_stream_that_breaks_off_is_sent_up_to_there_and_ends_without_close_notify() {
+    for version in ["HTTP/1.0", "HTTP/1.1"] {
+        for fails in [true, false] {
+            let tls = TlsWorld::new();
+            let mut client = tls.connect();
+            client.say(&format!("GET /feed {version}\r\nHost: sim\r\n\r\n"));
+            tls.settle(&mut client);
+            tls.feed.push("one");
+            match fails {
+                true => tls.feed.fail("the database is gone"),
+                false => tls.feed.end(),
+            }
+            tls.world.sim.settle();
+            tls.settle(&mut client);
+            assert_eq!(client.answer().body, "data: one\n\n", "{version}");
+            assert_eq!(client.end, Some(!fails), "{version}");
+            let reason = match fails {
+                true => "clean-up: the stream failed: the database is gone",
+                false => "clean-up: the stream ended",
+            };
+            assert_eq!(tls.journal.lines(), ["stream dropped", reason]);
+            assert_eq!(tls.world.handle.open_connections(), 0);
+        }
+    }
 }
 
 #[test]
