@@ -111,12 +111,14 @@ impl Reply {
     /// Adds a header field. A [`HeaderValue`] holds no line end, so that it cannot split the
     /// response.
     ///
+    /// A response has one `content-type`: it takes the place of the one that is there, such as that
+    /// of [`text`](Self::text).
+    ///
     /// `connection`, `content-length`, `transfer-encoding` and their like are the connection's
     /// and are left out.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        // Fails beyond 24,576 fields, which no client would take.
-        let _ = self.head.headers_mut().try_append(name, value);
+        add_field(self.head.headers_mut(), name, value);
         self
     }
 
@@ -248,6 +250,15 @@ impl<B: Into<Bytes>> From<Response<B>> for Reply {
             body: ReplyBody::Whole(body.into()),
         }
     }
+}
+
+/// Adds a field, or puts a `content-type` in the place of the one that is there.
+fn add_field(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+    // Either fails beyond 24,576 fields, which no client would take.
+    let _ = match name == header::CONTENT_TYPE {
+        true => headers.try_insert(name, value).map(|_| true),
+        false => headers.try_append(name, value),
+    };
 }
 
 /// A stream of at most one item, which is there already.
@@ -403,11 +414,11 @@ impl Refusal {
         }
     }
 
-    /// Adds a header field: `www-authenticate` to a 401, say, or `retry-after` to a 503.
+    /// Adds a header field, such as `www-authenticate` to a 401 or `retry-after` to a 503. A
+    /// `content-type` takes the place of `text/plain`.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        // Fails beyond 24,576 fields, which no client would take.
-        let _ = self.response.1.try_append(name, value);
+        add_field(&mut self.response.1, name, value);
         self
     }
 

@@ -117,8 +117,15 @@ fn running_out_of_file_descriptors_is_survived() {
 #[test]
 fn a_connection_that_was_gone_before_it_was_accepted_delays_nobody() {
     let (world, ..) = world(|_| ());
-    for _ in 0..100 {
-        world.sim.fail_accept(io::ErrorKind::ConnectionAborted);
+    for kind in [
+        io::ErrorKind::ConnectionAborted,
+        io::ErrorKind::ConnectionReset,
+        io::ErrorKind::ConnectionRefused,
+        io::ErrorKind::Interrupted,
+    ] {
+        for _ in 0..25 {
+            world.sim.fail_accept(kind);
+        }
     }
     let client = world.get("/feed");
     assert_eq!(Received::by(&client).status, 200);

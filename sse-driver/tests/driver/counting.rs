@@ -83,6 +83,7 @@ fn those_that_are_refused_are_not_among_the_others() {
         (stats.open, stats.closed.of(&CloseReason::ClientWentAway)),
         (0, 3)
     );
+    assert_eq!(stats.closed.total(), 3, "{:?}", stats.closed);
 }
 
 #[test]

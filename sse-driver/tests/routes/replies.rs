@@ -141,6 +141,32 @@ fn a_reply_keeps_its_status_and_all_its_fields() {
 }
 
 #[test]
+fn a_response_has_one_content_type() {
+    let json = || HeaderValue::from_static("application/json");
+    let html = || HeaderValue::from_static("text/html");
+    let router = Router::new()
+        .get("/text", move |_| {
+            Reply::text(StatusCode::OK, "{}").with_header(header::CONTENT_TYPE, json())
+        })
+        .get("/twice", move |_| {
+            Reply::text(StatusCode::OK, "{}")
+                .with_header(header::CONTENT_TYPE, html())
+                .with_header(header::CONTENT_TYPE, json())
+        })
+        .get("/refusal", move |_| {
+            Refusal::new(StatusCode::BAD_REQUEST, "{}")
+                .with_header(header::CONTENT_TYPE, html())
+                .with_header(header::CONTENT_TYPE, json())
+        });
+    let routes = router.build().unwrap();
+    for target in ["/text", "/twice", "/refusal"] {
+        let answer = ask(&routes, "GET", target);
+        let types: Vec<_> = answer.headers.get_all("content-type").iter().collect();
+        assert_eq!(types, ["application/json"], "{target}");
+    }
+}
+
+#[test]
 fn a_refusal_may_be_of_another_type_than_text() {
     let router = Router::new().get("/", |_| {
         Refusal::new(StatusCode::BAD_REQUEST, "{}").with_header(

@@ -1,8 +1,11 @@
 //! The server over TLS, in virtual time.
 
-use std::io::{Read, Write};
+use std::{
+    io::{Read, Write},
+    sync::Arc,
+};
 
-use rustls::{ClientConnection, pki_types::ServerName};
+use rustls::{ClientConnection, HandshakeKind, pki_types::ServerName};
 use sse_driver::{ServerConfig, router::Router};
 
 use super::authority::{Authority, NAME};
@@ -24,13 +27,20 @@ impl TlsWorld {
     }
 
     fn with_config(config: ServerConfig) -> Self {
+        Self::with(config, |_| {})
+    }
+
+    /// Of a TLS configuration that is changed so.
+    fn with_tls(change: impl FnOnce(&mut rustls::ServerConfig)) -> Self {
+        Self::with(ServerConfig::default(), change)
+    }
+
+    fn with(config: ServerConfig, change: impl FnOnce(&mut rustls::ServerConfig)) -> Self {
         let (authority, feed, journal) = (Authority::new(), Feed::default(), Journal::default());
         let router = Router::new().events("/feed", feed.handler(&journal));
-        let world = World::start(router, |server| {
-            server
-                .with_config(config)
-                .with_tls(authority.server_config())
-        });
+        let mut tls = authority.server_config();
+        change(Arc::make_mut(&mut tls));
+        let world = World::start(router, |server| server.with_config(config).with_tls(tls));
         Self {
             world,
             authority,
@@ -204,6 +214,27 @@ fn http_1_1_is_agreed_on_and_nothing_else() {
         if agreed {
             assert_eq!(client.tls.alpn_protocol(), Some(&b"http/1.1"[..]));
         }
+    }
+}
+
+/// Anyone could send early data again.
+#[test]
+fn no_early_data_is_taken_whatever_the_configuration_says() {
+    let tls = TlsWorld::with_tls(|config| config.max_early_data_size = 16 * 1024);
+    let mut config = (*tls.authority.client_config()).clone();
+    config.enable_early_data = true;
+    let config = Arc::new(config);
+    for resumes in [false, true] {
+        let mut client = tls.connect();
+        let name = ServerName::try_from(NAME).unwrap();
+        client.tls = ClientConnection::new(config.clone(), name).unwrap();
+        let offered = client.tls.early_data().is_some();
+        assert!(!offered, "the ticket of before says that it is taken");
+        client.get("/feed");
+        tls.settle(&mut client);
+        assert_eq!(client.answer().status, 200);
+        let has_resumed = client.tls.handshake_kind() == Some(HandshakeKind::Resumed);
+        assert_eq!(has_resumed, resumes);
     }
 }
 
