@@ -16,8 +16,6 @@ mod shutdown;
 #[path = "../sim/mod.rs"]
 mod sim;
 mod subscribing;
-#[cfg(feature = "tracing")]
-mod telling;
 #[cfg(feature = "tls")]
 mod tls;
 mod topics;

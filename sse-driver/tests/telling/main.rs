@@ -1,4 +1,17 @@
 //! What a server tells `tracing`.
+//!
+//! A process of its own, with this one test: whether a place in the code tells anything is decided
+//! for the whole process, by the thread that comes there first. Beside other tests that was often a
+//! thread without a subscriber.
+#![cfg(feature = "tracing")]
+#![allow(unreachable_pub)] // a test has no interface
+#![allow(clippy::unwrap_used, clippy::expect_used)] // and fails by panicking
+#![allow(dead_code, unused_imports)] // what it has in common with other tests is more than it needs
+
+#[path = "../driver/harness.rs"]
+mod harness;
+#[path = "../sim/mod.rs"]
+mod sim;
 
 use std::{
     io,
