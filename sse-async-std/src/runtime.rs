@@ -3,7 +3,6 @@
 use std::{
     fmt,
     future::Future,
-    hash::{BuildHasher, RandomState},
     io::{self, IoSlice},
     net::{Shutdown, SocketAddr},
     pin::Pin,
@@ -15,9 +14,7 @@ use async_std::{
     net::{TcpListener, TcpStream, ToSocketAddrs},
     task,
 };
-#[cfg(any(target_os = "android", target_os = "linux"))]
-use socket2::{SockRef, TcpKeepalive};
-use sse_driver::{Clock, FuturesIo, Runtime, Timer, Transport};
+use sse_driver::{BindOptions, Clock, FuturesIo, Runtime, Timer, Transport, system};
 
 /// The runtime of async-std, of which a process has one and which begins by itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,11 +37,11 @@ impl Clock for AsyncStd {
     }
 
     fn date(&self) -> SystemTime {
-        SystemTime::now()
+        system::date()
     }
 
     fn seed(&self) -> u64 {
-        RandomState::new().hash_one(())
+        system::seed()
     }
 }
 
@@ -65,8 +62,8 @@ impl Runtime for AsyncStd {
         drop(task::spawn(task));
     }
 
-    async fn bind(&self, address: &str) -> io::Result<TcpListener> {
-        TcpListener::bind(address).await
+    async fn bind(&self, address: SocketAddr, options: &BindOptions) -> io::Result<TcpListener> {
+        Ok(system::listen(address, options)?.into())
     }
 
     fn local_addr(&self, listener: &TcpListener) -> io::Result<SocketAddr> {
@@ -87,15 +84,7 @@ impl Runtime for AsyncStd {
     }
 
     fn set_probing(&self, transport: &AsyncStdTransport, after: Duration) {
-        #[cfg(any(target_os = "android", target_os = "linux"))]
-        let _ = SockRef::from(transport.0.get_ref()).set_tcp_keepalive(
-            &TcpKeepalive::new()
-                .with_time(after)
-                .with_interval(after)
-                .with_retries(3),
-        );
-        #[cfg(not(any(target_os = "android", target_os = "linux")))]
-        let _ = (transport, after);
+        system::set_probing(transport.0.get_ref(), after);
     }
 
     #[cfg(feature = "tls")]
@@ -104,17 +93,12 @@ impl Runtime for AsyncStd {
     }
 
     fn set_user_timeout(&self, transport: &AsyncStdTransport, timeout: Duration) {
-        // Without it the connection lasts as long as the kernel likes, and works all the same.
-        #[cfg(any(target_os = "android", target_os = "linux"))]
-        let _ = SockRef::from(transport.0.get_ref()).set_tcp_user_timeout(Some(timeout));
-        #[cfg(not(any(target_os = "android", target_os = "linux")))]
-        let _ = (transport, timeout);
+        system::set_user_timeout(transport.0.get_ref(), timeout);
     }
 }
 
 fn transport(stream: TcpStream) -> AsyncStdTransport {
-    // A peer that is gone already shows when it is read from.
-    let _ = stream.set_nodelay(true);
+    system::set_nodelay(&stream);
     AsyncStdTransport(FuturesIo::new(stream))
 }
 

@@ -36,6 +36,7 @@
 //! | `futures-io` | any stream of `futures-io` as a transport |
 //! | `http-body` | [`embedding`]: event streams in hyper, axum and other servers |
 //! | `macros` | the attribute macros `controller` and `sse`, and derives of `IntoEvent` and `FromEvent`; on by default in an adapter |
+//! | `system` | [`system`]: sockets' options and the like, for adapters over the operating system's sockets |
 //! | `test-client` | [`test_client`]: handlers tested without a socket |
 //! | `tls` | TLS over any transport, by `rustls` |
 //! | `tls-ring` | TLS configurations from PEM files and of the platform's roots, by the provider `ring` |
@@ -46,6 +47,7 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod alarm;
+mod bind;
 mod client;
 #[cfg(feature = "http-body")]
 pub mod embedding;
@@ -59,6 +61,8 @@ pub mod router;
 mod runtime;
 mod server;
 mod socket;
+#[cfg(feature = "system")]
+pub mod system;
 #[cfg(feature = "test-client")]
 pub mod test_client;
 #[cfg(feature = "tls")]
@@ -69,6 +73,7 @@ mod trace;
 #[doc = include_str!("writing_an_adapter.md")]
 pub mod writing_an_adapter {}
 
+pub use bind::BindOptions;
 pub use client::{EventSource, EventSourceError, EventSourceHandle};
 #[cfg(feature = "futures-io")]
 pub use futures_io::FuturesIo;

@@ -10,6 +10,8 @@ use std::{
 
 use sse_core::Clock;
 
+use crate::BindOptions;
+
 /// A runtime: its clock, its timers, its tasks and its sockets.
 ///
 /// [`Clock::now`] is the clock of the [timers](Self::timer).
@@ -31,8 +33,12 @@ pub trait Runtime: Clock + Clone + Unpin {
     /// their connections' clean-up.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
 
-    /// Listens on `address`, which is `host:port`; port 0 is any free one.
-    fn bind(&self, address: &str) -> impl Future<Output = io::Result<Self::Listener>> + Send;
+    /// Listens on `address`; port 0 is any free one.
+    fn bind(
+        &self,
+        address: SocketAddr,
+        options: &BindOptions,
+    ) -> impl Future<Output = io::Result<Self::Listener>> + Send;
 
     /// Where `listener` listens.
     ///

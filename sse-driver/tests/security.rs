@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use sse_core::{client::EventSourceConfig, topic::TopicMapConfig};
-use sse_driver::{ServerConfig, embedding::EmbeddingConfig};
+use sse_driver::{BindOptions, ServerConfig, embedding::EmbeddingConfig};
 
 /// Settings that bound nothing.
 const NO_BOUNDS: [&str; 11] = [
@@ -25,6 +25,7 @@ const NO_BOUNDS: [&str; 11] = [
 /// Every setting and its default, as their `Debug` forms tell: `Struct { field: value, … }`.
 fn defaults() -> BTreeMap<String, String> {
     let text = [
+        format!("{:#?}", BindOptions::default()),
         format!("{:#?}", ServerConfig::default()),
         format!("{:#?}", EmbeddingConfig::default()),
         format!("{:#?}", TopicMapConfig::default()),
@@ -67,6 +68,9 @@ fn defaults() -> BTreeMap<String, String> {
 fn as_code(documented: &str) -> String {
     if documented == "none" {
         return "None".into();
+    }
+    if documented == "what the system allows" {
+        return u32::MAX.to_string();
     }
     let (number, unit) = documented.split_once(' ').unwrap_or((documented, ""));
     let number: u64 = number.replace(',', "").parse().unwrap();

@@ -2,7 +2,6 @@
 
 use std::{
     future::Future,
-    hash::{BuildHasher, RandomState},
     io,
     net::SocketAddr,
     pin::Pin,
@@ -11,9 +10,7 @@ use std::{
 };
 
 use smol::net::{TcpListener, TcpStream, resolve};
-#[cfg(any(target_os = "android", target_os = "linux"))]
-use socket2::{SockRef, TcpKeepalive};
-use sse_driver::{Clock, FuturesIo, Runtime, Timer};
+use sse_driver::{BindOptions, Clock, FuturesIo, Runtime, Timer, system};
 
 /// The global runtime of smol, which begins by itself. Tasks run on its threads, of which there
 /// is one unless the environment variable `SMOL_THREADS` says otherwise.
@@ -30,11 +27,11 @@ impl Clock for Smol {
     }
 
     fn date(&self) -> SystemTime {
-        SystemTime::now()
+        system::date()
     }
 
     fn seed(&self) -> u64 {
-        RandomState::new().hash_one(())
+        system::seed()
     }
 }
 
@@ -51,8 +48,8 @@ impl Runtime for Smol {
         smol::spawn(task).detach();
     }
 
-    async fn bind(&self, address: &str) -> io::Result<TcpListener> {
-        TcpListener::bind(address).await
+    async fn bind(&self, address: SocketAddr, options: &BindOptions) -> io::Result<TcpListener> {
+        system::listen(address, options)?.try_into()
     }
 
     fn local_addr(&self, listener: &TcpListener) -> io::Result<SocketAddr> {
@@ -73,15 +70,7 @@ impl Runtime for Smol {
     }
 
     fn set_probing(&self, transport: &Self::Transport, after: Duration) {
-        #[cfg(any(target_os = "android", target_os = "linux"))]
-        let _ = SockRef::from(transport.get_ref()).set_tcp_keepalive(
-            &TcpKeepalive::new()
-                .with_time(after)
-                .with_interval(after)
-                .with_retries(3),
-        );
-        #[cfg(not(any(target_os = "android", target_os = "linux")))]
-        let _ = (transport, after);
+        system::set_probing(transport.get_ref(), after);
     }
 
     #[cfg(feature = "tls")]
@@ -90,17 +79,12 @@ impl Runtime for Smol {
     }
 
     fn set_user_timeout(&self, transport: &Self::Transport, timeout: Duration) {
-        // Without it the connection lasts as long as the kernel likes, and works all the same.
-        #[cfg(any(target_os = "android", target_os = "linux"))]
-        let _ = SockRef::from(transport.get_ref()).set_tcp_user_timeout(Some(timeout));
-        #[cfg(not(any(target_os = "android", target_os = "linux")))]
-        let _ = (transport, timeout);
+        system::set_user_timeout(transport.get_ref(), timeout);
     }
 }
 
 fn transport(stream: TcpStream) -> FuturesIo<TcpStream> {
-    // A peer that is gone already shows when it is read from.
-    let _ = stream.set_nodelay(true);
+    system::set_nodelay(&stream);
     FuturesIo::new(stream)
 }
 

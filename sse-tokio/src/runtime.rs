@@ -2,7 +2,6 @@
 
 use std::{
     future::Future,
-    hash::{BuildHasher, RandomState},
     io::{self, IoSlice},
     net::SocketAddr,
     pin::Pin,
@@ -10,9 +9,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-#[cfg(any(target_os = "android", target_os = "linux"))]
-use socket2::{SockRef, TcpKeepalive};
-use sse_driver::{Clock, Runtime, Timer, Transport};
+use sse_driver::{BindOptions, Clock, Runtime, Timer, Transport, system};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream, lookup_host},
@@ -40,11 +37,11 @@ impl Clock for Tokio {
     }
 
     fn date(&self) -> SystemTime {
-        SystemTime::now()
+        system::date()
     }
 
     fn seed(&self) -> u64 {
-        RandomState::new().hash_one(())
+        system::seed()
     }
 }
 
@@ -61,8 +58,8 @@ impl Runtime for Tokio {
         tokio::spawn(task);
     }
 
-    async fn bind(&self, address: &str) -> io::Result<TcpListener> {
-        TcpListener::bind(address).await
+    async fn bind(&self, address: SocketAddr, options: &BindOptions) -> io::Result<TcpListener> {
+        TcpListener::from_std(system::listen(address, options)?)
     }
 
     fn local_addr(&self, listener: &TcpListener) -> io::Result<SocketAddr> {
@@ -71,8 +68,7 @@ impl Runtime for Tokio {
 
     async fn accept(&self, listener: &TcpListener) -> io::Result<(TokioTransport, SocketAddr)> {
         let (stream, peer) = listener.accept().await?;
-        // A peer that is gone already shows when it is read from.
-        let _ = stream.set_nodelay(true);
+        system::set_nodelay(&stream);
         Ok((TokioTransport(stream), peer))
     }
 
@@ -82,21 +78,12 @@ impl Runtime for Tokio {
 
     async fn connect(&self, address: SocketAddr) -> io::Result<TokioTransport> {
         let stream = TcpStream::connect(address).await?;
-        // A peer that is gone already shows when it is read from.
-        let _ = stream.set_nodelay(true);
+        system::set_nodelay(&stream);
         Ok(TokioTransport(stream))
     }
 
     fn set_probing(&self, transport: &TokioTransport, after: Duration) {
-        #[cfg(any(target_os = "android", target_os = "linux"))]
-        let _ = SockRef::from(&transport.0).set_tcp_keepalive(
-            &TcpKeepalive::new()
-                .with_time(after)
-                .with_interval(after)
-                .with_retries(3),
-        );
-        #[cfg(not(any(target_os = "android", target_os = "linux")))]
-        let _ = (transport, after);
+        system::set_probing(&transport.0, after);
     }
 
     #[cfg(feature = "tls")]
@@ -105,11 +92,7 @@ impl Runtime for Tokio {
     }
 
     fn set_user_timeout(&self, transport: &TokioTransport, timeout: Duration) {
-        // Without it the connection lasts as long as the kernel likes, and works all the same.
-        #[cfg(any(target_os = "android", target_os = "linux"))]
-        let _ = SockRef::from(&transport.0).set_tcp_user_timeout(Some(timeout));
-        #[cfg(not(any(target_os = "android", target_os = "linux")))]
-        let _ = (transport, timeout);
+        system::set_user_timeout(&transport.0, timeout);
     }
 }
 

@@ -118,6 +118,8 @@ macro_rules! suite {
                 a_graceful_shutdown_lets_streams_end_and_cuts_the_rest
                 dropping_the_server_cuts_its_connections
                 pages_of_allowed_origins_may_read
+                as_many_wait_to_be_accepted_as_the_system_allows
+                an_address_may_have_a_name_and_has_a_port
                 a_taken_port_is_an_error_that_names_the_address
             }
             $crate::tests! { bodies $adapter

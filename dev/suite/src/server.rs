@@ -17,12 +17,12 @@ use sse_core::{
     lifecycle::{CloseReason, Timer},
 };
 use sse_driver::{
-    ServerConfig,
+    BindOptions, ServerConfig,
     router::{Cors, Refusal, Reply, Request, Router},
 };
 
 use crate::{
-    Adapter, Server,
+    Adapter, PATIENCE, Server,
     handlers::{expect, hello_and_silence, log, logged},
     running::{Client, start, start_with},
     yield_now,
@@ -307,6 +307,9 @@ pub fn a_graceful_shutdown_lets_streams_end_and_cuts_the_rest<A: Adapter>() {
     server.wait_for_open(3);
 
     server.handle.shut_down();
+    // At once, and not when the server's task comes to it.
+    let refused = TcpStream::connect(server.address).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     let rest = polite.answer_rest();
     assert!(
         rest.ends_with("data: last words\n\n\r\n0\r\n\r\n"),
@@ -355,6 +358,46 @@ pub fn pages_of_allowed_origins_may_read<A: Adapter>() {
         preflight.field("access-control-allow-methods"),
         Some("GET, HEAD")
     );
+}
+
+/// A burst of clients waits in the system's queue: how long that may be is asked for.
+pub fn as_many_wait_to_be_accepted_as_the_system_allows<A: Adapter>() {
+    const BURST: usize = 400;
+    // More than these are not let wait. Linux says how many; other systems let fewer wait by default.
+    let allowed = std::fs::read_to_string("/proc/sys/net/core/somaxconn");
+    let allowed = allowed.map_or(100, |number| number.trim().parse().unwrap());
+    A::block_on(async {
+        let server = Server::<A>::bind("127.0.0.1:0").await.unwrap();
+        let address = server.local_addr().unwrap();
+        // Nobody accepts, so a client that is not let wait is never answered.
+        let clients: Vec<_> = (0..BURST.min(allowed))
+            .map(|_| TcpStream::connect_timeout(&address, PATIENCE).unwrap())
+            .collect();
+        drop(clients);
+
+        let mut options = BindOptions::default();
+        options.backlog = 2;
+        let server = Server::<A>::bind_with("127.0.0.1:0", options).await;
+        let address = server.as_ref().unwrap().local_addr().unwrap();
+        let moment = Duration::from_millis(100);
+        let clients: Vec<_> = (0..10)
+            .map(|_| TcpStream::connect_timeout(&address, moment))
+            .collect();
+        assert!(clients.iter().any(Result::is_err), "all of them wait");
+    });
+}
+
+pub fn an_address_may_have_a_name_and_has_a_port<A: Adapter>() {
+    A::block_on(async {
+        let server = Server::<A>::bind("localhost:0").await.unwrap();
+        assert!(server.local_addr().unwrap().ip().is_loopback());
+        for address in ["localhost", "127.0.0.1", "localhost:http", "[::1]", ""] {
+            let error = Server::<A>::bind(address).await.unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput, "{address}");
+            let expected = format!("cannot listen on {address}: ");
+            assert!(error.to_string().contains(&expected), "{error}");
+        }
+    });
 }
 
 pub fn a_taken_port_is_an_error_that_names_the_address<A: Adapter>() {

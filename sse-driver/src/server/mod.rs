@@ -1,5 +1,6 @@
 //! Accepting: the server that an adapter's users see.
 
+mod acceptor;
 mod connections;
 mod pump;
 mod read_waker;
@@ -11,7 +12,7 @@ use std::{
     io, mem,
     net::SocketAddr,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, Weak},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -21,7 +22,7 @@ use ::http::{HeaderValue, Response, StatusCode, header};
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 use crate::{
-    Runtime, Timer,
+    BindOptions, Runtime, Timer, bind,
     router::{RouteError, Router, Routes},
     socket::Socket,
     trace,
@@ -32,6 +33,7 @@ use sse_core::{
     server::{self, Body, Connection},
 };
 
+use acceptor::{Accepted, Acceptor, Close};
 pub(crate) use connections::Connections;
 #[cfg(feature = "http-body")]
 pub(crate) use connections::Place;
@@ -45,7 +47,7 @@ use stats::count;
 /// of the adapters show it at work.
 pub struct Server<R: Runtime> {
     runtime: R,
-    listener: R::Listener,
+    acceptor: Arc<Acceptor<R>>,
     config: ServerConfig,
     #[cfg(feature = "tls")]
     tls: Option<Arc<rustls::ServerConfig>>,
@@ -126,17 +128,32 @@ impl fmt::Display for Report {
 #[derive(Clone, Debug)]
 pub struct ServerHandle {
     connections: Arc<Connections>,
+    /// Not held: a server that is dropped does not listen any more.
+    acceptor: Weak<dyn Close>,
 }
 
 impl ServerHandle {
     /// Begins a graceful shutdown, as [`Server::serve`] describes it. Does nothing the second time.
+    ///
+    /// When it returns, the server does not listen any more: who connects is refused, and can go to
+    /// another server at once.
     pub fn shut_down(&self) {
+        self.stop_listening();
         self.connections.shut_down();
     }
 
-    /// Ends every connection at once, without waiting for streams to end.
+    /// Ends every connection at once, without waiting for streams to end. The server does not
+    /// listen any more, as with [`shut_down`](Self::shut_down).
     pub fn cut(&self) {
+        self.stop_listening();
         self.connections.cut();
+    }
+
+    /// Before anyone is woken: who is woken may be many, and who connects meanwhile would wait.
+    fn stop_listening(&self) {
+        if let Some(acceptor) = self.acceptor.upgrade() {
+            acceptor.close();
+        }
     }
 
     /// What the server has done so far, and what it is doing. Cheap, and at any time: some twenty
@@ -168,15 +185,26 @@ const ACCEPT_BACK_OFF: [Duration; 2] = [Duration::from_millis(10), Duration::fro
 const LAST_WAIT: Duration = Duration::from_secs(5);
 
 impl<R: Runtime + Default> Server<R> {
-    /// Listens on `address`, which is `host:port`; port 0 is any free one.
+    /// Listens on `address`, which is `host:port`; port 0 is any free one. Of a host with several
+    /// addresses it is the first that can be listened on.
     ///
     /// # Errors
     ///
-    /// What the operating system says, with the address named: it is in use, say, or not this
-    /// machine's.
+    /// [`io::ErrorKind::InvalidInput`] where `address` is no host and port. Else what the operating
+    /// system says, with the address named: it is in use, for example, or not this machine's.
     pub async fn bind(address: impl AsRef<str>) -> io::Result<Self> {
+        Self::bind_with(address, BindOptions::default()).await
+    }
+
+    /// What [`bind`](Self::bind) does, with other options than the default ones.
+    ///
+    /// # Errors
+    ///
+    /// As for [`bind`](Self::bind).
+    pub async fn bind_with(address: impl AsRef<str>, options: BindOptions) -> io::Result<Self> {
         let (runtime, address) = (R::default(), address.as_ref());
-        let listener = runtime.bind(address).await.map_err(|error| {
+        let listener = bind::bind(&runtime, address, &options).await;
+        let listener = listener.map_err(|error| {
             io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
         })?;
         Ok(Self::new(runtime, listener))
@@ -188,7 +216,7 @@ impl<R: Runtime> Server<R> {
     pub fn new(runtime: R, listener: R::Listener) -> Self {
         Self {
             runtime,
-            listener,
+            acceptor: Arc::new(Acceptor::new(listener)),
             config: ServerConfig::default(),
             #[cfg(feature = "tls")]
             tls: None,
@@ -227,16 +255,20 @@ impl<R: Runtime> Server<R> {
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// What the operating system says, and [`io::ErrorKind::NotConnected`] once the server was shut
+    /// down.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.runtime.local_addr(&self.listener)
+        self.acceptor.local_addr(&self.runtime)
     }
 
     /// A handle that shuts the server down.
     #[must_use]
     pub fn handle(&self) -> ServerHandle {
+        // The type is needed for a `Weak` of any runtime's.
+        let acceptor: Weak<Acceptor<R>> = Arc::downgrade(&self.acceptor);
         ServerHandle {
             connections: self.connections.clone(),
+            acceptor,
         }
     }
 
@@ -264,12 +296,12 @@ impl<R: Runtime> Server<R> {
 
         let Self {
             runtime,
-            listener,
+            acceptor,
             config,
             connections,
             ..
         } = self;
-        drop(listener);
+        acceptor.close();
         trace::shutting_down(connections.open());
         let deadline = runtime.now().checked_add(config.shutdown_timeout);
         within(&runtime, deadline, connections.all_gone()).await;
@@ -290,8 +322,7 @@ impl<R: Runtime> Server<R> {
         let config = Arc::new(self.config.connection.clone());
 
         let mut newcomers = 0;
-        while let Some(accepted) = unless(&mut shutdown, self.runtime.accept(&self.listener)).await
-        {
+        while let Some(accepted) = self.accept(&mut shutdown).await {
             newcomers += 1;
             if newcomers == NEWCOMERS {
                 newcomers = 0;
@@ -349,6 +380,17 @@ impl<R: Runtime> Server<R> {
         }
     }
 
+    /// The next connection, unless the shutdown begins first.
+    async fn accept(&self, shutdown: &mut ShutdownSignal) -> Option<Accepted<R>> {
+        poll_fn(|cx: &mut Context<'_>| {
+            if Pin::new(&mut *shutdown).poll(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            self.acceptor.poll_accept(&self.runtime, cx)
+        })
+        .await
+    }
+
     /// `None` where rustls makes no connection of its configuration.
     fn socket(&self, transport: R::Transport) -> Option<Socket<R::Transport>> {
         #[cfg(feature = "tls")]
@@ -403,18 +445,6 @@ impl Drop for CutOnDrop {
     fn drop(&mut self) {
         self.0.cut();
     }
-}
-
-/// What `future` gives, unless the shutdown begins first.
-async fn unless<F: Future>(shutdown: &mut ShutdownSignal, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|cx: &mut Context<'_>| {
-        if Pin::new(&mut *shutdown).poll(cx).is_ready() {
-            return Poll::Ready(None);
-        }
-        future.as_mut().poll(cx).map(Some)
-    })
-    .await
 }
 
 /// Gives the thread to other tasks for a turn.

@@ -2,7 +2,7 @@
 
 use futures_util::FutureExt;
 use sse_core::http::Response;
-use sse_driver::{Server, ServerConfig, router::Router};
+use sse_driver::{Server, ServerConfig, ServerHandle, router::Router};
 
 use crate::{
     harness::{Feed, Journal, MILLI, Received, World, secs},
@@ -42,6 +42,43 @@ fn a_shutdown_before_serving_counts() {
     sim.settle();
     let report = serving.take().expect("it is over").expect("no routes");
     assert_eq!(report.accepted, 0);
+}
+
+/// The server's task may be the last one to have its turn.
+#[test]
+fn nobody_listens_any_more_before_any_task_hears_of_it() {
+    let ways: [fn(&ServerHandle); 2] = [ServerHandle::shut_down, ServerHandle::cut];
+    for end in ways {
+        let (world, _feed, _) = world();
+        let _open = world.get("/feed");
+        let waits = world.sim.connect().expect("the server listens");
+        let polls = world.sim.polls();
+        end(&world.handle);
+        assert_eq!(world.sim.polls(), polls);
+        assert!(world.sim.connect().is_none());
+        // Nobody accepts it any more.
+        assert!(waits.at_end());
+        world.handle.cut();
+        world.sim.settle();
+        assert_eq!(world.report().accepted, 1);
+    }
+}
+
+#[test]
+fn a_server_that_is_dropped_does_not_listen_whoever_has_a_handle() {
+    let sim = Sim::new();
+    let server = Server::new(sim.clone(), sim.listen());
+    let handle = server.handle();
+    assert!(server.local_addr().is_ok());
+    drop(server);
+    assert!(sim.connect().is_none());
+    handle.shut_down();
+
+    let sim = Sim::new();
+    let server = Server::new(sim.clone(), sim.listen());
+    server.handle().shut_down();
+    let error = server.local_addr().unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::NotConnected);
 }
 
 #[test]

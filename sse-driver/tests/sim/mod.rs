@@ -23,7 +23,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use sse_driver::{Clock, Runtime, Timer, Transport};
+use sse_driver::{BindOptions, Clock, Runtime, Timer, Transport};
 
 use executor::Executor;
 pub use executor::Job;
@@ -232,7 +232,7 @@ impl Runtime for Sim {
         self.shared.executor.spawn(task);
     }
 
-    async fn bind(&self, _: &str) -> io::Result<SimListener> {
+    async fn bind(&self, _: SocketAddr, _: &BindOptions) -> io::Result<SimListener> {
         Ok(self.listen())
     }
 

@@ -18,7 +18,7 @@ use sse_core::{
     topic::{Topic, TopicConfig},
 };
 use sse_driver::{
-    Clock, Runtime,
+    BindOptions, Clock, Runtime,
     embedding::{Body, BodyError, Embedding, EmbeddingConfig},
     router::Request,
 };
@@ -83,8 +83,8 @@ impl Runtime for Hooked {
         self.sim.spawn(task);
     }
 
-    async fn bind(&self, address: &str) -> io::Result<SimListener> {
-        self.sim.bind(address).await
+    async fn bind(&self, address: SocketAddr, options: &BindOptions) -> io::Result<SimListener> {
+        self.sim.bind(address, options).await
     }
 
     fn local_addr(&self, listener: &SimListener) -> io::Result<SocketAddr> {
