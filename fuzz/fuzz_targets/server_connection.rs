@@ -1,6 +1,7 @@
 //! A server connection under any calls in any order: nothing panics, its end is told once and last,
 //! nothing is written after it, what is queued is bounded, the request body is the one that was sent
-//! and no larger than allowed, and clean-up runs once.
+//! and no larger than allowed, and clean-up runs once. So it is on a socket and inside a foreign
+//! server, which is told one response at most, and before its body.
 #![no_main]
 
 use std::{
@@ -16,7 +17,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use sse_core::{
     Comment, Event,
-    http::{BodyLength, Response, StatusCode},
+    http::{BodyLength, Request, RequestHead, Response, StatusCode},
     lifecycle::CloseReason,
     server::{Body, Connection, ConnectionConfig, ConnectionEvent, Phase, SendError},
 };
@@ -36,6 +37,7 @@ enum Call {
     Abort,
     Close,
     Transmit(u16),
+    TakeBody,
     Poll,
     OutputEnded,
     ReceiveBody,
@@ -73,13 +75,34 @@ impl Head {
 
 const BODY_LIMIT: usize = 64;
 
-fuzz_target!(|calls: Vec<Call>| {
+#[derive(Arbitrary, Debug)]
+struct Run {
+    /// Inside a foreign server, and not on a socket.
+    in_server: bool,
+    has_body: bool,
+    calls: Vec<Call>,
+}
+
+fn connection(run: &Run, now: Instant, config: ConnectionConfig) -> Connection {
+    if !run.in_server {
+        return Connection::new(now, SystemTime::UNIX_EPOCH, Arc::new(config));
+    }
+    let mut request = Request::post("/").header("host", "a");
+    if run.has_body {
+        request = request.header("content-length", "5");
+    }
+    let request = request.body(()).expect("a proper request");
+    let head = RequestHead::new(request).expect("it is checked");
+    Connection::for_response(now, Arc::new(config.response), &head)
+}
+
+fuzz_target!(|run: Run| {
     let mut config = ConnectionConfig::default();
-    config.high_water_mark = 256;
-    config.body_limit = BODY_LIMIT;
-    let most = config.high_water_mark;
+    config.response.high_water_mark = 256;
+    config.response.body_limit = BODY_LIMIT;
+    let most = config.response.high_water_mark;
     let mut now = Instant::now();
-    let mut connection = Connection::new(now, SystemTime::UNIX_EPOCH, Arc::new(config));
+    let mut connection = connection(&run, now, config);
     let cleaned = Arc::new(AtomicUsize::new(0));
     let counter = cleaned.clone();
     connection.clean_up().add(move |_| {
@@ -90,7 +113,8 @@ fuzz_target!(|calls: Vec<Call>| {
     let mut announced = None;
     let (mut asked, mut bodies) = (0, 0);
 
-    for call in calls {
+    let mut responses = 0;
+    for call in run.calls {
         let before = connection.phase();
         match call {
             Call::Request(head) => connection.handle_input(now, head.bytes()),
@@ -101,7 +125,7 @@ fuzz_target!(|calls: Vec<Call>| {
                     true => ErrorKind::TimedOut,
                     false => ErrorKind::ConnectionReset,
                 };
-                connection.handle_transport_error(now, kind);
+                connection.handle_transport_error(now, &kind.into());
             }
             Call::Wait(millis) => {
                 now += Duration::from_millis(millis.into());
@@ -153,7 +177,14 @@ fuzz_target!(|calls: Vec<Call>| {
             Call::Transmit(n) => {
                 let there = connection.poll_transmit().len();
                 assert!(there == 0 || connection.phase() != Phase::Closed);
-                connection.transmitted(now, usize::from(n).min(there));
+                connection.handle_transmitted(now, usize::from(n).min(there));
+            }
+            Call::TakeBody => {
+                let queued = connection.queued();
+                let taken = connection.take_body(now).map_or(0, |bytes| bytes.len());
+                assert!(run.in_server || taken == 0);
+                // Of the first piece a part may have been transmitted.
+                assert!(connection.queued() + taken <= queued);
             }
             Call::Poll => match connection.poll_event() {
                 Some(ConnectionEvent::Request(head)) => {
@@ -168,14 +199,18 @@ fuzz_target!(|calls: Vec<Call>| {
                         Some(BodyLength::None) => assert_eq!(body.len(), 0),
                         Some(BodyLength::Exact(length)) => assert_eq!(body.len() as u64, length),
                         Some(BodyLength::Chunked) => {}
-                        None => panic!("a body without a request"),
+                        None => assert!(run.in_server, "a body without a request"),
                     }
                     bodies += 1;
+                }
+                Some(ConnectionEvent::Respond(_)) => {
+                    assert!(run.in_server);
+                    responses += 1;
                 }
                 Some(ConnectionEvent::Closed(_)) => closed += 1,
                 Some(_) | None => {}
             },
-            Call::OutputEnded => connection.output_ended(now),
+            Call::OutputEnded => connection.handle_output_ended(now),
             Call::ReceiveBody => match connection.receive_body(now) {
                 Ok(()) => {
                     assert_eq!(before, Phase::Responding);
@@ -184,7 +219,7 @@ fuzz_target!(|calls: Vec<Call>| {
                 Err(error) => assert_eq!((error.phase, connection.phase()), (before, before)),
             },
         }
-        assert!(requests <= 1 && closed <= 1);
+        assert!(requests <= 1 && responses <= 1 && closed <= 1);
         assert!(asked <= 1 && bodies <= asked);
         if closed == 1 {
             assert!(connection.poll_event().is_none(), "told after the end");

@@ -41,7 +41,7 @@ fn transmit_all(connection: &mut Connection, now: Instant) -> usize {
             return all;
         }
         all += len;
-        connection.transmitted(now, len);
+        connection.handle_transmitted(now, len);
     }
 }
 
@@ -63,7 +63,7 @@ fn once_everything_is_transmitted_the_stream_has_ended_whatever_comes_next() {
         connection.finish(now).unwrap();
         transmit_all(&mut connection, now);
         match reset {
-            true => connection.handle_transport_error(now, ErrorKind::ConnectionReset),
+            true => connection.handle_transport_error(now, &ErrorKind::ConnectionReset.into()),
             false => connection.close(now, CloseReason::Shutdown).unwrap(),
         }
         assert_eq!(reason(&mut connection), Some(CloseReason::StreamEnded));
@@ -77,8 +77,8 @@ fn before_that_it_has_not() {
     connection.send(now, &Event::new("x")).unwrap();
     connection.finish(now).unwrap();
     let len = connection.poll_transmit().len();
-    connection.transmitted(now, len - 1);
-    connection.handle_transport_error(now, ErrorKind::ConnectionReset);
+    connection.handle_transmitted(now, len - 1);
+    connection.handle_transport_error(now, &ErrorKind::ConnectionReset.into());
     assert_eq!(reason(&mut connection), Some(CloseReason::ClientWentAway));
 }
 
@@ -96,9 +96,9 @@ fn a_large_response_has_time_in_proportion() {
     for second in 1..50 {
         let now = start + Duration::from_secs(second);
         connection.handle_timeout(now);
-        assert_eq!(connection.phase(), Phase::Draining, "after {second} s");
+        assert_eq!(connection.phase(), Phase::Delivering, "after {second} s");
         let _ = connection.poll_transmit();
-        connection.transmitted(now, 1000);
+        connection.handle_transmitted(now, 1000);
     }
     connection.handle_timeout(start + Duration::from_secs(50));
     let expected = CloseReason::TimedOut(Timer::Drain);
@@ -125,7 +125,7 @@ fn an_answer_is_not_lost_to_what_follows_the_request() {
             connection.poll_event(),
             Some(ConnectionEvent::EndOutput)
         ));
-        connection.output_ended(now);
+        connection.handle_output_ended(now);
         // To close now would reset the connection.
         assert!(connection.poll_event().is_none());
         connection.handle_eof(now);
@@ -137,7 +137,7 @@ fn an_answer_is_not_lost_to_what_follows_the_request() {
 fn a_high_water_mark_of_0_lets_one_event_through_at_a_time() {
     let now = Instant::now();
     let mut config = ConnectionConfig::default();
-    config.high_water_mark = 0;
+    config.response.high_water_mark = 0;
     let mut connection = streaming(now, config);
     transmit_all(&mut connection, now);
     for _ in 0..3 {
@@ -181,9 +181,9 @@ fn the_output_may_end_after_the_connection() {
         connection.poll_event(),
         Some(ConnectionEvent::EndOutput)
     ));
-    connection.handle_transport_error(now, ErrorKind::ConnectionReset);
+    connection.handle_transport_error(now, &ErrorKind::ConnectionReset.into());
     assert_eq!(reason(&mut connection), Some(CloseReason::ResponseSent));
-    connection.output_ended(now);
+    connection.handle_output_ended(now);
     assert_eq!(connection.poll_timeout(), None);
     assert!(connection.poll_event().is_none());
 }

@@ -58,7 +58,7 @@ fn encoded(topic: &Topic, subscriber: &mut Subscriber, count: u8) -> EncodedEven
 
 fn streaming(version: &str) -> Connection {
     let (now, mut config) = (Instant::now(), ConnectionConfig::default());
-    config.high_water_mark = 1000;
+    config.response.high_water_mark = 1000;
     let mut connection = Connection::new(now, SystemTime::UNIX_EPOCH, Arc::new(config));
     connection.handle_input(
         now,
@@ -86,7 +86,7 @@ fn transmit(connection: &mut Connection, most: usize, wire: &mut Vec<u8>) -> usi
     }
     let written = transmit.len().min(most);
     assert_eq!(written, most - left);
-    connection.transmitted(Instant::now(), written);
+    connection.handle_transmitted(Instant::now(), written);
     written
 }
 

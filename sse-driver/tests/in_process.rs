@@ -139,7 +139,7 @@ fn the_connections_own_deadlines_go_by_the_clock() {
     let clock = clock();
     let router = Router::new().events("/slow", |_| future::pending::<Reply>());
     let mut config = ConnectionConfig::default();
-    config.respond_timeout = Duration::from_secs(7);
+    config.response.respond_timeout = Duration::from_secs(7);
     let client = TestClient::new(router, &clock).unwrap().with_config(config);
     let test = async {
         let response = client.get("/slow").await.unwrap();

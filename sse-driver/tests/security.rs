@@ -99,7 +99,7 @@ fn the_table_of_bounds_is_the_codes() {
     // So that an empty list proves nothing.
     assert_eq!(defaults["HeadLimits::head"], "16384");
     assert_eq!(defaults["Reconnection::ceiling"], "300s");
-    assert_eq!(defaults["ConnectionConfig::keep_alive"], "15s");
+    assert_eq!(defaults["ResponseConfig::keep_alive"], "15s");
     assert_eq!(documented, defaults);
 }
 

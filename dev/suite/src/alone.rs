@@ -136,7 +136,7 @@ pub fn clients_that_never_read_cost_a_bounded_amount_of_memory<A: Adapter>() {
     let tally = Tally::default();
     let mut config = ServerConfig::default();
     config.connection.stall_timeout = Duration::from_millis(500);
-    let queue = config.connection.high_water_mark + EVENT;
+    let queue = config.connection.response.high_water_mark + EVENT;
     let endless = tally.route(|_| stream::repeat_with(|| "x".repeat(EVENT)));
     let server = start_with::<A>(config, Router::new().events("/", endless));
     let (peak, clients) = peak_of(|| {
@@ -201,7 +201,7 @@ pub fn hostile_servers_cost_a_bounded_amount_of_memory<A: Adapter>() {
 pub fn running_out_of_file_descriptors_is_survived<A: Adapter>() {
     let _alone = alone();
     let mut config = ServerConfig::default();
-    config.connection.keep_alive = Some(Duration::from_millis(20));
+    config.connection.response.keep_alive = Some(Duration::from_millis(20));
     let tally = Tally::default();
     let router = Router::new().events("/", tally.route(|_| hello_and_silence()));
     let server = start_with::<A>(config, router);

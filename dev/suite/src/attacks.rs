@@ -122,7 +122,7 @@ pub fn a_crowd_at_the_limit_is_refused_and_nobody_evicted<A: Adapter>() {
     const HELD: usize = 5;
     let mut config = ServerConfig::default();
     config.max_connections = HELD;
-    config.connection.keep_alive = Some(Duration::from_millis(10));
+    config.connection.response.keep_alive = Some(Duration::from_millis(10));
     let tally = Tally::default();
     let server = start_with::<A>(
         config,

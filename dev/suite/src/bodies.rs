@@ -86,8 +86,8 @@ pub fn a_body_that_is_too_large_or_too_slow_is_refused<A: Adapter>() {
     let calls = Arc::new(AtomicUsize::new(0));
     let count = calls.clone();
     let mut config = ServerConfig::default();
-    config.connection.body_limit = 7;
-    config.connection.body_timeout = Duration::from_millis(100);
+    config.connection.response.body_limit = 7;
+    config.connection.response.body_timeout = Duration::from_millis(100);
     let router = Router::new().post("/", move |request| {
         count.fetch_add(1, Ordering::Relaxed);
         words(request)

@@ -244,7 +244,7 @@ pub fn deadlines_are_kept_on_real_sockets<A: Adapter>() {
     let mut config = ServerConfig::default();
     config.connection.head_timeout = Duration::from_millis(100);
     config.connection.stall_timeout = Duration::from_millis(200);
-    config.connection.keep_alive = Some(Duration::from_millis(20));
+    config.connection.response.keep_alive = Some(Duration::from_millis(20));
     let endless = || stream::repeat("x".repeat(10_000));
     let router = Router::new()
         .events("/idle", logged(&log, hello_and_silence))

@@ -8,10 +8,8 @@ mod clean_up;
 mod close_counts;
 mod close_reason;
 mod shutdown;
-mod timers;
 
 pub use clean_up::{CallbackId, CleanUp, CleanUpOwner};
 pub use close_counts::{CloseCounters, CloseCounts};
 pub use close_reason::{CloseReason, Timer};
 pub use shutdown::{Shutdown, ShutdownSignal};
-pub(crate) use timers::Timers;

@@ -13,7 +13,7 @@
 //!   [`comment`](Connection::comment), [`finish`](Connection::finish), [`abort`](Connection::abort), [`close`](Connection::close).
 //!   In the wrong phase they return [`WrongPhase`] and change nothing.
 //! - `poll_*` is what the caller must do next: [`poll_transmit`](Connection::poll_transmit) (then
-//!   [`transmitted`](Connection::transmitted)), [`poll_event`](Connection::poll_event),
+//!   [`handle_transmitted`](Connection::handle_transmitted)), [`poll_event`](Connection::poll_event),
 //!   [`poll_timeout`](Connection::poll_timeout).
 //!
 //! Any order of calls is legal. There is one request per connection.
@@ -43,7 +43,7 @@
 //!     let sent = transmit.len();
 //!     transmit.slices().iter().for_each(|slice| wire.extend_from_slice(slice));
 //!     if sent == 0 { break }
-//!     connection.transmitted(now, sent);
+//!     connection.handle_transmitted(now, sent);
 //! }
 //! assert!(wire.ends_with(b"\r\n\r\n\
 //!     d\r\n\
@@ -52,7 +52,7 @@
 //!
 //! // The machine asks for the sending side to be shut down, and is then over.
 //! assert!(matches!(connection.poll_event(), Some(ConnectionEvent::EndOutput)));
-//! connection.output_ended(now);
+//! connection.handle_output_ended(now);
 //! assert!(matches!(connection.poll_event(), Some(ConnectionEvent::Closed(_))));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -70,8 +70,9 @@ mod output;
 mod phase;
 mod request_body;
 mod response;
+mod state;
 
-pub use config::ConnectionConfig;
+pub use config::{ConnectionConfig, ResponseConfig};
 pub use connection::{Connection, ConnectionEvent};
 pub use error::{RespondError, SendError, WrongPhase};
 pub use phase::Phase;

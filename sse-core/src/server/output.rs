@@ -172,6 +172,16 @@ impl Output {
         self.queue().poll_transmit(delimiting, end)
     }
 
+    /// Gives the first piece away, as what is transmitted. For bodies that are not framed here.
+    pub(super) fn take(&mut self) -> Option<Bytes> {
+        let queue = self.queue.as_mut()?;
+        let taken = queue.take();
+        if queue.len() == 0 {
+            self.queue = None;
+        }
+        taken
+    }
+
     /// Takes note that the first `n` bytes of [`poll_transmit`](Self::poll_transmit) are written.
     pub(super) fn transmitted(&mut self, n: usize) {
         let Some(queue) = &mut self.queue else { return };
@@ -225,6 +235,29 @@ impl Queue {
             .chain([self.flush.tail]);
 
         Transmit::new(parts, self.flush.sent)
+    }
+
+    /// The rest of the first piece that is not transmitted in full.
+    fn take(&mut self) -> Option<Bytes> {
+        // Without framing a flush can be left off after any byte.
+        let mut sent = mem::take(&mut self.flush).sent;
+        loop {
+            let mut piece = match self.events.is_empty() {
+                false => Bytes::from(mem::take(&mut self.events)),
+                true => {
+                    let next = self.more_shared.pop_front().unwrap_or_default();
+                    mem::replace(&mut self.shared, next)
+                }
+            };
+            self.shared_len = self.shared().map(Bytes::len).sum();
+            if piece.is_empty() {
+                return None;
+            }
+            if sent < piece.len() {
+                return Some(piece.split_off(sent));
+            }
+            sent -= piece.len();
+        }
     }
 
     /// Everything queued, as one chunk where the body goes in chunks; or as much of it as one

@@ -16,14 +16,14 @@ pub(super) struct RequestBody {
     /// How many bytes it can come to at most: never more than the limit.
     most: usize,
     limit: usize,
-    state: State,
+    state: Progress,
     /// The client waits to be told that the body is wanted.
     waits: bool,
 }
 
 /// How far a body has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum Progress {
     Incoming,
     Complete,
     /// It is nothing that can be served.
@@ -74,6 +74,20 @@ impl RequestBody {
         }
     }
 
+    /// The body that `head` announces, where a foreign server takes its framing away. It ends when
+    /// that server says so.
+    pub(super) fn unframed(head: &RequestHead, limit: usize) -> Self {
+        let announced = Self::new(head.body, limit);
+        match announced.state {
+            Progress::Faulty(_) => announced,
+            Progress::Incoming | Progress::Complete => Self {
+                reader: BodyReader::new(Framing::CloseDelimited),
+                most: limit,
+                ..announced
+            },
+        }
+    }
+
     /// The body of a request that has none.
     pub(super) fn none() -> Self {
         Self::new(BodyLength::None, 0)
@@ -94,8 +108,8 @@ impl RequestBody {
             most: most.unwrap_or_default(),
             limit,
             state: match most {
-                Some(_) => State::Incoming,
-                None => State::Faulty(Fault::TooLarge(limit)),
+                Some(_) => Progress::Incoming,
+                None => Progress::Faulty(Fault::TooLarge(limit)),
             },
             waits: false,
         };
@@ -104,14 +118,14 @@ impl RequestBody {
         body
     }
 
-    pub(super) fn state(&self) -> State {
+    pub(super) fn progress(&self) -> Progress {
         self.state
     }
 
     /// Whether the client is to be told to go on. That is once at most, and never where it has
     /// begun to send without.
     pub(super) fn take_wait(&mut self) -> bool {
-        mem::take(&mut self.waits) && self.state == State::Incoming
+        mem::take(&mut self.waits) && self.state == Progress::Incoming
     }
 
     /// Takes what belongs to the body from the front of `input`.
@@ -119,13 +133,20 @@ impl RequestBody {
         if !input.is_empty() {
             self.waits = false;
         }
-        while self.state == State::Incoming {
+        while self.state == Progress::Incoming {
             match self.reader.read(input) {
                 Ok(BodyPart::More) => return,
                 Ok(BodyPart::Data(data)) => self.collect(data),
-                Ok(BodyPart::End) => self.state = State::Complete,
+                Ok(BodyPart::End) => self.state = Progress::Complete,
                 Err(error) => self.fail(Fault::Framing(error)),
             }
+        }
+    }
+
+    /// The foreign server says that this was all.
+    pub(super) fn end(&mut self) {
+        if self.state == Progress::Incoming {
+            self.state = Progress::Complete;
         }
     }
 
@@ -143,7 +164,7 @@ impl RequestBody {
     }
 
     fn fail(&mut self, fault: Fault) {
-        self.state = State::Faulty(fault);
+        self.state = Progress::Faulty(fault);
         self.collected = Vec::new();
     }
 }
@@ -185,9 +206,9 @@ mod tests {
         let chunks = [b"2710\r\n", &whole[..], b"\r\n0\r\n\r\n"].concat();
         for step in [1, 7, 4096, LIMIT] {
             let body = received(BodyLength::Exact(LIMIT as u64), &whole, step);
-            assert_eq!(body.state(), State::Complete);
+            assert_eq!(body.progress(), Progress::Complete);
             let body = received(BodyLength::Chunked, &chunks, step);
-            assert_eq!(body.state(), State::Complete);
+            assert_eq!(body.progress(), Progress::Complete);
             assert_eq!(body.into_bytes(), &whole[..]);
         }
     }
@@ -200,7 +221,7 @@ mod tests {
             (b"3\r\nabcd", Fault::Framing(BodyError::ChunkEnd)),
         ] {
             let body = received(BodyLength::Chunked, wire, 7);
-            assert_eq!(body.state(), State::Faulty(fault));
+            assert_eq!(body.progress(), Progress::Faulty(fault));
             assert_eq!(body.collected.capacity(), 0);
         }
     }

@@ -1,10 +1,11 @@
 //! A response: what its head gets, and how its body is delimited.
 
-use ::http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use ::http::response::Parts;
+use ::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
 use bytes::Bytes;
 
 use super::output::Delimiting;
-use crate::http::{Framing, RequestHead};
+use crate::http::{BodyLength, Framing, RequestHead, is_the_connections};
 
 /// The body of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,14 @@ impl RequestFacts {
         !self.is_head && allows_body(status)
     }
 
+    /// What of `body` is sent.
+    pub(super) fn body_of(self, status: StatusCode, body: Body) -> Bytes {
+        match body {
+            Body::Whole(bytes) if self.may_have_body(status) => bytes,
+            Body::Whole(_) | Body::EventStream => Bytes::new(),
+        }
+    }
+
     /// How the head says that the body is delimited, and how it is.
     pub(super) fn framing(self, status: StatusCode, body: &Body) -> (Framing, Delimiting) {
         let (framing, delimiting) = match body {
@@ -63,6 +72,41 @@ impl Default for RequestFacts {
             is_head: false,
         }
     }
+}
+
+/// The response as a foreign server is given it, and the bytes of its body where it is known as a
+/// whole. What that server says of the connection is its own.
+pub(super) fn embedded_response(
+    mut head: Parts,
+    body: Body,
+    request: RequestFacts,
+) -> (Response<BodyLength>, Bytes) {
+    let theirs: Vec<_> = head
+        .headers
+        .keys()
+        .filter(|name| is_the_connections(name))
+        .cloned()
+        .collect();
+    for name in theirs {
+        head.headers.remove(name);
+    }
+    // The server sees no body to measure.
+    if let Body::Whole(bytes) = &body
+        && request.is_head
+        && allows_body(head.status)
+    {
+        let length = bytes.len().into();
+        // Fails beyond 24,576 fields, which no client would take.
+        let _ = head.headers.try_insert(header::CONTENT_LENGTH, length);
+    }
+    let is_stream = body == Body::EventStream && request.may_have_body(head.status);
+    let bytes = request.body_of(head.status, body);
+    let length = match (is_stream, bytes.len()) {
+        (true, _) => BodyLength::Chunked,
+        (false, 0) => BodyLength::None,
+        (false, length) => BodyLength::Exact(length as u64),
+    };
+    (Response::from_parts(head, length), bytes)
 }
 
 /// [RFC 9110 section 6.4.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1).

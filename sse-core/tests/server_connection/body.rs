@@ -31,7 +31,7 @@ fn asking(config: ConnectionConfig, wire: &[u8], step: usize) -> Pump {
 
 fn limited(body_limit: usize) -> ConnectionConfig {
     let mut config = ConnectionConfig::default();
-    config.body_limit = body_limit;
+    config.response.body_limit = body_limit;
     config
 }
 
@@ -126,7 +126,7 @@ fn a_body_that_is_not_as_it_should_be_is_refused_however_it_arrives() {
             assert_eq!(pump.status(), status.to_string(), "{case}");
             assert!(pump.body().contains(says), "{case}: {}", pump.body());
             assert_eq!(pump.body_received, None, "{case}");
-            assert_eq!(pump.connection.phase(), Phase::Draining, "{case}");
+            assert_eq!(pump.connection.phase(), Phase::Lingering, "{case}");
             // It may still be sending: the answer is not lost to a reset.
             pump.pass(secs(1));
             pump.run();
@@ -254,7 +254,7 @@ fn an_interim_response_that_is_half_written_stays_whole() {
         pump.connection.receive_body(pump.now).unwrap();
         let interim = bytes(&pump.connection.poll_transmit());
         pump.wire.extend_from_slice(&interim[..half]);
-        pump.connection.transmitted(pump.now, half);
+        pump.connection.handle_transmitted(pump.now, half);
         pump.input(b"hello");
         pump.events();
         pump.respond(Response::new(Body::EventStream)).unwrap();
@@ -347,7 +347,7 @@ fn the_handlers_time_begins_with_the_end_of_the_body() {
 #[test]
 fn a_client_that_does_not_read_its_100_is_cut() {
     let mut config = ConnectionConfig::default();
-    config.body_timeout = secs(1000);
+    config.response.body_timeout = secs(1000);
     let mut pump = Pump::new(config);
     pump.input(&post("Content-Length: 5\r\nExpect: 100-continue", ""));
     pump.events();

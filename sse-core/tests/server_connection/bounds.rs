@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn at_the_high_water_mark_nothing_more_is_taken() {
     let mut config = ConnectionConfig::default();
-    config.high_water_mark = 1000;
+    config.response.high_water_mark = 1000;
     let mut pump = Pump::streaming(config);
     pump.run();
     let mut taken = 0;

@@ -71,7 +71,7 @@ fn a_stalled_write_is_cut_and_progress_moves_the_deadline() {
     pump.send("one").unwrap();
     pump.pass(secs(29));
     let _ = pump.connection.poll_transmit();
-    pump.connection.transmitted(pump.now, 1);
+    pump.connection.handle_transmitted(pump.now, 1);
     // Sending more is no progress.
     pump.pass(secs(29));
     pump.send("two").unwrap();
@@ -135,7 +135,7 @@ fn a_peer_that_vanished_is_found_out_by_its_keep_alive() {
 #[test]
 fn without_keep_alive_an_idle_stream_has_no_deadline() {
     let mut config = ConnectionConfig::default();
-    config.keep_alive = None;
+    config.response.keep_alive = None;
     let mut pump = Pump::streaming(config);
     pump.run();
     assert_eq!(pump.connection.poll_timeout(), None);
@@ -149,9 +149,9 @@ fn draining_has_a_deadline_that_progress_does_not_move() {
     while pump.now < pump.start + secs(29) {
         pump.pass(secs(1));
         let _ = pump.connection.poll_transmit();
-        pump.connection.transmitted(pump.now, 1);
+        pump.connection.handle_transmitted(pump.now, 1);
     }
-    assert_eq!(pump.connection.phase(), Phase::Draining);
+    assert_eq!(pump.connection.phase(), Phase::Delivering);
     pump.pass(secs(1));
     pump.events();
     assert_eq!(pump.closed, Some(CloseReason::TimedOut(Timer::Drain)));
@@ -180,7 +180,7 @@ fn reading_on_after_an_answer_does_not_move_the_drain_deadline() {
 fn deadlines_beyond_the_end_of_time_are_none() {
     let mut config = ConnectionConfig::default();
     config.head_timeout = Duration::MAX;
-    config.keep_alive = Some(Duration::MAX);
+    config.response.keep_alive = Some(Duration::MAX);
     config.stall_timeout = Duration::MAX;
     let mut pump = Pump::new(config);
     assert_eq!(pump.connection.poll_timeout(), None);

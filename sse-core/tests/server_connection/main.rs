@@ -7,6 +7,7 @@ mod bounds;
 mod deadlines;
 mod embedded;
 mod every_phase;
+mod response;
 mod streams;
 
 use std::{
@@ -18,7 +19,7 @@ use std::{
 use bytes::Bytes;
 use sse_core::{
     Comment, Event, Transmit,
-    http::{HeaderValue, Response, StatusCode},
+    http::{BodyLength, HeaderValue, Response, StatusCode},
     lifecycle::{CloseReason, Timer},
     server::{
         Body, Connection, ConnectionConfig, ConnectionEvent, Phase, RespondError, SendError,
@@ -37,6 +38,8 @@ struct Pump {
     wire: Vec<u8>,
     said: Vec<&'static str>,
     body_received: Option<Bytes>,
+    /// Of a connection inside a foreign server.
+    response: Option<Response<BodyLength>>,
     closed: Option<CloseReason>,
     cleaned_up: Arc<Mutex<Vec<CloseReason>>>,
 }
@@ -46,7 +49,10 @@ impl Pump {
         let now = Instant::now();
         // Sun, 06 Nov 1994 08:49:37 GMT
         let date = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        let connection = Connection::new(now, date, Arc::new(config));
+        Self::around(now, Connection::new(now, date, Arc::new(config)))
+    }
+
+    fn around(now: Instant, connection: Connection) -> Self {
         let cleaned_up = Arc::<Mutex<Vec<_>>>::default();
         let log = cleaned_up.clone();
         connection
@@ -59,6 +65,7 @@ impl Pump {
             wire: Vec::new(),
             said: Vec::new(),
             body_received: None,
+            response: None,
             closed: None,
             cleaned_up,
         }
@@ -98,6 +105,7 @@ impl Pump {
         if phase == Phase::Streaming {
             return pump;
         }
+        pump.send("one").unwrap();
         pump.connection.finish(pump.now).unwrap();
         if phase == Phase::Closed {
             pump.run();
@@ -130,7 +138,7 @@ impl Pump {
             }
             let n = bytes.len().min(most);
             self.wire.extend_from_slice(&bytes[..n]);
-            self.connection.transmitted(self.now, n);
+            self.connection.handle_transmitted(self.now, n);
         }
     }
 
@@ -147,9 +155,13 @@ impl Pump {
                     self.said.push("body");
                     self.body_received = Some(body);
                 }
+                ConnectionEvent::Respond(response) => {
+                    self.said.push("respond");
+                    self.response = Some(*response);
+                }
                 ConnectionEvent::EndOutput => {
                     self.said.push("end output");
-                    self.connection.output_ended(self.now);
+                    self.connection.handle_output_ended(self.now);
                 }
                 ConnectionEvent::Closed(reason) => self.closed = Some(reason),
                 other => panic!("unknown: {other:?}"),

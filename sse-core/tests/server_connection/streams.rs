@@ -74,7 +74,7 @@ fn events_sent_while_a_chunk_is_half_written_come_after_it_whole() {
         let first = bytes(&pump.connection.poll_transmit());
         let half = half.min(first.len());
         pump.wire.extend_from_slice(&first[..half]);
-        pump.connection.transmitted(pump.now, half);
+        pump.connection.handle_transmitted(pump.now, half);
         pump.send("two").unwrap();
         pump.connection.finish(pump.now).unwrap();
         pump.run();
@@ -104,7 +104,7 @@ fn head_gets_the_fields_and_no_body() {
     let mut pump = Pump::default();
     pump.input(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
     pump.respond(Response::new(Body::EventStream)).unwrap();
-    assert_eq!(pump.connection.phase(), Phase::Draining);
+    assert_eq!(pump.connection.phase(), Phase::Delivering);
     pump.run();
     assert!(pump.text().contains("content-type: text/event-stream"));
     assert_eq!(pump.body(), "");
@@ -203,7 +203,7 @@ fn a_client_that_goes_away_ends_every_phase_but_draining() {
         );
     }
     // What is queued is delivered to a client that has only closed its sending half.
-    let mut pump = Pump::in_phase(Phase::Draining);
+    let mut pump = Pump::in_phase(Phase::Delivering);
     pump.connection.handle_eof(pump.now);
     pump.run();
     assert!(pump.text().ends_with("0\r\n\r\n"));
@@ -212,9 +212,9 @@ fn a_client_that_goes_away_ends_every_phase_but_draining() {
 
 #[test]
 fn a_reset_before_everything_is_delivered_is_the_reason() {
-    let mut pump = Pump::in_phase(Phase::Draining);
+    let mut pump = Pump::in_phase(Phase::Delivering);
     pump.connection
-        .handle_transport_error(pump.now, io::ErrorKind::ConnectionReset);
+        .handle_transport_error(pump.now, &io::ErrorKind::ConnectionReset.into());
     pump.run();
     assert_eq!(pump.closed, Some(CloseReason::ClientWentAway));
 }
@@ -223,7 +223,7 @@ fn a_reset_before_everything_is_delivered_is_the_reason() {
 fn a_transport_that_times_out_has_found_a_stall() {
     let mut pump = Pump::in_phase(Phase::Streaming);
     pump.connection
-        .handle_transport_error(pump.now, io::ErrorKind::TimedOut);
+        .handle_transport_error(pump.now, &io::ErrorKind::TimedOut.into());
     pump.run();
     assert_eq!(pump.closed, Some(CloseReason::TimedOut(Timer::Stall)));
 }
@@ -269,4 +269,19 @@ fn close_cuts_at_once() {
     assert_eq!(pump.wire, b"");
     assert_eq!(pump.said, ["end output"; 0]);
     assert_eq!(pump.closed, Some(CloseReason::Shutdown));
+}
+
+#[test]
+fn a_shutdown_before_the_answer_is_a_503() {
+    for phase in [Phase::Body, Phase::Responding] {
+        let mut pump = Pump::in_phase(phase);
+        pump.connection
+            .abort(pump.now, CloseReason::Shutdown)
+            .unwrap();
+        pump.run();
+        assert_eq!(pump.status(), "503");
+        pump.pass(secs(1));
+        pump.run();
+        assert_eq!(pump.closed, Some(CloseReason::Shutdown));
+    }
 }

@@ -53,7 +53,9 @@ impl Evidence {
             CloseReason::TimedOut(Timer::Head) => {
                 self.asked.is_none() && passed(Some(self.accepted), config.head_timeout)
             }
-            CloseReason::TimedOut(Timer::Respond) => passed(self.asked, config.respond_timeout),
+            CloseReason::TimedOut(Timer::Respond) => {
+                passed(self.asked, config.response.respond_timeout)
+            }
             CloseReason::TimedOut(Timer::Stall) => {
                 self.transport_timed_out || passed(Some(self.last_write), config.stall_timeout)
             }
@@ -68,8 +70,10 @@ impl Evidence {
     pub(crate) fn check_silence(&self, since: Instant, now: Instant, config: &ConnectionConfig) {
         let stall = config.stall_timeout;
         let most = match self.streaming {
-            Some(streaming) if streaming <= since => config.keep_alive.unwrap_or_default() + stall,
-            _ => config.respond_timeout + config.drain_timeout.max(stall),
+            Some(streaming) if streaming <= since => {
+                config.response.keep_alive.unwrap_or_default() + stall
+            }
+            _ => config.response.respond_timeout + config.drain_timeout.max(stall),
         };
         let time = now - since;
         assert!(

@@ -117,8 +117,8 @@ impl Scenario {
 
 fn server_config(rng: &mut Rng) -> ConnectionConfig {
     let mut config = ConnectionConfig::default();
-    config.high_water_mark = about(rng, 1, 64 * 1024);
-    config.keep_alive = Some(Duration::from_secs(rng.u64(5..20)));
+    config.response.high_water_mark = about(rng, 1, 64 * 1024);
+    config.response.keep_alive = Some(Duration::from_secs(rng.u64(5..20)));
     config.stall_timeout = Duration::from_secs(rng.u64(10..40));
     config
 }

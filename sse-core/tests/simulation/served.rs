@@ -121,7 +121,7 @@ impl Served {
             ErrorKind::TimedOut => self.seen.transport_timed_out = true,
             _ => self.seen.went_away = true,
         }
-        self.connection.handle_transport_error(now, kind);
+        self.connection.handle_transport_error(now, &kind.into());
     }
 
     /// Takes from the topic what there is room for.
@@ -182,7 +182,7 @@ impl Served {
                 Ok(count) => {
                     self.write_blocked = false;
                     self.seen.last_write = now;
-                    self.connection.transmitted(now, count);
+                    self.connection.handle_transmitted(now, count);
                 }
                 Err(kind) => self.fail(now, kind),
             }

@@ -247,7 +247,7 @@ impl Server {
                     }
                     ConnectionEvent::EndOutput => {
                         network.end(link, Side::Server);
-                        served.connection.output_ended(now);
+                        served.connection.handle_output_ended(now);
                     }
                     ConnectionEvent::Closed(reason) => return Some(reason),
                     other => panic!("{other:?}"),

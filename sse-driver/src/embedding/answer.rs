@@ -86,7 +86,7 @@ impl<R: Runtime> Answer<R> {
         is_head: bool,
         handler: ReplyFuture,
     ) -> Self {
-        let timeout = embedding.shared.config.respond_timeout;
+        let timeout = embedding.shared.config.response.respond_timeout;
         let work = Work::Handler(handler);
         Self::waiting(embedding, exchange, is_head, work, timeout)
     }
@@ -99,7 +99,7 @@ impl<R: Runtime> Answer<R> {
         body: Receiving,
         handler: Box<Receive>,
     ) -> Self {
-        let timeout = embedding.shared.config.body_timeout;
+        let timeout = embedding.shared.config.response.body_timeout;
         let work = Work::Receiving(body, handler);
         Self::waiting(embedding, exchange, is_head, work, timeout)
     }
@@ -215,7 +215,7 @@ impl<R: Runtime> Deciding<R> {
     fn call_with(&mut self, body: Bytes, now: Instant) {
         if let Some(Work::Receiving(_, handler)) = self.work.take() {
             self.work = Some(Work::Handler(handler.call(body)));
-            let timeout = self.embedding.shared.config.respond_timeout;
+            let timeout = self.embedding.shared.config.response.respond_timeout;
             self.deadline = now.checked_add(timeout);
         }
     }

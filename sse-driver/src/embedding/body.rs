@@ -227,7 +227,7 @@ impl<R: Runtime> Streaming<R> {
 
     /// Takes what the handler's stream has, up to the high-water mark.
     fn gather(&mut self, cx: &mut Context<'_>) {
-        let mark = self.embedding.shared.config.high_water_mark.max(1);
+        let mark = self.embedding.shared.config.response.high_water_mark.max(1);
         let mut sent = 0;
         while self.encoded.len() < mark && self.shared.is_none() {
             let Some(events) = &mut self.events else {
@@ -280,7 +280,7 @@ impl<R: Runtime> Streaming<R> {
         } = &*self.embedding.shared;
         let deadline = match self.fail_at {
             Some(deadline) => Some(deadline),
-            None => runtime.now().checked_add(config.fail_delay),
+            None => runtime.now().checked_add(config.response.fail_delay),
         };
         self.fail_at = deadline;
         // Without a deadline it would be for ever.
@@ -302,7 +302,7 @@ impl<R: Runtime> Streaming<R> {
     /// When a comment is due, if nothing else is sent before.
     fn next_keep_alive(&self) -> Option<Instant> {
         const SHORTEST: Duration = Duration::from_millis(10);
-        let idle = self.embedding.shared.config.keep_alive?;
+        let idle = self.embedding.shared.config.response.keep_alive?;
         self.busy_at.checked_add(idle.max(SHORTEST))
     }
 

@@ -28,7 +28,7 @@
 //! the last chunk never comes, over HTTP/2 the stream is reset.
 //!
 //! It throws away what it has not written by then. That is why a body whose stream failed
-//! [waits a moment](EmbeddingConfig::fail_delay) before it fails, too; clients that are slow to read
+//! [waits a moment](sse_core::server::ResponseConfig::fail_delay) before it fails, too; clients that are slow to read
 //! may miss the last events before the failure all the same, and get them when they resume.
 //!
 //! `StreamEnded` and `ResponseSent` mean that the server has taken everything; what it has not
@@ -41,7 +41,7 @@
 //!
 //! Accepting, TLS, the request's head and its deadline, and writing. A body that nobody polls can
 //! end nothing: a client that keeps its connection open and takes no bytes is for the server to
-//! find out. Such a body holds up to one [high-water mark](EmbeddingConfig::high_water_mark), and its
+//! find out. Such a body holds up to one [high-water mark](sse_core::server::ResponseConfig::high_water_mark), and its
 //! handler's stream rests. Over TCP on Linux, `TCP_USER_TIMEOUT` on the accepted socket ends the
 //! connections of clients that vanished without a word, as the adapters do; hyper's HTTP/2 has
 //! keep-alive pings for it.
@@ -142,8 +142,8 @@ impl<R: Runtime> Embedding<R> {
     /// the [routes](crate::router) answer by themselves: 404, say.
     ///
     /// The request's body is received where the route takes one: up to
-    /// [`body_limit`](EmbeddingConfig::body_limit) bytes, within
-    /// [`body_timeout`](EmbeddingConfig::body_timeout). Otherwise it is dropped.
+    /// [`body_limit`](sse_core::server::ResponseConfig::body_limit) bytes, within
+    /// [`body_timeout`](sse_core::server::ResponseConfig::body_timeout). Otherwise it is dropped.
     ///
     /// Routes are made with [`Router::build`](crate::router::Router::build).
     pub fn route<B>(
@@ -158,7 +158,7 @@ impl<R: Runtime> Embedding<R> {
     {
         let has_body = !request.body().is_end_stream();
         let (parts, body) = request.into_parts();
-        let limit = self.shared.config.body_limit;
+        let limit = self.shared.config.response.body_limit;
         self.answer(
             head_of(parts, has_body),
             peer,

@@ -183,8 +183,8 @@ impl Router {
     ///
     /// A body of more than 1 MiB is refused with 413, and one that takes longer than 30 s with 408;
     /// both bounds are settings of the server
-    /// ([`body_limit`](sse_core::server::ConnectionConfig::body_limit),
-    /// [`body_timeout`](sse_core::server::ConnectionConfig::body_timeout)).
+    /// ([`body_limit`](sse_core::server::ResponseConfig::body_limit),
+    /// [`body_timeout`](sse_core::server::ResponseConfig::body_timeout)).
     #[must_use]
     pub fn post<H, R, K>(self, path: impl Into<String>, handler: H) -> Self
     where

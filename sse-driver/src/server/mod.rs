@@ -62,7 +62,7 @@ pub struct Server<R: Runtime> {
 ///
 /// let mut config = ServerConfig::default();
 /// config.max_connections = 50_000;
-/// config.connection.keep_alive = Some(Duration::from_secs(30));
+/// config.connection.response.keep_alive = Some(Duration::from_secs(30));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

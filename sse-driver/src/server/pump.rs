@@ -154,6 +154,8 @@ impl<R: Runtime> Future for Pump<R> {
                 match event {
                     ConnectionEvent::Request(head) => self.dispatch(now, *head),
                     ConnectionEvent::RequestBody(body) => self.call(body),
+                    // Of a connection over a socket there is none.
+                    ConnectionEvent::Respond(_) => {}
                     ConnectionEvent::EndOutput if self.broken_off => {
                         self.output = OutputSide::BreakingOff;
                     }
@@ -409,7 +411,7 @@ impl<R: Runtime> Pump<R> {
                 }
                 Poll::Ready(Ok(n)) if n > 0 => {
                     self.write_blocked = false;
-                    self.connection.transmitted(now, n);
+                    self.connection.handle_transmitted(now, n);
                     self.place.wrote(n);
                     self.output = OutputSide::Unflushed;
                 }
@@ -435,7 +437,7 @@ impl<R: Runtime> Pump<R> {
             // Whether the peer still wants to hear of it or not.
             (Poll::Ready(_), OutputSide::Ending | OutputSide::BreakingOff) => {
                 self.output = OutputSide::Ended;
-                self.connection.output_ended(now);
+                self.connection.handle_output_ended(now);
             }
             (Poll::Ready(Ok(())), _) => self.output = OutputSide::Open,
             (Poll::Ready(Err(error)), _) => {

@@ -186,10 +186,12 @@ impl Exchange {
             match event {
                 ConnectionEvent::Request(head) => self.dispatch(now, *head),
                 ConnectionEvent::RequestBody(body) => self.call_with(body),
+                // Of a connection over a socket there is none.
+                ConnectionEvent::Respond(_) => {}
                 ConnectionEvent::EndOutput => {
                     self.received.ended = true;
                     if let Some(connection) = &mut self.connection {
-                        connection.output_ended(now);
+                        connection.handle_output_ended(now);
                         // The client has all it wanted.
                         connection.handle_eof(now);
                     }
@@ -329,7 +331,7 @@ impl Exchange {
             for slice in transmit.slices() {
                 self.received.wire.extend_from_slice(slice);
             }
-            connection.transmitted(now, length);
+            connection.handle_transmitted(now, length);
             busy = true;
         }
     }

@@ -32,7 +32,7 @@ fn a_stalled_reader_stops_its_stream_and_is_cut_and_delays_nobody() {
             })
         });
     let config = ServerConfig::default();
-    let most = config.connection.high_water_mark + IN_FLIGHT + EVENT;
+    let most = config.connection.response.high_water_mark + IN_FLIGHT + EVENT;
     let world = World::with_config(config, router);
     let mut other = world.get("/feed");
 

@@ -293,7 +293,7 @@ fn an_idle_stream_costs_no_polls() {
     let feed = Feed::default();
     let router = Router::new().events("/feed", feed.handler(&Journal::default()));
     let mut config = sse_driver::ServerConfig::default();
-    config.connection.keep_alive = None;
+    config.connection.response.keep_alive = None;
     let world = World::with_config(config, router);
     let subscriber = Subscriber::new(&world.sim, source(&world.sim, "/feed"));
     // What was set for the head's sake runs out.

@@ -87,7 +87,7 @@ fn an_idle_connection_is_polled_once_for_each_keep_alive() {
 fn without_keep_alive_an_idle_connection_is_never_polled() {
     let feed = Feed::default();
     let mut config = ServerConfig::default();
-    config.connection.keep_alive = None;
+    config.connection.response.keep_alive = None;
     let router = Router::new().events("/feed", feed.handler(&Journal::default()));
     let world = World::with_config(config, router);
     let mut client = world.get("/feed");

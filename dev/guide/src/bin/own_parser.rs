@@ -89,7 +89,7 @@ fn serve(mut socket: TcpStream) -> io::Result<()> {
             socket.set_write_timeout(left)?;
             socket
                 .write_vectored(transmit.slices())
-                .map(|n| connection.transmitted(now, n))
+                .map(|n| connection.handle_transmitted(now, n))
         } else {
             match connection.poll_event() {
                 Some(ConnectionEvent::RequestBody(body)) => {
@@ -98,7 +98,7 @@ fn serve(mut socket: TcpStream) -> io::Result<()> {
                 }
                 Some(ConnectionEvent::EndOutput) => {
                     let _ = socket.shutdown(Shutdown::Write);
-                    connection.output_ended(now);
+                    connection.handle_output_ended(now);
                     continue;
                 }
                 Some(ConnectionEvent::Closed(reason)) => {
@@ -115,9 +115,11 @@ fn serve(mut socket: TcpStream) -> io::Result<()> {
                 n => connection.handle_input(Instant::now(), &buffer[..n]),
             })
         };
-        match done.map_err(|error| error.kind()) {
-            Ok(()) | Err(ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-            Err(kind) => connection.handle_transport_error(Instant::now(), kind),
+        match done {
+            Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                connection.handle_transport_error(Instant::now(), &error);
+            }
+            Ok(()) | Err(_) => {}
         }
     }
 }

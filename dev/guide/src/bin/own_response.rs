@@ -1,5 +1,6 @@
-//! Event streams inside the responses of another HTTP server: it writes the head and frames the
-//! body, and asks an iterator for the bytes in between. The server is a stand-in here.
+//! Event streams inside the responses of a foreign HTTP server: it reads requests, writes the head
+//! that it is given and frames the body, which it asks an iterator for. The server is a stand-in
+//! here.
 
 use std::{
     io::{self, BufRead, BufReader, Write},
@@ -10,8 +11,9 @@ use std::{
 
 use sse_core::{
     Event,
+    http::{BodyLength, Request, RequestHead, Response},
     lifecycle::CloseReason,
-    server::{Connection, ConnectionEvent, Phase},
+    server::{Body, Connection, ConnectionEvent, Phase},
 };
 
 /// The bytes of an event stream with a number every `every`, and a comment where that is long.
@@ -23,9 +25,11 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn new(numbers: std::ops::Range<u32>, every: Duration) -> Self {
+    fn new(head: &RequestHead, numbers: std::ops::Range<u32>, every: Duration) -> Self {
         let now = Instant::now();
-        let connection = Connection::for_body(now, Default::default());
+        let mut connection = Connection::for_response(now, Default::default(), head);
+        // The phase allows it, and 200 is a final status.
+        let _ = connection.respond(now, Response::new(Body::EventStream));
         // What is held for this client is given back however the response ends.
         connection
             .clean_up()
@@ -35,6 +39,14 @@ impl Numbers {
             numbers,
             next: now,
             every,
+        }
+    }
+
+    /// The head that the foreign server is to write. It is there from the beginning.
+    fn response(&mut self) -> Option<Response<BodyLength>> {
+        match self.connection.poll_event() {
+            Some(ConnectionEvent::Respond(response)) => Some(*response),
+            _ => None,
         }
     }
 }
@@ -54,16 +66,11 @@ impl Iterator for Numbers {
                     None => self.connection.finish(now).ok(),
                 };
             }
-            let transmit = self.connection.poll_transmit();
-            if !transmit.is_empty() {
-                let slices = transmit.slices().iter();
-                let bytes: Vec<u8> = slices.flat_map(|slice| slice.iter().copied()).collect();
-                // The server writes it before it asks again.
-                self.connection.transmitted(now, bytes.len());
-                return Some(bytes);
+            if let Some(bytes) = self.connection.take_body(now) {
+                return Some(bytes.into());
             }
             match self.connection.poll_event() {
-                Some(ConnectionEvent::EndOutput) => self.connection.output_ended(now),
+                Some(ConnectionEvent::EndOutput) => self.connection.handle_output_ended(now),
                 Some(ConnectionEvent::Closed(_)) => return None,
                 _ => {
                     let wake = self
@@ -93,22 +100,31 @@ fn main() -> io::Result<()> {
     println!("{}", listener.local_addr()?);
     for socket in listener.incoming() {
         let socket = socket?;
-        thread::spawn(move || respond(socket, Numbers::new(1..4, Duration::from_millis(50))));
+        thread::spawn(move || serve(socket));
     }
     Ok(())
 }
 
-fn respond(mut socket: TcpStream, body: impl Iterator<Item = Vec<u8>>) -> io::Result<()> {
+fn serve(mut socket: TcpStream) -> io::Result<()> {
     let mut lines = BufReader::new(socket.try_clone()?).lines();
     while lines
         .next()
         .transpose()?
         .is_some_and(|line| !line.is_empty())
     {}
-    socket.write_all(
-        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n\
-          Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
-    )?;
+    // What this server made of it.
+    let request = Request::get("/").header("host", "a").body(());
+    let head = RequestHead::new(request.map_err(io::Error::other)?).map_err(io::Error::other)?;
+
+    let mut body = Numbers::new(&head, 1..4, Duration::from_millis(50));
+    let response = body.response().ok_or(io::ErrorKind::InvalidData)?;
+    write!(socket, "HTTP/1.1 {}\r\n", response.status())?;
+    for (name, value) in response.headers() {
+        write!(socket, "{name}: ")?;
+        socket.write_all(value.as_bytes())?;
+        socket.write_all(b"\r\n")?;
+    }
+    socket.write_all(b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n")?;
     for bytes in body {
         write!(socket, "{:x}\r\n", bytes.len())?;
         socket.write_all(&bytes)?;

@@ -80,7 +80,7 @@ impl Client {
                 Ok(0) => break connection.handle_eof(now),
                 Ok(n) => connection.handle_input(now, &buffer[..n]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => break connection.handle_transport_error(now, error.kind()),
+                Err(error) => break connection.handle_transport_error(now, &error),
             }
         }
         // After the input: a request that came in time is none that came too late.
@@ -89,9 +89,9 @@ impl Client {
             let transmit = connection.poll_transmit();
             if !transmit.is_empty() {
                 match socket.write_vectored(transmit.slices()) {
-                    Ok(n) => connection.transmitted(now, n),
+                    Ok(n) => connection.handle_transmitted(now, n),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
-                    Err(error) => connection.handle_transport_error(now, error.kind()),
+                    Err(error) => connection.handle_transport_error(now, &error),
                 }
                 continue;
             }
@@ -102,7 +102,7 @@ impl Client {
                 }
                 Some(ConnectionEvent::EndOutput) => {
                     let _ = socket.shutdown(Shutdown::Write);
-                    connection.output_ended(now);
+                    connection.handle_output_ended(now);
                 }
                 Some(ConnectionEvent::Closed(reason)) => {
                     eprintln!("over: {reason}");

@@ -27,7 +27,7 @@ const KEEP_ALIVE: Duration = Duration::from_millis(50);
 
 fn embedding_config() -> EmbeddingConfig {
     let mut config = EmbeddingConfig::default();
-    config.keep_alive = Some(KEEP_ALIVE);
+    config.response.keep_alive = Some(KEEP_ALIVE);
     config
 }
 
@@ -52,7 +52,7 @@ fn running<R: sse_tokio::driver::Runtime>(
 
 pub async fn our_own(router: Router) -> Running {
     let mut config = ServerConfig::default();
-    config.connection.keep_alive = Some(KEEP_ALIVE);
+    config.connection.response.keep_alive = Some(KEEP_ALIVE);
     let server = Server::bind("127.0.0.1:0")
         .await
         .unwrap()

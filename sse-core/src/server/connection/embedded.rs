@@ -5,17 +5,19 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use super::Connection;
+use bytes::Bytes;
+
+use super::{Connection, Host};
 use crate::{
     http::RequestHead,
-    server::{ConnectionConfig, Phase},
+    server::{ConnectionConfig, ResponseConfig, state::State},
 };
 
 impl Connection {
-    /// A connection whose request head was read by somebody else: a parser of your own. It goes on
-    /// where the head is complete, in [`Phase::Responding`], without telling of a
-    /// [`ConnectionEvent::Request`](super::ConnectionEvent::Request). What was read beyond the head goes to
-    /// [`handle_input`](Self::handle_input).
+    /// A connection whose request head was read by a parser of your own. It goes on where the head
+    /// is complete, in [`Phase::Responding`](super::Phase::Responding), without telling of a
+    /// [`ConnectionEvent::Request`](super::ConnectionEvent::Request). What was read beyond the head
+    /// goes to [`handle_input`](Self::handle_input).
     ///
     /// [`RequestHead::new`] makes a head of an `http::Request`.
     #[must_use]
@@ -30,23 +32,77 @@ impl Connection {
         connection
     }
 
-    /// An event stream that is the body of somebody else's response: your server writes the head
-    /// and frames the body, in chunks or in HTTP/2, and this gives the bytes in between. The stream
-    /// is open from the beginning, in [`Phase::Streaming`].
+    /// The response to a request that a foreign server read: that server writes the response's head
+    /// and frames its body, in chunks or in HTTP/2. It begins in
+    /// [`Phase::Responding`](super::Phase::Responding).
     ///
-    /// Everything after the head is as it is elsewhere:
-    /// [`ConnectionEvent::EndOutput`](super::ConnectionEvent::EndOutput) is the time to end the body. Where the stream was [aborted](Self::abort), leave that out and break the
-    /// response off, so that the client can tell. [`handle_eof`](Self::handle_eof) is for a client
-    /// that went away.
+    /// - The response's head comes as
+    ///   [`ConnectionEvent::Respond`](super::ConnectionEvent::Respond), also where the machine
+    ///   answers in the application's place, with a 503 for example where
+    ///   [`respond`](Self::respond) comes too late. The body comes from
+    ///   [`take_body`](Self::take_body).
+    /// - After [`receive_body`](Self::receive_body), the bytes of the request's body go to
+    ///   [`handle_input`](Self::handle_input), free of their framing, and its end to
+    ///   [`handle_eof`](Self::handle_eof). A body that breaks off is told with
+    ///   [`handle_transport_error`](Self::handle_transport_error).
+    /// - [`ConnectionEvent::EndOutput`](super::ConnectionEvent::EndOutput) is the time to end the
+    ///   body of a stream; [`handle_output_ended`](Self::handle_output_ended) says that this is
+    ///   done.
+    /// - At [`ConnectionEvent::Closed`](super::ConnectionEvent::Closed) the body is over. With any
+    ///   reason but [`StreamEnded`] and [`ResponseSent`] let it fail, so that the client can tell.
+    ///   Servers discard what they have not written when a body fails, so that after an
+    ///   [abort](Self::abort) this event waits for [`fail_delay`](ResponseConfig::fail_delay).
+    /// - A client that went away is told with [`close`](Self::close): no foreign server tells a
+    ///   client that stalls from a body that is asked for late, and so there is no stall deadline
+    ///   and no drain deadline.
+    ///
+    /// [`StreamEnded`]: crate::lifecycle::CloseReason::StreamEnded
+    /// [`ResponseSent`]: crate::lifecycle::CloseReason::ResponseSent
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use sse_core::{Event, http::{BodyLength, Request, RequestHead, Response}};
+    /// use sse_core::server::{Body, Connection, ConnectionEvent};
+    ///
+    /// let (now, request) = (Instant::now(), Request::get("/events").header("host", "a"));
+    /// let head = RequestHead::new(request.body(())?)?;
+    /// let mut connection = Connection::for_response(now, Default::default(), &head);
+    ///
+    /// connection.respond(now, Response::new(Body::EventStream))?;
+    /// let Some(ConnectionEvent::Respond(response)) = connection.poll_event() else { panic!() };
+    /// assert_eq!(response.headers()["content-type"], "text/event-stream");
+    /// assert_eq!(*response.body(), BodyLength::Chunked);
+    ///
+    /// connection.send(now, &Event::new("hello"))?;
+    /// assert_eq!(connection.take_body(now).unwrap(), "data: hello\n\n");
+    /// assert_eq!(connection.take_body(now), None);
+    ///
+    /// connection.finish(now)?;
+    /// assert!(matches!(connection.poll_event(), Some(ConnectionEvent::EndOutput)));
+    /// connection.handle_output_ended(now);
+    /// assert!(matches!(connection.poll_event(), Some(ConnectionEvent::Closed(_))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
-    pub fn for_body(now: Instant, config: Arc<ConnectionConfig>) -> Self {
-        // Without a response's head nobody is told the date.
-        let mut connection = Self::new(now, SystemTime::UNIX_EPOCH, config);
-        connection.head = None;
-        connection.phase = Phase::Streaming;
-        connection.timers.stop_all();
-        connection.input.expected = false;
-        connection.arm_keep_alive(now);
+    pub fn for_response(now: Instant, config: Arc<ResponseConfig>, head: &RequestHead) -> Self {
+        let response = None;
+        let mut connection = Self::in_state(State::NONE, Host::Server { config, response });
+        connection.begin_responding(now, head);
         connection
+    }
+
+    /// The next piece of the body, as one piece of memory: events that were queued one by one are
+    /// together in one, and what is [shared](Self::send_encoded) is given away without a copy. To
+    /// take it is to transmit it. `None` where nothing is queued.
+    ///
+    /// For connections [for a response](Self::for_response). The bytes of a socket's are framed: it
+    /// gives none here.
+    pub fn take_body(&mut self, now: Instant) -> Option<Bytes> {
+        let Host::Server { .. } = self.host else {
+            return None;
+        };
+        let taken = self.output.take()?;
+        self.after_progress(now);
+        Some(taken)
     }
 }

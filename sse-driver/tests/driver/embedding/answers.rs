@@ -90,7 +90,7 @@ fn fields_that_are_the_servers_are_left_out() {
 
 #[test]
 fn a_handler_that_does_not_answer_in_time_is_answered_for() {
-    let world = World::with(|config| config.respond_timeout = secs(3));
+    let world = World::with(|config| config.response.respond_timeout = secs(3));
     let journal = world.journal.clone();
     let job = world.sim.start(world.embedding.respond(get("/"), None, {
         async move |request: router::Request| {

@@ -201,7 +201,7 @@ fn panics_end_their_own_response_and_nothing_else() {
 
 #[test]
 fn an_idle_stream_sends_comments_and_a_busy_one_does_not() {
-    let world = World::with(|config| config.keep_alive = Some(secs(5)));
+    let world = World::with(|config| config.response.keep_alive = Some(secs(5)));
     let reader = world.reader();
     world.sim.advance(secs(5) - MILLI);
     assert_eq!(reader.text(), "");
@@ -219,7 +219,7 @@ fn an_idle_stream_sends_comments_and_a_busy_one_does_not() {
 
 #[test]
 fn without_keep_alive_nothing_is_waited_for() {
-    let world = World::with(|config| config.keep_alive = None);
+    let world = World::with(|config| config.response.keep_alive = None);
     let reader = world.reader();
     world.sim.advance(secs(86_400));
     assert_eq!(reader.text(), "");
@@ -228,7 +228,7 @@ fn without_keep_alive_nothing_is_waited_for() {
 
 #[test]
 fn a_body_is_pulled_and_gives_what_is_ready_up_to_the_mark() {
-    let world = World::with(|config| config.high_water_mark = 30);
+    let world = World::with(|config| config.response.high_water_mark = 30);
     let mut body = world.open();
     world.feed.push_many(8, "a");
     assert_eq!(world.feed.left(), 8, "nobody has asked for anything");
@@ -244,7 +244,7 @@ fn a_body_is_pulled_and_gives_what_is_ready_up_to_the_mark() {
 
 #[test]
 fn a_mark_of_nothing_gives_one_event_at_a_time() {
-    let world = World::with(|config| config.high_water_mark = 0);
+    let world = World::with(|config| config.response.high_water_mark = 0);
     let mut body = world.open();
     world.feed.push_many(2, "a");
     let expected = Poll::Ready(Some(Ok(b"data: a\n\n".to_vec())));

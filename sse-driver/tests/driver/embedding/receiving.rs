@@ -105,7 +105,7 @@ struct Posted {
 
 impl Posted {
     fn new(limit: usize) -> Self {
-        let world = World::with(|config| config.body_limit = limit);
+        let world = World::with(|config| config.response.body_limit = limit);
         let (upload, reasons) = (Upload::default(), Reasons::default());
         let request = Request::post("/echo").body(upload.clone()).unwrap();
         let answer = world.embedding.route(&routes(&reasons), request, None);
@@ -176,7 +176,7 @@ fn one_byte_too_many_is_refused_whether_it_was_announced_or_not() {
     let status = StatusCode::PAYLOAD_TOO_LARGE;
     posted.is_refused(status, &CloseReason::Refused(status));
 
-    let world = World::with(|config| config.body_limit = 8);
+    let world = World::with(|config| config.response.body_limit = 8);
     let request = Request::post("/echo").body("nine byte".to_owned()).unwrap();
     let routes = routes(&Reasons::default());
     let response = super::harness::now(&world.sim, world.embedding.route(&routes, request, None));

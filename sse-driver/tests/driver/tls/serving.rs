@@ -352,7 +352,8 @@ fn a_slow_reader_holds_up_its_own_stream_and_loses_nothing() {
     tls.feed.push_many(events, &text);
     tls.world.sim.settle();
     let taken = (events - tls.feed.left()) * 1024;
-    let most = ServerConfig::default().connection.high_water_mark + 16 * 1024 + IN_FLIGHT + 1024;
+    let most =
+        ServerConfig::default().connection.response.high_water_mark + 16 * 1024 + IN_FLIGHT + 1024;
     assert!((IN_FLIGHT..=most).contains(&taken), "{taken} were taken");
 
     // With the smallest sips, and new keys now and then.

@@ -33,11 +33,11 @@ impl Served {
     pub fn new(sim: &Sim, router: Router, bounds: &Bounds) -> Self {
         let mut config = ServerConfig::default();
         let connection = &mut config.connection;
-        connection.respond_timeout = bounds.respond_timeout;
-        connection.body_timeout = bounds.body_timeout;
-        connection.body_limit = bounds.body_limit;
-        connection.keep_alive = bounds.keep_alive;
-        connection.high_water_mark = bounds.high_water_mark;
+        connection.response.respond_timeout = bounds.respond_timeout;
+        connection.response.body_timeout = bounds.body_timeout;
+        connection.response.body_limit = bounds.body_limit;
+        connection.response.keep_alive = bounds.keep_alive;
+        connection.response.high_water_mark = bounds.high_water_mark;
         let server = Server::new(sim.clone(), sim.listen()).with_config(config);
         let handle = server.handle();
         let serving = sim.start(server.serve(router));

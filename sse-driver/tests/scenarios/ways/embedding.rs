@@ -41,11 +41,11 @@ struct Reader {
 impl Embedded {
     pub fn new(sim: &Sim, router: Router, bounds: &Bounds) -> Self {
         let mut config = EmbeddingConfig::default();
-        config.respond_timeout = bounds.respond_timeout;
-        config.body_timeout = bounds.body_timeout;
-        config.body_limit = bounds.body_limit;
-        config.keep_alive = bounds.keep_alive;
-        config.high_water_mark = bounds.high_water_mark;
+        config.response.respond_timeout = bounds.respond_timeout;
+        config.response.body_timeout = bounds.body_timeout;
+        config.response.body_limit = bounds.body_limit;
+        config.response.keep_alive = bounds.keep_alive;
+        config.response.high_water_mark = bounds.high_water_mark;
         Self {
             sim: sim.clone(),
             embedding: Embedding::on(sim.clone(), config),

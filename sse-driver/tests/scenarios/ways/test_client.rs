@@ -50,11 +50,11 @@ impl Tested {
     pub fn new(sim: &Sim, router: Router, scenario: &Scenario) -> Self {
         let bounds = &scenario.bounds;
         let mut config = ConnectionConfig::default();
-        config.respond_timeout = bounds.respond_timeout;
-        config.body_timeout = bounds.body_timeout;
-        config.body_limit = bounds.body_limit;
-        config.keep_alive = bounds.keep_alive;
-        config.high_water_mark = bounds.high_water_mark;
+        config.response.respond_timeout = bounds.respond_timeout;
+        config.response.body_timeout = bounds.body_timeout;
+        config.response.body_limit = bounds.body_limit;
+        config.response.keep_alive = bounds.keep_alive;
+        config.response.high_water_mark = bounds.high_water_mark;
         let clock = TestClock::new(sim.now());
         let client = TestClient::new(router, &clock).unwrap();
         let pieces = scenario.script.iter().filter_map(|step| match step {

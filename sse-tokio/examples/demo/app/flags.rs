@@ -70,7 +70,7 @@ impl Flags {
                 "key" => key = Some(value(&mut parser)?),
                 "keep-alive" => {
                     let idle = seconds(&flag, &value(&mut parser)?)?;
-                    config.connection.keep_alive = (!idle.is_zero()).then_some(idle);
+                    config.connection.response.keep_alive = (!idle.is_zero()).then_some(idle);
                 }
                 "head-timeout" => {
                     config.connection.head_timeout = some_time(&flag, &value(&mut parser)?)?;

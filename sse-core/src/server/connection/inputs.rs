@@ -1,0 +1,200 @@
+//! What the world did. None of it fails: a peer's fault becomes an answer and a close reason.
+
+use std::{io, time::Instant};
+
+use ::http::StatusCode;
+
+use super::{Connection, Incoming};
+use crate::{
+    Comment,
+    lifecycle::{CloseReason, Timer},
+    server::{
+        request_body::Progress,
+        state::{Asked, State},
+    },
+};
+
+impl Connection {
+    /// Bytes arrived. Bytes after the request, which ends where its head says, are not a second
+    /// request: they are discarded.
+    ///
+    /// Of a connection [for a response](Self::for_response) these are bytes of the request's body,
+    /// free of their framing.
+    pub fn handle_input(&mut self, now: Instant, mut input: &[u8]) {
+        if let State::Head(head) = &mut self.state {
+            match head.reader.read(&mut input) {
+                Ok(None) => return,
+                Ok(Some(head)) => self.take_request(now, head),
+                Err(error) => self.refuse(now, error.status(), &error.to_string()),
+            }
+        }
+        self.receive(now, &mut input);
+        if !input.is_empty() && self.incoming != Incoming::Ended {
+            self.incoming = Incoming::Expected;
+        }
+        if let State::Lingering(lingering) = &mut self.state {
+            match lingering.room.checked_sub(input.len()) {
+                Some(room) => lingering.room = room,
+                None => self.cut(CloseReason::ClientWentAway),
+            }
+        }
+    }
+
+    /// The peer's sending side ended. Before the response is out this means that the client went
+    /// away, and so does a client that closed only its sending half.
+    ///
+    /// Of a connection [for a response](Self::for_response) it is the end of the request's body,
+    /// and never the client's leaving.
+    pub fn handle_eof(&mut self, now: Instant) {
+        self.incoming = Incoming::Ended;
+        if !self.is_on_socket() {
+            return self.end_body(now);
+        }
+        match &self.state {
+            State::Head(_) | State::Body(_) | State::Responding(_) | State::Streaming(_) => {
+                self.cut(CloseReason::ClientWentAway);
+            }
+            // What is queued is delivered to a client that closed its sending half.
+            State::Delivering(_) | State::Ending(_) | State::Closed { .. } => {}
+            State::Lingering(_) => self.cut(CloseReason::ClientWentAway),
+        }
+    }
+
+    /// The transport failed: nothing can be read or written any more. With
+    /// [`io::ErrorKind::TimedOut`] it was the transport that found a stall, otherwise the client
+    /// went away.
+    ///
+    /// Of a connection [for a response](Self::for_response), while the request's body is received,
+    /// it means that this body broke off: the answer is a 400.
+    pub fn handle_transport_error(&mut self, now: Instant, error: &io::Error) {
+        match (&self.state, error.kind()) {
+            (State::Body(_), _) if !self.is_on_socket() => self.refuse(
+                now,
+                StatusCode::BAD_REQUEST,
+                "The request body could not be received in full.",
+            ),
+            (_, io::ErrorKind::TimedOut) => self.cut(CloseReason::TimedOut(Timer::Stall)),
+            _ => self.cut(CloseReason::ClientWentAway),
+        }
+    }
+
+    /// Time passed. Does nothing for a deadline that is still ahead of `now`.
+    ///
+    /// Call it after what has arrived was handed in: a request that came in time is then answered
+    /// as one, however late the caller is.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let has_passed = |deadline: Option<Instant>| deadline.filter(|at| *at <= now);
+        loop {
+            match (has_passed(self.state.deadline()), has_passed(self.stall)) {
+                (None, None) => return,
+                // A request that came too late is told so, and after that it is a stall.
+                (Some(_), None) => self.handle_deadline(now),
+                (Some(deadline), Some(stall)) if deadline < stall => self.handle_deadline(now),
+                (Some(_), Some(_)) if !self.has_response() => self.handle_deadline(now),
+                (_, Some(_)) => self.cut(CloseReason::TimedOut(Timer::Stall)),
+            }
+        }
+    }
+
+    /// The first `n` bytes of [`poll_transmit`](Self::poll_transmit) were written.
+    pub fn handle_transmitted(&mut self, now: Instant, n: usize) {
+        if n == 0 {
+            return;
+        }
+        self.output.transmitted(n);
+        self.after_progress(now);
+    }
+
+    /// The sending side was shut down, as
+    /// [`ConnectionEvent::EndOutput`](super::ConnectionEvent::EndOutput) asked.
+    pub fn handle_output_ended(&mut self, now: Instant) {
+        if let State::Ending(_) = self.state {
+            self.linger(now);
+        }
+    }
+
+    /// The deadline of this state has passed.
+    fn handle_deadline(&mut self, now: Instant) {
+        let (timer, status, text) = match &self.state {
+            State::Head(head) if head.reader.is_empty() => {
+                return self.cut(CloseReason::TimedOut(Timer::Head));
+            }
+            State::Head(_) => (
+                Timer::Head,
+                StatusCode::REQUEST_TIMEOUT,
+                "The request head was not complete in time.",
+            ),
+            State::Body(_) => (
+                Timer::Body,
+                StatusCode::REQUEST_TIMEOUT,
+                "The request body was not complete in time.",
+            ),
+            State::Responding(_) => (
+                Timer::Respond,
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The server took too long to answer. Try again later.",
+            ),
+            State::Streaming(_) => return self.keep_alive(now),
+            // The server had its time to write before the body fails.
+            State::Delivering(_) if !self.is_on_socket() => return self.close_delivered(),
+            State::Delivering(_)
+            | State::Ending(_)
+            | State::Lingering(_)
+            | State::Closed { .. } => return self.cut(CloseReason::TimedOut(Timer::Drain)),
+        };
+        self.answer(now, status, text, CloseReason::TimedOut(timer));
+    }
+
+    /// The stream has been idle for long.
+    fn keep_alive(&mut self, now: Instant) {
+        if let State::Streaming(streaming) = &mut self.state {
+            streaming.next_comment = None;
+        }
+        // With bytes still queued it is the stall deadline that counts.
+        if self.output.is_empty() {
+            // The stream is open and has room.
+            let _ = self.comment(now, &Comment::KEEP_ALIVE);
+        }
+    }
+
+    fn has_response(&self) -> bool {
+        !matches!(
+            self.state,
+            State::Head(_) | State::Body(_) | State::Responding(_)
+        )
+    }
+
+    /// Takes what belongs to the request body from the front of `input`.
+    fn receive(&mut self, now: Instant, input: &mut &[u8]) {
+        let body = match &mut self.state {
+            State::Body(receiving) => &mut receiving.body,
+            State::Responding(responding) => match &mut responding.body {
+                Asked::No(Some(body)) => body,
+                _ => return,
+            },
+            _ => return,
+        };
+        body.receive(input);
+        if self.incoming != Incoming::Ended {
+            self.incoming = match body.progress() {
+                Progress::Complete => Incoming::Complete,
+                Progress::Incoming | Progress::Faulty(_) => Incoming::Expected,
+            };
+        }
+        self.check_body(now);
+    }
+
+    /// The request body, which a foreign server reads, is complete.
+    fn end_body(&mut self, now: Instant) {
+        match &mut self.state {
+            State::Body(receiving) => receiving.body.end(),
+            State::Responding(responding) => {
+                if let Asked::No(Some(body)) = &mut responding.body {
+                    body.end();
+                }
+            }
+            _ => {}
+        }
+        self.check_body(now);
+    }
+}

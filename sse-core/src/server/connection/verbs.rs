@@ -1,0 +1,187 @@
+//! What the application wants. In the wrong phase these return an error and change nothing.
+
+use std::time::Instant;
+
+use ::http::{Response, StatusCode};
+
+use super::Connection;
+use crate::{
+    Comment, EncodedEvents, Event,
+    lifecycle::{CleanUpOwner, CloseReason},
+    server::{
+        Body, RespondError, SendError, WrongPhase,
+        output::Output,
+        response::add_stream_fields,
+        state::{BodyEnd, State},
+    },
+};
+
+impl Connection {
+    /// Answers the request. With [`Body::EventStream`] the stream is open from here on, unless
+    /// the request or the status allows no body (`HEAD`, 204, 205, 304); look at
+    /// [`phase`](Self::phase).
+    ///
+    /// A [whole](Body::Whole) response may come before the request: an overloaded server does not
+    /// wait for it to say so. What the client is sending is then read for a while and discarded,
+    /// so that the answer reaches it.
+    ///
+    /// An event stream gets `content-type: text/event-stream`,
+    /// `cache-control: no-cache, no-transform` and `x-accel-buffering: no` where the response has
+    /// no such field of its own. `date`, `connection: close` and the framing of the body are
+    /// the connection's, or the foreign server's: fields of the response that contradict them are
+    /// left out.
+    ///
+    /// # Errors
+    ///
+    /// [`RespondError::WrongPhase`] where the response was given already, or where the request is
+    /// not there yet and the body is an event stream;
+    /// [`RespondError::InterimStatus`] for a 1xx status.
+    pub fn respond(&mut self, now: Instant, response: Response<Body>) -> Result<(), RespondError> {
+        let (mut head, body) = response.into_parts();
+        let status = head.status;
+        let is_stream = body == Body::EventStream;
+        let opens_stream = is_stream && self.request.may_have_body(status);
+        let reason = match &self.state {
+            State::Head(_) if !opens_stream => CloseReason::Refused(status),
+            State::Body(_) if !opens_stream => CloseReason::ResponseSent,
+            State::Responding(_) => CloseReason::ResponseSent,
+            _ => return Err(self.wrong_phase("respond").into()),
+        };
+        if status.is_informational() {
+            return Err(RespondError::InterimStatus(status));
+        }
+        if is_stream {
+            add_stream_fields(&mut head.headers);
+        }
+        self.begin_output(now, head, body);
+        if self.clean_up.get().is_some_and(CleanUpOwner::is_unused) {
+            self.clean_up.take();
+        }
+        match opens_stream {
+            true => self.stream(now),
+            false => {
+                self.output.finish();
+                self.deliver(now, BodyEnd::Whole, reason);
+            }
+        }
+        Ok(())
+    }
+
+    /// Queues an event.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Full`] at the high-water mark; [`SendError::WrongPhase`] where no event stream
+    /// is open. The event was not queued then.
+    pub fn send(&mut self, now: Instant, event: &Event) -> Result<(), SendError> {
+        self.queue("send", now, |output| {
+            output.put(|buffer| event.encode(buffer))
+        })
+    }
+
+    /// Queues a comment.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send).
+    pub fn comment(&mut self, now: Instant, comment: &Comment) -> Result<(), SendError> {
+        self.queue("comment", now, |output| {
+            output.put(|buffer| comment.encode(buffer));
+        })
+    }
+
+    /// Queues events of a topic. They are not copied: they are written from where they lie, and
+    /// held for as long as that takes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send).
+    pub fn send_encoded(&mut self, now: Instant, events: EncodedEvents) -> Result<(), SendError> {
+        self.queue("send_encoded", now, |output| {
+            output.put_shared(events.into_bytes());
+        })
+    }
+
+    fn queue(
+        &mut self,
+        call: &'static str,
+        now: Instant,
+        put: impl FnOnce(&mut Output),
+    ) -> Result<(), SendError> {
+        let State::Streaming(_) = self.state else {
+            return Err(self.wrong_phase(call).into());
+        };
+        if !self.has_room() {
+            return Err(SendError::Full);
+        }
+        put(&mut self.output);
+        self.arm_stall(now);
+        Ok(())
+    }
+
+    /// The stream has ended: what is queued is delivered, the body ends properly, and the
+    /// connection closes with [`CloseReason::StreamEnded`].
+    ///
+    /// # Errors
+    ///
+    /// [`WrongPhase`] where no event stream is open.
+    pub fn finish(&mut self, now: Instant) -> Result<(), WrongPhase> {
+        let State::Streaming(_) = self.state else {
+            return Err(self.wrong_phase("finish"));
+        };
+        self.output.finish();
+        self.deliver(now, BodyEnd::Stream, CloseReason::StreamEnded);
+        Ok(())
+    }
+
+    /// The handler or its stream failed, for this reason. Before the response is out, the answer
+    /// is a 500, or a 503 where the reason is a [shutdown](CloseReason::Shutdown). An open stream
+    /// breaks off: what is queued is delivered, but an HTTP/1.1 body does not end properly, so that
+    /// the client can tell.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongPhase`] where no response is under way.
+    pub fn abort(&mut self, now: Instant, reason: CloseReason) -> Result<(), WrongPhase> {
+        match &self.state {
+            State::Body(_) | State::Responding(_) => {
+                let (status, text) = match reason {
+                    CloseReason::Shutdown => (
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        "The server is shutting down. Try again later.",
+                    ),
+                    _ => (
+                        StatusCode::INTERNAL_SERVER_ERROR,
+                        "The server failed to answer.",
+                    ),
+                };
+                self.answer(now, status, text, reason);
+            }
+            State::Streaming(_) => {
+                self.output.break_off();
+                self.deliver(now, BodyEnd::BrokenOff, reason);
+            }
+            _ => return Err(self.wrong_phase("abort")),
+        }
+        Ok(())
+    }
+
+    /// Ends the connection at once: nothing more is transmitted. `reason` is the reason that
+    /// counts, unless the connection was ending for another one already.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongPhase`] where it is over already.
+    pub fn close(&mut self, _now: Instant, reason: CloseReason) -> Result<(), WrongPhase> {
+        if let State::Closed { .. } = self.state {
+            return Err(self.wrong_phase("close"));
+        }
+        self.cut(reason);
+        Ok(())
+    }
+
+    pub(super) fn wrong_phase(&self, call: &'static str) -> WrongPhase {
+        let phase = self.phase();
+        WrongPhase { call, phase }
+    }
+}

@@ -1,0 +1,149 @@
+//! What a server connection is doing, with what it needs for that and for nothing else.
+
+use std::time::{Instant, SystemTime};
+
+use bytes::Bytes;
+
+use super::{Phase, request_body::RequestBody};
+use crate::{http::RequestHeadReader, lifecycle::CloseReason};
+
+/// Where a connection is. Small while a stream is open; what the other states need is boxed.
+///
+/// Each state has its deadline, which therefore ends with it.
+#[derive(Debug)]
+pub(super) enum State {
+    Head(Box<Head>),
+    Body(Box<ReceivingBody>),
+    Responding(Box<Responding>),
+    Streaming(Streaming),
+    Delivering(Box<Leaving>),
+    Ending(Box<Leaving>),
+    Lingering(Box<Lingering>),
+    Closed {
+        reason: CloseReason,
+        /// The caller has been told.
+        told: bool,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) deadline: Option<Instant>,
+    pub(super) reader: RequestHeadReader,
+    pub(super) clock: Clock,
+}
+
+#[derive(Debug)]
+pub(super) struct ReceivingBody {
+    pub(super) deadline: Option<Instant>,
+    pub(super) body: RequestBody,
+    pub(super) clock: Option<Clock>,
+}
+
+#[derive(Debug)]
+pub(super) struct Responding {
+    pub(super) deadline: Option<Instant>,
+    pub(super) body: Asked,
+    /// For the date of the response; `None` where its head is written elsewhere.
+    pub(super) clock: Option<Clock>,
+}
+
+/// What the application knows of the request body.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// It has not asked. `None` where the request has no body.
+    No(Option<RequestBody>),
+    /// It has asked, and is to be told these bytes.
+    Untold(Bytes),
+    Told,
+}
+
+#[derive(Debug)]
+pub(super) struct Streaming {
+    /// When the stream has been idle for so long that a comment is due; `None` while one is queued.
+    pub(super) next_comment: Option<Instant>,
+}
+
+/// The connection ends, for this reason.
+#[derive(Debug)]
+pub(super) struct Leaving {
+    pub(super) deadline: Option<Instant>,
+    pub(super) reason: CloseReason,
+    pub(super) body: BodyEnd,
+}
+
+/// How the response's body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BodyEnd {
+    /// It was known as a whole from the beginning.
+    Whole,
+    /// A stream that ended.
+    Stream,
+    /// A stream that failed: the client must be able to tell.
+    BrokenOff,
+}
+
+#[derive(Debug)]
+pub(super) struct Lingering {
+    pub(super) deadline: Option<Instant>,
+    pub(super) reason: CloseReason,
+    /// How many more bytes are read and discarded.
+    pub(super) room: usize,
+}
+
+/// A moment that is known on both clocks, so that every later one is, too.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    pub(super) instant: Instant,
+    pub(super) date: SystemTime,
+}
+
+impl Clock {
+    pub(super) fn date(&self, now: Instant) -> SystemTime {
+        let passed = now.saturating_duration_since(self.instant);
+        self.date.checked_add(passed).unwrap_or(self.date)
+    }
+}
+
+impl State {
+    /// What a connection is in while its state is replaced.
+    pub(super) const NONE: Self = Self::Closed {
+        reason: CloseReason::TaskDropped,
+        told: false,
+    };
+
+    pub(super) fn phase(&self) -> Phase {
+        match self {
+            Self::Head(_) => Phase::Head,
+            Self::Body(_) => Phase::Body,
+            Self::Responding(_) => Phase::Responding,
+            Self::Streaming(_) => Phase::Streaming,
+            Self::Delivering(_) => Phase::Delivering,
+            Self::Ending(_) => Phase::Ending,
+            Self::Lingering(_) => Phase::Lingering,
+            Self::Closed { .. } => Phase::Closed,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Head(head) => head.deadline,
+            Self::Body(receiving) => receiving.deadline,
+            Self::Responding(responding) => responding.deadline,
+            Self::Streaming(streaming) => streaming.next_comment,
+            Self::Delivering(leaving) | Self::Ending(leaving) => leaving.deadline,
+            Self::Lingering(lingering) => lingering.deadline,
+            Self::Closed { .. } => None,
+        }
+    }
+}
+
+impl Leaving {
+    /// Whether the reason says that the client has everything.
+    pub(super) fn promises_delivery(&self) -> bool {
+        matches!(
+            self.reason,
+            CloseReason::StreamEnded | CloseReason::ResponseSent
+        )
+    }
+}
