@@ -51,6 +51,7 @@ mod bind;
 mod client;
 #[cfg(feature = "http-body")]
 pub mod embedding;
+mod exchange;
 #[cfg(feature = "macros")]
 #[doc(hidden)]
 pub mod for_macros;

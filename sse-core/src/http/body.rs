@@ -240,7 +240,7 @@ fn take<'i>(input: &mut &'i [u8], left: &mut u64) -> &'i [u8] {
 /// much each time, so that the cost stays linear, but never beyond the bound; and none for what
 /// was announced and may never come.
 #[cfg(feature = "server")]
-pub fn collect(collected: &mut Vec<u8>, data: &[u8], most: usize) {
+pub(crate) fn collect(collected: &mut Vec<u8>, data: &[u8], most: usize) {
     let needed = collected.len().saturating_add(data.len());
     if needed > collected.capacity() {
         let capacity = needed.saturating_mul(2).min(most).max(needed);

@@ -42,8 +42,7 @@ pub use {
     request_head::{BodyLength, HeadLimits, RequestHead, RequestHeadError, RequestHeadReader},
 };
 #[cfg(feature = "server")]
-#[doc(hidden)]
-pub use {body::collect, response_head::is_the_connections};
+pub(crate) use {body::collect, response_head::is_the_connections};
 #[cfg(feature = "server")]
 pub(crate) use {
     chunked::{CRLF, ChunkSize, LAST_CHUNK},

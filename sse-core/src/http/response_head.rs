@@ -10,7 +10,7 @@ use super::Framing;
 
 /// Fields that belong to the connection. If a caller sets one it is left out, so that nobody
 /// contradicts what the connection does.
-pub fn is_the_connections(name: &HeaderName) -> bool {
+pub(crate) fn is_the_connections(name: &HeaderName) -> bool {
     const OTHERS: [&str; 2] = ["keep-alive", "proxy-connection"];
     [
         header::CONNECTION,

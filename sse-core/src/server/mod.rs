@@ -77,6 +77,3 @@ pub use connection::{Connection, ConnectionEvent};
 pub use error::{RespondError, SendError, WrongPhase};
 pub use phase::Phase;
 pub use response::Body;
-
-#[doc(hidden)]
-pub use response::{add_stream_fields, allows_body};

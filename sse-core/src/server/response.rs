@@ -110,7 +110,7 @@ pub(super) fn embedded_response(
 }
 
 /// [RFC 9110 section 6.4.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1).
-pub fn allows_body(status: StatusCode) -> bool {
+fn allows_body(status: StatusCode) -> bool {
     const WITHOUT: [StatusCode; 3] = [
         StatusCode::NO_CONTENT,
         StatusCode::RESET_CONTENT,
@@ -120,7 +120,7 @@ pub fn allows_body(status: StatusCode) -> bool {
 }
 
 /// Adds the fields of an event stream that are not there yet.
-pub fn add_stream_fields(headers: &mut HeaderMap) {
+pub(super) fn add_stream_fields(headers: &mut HeaderMap) {
     let fields = [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-cache, no-transform"),

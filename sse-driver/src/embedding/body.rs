@@ -2,23 +2,18 @@
 
 use std::{
     error::Error,
-    fmt,
+    fmt, mem,
     pin::Pin,
     sync::{Mutex, PoisonError},
-    task::{Context, Poll, Waker, ready},
-    time::{Duration, Instant},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use sse_core::{http::BodyLength, lifecycle::CloseReason};
 
-use super::{Embedding, Exchange, Shared};
-use crate::{Runtime, alarm::Alarm, router::Events};
-use sse_core::{
-    Comment, StreamItem,
-    internal::{Panicked, catch},
-    lifecycle::CloseReason,
-};
+use super::embedded::Embedded;
+use crate::{Runtime, exchange::Turn};
 
 /// The body of a response, which may be an event stream.
 ///
@@ -32,30 +27,11 @@ pub struct Body<R: Runtime> {
 }
 
 enum State<R: Runtime> {
-    Events(Box<Streaming<R>>),
-    Whole(Bytes, Option<Exchange>),
-    /// There is nothing to give, but there would have been: a `HEAD`.
-    Head(Option<Exchange>),
+    /// What an exchange gives, and how much of it is still to come.
+    Asked(Box<Embedded<R>>, BodyLength),
+    /// What no exchange is behind.
+    Whole(Bytes),
     Over,
-}
-
-struct Streaming<R: Runtime> {
-    /// `None` once it is over. Dropped before the exchange.
-    events: Option<Events>,
-    /// Events that were encoded here.
-    encoded: Vec<u8>,
-    /// What follows them, and is shared with others.
-    shared: Option<Bytes>,
-    /// Why the events are over, to be told once everything before is taken.
-    end: Option<CloseReason>,
-    /// When to fail, once there is nothing but that left to do.
-    fail_at: Option<Instant>,
-    exchange: Option<Exchange>,
-    embedding: Embedding<R>,
-    /// When there was last something to send.
-    busy_at: Instant,
-    alarm: Alarm<R>,
-    task: Option<Waker>,
 }
 
 /// A body failed, for this reason: the response is to be broken off.
@@ -81,35 +57,12 @@ impl fmt::Display for BodyError {
 impl Error for BodyError {}
 
 impl<R: Runtime> Body<R> {
-    pub(super) fn events(embedding: &Embedding<R>, exchange: Exchange, events: Events) -> Self {
-        let shared = &embedding.shared;
-        Self::in_state(State::Events(Box::new(Streaming {
-            events: Some(events),
-            encoded: Vec::new(),
-            shared: None,
-            end: None,
-            fail_at: None,
-            exchange: Some(exchange),
-            embedding: embedding.clone(),
-            busy_at: shared.runtime.now(),
-            alarm: Alarm::new(),
-            task: None,
-        })))
+    pub(super) fn of(embedded: Box<Embedded<R>>, length: BodyLength) -> Self {
+        Self::in_state(State::Asked(embedded, length))
     }
 
-    pub(super) fn whole(bytes: Bytes, mut exchange: Option<Exchange>) -> Self {
-        if let Some(exchange) = &mut exchange
-            && bytes.is_empty()
-        {
-            // There is nothing to take, so nobody has to ask for it.
-            exchange.foresee(CloseReason::ResponseSent);
-        }
-        Self::in_state(State::Whole(bytes, exchange))
-    }
-
-    pub(super) fn of_head(mut exchange: Exchange) -> Self {
-        exchange.foresee(CloseReason::ResponseSent);
-        Self::in_state(State::Head(Some(exchange)))
+    pub(super) fn whole(bytes: Bytes) -> Self {
+        Self::in_state(State::Whole(bytes))
     }
 
     fn in_state(state: State<R>) -> Self {
@@ -118,7 +71,7 @@ impl<R: Runtime> Body<R> {
         }
     }
 
-    /// What `ask` gives. Whoever panics under the lock has left nothing half-done.
+    /// What `ask` gives. A panic under the lock leaves nothing half-done.
     fn look<T>(&self, ask: impl FnOnce(&State<R>) -> T) -> T {
         ask(&self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -135,25 +88,20 @@ impl<R: Runtime> http_body::Body for Body<R> {
         let state = self.get_mut().state.get_mut();
         let state = state.unwrap_or_else(PoisonError::into_inner);
         let polled = match state {
-            State::Over => return Poll::Ready(None),
-            State::Head(exchange) => {
-                drop(exchange.take());
+            State::Over => None,
+            State::Whole(bytes) => {
+                let bytes = mem::take(bytes);
                 *state = State::Over;
-                None
-            }
-            State::Whole(bytes, exchange) => {
-                let (bytes, exchange) = (std::mem::take(bytes), exchange.take());
-                *state = State::Over;
-                if let Some(mut exchange) = exchange {
-                    exchange.place().wrote(bytes.len());
-                    exchange.end(CloseReason::ResponseSent);
-                }
                 (!bytes.is_empty()).then_some(Ok(bytes))
             }
-            State::Events(streaming) => {
-                let polled = ready!(streaming.poll(cx));
-                if !matches!(polled, Some(Ok(_))) {
-                    *state = State::Over;
+            State::Asked(embedded, length) => {
+                let polled = ready!(embedded.poll_body(cx));
+                match (&polled, length) {
+                    (Some(Ok(bytes)), BodyLength::Exact(left)) => {
+                        *left = left.saturating_sub(bytes.len() as u64);
+                    }
+                    (Some(Ok(_)), _) => {}
+                    _ => *state = State::Over,
                 }
                 polled
             }
@@ -163,174 +111,45 @@ impl<R: Runtime> http_body::Body for Body<R> {
 
     fn is_end_stream(&self) -> bool {
         self.look(|state| match state {
-            State::Events(_) => false,
-            State::Whole(bytes, _) => bytes.is_empty(),
-            State::Head(_) | State::Over => true,
+            State::Asked(_, length) => matches!(length, BodyLength::None | BodyLength::Exact(0)),
+            State::Whole(bytes) => bytes.is_empty(),
+            State::Over => true,
         })
     }
 
     fn size_hint(&self) -> SizeHint {
         self.look(|state| match state {
-            State::Events(_) | State::Head(_) => SizeHint::default(),
-            State::Whole(bytes, _) => SizeHint::with_exact(bytes.len() as u64),
+            // Of a `HEAD` there would be something.
+            State::Asked(_, BodyLength::Chunked | BodyLength::None) => SizeHint::default(),
+            State::Asked(_, BodyLength::Exact(left)) => SizeHint::with_exact(*left),
+            State::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             State::Over => SizeHint::with_exact(0),
         })
     }
 }
 
-impl<R: Runtime> Streaming<R> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
-        let is_new = !matches!(&self.task, Some(task) if task.will_wake(cx.waker()));
-        if is_new {
-            self.task = Some(cx.waker().clone());
-        }
-        if let Some(exchange) = &mut self.exchange {
-            // Whether it has begun is looked up below; this is for the waking alone.
-            exchange.place().wake_at_shutdown(cx.waker(), is_new);
-        }
+impl<R: Runtime> Embedded<R> {
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         loop {
-            if self.exchange.as_ref().is_some_and(Exchange::is_cut) {
-                // Nothing more is sent.
-                self.encoded = Vec::new();
-                self.shared = None;
-                self.stop(CloseReason::Shutdown);
-            } else {
-                self.gather(cx);
-            }
-            if let Some(bytes) = self.take_ready() {
-                self.busy_at = self.embedding.shared.runtime.now();
-                if let Some(exchange) = &mut self.exchange {
-                    exchange.place().wrote(bytes.len());
-                }
+            let now = self.now();
+            let turn = self.turn(cx, now);
+            if let Some(bytes) = self.take_body(now) {
                 return Poll::Ready(Some(Ok(bytes)));
             }
-            if self.end.is_some() {
-                ready!(self.let_write(cx));
-            }
-            if let Some(reason) = self.end.take() {
-                if let Some(exchange) = self.exchange.take() {
-                    exchange.end(reason.clone());
+            match turn {
+                Turn::Closed(CloseReason::StreamEnded | CloseReason::ResponseSent) => {
+                    return Poll::Ready(None);
                 }
-                return Poll::Ready(match reason {
-                    CloseReason::StreamEnded => None,
-                    reason => Some(Err(BodyError { reason })),
-                });
-            }
-            ready!(self.sleep(cx));
-            let now = self.embedding.shared.runtime.now();
-            if self.next_keep_alive().is_some_and(|next| next <= now) {
-                self.busy_at = now;
-                Comment::KEEP_ALIVE.encode(&mut self.encoded);
-            }
-        }
-    }
-
-    /// Takes what the handler's stream has, up to the high-water mark.
-    fn gather(&mut self, cx: &mut Context<'_>) {
-        let mark = self.embedding.shared.config.response.high_water_mark.max(1);
-        let mut sent = 0;
-        while self.encoded.len() < mark && self.shared.is_none() {
-            let Some(events) = &mut self.events else {
-                break;
-            };
-            match catch(|| events.poll_next_yielded(cx)) {
-                Ok(Poll::Pending) => break,
-                Ok(Poll::Ready(Some(Ok(StreamItem::Event(event))))) => {
-                    sent += 1;
-                    event.encode(&mut self.encoded);
+                Turn::Closed(reason) => return Poll::Ready(Some(Err(BodyError { reason }))),
+                Turn::EndOutput { .. } => self.output_ended(now),
+                Turn::Spent => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
-                Ok(Poll::Ready(Some(Ok(StreamItem::Comment(comment))))) => {
-                    comment.encode(&mut self.encoded);
-                }
-                Ok(Poll::Ready(Some(Ok(StreamItem::Encoded(batch))))) => {
-                    sent += batch.count();
-                    self.shared = Some(batch.into_bytes());
-                }
-                Ok(Poll::Ready(Some(Err(error)))) => self.stop(CloseReason::from(&error)),
-                Ok(Poll::Ready(None)) => self.stop(CloseReason::StreamEnded),
-                Err(Panicked) => self.stop(CloseReason::HandlerPanicked),
+                // The head was given already, and there is room once everything is taken.
+                Turn::Respond(_) | Turn::Full => {}
+                Turn::Parked => ready!(self.sleep(cx, now)),
             }
-        }
-        if let Some(exchange) = &mut self.exchange {
-            exchange.place().sent(sent);
-        }
-    }
-
-    /// The events are over. To drop their stream is to call the handler's code once more.
-    fn stop(&mut self, mut reason: CloseReason) {
-        let events = self.events.take();
-        let dropped = catch(|| drop(events));
-        if dropped.is_err() && reason == CloseReason::StreamEnded {
-            reason = CloseReason::HandlerPanicked;
-        }
-        self.end = Some(reason);
-    }
-
-    /// Before a failure: until the server has had time to write what it took. Servers throw away
-    /// what they have not written when a body fails.
-    fn let_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if matches!(
-            self.end,
-            Some(CloseReason::StreamEnded | CloseReason::Shutdown)
-        ) {
-            return Poll::Ready(());
-        }
-        let Shared {
-            runtime, config, ..
-        } = &*self.embedding.shared;
-        let deadline = match self.fail_at {
-            Some(deadline) => Some(deadline),
-            None => runtime.now().checked_add(config.response.fail_delay),
-        };
-        self.fail_at = deadline;
-        // Without a deadline it would be for ever.
-        while deadline.is_some_and(|deadline| runtime.now() < deadline) {
-            ready!(self.alarm.poll(runtime, deadline, cx));
-        }
-        Poll::Ready(())
-    }
-
-    /// What goes first, in one piece.
-    fn take_ready(&mut self) -> Option<Bytes> {
-        if self.encoded.is_empty() {
-            return self.shared.take();
-        }
-        // The buffer is given away, so that an idle body is small.
-        Some(std::mem::take(&mut self.encoded).into())
-    }
-
-    /// When a comment is due, if nothing else is sent before.
-    fn next_keep_alive(&self) -> Option<Instant> {
-        const SHORTEST: Duration = Duration::from_millis(10);
-        let idle = self.embedding.shared.config.response.keep_alive?;
-        self.busy_at.checked_add(idle.max(SHORTEST))
-    }
-
-    /// Until a comment is due, or earlier. The clock is looked at before the timer: a runtime may
-    /// make a timer wait for others.
-    fn sleep(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let next = self.next_keep_alive();
-        let runtime = &self.embedding.shared.runtime;
-        if next.is_some_and(|next| next <= runtime.now()) {
-            return Poll::Ready(());
-        }
-        self.alarm.poll(runtime, next, cx)
-    }
-}
-
-/// Dropped before its end. First the handler's stream goes, which is its code once more, and then
-/// clean-up runs.
-impl<R: Runtime> Drop for Streaming<R> {
-    fn drop(&mut self) {
-        let events = self.events.take();
-        let _ = catch(|| drop(events));
-        // A stream that ended was not delivered; one that failed had failed by then.
-        let failed = self
-            .end
-            .take()
-            .filter(|end| *end != CloseReason::StreamEnded);
-        if let (Some(exchange), Some(reason)) = (self.exchange.take(), failed) {
-            exchange.end(reason);
         }
     }
 }
@@ -338,10 +157,9 @@ impl<R: Runtime> Drop for Streaming<R> {
 impl<R: Runtime> fmt::Debug for Body<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.look(|state| match state {
-            State::Events(_) => "Events",
-            State::Whole(..) => "Whole",
-            State::Head(_) => "Head",
-            State::Over => "Over",
+            State::Asked(_, length) => format!("Asked({length:?})"),
+            State::Whole(..) => "Whole".into(),
+            State::Over => "Over".into(),
         });
         f.debug_tuple("Body").field(&state).finish()
     }

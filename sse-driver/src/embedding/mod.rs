@@ -49,8 +49,8 @@
 mod answer;
 mod body;
 mod config;
-mod exchange;
-mod receiving;
+mod embedded;
+mod incoming;
 
 use std::{
     fmt,
@@ -63,6 +63,7 @@ use ::http::{Method, Request, StatusCode, header, request::Parts};
 
 use crate::{
     Runtime, ServerStats,
+    exchange::Exchange,
     router::{self, Dispatch, IntoReply, Refusal, Reply, Routes},
     server::Connections,
     server::within,
@@ -70,14 +71,15 @@ use crate::{
 use sse_core::{
     http::{BodyLength, RequestHead},
     internal::Jitter,
+    server::{Connection, Phase, ResponseConfig},
 };
 
 pub use answer::Answer;
 pub use body::{Body, BodyError};
 pub use config::EmbeddingConfig;
 
-use exchange::Exchange;
-use receiving::Receiving;
+use embedded::Embedded;
+use incoming::Incoming;
 
 /// Serves event streams within somebody else's server. See the [module](self).
 ///
@@ -90,6 +92,8 @@ pub struct Embedding<R: Runtime> {
 struct Shared<R> {
     runtime: R,
     config: EmbeddingConfig,
+    /// That of the configuration, as each connection holds it.
+    response: Arc<ResponseConfig>,
     connections: Arc<Connections>,
     jitter: Mutex<Jitter>,
 }
@@ -102,6 +106,7 @@ impl<R: Runtime> Embedding<R> {
         Self {
             shared: Arc::new(Shared {
                 runtime,
+                response: Arc::new(config.response.clone()),
                 config,
                 connections: Arc::default(),
                 jitter,
@@ -133,9 +138,7 @@ impl<R: Runtime> Embedding<R> {
                 reply.await
             }))
         };
-        // It is called at once.
-        let receive = || receiving::receive(String::new(), 0);
-        self.answer(head_of(parts, false), peer, call, receive)
+        self.answer(head_of(parts, false), peer, call, Incoming::none)
     }
 
     /// Leads the request to a handler of `routes`, and answers with what it returns, or with what
@@ -158,12 +161,11 @@ impl<R: Runtime> Embedding<R> {
     {
         let has_body = !request.body().is_end_stream();
         let (parts, body) = request.into_parts();
-        let limit = self.shared.config.response.body_limit;
         self.answer(
             head_of(parts, has_body),
             peer,
             |head, context| routes.dispatch(head, context),
-            || receiving::receive(body, limit),
+            || Incoming::of(body),
         )
     }
 
@@ -225,10 +227,12 @@ impl<R: Runtime> Embedding<R> {
         head: RequestHead,
         peer: Option<SocketAddr>,
         dispatch: impl FnOnce(RequestHead, router::Context) -> Dispatch,
-        receive: impl FnOnce() -> Receiving,
+        incoming: impl FnOnce() -> Incoming,
     ) -> Answer<R> {
         let Shared {
+            runtime,
             config,
+            response,
             connections,
             ..
         } = &*self.shared;
@@ -241,20 +245,15 @@ impl<R: Runtime> Embedding<R> {
             return Answer::refused(self.refusal());
         };
         connections.count_accepted();
-        let exchange = Exchange::new(place);
-        let context = router::Context {
-            peer,
-            clean_up: exchange.clean_up(),
-            shutdown: connections.shutdown.signal(),
-        };
         let is_head = *head.request.method() == Method::HEAD;
-        match dispatch(head, context) {
-            Dispatch::Answer(reply) => Answer::given(self, exchange, is_head, reply),
-            Dispatch::Call(future) => Answer::deciding(self, exchange, is_head, future),
-            Dispatch::Receive(handler) => {
-                Answer::receiving(self, exchange, is_head, receive(), handler)
-            }
+        let now = runtime.now();
+        let connection = Connection::for_response(now, response.clone(), &head);
+        let mut exchange = Exchange::requested(connection, Incoming::none(), place);
+        exchange.ask(now, head, peer, dispatch);
+        if exchange.connection.phase() == Phase::Body {
+            exchange.transport = incoming();
         }
+        Answer::asked(Embedded::new(self, exchange, is_head))
     }
 
     fn refusal(&self) -> Reply {

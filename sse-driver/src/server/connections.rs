@@ -245,7 +245,7 @@ impl Place {
     }
 
     /// It was cut.
-    pub(super) fn was_cut(&self) {
+    pub(crate) fn was_cut(&self) {
         count(&self.counters().cut);
     }
 

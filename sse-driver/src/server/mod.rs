@@ -23,6 +23,7 @@ use ::http::{HeaderValue, Response, StatusCode, header};
 use crate::tls::Tls;
 use crate::{
     BindOptions, Runtime, Timer, bind,
+    exchange::Exchange,
     router::{RouteError, Router, Routes},
     socket::Socket,
     trace,
@@ -351,11 +352,13 @@ impl<R: Runtime> Server<R> {
             };
 
             let now = self.runtime.now();
-            let mut connection = Connection::new(now, self.runtime.date(), config.clone());
-            let place = match self.connections.enter(self.config.max_connections) {
+            let connection = Connection::new(now, self.runtime.date(), config.clone());
+            let exchange =
+                |place| Exchange::new(connection, socket, place, routes.clone(), Some(peer));
+            let exchange = match self.connections.enter(self.config.max_connections) {
                 Some(place) => {
                     self.connections.count_accepted();
-                    place
+                    exchange(place)
                 }
                 None => {
                     trace::refused(peer);
@@ -363,20 +366,13 @@ impl<R: Runtime> Server<R> {
                     let Some(place) = self.connections.enter_refused(MAX_REFUSALS) else {
                         continue;
                     };
-                    let response = self.refusal(&mut jitter);
-                    // Nothing was said on this connection yet, so it takes an answer.
-                    let _ = connection.respond(now, response);
-                    place
+                    let mut exchange = exchange(place);
+                    exchange.refuse(now, self.refusal(&mut jitter));
+                    exchange
                 }
             };
-            self.runtime.spawn(Pump::new(
-                self.runtime.clone(),
-                socket,
-                peer,
-                connection,
-                routes.clone(),
-                place,
-            ));
+            self.runtime
+                .spawn(Pump::new(self.runtime.clone(), peer, exchange));
         }
     }
 

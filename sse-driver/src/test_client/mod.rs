@@ -48,7 +48,7 @@
 //! keep-alive, still goes by the [`TestClock`], which [`advance`](TestClock::advance) moves.
 
 mod clock;
-mod exchange;
+mod pair;
 
 use std::{
     error::Error,
@@ -64,7 +64,10 @@ use ::http::{HeaderValue, Request, Response, header};
 use bytes::Bytes;
 use futures_core::Stream;
 
-use crate::router::{RouteError, Router, Routes};
+use crate::{
+    router::{RouteError, Router, Routes},
+    server::Connections,
+};
 use sse_core::{
     MessageEvent,
     http::{BodyError, ResponseHeadError},
@@ -73,7 +76,7 @@ use sse_core::{
 };
 
 pub use clock::{Sleep, Stuck, TestClock};
-use exchange::Exchange;
+use pair::Pair;
 
 /// A client of a router, in the same process. See the [module](self) for an example.
 #[derive(Clone, Debug)]
@@ -82,7 +85,7 @@ pub struct TestClient {
     clock: TestClock,
     config: Arc<ConnectionConfig>,
     peer: Option<SocketAddr>,
-    shutdown: Shutdown,
+    connections: Arc<Connections>,
 }
 
 impl TestClient {
@@ -95,16 +98,18 @@ impl TestClient {
         Ok(Self {
             routes: Arc::new(router.build()?),
             clock: clock.clone(),
-            config: Arc::new(ConnectionConfig::default()),
+            config: Arc::new(one_at_a_time(ConnectionConfig::default())),
             peer: None,
-            shutdown: Shutdown::new(),
+            connections: Arc::default(),
         })
     }
 
-    /// The bounds of the connections.
+    /// The bounds of the connections. Their
+    /// [high-water mark](sse_core::server::ResponseConfig::high_water_mark) is one event, whatever
+    /// is said here: who waits for an event gets it before the next one is asked for.
     #[must_use]
     pub fn with_config(mut self, config: ConnectionConfig) -> Self {
-        self.config = Arc::new(config);
+        self.config = Arc::new(one_at_a_time(config));
         self
     }
 
@@ -119,7 +124,7 @@ impl TestClient {
     /// No connection is cut by it.
     #[must_use]
     pub fn shutdown(&self) -> &Shutdown {
-        &self.shutdown
+        &self.connections.shutdown
     }
 
     /// Sends a `GET` for `target`: a path, and perhaps a query.
@@ -188,11 +193,16 @@ impl TestClient {
 
     async fn send(&self, request: Vec<u8>) -> Result<TestResponse, NoResponse> {
         let is_head = request.starts_with(b"HEAD ");
-        let mut exchange = Exchange::new(self, is_head);
-        exchange.receive(&request);
-        let head = poll_fn(|cx| exchange.poll_head(cx)).await?;
-        Ok(TestResponse { head, exchange })
+        let mut pair = Pair::new(self, is_head);
+        pair.receive(&request);
+        let head = poll_fn(|cx| pair.poll_head(cx)).await?;
+        Ok(TestResponse { head, pair })
     }
+}
+
+fn one_at_a_time(mut config: ConnectionConfig) -> ConnectionConfig {
+    config.response.high_water_mark = 1;
+    config
 }
 
 /// Why there is no response.
@@ -224,7 +234,7 @@ impl Error for NoResponse {}
 #[derive(Debug)]
 pub struct TestResponse {
     head: Response<()>,
-    exchange: Exchange,
+    pair: Pair,
 }
 
 impl TestResponse {
@@ -236,7 +246,7 @@ impl TestResponse {
 
     /// The next event; `None` when the body has ended, properly or not.
     pub async fn next_event(&mut self) -> Option<MessageEvent> {
-        poll_fn(|cx| self.exchange.poll_event(cx)).await?.ok()
+        poll_fn(|cx| self.pair.poll_event(cx)).await?.ok()
     }
 
     /// What is left of the body, as text, where it ends: a page, say, or why a request is refused.
@@ -245,19 +255,19 @@ impl TestResponse {
     ///
     /// [`BodyError`] where it is broken off.
     pub async fn text(mut self) -> Result<String, BodyError> {
-        let body = poll_fn(|cx| self.exchange.poll_body(cx)).await?;
+        let body = poll_fn(|cx| self.pair.poll_body(cx)).await?;
         Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
     /// Reads on to the end, and says what clean-up callbacks are told. A stream that yields for ever
     /// without ever waiting has none: [`disconnect`](Self::disconnect) from it.
     pub async fn close_reason(mut self) -> CloseReason {
-        poll_fn(|cx| self.exchange.poll_closed(cx)).await
+        poll_fn(|cx| self.pair.poll_closed(cx)).await
     }
 
     /// Goes away, and says what clean-up callbacks are told.
     pub fn disconnect(mut self) -> CloseReason {
-        self.exchange.disconnect()
+        self.pair.disconnect()
     }
 }
 
@@ -265,6 +275,6 @@ impl Stream for TestResponse {
     type Item = Result<MessageEvent, BodyError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.exchange.poll_event(cx)
+        self.pair.poll_event(cx)
     }
 }

@@ -155,16 +155,17 @@ impl Connection {
         !self.output.is_empty()
     }
 
+    /// Whether this connection reads its request and writes its response over a socket. One
+    /// [for a response](Self::for_response) leaves that to a foreign server.
+    #[must_use]
+    pub fn is_on_socket(&self) -> bool {
+        matches!(self.host, Host::Socket { .. })
+    }
+
     /// The place for clean-up callbacks: they run when this connection is dropped.
     #[must_use]
     pub fn clean_up(&self) -> CleanUp {
         self.clean_up.get_or_init(CleanUpOwner::new).handle()
-    }
-}
-
-impl Connection {
-    fn is_on_socket(&self) -> bool {
-        matches!(self.host, Host::Socket { .. })
     }
 }
 

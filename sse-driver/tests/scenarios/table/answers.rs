@@ -7,10 +7,7 @@ use sse_core::http::{Method, Response, StatusCode};
 use sse_driver::router::{Refusal, Reply, Request, Router};
 
 use super::{feed, streams::undecided};
-use crate::{
-    scenario::{Scenario, Scene, Step},
-    ways::Way,
-};
+use crate::scenario::{Scenario, Scene, Step};
 
 pub fn scenarios() -> Vec<Scenario> {
     let mut scenarios = vec![
@@ -116,18 +113,7 @@ pub fn scenarios() -> Vec<Scenario> {
                 "counted as response_sent",
             ],
         )
-        .method(Method::HEAD)
-        .stays(
-            Way::Embedding,
-            "What frames the body is the foreign server's; it is told of a length where there is \
-             one.",
-            &[
-                "200 nothing",
-                "ended",
-                "clean-up: the response was sent",
-                "counted as response_sent",
-            ],
-        ),
+        .method(Method::HEAD),
         Scenario::new(
             "a handler that takes too long",
             undecided,
@@ -152,18 +138,6 @@ pub fn scenarios() -> Vec<Scenario> {
                 "ended",
                 "stream dropped",
                 "clean-up: the stream failed: 103 Early Hints is an interim status; respond with a final one, 200 or above",
-                "counted as stream_error",
-            ],
-        )
-        .mends(
-            Way::Embedding,
-            "The reason is to say what to do about it, everywhere.",
-            &[
-                "500 text/plain, 29 bytes",
-                "The server failed to answer.",
-                "ended",
-                "stream dropped",
-                "clean-up: the stream failed: 103 Early Hints is an interim status",
                 "counted as stream_error",
             ],
         ),

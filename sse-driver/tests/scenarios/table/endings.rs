@@ -58,18 +58,7 @@ pub fn scenarios() -> Vec<Scenario> {
                 "bystander: broken off; stream dropped, clean-up: the server was shut down",
             ],
         )
-        .lacks(Way::TestClient, CUTS_NOTHING)
-        .mends(
-            Way::Connection,
-            "A client that has asked is owed an answer, whichever server it is behind.",
-            &[
-                "no answer, broken off",
-                "handler dropped",
-                "clean-up: the server was shut down",
-                "counted as shutdown and shutdown",
-                "bystander: broken off; stream dropped, clean-up: the server was shut down",
-            ],
-        ),
+        .lacks(Way::TestClient, CUTS_NOTHING),
         Scenario::new(
             "a cut while the stream is open",
             feed,

@@ -60,8 +60,6 @@ impl fmt::Display for Explosive {
 
 impl Error for Explosive {}
 
-const REACHES_THE_EXECUTOR: &str = "The panic of the application's code is to end its own response, \
-                                    after what came before it, and nothing else.";
 const KEEPS_EXTENSIONS: &str = "The extensions go to the foreign server with the head, which may \
                                 have a use for them.";
 
@@ -171,18 +169,6 @@ pub fn scenarios() -> Vec<Scenario> {
                 "bystander: broken off; stream dropped, clean-up: the connection's task was dropped",
             ],
         )
-        .mends(
-            Way::Connection,
-            "A runtime that drops its tasks is not to be disturbed, and neither are the others.",
-            &[
-                "no answer, still open",
-                "handler dropped",
-                "clean-up: the connection's task was dropped",
-                "counted as shutdown and task_dropped",
-                "the executor was reached by a panic",
-                "bystander: broken off; stream dropped, clean-up: the server was shut down",
-            ],
-        )
         .stays(
             Way::Embedding,
             SEES_NOT_WHY,
@@ -209,86 +195,12 @@ pub fn scenarios() -> Vec<Scenario> {
             |scene| failing(scene, || Unspeakable),
             [Advance(MOMENT)],
             &BROKEN_OFF,
-        )
-        .mends(
-            Way::Connection,
-            REACHES_THE_EXECUTOR,
-            &[
-                "200 text/event-stream",
-                "broken off",
-                "stream dropped",
-                "clean-up: the connection's task was dropped",
-                "counted as task_dropped",
-                "the executor was reached by a panic",
-            ],
-        )
-        .mends(
-            Way::Embedding,
-            REACHES_THE_EXECUTOR,
-            &[
-                "200 text/event-stream",
-                "still open",
-                "stream dropped",
-                "clean-up: the client went away",
-                "counted as client_went_away",
-                "the executor was reached by a panic",
-            ],
-        )
-        .mends(
-            Way::TestClient,
-            REACHES_THE_EXECUTOR,
-            &[
-                "200 text/event-stream",
-                "a",
-                "still open",
-                "stream dropped",
-                "clean-up: the client went away",
-                "counted as client_went_away",
-                "the executor was reached by a panic",
-            ],
         ),
         Scenario::new(
             "a stream's error that panics when it is dropped",
             |scene| failing(scene, || Explosive { _bomb: Bomb }),
             [Advance(MOMENT)],
             &BROKEN_OFF,
-        )
-        .mends(
-            Way::Connection,
-            REACHES_THE_EXECUTOR,
-            &[
-                "200 text/event-stream",
-                "broken off",
-                "stream dropped",
-                "clean-up: the connection's task was dropped",
-                "counted as task_dropped",
-                "the executor was reached by a panic",
-            ],
-        )
-        .mends(
-            Way::Embedding,
-            REACHES_THE_EXECUTOR,
-            &[
-                "200 text/event-stream",
-                "still open",
-                "stream dropped",
-                "clean-up: the stream failed: no more",
-                "counted as stream_error",
-                "the executor was reached by a panic",
-            ],
-        )
-        .mends(
-            Way::TestClient,
-            REACHES_THE_EXECUTOR,
-            &[
-                "200 text/event-stream",
-                "a",
-                "still open",
-                "stream dropped",
-                "clean-up: the stream failed: no more",
-                "counted as stream_error",
-                "the executor was reached by a panic",
-            ],
         ),
         Scenario::new(
             "an extension of a stream's response that panics when it is dropped",
@@ -310,17 +222,6 @@ pub fn scenarios() -> Vec<Scenario> {
                 "counted as handler_panicked",
             ],
         )
-        .mends(
-            Way::Connection,
-            REACHES_THE_EXECUTOR,
-            &[
-                "no answer, broken off",
-                "stream dropped",
-                "clean-up: the connection's task was dropped",
-                "counted as task_dropped",
-                "the executor was reached by a panic",
-            ],
-        )
         .stays(
             Way::Embedding,
             KEEPS_EXTENSIONS,
@@ -331,16 +232,6 @@ pub fn scenarios() -> Vec<Scenario> {
                 "stream dropped",
                 "clean-up: the stream ended",
                 "counted as stream_ended",
-            ],
-        )
-        .mends(
-            Way::TestClient,
-            REACHES_THE_EXECUTOR,
-            &[
-                "no answer, still open",
-                "stream dropped",
-                "clean-up: the client went away",
-                "the executor was reached by a panic",
             ],
         ),
         Scenario::new(
@@ -355,16 +246,6 @@ pub fn scenarios() -> Vec<Scenario> {
                 "counted as handler_panicked",
             ],
         )
-        .mends(
-            Way::Connection,
-            REACHES_THE_EXECUTOR,
-            &[
-                "no answer, broken off",
-                "clean-up: the connection's task was dropped",
-                "counted as task_dropped",
-                "the executor was reached by a panic",
-            ],
-        )
         .stays(
             Way::Embedding,
             KEEPS_EXTENSIONS,
@@ -374,15 +255,6 @@ pub fn scenarios() -> Vec<Scenario> {
                 "ended",
                 "clean-up: the response was sent",
                 "counted as response_sent",
-            ],
-        )
-        .mends(
-            Way::TestClient,
-            REACHES_THE_EXECUTOR,
-            &[
-                "no answer, still open",
-                "clean-up: the connection's task was dropped",
-                "the executor was reached by a panic",
             ],
         ),
     ]

@@ -1,0 +1,111 @@
+//! A request's body, as a foreign server has it.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use bytes::Buf;
+use sse_core::server::{Connection, Phase};
+
+/// The body, from which the connection takes bytes where a handler wants them. Trailers are
+/// discarded.
+pub(super) struct Incoming(Option<Pin<Box<dyn RequestBody>>>);
+
+/// What is read at a time before other tasks have the thread.
+const PIECES: usize = 16;
+
+impl Incoming {
+    /// No body, or one that nothing is to be had of.
+    pub(super) fn none() -> Self {
+        Self(None)
+    }
+
+    pub(super) fn of<B>(body: B) -> Self
+    where
+        B: http_body::Body + Send + 'static,
+        B::Data: Send,
+    {
+        Self(Some(Box::pin(body)))
+    }
+
+    /// Hands the connection what there is of the body, as long as it wants it.
+    pub(super) fn receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        connection: &mut Connection,
+    ) {
+        for _ in 0..PIECES {
+            if connection.phase() != Phase::Body {
+                return;
+            }
+            let Some(body) = &mut self.0 else {
+                return connection.handle_eof(now);
+            };
+            match body.as_mut().poll_piece(cx, now, connection) {
+                Poll::Pending => return,
+                Poll::Ready(Piece::Data) => {}
+                Poll::Ready(Piece::End) => {
+                    self.0 = None;
+                    connection.handle_eof(now);
+                }
+                Poll::Ready(Piece::Broken) => {
+                    self.0 = None;
+                    connection
+                        .handle_transport_error(now, &io::ErrorKind::ConnectionAborted.into());
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+    }
+}
+
+/// What one look at the body gave.
+enum Piece {
+    Data,
+    End,
+    /// The server says that it failed. As a rule the client broke it off.
+    Broken,
+}
+
+/// Any `http_body::Body`. A trait of its own, so that one box is enough.
+trait RequestBody: Send {
+    fn poll_piece(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        now: Instant,
+        connection: &mut Connection,
+    ) -> Poll<Piece>;
+}
+
+impl<B> RequestBody for B
+where
+    B: http_body::Body + Send,
+    B::Data: Send,
+{
+    fn poll_piece(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        now: Instant,
+        connection: &mut Connection,
+    ) -> Poll<Piece> {
+        self.poll_frame(cx).map(|frame| match frame {
+            None => Piece::End,
+            Some(Err(_)) => Piece::Broken,
+            Some(Ok(frame)) => {
+                if let Ok(mut data) = frame.into_data() {
+                    while data.has_remaining() {
+                        let chunk = data.chunk();
+                        let len = chunk.len();
+                        connection.handle_input(now, chunk);
+                        data.advance(len);
+                    }
+                }
+                Piece::Data
+            }
+        })
+    }
+}

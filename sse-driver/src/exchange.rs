@@ -1,0 +1,398 @@
+//! One request with its handler, its stream and its connection: the one place that drives a reply.
+//!
+//! A host has the bytes and the time: the [pump](crate::Server) over a socket, an
+//! [embedding](crate::Embedding) inside a foreign server, a [test client](crate::test_client) in
+//! virtual time. It hands what came in to the [`connection`](Exchange::connection), takes a
+//! [`turn`](Exchange::turn), and does what the turn says. What the handler's code does, and when it
+//! is called, is decided here alone, so that it is the same behind every host.
+
+use std::{
+    mem,
+    net::SocketAddr,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use ::http::Response;
+use bytes::Bytes;
+use sse_core::{
+    StreamItem,
+    http::{BodyLength, RequestHead},
+    internal::{Panicked, catch},
+    lifecycle::CloseReason,
+    server::{Body, Connection, ConnectionEvent, Phase},
+};
+
+use crate::{
+    router::{self, Dispatch, Events, Receive, Reply, ReplyBody, ReplyFuture, Routes},
+    server::Place,
+    trace,
+};
+
+/// After how many items of a stream other tasks have the thread, even if there is room for more: a
+/// stream that is always ready may yield events of no bytes.
+const ITEMS: usize = 1024;
+
+/// A reply in the making, from before its request to after its clean-up.
+///
+/// It is dropped in the order of its fields: the handler's code first, then what stands for the
+/// socket, then the connection, which runs clean-up, and last its place among the others.
+pub(crate) struct Exchange<T> {
+    work: Work,
+    pub(crate) transport: T,
+    pub(crate) connection: Connection,
+    pub(crate) place: Place,
+    /// The stream failed: its output breaks off and does not end.
+    broken_off: bool,
+}
+
+/// What the handler is doing.
+enum Work {
+    /// Nothing: there is a whole response, or none any more.
+    Idle,
+    /// There is no request yet. What it needs is given back once it is routed.
+    Unasked(Box<Unasked>),
+    /// The handler is called once the request's body is there.
+    Receiving(Box<Receive>),
+    Deciding(ReplyFuture),
+    Streaming(Events),
+}
+
+struct Unasked {
+    routes: Arc<Routes>,
+    peer: Option<SocketAddr>,
+}
+
+/// What the host waits for after a turn.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    /// Nothing more is to be done until the task is woken or the connection's deadline passes.
+    Parked,
+    /// The stream goes on once something is transmitted.
+    Full,
+    /// The handler's stream had its share: take another turn after other tasks had one.
+    Spent,
+    /// Give the foreign server this head, and take another turn.
+    Respond(Box<Response<BodyLength>>),
+    /// Everything is transmitted: end the output, say so to the connection, and take another turn.
+    EndOutput {
+        /// The stream failed: where a proper end is told apart, as in TLS, this is none.
+        broken_off: bool,
+    },
+    /// It is over. The last turn there is.
+    Closed(CloseReason),
+}
+
+/// How far the handler's code got.
+enum Progress {
+    Parked,
+    Full,
+    Spent,
+    /// The connection went on to another phase, and may have something to tell.
+    Changed,
+}
+
+/// What a stream gives, after the application's code has run.
+type Item = Poll<Option<Result<StreamItem, CloseReason>>>;
+
+impl<T> Exchange<T> {
+    /// An exchange whose request is still to come.
+    pub(crate) fn new(
+        connection: Connection,
+        transport: T,
+        place: Place,
+        routes: Arc<Routes>,
+        peer: Option<SocketAddr>,
+    ) -> Self {
+        Self {
+            work: Work::Unasked(Box::new(Unasked { routes, peer })),
+            transport,
+            connection,
+            place,
+            broken_off: false,
+        }
+    }
+
+    /// An exchange whose request is there: [`ask`](Self::ask) next.
+    pub(crate) fn requested(connection: Connection, transport: T, place: Place) -> Self {
+        Self {
+            work: Work::Idle,
+            transport,
+            connection,
+            place,
+            broken_off: false,
+        }
+    }
+
+    /// Answers a newcomer before its request.
+    pub(crate) fn refuse(&mut self, now: Instant, response: Response<Body>) {
+        // Nothing was said on this connection yet, so it takes an answer.
+        let _ = self.connection.respond(now, response);
+    }
+
+    /// Hands the request over to `dispatch`, which finds its handler.
+    pub(crate) fn ask(
+        &mut self,
+        now: Instant,
+        head: RequestHead,
+        peer: Option<SocketAddr>,
+        dispatch: impl FnOnce(RequestHead, router::Context) -> Dispatch,
+    ) {
+        self.place.asked();
+        trace::request(&head);
+        let context = router::Context {
+            peer,
+            clean_up: self.connection.clean_up(),
+            shutdown: self.place.connections().shutdown.signal(),
+        };
+        // A foreign server's request may hold values of the application's, which are dropped here.
+        match catch(|| dispatch(head, context)) {
+            Ok(Dispatch::Answer(reply)) => self.respond(now, reply),
+            Ok(Dispatch::Call(future)) => self.work = Work::Deciding(future),
+            Ok(Dispatch::Receive(receive)) => {
+                self.work = Work::Receiving(receive);
+                // There is a request, and its body was not asked for before.
+                let _ = self.connection.receive_body(now);
+            }
+            Err(Panicked) => self.abort(now, CloseReason::HandlerPanicked),
+        }
+    }
+
+    /// Runs deadlines that have passed, tells the handler what came in, and takes what it yields
+    /// while there is room. `write_blocked` says that the transport took nothing when it was last
+    /// offered something.
+    pub(crate) fn turn(&mut self, cx: &mut Context<'_>, now: Instant, write_blocked: bool) -> Turn {
+        self.obey_shutdown(now);
+        self.connection.handle_timeout(now);
+        loop {
+            while let Some(event) = self.connection.poll_event() {
+                match event {
+                    ConnectionEvent::Request(head) => self.route(now, *head),
+                    ConnectionEvent::RequestBody(body) => self.call(body),
+                    ConnectionEvent::Respond(response) => return Turn::Respond(response),
+                    ConnectionEvent::EndOutput => {
+                        let broken_off = self.broken_off;
+                        return Turn::EndOutput { broken_off };
+                    }
+                    ConnectionEvent::Closed(reason) => return self.closed(reason),
+                    // There are no others in the version that the crates share.
+                    _ => {}
+                }
+            }
+            match self.work(cx, now, write_blocked) {
+                Progress::Changed => {}
+                Progress::Parked => return Turn::Parked,
+                Progress::Full => return Turn::Full,
+                Progress::Spent => return Turn::Spent,
+            }
+        }
+    }
+
+    /// Takes note of what the transport did with the connection's output.
+    pub(crate) fn transmitted(&mut self, now: Instant, n: usize) {
+        self.connection.handle_transmitted(now, n);
+        self.place.wrote(n);
+    }
+
+    /// Counts what waits to be written.
+    pub(crate) fn count_queued(&mut self) {
+        self.place.queues(self.connection.queued());
+    }
+
+    /// The host is about to drop this. A foreign server does so when the client has gone.
+    pub(crate) fn hang_up(&mut self, now: Instant) {
+        let reason = match self.place.connections().is_cut() {
+            true => CloseReason::Shutdown,
+            false => CloseReason::ClientWentAway,
+        };
+        // Fails where it is over already.
+        let _ = self.connection.close(now, reason);
+        while let Some(event) = self.connection.poll_event() {
+            if let ConnectionEvent::Closed(reason) = event {
+                let _ = self.closed(reason);
+            }
+        }
+    }
+
+    /// At a shutdown: a connection without a request is not waited for, and at the cut, no other
+    /// one. Who waits for an answer then gets a 503.
+    fn obey_shutdown(&mut self, now: Instant) {
+        let connections = self.place.connections();
+        if !connections.shutdown.has_begun() {
+            return;
+        }
+        let is_cut = connections.is_cut();
+        let _ = match self.connection.phase() {
+            Phase::Head => self.connection.close(now, CloseReason::Shutdown),
+            Phase::Body | Phase::Responding if is_cut => {
+                return self.abort(now, CloseReason::Shutdown);
+            }
+            Phase::Streaming if is_cut => self.connection.close(now, CloseReason::Shutdown),
+            // The rest of a response is a foreign server's to deliver once that has its head.
+            Phase::Delivering | Phase::Ending | Phase::Lingering
+                if is_cut && self.connection.is_on_socket() =>
+            {
+                self.connection.close(now, CloseReason::Shutdown)
+            }
+            _ => return,
+        };
+    }
+
+    fn route(&mut self, now: Instant, head: RequestHead) {
+        // There is one request, so this is where it is routed.
+        if let Work::Unasked(unasked) = mem::replace(&mut self.work, Work::Idle) {
+            let Unasked { routes, peer } = *unasked;
+            self.ask(now, head, peer, |head, context| {
+                routes.dispatch(head, context)
+            });
+        }
+    }
+
+    fn call(&mut self, body: Bytes) {
+        if let Work::Receiving(receive) = mem::replace(&mut self.work, Work::Idle) {
+            self.work = Work::Deciding(receive.call(body));
+        }
+    }
+
+    /// Calls the handler's code, where the connection is in a phase that wants something of it.
+    fn work(&mut self, cx: &mut Context<'_>, now: Instant, write_blocked: bool) -> Progress {
+        match (&mut self.work, self.connection.phase()) {
+            (Work::Idle | Work::Unasked(_), _) | (Work::Receiving(_), Phase::Body) => {
+                Progress::Parked
+            }
+            (Work::Deciding(future), Phase::Responding) => {
+                match catch(|| future.as_mut().poll(cx)) {
+                    Ok(Poll::Pending) => return Progress::Parked,
+                    Ok(Poll::Ready(reply)) => self.respond(now, reply),
+                    Err(Panicked) => self.abort(now, CloseReason::HandlerPanicked),
+                }
+                Progress::Changed
+            }
+            (Work::Streaming(_), Phase::Streaming) => self.stream(cx, now, write_blocked),
+            // The connection is past it, and knows why it ends.
+            _ => {
+                let _ = self.drop_work();
+                Progress::Changed
+            }
+        }
+    }
+
+    fn respond(&mut self, now: Instant, reply: Reply) {
+        let (mut head, body) = reply.into_parts();
+        let (body, work) = match body {
+            ReplyBody::Events(events) => (Body::EventStream, Work::Streaming(events)),
+            ReplyBody::Whole(bytes) => (Body::Whole(bytes), Work::Idle),
+        };
+        let mut dropped = self.drop_work();
+        self.work = work;
+        if self.connection.is_on_socket() {
+            // What a handler attaches to its response is for layers of a foreign server.
+            let extensions = mem::take(head.extensions_mut());
+            dropped = dropped.and(catch(|| drop(extensions)));
+        }
+        if dropped.is_err() {
+            return self.abort(now, CloseReason::HandlerPanicked);
+        }
+        if let Err(error) = self.connection.respond(now, head.map(|()| body)) {
+            // An interim status, which is a mistake of the handler's.
+            self.abort(now, CloseReason::StreamError(error.to_string().into()));
+        }
+    }
+
+    /// Takes what the handler's stream yields, while there is room.
+    fn stream(&mut self, cx: &mut Context<'_>, now: Instant, write_blocked: bool) -> Progress {
+        let Work::Streaming(events) = &mut self.work else {
+            return Progress::Parked;
+        };
+        if write_blocked && events.can_wait() {
+            return Progress::Full;
+        }
+        let (mut sent, mut items) = (0, 0);
+        let end = loop {
+            if !self.connection.has_room() {
+                break Ok(Progress::Full);
+            }
+            if items == ITEMS {
+                break Ok(Progress::Spent);
+            }
+            items += 1;
+            // There is room, so what is sent is taken.
+            let _ = match poll_item(events, cx) {
+                Poll::Pending => break Ok(Progress::Parked),
+                Poll::Ready(Some(Ok(StreamItem::Event(event)))) => {
+                    sent += 1;
+                    self.connection.send(now, &event)
+                }
+                Poll::Ready(Some(Ok(StreamItem::Comment(comment)))) => {
+                    self.connection.comment(now, &comment)
+                }
+                Poll::Ready(Some(Ok(StreamItem::Encoded(events)))) => {
+                    sent += events.count();
+                    self.connection.send_encoded(now, events)
+                }
+                Poll::Ready(Some(Err(reason))) => break Err(reason),
+                Poll::Ready(None) => break Err(CloseReason::StreamEnded),
+            };
+        };
+        self.place.sent(sent);
+        match end {
+            Ok(progress) => return progress,
+            Err(CloseReason::StreamEnded) => self.finish(now),
+            Err(reason) => self.abort(now, reason),
+        }
+        Progress::Changed
+    }
+
+    fn finish(&mut self, now: Instant) {
+        // The phase is the right one.
+        let _ = match self.drop_work() {
+            Ok(()) => self.connection.finish(now),
+            Err(Panicked) => return self.abort(now, CloseReason::HandlerPanicked),
+        };
+    }
+
+    fn abort(&mut self, now: Instant, reason: CloseReason) {
+        // One panic more makes no difference to what the client is told.
+        let _ = self.drop_work();
+        // Before the stream is open there is a whole answer that says so.
+        self.broken_off = self.connection.phase() == Phase::Streaming;
+        // Called in the phases that allow it.
+        let _ = self.connection.abort(now, reason);
+    }
+
+    fn closed(&mut self, reason: CloseReason) -> Turn {
+        // A client that has asked for nothing loses nothing.
+        let had_asked = !matches!(self.work, Work::Unasked(_));
+        let _ = self.drop_work();
+        self.place.closed(&reason);
+        trace::closed(&reason);
+        if reason == CloseReason::Shutdown && self.place.connections().is_cut() && had_asked {
+            self.place.was_cut();
+        }
+        Turn::Closed(reason)
+    }
+
+    /// Drops what the handler left, which is the handler's code once more.
+    fn drop_work(&mut self) -> Result<(), Panicked> {
+        let work = mem::replace(&mut self.work, Work::Idle);
+        catch(|| drop(work))
+    }
+}
+
+/// Polls the application's stream. To tell why it failed, and to drop that error, is the
+/// application's code as well.
+fn poll_item(events: &mut Events, cx: &mut Context<'_>) -> Item {
+    let polled = catch(|| {
+        let item = events.poll_next_yielded(cx);
+        item.map(|item| item.map(|item| item.map_err(|error| CloseReason::from(&error))))
+    });
+    polled.unwrap_or(Poll::Ready(Some(Err(CloseReason::HandlerPanicked))))
+}
+
+/// When the task is dropped, the handler's code goes first, and a panic of it goes no further.
+impl<T> Drop for Exchange<T> {
+    fn drop(&mut self) {
+        let _ = self.drop_work();
+    }
+}
