@@ -431,14 +431,14 @@ fn diagram(steps: &BTreeSet<(usize, usize)>) -> String {
         Head, BodyPhase, Responding, Streaming, Delivering, Ending, Lingering, Closed,
     ];
     let mut text = String::new();
-    for from in 0..PHASES.len() {
+    for (number, from) in PHASES.iter().enumerate() {
         let nexts: Vec<String> = steps
             .iter()
-            .filter(|(step, _)| *step == from)
+            .filter(|(step, _)| *step == number)
             .map(|(_, next)| format!("{:?}", PHASES[*next]))
             .collect();
         if !nexts.is_empty() {
-            let from = format!("{:?}", PHASES[from]);
+            let from = format!("{from:?}");
             writeln!(text, "{from:<10} ──> {}", nexts.join(", ")).unwrap();
         }
     }
