@@ -51,6 +51,11 @@ mod bind;
 mod client;
 #[cfg(feature = "http-body")]
 pub mod embedding;
+// Some of its hosts are behind features.
+#[cfg_attr(
+    not(all(feature = "http-body", feature = "test-client")),
+    allow(dead_code)
+)]
 mod exchange;
 #[cfg(feature = "macros")]
 #[doc(hidden)]

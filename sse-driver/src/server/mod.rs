@@ -35,9 +35,7 @@ use sse_core::{
 };
 
 use acceptor::{Accepted, Acceptor, Close};
-pub(crate) use connections::Connections;
-#[cfg(feature = "http-body")]
-pub(crate) use connections::Place;
+pub(crate) use connections::{Connections, Place};
 use pump::Pump;
 pub use stats::ServerStats;
 use stats::count;

@@ -1,13 +1,19 @@
-//! Decodes or encodes a fixed event stream so many times, for a tool that counts instructions.
+//! Decodes or encodes a fixed event stream so many times, or delivers events to connections, for a
+//! tool that counts instructions.
 //!
 //! `instructions list` names the works; `instructions WORK TIMES` does one of them.
 
 #[path = "../../src/corpus.rs"]
 mod corpus;
+mod delivery;
+#[allow(dead_code, unreachable_pub, unused_imports)]
+#[path = "../../../../sse-driver/tests/sim/mod.rs"]
+mod sim;
 
 use std::{env, hint::black_box, process::ExitCode};
 
 use corpus::{Corpus, RECIPES};
+use delivery::Delivery;
 use sse_core::{Decoded, Decoder};
 
 /// Enough for the long events, and little enough for a slow tool.
@@ -32,7 +38,18 @@ fn main() -> ExitCode {
         .filter(|((name, _), recipe)| *name != "encode" || recipe.is_encoded())
         .map(|((name, work), recipe)| (format!("{name}: {}", recipe.name()), recipe, work));
     match arguments.as_slice() {
-        [list] if list == "list" => works.for_each(|(name, ..)| println!("{name}")),
+        [list] if list == "list" => {
+            works.for_each(|(name, ..)| println!("{name}"));
+            println!("{}", Delivery::NAME);
+        }
+        [wanted, times] if wanted == Delivery::NAME => {
+            let Ok(times) = times.parse::<usize>() else {
+                eprintln!("how often is {times}?");
+                return ExitCode::FAILURE;
+            };
+            let mut delivery = Delivery::new();
+            (0..times).for_each(|_| delivery.deliver());
+        }
         [wanted, times] => {
             let mut works = works.filter(|(name, ..)| name == wanted);
             let (Some((_, recipe, work)), Ok(times)) = (works.next(), times.parse::<usize>())
