@@ -41,7 +41,7 @@ impl Flags {
             addr: "127.0.0.1:8080".into(),
             keep: 10_000,
             max_line: 1024 * 1024,
-            keep_alive: ServerConfig::default().connection.keep_alive,
+            keep_alive: ServerConfig::default().connection.response.keep_alive,
             verbose: false,
         };
         let mut parser = Parser::from_env();

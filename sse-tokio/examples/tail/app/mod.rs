@@ -61,7 +61,7 @@ async fn run(flags: Flags, console: &Console) -> Result<(), Box<dyn std::error::
     let topic = Topic::on(Runtime, config);
 
     let mut config = ServerConfig::default();
-    config.connection.keep_alive = flags.keep_alive;
+    config.connection.response.keep_alive = flags.keep_alive;
     let server = Server::bind(&flags.addr)
         .await
         .map_err(|error| format!("{error}\nChoose another address with --addr HOST:PORT."))?
