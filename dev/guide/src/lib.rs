@@ -37,6 +37,7 @@ pages! {
     page: "page.md",
     progress: "progress.md",
     proxies: "proxies.md",
+    reference: "reference.md",
     systemd: "systemd.md",
     testing: "testing.md",
     when_not: "when-not.md",

@@ -39,6 +39,8 @@ mod handlers;
 #[allow(missing_docs)]
 pub mod hostile;
 mod peer;
+#[allow(missing_docs)]
+pub mod reference;
 mod running;
 #[allow(missing_docs)]
 pub mod server;
@@ -173,6 +175,18 @@ macro_rules! suite {
                 an_answer_that_comes_before_the_request_is_read_counts
                 what_a_server_sets_cannot_forge_a_request
             }
+            $crate::tests! { reference $adapter
+                an_annotated_handler_sends_its_two_events
+                the_connection_closes_when_the_stream_ends
+                data_is_text_or_json
+                clean_up_runs_when_the_server_ends_the_stream
+                clean_up_runs_when_the_client_leaves
+                an_endless_stream_ends_with_its_client
+                a_failing_source_is_told_cut_short_or_asked_again
+                a_client_hears_both_events_and_the_end
+                a_client_stops_by_break
+                a_client_stops_by_cancelling
+            }
             $crate::tests! { tls $adapter
                 events_get_through_tls_and_so_does_going_away
                 a_stream_that_ends_properly_ends_properly_over_tls
@@ -229,6 +243,7 @@ mod tests {
             ("bodies", include_str!("bodies.rs")),
             ("smuggling", include_str!("smuggling.rs")),
             ("client", include_str!("client.rs")),
+            ("reference", include_str!("reference/mod.rs")),
             ("tls", include_str!("tls.rs")),
         ] {
             let names = source
@@ -238,6 +253,30 @@ mod tests {
                 let is_listed = list.lines().any(|line| line.trim() == name);
                 assert!(is_listed, "{module}::{name} is not in the suite");
             }
+        }
+    }
+
+    #[test]
+    fn the_page_on_the_reference_has_what_is_tested() {
+        let page = include_str!("../../../docs/reference.md");
+        let handlers = include_str!("reference/handlers.rs");
+        let list = include_str!("lib.rs");
+        let handlers = handlers.replace("pub(crate) ", "");
+        let code: Vec<_> = page.split("```rust,ignore\n").skip(1).collect();
+        assert!(!code.is_empty());
+        for block in code {
+            let block = block.split("```").next().unwrap();
+            assert!(handlers.contains(block), "this is not tested: {block}");
+        }
+        // The tests that the table names.
+        let names = page.lines().filter_map(|row| {
+            let name = row.strip_suffix("` |")?.rsplit_once('`')?.1;
+            name.contains('_').then_some(name)
+        });
+        assert!(names.clone().count() > 5);
+        for name in names {
+            let is_test = list.lines().any(|line| line.trim() == name);
+            assert!(is_test, "no test is called {name}");
         }
     }
 }
