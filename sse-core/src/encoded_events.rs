@@ -16,13 +16,14 @@ pub struct EncodedEvents {
 }
 
 impl EncodedEvents {
-    /// The bytes, free of transfer framing.
+    /// Returns the events as bytes of an event stream, for a server that sends them by itself. They
+    /// have no transfer framing and no content coding, which are the server's to add.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The same, shared.
+    /// Returns the bytes of [`as_bytes`](Self::as_bytes), which stay shared.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         self.bytes

@@ -2,15 +2,15 @@
 
 use std::{borrow::Cow, collections::BTreeSet};
 
-use ::http::HeaderValue;
+use ::http::{HeaderMap, HeaderValue, Uri};
 
 use super::{MergeError, MergedSubscriber, Subscriber, TooManyTopics, Topic, TopicMap};
 use crate::Text;
 
 /// A request that names the last event ID which its client has seen. A topic resumes from it.
 ///
-/// `http::Request` is one, whatever its body is, and so is the request that a router's handler
-/// gets.
+/// `http::Request` and `http::request::Parts` are such requests, whatever the body is, and so are the
+/// request that a router's handler gets and the head that a server connection reads.
 pub trait ResumeRequest {
     /// Returns the last event ID: that of the field `Last-Event-ID` or, where there is none or an
     /// empty one, that of the query parameter `query_param`. An empty `query_param` is none.
@@ -19,15 +19,31 @@ pub trait ResumeRequest {
 
 impl<B> ResumeRequest for ::http::Request<B> {
     fn last_event_id(&self, query_param: &str) -> Option<Cow<'_, str>> {
-        let field = self.headers().get("last-event-id");
-        match field.map(HeaderValue::as_bytes) {
-            // One that is not UTF-8 is none that a topic knows, but it is one.
-            Some(value) if !value.is_empty() => Some(String::from_utf8_lossy(value)),
-            _ if query_param.is_empty() => None,
-            _ => form_urlencoded::parse(self.uri().query()?.as_bytes())
-                .find(|(key, _)| key == query_param)
-                .map(|(_, value)| value),
-        }
+        named(self.headers(), self.uri(), query_param)
+    }
+}
+
+impl ResumeRequest for ::http::request::Parts {
+    fn last_event_id(&self, query_param: &str) -> Option<Cow<'_, str>> {
+        named(&self.headers, &self.uri, query_param)
+    }
+}
+
+#[cfg(feature = "server")]
+impl ResumeRequest for crate::http::RequestHead {
+    fn last_event_id(&self, query_param: &str) -> Option<Cow<'_, str>> {
+        self.request.last_event_id(query_param)
+    }
+}
+
+fn named<'a>(headers: &'a HeaderMap, uri: &'a Uri, query_param: &str) -> Option<Cow<'a, str>> {
+    match headers.get("last-event-id").map(HeaderValue::as_bytes) {
+        // One that is not UTF-8 is none that a topic knows, but it is one.
+        Some(value) if !value.is_empty() => Some(String::from_utf8_lossy(value)),
+        _ if query_param.is_empty() => None,
+        _ => form_urlencoded::parse(uri.query()?.as_bytes())
+            .find(|(key, _)| key == query_param)
+            .map(|(_, value)| value),
     }
 }
 

@@ -1,5 +1,5 @@
 //! Topics by hand: no runtime, no task, and time is a number.
-#![cfg(feature = "server")]
+#![cfg(all(feature = "server", feature = "topic"))]
 
 mod beginning;
 mod elsewhere;
@@ -9,6 +9,7 @@ mod map;
 mod memory;
 mod merged;
 mod model;
+mod requests;
 mod restart;
 mod resuming;
 mod selecting;
