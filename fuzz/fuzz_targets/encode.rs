@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use sse_core::{Comment, Decoded, Decoder, DecoderLimits, Event, InvalidField};
+use sse_core::{Comment, Decoded, Decoder, DecoderLimits, Event, EventError};
 
 #[derive(Arbitrary, Debug)]
 struct Input {
@@ -44,18 +44,19 @@ fn is_forbidden(byte: &u8) -> bool {
 }
 
 /// `result`, if it is the right one for `text`.
-fn check<T>(text: &str, result: Result<T, InvalidField>) -> Option<T> {
+fn check<T>(text: &str, result: Result<T, EventError>) -> Option<T> {
     match result {
         Ok(value) => {
             assert!(!text.as_bytes().iter().any(|byte| is_forbidden(byte)));
             Some(value)
         }
-        Err(error) => {
+        Err(EventError::InvalidField(error)) => {
             let offset = text.bytes().position(|byte| is_forbidden(&byte));
             assert_eq!(offset, Some(error.offset()), "{error}");
             assert_eq!(text.as_bytes().get(error.offset()), Some(&error.byte()));
             None
         }
+        Err(error) => panic!("{error}"),
     }
 }
 

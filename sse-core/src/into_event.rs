@@ -5,9 +5,9 @@ use alloc::{
     boxed::Box,
     string::{String, ToString},
 };
-use core::{error::Error, fmt};
+use core::error::Error;
 
-use crate::{Event, InvalidField, Text};
+use crate::{Event, EventError, InvalidField, Text};
 
 /// A value that a handler's stream may yield: it goes to the client as one event.
 ///
@@ -43,7 +43,7 @@ use crate::{Event, InvalidField, Text};
 ///
 /// impl IntoEvent for Joined {
 ///     fn into_event(self) -> Result<Event, EventError> {
-///         Ok(Event::new(self.user).with_event_type("joined")?)
+///         Event::new(self.user).with_event_type("joined")
 ///     }
 /// }
 /// ```
@@ -68,56 +68,6 @@ pub trait IntoEvent {
 pub trait OneEvent: IntoEvent {}
 
 impl OneEvent for Event {}
-
-/// Why a value did not become an event. It ends the stream that yielded the value, and it is the
-/// reason that clean-up callbacks are told.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum EventError {
-    /// The stream itself yielded this error.
-    Stream(Box<dyn Error + Send + Sync>),
-    /// The value cannot be serialised to JSON.
-    #[cfg(feature = "json")]
-    Json(serde_json::Error),
-    /// A text is no valid id or event type.
-    InvalidField(InvalidField),
-}
-
-impl fmt::Display for EventError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stream(error) => error.fmt(f),
-            #[cfg(feature = "json")]
-            Self::Json(error) => write!(f, "the value cannot be serialised to JSON: {error}"),
-            Self::InvalidField(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for EventError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            // Shown as they are, so what lies under them is theirs.
-            Self::Stream(error) => error.source(),
-            Self::InvalidField(error) => error.source(),
-            #[cfg(feature = "json")]
-            Self::Json(error) => Some(error),
-        }
-    }
-}
-
-impl From<InvalidField> for EventError {
-    fn from(error: InvalidField) -> Self {
-        Self::InvalidField(error)
-    }
-}
-
-#[cfg(feature = "json")]
-impl From<serde_json::Error> for EventError {
-    fn from(error: serde_json::Error) -> Self {
-        Self::Json(error)
-    }
-}
 
 impl IntoEvent for Event {
     fn into_event(self) -> Result<Event, EventError> {
@@ -231,9 +181,11 @@ mod json {
         /// An event whose data is `value` as JSON.
         ///
         /// ```
-        /// let event = sse_core::Event::json(&[1, 2])?.with_event_type("pair")?;
-        /// assert_eq!(event.data(), Some("[1,2]"));
-        /// # Ok::<(), sse_core::EventError>(())
+        /// use sse_core::{Event, EventError};
+        ///
+        /// let pair = |pair: [u32; 2]| Event::json(&pair)?.with_event_type("pair");
+        /// assert_eq!(pair([1, 2])?.data(), Some("[1,2]"));
+        /// # Ok::<(), EventError>(())
         /// ```
         ///
         /// # Errors

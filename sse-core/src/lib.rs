@@ -15,7 +15,7 @@
 //! use sse_core::{Decoded, Decoder, Event};
 //!
 //! let mut wire = Vec::new();
-//! Event::new("Grüezi,\nWelt").with_event_type("greeting")?.with_id("1")?.encode(&mut wire);
+//! Event::new("Grüezi,\nWelt").with_event_type("greeting")?.under_id(1).encode(&mut wire);
 //! assert_eq!(wire, "event: greeting\nid: 1\ndata: Grüezi,\ndata: Welt\n\n".as_bytes());
 //!
 //! let mut decoder = Decoder::new();
@@ -92,6 +92,8 @@ pub mod encode;
 #[cfg(any(feature = "server", feature = "topic"))]
 mod encoded_events;
 mod event;
+mod event_error;
+mod field;
 #[cfg(any(feature = "client", feature = "server"))]
 pub mod http;
 mod into_event;
@@ -124,12 +126,14 @@ pub use decode::{
 };
 #[cfg(any(feature = "server", feature = "topic"))]
 pub use encoded_events::EncodedEvents;
-pub use event::{Comment, Event, EventId, EventType, Field, InvalidField};
+pub use event::{Comment, Event};
+pub use event_error::EventError;
+pub use field::{EventId, EventType, Field, InvalidField};
+pub use into_event::IntoEvent;
 #[cfg(feature = "json")]
 pub use into_event::Json;
 #[doc(hidden)]
 pub use into_event::OneEvent;
-pub use into_event::{EventError, IntoEvent};
 #[cfg(feature = "stream")]
 pub use stream::{EventStream, EventStreamError};
 #[cfg(any(feature = "server", feature = "topic"))]

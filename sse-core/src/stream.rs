@@ -175,11 +175,23 @@ impl<E: fmt::Display> fmt::Display for EventStreamError<E> {
     }
 }
 
-impl<E: core::error::Error> core::error::Error for EventStreamError<E> {
+impl<E: core::error::Error + 'static> core::error::Error for EventStreamError<E> {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            Self::Chunks(error) => error.source(),
-            Self::Decode(error) => error.source(),
+            Self::Chunks(error) => Some(error),
+            Self::Decode(error) => Some(error),
+        }
+    }
+}
+
+/// The error of the stream of chunks as an `io::Error`, or the [`DecodeError`] in one of the kind
+/// [`InvalidData`](std::io::ErrorKind::InvalidData).
+#[cfg(feature = "std")]
+impl<E: Into<std::io::Error>> From<EventStreamError<E>> for std::io::Error {
+    fn from(error: EventStreamError<E>) -> Self {
+        match error {
+            EventStreamError::Chunks(error) => error.into(),
+            EventStreamError::Decode(error) => error.into(),
         }
     }
 }

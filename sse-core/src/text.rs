@@ -109,6 +109,12 @@ impl From<&str> for Text {
     }
 }
 
+impl From<&String> for Text {
+    fn from(text: &String) -> Self {
+        text.as_str().into()
+    }
+}
+
 impl From<String> for Text {
     fn from(text: String) -> Self {
         Self(ByteString::from(text))

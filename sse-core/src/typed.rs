@@ -24,7 +24,9 @@ use crate::MessageEvent;
 /// }
 ///
 /// impl FromEvent for Chat {
-///     fn from_event(event: &MessageEvent) -> Result<Option<Self>, serde_json::Error> {
+///     type Error = serde_json::Error;
+///
+///     fn from_event(event: &MessageEvent) -> Result<Option<Self>, Self::Error> {
 ///         Ok(Some(match event.event_type() {
 ///             "joined" => Chat::Joined(serde_json::from_str(event.data())?),
 ///             "message" => Chat::Message(serde_json::from_str(event.data())?),
@@ -33,17 +35,41 @@ use crate::MessageEvent;
 ///     }
 /// }
 /// ```
+///
+/// Data need not be JSON, and the error can be one of your own:
+///
+/// ```
+/// use std::num::ParseFloatError;
+/// use sse_core::{FromEvent, MessageEvent};
+///
+/// struct Celsius(f64);
+///
+/// impl FromEvent for Celsius {
+///     type Error = ParseFloatError;
+///
+///     fn from_event(event: &MessageEvent) -> Result<Option<Self>, Self::Error> {
+///         match event.event_type() {
+///             "temperature" => event.data().parse().map(|degrees| Some(Celsius(degrees))),
+///             _ => Ok(None),
+///         }
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from an event",
     note = "write `#[derive(FromEvent)]` before an enum with a variant for each event type"
 )]
 pub trait FromEvent: Sized {
-    /// The value that `event` stands for; `None` where it is of a type that this knows nothing of.
+    /// Why the data of an event is not valid for its type. With the derive macro it is
+    /// [`serde_json::Error`].
+    type Error: Error + 'static;
+
+    /// Returns the value of `event`, or `None` where the event's type is unknown.
     ///
     /// # Errors
     ///
-    /// Where the event's type is known, and its data is not what belongs to it.
-    fn from_event(event: &MessageEvent) -> Result<Option<Self>, serde_json::Error>;
+    /// Where the event's type is known, and its data is not valid for it.
+    fn from_event(event: &MessageEvent) -> Result<Option<Self>, Self::Error>;
 }
 
 /// An event as a value of `T`, or as it came where `T` does not know its type: a server that learns
@@ -63,7 +89,8 @@ impl<T: FromEvent> Typed<T> {
     /// # use sse_core::{Decoder, FromEvent, MessageEvent, Typed};
     /// # #[derive(Debug, PartialEq)] struct Count(u32);
     /// # impl FromEvent for Count {
-    /// #     fn from_event(event: &MessageEvent) -> Result<Option<Self>, serde_json::Error> {
+    /// #     type Error = serde_json::Error;
+    /// #     fn from_event(event: &MessageEvent) -> Result<Option<Self>, Self::Error> {
     /// #         match event.event_type() {
     /// #             "count" => serde_json::from_str(event.data()).map(|n| Some(Count(n))),
     /// #             _ => Ok(None),
@@ -81,8 +108,8 @@ impl<T: FromEvent> Typed<T> {
     ///
     /// # Errors
     ///
-    /// [`BadData`] where the event's type is known, and its data is not what belongs to it.
-    pub fn read(event: MessageEvent) -> Result<Self, BadData> {
+    /// [`BadData`] where the event's type is known, and its data is not valid for it.
+    pub fn read(event: MessageEvent) -> Result<Self, BadData<T::Error>> {
         match T::from_event(&event) {
             Ok(Some(value)) => Ok(Self::Known(value)),
             Ok(None) => Ok(Self::Unknown(event)),
@@ -91,35 +118,48 @@ impl<T: FromEvent> Typed<T> {
     }
 }
 
-/// An event whose data is not what belongs to its type.
+/// An event whose data is not valid for its type. `E` is [`FromEvent::Error`].
 #[derive(Debug)]
-pub struct BadData {
+pub struct BadData<E = serde_json::Error> {
     event: MessageEvent,
-    error: serde_json::Error,
+    error: E,
 }
 
-impl BadData {
+impl<E> BadData<E> {
     /// The event.
     #[must_use]
     pub fn event(&self) -> &MessageEvent {
         &self.event
     }
+
+    /// What is wrong with its data.
+    #[must_use]
+    pub fn error(&self) -> &E {
+        &self.error
+    }
 }
 
-impl fmt::Display for BadData {
+impl<E: fmt::Display> fmt::Display for BadData<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let event_type = self.event.event_type();
         write!(
             f,
-            "the data of an event of type {event_type:?} is not what belongs there: {}",
+            "the data of an event of type {event_type:?} is not valid for this type: {}",
             self.error
         )
     }
 }
 
-impl Error for BadData {
+impl<E: Error + 'static> Error for BadData<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.error)
+    }
+}
+
+/// Its kind is [`InvalidData`](std::io::ErrorKind::InvalidData).
+impl<E: Error + Send + Sync + 'static> From<BadData<E>> for std::io::Error {
+    fn from(error: BadData<E>) -> Self {
+        Self::new(std::io::ErrorKind::InvalidData, error)
     }
 }
 
@@ -150,7 +190,8 @@ mod stream {
         /// # use sse_core::MessageEvent;
         /// # #[derive(Debug)] struct Count(u32);
         /// # impl FromEvent for Count {
-        /// #     fn from_event(event: &MessageEvent) -> Result<Option<Self>, serde_json::Error> {
+        /// #     type Error = serde_json::Error;
+        /// #     fn from_event(event: &MessageEvent) -> Result<Option<Self>, Self::Error> {
         /// #         serde_json::from_str(event.data()).map(|n| Some(Count(n)))
         /// #     }
         /// # }
@@ -167,8 +208,8 @@ mod stream {
         /// # Errors
         ///
         /// An item is a [`TypedError`] where the stream of events has an error, and where an
-        /// event's data is not what belongs to its type. The latter ends nothing: the next event
-        /// comes next.
+        /// event's data is not valid for its type. The latter does not end the stream: the next
+        /// item is the next event.
         #[derive(Debug)]
         pub struct TypedEvents<S, T> {
             #[pin]
@@ -207,7 +248,7 @@ mod stream {
         S: Stream<Item = Result<MessageEvent, E>>,
         T: FromEvent,
     {
-        type Item = Result<Typed<T>, TypedError<E>>;
+        type Item = Result<Typed<T>, TypedError<E, T::Error>>;
 
         fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
             let item = ready!(self.project().events.poll_next(cx));
@@ -222,17 +263,18 @@ mod stream {
         }
     }
 
-    /// Why [`TypedEvents`] have no value.
+    /// Why [`TypedEvents`] have an error in the place of a value. `E` is the error of the stream of
+    /// events, `D` is [`FromEvent::Error`].
     #[derive(Debug)]
     #[non_exhaustive]
-    pub enum TypedError<E> {
-        /// The stream of events says so.
+    pub enum TypedError<E, D = serde_json::Error> {
+        /// The stream of events yielded this error.
         Events(E),
-        /// An event's data is not what belongs to its type. The stream goes on.
-        Data(BadData),
+        /// An event's data is not valid for its type. The stream goes on.
+        Data(BadData<D>),
     }
 
-    impl<E: fmt::Display> fmt::Display for TypedError<E> {
+    impl<E: fmt::Display, D: fmt::Display> fmt::Display for TypedError<E, D> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             match self {
                 Self::Events(error) => error.fmt(f),
@@ -241,12 +283,26 @@ mod stream {
         }
     }
 
-    impl<E: Error + 'static> Error for TypedError<E> {
+    impl<E: Error + 'static, D: Error + 'static> Error for TypedError<E, D> {
         fn source(&self) -> Option<&(dyn Error + 'static)> {
             match self {
-                // Shown as they are, so what lies under them is theirs.
-                Self::Events(error) => error.source(),
-                Self::Data(error) => error.source(),
+                Self::Events(error) => Some(error),
+                Self::Data(error) => Some(error),
+            }
+        }
+    }
+
+    /// The error of the stream of events as an `io::Error`, or the [`BadData`] in one of the kind
+    /// [`InvalidData`](std::io::ErrorKind::InvalidData).
+    impl<E, D> From<TypedError<E, D>> for std::io::Error
+    where
+        E: Into<std::io::Error>,
+        D: Error + Send + Sync + 'static,
+    {
+        fn from(error: TypedError<E, D>) -> Self {
+            match error {
+                TypedError::Events(error) => error.into(),
+                TypedError::Data(error) => error.into(),
             }
         }
     }

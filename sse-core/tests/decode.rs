@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sse_core::{
-    Decoded, Decoder, DecoderLimits, Event, EventId, InvalidField, MessageEvent, MessageEventRef,
+    Decoded, Decoder, DecoderLimits, Event, EventError, EventId, MessageEvent, MessageEventRef,
 };
 
 fn event<'a>(decoded: Option<Decoded<'a>>) -> MessageEventRef<'a> {
@@ -213,7 +213,7 @@ fn an_event_can_be_sent_on() {
             .unwrap();
         let mut wire = Vec::new();
         Event::try_from(event)?.encode(&mut wire);
-        Ok::<_, InvalidField>(wire)
+        Ok::<_, EventError>(wire)
     };
     for stream in [
         &b"data: x\n\n"[..],

@@ -137,11 +137,11 @@ fn event() -> impl Strategy<Value = Event> {
         .prop_map(|(data, id, event_type, time)| {
             let mut event = data.map_or_else(Event::without_data, Event::new);
             if let Some(id) = id {
-                event = event.with_id(EventId::new(id).unwrap()).unwrap();
+                event = event.under_id(EventId::new(id).unwrap());
             }
             if let Some(event_type) = event_type {
                 let event_type = EventType::new(event_type).unwrap();
-                event = event.with_event_type(event_type).unwrap();
+                event = event.of_type(event_type);
             }
             if let Some(millis) = time {
                 event = event.with_reconnection_time(Duration::from_millis(millis));

@@ -2,7 +2,9 @@
 //! crate that has macros re-exports this one module for them.
 
 pub use serde_json;
-pub use sse_core::{Event, EventError, FromEvent, IntoEvent, MessageEvent, OneEvent, http::Method};
+pub use sse_core::{
+    Event, EventError, EventType, FromEvent, IntoEvent, MessageEvent, OneEvent, http::Method,
+};
 
 pub use crate::router::{
     Controller, FromRequest, Refusal, Request, Router,

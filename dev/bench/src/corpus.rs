@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sse_core::{Comment, Event};
+use sse_core::{Comment, Event, EventType};
 
 /// An event stream, and the events in it.
 pub(crate) struct Corpus {
@@ -97,13 +97,13 @@ fn lines(n: usize) -> Event {
 }
 
 fn full(n: usize) -> Event {
-    let event = json_200(n).with_id(n);
-    let event = event.and_then(|event| event.with_event_type("update"));
-    event.unwrap_or_default()
+    const UPDATE: EventType = EventType::from_static("update");
+
+    json_200(n).under_id(n).of_type(UPDATE)
 }
 
 fn heartbeat(n: usize) -> Event {
-    let event = Event::new(n.to_string()).with_id(n).unwrap_or_default();
+    let event = Event::new(n.to_string()).under_id(n);
     event.with_reconnection_time(Duration::from_millis(3000))
 }
 

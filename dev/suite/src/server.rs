@@ -12,7 +12,7 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use sse_core::{
-    Event, Json,
+    Event, EventType, Json,
     http::{HeaderValue, Response, StatusCode, header::SET_COOKIE},
     lifecycle::{CloseReason, Timer},
 };
@@ -31,9 +31,9 @@ use crate::{
 pub fn whatever_a_handler_yields_goes_out_as_an_event<A: Adapter>() {
     let full = || {
         Event::new("a\nb")
-            .with_event_type("t")?
-            .with_id(7)
-            .map(|event| event.with_reconnection_time(Duration::from_secs(2)))
+            .of_type(const { EventType::from_static("t") })
+            .under_id(7)
+            .with_reconnection_time(Duration::from_secs(2))
     };
     let router = Router::new()
         .events("/strings", |_| stream::iter(["", " a", "ä\r\nb\rc"]))

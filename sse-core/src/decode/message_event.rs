@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::fmt;
 
-use crate::{Event, InvalidField, Text};
+use crate::{Event, EventError, Text};
 
 /// The type that an event has when its server gave it none.
 const MESSAGE: &str = "message";
@@ -178,16 +178,16 @@ impl From<MessageEventRef<'_>> for MessageEvent {
 }
 
 impl TryFrom<MessageEvent> for Event {
-    type Error = InvalidField;
+    type Error = EventError;
 
     /// The event to send on: with its event type, unless that is `message`, and with its last
     /// event ID as its id, unless that is empty.
     ///
     /// # Errors
     ///
-    /// [`InvalidField`] where the event type has a NUL: an event stream may carry one, an
+    /// [`EventError::InvalidField`] where the event type has a NUL: an event stream may carry one, an
     /// [`EventType`](crate::EventType) may not.
-    fn try_from(event: MessageEvent) -> Result<Self, InvalidField> {
+    fn try_from(event: MessageEvent) -> Result<Self, EventError> {
         let MessageEventRef {
             event_type,
             last_event_id,

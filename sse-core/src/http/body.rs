@@ -1,7 +1,7 @@
 //! Reading the body of a request or of a response: the bytes that the peer meant, free of their
 //! framing.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, io};
 
 use super::{
     Framing,
@@ -63,6 +63,13 @@ impl fmt::Display for BodyError {
 }
 
 impl Error for BodyError {}
+
+/// Its kind is [`InvalidData`](io::ErrorKind::InvalidData).
+impl From<BodyError> for io::Error {
+    fn from(error: BodyError) -> Self {
+        Self::new(io::ErrorKind::InvalidData, error)
+    }
+}
 
 /// Reads a body that arrives in pieces.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 //! The end is found first, with one look at each byte; then the whole head is parsed, once.
 //! Parsing a growing buffer again and again would take time quadratic in its length.
 
-use std::{error::Error, fmt, mem, net::Ipv6Addr};
+use std::{error::Error, fmt, io, mem, net::Ipv6Addr};
 
 use ::http::{HeaderMap, Method, Request, StatusCode, Uri, Version, header};
 
@@ -153,6 +153,13 @@ impl fmt::Display for RequestHeadError {
 }
 
 impl Error for RequestHeadError {}
+
+/// Its kind is [`InvalidData`](io::ErrorKind::InvalidData).
+impl From<RequestHeadError> for io::Error {
+    fn from(error: RequestHeadError) -> Self {
+        Self::new(io::ErrorKind::InvalidData, error)
+    }
+}
 
 /// Collects a request head from input that arrives in pieces.
 ///

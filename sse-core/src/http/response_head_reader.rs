@@ -1,6 +1,6 @@
 //! Reading a response's head.
 
-use std::{error::Error, fmt, mem};
+use std::{error::Error, fmt, io, mem};
 
 use ::http::{Response, StatusCode, Version};
 
@@ -84,6 +84,13 @@ impl fmt::Display for ResponseHeadError {
 }
 
 impl Error for ResponseHeadError {}
+
+/// Its kind is [`InvalidData`](io::ErrorKind::InvalidData).
+impl From<ResponseHeadError> for io::Error {
+    fn from(error: ResponseHeadError) -> Self {
+        Self::new(io::ErrorKind::InvalidData, error)
+    }
+}
 
 /// Collects a response head from input that arrives in pieces, and passes over interim responses
 /// ([RFC 9110 section 15.2](https://www.rfc-editor.org/rfc/rfc9110#section-15.2)).

@@ -90,8 +90,7 @@ impl Default for TopicConfig {
             when_too_slow: WhenTooSlow::default(),
             announce: Announce::default(),
             announce_in_header: false,
-            // A word is a valid event type.
-            notice_event_type: EventType::new(Text::from_static("resume")).unwrap_or_default(),
+            notice_event_type: const { EventType::from_static("resume") },
             last_event_id_param: Text::from_static("lastEventId"),
             max_merged_topics: 16,
         }

@@ -50,7 +50,7 @@ impl EncodedEvents {
             let event = event.into_event()?;
             match events.peek() {
                 Some(_) => event.encode(&mut bytes),
-                None => event.with_id(id.clone())?.encode(&mut bytes),
+                None => event.under_id(id.clone()).encode(&mut bytes),
             }
             count += 1;
         }
@@ -146,11 +146,7 @@ impl Notice {
         event_type: &EventType,
         id: impl Into<EventId>,
     ) -> Self {
-        let event = Event::new(data)
-            .with_event_type(event_type.clone())
-            .and_then(|event| event.with_id(id.into()))
-            // Both are valid already.
-            .unwrap_or_default();
+        let event = Event::new(data).of_type(event_type.clone()).under_id(id);
         let mut bytes = Vec::with_capacity(event.encoded_len());
         event.encode_reserved(&mut bytes);
         let encoded = EncodedEvents {

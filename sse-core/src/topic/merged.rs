@@ -445,7 +445,14 @@ impl fmt::Display for MergeError {
     }
 }
 
-impl Error for MergeError {}
+impl Error for MergeError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Map(error) => Some(error),
+            Self::NoTopic | Self::TooMany { .. } | Self::SameEpoch { .. } => None,
+        }
+    }
+}
 
 impl From<TooManyTopics> for MergeError {
     fn from(error: TooManyTopics) -> Self {

@@ -2,7 +2,7 @@
 
 use std::{
     error::Error,
-    fmt,
+    fmt, io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Waker,
     time::Instant,
@@ -442,9 +442,21 @@ impl fmt::Display for PublishError {
 impl Error for PublishError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            // Shown as it is, so what lies under it is its own.
-            Self::Event(error) => error.source(),
+            Self::Event(error) => Some(error),
             _ => None,
+        }
+    }
+}
+
+/// The [`EventError`] as it converts by itself. The kind is
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe) where the topic is closed, and
+/// [`InvalidInput`](io::ErrorKind::InvalidInput) otherwise.
+impl From<PublishError> for io::Error {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Event(error) => error.into(),
+            PublishError::Closed => Self::new(io::ErrorKind::BrokenPipe, error),
+            error => Self::new(io::ErrorKind::InvalidInput, error),
         }
     }
 }

@@ -200,7 +200,9 @@ pub(crate) fn into_event(item: TokenStream, names: TokenStream) -> TokenStream {
         };
         match event_type.value().as_str() {
             MESSAGE => quote!(#pattern => #event),
-            _ => quote!(#pattern => #event.with_event_type(#event_type)?),
+            _ => quote!(#pattern => #event.of_type(const {
+                #names::EventType::from_static(#event_type)
+            })),
         }
     });
     let body = if !errors.is_empty() {
@@ -265,6 +267,8 @@ pub(crate) fn from_event(item: TokenStream, names: TokenStream) -> TokenStream {
     quote! {
         #[automatically_derived]
         impl #impl_generics #names::FromEvent for #name #type_generics #where_clause {
+            type Error = #names::serde_json::Error;
+
             #[allow(unreachable_code)]
             fn from_event(
                 __event: &#names::MessageEvent,

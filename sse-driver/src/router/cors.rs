@@ -1,7 +1,7 @@
 //! Pages of other origins
 //! ([Fetch standard, section 3.3](https://fetch.spec.whatwg.org/#http-cors-protocol)).
 
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error, fmt, io, time::Duration};
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 
@@ -238,3 +238,10 @@ impl fmt::Display for InvalidOrigin {
 }
 
 impl Error for InvalidOrigin {}
+
+/// Its kind is [`InvalidInput`](io::ErrorKind::InvalidInput).
+impl From<InvalidOrigin> for io::Error {
+    fn from(error: InvalidOrigin) -> Self {
+        Self::new(io::ErrorKind::InvalidInput, error)
+    }
+}

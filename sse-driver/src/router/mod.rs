@@ -241,7 +241,7 @@ impl Router {
     ///
     /// # Errors
     ///
-    /// [`RouteError`], which names the first route that cannot be: its path does not begin with a
+    /// [`RouteError`], which names the first route that is not valid: its path does not begin with a
     /// slash, is not well-formed, has a segment `.` or `..`, has two parameters of one name, or is
     /// another route's as well; or its method is one that has no routes.
     pub fn build(self) -> Result<Routes, RouteError> {

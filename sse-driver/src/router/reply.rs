@@ -154,11 +154,11 @@ impl Reply {
     /// One event, and then the end of the stream.
     ///
     /// ```
-    /// use sse_core::Event;
+    /// use sse_core::{Event, EventType};
     /// use sse_driver::router::Reply;
     ///
-    /// let reply = Reply::event(Event::new("done").with_event_type("status")?);
-    /// # Ok::<(), sse_core::InvalidField>(())
+    /// const STATUS: EventType = EventType::from_static("status");
+    /// let reply = Reply::event(Event::new("done").of_type(STATUS));
     /// ```
     pub fn event(event: impl IntoEvent) -> Self {
         Self::events(Once(Some(event.into_event())))

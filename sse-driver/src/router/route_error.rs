@@ -1,8 +1,8 @@
 //! Why a router cannot be built.
 
-use std::{collections::BTreeMap, error::Error, fmt};
+use std::{collections::BTreeMap, error::Error, fmt, io};
 
-/// A route that cannot be.
+/// Why a route was rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteError {
     path: String,
@@ -55,8 +55,15 @@ impl RouteError {
 impl fmt::Display for RouteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, problem } = self;
-        write!(f, "the route {path:?} cannot be: {problem}")
+        write!(f, "the route {path:?} is not valid: {problem}")
     }
 }
 
 impl Error for RouteError {}
+
+/// Its kind is [`InvalidInput`](io::ErrorKind::InvalidInput).
+impl From<RouteError> for io::Error {
+    fn from(error: RouteError) -> Self {
+        Self::new(io::ErrorKind::InvalidInput, error)
+    }
+}

@@ -287,7 +287,7 @@ impl<R: Runtime> Server<R> {
     ///
     /// # Errors
     ///
-    /// [`RouteError`] at once where the router has a route that cannot be.
+    /// [`RouteError`] at once where a route of the router is not valid.
     pub async fn serve(self, router: Router) -> Result<Report, RouteError> {
         let routes = Arc::new(router.build()?);
         let _cut = CutOnDrop(self.connections.clone());

@@ -224,7 +224,14 @@ impl fmt::Display for NoResponse {
     }
 }
 
-impl Error for NoResponse {}
+impl Error for NoResponse {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Closed(_) => None,
+            Self::BadHead(error) => Some(error),
+        }
+    }
+}
 
 /// A response: its head is here, its body is on its way. The handler's stream is polled while
 /// somebody waits for more of it, and only then.

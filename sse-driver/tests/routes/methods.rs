@@ -1,7 +1,7 @@
 //! Routes of other methods than `GET`, and their bodies.
 
 use sse_core::http::{BodyLength, Method, RequestHead, Response};
-use sse_driver::router::{Dispatch, Refusal, Request, Router, Routes};
+use sse_driver::router::{Dispatch, Refusal, Request, RouteError, Router, Routes};
 
 use super::{Answer, ask, ask_with, ask_with_body, context, head};
 
@@ -84,7 +84,7 @@ fn what_is_not_possible_says_what_is() {
 fn a_route_that_cannot_be_is_named() {
     let error = |router: Router| router.build().unwrap_err().to_string();
     let twice = Router::new().post("/a", echo).post("/a", echo);
-    assert!(error(twice).contains("\"/a\" cannot be: there is such a route already"));
+    assert!(error(twice).contains("\"/a\" is not valid: there is such a route already"));
     let twice = Router::new().get("/a", echo).route(Method::GET, "/a", echo);
     assert!(error(twice).contains("there is such a route already"));
     for method in [
@@ -160,4 +160,16 @@ fn a_body_of_json_is_read_and_a_fault_is_named() {
         assert_eq!(answer.status, status, "{body}: {}", answer.body);
         assert!(answer.body.contains(says), "{body}: {}", answer.body);
     }
+}
+
+#[test]
+fn a_route_error_converts_to_an_io_error_that_keeps_it() {
+    let built =
+        |path: &str| -> std::io::Result<Routes> { Ok(Router::new().get(path, echo).build()?) };
+    let error = built("no-slash").unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+    let kept = error
+        .get_ref()
+        .and_then(|error| error.downcast_ref::<RouteError>());
+    assert_eq!(kept.map(RouteError::path), Some("no-slash"));
 }

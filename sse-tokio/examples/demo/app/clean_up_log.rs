@@ -120,7 +120,7 @@ impl CleanUpLog {
             }
             Poll::Pending
         })
-        .map(|entry| Ok(Event::json(&entry)?.with_id(entry.id)?))
+        .map(|entry| Ok(Event::json(&entry)?.under_id(entry.id)))
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {

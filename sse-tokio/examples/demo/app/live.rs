@@ -11,12 +11,17 @@ use futures_util::{Stream, StreamExt, stream};
 use serde::Serialize;
 
 use crate::on::{
-    adapter::{Event, EventError, ServerHandle},
+    adapter::{Event, EventError, EventType, ServerHandle},
     sleep,
 };
 
 /// Four numbers a second; everything else goes by multiples of this.
 const TICK: Duration = Duration::from_millis(250);
+
+const CLOCK: EventType = EventType::from_static("clock");
+const POEM: EventType = EventType::from_static("poem");
+const RESUMED: EventType = EventType::from_static("resumed");
+const SYSTEM: EventType = EventType::from_static("system");
 
 /// Several lines each, in several scripts.
 const STANZAS: [&str; 4] = [
@@ -62,9 +67,8 @@ impl Live {
         self: &Arc<Self>,
         last_event_id: Option<&str>,
     ) -> impl Stream<Item = Result<Event, EventError>> + use<> {
-        let resumed = last_event_id.map(|last_event_id| {
-            Ok(Event::json(&Resumed { last_event_id })?.with_event_type("resumed")?)
-        });
+        let resumed = last_event_id
+            .map(|last_event_id| Ok(Event::json(&Resumed { last_event_id })?.of_type(RESUMED)));
         let last: u64 = last_event_id.and_then(|id| id.parse().ok()).unwrap_or(0);
 
         let live = self.clone();
@@ -94,14 +98,14 @@ impl Live {
         }
         if tick.is_multiple_of(4) {
             let now = humantime::format_rfc3339_seconds(SystemTime::now());
-            events.push(named("clock", now.to_string()));
+            events.push(Ok(Event::new(now.to_string()).of_type(CLOCK)));
         }
         if tick.is_multiple_of(20) {
             let stanza = STANZAS[(tick / 20) as usize % STANZAS.len()];
-            events.push(named("poem", stanza.to_owned()));
+            events.push(Ok(Event::new(stanza).of_type(POEM)));
         }
         let number = Event::new(format!("{:.2}", number_at(SystemTime::now())));
-        events.push(number.with_id(id).map_err(EventError::from));
+        events.push(Ok(number.under_id(id)));
         events
     }
 
@@ -112,12 +116,8 @@ impl Live {
             run: &self.run,
             pid: process::id(),
         };
-        Ok(Event::json(&system)?.with_event_type("system")?)
+        Ok(Event::json(&system)?.of_type(SYSTEM))
     }
-}
-
-fn named(event_type: &str, data: String) -> Result<Event, EventError> {
-    Ok(Event::new(data).with_event_type(event_type)?)
 }
 
 /// A number between 0 and 100 that wanders smoothly, the same on every connection and across

@@ -19,8 +19,8 @@ use futures_util::{Stream, StreamExt, future, stream};
 
 use crate::on::{
     adapter::{
-        Event, EventError, InvalidField, LastEventId, Request, Response, Router, Server,
-        ServerHandle, ShutdownSignal, controller, http::header, tls,
+        Event, EventError, EventType, LastEventId, Request, Response, Router, Server, ServerHandle,
+        ShutdownSignal, controller, http::header, tls,
     },
     sleep,
 };
@@ -28,6 +28,9 @@ use clean_up_log::CleanUpLog;
 use console::Console;
 use flags::Flags;
 use live::Live;
+
+/// The type of the last event of a stream that ends by itself.
+const BYE: EventType = EventType::from_static("bye");
 
 const PAGE: &str = include_str!("page.html");
 
@@ -116,10 +119,10 @@ impl Demo {
 
     /// A stream that ends by itself.
     #[sse("bounded")]
-    fn bounded(&self, request: Request) -> impl Stream<Item = Result<Event, InvalidField>> {
+    fn bounded(&self, request: Request) -> impl Stream<Item = Event> {
         self.log.watch(&request);
-        let count = ["3", "2", "1"].map(Event::new).map(Ok);
-        let bye = Event::new("that was all").with_event_type("bye");
+        let count = ["3", "2", "1"].map(Event::new);
+        let bye = Event::new("that was all").of_type(BYE);
         stream::iter(count)
             .then(|event| async {
                 sleep(Duration::from_millis(500)).await;
