@@ -305,7 +305,13 @@ impl<T> Exchange<T> {
         let Work::Streaming(events) = &mut self.work else {
             return Progress::Parked;
         };
+        // A client that resumes elsewhere loses nothing by an end between two events.
+        let ends = self.place.connections().shutdown.has_begun() && events.ends_at_shutdown();
         if write_blocked && events.can_wait() {
+            if ends {
+                self.finish(now, CloseReason::Shutdown);
+                return Progress::Changed;
+            }
             return Progress::Full;
         }
         let (mut sent, mut items) = (0, 0);
@@ -337,17 +343,19 @@ impl<T> Exchange<T> {
         };
         self.place.sent(sent);
         match end {
+            Ok(_) if ends => self.finish(now, CloseReason::Shutdown),
             Ok(progress) => return progress,
-            Err(CloseReason::StreamEnded) => self.finish(now),
+            Err(CloseReason::StreamEnded) => self.finish(now, CloseReason::StreamEnded),
             Err(reason) => self.abort(now, reason),
         }
         Progress::Changed
     }
 
-    fn finish(&mut self, now: Instant) {
+    /// Ends the stream properly.
+    fn finish(&mut self, now: Instant, reason: CloseReason) {
         // The phase is the right one.
         let _ = match self.drop_work() {
-            Ok(()) => self.connection.finish(now),
+            Ok(()) => self.connection.finish_for(now, reason),
             Err(Panicked) => return self.abort(now, CloseReason::HandlerPanicked),
         };
     }

@@ -30,7 +30,8 @@ pub enum CloseReason {
     StreamError(Text),
     /// The handler or its stream panicked.
     HandlerPanicked,
-    /// The server was shut down before the stream ended.
+    /// The server was shut down before the stream ended by itself. The stream of a topic's subscriber
+    /// has ended properly then; any other one was cut.
     Shutdown,
     /// The connection was dropped before it was over: its task was cancelled, or the runtime
     /// under it was shut down.

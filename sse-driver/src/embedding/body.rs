@@ -141,7 +141,10 @@ impl<R: Runtime> Embedded<R> {
                     return Poll::Ready(None);
                 }
                 Turn::Closed(reason) => return Poll::Ready(Some(Err(BodyError { reason }))),
-                Turn::EndOutput { .. } => self.output_ended(now),
+                Turn::EndOutput { .. } => {
+                    self.output_ended(now);
+                    return Poll::Ready(None);
+                }
                 Turn::Spent => {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;

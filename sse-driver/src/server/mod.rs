@@ -276,10 +276,13 @@ impl<R: Runtime> Server<R> {
     ///
     /// A shutdown is graceful: nothing more is accepted, handlers see it coming
     /// ([`ShutdownSignal`]), and open streams have
-    /// [`shutdown_timeout`](ServerConfig::shutdown_timeout) to end by themselves. Whoever is still
-    /// there then is cut, with [`CloseReason::Shutdown`](sse_core::lifecycle::CloseReason::Shutdown).
-    /// For tasks that do not even let themselves be cut, because a handler keeps their thread, it
-    /// waits 5 s, and leaves them out of the report.
+    /// [`shutdown_timeout`](ServerConfig::shutdown_timeout) to end by themselves. A topic's
+    /// subscribers end at once and properly, since their clients resume elsewhere what they have not
+    /// had; [`Reply::with_end_at_shutdown`](crate::router::Reply::with_end_at_shutdown) changes that.
+    /// A stream that is still open at the deadline is cut. Both close with
+    /// [`CloseReason::Shutdown`](sse_core::lifecycle::CloseReason::Shutdown), and the report counts
+    /// those that were cut. For tasks that do not let themselves be cut, because a handler keeps
+    /// their thread, the server waits 5 s, and leaves them out of the report.
     ///
     /// Errors of accepting, such as running out of file descriptors, are survived: the server
     /// waits a little, at most a second, and tries again. When this future is dropped, every

@@ -126,11 +126,22 @@ impl Connection {
     ///
     /// [`WrongPhase`] where no event stream is open.
     pub fn finish(&mut self, now: Instant) -> Result<(), WrongPhase> {
+        self.finish_for(now, CloseReason::StreamEnded)
+    }
+
+    /// Does what [`finish`](Self::finish) does where the stream is ended from outside, between two
+    /// events: the connection closes with `reason`. A stream that its client can resume ends so at a
+    /// [shutdown](CloseReason::Shutdown).
+    ///
+    /// # Errors
+    ///
+    /// [`WrongPhase`] where no event stream is open.
+    pub fn finish_for(&mut self, now: Instant, reason: CloseReason) -> Result<(), WrongPhase> {
         let State::Streaming(_) = self.state else {
             return Err(self.wrong_phase("finish"));
         };
         self.output.finish();
-        self.deliver(now, BodyEnd::Stream, CloseReason::StreamEnded);
+        self.deliver(now, BodyEnd::Stream, reason);
         Ok(())
     }
 

@@ -1,9 +1,12 @@
 //! Shutdowns, cuts, and runtimes that end.
 
 use futures_util::{StreamExt, stream};
-use sse_driver::router::{Request, Router};
+use sse_driver::router::{Next, Request, Router};
 
-use super::{feed, streams::undecided};
+use super::{
+    feed,
+    streams::{topic, undecided},
+};
 use crate::{
     scenario::{Scenario, Scene, Step},
     ways::Way,
@@ -16,7 +19,7 @@ pub const SEES_NOT_WHY: &str = "A body does not learn why its server drops it.";
 pub const IS_THE_CLIENT: &str = "Nothing but the client drops a test client's response.";
 
 pub fn scenarios() -> Vec<Scenario> {
-    use Step::{Cut, Push, ShutDown, Stop};
+    use Step::{Cut, Publish, Push, ShutDown, Stop};
     vec![
         Scenario::new(
             "a stream that ends itself at a shutdown",
@@ -44,6 +47,34 @@ pub fn scenarios() -> Vec<Scenario> {
                 "counted as stream_ended",
             ],
         ),
+        Scenario::new(
+            "a subscriber at a shutdown",
+            topic,
+            [Publish(1), ShutDown],
+            &[
+                "200 text/event-stream",
+                "two#1-2, three#1-3, 1#1-4",
+                "ended",
+                "subscribers left: 0",
+                "clean-up: the server was shut down",
+                "counted as shutdown",
+            ],
+        )
+        .field("last-event-id", "1-1"),
+        Scenario::new(
+            "a subscriber that is to stay at a shutdown",
+            topic_that_stays,
+            [ShutDown, Publish(1), Step::Leave],
+            &[
+                "200 text/event-stream",
+                "two#1-2, three#1-3, 1#1-4",
+                "still open",
+                "subscribers left: 0",
+                "clean-up: the client went away",
+                "counted as client_went_away",
+            ],
+        )
+        .field("last-event-id", "1-1"),
         Scenario::new(
             "a cut while the handler decides",
             undecided,
@@ -162,5 +193,11 @@ fn polite(scene: &Scene) -> Router {
         .inspect(move |_| {
             let _held = &held;
         })
+    })
+}
+
+fn topic_that_stays(scene: &Scene) -> Router {
+    topic(scene).layer(async |request: Request, next: Next| {
+        next.run(request).await.with_end_at_shutdown(false)
     })
 }

@@ -193,7 +193,7 @@ fn endless(scene: &Scene) -> Router {
 }
 
 /// A topic with three events, to which a client subscribes with its last event ID.
-fn topic(scene: &Scene) -> Router {
+pub fn topic(scene: &Scene) -> Router {
     let scene = scene.clone();
     for text in ["one", "two", "three"] {
         scene.topic.publish(text).unwrap();
