@@ -1,6 +1,10 @@
 //! The pages say what is.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{Read, Write},
+    path::Path,
+};
 
 #[test]
 fn the_page_on_language_models_has_the_program_that_is_tested() {
@@ -35,4 +39,85 @@ fn links_lead_to_files() {
             assert!(file.exists(), "{}: {link}", page.display());
         }
     }
+}
+
+/// The parts of a text between backticks.
+fn code_spans(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// Whether one of the sources has this: `name()` is a function, `Type::name` one of a type, and
+/// `Type::Variant` what it says.
+fn is_in(name: &str, sources: &[String]) -> bool {
+    let (of, name) = match name.rsplit_once("::") {
+        Some((of, name)) => (Some(of), name),
+        None => (None, name.trim_end_matches("()")),
+    };
+    let has_word = |source: &str, word: &str| {
+        let is_part = |c: char| c.is_alphanumeric() || c == '_';
+        source.split(|c| !is_part(c)).any(|part| part == word)
+    };
+    let declares = |source: &&String| match name.starts_with(char::is_uppercase) {
+        true => has_word(source, name),
+        false => ["(", "<"]
+            .iter()
+            .any(|open| source.contains(&format!("fn {name}{open}"))),
+    };
+    let is_there = sources.iter().filter(declares);
+    match of {
+        Some(of) => is_there.into_iter().any(|source| has_word(source, of)),
+        None => is_there.count() > 0,
+    }
+}
+
+#[test]
+fn the_walk_names_what_exists() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let walk = fs::read_to_string(top.join("docs/one-request.md")).unwrap();
+    let mut checked = 0;
+    for section in walk.split("\n## ").skip(1) {
+        let files = code_spans(section).filter(|span| span.ends_with(".rs"));
+        let sources: Vec<_> = files
+            .map(|file| fs::read_to_string(top.join(file)).unwrap())
+            .collect();
+        let names = code_spans(section).filter(|span| span.contains("::") || span.ends_with("()"));
+        for name in names {
+            let title = section.lines().next().unwrap();
+            assert!(
+                is_in(name, &sources),
+                "{title}: {name} is in none of the files"
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 60, "{checked}");
+}
+
+#[tokio::test]
+async fn the_walk_has_the_bytes_that_are_sent() {
+    let greet = |_| futures_util::stream::iter(["Hello, world!", "Goodbye, world!"]);
+    let router = sse_tokio::Router::new().events("/greet", greet);
+    let server = sse_tokio::Server::bind("127.0.0.1:0").await.unwrap();
+    let address = server.local_addr().unwrap();
+    tokio::spawn(server.serve(router));
+
+    let walk = include_str!("../../../docs/one-request.md");
+    let mut blocks = walk.split("```text\n").skip(1);
+    let mut block = || blocks.next().unwrap().split("```").next().unwrap();
+    let (request, expected) = (block().replace('\n', "\r\n"), block());
+    let response = tokio::task::spawn_blocking(move || {
+        let mut socket = std::net::TcpStream::connect(address).unwrap();
+        socket.write_all(request.as_bytes()).unwrap();
+        let mut response = String::new();
+        socket.read_to_string(&mut response).unwrap();
+        response.replace("\r\n", "\n")
+    });
+    let response = response.await.unwrap();
+    let lines = response
+        .lines()
+        .map(|line| match line.starts_with("date: ") {
+            true => "date: …",
+            false => line,
+        });
+    assert!(lines.eq(expected.lines()), "{response}");
 }
