@@ -109,6 +109,8 @@ pub mod server;
 mod stream;
 #[cfg(any(feature = "server", feature = "topic"))]
 mod stream_item;
+#[cfg(any(feature = "server", feature = "topic"))]
+mod sync;
 mod text;
 #[cfg(feature = "topic")]
 pub mod topic;
@@ -157,4 +159,9 @@ pub mod internal {
     pub use crate::panics::{Panicked, catch};
     #[cfg(any(feature = "server", feature = "topic"))]
     pub use crate::wake::{SlotId, WakerSet};
+
+    #[cfg(any(feature = "server", feature = "topic"))]
+    pub mod sync {
+        pub use crate::sync::*;
+    }
 }

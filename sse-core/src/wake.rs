@@ -79,15 +79,10 @@ impl Default for WakerSet {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::{
-            Arc,
-            atomic::{AtomicUsize, Ordering},
-        },
-        task::Wake,
-    };
+    use std::{sync::Arc, task::Wake};
 
     use super::*;
+    use crate::sync::{AtomicUsize, Ordering};
 
     #[derive(Default)]
     struct Count(AtomicUsize);

@@ -1,16 +1,12 @@
 //! Callbacks that run exactly once when a connection is over.
 
-use std::{
-    collections::VecDeque,
-    fmt, mem,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{collections::VecDeque, fmt, mem, sync::Arc};
 
 use super::CloseReason;
-use crate::panics::catch;
+use crate::{
+    panics::catch,
+    sync::{Mutex, MutexGuard, lock, unique_number},
+};
 
 type Callback = Box<dyn FnOnce(&CloseReason) + Send>;
 
@@ -56,8 +52,7 @@ pub struct CallbackId(u64);
 
 impl CallbackId {
     fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+        Self(unique_number())
     }
 }
 
@@ -140,7 +135,7 @@ impl CleanUp {
 
     /// No callback runs under the lock, so that nothing can be half-done behind a poisoned one.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shared)
     }
 }
 

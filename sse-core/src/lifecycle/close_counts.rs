@@ -1,8 +1,7 @@
 //! How often connections ended for which reason.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
 use super::{CloseReason, Timer};
+use crate::sync::{AtomicU64, Ordering::Relaxed};
 
 /// How many connections ended for each [`CloseReason`].
 ///

@@ -4,14 +4,14 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
 };
 
-use crate::wake::{SlotId, WakerSet};
+use crate::{
+    sync::{AtomicBool, Mutex, MutexGuard, Ordering, lock},
+    wake::{SlotId, WakerSet},
+};
 
 /// Tells a handler that the server is about to shut down, while there is time for last words.
 ///
@@ -47,7 +47,7 @@ struct Shared {
 impl Shared {
     /// No foreign code runs under the lock, so that a poisoned one hides nothing half-done.
     fn waiting(&self) -> MutexGuard<'_, WakerSet> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 
     fn has_begun(&self) -> bool {
@@ -147,12 +147,10 @@ impl fmt::Debug for ShutdownSignal {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::atomic::AtomicUsize,
-        task::{Wake, Waker},
-    };
+    use std::task::{Wake, Waker};
 
     use super::*;
+    use crate::sync::AtomicUsize;
 
     #[derive(Default)]
     struct Count(AtomicUsize);

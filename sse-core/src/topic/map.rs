@@ -4,12 +4,15 @@ use std::{
     collections::BTreeMap,
     error::Error,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{Topic, TopicConfig};
-use crate::{Clock, Text, clock};
+use crate::{
+    Clock, Text, clock,
+    sync::{Mutex, MutexGuard, lock},
+};
 
 /// Topics by name: each is there once somebody asks for it, and goes when nobody uses it any more.
 ///
@@ -202,7 +205,7 @@ impl TopicMap {
 impl Shared {
     /// Nobody else's code runs under the lock, so that a poisoned one hides nothing half-done.
     fn topics(&self) -> MutexGuard<'_, Topics> {
-        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.topics)
     }
 }
 

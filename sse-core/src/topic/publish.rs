@@ -1,15 +1,13 @@
 //! The topic: the history under a lock, and those who wait for its next event.
 
-use std::{
-    error::Error,
-    fmt, io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::Waker,
-    time::Instant,
-};
+use std::{error::Error, fmt, io, task::Waker, time::Instant};
 
 use super::{Outcome, Position, Subscriber, TopicConfig, TopicEnd, TopicStats, log::Log};
-use crate::{Clock, Event, EventError, EventId, IntoEvent, clock, wake::WakerSet};
+use crate::{
+    Clock, Event, EventError, EventId, IntoEvent, clock,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, lock},
+    wake::WakerSet,
+};
 
 /// One source of events for any number of subscribers, with a bounded history.
 ///
@@ -353,7 +351,7 @@ impl Shared {
 
     /// Nobody else's code runs under the lock, so that a poisoned one hides nothing half-done.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn close(&self, end: TopicEnd) {

@@ -4,7 +4,6 @@ use std::{
     error::Error,
     fmt,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -17,7 +16,7 @@ use super::{
     publish::{Shared, State},
     selection::{Selected, Selection, Wanted},
 };
-use crate::{EventError, IntoEvent, Text, wake::SlotId};
+use crate::{EventError, IntoEvent, Text, sync::Arc, wake::SlotId};
 
 /// Someone who gets what a [`Topic`](super::Topic) publishes: a stream of [`Batch`]es.
 ///
@@ -184,7 +183,7 @@ impl Subscriber {
     /// ```
     #[must_use]
     pub fn only_event_types(self, wanted: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
-        self.select(Arc::new(wanted))
+        self.select(std::sync::Arc::new(wanted))
     }
 
     pub(super) fn select(mut self, wanted: Wanted) -> Self {

@@ -4,13 +4,16 @@ use std::{
     error::Error,
     fmt, mem,
     pin::Pin,
-    sync::{Mutex, PoisonError},
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use sse_core::{http::BodyLength, lifecycle::CloseReason};
+use sse_core::{
+    http::BodyLength,
+    internal::sync::{Mutex, PoisonError, lock},
+    lifecycle::CloseReason,
+};
 
 use super::embedded::Embedded;
 use crate::{Runtime, exchange::Turn};
@@ -73,7 +76,7 @@ impl<R: Runtime> Body<R> {
 
     /// What `ask` gives. A panic under the lock leaves nothing half-done.
     fn look<T>(&self, ask: impl FnOnce(&State<R>) -> T) -> T {
-        ask(&self.state.lock().unwrap_or_else(PoisonError::into_inner))
+        ask(&lock(&self.state))
     }
 }
 

@@ -52,12 +52,7 @@ mod config;
 mod embedded;
 mod incoming;
 
-use std::{
-    fmt,
-    future::Future,
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, future::Future, net::SocketAddr, sync::Arc};
 
 use ::http::{Method, Request, StatusCode, header, request::Parts};
 
@@ -70,7 +65,10 @@ use crate::{
 };
 use sse_core::{
     http::{BodyLength, RequestHead},
-    internal::Jitter,
+    internal::{
+        Jitter,
+        sync::{Mutex, lock},
+    },
     server::{Connection, Phase, ResponseConfig},
 };
 
@@ -259,11 +257,7 @@ impl<R: Runtime> Embedding<R> {
     fn refusal(&self) -> Reply {
         let text = "The server has as many streams as it can take. Try again later.\n";
         let longest = self.shared.config.max_retry_after.as_secs().max(1);
-        let jitter = self.shared.jitter.lock();
-        // A number is drawn, and nothing else: a poisoned lock hides nothing half-done.
-        let seconds = 1 + jitter
-            .unwrap_or_else(PoisonError::into_inner)
-            .below(longest);
+        let seconds = 1 + lock(&self.shared.jitter).below(longest);
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text)
             .with_header(header::RETRY_AFTER, seconds.into())
             .into()

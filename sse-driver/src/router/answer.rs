@@ -9,14 +9,17 @@ use std::{
     future::{Future, poll_fn},
     mem,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use futures_core::Stream;
 
 use super::{IntoReply, Refusal, Reply, reply::ItemStream};
-use sse_core::{EventError, IntoStreamItem, StreamItem};
+use sse_core::{
+    EventError, IntoStreamItem, StreamItem,
+    internal::sync::{Mutex, lock},
+};
 
 /// What a handler returned.
 pub struct Answer<'c>(Returned<'c>);
@@ -99,12 +102,11 @@ enum Out {
 
 impl Slot {
     fn put(&self, out: Out) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(out);
+        *lock(&self.0) = Some(out);
     }
 
     fn take(&self) -> Option<Out> {
-        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        slot.take()
+        lock(&self.0).take()
     }
 }
 

@@ -5,11 +5,11 @@ use std::{
     io, mem,
     net::SocketAddr,
     pin::Pin,
-    sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
 };
 
 use crate::Runtime;
+use sse_core::internal::sync::{Mutex, MutexGuard, lock};
 
 /// A connection and its peer, or why there is none.
 pub(super) type Accepted<R> = io::Result<(<R as Runtime>::Transport, SocketAddr)>;
@@ -71,7 +71,7 @@ impl<R: Runtime> Acceptor<R> {
 
     /// What is polled under the lock is the runtime's; where it panics, it is not polled again.
     fn state(&self) -> MutexGuard<'_, State<R>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -2,10 +2,7 @@
 
 use std::{
     future::poll_fn,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
@@ -14,7 +11,10 @@ use super::{
     stats::{Counters, count},
 };
 use sse_core::{
-    internal::{SlotId, WakerSet},
+    internal::{
+        SlotId, WakerSet,
+        sync::{AtomicBool, AtomicU32, AtomicUsize, Mutex, MutexGuard, Ordering, lock},
+    },
     lifecycle::{CloseReason, Shutdown},
 };
 
@@ -145,11 +145,11 @@ impl Connections {
 
     /// Nothing can go wrong under the locks, so that a poisoned one hides nothing half-done.
     fn waiting(&self) -> MutexGuard<'_, WakerSet> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 
     fn tasks(&self) -> MutexGuard<'_, WakerSet> {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.tasks)
     }
 }
 

@@ -4,12 +4,11 @@
 //! to write than to read, so it tries to read only when this waker says so.
 
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::{Wake, Waker},
 };
+
+use sse_core::internal::sync::{AtomicBool, Mutex, Ordering, lock};
 
 /// The read side of one connection: a waker of its own, which passes on to the task's.
 #[derive(Debug)]
@@ -35,12 +34,7 @@ impl ReadWaker {
 
     /// The task has another waker from here on.
     pub(super) fn set_task(&self, task: &Waker) {
-        let mut current = self
-            .shared
-            .task
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        current.clone_from(task);
+        lock(&self.shared.task).clone_from(task);
     }
 
     /// Whether the read side was woken since the last call.
@@ -67,11 +61,7 @@ impl Wake for Shared {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.woken.store(true, Ordering::Release);
-        let task = self
-            .task
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let task = lock(&self.task).clone();
         task.wake();
     }
 }

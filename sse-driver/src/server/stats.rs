@@ -1,8 +1,9 @@
 //! What a server counts.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
-use sse_core::lifecycle::{CloseCounters, CloseCounts};
+use sse_core::{
+    internal::sync::{AtomicU64, Ordering::Relaxed},
+    lifecycle::{CloseCounters, CloseCounts},
+};
 
 /// What a [`Server`](super::Server) has done so far, and what it is doing:
 /// [`ServerHandle::stats`](super::ServerHandle::stats).

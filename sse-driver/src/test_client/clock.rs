@@ -5,13 +5,12 @@ use std::{
     fmt,
     future::Future,
     pin::{Pin, pin},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, Wake, Waker},
     time::{Duration, Instant},
 };
+
+use sse_core::internal::sync::{AtomicBool, Mutex, MutexGuard, Ordering, lock};
 
 /// How long a test may take, by its own clock.
 const PATIENCE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -142,7 +141,7 @@ impl TestClock {
 
     /// No foreign code runs under the lock but the cloning of wakers.
     fn lock(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shared)
     }
 }
 

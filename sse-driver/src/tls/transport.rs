@@ -13,9 +13,11 @@ use std::{
     fmt,
     io::{self, IoSlice, Read, Write},
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll, Wake, Waker, ready},
 };
+
+use sse_core::internal::sync::{Mutex, MutexGuard, lock};
 
 use rustls::{
     ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection,
@@ -338,7 +340,7 @@ impl Waiting {
 
     /// Nothing can go wrong under the lock, so that a poisoned one hides nothing half-done.
     fn sides(&self) -> MutexGuard<'_, Sides> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
