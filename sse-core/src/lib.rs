@@ -83,6 +83,8 @@
 
 extern crate alloc;
 
+#[cfg(any(feature = "server", feature = "topic"))]
+mod budget;
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(feature = "std")]
@@ -121,6 +123,8 @@ mod typed;
 #[cfg(any(feature = "server", feature = "topic"))]
 mod wake;
 
+#[cfg(any(feature = "server", feature = "topic"))]
+pub use budget::{Budget, BudgetUse};
 #[cfg(feature = "std")]
 pub use clock::Clock;
 pub use decode::{
@@ -153,6 +157,8 @@ pub use typed::{TypedError, TypedEvents};
 #[cfg(any(feature = "client", feature = "server", feature = "topic"))]
 #[doc(hidden)]
 pub mod internal {
+    #[cfg(any(feature = "server", feature = "topic"))]
+    pub use crate::budget::{Holding, Reservation};
     #[cfg(feature = "client")]
     pub use crate::jitter::Jitter;
     #[cfg(feature = "server")]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{EventType, Text};
+use crate::{Budget, EventType, Text};
 
 /// The bounds of a [`Topic`](super::Topic), and what happens at them.
 ///
@@ -26,6 +26,10 @@ pub struct TopicConfig {
     /// default. Events go a sixteenth of it at a time, 64 KiB at most. One that would not fit even
     /// alone is refused: keep it some KiB larger than the largest event.
     pub max_bytes: usize,
+    /// What the history shares with other topics, servers and embeddings: where it has no room,
+    /// events go earlier, and the newest stays. The [budget of the
+    /// process](Budget::of_process) by default.
+    pub budget: Budget,
     /// How old an event may become. It is looked at when something is published and when someone
     /// subscribes, so that a client that comes back is given nothing older. `None`, for any age,
     /// by default.
@@ -86,6 +90,7 @@ impl Default for TopicConfig {
         Self {
             max_events: 10_000,
             max_bytes: 4 * 1024 * 1024,
+            budget: Budget::default(),
             max_age: None,
             when_too_slow: WhenTooSlow::default(),
             announce: Announce::default(),

@@ -24,7 +24,10 @@ use super::{
     segment::{MARK_SIZE, SEGMENT_SIZE, Segment, own_id_size},
     wire,
 };
-use crate::{Event, EventId};
+use crate::{
+    Event, EventId,
+    budget::{Budget, Holding, Reservation},
+};
 
 /// The largest segment, unless it has but one event.
 const LARGEST_SEGMENT: usize = 64 * 1024;
@@ -42,6 +45,8 @@ pub(super) struct Log {
     sealed: VecDeque<Segment<Bytes>>,
     /// What the sealed segments take in memory.
     sealed_size: usize,
+    /// How much of that are events.
+    sealed_bytes: usize,
     open: Segment<Vec<u8>>,
     /// What was copied of the open segment since the last event.
     recent: Option<Recent>,
@@ -53,6 +58,9 @@ pub(super) struct Log {
     own_ids: BTreeSet<(Arc<str>, u64)>,
     /// The ID of the publisher's choice that the newest event has, which may not be held any more.
     newest_own_id: Option<Arc<str>>,
+    budget: Budget,
+    /// What the history takes beside the bytes of its sealed segments, which count themselves.
+    counted: Reservation,
     /// The latest instant that was heard of.
     now: Option<Instant>,
 }
@@ -90,12 +98,15 @@ impl Log {
             segment_size: (config.max_bytes / 16).min(LARGEST_SEGMENT),
             sealed: VecDeque::new(),
             sealed_size: 0,
+            sealed_bytes: 0,
             open: Segment::new(1),
             recent: None,
             began: 1,
             first: 1,
             own_ids: BTreeSet::new(),
             newest_own_id: None,
+            budget: config.budget.clone(),
+            counted: config.budget.reserve(Holding::History),
             now: None,
         }
     }
@@ -109,12 +120,13 @@ impl Log {
         }
         let next = sequence.saturating_add(1);
         self.sealed.clear();
-        self.sealed_size = 0;
+        (self.sealed_size, self.sealed_bytes) = (0, 0);
         self.open = Segment::new(next);
         self.recent = None;
         (self.began, self.first) = (next, next);
         self.own_ids.clear();
         self.newest_own_id = None;
+        self.count();
     }
 
     pub(super) fn epoch(&self) -> u64 {
@@ -268,6 +280,7 @@ impl Log {
         };
         let grown = self.open.size_with(len, self.segment_size) + own_id_size + copy;
         while self.sealed_size + grown > self.max_bytes && self.drop_oldest_segment() {}
+        self.stay_inside_budget(len);
 
         let now = self.later_of(now);
         self.open.push(now, len, self.segment_size, |bytes| {
@@ -290,7 +303,34 @@ impl Log {
         let too_many = (self.next() - self.first).saturating_sub(self.max_events);
         self.drop_before(self.first + too_many);
         self.expire(now);
+        self.count();
         Ok((position, len))
+    }
+
+    /// Drops the oldest events where the budget has no room for one more of this length.
+    fn stay_inside_budget(&mut self, len: usize) {
+        let grown = self.overhead() + self.open.size_with(len, self.segment_size);
+        let more = Budget::rounded(grown).saturating_sub(self.counted.bytes());
+        if more == 0 || self.budget.fits(Holding::History, more) {
+            return;
+        }
+        // What is still being written cannot be dropped.
+        if self.sealed.is_empty() && !self.open.is_empty() {
+            self.seal();
+        }
+        let before = self.sealed_size;
+        while before - self.sealed_size < more && self.drop_oldest_segment() {}
+    }
+
+    /// Has the budget count what the history takes.
+    fn count(&mut self) {
+        self.counted
+            .resize_rounded(self.overhead() + self.open.size());
+    }
+
+    /// What the sealed segments take beside their events.
+    fn overhead(&self) -> usize {
+        self.sealed_size - self.sealed_bytes
     }
 
     /// Drops what is too old.
@@ -362,7 +402,7 @@ impl Log {
             return recent.bytes.slice(skip..);
         }
         let new = self.open.bytes().get(start..).unwrap_or_default();
-        let bytes = Bytes::copy_from_slice(new);
+        let bytes = self.budget.count(Holding::History, new.to_vec());
         self.recent = Some(Recent {
             start,
             bytes: bytes.clone(),
@@ -394,8 +434,9 @@ impl Log {
 
     fn seal(&mut self) {
         let next = self.next();
-        let sealed = mem::replace(&mut self.open, Segment::new(next)).seal();
+        let sealed = mem::replace(&mut self.open, Segment::new(next)).seal(&self.budget);
         self.sealed_size += sealed.size();
+        self.sealed_bytes += sealed.bytes().len();
         self.sealed.push_back(sealed);
     }
 
@@ -422,6 +463,7 @@ impl Log {
         };
         self.first = self.first.max(dropped.end());
         self.sealed_size -= dropped.size();
+        self.sealed_bytes -= dropped.bytes().len();
         self.forget_ids(&dropped);
         true
     }

@@ -4,6 +4,8 @@ use std::{mem, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 
+use crate::budget::{Budget, Holding};
+
 /// Events that lie next to each other, encoded, oldest first.
 ///
 /// The one that is being written has its bytes in a `Vec<u8>`; the others, which never change, in
@@ -166,12 +168,12 @@ impl Segment<Vec<u8>> {
     }
 
     /// Nothing more is added from here on. The events stay where they are in memory.
-    pub(super) fn seal(mut self) -> Segment<Bytes> {
+    pub(super) fn seal(mut self, budget: &Budget) -> Segment<Bytes> {
         self.marks.shrink_to_fit();
         self.bytes.shrink_to_fit();
         Segment {
             first: self.first,
-            bytes: mem::take(&mut self.bytes).into(),
+            bytes: budget.count(Holding::History, mem::take(&mut self.bytes)),
             marks: self.marks,
             own_ids: self.own_ids,
             own_ids_size: self.own_ids_size,

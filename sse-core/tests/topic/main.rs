@@ -2,6 +2,7 @@
 #![cfg(all(feature = "server", feature = "topic"))]
 
 mod beginning;
+mod budget;
 mod elsewhere;
 mod ending;
 mod joining;

@@ -1,0 +1,397 @@
+//! One bound on the memory that all connections, request bodies and histories hold together.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use bytes::Bytes;
+
+use crate::sync::{AtomicUsize, Ordering::Relaxed};
+
+/// A bound, in bytes, on what everything that shares it holds together.
+///
+/// Clones are handles to the same budget. The settings of a topic have one, `budget`, and the default
+/// is the [budget of the process](Self::of_process): everything shares it that is given no other.
+///
+/// Histories take at most half of it. At that, or where the others have taken the rest, a topic drops
+/// its oldest events earlier than its own bounds ask for; the newest event stays.
+///
+/// Memory is counted in whole [granules](Self::GRANULE), and what is smaller is not counted. Events
+/// of a topic count once, for as long as anything holds them, however many clients they wait for.
+///
+/// ```
+/// use sse_core::Budget;
+///
+/// let budget = Budget::new(64 * 1024 * 1024);
+/// let mut config = sse_core::topic::TopicConfig::default();
+/// config.budget = budget.clone();
+/// assert_eq!(budget.used().total(), 0);
+/// ```
+#[derive(Clone)]
+pub struct Budget {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    limit: usize,
+    total: AtomicUsize,
+    of: [AtomicUsize; Holding::ALL.len()],
+}
+
+/// What holds memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holding {
+    /// A request's body.
+    Body,
+    /// Output that waits to be written.
+    Queue,
+    /// A topic's history.
+    History,
+}
+
+impl Holding {
+    const ALL: [Self; 3] = [Self::Body, Self::Queue, Self::History];
+
+    /// How much of a budget these may take together.
+    fn share_of(self, limit: usize) -> usize {
+        match self {
+            Self::Body => limit / 4,
+            Self::Queue => limit,
+            Self::History => limit / 2,
+        }
+    }
+}
+
+/// How much of a [`Budget`] is used, in bytes.
+///
+/// Each number is right; two of them may be of moments that lie a little apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BudgetUse {
+    /// By request bodies.
+    pub bodies: usize,
+    /// By output that waits to be written.
+    pub queued: usize,
+    /// By the histories of topics, and by what clients have still to take of them.
+    pub history: usize,
+}
+
+impl BudgetUse {
+    /// By all of them.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        let Self {
+            bodies,
+            queued,
+            history,
+        } = self;
+        bodies.saturating_add(*queued).saturating_add(*history)
+    }
+}
+
+impl Budget {
+    /// How much the [budget of the process](Self::of_process) is: 1 GiB.
+    pub const DEFAULT: usize = 1024 * 1024 * 1024;
+
+    /// In steps of how many bytes memory is counted: 4 KiB.
+    pub const GRANULE: usize = 4 * 1024;
+
+    /// A budget of so many bytes, which nothing shares yet.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                limit,
+                total: AtomicUsize::new(0),
+                of: Default::default(),
+            }),
+        }
+    }
+
+    /// The budget that everything shares which is given no other: [`DEFAULT`](Self::DEFAULT) bytes.
+    #[must_use]
+    pub fn of_process() -> Self {
+        static OF_PROCESS: OnceLock<Budget> = OnceLock::new();
+        OF_PROCESS.get_or_init(|| Self::new(Self::DEFAULT)).clone()
+    }
+
+    /// How many bytes it is.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.shared.limit
+    }
+
+    /// How much of it is used.
+    #[must_use]
+    pub fn used(&self) -> BudgetUse {
+        let used = |holding: Holding| self.of(holding).load(Relaxed);
+        BudgetUse {
+            bodies: used(Holding::Body),
+            queued: used(Holding::Queue),
+            history: used(Holding::History),
+        }
+    }
+
+    /// Whether all of it is used.
+    #[must_use]
+    pub fn is_exhausted(&self) -> bool {
+        self.shared.total.load(Relaxed) >= self.shared.limit
+    }
+
+    /// Whether there is room for so many more bytes.
+    #[cfg(feature = "topic")]
+    pub(crate) fn fits(&self, holding: Holding, bytes: usize) -> bool {
+        let fits = |used: &AtomicUsize, most| used.load(Relaxed).saturating_add(bytes) <= most;
+        let limit = self.shared.limit;
+        fits(&self.shared.total, limit) && fits(self.of(holding), holding.share_of(limit))
+    }
+
+    /// A reservation of nothing yet.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn reserve(&self, holding: Holding) -> Reservation {
+        Reservation {
+            budget: self.clone(),
+            holding,
+            bytes: 0,
+        }
+    }
+
+    /// These bytes, which count until the last handle to them is dropped.
+    #[cfg(feature = "topic")]
+    pub(crate) fn count(&self, holding: Holding, bytes: Vec<u8>) -> Bytes {
+        if bytes.len() < Self::GRANULE {
+            return bytes.into();
+        }
+        let mut reservation = self.reserve(holding);
+        reservation.resize_rounded(bytes.len());
+        reservation.hold(bytes)
+    }
+
+    /// So much in whole granules. Below one it is nothing, so that what is small costs no count.
+    pub(crate) fn rounded(bytes: usize) -> usize {
+        bytes - bytes % Self::GRANULE
+    }
+
+    fn of(&self, holding: Holding) -> &AtomicUsize {
+        let [body, queue, history] = &self.shared.of;
+        match holding {
+            Holding::Body => body,
+            Holding::Queue => queue,
+            Holding::History => history,
+        }
+    }
+
+    /// Counts so many more, where that is inside.
+    fn try_add(&self, holding: Holding, bytes: usize) -> bool {
+        let share = holding.share_of(self.shared.limit);
+        let own = self.of(holding);
+        if !add_below(own, bytes, share) {
+            return false;
+        }
+        let is_inside = add_below(&self.shared.total, bytes, self.shared.limit);
+        if !is_inside {
+            own.fetch_sub(bytes, Relaxed);
+        }
+        is_inside
+    }
+
+    fn add(&self, holding: Holding, bytes: usize) {
+        self.of(holding).fetch_add(bytes, Relaxed);
+        self.shared.total.fetch_add(bytes, Relaxed);
+    }
+
+    fn subtract(&self, holding: Holding, bytes: usize) {
+        self.of(holding).fetch_sub(bytes, Relaxed);
+        self.shared.total.fetch_sub(bytes, Relaxed);
+    }
+}
+
+fn add_below(count: &AtomicUsize, bytes: usize, most: usize) -> bool {
+    let added = |count: usize| count.checked_add(bytes).filter(|sum| *sum <= most);
+    count.fetch_update(Relaxed, Relaxed, added).is_ok()
+}
+
+/// A part of a [`Budget`], which is given back when this is dropped.
+#[derive(Debug)]
+pub struct Reservation {
+    budget: Budget,
+    holding: Holding,
+    bytes: usize,
+}
+
+impl Reservation {
+    /// How much it is.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Makes it so large, where that is inside the budget. Says whether it is.
+    #[must_use]
+    pub fn try_grow(&mut self, bytes: usize) -> bool {
+        let more = bytes.saturating_sub(self.bytes);
+        let grown = more == 0 || self.budget.try_add(self.holding, more);
+        if grown {
+            self.bytes = self.bytes.max(bytes);
+        }
+        grown
+    }
+
+    /// Makes it so large or so small, whether the budget has room or not: the memory is there.
+    pub fn resize(&mut self, bytes: usize) {
+        match bytes.checked_sub(self.bytes) {
+            Some(0) => {}
+            Some(more) => self.budget.add(self.holding, more),
+            None => self.budget.subtract(self.holding, self.bytes - bytes),
+        }
+        self.bytes = bytes;
+    }
+
+    /// The same in whole granules.
+    pub fn resize_rounded(&mut self, bytes: usize) {
+        self.resize(Budget::rounded(bytes));
+    }
+
+    /// These bytes, which hold the reservation until the last handle to them is dropped.
+    #[must_use]
+    pub fn hold(self, bytes: Vec<u8>) -> Bytes {
+        match self.bytes {
+            // There is nothing to give back.
+            0 => bytes.into(),
+            _ => Bytes::from_owner(Counted {
+                bytes,
+                _reservation: self,
+            }),
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.resize(0);
+    }
+}
+
+/// Bytes that are counted for as long as anything holds them.
+struct Counted {
+    bytes: Vec<u8>,
+    _reservation: Reservation,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The budget of the process.
+impl Default for Budget {
+    fn default() -> Self {
+        Self::of_process()
+    }
+}
+
+/// Two handles are equal that are handles to the same budget.
+impl PartialEq for Budget {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+impl Eq for Budget {}
+
+impl fmt::Debug for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Budget")
+            .field("limit", &self.limit())
+            .field("used", &self.used())
+            .finish()
+    }
+}
+
+#[cfg(all(test, feature = "topic"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reservation_grows_inside_its_share_and_no_further() {
+        let budget = Budget::new(1000);
+        let mut body = budget.reserve(Holding::Body);
+        assert!(body.try_grow(250));
+        assert!(!body.try_grow(251));
+        assert_eq!(body.bytes(), 250);
+        let mut other = budget.reserve(Holding::Body);
+        assert!(!other.try_grow(1), "the bodies have their quarter");
+        let mut history = budget.reserve(Holding::History);
+        assert!(history.try_grow(500));
+        assert!(!history.try_grow(501));
+        let mut queue = budget.reserve(Holding::Queue);
+        assert!(queue.try_grow(250));
+        assert!(!queue.try_grow(251) && budget.is_exhausted());
+        drop(body);
+        assert!(queue.try_grow(500) && budget.is_exhausted());
+        let used = budget.used();
+        assert_eq!((used.bodies, used.queued, used.history), (0, 500, 500));
+    }
+
+    #[test]
+    fn what_is_there_already_is_counted_beyond_the_limit() {
+        let budget = Budget::new(1000);
+        let mut queue = budget.reserve(Holding::Queue);
+        queue.resize(3000);
+        assert_eq!(budget.used().total(), 3000);
+        assert!(budget.is_exhausted());
+        assert!(!budget.fits(Holding::Queue, 1));
+        queue.resize(999);
+        assert!(!budget.is_exhausted() && budget.fits(Holding::Queue, 1));
+        drop(queue);
+        assert_eq!(budget.used(), BudgetUse::default());
+    }
+
+    #[test]
+    fn bytes_are_counted_until_the_last_handle_goes() {
+        let budget = Budget::new(1 << 20);
+        let bytes = budget.count(Holding::History, vec![b'x'; 10_000]);
+        let slice = bytes.slice(9_000..);
+        drop(bytes);
+        assert_eq!(budget.used().history, 2 * Budget::GRANULE);
+        assert_eq!(&slice[..], [b'x'; 1_000]);
+        drop(slice);
+        assert_eq!(budget.used().history, 0);
+        // What is small is not counted at all.
+        let small = budget.count(Holding::History, vec![b'x'; Budget::GRANULE - 1]);
+        assert_eq!(
+            (small.len(), budget.used().total()),
+            (Budget::GRANULE - 1, 0)
+        );
+    }
+
+    #[test]
+    fn handles_are_equal_where_they_share() {
+        let budget = Budget::new(1000);
+        assert_eq!(budget, budget.clone());
+        assert_ne!(budget, Budget::new(1000));
+        assert_eq!(Budget::default(), Budget::of_process());
+        assert_eq!(Budget::default().limit(), Budget::DEFAULT);
+    }
+
+    #[test]
+    fn many_threads_never_get_more_than_there_is() {
+        let budget = Budget::new(4000);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for size in (1..2000).cycle().step_by(7).take(2000) {
+                        let mut body = budget.reserve(Holding::Body);
+                        let _ = body.try_grow(size);
+                        let used = budget.used();
+                        assert!(used.bodies <= 1000, "{used:?}");
+                    }
+                });
+            }
+        });
+        assert_eq!(budget.used(), BudgetUse::default());
+    }
+}

@@ -1,0 +1,103 @@
+//! Histories that share a budget.
+
+use std::task::Poll;
+
+use sse_core::{
+    Budget,
+    topic::{Topic, TopicConfig},
+};
+
+use crate::{take, topic};
+
+const KIB: usize = 1024;
+
+fn topics(count: usize, budget: &Budget) -> Vec<Topic> {
+    let mut config = TopicConfig::default();
+    config.budget = budget.clone();
+    (0..count).map(|_| topic(config.clone())).collect()
+}
+
+/// Each topic may still be writing as much before the first of its events can be dropped.
+const OPEN: usize = 2 * Budget::GRANULE;
+
+#[test]
+fn histories_together_take_half_of_the_budget_and_the_newest_event_stays() {
+    let budget = Budget::new(1024 * KIB);
+    let topics = topics(20, &budget);
+    for round in 0..1000 {
+        for topic in &topics {
+            topic
+                .publish(format!("{round}: {}", "x".repeat(500)))
+                .unwrap();
+        }
+        let used = budget.used();
+        assert!(used.history <= 512 * KIB + topics.len() * OPEN, "{used:?}");
+        assert_eq!((used.bodies, used.queued), (0, 0));
+    }
+    // The share is used, and not by one of them alone.
+    assert!(budget.used().history > 400 * KIB);
+    for topic in &topics {
+        assert!(topic.retained_events() >= 1);
+        let mut reader = topic.subscribe_from_oldest();
+        let Poll::Ready(Some(Ok(_))) = reader.try_next() else {
+            panic!("there is a history")
+        };
+    }
+    drop(topics);
+    assert_eq!(budget.used().total(), 0);
+}
+
+#[test]
+fn a_history_gives_way_while_others_have_the_budget_and_no_event_is_refused() {
+    let budget = Budget::new(256 * KIB);
+    let (others, mine) = (topics(8, &budget), &topics(1, &budget)[0]);
+    for other in &others {
+        for _ in 0..30 {
+            other.publish("x".repeat(KIB)).unwrap();
+        }
+    }
+    let before = budget.used().history;
+    let mut reader = mine.subscribe();
+    for n in 0..500 {
+        mine.publish(format!("{n} {}", "x".repeat(KIB))).unwrap();
+        let taken = take(&mut reader);
+        assert!(
+            taken.text.contains(&format!("data: {n} x")),
+            "what is new is there"
+        );
+    }
+    assert!(
+        budget.used().history <= before + 4 * OPEN,
+        "{:?}",
+        budget.used()
+    );
+    assert!(mine.retained_events() < 40);
+    drop(others);
+    for _ in 0..100 {
+        mine.publish("x".repeat(KIB)).unwrap();
+    }
+    assert!(mine.retained_events() >= 90, "there is room again");
+}
+
+#[test]
+fn what_a_slow_reader_holds_counts_until_it_lets_go() {
+    let budget = Budget::new(1024 * KIB);
+    let topics = topics(1, &budget);
+    for _ in 0..200 {
+        topics[0].publish("x".repeat(KIB)).unwrap();
+    }
+    let mut reader = topics[0].subscribe_from_oldest();
+    let Poll::Ready(Some(Ok(batch))) = reader.try_next() else {
+        panic!("there is a history")
+    };
+    let held = batch.as_bytes().len();
+    assert!(held > 10 * KIB);
+    drop((reader, topics));
+    let counted = budget.used().history;
+    assert!(
+        (held - Budget::GRANULE..=held).contains(&counted),
+        "{counted} of {held}"
+    );
+    drop(batch);
+    assert_eq!(budget.used().history, 0);
+}
