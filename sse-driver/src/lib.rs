@@ -8,7 +8,7 @@
 //! # The pieces
 //!
 //! **Routes.** A [`Router`](router::Router) leads a request to a handler, which returns a stream
-//! of items that are [`IntoEvent`](sse_core::IntoEvent), or a topic's subscriber.
+//! of items that are [`IntoEvent`], or a topic's subscriber.
 //!
 //! **The server.** [`Server`] accepts, and for every connection drives a
 //! [`server::Connection`](sse_core::server::Connection): it reads what is readable, polls the

@@ -52,7 +52,7 @@ impl Topic {
     /// request names, and gets what is published from now on where it names none.
     ///
     /// The ID is that of the field `Last-Event-ID` or, without one, of the query parameter
-    /// [`last_event_id_param`](sse_core::topic::TopicConfig::last_event_id_param).
+    /// [`last_event_id_param`](crate::topic::TopicConfig::last_event_id_param).
     ///
     /// ```
     /// use std::time::Instant;

@@ -229,7 +229,7 @@ impl Subscriber {
     /// # Errors
     ///
     /// [`SlowConsumer`] where the next event is no longer in the history and the topic's setting is
-    /// to [cut](WhenTooSlow::Cut) such subscribers. It is the last item.
+    /// to [cut](super::WhenTooSlow::Cut) such subscribers. It is the last item.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Batch, SlowConsumer>>> {
         self.poll_next_of(u64::MAX, cx)
     }

@@ -93,7 +93,7 @@ impl Reply {
     /// What a topic publishes is encoded once for everybody; for this reply it is decoded, and
     /// what `map` makes of it is encoded again. A client knows its place in the topic from the
     /// events that it gets. To leave many of them out,
-    /// [`only_event_types`](crate::topic::Subscriber::only_event_types) is the better way, for it
+    /// [`only_event_types`](sse_core::topic::Subscriber::only_event_types) is the better way, for it
     /// tells the client from time to time where it is.
     ///
     /// Where `map` keeps many events back one after the other, the executor gets its turn between
