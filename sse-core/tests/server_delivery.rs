@@ -11,7 +11,7 @@ use std::{
 use sse_core::{
     Event,
     http::{HeaderName, HeaderValue, Response, StatusCode},
-    lifecycle::{CloseReason, Timer},
+    lifecycle::{CloseReason, Deadline},
     server::{Body, Connection, ConnectionConfig, ConnectionEvent, Phase},
 };
 
@@ -101,7 +101,7 @@ fn a_large_response_has_time_in_proportion() {
         connection.handle_transmitted(now, 1000);
     }
     connection.handle_timeout(start + Duration::from_secs(50));
-    let expected = CloseReason::TimedOut(Timer::Drain);
+    let expected = CloseReason::TimedOut(Deadline::Drain);
     assert_eq!(reason(&mut connection), Some(expected));
 }
 

@@ -25,7 +25,7 @@ use sse_core::{
 };
 
 use crate::{
-    router::{self, Dispatch, Events, Receive, Reply, ReplyBody, ReplyFuture, Routes},
+    router::{self, Events, Receive, Reply, ReplyBody, ReplyFuture, Routed, Routes},
     server::Place,
     trace,
 };
@@ -131,13 +131,13 @@ impl<T> Exchange<T> {
         let _ = self.connection.respond(now, response);
     }
 
-    /// Hands the request over to `dispatch`, which finds its handler.
+    /// Hands the request over to `route`, which finds its handler.
     pub(crate) fn ask(
         &mut self,
         now: Instant,
         head: RequestHead,
         peer: Option<SocketAddr>,
-        dispatch: impl FnOnce(RequestHead, router::Context) -> Dispatch,
+        route: impl FnOnce(RequestHead, router::Context) -> Routed,
     ) {
         self.place.asked();
         trace::request(&head);
@@ -147,10 +147,10 @@ impl<T> Exchange<T> {
             shutdown: self.place.connections().shutdown.signal(),
         };
         // A foreign server's request may hold values of the application's, which are dropped here.
-        match catch(|| dispatch(head, context)) {
-            Ok(Dispatch::Answer(reply)) => self.respond(now, reply),
-            Ok(Dispatch::Call(future)) => self.work = Work::Deciding(future),
-            Ok(Dispatch::Receive(receive)) => {
+        match catch(|| route(head, context)) {
+            Ok(Routed::Answer(reply)) => self.respond(now, reply),
+            Ok(Routed::Call(future)) => self.work = Work::Deciding(future),
+            Ok(Routed::Receive(receive)) => {
                 self.work = Work::Receiving(receive);
                 // There is a request, and its body was not asked for before.
                 let _ = self.connection.receive_body(now);
@@ -243,9 +243,7 @@ impl<T> Exchange<T> {
         // There is one request, so this is where it is routed.
         if let Work::Unasked(unasked) = mem::replace(&mut self.work, Work::Idle) {
             let Unasked { routes, peer } = *unasked;
-            self.ask(now, head, peer, |head, context| {
-                routes.dispatch(head, context)
-            });
+            self.ask(now, head, peer, |head, context| routes.route(head, context));
         }
     }
 

@@ -22,6 +22,6 @@ pub use sse_core::{
     Json, MessageEvent, StreamItem, Text, Typed, TypedError, TypedEvents,
     client::{self, ClientEvent, EventSourceConfig},
     http::{self, HeaderName, HeaderValue, Response, StatusCode},
-    lifecycle::{CallbackId, CleanUp, CloseReason, ShutdownSignal, Timer},
+    lifecycle::{CallbackId, CleanUp, CloseReason, Deadline, ShutdownSignal},
     topic::{self, MergedSubscriber, Subscriber, Topic, TopicConfig, TopicMap, TopicMapConfig},
 };

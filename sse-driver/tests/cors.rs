@@ -11,7 +11,7 @@ use sse_core::{
     },
     lifecycle::{CleanUpOwner, Shutdown},
 };
-use sse_driver::router::{Context, Cors, Dispatch, Refusal, Reply, Router, Routes};
+use sse_driver::router::{Context, Cors, Refusal, Reply, Routed, Router, Routes};
 
 const HERE: &str = "https://here.example";
 const THERE: &str = "http://there.example:3000";
@@ -35,10 +35,10 @@ fn ask_for(routes: &Routes, head: RequestHead) -> (u16, HeaderMap) {
         clean_up: CleanUpOwner::new().handle(),
         shutdown: Shutdown::new().signal(),
     };
-    let reply = match routes.dispatch(head, context) {
-        Dispatch::Answer(reply) => reply,
-        Dispatch::Call(reply) => reply.now_or_never().unwrap(),
-        Dispatch::Receive(receive) => receive.call("".into()).now_or_never().unwrap(),
+    let reply = match routes.route(head, context) {
+        Routed::Answer(reply) => reply,
+        Routed::Call(reply) => reply.now_or_never().unwrap(),
+        Routed::Receive(receive) => receive.call("".into()).now_or_never().unwrap(),
     };
     (reply.status().as_u16(), reply.headers().clone())
 }

@@ -15,7 +15,7 @@ use futures_util::{FutureExt, StreamExt, future, stream};
 use sse_core::{
     Decoder, Event, EventId, StreamItem,
     http::{Request as Head, StatusCode},
-    lifecycle::{CloseReason, Timer},
+    lifecycle::{CloseReason, Deadline},
     server::ConnectionConfig,
     topic::{Outcome, Subscriber, Topic, TopicConfig},
 };
@@ -146,7 +146,7 @@ fn the_connections_own_deadlines_go_by_the_clock() {
         assert_eq!(response.head().status(), 503);
         assert_eq!(clock.elapsed(), Duration::from_secs(7));
         let reason = response.close_reason().await;
-        assert_eq!(reason, CloseReason::TimedOut(Timer::Respond));
+        assert_eq!(reason, CloseReason::TimedOut(Deadline::Respond));
     };
     clock.run(test).unwrap();
 }

@@ -15,7 +15,7 @@ use rlimit::Resource;
 use sse_core::{
     DecoderLimits,
     client::EventSourceConfig,
-    lifecycle::{CloseReason, Timer},
+    lifecycle::{CloseReason, Deadline},
 };
 use sse_driver::{EventSourceError, ServerConfig, router::Router};
 
@@ -151,7 +151,7 @@ pub fn clients_that_never_read_cost_a_bounded_amount_of_memory<A: Adapter>() {
     let most = CLIENTS * (2 * queue + EVENT + 16 * KIB);
     assert!(peak < most, "{peak} bytes, and not {most}");
     drop(clients);
-    let stalled = CloseReason::TimedOut(Timer::Stall);
+    let stalled = CloseReason::TimedOut(Deadline::Stall);
     assert_eq!(tally.once_each(), vec![stalled; CLIENTS]);
 }
 

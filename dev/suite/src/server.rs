@@ -14,7 +14,7 @@ use futures_util::{StreamExt, stream};
 use sse_core::{
     Event, EventType, Json,
     http::{HeaderValue, Response, StatusCode, header::SET_COOKIE},
-    lifecycle::{CloseReason, Timer},
+    lifecycle::{CloseReason, Deadline},
 };
 use sse_driver::{
     BindOptions, ServerConfig,
@@ -261,7 +261,7 @@ pub fn deadlines_are_kept_on_real_sockets<A: Adapter>() {
     let mut idle = server.get("/idle");
     idle.read_until("hello");
     idle.read_until("2\r\n:\n\r\n");
-    expect(&told, &CloseReason::TimedOut(Timer::Stall).to_string());
+    expect(&told, &CloseReason::TimedOut(Deadline::Stall).to_string());
     idle.read_until("2\r\n:\n\r\n");
     drop(never_reads);
 }

@@ -1,6 +1,6 @@
 //! How often connections ended for which reason.
 
-use super::{CloseReason, Timer};
+use super::{CloseReason, Deadline};
 use crate::sync::{AtomicU64, Ordering::Relaxed};
 
 /// How many connections ended for each [`CloseReason`].
@@ -23,8 +23,8 @@ use crate::sync::{AtomicU64, Ordering::Relaxed};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CloseCounts([u64; NAMES.len()]);
 
-/// The names of the reasons that have no timer, and then those of the timers.
-const NAMES: [&str; WITHOUT_TIMER + Timer::ALL.len()] = [
+/// The names of the reasons that have no deadline, and then those of the deadlines.
+const NAMES: [&str; WITHOUT_DEADLINE + Deadline::ALL.len()] = [
     "stream_ended",
     "response_sent",
     "client_went_away",
@@ -41,7 +41,7 @@ const NAMES: [&str; WITHOUT_TIMER + Timer::ALL.len()] = [
     "drain_timeout",
     "keep_alive_timeout",
 ];
-const WITHOUT_TIMER: usize = 9;
+const WITHOUT_DEADLINE: usize = 9;
 
 impl CloseReason {
     /// A short name that does not change from one connection to the next, for counters and logs:
@@ -63,7 +63,7 @@ impl CloseReason {
             Self::HandlerPanicked => 6,
             Self::Shutdown => 7,
             Self::TaskDropped => 8,
-            Self::TimedOut(timer) => WITHOUT_TIMER + *timer as usize,
+            Self::TimedOut(deadline) => WITHOUT_DEADLINE + *deadline as usize,
         }
     }
 }
@@ -135,9 +135,10 @@ mod tests {
             (CloseReason::Shutdown, "shutdown"),
             (CloseReason::TaskDropped, "task_dropped"),
         ];
-        let timers = Timer::ALL.map(|timer| (timer, format!("{timer:?}_timeout").to_lowercase()));
-        for (timer, name) in &timers {
-            reasons.push((CloseReason::TimedOut(*timer), name));
+        let deadlines = Deadline::ALL
+            .map(|deadline| (deadline, format!("{deadline:?}_timeout").to_lowercase()));
+        for (deadline, name) in &deadlines {
+            reasons.push((CloseReason::TimedOut(*deadline), name));
         }
         assert_eq!(reasons.len(), CloseCounts::LEN);
         for (place, (reason, name)) in reasons.iter().enumerate() {

@@ -21,8 +21,8 @@ pub enum CloseReason {
     ClientWentAway,
     /// The request could not be served, and the client was told so with this status.
     Refused(StatusCode),
-    /// A deadline passed; the timer says which.
-    TimedOut(Timer),
+    /// A deadline passed; the deadline says which.
+    TimedOut(Deadline),
     /// The client took events more slowly than its topic keeps them.
     SlowConsumer,
     /// The handler's stream failed, or yielded something that cannot be sent. The text is the
@@ -58,7 +58,7 @@ impl fmt::Display for CloseReason {
             Self::ResponseSent => f.write_str("the response was sent"),
             Self::ClientWentAway => f.write_str("the client went away"),
             Self::Refused(status) => write!(f, "the request was refused with {status}"),
-            Self::TimedOut(timer) => write!(f, "{timer}"),
+            Self::TimedOut(deadline) => write!(f, "{deadline}"),
             Self::SlowConsumer => f.write_str("the client was too slow for its topic"),
             Self::StreamError(error) => write!(f, "the stream failed: {error}"),
             Self::HandlerPanicked => f.write_str("the handler panicked"),
@@ -71,7 +71,7 @@ impl fmt::Display for CloseReason {
 /// The deadlines of a server connection, each settable in [`server::ConnectionConfig`](crate::server::ConnectionConfig).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum Timer {
+pub enum Deadline {
     /// The whole request head, from the moment of accepting.
     Head,
     /// The whole request body, from the moment that it was asked for.
@@ -87,8 +87,8 @@ pub enum Timer {
     KeepAlive,
 }
 
-impl Timer {
-    /// Every timer there is.
+impl Deadline {
+    /// All of them.
     pub(crate) const ALL: [Self; 6] = [
         Self::Head,
         Self::Body,
@@ -99,7 +99,7 @@ impl Timer {
     ];
 }
 
-impl fmt::Display for Timer {
+impl fmt::Display for Deadline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Head => "the request head was not complete in time",

@@ -1,4 +1,4 @@
-//! How a connection ends: why, by which timer, and what runs afterwards.
+//! How a connection ends: why, by which deadline, and what runs afterwards.
 //!
 //! This is the one place that knows. A connection holds a [`CleanUpOwner`], its handler a
 //! [`CleanUp`]; whatever ends the connection names the [`CloseReason`], and if nothing does, the
@@ -11,5 +11,5 @@ mod shutdown;
 
 pub use clean_up::{CallbackId, CleanUp, CleanUpOwner};
 pub use close_counts::{CloseCounters, CloseCounts};
-pub use close_reason::{CloseReason, Timer};
+pub use close_reason::{CloseReason, Deadline};
 pub use shutdown::{Shutdown, ShutdownSignal};

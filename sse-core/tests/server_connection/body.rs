@@ -2,7 +2,7 @@
 
 use sse_core::{
     http::{Response, StatusCode},
-    lifecycle::{CloseReason, Timer},
+    lifecycle::{CloseReason, Deadline},
     server::{Body, ConnectionConfig, ConnectionEvent, Phase, WrongPhase},
 };
 
@@ -324,10 +324,10 @@ fn a_body_that_trickles_in_meets_the_deadline() {
     assert_eq!(pump.status(), "408");
     pump.pass(secs(1));
     pump.run();
-    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Timer::Body)));
+    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Deadline::Body)));
     drop(pump.connection);
     let told = pump.cleaned_up.lock().unwrap();
-    assert_eq!(*told, [CloseReason::TimedOut(Timer::Body)]);
+    assert_eq!(*told, [CloseReason::TimedOut(Deadline::Body)]);
 }
 
 #[test]
@@ -354,7 +354,7 @@ fn a_client_that_does_not_read_its_100_is_cut() {
     pump.connection.receive_body(pump.now).unwrap();
     pump.pass(secs(30));
     pump.run();
-    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Timer::Stall)));
+    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Deadline::Stall)));
 }
 
 #[test]

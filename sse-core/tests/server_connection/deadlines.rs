@@ -10,7 +10,7 @@ fn a_silent_connection_is_closed_without_an_answer() {
     pump.pass(secs(1));
     pump.run();
     assert_eq!(pump.wire, b"");
-    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Timer::Head)));
+    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Deadline::Head)));
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn a_slow_head_is_answered_408_however_it_drips() {
     assert_eq!(pump.closed, None);
     pump.pass(secs(1));
     pump.run();
-    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Timer::Head)));
+    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Deadline::Head)));
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_handler_that_does_not_answer_is_a_503() {
     pump.pass(secs(30));
     pump.run();
     assert_eq!(pump.status(), "503");
-    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Timer::Respond)));
+    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Deadline::Respond)));
     assert!(matches!(
         pump.respond(Response::new(Body::EventStream)),
         Err(RespondError::WrongPhase(WrongPhase {
@@ -78,7 +78,7 @@ fn a_stalled_write_is_cut_and_progress_moves_the_deadline() {
     assert_eq!(pump.connection.phase(), Phase::Streaming);
     pump.pass(secs(1));
     pump.events();
-    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Timer::Stall)));
+    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Deadline::Stall)));
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_response_head_that_is_not_taken_is_cut_too() {
     assert_eq!(pump.connection.phase(), Phase::Streaming);
     pump.pass(secs(1));
     pump.events();
-    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Timer::Stall)));
+    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Deadline::Stall)));
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_peer_that_vanished_is_found_out_by_its_keep_alive() {
     assert_eq!(pump.connection.queued(), 2, "one comment, not several");
     pump.pass(secs(1));
     pump.events();
-    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Timer::Stall)));
+    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Deadline::Stall)));
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn draining_has_a_deadline_that_progress_does_not_move() {
     assert_eq!(pump.connection.phase(), Phase::Delivering);
     pump.pass(secs(1));
     pump.events();
-    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Timer::Drain)));
+    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Deadline::Drain)));
 }
 
 #[test]

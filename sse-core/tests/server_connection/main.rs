@@ -20,7 +20,7 @@ use bytes::Bytes;
 use sse_core::{
     Comment, Event, Transmit,
     http::{BodyLength, HeaderValue, Response, StatusCode},
-    lifecycle::{CloseReason, Timer},
+    lifecycle::{CloseReason, Deadline},
     server::{
         Body, Connection, ConnectionConfig, ConnectionEvent, Phase, RespondError, SendError,
         WrongPhase,

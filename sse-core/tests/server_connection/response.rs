@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use sse_core::{
     http::{BodyLength, HeaderValue, Method, Request, RequestHead, Response, StatusCode},
-    lifecycle::{CloseReason, Timer},
+    lifecycle::{CloseReason, Deadline},
     server::{Body, Connection, Phase, RespondError, ResponseConfig},
     topic::{Batch, Topic, TopicConfig},
 };
@@ -405,7 +405,7 @@ fn a_request_body_that_cannot_be_served_is_refused() {
                 pump
             },
             (
-                Some(CloseReason::TimedOut(Timer::Body)),
+                Some(CloseReason::TimedOut(Deadline::Body)),
                 StatusCode::REQUEST_TIMEOUT,
             ),
         ),
@@ -443,7 +443,7 @@ fn a_handler_that_does_not_answer_is_answered_for() {
         .close(pump.now, CloseReason::ClientWentAway)
         .unwrap();
     pump.events();
-    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Timer::Respond)));
+    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Deadline::Respond)));
 
     let mut interim = Response::new(Body::Whole("not yet".into()));
     *interim.status_mut() = StatusCode::PROCESSING;

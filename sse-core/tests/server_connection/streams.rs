@@ -225,7 +225,7 @@ fn a_transport_that_times_out_has_found_a_stall() {
     pump.connection
         .handle_transport_error(pump.now, &io::ErrorKind::TimedOut.into());
     pump.run();
-    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Timer::Stall)));
+    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Deadline::Stall)));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use sse_core::{
-    lifecycle::{CloseReason, Timer},
+    lifecycle::{CloseReason, Deadline},
     server::ConnectionConfig,
 };
 
@@ -50,16 +50,16 @@ impl Evidence {
             CloseReason::ClientWentAway => self.went_away,
             CloseReason::SlowConsumer => self.too_slow,
             CloseReason::Shutdown => self.shutdown,
-            CloseReason::TimedOut(Timer::Head) => {
+            CloseReason::TimedOut(Deadline::Head) => {
                 self.asked.is_none() && passed(Some(self.accepted), config.head_timeout)
             }
-            CloseReason::TimedOut(Timer::Respond) => {
+            CloseReason::TimedOut(Deadline::Respond) => {
                 passed(self.asked, config.response.respond_timeout)
             }
-            CloseReason::TimedOut(Timer::Stall) => {
+            CloseReason::TimedOut(Deadline::Stall) => {
                 self.transport_timed_out || passed(Some(self.last_write), config.stall_timeout)
             }
-            CloseReason::TimedOut(Timer::Drain) => passed(self.ended, config.drain_timeout),
+            CloseReason::TimedOut(Deadline::Drain) => passed(self.ended, config.drain_timeout),
             CloseReason::TaskDropped => true,
             _ => false,
         };

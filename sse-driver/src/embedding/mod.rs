@@ -59,7 +59,7 @@ use ::http::{Method, Request, StatusCode, header, request::Parts};
 use crate::{
     Runtime, ServerStats,
     exchange::Exchange,
-    router::{self, Dispatch, IntoReply, Refusal, Reply, Routes},
+    router::{self, IntoReply, Refusal, Reply, Routed, Routes},
     server::Connections,
     server::within,
 };
@@ -131,7 +131,7 @@ impl<R: Runtime> Embedding<R> {
         let call = move |head, context| {
             let request = router::Request::new(head, Vec::new(), context);
             // What the handler returned is not held over the wait.
-            Dispatch::Call(Box::pin(async move {
+            Routed::Call(Box::pin(async move {
                 let reply = handler(request).into_reply();
                 reply.await
             }))
@@ -162,7 +162,7 @@ impl<R: Runtime> Embedding<R> {
         self.answer(
             head_of(parts, has_body),
             peer,
-            |head, context| routes.dispatch(head, context),
+            |head, context| routes.route(head, context),
             || Incoming::of(body),
         )
     }
@@ -224,7 +224,7 @@ impl<R: Runtime> Embedding<R> {
         &self,
         head: RequestHead,
         peer: Option<SocketAddr>,
-        dispatch: impl FnOnce(RequestHead, router::Context) -> Dispatch,
+        route: impl FnOnce(RequestHead, router::Context) -> Routed,
         incoming: impl FnOnce() -> Incoming,
     ) -> Answer<R> {
         let Shared {
@@ -247,7 +247,7 @@ impl<R: Runtime> Embedding<R> {
         let now = runtime.now();
         let connection = Connection::for_response(now, response.clone(), &head);
         let mut exchange = Exchange::requested(connection, Incoming::none(), place);
-        exchange.ask(now, head, peer, dispatch);
+        exchange.ask(now, head, peer, route);
         if exchange.connection.phase() == Phase::Body {
             exchange.transport = incoming();
         }

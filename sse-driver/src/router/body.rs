@@ -26,7 +26,7 @@ impl Receive {
         }
     }
 
-    /// The answer of the handler, to be polled as that of [`Dispatch::Call`](super::Dispatch).
+    /// The answer of the handler, to be polled as that of [`Routed::Call`](super::Routed).
     #[must_use]
     pub fn call(self, body: Bytes) -> ReplyFuture {
         let mut request = self.request;

@@ -1,7 +1,7 @@
 //! From a path to a handler.
 //!
 //! A [`Router`] collects routes; [`build`](Router::build) makes [`Routes`] of them, which take a
-//! request's head and [say](Routes::dispatch) what is to be done: give this answer, or ask that
+//! request's head and [say](Routes::route) what is to be done: give this answer, or ask that
 //! handler. Nothing here does IO. A driver polls what a handler returns.
 //!
 //! The first of these that fits is answered without a handler:
@@ -349,7 +349,7 @@ pub struct Context {
 pub type ReplyFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
 /// What is to be done with a request.
-pub enum Dispatch {
+pub enum Routed {
     /// Give this answer. No handler was asked.
     Answer(Reply),
     /// Poll this for the answer. The handler is called when it is first polled; its panics are
@@ -359,7 +359,7 @@ pub enum Dispatch {
     Receive(Box<Receive>),
 }
 
-impl fmt::Debug for Dispatch {
+impl fmt::Debug for Routed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Answer(reply) => f.debug_tuple("Answer").field(reply).finish(),
@@ -380,7 +380,7 @@ pub struct Routes {
 impl Routes {
     /// Finds out what is to be done with a request.
     #[must_use]
-    pub fn dispatch(&self, head: RequestHead, context: Context) -> Dispatch {
+    pub fn route(&self, head: RequestHead, context: Context) -> Routed {
         let (method, headers) = (head.request.method(), head.request.headers());
         let path = path::canonical(head.request.uri().path());
         let found = path.as_ref().ok();
@@ -394,7 +394,7 @@ impl Routes {
             if let Some(fields) = &fields {
                 fields.set_on(reply.headers_mut());
             }
-            Dispatch::Answer(reply)
+            Routed::Answer(reply)
         };
 
         if let Err(fault) = path {
@@ -420,9 +420,9 @@ impl Routes {
         let has_body = has_body(&head);
         let request = Request::new(head, path_params, context);
         if has_body {
-            return Dispatch::Receive(Box::new(Receive::new(request, route.clone(), fields)));
+            return Routed::Receive(Box::new(Receive::new(request, route.clone(), fields)));
         }
-        Dispatch::Call(route.call(request, fields))
+        Routed::Call(route.call(request, fields))
     }
 }
 

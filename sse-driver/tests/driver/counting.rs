@@ -2,7 +2,7 @@
 
 use sse_core::{
     http::StatusCode,
-    lifecycle::{CloseReason, Timer},
+    lifecycle::{CloseReason, Deadline},
 };
 use sse_driver::{
     ServerConfig, ServerStats,
@@ -60,7 +60,7 @@ fn every_connection_is_counted_once_with_its_reason() {
     let count = |reason| closed.of(&reason);
     assert_eq!(count(CloseReason::ClientWentAway), 1);
     assert_eq!(count(CloseReason::HandlerPanicked), 1);
-    assert_eq!(count(CloseReason::TimedOut(Timer::Head)), 1);
+    assert_eq!(count(CloseReason::TimedOut(Deadline::Head)), 1);
     // The handler's no and that of the router.
     assert_eq!(count(CloseReason::ResponseSent), 2);
     assert_eq!((closed.total(), stats().open), (5, 0));

@@ -13,7 +13,7 @@ use sse_core::{
     http::{BodyLength, HeaderValue, Response},
     lifecycle::{CleanUpOwner, CloseReason, Shutdown},
 };
-use sse_driver::router::{Context, Dispatch, ReplyBody, Request, RouteError, Router, Routes};
+use sse_driver::router::{Context, ReplyBody, Request, RouteError, Routed, Router, Routes};
 
 use super::{ask, ask_with, body_of, context, head};
 
@@ -180,7 +180,7 @@ fn a_page_does_not_have_to_be_an_event_stream() {
 #[test]
 fn a_handler_is_called_when_its_answer_is_first_polled() {
     let (routes, calls) = feed_and_page();
-    let Dispatch::Call(reply) = routes.dispatch(head("GET", "/feed", &[]), context()) else {
+    let Routed::Call(reply) = routes.route(head("GET", "/feed", &[]), context()) else {
         panic!("the handler is not asked");
     };
     assert_eq!(calls.load(Ordering::Relaxed), 0);
@@ -191,11 +191,10 @@ fn a_handler_is_called_when_its_answer_is_first_polled() {
 #[test]
 fn a_head_of_an_event_stream_is_what_a_get_gets_without_events() {
     let (routes, calls) = feed_and_page();
-    let Dispatch::Answer(head_reply) = routes.dispatch(head("HEAD", "/feed", &[]), context())
-    else {
+    let Routed::Answer(head_reply) = routes.route(head("HEAD", "/feed", &[]), context()) else {
         panic!("a handler is asked");
     };
-    let Dispatch::Call(get_reply) = routes.dispatch(head("GET", "/feed", &[]), context()) else {
+    let Routed::Call(get_reply) = routes.route(head("GET", "/feed", &[]), context()) else {
         panic!("no handler is asked");
     };
     assert_eq!(calls.load(Ordering::Relaxed), 0);

@@ -11,7 +11,7 @@ use sse_core::{
     http::{BodyLength, HeaderMap, Request as Head, RequestHead},
     lifecycle::{CleanUpOwner, Shutdown},
 };
-use sse_driver::router::{Context, Dispatch, ReplyBody, Router, Routes};
+use sse_driver::router::{Context, ReplyBody, Routed, Router, Routes};
 
 fn head(method: &str, target: &str, fields: &[(&str, &str)]) -> RequestHead {
     let mut request = Head::builder().method(method).uri(target);
@@ -56,10 +56,10 @@ fn ask_with_body(
     body: &'static str,
     context: Context,
 ) -> Answer {
-    let (reply, from_handler) = match routes.dispatch(head, context) {
-        Dispatch::Answer(reply) => (reply, false),
-        Dispatch::Call(reply) => (reply.now_or_never().unwrap(), true),
-        Dispatch::Receive(receive) => {
+    let (reply, from_handler) = match routes.route(head, context) {
+        Routed::Answer(reply) => (reply, false),
+        Routed::Call(reply) => (reply.now_or_never().unwrap(), true),
+        Routed::Receive(receive) => {
             let reply = receive.call(body.into());
             (reply.now_or_never().unwrap(), true)
         }

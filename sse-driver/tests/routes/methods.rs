@@ -1,7 +1,7 @@
 //! Routes of other methods than `GET`, and their bodies.
 
 use sse_core::http::{BodyLength, Method, RequestHead, Response};
-use sse_driver::router::{Dispatch, Refusal, Request, RouteError, Router, Routes};
+use sse_driver::router::{Refusal, Request, RouteError, Routed, Router, Routes};
 
 use super::{Answer, ask, ask_with, ask_with_body, context, head};
 
@@ -39,16 +39,16 @@ fn each_method_has_its_handler_and_its_body() {
     ] {
         for body in [BodyLength::Exact(5), BodyLength::Chunked] {
             let head = with_body(method, target, body);
-            let dispatch = routes.dispatch(with_body(method, target, body), context());
-            assert!(matches!(dispatch, Dispatch::Receive(_)), "{dispatch:?}");
+            let routed = routes.route(with_body(method, target, body), context());
+            assert!(matches!(routed, Routed::Receive(_)), "{routed:?}");
             let answer = ask_with_body(&routes, head, "hello", context());
             assert_eq!((answer.status, answer.body.as_str()), (200, expected));
         }
         // Without a body there is nothing to wait for.
         for body in [BodyLength::None, BodyLength::Exact(0)] {
             let head = with_body(method, target, body);
-            let dispatch = routes.dispatch(head, context());
-            assert!(matches!(dispatch, Dispatch::Call(_)), "{dispatch:?}");
+            let routed = routes.route(head, context());
+            assert!(matches!(routed, Routed::Call(_)), "{routed:?}");
             let answer = ask(&routes, method, target);
             assert_eq!(answer.body, format!("{method} \"\""));
         }

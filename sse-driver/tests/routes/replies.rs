@@ -7,7 +7,7 @@ use sse_core::{
     http::{HeaderValue, Response, StatusCode, header},
     topic::{self, MergeError, TooManyTopics, Topic},
 };
-use sse_driver::router::{Dispatch, Refusal, Reply, ReplyBody, Request, Router};
+use sse_driver::router::{Refusal, Reply, ReplyBody, Request, Routed, Router};
 
 use super::{ask, context, head};
 
@@ -185,7 +185,7 @@ fn an_item_that_cannot_be_an_event_is_the_streams_error() {
         stream::iter([Ok("fine"), Err(std::io::Error::other("the disk is gone"))])
     });
     let routes = router.build().unwrap();
-    let Dispatch::Call(reply) = routes.dispatch(head("GET", "/", &[]), context()) else {
+    let Routed::Call(reply) = routes.route(head("GET", "/", &[]), context()) else {
         panic!("the handler is not asked");
     };
     let (_, ReplyBody::Events(events)) = reply.now_or_never().unwrap().into_parts() else {

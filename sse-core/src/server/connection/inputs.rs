@@ -7,7 +7,7 @@ use ::http::StatusCode;
 use super::{Connection, Incoming};
 use crate::{
     Comment,
-    lifecycle::{CloseReason, Timer},
+    lifecycle::{CloseReason, Deadline},
     server::{
         request_body::Progress,
         state::{Asked, State},
@@ -73,7 +73,7 @@ impl Connection {
                 StatusCode::BAD_REQUEST,
                 "The request body could not be received in full.",
             ),
-            (_, io::ErrorKind::TimedOut) => self.cut(CloseReason::TimedOut(Timer::Stall)),
+            (_, io::ErrorKind::TimedOut) => self.cut(CloseReason::TimedOut(Deadline::Stall)),
             _ => self.cut(CloseReason::ClientWentAway),
         }
     }
@@ -91,7 +91,7 @@ impl Connection {
                 (Some(_), None) => self.handle_deadline(now),
                 (Some(deadline), Some(stall)) if deadline < stall => self.handle_deadline(now),
                 (Some(_), Some(_)) if !self.has_response() => self.handle_deadline(now),
-                (_, Some(_)) => self.cut(CloseReason::TimedOut(Timer::Stall)),
+                (_, Some(_)) => self.cut(CloseReason::TimedOut(Deadline::Stall)),
             }
         }
     }
@@ -115,22 +115,22 @@ impl Connection {
 
     /// The deadline of this state has passed.
     fn handle_deadline(&mut self, now: Instant) {
-        let (timer, status, text) = match &self.state {
+        let (deadline, status, text) = match &self.state {
             State::Head(head) if head.reader.is_empty() => {
-                return self.cut(CloseReason::TimedOut(Timer::Head));
+                return self.cut(CloseReason::TimedOut(Deadline::Head));
             }
             State::Head(_) => (
-                Timer::Head,
+                Deadline::Head,
                 StatusCode::REQUEST_TIMEOUT,
                 "The request head was not complete in time.",
             ),
             State::Body(_) => (
-                Timer::Body,
+                Deadline::Body,
                 StatusCode::REQUEST_TIMEOUT,
                 "The request body was not complete in time.",
             ),
             State::Responding(_) => (
-                Timer::Respond,
+                Deadline::Respond,
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The server took too long to answer. Try again later.",
             ),
@@ -140,9 +140,9 @@ impl Connection {
             State::Delivering(_)
             | State::Ending(_)
             | State::Lingering(_)
-            | State::Closed { .. } => return self.cut(CloseReason::TimedOut(Timer::Drain)),
+            | State::Closed { .. } => return self.cut(CloseReason::TimedOut(Deadline::Drain)),
         };
-        self.answer(now, status, text, CloseReason::TimedOut(timer));
+        self.answer(now, status, text, CloseReason::TimedOut(deadline));
     }
 
     /// The stream has been idle for long.

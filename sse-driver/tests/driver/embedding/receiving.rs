@@ -11,7 +11,7 @@ use std::{
 use http_body::Frame;
 use sse_core::{
     http::{Request, Response, StatusCode},
-    lifecycle::{CloseReason, Timer},
+    lifecycle::{CloseReason, Deadline},
 };
 use sse_driver::{
     embedding::{Answer, Body},
@@ -201,7 +201,7 @@ fn a_body_that_trickles_in_meets_its_deadline_and_then_the_handler_has_its_own()
         assert!(posted.answer().is_none());
     }
     posted.world.sim.advance(secs(1));
-    let reason = CloseReason::TimedOut(Timer::Body);
+    let reason = CloseReason::TimedOut(Deadline::Body);
     posted.is_refused(StatusCode::REQUEST_TIMEOUT, &reason);
 }
 
@@ -224,7 +224,7 @@ fn the_handlers_own_time_begins_once_the_body_is_there() {
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     drop(response);
     let closed = world.embedding.stats().closed;
-    assert_eq!(closed.of(&CloseReason::TimedOut(Timer::Respond)), 1);
+    assert_eq!(closed.of(&CloseReason::TimedOut(Deadline::Respond)), 1);
 }
 
 #[test]
