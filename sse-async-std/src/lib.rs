@@ -91,6 +91,29 @@ pub use sse_driver::{self as driver, core, prelude::*};
 /// ```
 pub type Server = sse_driver::Server<AsyncStd>;
 
+/// The [server without a listening socket](sse_driver::ConnectionServer) on async-std: for connections that
+/// are accepted, wrapped or made elsewhere.
+///
+/// ```
+/// use sse_async_std::{AsyncStdTransport, ConnectionServer, Router, ServerConfig};
+/// # async_std::task::block_on(async {
+///
+/// let router = Router::new().events("/hello", |_| futures_util::stream::iter(["hello"]));
+/// let server = ConnectionServer::new(router, ServerConfig::default())?;
+///
+/// let listener = async_std::net::TcpListener::bind("127.0.0.1:0").await?;
+/// # let client = async_std::net::TcpStream::connect(listener.local_addr()?).await?;
+/// # drop(client);
+/// let (stream, peer) = listener.accept().await?;
+/// stream.set_nodelay(true)?;
+/// let connection = server.serve_connection(AsyncStdTransport::from(stream), Some(peer));
+/// async_std::task::spawn(connection).await;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type ConnectionServer = sse_driver::ConnectionServer<AsyncStd>;
+
 /// The [event source](sse_driver::EventSource) on async-std: a stream of events, through all
 /// reconnections.
 ///

@@ -24,6 +24,14 @@ pub struct AsyncStd;
 #[derive(Debug)]
 pub struct AsyncStdTransport(FuturesIo<TcpStream>);
 
+/// A socket of the caller's. Set its `TCP_NODELAY`: the driver writes what belongs together in one
+/// write.
+impl From<TcpStream> for AsyncStdTransport {
+    fn from(stream: TcpStream) -> Self {
+        Self(FuturesIo::new(stream))
+    }
+}
+
 /// A timer of async-std's. It cannot be moved, so another one takes its place.
 pub struct AsyncStdTimer {
     deadline: Instant,

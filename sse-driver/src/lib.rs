@@ -63,6 +63,7 @@ pub mod for_macros;
 #[cfg(feature = "futures-io")]
 mod futures_io;
 pub mod prelude;
+mod refusal;
 pub mod router;
 mod runtime;
 mod server;
@@ -80,11 +81,13 @@ mod trace;
 pub mod writing_an_adapter {}
 
 pub use bind::BindOptions;
+mod wait;
+
 pub use client::{EventSource, EventSourceError, EventSourceHandle};
 #[cfg(feature = "futures-io")]
 pub use futures_io::FuturesIo;
 pub use runtime::{Runtime, Timer, Transport};
-pub use server::{Report, Server, ServerConfig, ServerHandle, ServerStats};
+pub use server::{ConnectionServer, Report, Server, ServerConfig, ServerHandle, ServerStats};
 /// The protocol: the crate that this one drives.
 pub use sse_core as core;
 pub use sse_core::{Clock, FromEvent, IntoEvent};

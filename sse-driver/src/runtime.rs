@@ -133,6 +133,13 @@ pub trait Transport: Send + Unpin + 'static {
 
     /// Ends the sending side, after everything that was written, flushed or not; reading goes on.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Ends the sending side of a response whose stream failed, so that the peer does not take it
+    /// for whole. A transport with an end of its own, such as the `close_notify` of TLS, leaves that
+    /// out; any other one does what [`poll_shutdown`](Self::poll_shutdown) does, as by default.
+    fn poll_break_off(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_shutdown(cx)
+    }
 }
 
 impl<T: Transport + ?Sized> Transport for Box<T> {
@@ -154,5 +161,9 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         (**self).poll_shutdown(cx)
+    }
+
+    fn poll_break_off(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        (**self).poll_break_off(cx)
     }
 }

@@ -26,17 +26,6 @@ macro_rules! delegate {
     };
 }
 
-impl<T: Transport> Socket<T> {
-    /// Ends the sending side so that, with TLS, the peer can tell that there should be more.
-    pub(super) fn poll_break_off(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(inner) => inner.poll_shutdown(cx),
-            #[cfg(feature = "tls")]
-            Self::Tls(inner) => inner.poll_break_off(cx),
-        }
-    }
-}
-
 impl<T: Transport> Transport for Socket<T> {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         delegate!(self, inner => inner.poll_read(cx, buffer))
@@ -56,6 +45,10 @@ impl<T: Transport> Transport for Socket<T> {
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         delegate!(self, inner => inner.poll_shutdown(cx))
+    }
+
+    fn poll_break_off(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        delegate!(self, inner => inner.poll_break_off(cx))
     }
 }
 

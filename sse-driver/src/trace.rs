@@ -29,10 +29,10 @@ pub(super) struct ConnectionSpan {
 }
 
 impl ConnectionSpan {
-    pub(super) fn new(peer: SocketAddr) -> Self {
+    pub(super) fn new(peer: Option<SocketAddr>) -> Self {
         Self {
             #[cfg(feature = "tracing")]
-            span: tracing::debug_span!(target: "sse", "connection", %peer),
+            span: tracing::debug_span!(target: "sse", "connection", peer = peer.map(tracing::field::display)),
         }
     }
 
@@ -69,9 +69,13 @@ pub(super) fn closed(reason: &CloseReason) {
     }
 }
 
-pub(super) fn refused(peer: SocketAddr) {
+pub(super) fn refused(peer: Option<SocketAddr>) {
     // Not a warning each: whoever makes many connections would fill the log.
-    tell!(debug, %peer, "connection refused: there are as many as there may be");
+    tell!(
+        debug,
+        peer = peer.map(tracing::field::display),
+        "connection refused: there are as many as there may be"
+    );
 }
 
 pub(super) fn accept_failed(error: &io::Error) {

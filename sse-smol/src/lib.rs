@@ -84,6 +84,29 @@ pub use sse_driver::{self as driver, core, prelude::*};
 /// ```
 pub type Server = sse_driver::Server<Smol>;
 
+/// The [server without a listening socket](sse_driver::ConnectionServer) on smol: for connections that
+/// are accepted, wrapped or made elsewhere.
+///
+/// ```
+/// use sse_smol::{ConnectionServer, Router, ServerConfig, driver::FuturesIo};
+/// # smol::block_on(async {
+///
+/// let router = Router::new().events("/hello", |_| futures_util::stream::iter(["hello"]));
+/// let server = ConnectionServer::new(router, ServerConfig::default())?;
+///
+/// let listener = smol::net::TcpListener::bind("127.0.0.1:0").await?;
+/// # let client = smol::net::TcpStream::connect(listener.local_addr()?).await?;
+/// # drop(client);
+/// let (stream, peer) = listener.accept().await?;
+/// stream.set_nodelay(true)?;
+/// let connection = server.serve_connection(FuturesIo::new(stream), Some(peer));
+/// smol::spawn(connection).await;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type ConnectionServer = sse_driver::ConnectionServer<Smol>;
+
 /// The [event source](sse_driver::EventSource) on smol: a stream of events, through all
 /// reconnections.
 ///

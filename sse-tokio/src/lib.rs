@@ -82,6 +82,29 @@ pub use sse_driver::{self as driver, core, prelude::*};
 /// ```
 pub type Server = sse_driver::Server<Tokio>;
 
+/// The [server without a listening socket](sse_driver::ConnectionServer) on tokio: for connections that
+/// are accepted, wrapped or made elsewhere.
+///
+/// ```
+/// use sse_tokio::{ConnectionServer, Router, ServerConfig, TokioTransport};
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+///
+/// let router = Router::new().events("/hello", |_| futures_util::stream::iter(["hello"]));
+/// let server = ConnectionServer::new(router, ServerConfig::default())?;
+///
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// # let client = tokio::net::TcpStream::connect(listener.local_addr()?).await?;
+/// # drop(client);
+/// let (stream, peer) = listener.accept().await?;
+/// stream.set_nodelay(true)?;
+/// let connection = server.serve_connection(TokioTransport::from(stream), Some(peer));
+/// tokio::spawn(connection).await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type ConnectionServer = sse_driver::ConnectionServer<Tokio>;
+
 /// The [event source](sse_driver::EventSource) on tokio: a stream of events, through all
 /// reconnections.
 ///

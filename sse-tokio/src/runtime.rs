@@ -30,6 +30,14 @@ pub struct TokioTimer(Pin<Box<Sleep>>);
 #[derive(Debug)]
 pub struct TokioTransport(TcpStream);
 
+/// A socket of the caller's. Set its `TCP_NODELAY`: the driver writes what belongs together in one
+/// write.
+impl From<TcpStream> for TokioTransport {
+    fn from(stream: TcpStream) -> Self {
+        Self(stream)
+    }
+}
+
 impl Clock for Tokio {
     fn now(&self) -> Instant {
         // tokio's own clock, so that its paused time in tests is the connections' time, too.

@@ -12,11 +12,7 @@ use bytes::Bytes;
 use sse_core::http::BodyLength;
 
 use super::{Body, embedded::Embedded};
-use crate::{
-    Runtime,
-    exchange::Turn,
-    router::{Reply, ReplyBody},
-};
+use crate::{Runtime, exchange::Turn};
 
 /// A response in the making: a future that always gives one.
 ///
@@ -33,13 +29,8 @@ enum State<R: Runtime> {
 
 impl<R: Runtime> Answer<R> {
     /// An answer without a handler, and without anything to clean up.
-    pub(super) fn refused(reply: Reply) -> Self {
-        let (head, body) = reply.into_parts();
-        let bytes = match body {
-            ReplyBody::Whole(bytes) => bytes,
-            ReplyBody::Events(_) => Bytes::new(),
-        };
-        Self(State::Refused(Box::new(head.map(|()| Body::whole(bytes)))))
+    pub(super) fn refused(response: Response<Bytes>) -> Self {
+        Self(State::Refused(Box::new(response.map(Body::whole))))
     }
 
     /// An answer that the exchange gives.

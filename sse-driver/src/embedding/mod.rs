@@ -54,21 +54,18 @@ mod incoming;
 
 use std::{fmt, future::Future, net::SocketAddr, sync::Arc};
 
-use ::http::{Method, Request, StatusCode, header, request::Parts};
+use ::http::{Method, Request, header, request::Parts};
 
 use crate::{
     Runtime, ServerStats,
     exchange::Exchange,
-    router::{self, IntoReply, Refusal, Reply, Routed, Routes},
+    refusal::NoPlace,
+    router::{self, IntoReply, Refusal, Routed, Routes},
     server::Connections,
-    server::within,
+    wait::within,
 };
 use sse_core::{
     http::{BodyLength, RequestHead},
-    internal::{
-        Jitter,
-        sync::{Mutex, lock},
-    },
     server::{Connection, Phase, ResponseConfig},
 };
 
@@ -93,21 +90,21 @@ struct Shared<R> {
     /// That of the configuration, as each connection holds it.
     response: Arc<ResponseConfig>,
     connections: Arc<Connections>,
-    jitter: Mutex<Jitter>,
+    no_place: NoPlace,
 }
 
 impl<R: Runtime> Embedding<R> {
     /// An embedding on this runtime's clock and timers.
     #[must_use]
     pub fn on(runtime: R, config: EmbeddingConfig) -> Self {
-        let jitter = Mutex::new(Jitter::new(runtime.seed()));
+        let no_place = NoPlace::new(runtime.seed(), config.max_retry_after);
         Self {
             shared: Arc::new(Shared {
                 runtime,
                 response: Arc::new(config.response.clone()),
                 config,
                 connections: Arc::default(),
-                jitter,
+                no_place,
             }),
         }
     }
@@ -240,7 +237,8 @@ impl<R: Runtime> Embedding<R> {
         };
         let Some(place) = place else {
             connections.count_refused();
-            return Answer::refused(self.refusal());
+            let text = "The server has as many streams as it can take. Try again later.\n";
+            return Answer::refused(self.shared.no_place.response(text));
         };
         connections.count_accepted();
         let is_head = *head.request.method() == Method::HEAD;
@@ -252,15 +250,6 @@ impl<R: Runtime> Embedding<R> {
             exchange.transport = incoming();
         }
         Answer::asked(Embedded::new(self, exchange, is_head))
-    }
-
-    fn refusal(&self) -> Reply {
-        let text = "The server has as many streams as it can take. Try again later.\n";
-        let longest = self.shared.config.max_retry_after.as_secs().max(1);
-        let seconds = 1 + lock(&self.shared.jitter).below(longest);
-        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text)
-            .with_header(header::RETRY_AFTER, seconds.into())
-            .into()
     }
 }
 

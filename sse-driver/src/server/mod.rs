@@ -1,7 +1,10 @@
 //! Accepting: the server that an adapter's users see.
 
 mod acceptor;
+mod config;
+mod connection_server;
 mod connections;
+mod handle;
 mod pump;
 mod read_waker;
 mod stats;
@@ -9,34 +12,31 @@ mod stats;
 use std::{
     fmt,
     future::{Future, poll_fn},
-    io, mem,
+    io,
     net::SocketAddr,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::{Arc, Weak},
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use ::http::{HeaderValue, Response, StatusCode, header};
+use sse_core::lifecycle::ShutdownSignal;
 
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 use crate::{
-    BindOptions, Runtime, Timer, bind,
-    exchange::Exchange,
-    router::{RouteError, Router, Routes},
+    BindOptions, Runtime, bind,
+    router::{RouteError, Router},
     socket::Socket,
     trace,
-};
-use sse_core::{
-    internal::Jitter,
-    lifecycle::ShutdownSignal,
-    server::{self, Body, Connection},
+    wait::{let_others_run, within},
 };
 
 use acceptor::{Accepted, Acceptor, Close};
+pub use config::ServerConfig;
+pub use connection_server::ConnectionServer;
 pub(crate) use connections::{Connections, Place};
-use pump::Pump;
+pub use handle::{Report, ServerHandle};
 pub use stats::ServerStats;
 use stats::count;
 
@@ -53,135 +53,11 @@ pub struct Server<R: Runtime> {
     connections: Arc<Connections>,
 }
 
-/// The bounds of a [`Server`].
-///
-/// ```
-/// use std::time::Duration;
-/// use sse_driver::ServerConfig;
-///
-/// let mut config = ServerConfig::default();
-/// config.max_connections = 50_000;
-/// config.connection.response.keep_alive = Some(Duration::from_secs(30));
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ServerConfig {
-    /// The bounds of each connection.
-    pub connection: server::ConnectionConfig,
-    /// How many connections may be open. 10,000 by default. A newcomer beyond it is answered 503;
-    /// nobody is closed to make room.
-    pub max_connections: usize,
-    /// The longest `Retry-After` of such a 503, which is a whole number of seconds between 1 and
-    /// this, chosen anew for each, so that those who were refused do not come back all at once.
-    /// 10 s by default.
-    pub max_retry_after: Duration,
-    /// How long a graceful shutdown waits for open streams to end by themselves before it cuts
-    /// them. 10 s by default.
-    pub shutdown_timeout: Duration,
-}
-
-impl Default for ServerConfig {
-    fn default() -> Self {
-        Self {
-            connection: server::ConnectionConfig::default(),
-            max_connections: 10_000,
-            max_retry_after: Duration::from_secs(10),
-            shutdown_timeout: Duration::from_secs(10),
-        }
-    }
-}
-
-/// What a server did, told when it has shut down.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Report {
-    /// How many connections were taken.
-    pub accepted: u64,
-    /// How many were refused at the connection limit.
-    pub refused: u64,
-    /// How often accepting failed: out of file descriptors, say, or a TLS configuration of which
-    /// rustls makes no connection.
-    pub accept_errors: u64,
-    /// How many connections with a request were cut, at the shutdown's deadline or by
-    /// [`cut`](ServerHandle::cut).
-    pub cut: u64,
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            accepted,
-            refused,
-            accept_errors,
-            cut,
-        } = self;
-        write!(
-            f,
-            "{accepted} connections accepted, {refused} refused at the limit, \
-             {accept_errors} failed to be accepted, {cut} cut when it was shut down"
-        )
-    }
-}
-
-/// Shuts a [`Server`] down from elsewhere. Clones are handles to the same server.
-#[derive(Clone, Debug)]
-pub struct ServerHandle {
-    connections: Arc<Connections>,
-    /// Not held: a server that is dropped does not listen any more.
-    acceptor: Weak<dyn Close>,
-}
-
-impl ServerHandle {
-    /// Begins a graceful shutdown, as [`Server::serve`] describes it. Does nothing the second time.
-    ///
-    /// When it returns, the server does not listen any more: who connects is refused, and can go to
-    /// another server at once.
-    pub fn shut_down(&self) {
-        self.stop_listening();
-        self.connections.shut_down();
-    }
-
-    /// Ends every connection at once, without waiting for streams to end. The server does not
-    /// listen any more, as with [`shut_down`](Self::shut_down).
-    pub fn cut(&self) {
-        self.stop_listening();
-        self.connections.cut();
-    }
-
-    /// Before anyone is woken: who is woken may be many, and who connects meanwhile would wait.
-    fn stop_listening(&self) {
-        if let Some(acceptor) = self.acceptor.upgrade() {
-            acceptor.close();
-        }
-    }
-
-    /// What the server has done so far, and what it is doing. Cheap, and at any time: some twenty
-    /// numbers are read.
-    #[must_use]
-    pub fn stats(&self) -> ServerStats {
-        self.connections.stats()
-    }
-
-    /// How many connections are open.
-    #[must_use]
-    pub fn open_connections(&self) -> usize {
-        self.connections.open()
-    }
-}
-
-/// How many connections beyond the limit are told so at a time. Any more are closed without a
-/// word.
-const MAX_REFUSALS: usize = 64;
-
 /// After how many newcomers the connections that are there have a turn, even if more wait.
 const NEWCOMERS: u32 = 32;
 
 /// How long to wait after accepting failed: first, and at most.
 const ACCEPT_BACK_OFF: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
-
-/// How long to wait, at a shutdown's end, for tasks that were told to end. They need a turn each, and
-/// nothing else: only one that keeps its thread from the others takes as long.
-const LAST_WAIT: Duration = Duration::from_secs(5);
 
 impl<R: Runtime + Default> Server<R> {
     /// Listens on `address`, which is `host:port`; port 0 is any free one. Of a host with several
@@ -232,12 +108,12 @@ impl<R: Runtime> Server<R> {
 
     /// Speaks TLS on every connection, by `config`: `https` instead of `http`.
     ///
-    /// The crate `sse-tls` makes a configuration of PEM files; any other will do, one that asks
-    /// for client certificates, say. If it names no protocol (ALPN), `http/1.1` is the one. Early
+    /// The module [`tls`](crate::tls) makes a configuration of PEM files; any other will do, such as one
+    /// that asks for client certificates. If it names no protocol (ALPN), `http/1.1` is the one. Early
     /// data (0-RTT) is not taken, since anyone could send it again.
     ///
     /// The handshake counts as part of the request head: both have
-    /// [`head_timeout`](server::ConnectionConfig::head_timeout) together.
+    /// [`head_timeout`](sse_core::server::ConnectionConfig::head_timeout) together.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn with_tls(mut self, mut config: Arc<rustls::ServerConfig>) -> Self {
@@ -292,37 +168,30 @@ impl<R: Runtime> Server<R> {
     ///
     /// [`RouteError`] at once where a route of the router is not valid.
     pub async fn serve(self, router: Router) -> Result<Report, RouteError> {
-        let routes = Arc::new(router.build()?);
-        let _cut = CutOnDrop(self.connections.clone());
-        self.accept_all(routes).await;
-
         let Self {
             runtime,
             acceptor,
             config,
             connections,
             ..
-        } = self;
+        } = &self;
+        let server = ConnectionServer::with_connections(
+            runtime.clone(),
+            router,
+            config.clone(),
+            connections.clone(),
+        )?;
+        let _cut = CutOnDrop(connections.clone());
+        self.accept_all(&server).await;
         acceptor.close();
-        trace::shutting_down(connections.open());
-        let deadline = runtime.now().checked_add(config.shutdown_timeout);
-        within(&runtime, deadline, connections.all_gone()).await;
-        connections.cut();
-        let deadline = runtime.now().checked_add(LAST_WAIT);
-        within(&runtime, deadline, connections.all_gone()).await;
-        let report = connections.report();
-        trace::shut_down(&report);
-        Ok(report)
+        Ok(server.shut_down().await)
     }
 
     /// Until the shutdown begins.
-    async fn accept_all(&self, routes: Arc<Routes>) {
+    async fn accept_all(&self, server: &ConnectionServer<R>) {
         let counters = &self.connections.counters;
-        let mut jitter = Jitter::new(self.runtime.seed());
         let mut back_off = ACCEPT_BACK_OFF[0];
         let mut shutdown = self.connections.shutdown.signal();
-        let config = Arc::new(self.config.connection.clone());
-
         let mut newcomers = 0;
         while let Some(accepted) = self.accept(&mut shutdown).await {
             newcomers += 1;
@@ -344,36 +213,16 @@ impl<R: Runtime> Server<R> {
                 }
             };
             back_off = ACCEPT_BACK_OFF[0];
-            let stall = config.stall_timeout;
+            let stall = self.config.connection.stall_timeout;
             self.runtime.set_user_timeout(&transport, stall);
 
             let Some(socket) = self.socket(transport) else {
                 count(&counters.accept_errors);
                 continue;
             };
-
-            let now = self.runtime.now();
-            let connection = Connection::new(now, self.runtime.date(), config.clone());
-            let exchange =
-                |place| Exchange::new(connection, socket, place, routes.clone(), Some(peer));
-            let exchange = match self.connections.enter(self.config.max_connections) {
-                Some(place) => {
-                    self.connections.count_accepted();
-                    exchange(place)
-                }
-                None => {
-                    trace::refused(peer);
-                    self.connections.count_refused();
-                    let Some(place) = self.connections.enter_refused(MAX_REFUSALS) else {
-                        continue;
-                    };
-                    let mut exchange = exchange(place);
-                    exchange.refuse(now, self.refusal(&mut jitter));
-                    exchange
-                }
-            };
-            self.runtime
-                .spawn(Pump::new(self.runtime.clone(), peer, exchange));
+            if let Some(pump) = server.pump(socket, Some(peer)) {
+                self.runtime.spawn(pump);
+            }
         }
     }
 
@@ -396,22 +245,6 @@ impl<R: Runtime> Server<R> {
             return Some(Socket::Tls(Box::new(tls)));
         }
         Some(Socket::Plain(transport))
-    }
-
-    fn refusal(&self, jitter: &mut Jitter) -> Response<Body> {
-        let longest = self.config.max_retry_after.as_secs().max(1);
-        let seconds = 1 + jitter.below(longest);
-        let mut response = Response::new(Body::Whole(
-            "The server has as many connections as it can take. Try again later.\n".into(),
-        ));
-        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-        let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-        );
-        headers.insert(header::RETRY_AFTER, seconds.into());
-        response
     }
 }
 
@@ -442,37 +275,4 @@ impl Drop for CutOnDrop {
     fn drop(&mut self) {
         self.0.cut();
     }
-}
-
-/// Gives the thread to other tasks for a turn.
-async fn let_others_run() {
-    let mut had_their_turn = false;
-    poll_fn(|cx| {
-        if mem::replace(&mut had_their_turn, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
-
-/// Waits for `future`, but not past `deadline`.
-pub(crate) async fn within<R: Runtime>(
-    runtime: &R,
-    deadline: Option<Instant>,
-    future: impl Future<Output = ()>,
-) {
-    let mut future = pin!(future);
-    let mut timer = deadline.map(|deadline| runtime.timer(deadline));
-    poll_fn(|cx| {
-        if future.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        match &mut timer {
-            Some(timer) => timer.poll_elapsed(cx),
-            None => Poll::Pending,
-        }
-    })
-    .await;
 }

@@ -17,7 +17,6 @@ use crate::{
     Runtime, Transport,
     alarm::Alarm,
     exchange::{Exchange, Turn},
-    socket::Socket,
     trace::ConnectionSpan,
 };
 
@@ -35,8 +34,8 @@ const LATE_READS: usize = 256;
 /// is dropped, the socket closed and clean-up run all the same.
 ///
 /// A future by hand: the state of an `async fn` would hold all of this twice.
-pub(super) struct Pump<R: Runtime> {
-    exchange: Exchange<Socket<R::Transport>>,
+pub(super) struct Pump<R: Runtime, T> {
+    exchange: Exchange<T>,
     alarm: Alarm<R>,
     /// There once the pump has been polled.
     wakers: Option<Wakers>,
@@ -65,12 +64,8 @@ enum OutputSide {
     Ended,
 }
 
-impl<R: Runtime> Pump<R> {
-    pub(super) fn new(
-        runtime: R,
-        peer: SocketAddr,
-        exchange: Exchange<Socket<R::Transport>>,
-    ) -> Self {
+impl<R: Runtime, T: Transport> Pump<R, T> {
+    pub(super) fn new(runtime: R, peer: Option<SocketAddr>, exchange: Exchange<T>) -> Self {
         Self {
             exchange,
             alarm: Alarm::new(),
@@ -84,7 +79,7 @@ impl<R: Runtime> Pump<R> {
     }
 }
 
-impl<R: Runtime> Future for Pump<R> {
+impl<R: Runtime, T: Transport> Future for Pump<R, T> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -121,7 +116,7 @@ impl<R: Runtime> Future for Pump<R> {
     }
 }
 
-impl<R: Runtime> Pump<R> {
+impl<R: Runtime, T: Transport> Pump<R, T> {
     /// Makes sure that the read side and the server's shutdown wake this task.
     fn register(&mut self, cx: &mut Context<'_>) {
         let is_new = match &mut self.wakers {

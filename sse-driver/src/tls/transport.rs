@@ -43,7 +43,7 @@ const ROUNDS: usize = 16;
 /// record, or a handshake message of 64 KiB.
 ///
 /// [`poll_shutdown`](Transport::poll_shutdown) says `close_notify` before it ends the transport's
-/// sending side, and [`poll_break_off`](Self::poll_break_off) does not. Input that ends without the peer's `close_notify` is an error of
+/// sending side, and [`poll_break_off`](Transport::poll_break_off) does not. Input that ends without the peer's `close_notify` is an error of
 /// [`io::ErrorKind::UnexpectedEof`], since anyone on the way could have cut it off.
 ///
 /// What goes wrong with TLS is an error of [`io::ErrorKind::InvalidData`], with the
@@ -122,20 +122,6 @@ impl<T: Transport> Tls<T> {
         ready!(self.handshake(Side::Writer))?;
         ready!(self.fail())?;
         self.send()
-    }
-
-    /// Ends the transport's sending side without `close_notify`, once everything is sent that was
-    /// written. To the peer the output is cut off: where its end is that of the connection, as with
-    /// HTTP/1.0, nothing else tells a body that broke off from a whole one
-    /// ([RFC 9112 section 9.8](https://www.rfc-editor.org/rfc/rfc9112#section-9.8)).
-    ///
-    /// # Errors
-    ///
-    /// Those of the transport.
-    pub fn poll_break_off(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.waiting.writer(cx);
-        self.output_ended = true;
-        self.end_transport()
     }
 
     /// Sends what there is, and ends the transport's sending side.
@@ -286,6 +272,15 @@ impl<T: Transport> Transport for Tls<T> {
             // Says nothing where an alert has said why already.
             self.connection.send_close_notify();
         }
+        self.end_transport()
+    }
+
+    /// Ends the sending side without `close_notify`. Behind a body of HTTP/1.0, nothing else tells one
+    /// that broke off from a whole one
+    /// ([RFC 9112 section 9.8](https://www.rfc-editor.org/rfc/rfc9112#section-9.8)).
+    fn poll_break_off(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.waiting.writer(cx);
+        self.output_ended = true;
         self.end_transport()
     }
 }

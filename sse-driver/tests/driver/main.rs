@@ -8,6 +8,7 @@ mod addresses;
 mod backpressure;
 mod bodies;
 mod counting;
+mod elsewhere;
 #[cfg(feature = "http-body")]
 mod embedding;
 mod endings;

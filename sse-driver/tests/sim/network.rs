@@ -343,17 +343,28 @@ impl Sim {
 
     /// The same, with room for only so many bytes in flight in each direction.
     pub fn connect_over(&self, capacity: usize) -> Option<Client> {
+        let (client, transport) = self.client_over(capacity);
+        self.offer(Ok(transport)).then_some(client)
+    }
+
+    /// A client and the server's end of its connection, which nobody has to accept.
+    pub fn client_and_transport(&self) -> (Client, SimTransport) {
+        self.client_over(CAPACITY)
+    }
+
+    fn client_over(&self, capacity: usize) -> (Client, SimTransport) {
         let (to_server, to_client) = (Pipe::new(capacity), Pipe::new(capacity));
         let transport = SimTransport {
             sim: self.clone(),
             incoming: to_server.clone(),
             outgoing: to_client.clone(),
         };
-        self.offer(Ok(transport)).then(|| Client {
+        let client = Client {
             incoming: to_client,
             outgoing: to_server,
             received: Vec::new(),
-        })
+        };
+        (client, transport)
     }
 
     /// From now on nothing comes of dialing, neither a connection nor an error.

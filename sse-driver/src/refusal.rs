@@ -1,0 +1,39 @@
+//! What a newcomer is told where there is no place for it.
+
+use std::time::Duration;
+
+use ::http::{HeaderValue, Response, StatusCode, header};
+use bytes::Bytes;
+use sse_core::internal::{
+    Jitter,
+    sync::{Mutex, lock},
+};
+
+/// Answers 503, and spreads out when those that are refused come back.
+pub(crate) struct NoPlace {
+    jitter: Mutex<Jitter>,
+    /// The longest `Retry-After`.
+    longest: Duration,
+}
+
+impl NoPlace {
+    pub(crate) fn new(seed: u64, longest: Duration) -> Self {
+        let jitter = Mutex::new(Jitter::new(seed));
+        Self { jitter, longest }
+    }
+
+    /// The answer, with a `Retry-After` of a whole number of seconds.
+    pub(crate) fn response(&self, text: &'static str) -> Response<Bytes> {
+        let longest = self.longest.as_secs().max(1);
+        let seconds = 1 + lock(&self.jitter).below(longest);
+        let mut response = Response::new(Bytes::from_static(text.as_bytes()));
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
+        headers.insert(header::RETRY_AFTER, seconds.into());
+        response
+    }
+}

@@ -1,0 +1,44 @@
+//! The bounds of a server.
+
+use std::time::Duration;
+
+use sse_core::server;
+
+/// The bounds of a [`Server`](super::Server), and of a
+/// [`ConnectionServer`](super::ConnectionServer).
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_driver::ServerConfig;
+///
+/// let mut config = ServerConfig::default();
+/// config.max_connections = 50_000;
+/// config.connection.response.keep_alive = Some(Duration::from_secs(30));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerConfig {
+    /// The bounds of each connection.
+    pub connection: server::ConnectionConfig,
+    /// How many connections may be open. 10,000 by default. A newcomer beyond it is answered 503;
+    /// nobody is closed to make room.
+    pub max_connections: usize,
+    /// The longest `Retry-After` of such a 503, which is a whole number of seconds between 1 and
+    /// this, chosen anew for each, so that those who were refused do not come back all at once.
+    /// 10 s by default.
+    pub max_retry_after: Duration,
+    /// How long a graceful shutdown waits for open streams to end by themselves before it cuts
+    /// them. 10 s by default.
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            connection: server::ConnectionConfig::default(),
+            max_connections: 10_000,
+            max_retry_after: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(10),
+        }
+    }
+}

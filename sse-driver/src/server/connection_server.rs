@@ -1,0 +1,203 @@
+//! Serving connections, wherever they come from.
+
+use std::{
+    fmt,
+    future::Future,
+    net::SocketAddr,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use sse_core::server::{Body, Connection, ConnectionConfig};
+
+use super::{
+    Report, ServerConfig, ServerHandle, acceptor::Acceptor, connections::Connections, pump::Pump,
+};
+use crate::{
+    Runtime, Transport,
+    exchange::Exchange,
+    refusal::NoPlace,
+    router::{RouteError, Router, Routes},
+    trace,
+    wait::within,
+};
+
+/// How many connections beyond the limit are told so at a time. Any more are closed without a
+/// word.
+const MAX_REFUSALS: usize = 64;
+
+/// How long to wait, at a shutdown's end, for tasks that were told to end. They need a turn each, and
+/// nothing else: only one that keeps its thread from the others takes as long.
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
+/// A server without a listening socket: it serves connections that were accepted, wrapped or made
+/// elsewhere, such as those of a Unix socket, of an accept loop of the caller's, or in memory.
+///
+/// A [`Server`](super::Server) is one of these with a listening socket. Clones are handles to the
+/// same one.
+pub struct ConnectionServer<R: Runtime> {
+    shared: Arc<Shared<R>>,
+}
+
+struct Shared<R> {
+    runtime: R,
+    routes: Arc<Routes>,
+    config: ServerConfig,
+    /// That of the configuration, as each connection holds it.
+    connection: Arc<ConnectionConfig>,
+    connections: Arc<Connections>,
+    no_place: NoPlace,
+}
+
+impl<R: Runtime> ConnectionServer<R> {
+    /// A server of `router` on this runtime's clock and timers.
+    ///
+    /// # Errors
+    ///
+    /// [`RouteError`] where a route of the router is not valid.
+    pub fn on(runtime: R, router: Router, config: ServerConfig) -> Result<Self, RouteError> {
+        Self::with_connections(runtime, router, config, Arc::default())
+    }
+
+    pub(super) fn with_connections(
+        runtime: R,
+        router: Router,
+        config: ServerConfig,
+        connections: Arc<Connections>,
+    ) -> Result<Self, RouteError> {
+        Ok(Self {
+            shared: Arc::new(Shared {
+                routes: Arc::new(router.build()?),
+                connection: Arc::new(config.connection.clone()),
+                no_place: NoPlace::new(runtime.seed(), config.max_retry_after),
+                connections,
+                config,
+                runtime,
+            }),
+        })
+    }
+
+    /// Returns a handle that watches the server and shuts it down.
+    #[must_use]
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle {
+            connections: self.shared.connections.clone(),
+            // There is no socket to close.
+            acceptor: Weak::<Acceptor<R>>::new(),
+        }
+    }
+
+    /// Serves one connection: the future is ready once the connection is over and its clean-up has
+    /// run. Dropped before that, it closes the connection, and clean-up runs all the same.
+    ///
+    /// The connection counts from this call on, not from the first poll. At the
+    /// [limit](ServerConfig::max_connections) it is answered 503, and beyond 64 that are being
+    /// answered so it is closed without an answer. `peer` is what
+    /// [`Request::peer_addr`](crate::router::Request::peer_addr) says; a connection over a Unix socket
+    /// or in memory has no address.
+    ///
+    /// The driver writes what belongs together in one write, so that a TCP socket needs its
+    /// `TCP_NODELAY` set. It has no way to have the system watch a transport of the caller's: a client
+    /// that vanishes without a word is found out only where the transport's writes
+    /// [stall](ConnectionConfig::stall_timeout).
+    pub fn serve_connection<T: Transport>(
+        &self,
+        transport: T,
+        peer: Option<SocketAddr>,
+    ) -> impl Future<Output = ()> + Send + use<R, T> {
+        let pump = self.pump(transport, peer);
+        async move {
+            if let Some(pump) = pump {
+                pump.await;
+            }
+        }
+    }
+
+    /// What drives the connection; `None` where it is closed at once.
+    pub(super) fn pump<T: Transport>(
+        &self,
+        transport: T,
+        peer: Option<SocketAddr>,
+    ) -> Option<Pump<R, T>> {
+        let Shared {
+            runtime,
+            routes,
+            config,
+            connection,
+            connections,
+            no_place,
+        } = &*self.shared;
+        let now = runtime.now();
+        let connection = Connection::new(now, runtime.date(), connection.clone());
+        let exchange = |place| Exchange::new(connection, transport, place, routes.clone(), peer);
+        let exchange = match connections.enter(config.max_connections) {
+            Some(place) => {
+                connections.count_accepted();
+                exchange(place)
+            }
+            None => {
+                trace::refused(peer);
+                connections.count_refused();
+                let mut exchange = exchange(connections.enter_refused(MAX_REFUSALS)?);
+                let text = "The server has as many connections as it can take. Try again later.\n";
+                exchange.refuse(now, no_place.response(text).map(Body::Whole));
+                exchange
+            }
+        };
+        Some(Pump::new(runtime.clone(), peer, exchange))
+    }
+
+    /// Shuts down gracefully, as [`Server::serve`](super::Server::serve) describes it: begins, waits
+    /// until every connection has ended by itself, at most
+    /// [`shutdown_timeout`](ServerConfig::shutdown_timeout), then cuts the others, and tells what the
+    /// server did. Whatever accepts connections is to stop before.
+    ///
+    /// The connections end on their own tasks: the futures of
+    /// [`serve_connection`](Self::serve_connection) have to be polled meanwhile.
+    pub async fn shut_down(&self) -> Report {
+        let Shared {
+            runtime,
+            config,
+            connections,
+            ..
+        } = &*self.shared;
+        connections.shut_down();
+        trace::shutting_down(connections.open());
+        let deadline = runtime.now().checked_add(config.shutdown_timeout);
+        within(runtime, deadline, connections.all_gone()).await;
+        connections.cut();
+        let deadline = runtime.now().checked_add(LAST_WAIT);
+        within(runtime, deadline, connections.all_gone()).await;
+        let report = connections.report();
+        trace::shut_down(&report);
+        report
+    }
+}
+
+impl<R: Runtime + Default> ConnectionServer<R> {
+    /// A server of `router`.
+    ///
+    /// # Errors
+    ///
+    /// [`RouteError`] where a route of the router is not valid.
+    pub fn new(router: Router, config: ServerConfig) -> Result<Self, RouteError> {
+        Self::on(R::default(), router, config)
+    }
+}
+
+impl<R: Runtime> Clone for ConnectionServer<R> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+impl<R: Runtime> fmt::Debug for ConnectionServer<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionServer")
+            .field("config", &self.shared.config)
+            .field("open", &self.shared.connections.open())
+            .finish_non_exhaustive()
+    }
+}
