@@ -33,8 +33,8 @@
 //! # What a handler is
 //!
 //! A function of a [`Request`] that returns a stream, a future of one, or a `Result` whose error
-//! is a [`Refusal`]. Its items are whatever is [`IntoEvent`]: strings go out as they are, numbers,
-//! lists, maps and [`Json(T)`](Json) as JSON, and an [`Event`] with its id, event type and
+//! is a [`Refusal`]. Its items implement [`IntoEvent`]: a string is sent as it is, numbers,
+//! lists, maps and [`Json(T)`](Json) are sent as JSON, and an [`Event`] with its ID, event type and
 //! reconnection time.
 //!
 //! The connection stays open until the stream ends; the server then delivers what is queued,
@@ -46,9 +46,17 @@
 //!
 //! async-std's clock, timers, tasks and sockets behind the traits of `sse-driver`, which
 //! holds everything else: [`AsyncStd`] is all there is. [`Server`] and [`EventSource`] are the
-//! driver's on it. Whatever a user of this crate needs of the protocol and the driver is re-exported here, under
+//! driver's on it. What a user of this crate needs of the protocol and the driver is re-exported here, under
 //! the same names as in the crates for other runtimes; the crates themselves
 //! are at [`core`] and [`driver`].
+//!
+//! # How to read this crate
+//!
+//! It has two files. This one, `lib.rs`, names the driver's types on async-std, and re-exports the rest.
+//! `runtime.rs` implements the driver's traits: `AsyncStd`, `AsyncStdTimer` and `AsyncStdTransport`. What those
+//! traits demand is in `sse-driver/src/runtime.rs`, and all behaviour is in the driver, whose own
+//! documentation says in which order to read it ([`driver`]). The page `docs/one-request.md` of the
+//! repository follows one request from its first bytes to its clean-up.
 
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]

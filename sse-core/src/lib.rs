@@ -1,7 +1,7 @@
 //! Server-Sent Events without IO.
 //!
-//! This crate turns bytes and instants into events and back, and never does anything else: it
-//! touches no socket, no clock, no thread and no random source. Whoever has those hands them in as
+//! This crate turns bytes and instants into events and back, and does nothing else: it touches no
+//! socket, no clock, no thread and no random source. The caller passes bytes, instants and seeds as
 //! arguments. An adapter, such as `sse-tokio`, does so for a runtime; you can do so for a server,
 //! a parser or a runtime of your own.
 //!
@@ -9,7 +9,7 @@
 //!
 //! **Events.** An [`Event`] is valid by construction, so that encoding it cannot fail, and
 //! [encoding](encode) appends it to a buffer of yours. A [`Decoder`] takes chunks, cut anywhere,
-//! and gives back what a browser would dispatch.
+//! and returns what a browser would dispatch.
 //!
 //! ```
 //! use sse_core::{Decoded, Decoder, Event};
@@ -27,19 +27,45 @@
 //! ```
 //!
 //! **Connections.** A [`server::Connection`] is one accepted socket as a state machine: bytes and
-//! the time go in, a request comes out, events go in, bytes come out. Its deadlines, its bounds and
-//! the reason of its end are its own; whoever drives it decides nothing. [`lifecycle`] knows how
-//! connections end, and runs what a handler wants done then, exactly once.
+//! the time go in, a request comes out, events go in, bytes come out. The machine keeps its
+//! deadlines and its bounds, and names the reason why the connection closes; the caller moves bytes
+//! and decides none of this. [`lifecycle`] has the close reasons, and the clean-up callbacks of
+//! handlers, each of which runs exactly once.
 //!
 //! **Subscriptions.** A [`client::EventSource`] is the other side: one subscription with all its
-//! reconnections, as a browser's EventSource would have it. It asks for connections and waits, and
-//! gives events.
+//! reconnections, as a browser's EventSource has them. It asks its caller to connect and to wait,
+//! and returns events.
 //!
-//! **Topics.** A [`topic::Topic`] is one source of events for very many: each is encoded once, and
-//! whoever comes back goes on where it was. It names no runtime; whoever has a `Waker` can wait.
+//! **Topics.** A [`topic::Topic`] is one source of events for many subscribers: each event is
+//! encoded once, and a client that reconnects resumes at the event after the last one it received.
+//! A topic depends on no runtime: waiting for its events takes a [`Waker`](core::task::Waker) and
+//! nothing else.
 //!
 //! The crate `sse-driver` drives these machines over sockets: it has the router, the handlers and
 //! the async code, over small traits that an adapter implements.
+//!
+//! # How to read this crate
+//!
+//! The files, in the order in which they build on each other, all in `sse-core/src`:
+//!
+//! 1. The event stream format: `event.rs` and `field.rs`, then `encode.rs` (events to bytes), then
+//!    `decode/mod.rs` (bytes to events) with `decode/lines.rs` and `decode/fields.rs`.
+//! 2. What handlers return: `into_event.rs` and `stream_item.rs`; `typed.rs` is the reverse, for
+//!    clients.
+//! 3. HTTP/1: `http/mod.rs`, then `http/request_head.rs`, `http/framing.rs` and `http/body.rs`.
+//! 4. The end of a connection: `lifecycle/close_reason.rs`, then `lifecycle/clean_up.rs`.
+//! 5. The server's machine: `server/mod.rs` has its phases in a diagram and its use in an example.
+//!    Read `server/state.rs` next, then `server/connection/inputs.rs`,
+//!    `server/connection/verbs.rs`, `server/connection/outputs.rs` and
+//!    `server/connection/transitions.rs`, and `server/output.rs` for what is queued to be written.
+//! 6. The client's machine has the same shape: `client/mod.rs`, `client/state.rs`, then the files in
+//!    `client/event_source`.
+//! 7. Topics: `topic/mod.rs`, then `topic/log.rs` (the history), `topic/cursor.rs` and
+//!    `topic/subscriber.rs` (reading it), `topic/resume.rs` (where a client resumes) and
+//!    `topic/publish.rs`.
+//!
+//! The page `docs/one-request.md` of the repository follows one request from its first bytes to
+//! its clean-up, through this crate and the driver, and names each function on the way.
 //!
 //! # The way data takes
 //!
@@ -54,7 +80,7 @@
 //!    └──────── request ───────┘
 //! ```
 //!
-//! Arrows between modules go one way: `event` <- `encode`, `decode` <- `http`, `lifecycle`,
+//! Dependencies between modules go one way: `event` <- `encode`, `decode` <- `http`, `lifecycle`,
 //! `topic` <- `server`, `client`. The codec knows nothing of HTTP, and [`http`] knows nothing of
 //! events.
 //!
@@ -69,9 +95,9 @@
 //! | feature | what it adds | default |
 //! |---|---|---|
 //! | (none) | the event codec; needs `alloc` alone | |
-//! | `std` | what the others stand on | with any of them |
+//! | `std` | [`Clock`], and conversions of errors to `std::io::Error` | by `json`, `server`, `client` and `topic` |
 //! | `json` | lists, maps and [`Json(T)`](Json) can be yielded and sent | yes |
-//! | `stream` | [`EventStream`]: chunks of bytes to events, on `futures-core` | yes |
+//! | `stream` | [`EventStream`]: chunks of bytes to events, on `futures-core`; needs no `std` | yes |
 //! | `server` | [`server`], [`lifecycle`], [`http`] | yes |
 //! | `client` | [`client`], [`http`] | yes |
 //! | `topic` | [`topic`] | yes |
@@ -152,7 +178,7 @@ pub use typed::{BadData, FromEvent, Typed};
 #[cfg(all(feature = "json", feature = "stream"))]
 pub use typed::{TypedError, TypedEvents};
 
-/// What the driver shares with this crate. It is no part of the public interface, and changes
+/// What the driver shares with this crate. It is not part of the public interface, and changes
 /// without notice.
 #[cfg(any(feature = "client", feature = "server", feature = "topic"))]
 #[doc(hidden)]

@@ -1,31 +1,59 @@
 //! Server-Sent Events on any runtime: what is async and names none.
 //!
-//! [`sse_core`] has the protocol, as state machines without IO. This crate moves bytes and time
-//! between them and sockets, and events from handlers into them, over the small traits that an
-//! adapter implements: [`Runtime`], [`Timer`] and [`Transport`]. A program depends on an adapter,
-//! which re-exports what its users need of both crates.
+//! [`sse_core`] has the protocol, as state machines without IO. This crate moves bytes between
+//! sockets and these machines, tells them the time, and passes them the events of handlers. It does
+//! so over the small traits that an adapter implements: [`Runtime`], [`Timer`] and [`Transport`]. A
+//! program depends on an adapter, which re-exports what its users need of both crates.
 //!
 //! # The pieces
 //!
-//! **Routes.** A [`Router`](router::Router) leads a request to a handler, which returns a stream
-//! of items that are [`IntoEvent`], or a topic's subscriber.
+//! **Routes.** A [`Router`](router::Router) finds the handler of a request. The handler returns a
+//! stream of items that are [`IntoEvent`], a topic's subscriber, or a whole response.
 //!
-//! **The server.** [`Server`] accepts, and for every connection drives a
-//! [`server::Connection`](sse_core::server::Connection): it reads what is readable, polls the
-//! handler's stream while there is room, writes what is writable, and sleeps until the machine's
-//! next deadline.
+//! **The exchange.** One request with its handler, its stream and its
+//! [`server::Connection`](sse_core::server::Connection). The exchange calls the handler, polls the
+//! stream while the connection has room, and gives the connection what the handler returns. It is
+//! internal (`exchange.rs`), has neither a socket nor a timer, and runs behind three hosts, which
+//! have the bytes and the time: the server, an embedding and the test client. A handler therefore
+//! behaves the same behind each of them.
 //!
-//! **The client.** [`EventSource`] does the same with a
+//! **The server.** [`Server`] accepts connections and spawns a task for each, the pump, which is the
+//! exchange's first host: it reads from the socket, takes a turn of the exchange, writes to the
+//! socket, and sleeps until the connection's next deadline. A [`ConnectionServer`] does the same for
+//! connections that the program accepts or makes itself.
+//!
+//! **Other servers.** An [`embedding`] is the second host. It puts the same handlers into hyper,
+//! axum and other servers that take an `http_body::Body`.
+//!
+//! **Tests.** A [`test_client`] is the third host. It asks handlers without a socket, in virtual
+//! time.
+//!
+//! **The client.** [`EventSource`] drives a
 //! [`client::EventSource`](sse_core::client::EventSource): it dials, writes the request, reads
-//! events, and waits and dials again after a loss.
+//! events, and after a loss waits and dials again.
 //!
-//! **Other servers.** An [`embedding`] puts the same handlers into hyper, axum and other servers that
-//! take an `http_body::Body`.
+//! An adapter implements [`Runtime`] for all of these and adds no behaviour. [`writing_an_adapter`]
+//! shows how to write one.
 //!
-//! **Tests.** A [`test_client`] asks handlers without a socket, in virtual time.
+//! # How to read this crate
 //!
-//! An adapter gives them a [`Runtime`] and adds no behaviour. [`writing_an_adapter`] shows how to
-//! write one.
+//! Read the first five parts of [`sse_core`] before. The files, all in `sse-driver/src`:
+//!
+//! 1. `runtime.rs`: the traits, which are all that the driver asks of a runtime.
+//! 2. `router/mod.rs` (from a request to a handler), `router/request.rs` (what a handler gets),
+//!    `router/into_reply.rs` and `router/reply.rs` (what it returns).
+//! 3. `exchange.rs`: the one place that calls handlers and polls their streams.
+//! 4. The server: `server/mod.rs` (the accept loop), `server/connection_server.rs` (what is made
+//!    for each connection), `server/pump.rs` (one connection's task), `server/connections.rs` (the
+//!    connection limit and the shutdown), `alarm.rs` and `server/read_waker.rs` (when the task is
+//!    woken).
+//! 5. The other hosts: `embedding/mod.rs`, `embedding/answer.rs` and `embedding/body.rs`;
+//!    `test_client/mod.rs` and `test_client/pair.rs`.
+//! 6. The client: `client/event_source.rs`, then `client/dial.rs` and `client/attempts.rs`.
+//! 7. As needed: `tls/mod.rs`, and `macros/src/lib.rs` beside `src` for the attribute macros.
+//!
+//! The page `docs/one-request.md` of the repository follows one request from its first bytes to its
+//! clean-up, through both crates, and names each function on the way.
 //!
 //! # Features
 //!
@@ -39,8 +67,8 @@
 //! | `system` | [`system`]: sockets' options and the like, for adapters over the operating system's sockets |
 //! | `test-client` | [`test_client`]: handlers tested without a socket |
 //! | `tls` | TLS over any transport, by `rustls` |
-//! | `tls-ring` | TLS configurations from PEM files and of the platform's roots, by the provider `ring` |
-//! | `tracing` | what the driver does, told to `tracing` |
+//! | `tls-ring` | TLS configurations from PEM files and of the platform's roots, by the provider `ring`; an adapter calls this feature `tls` |
+//! | `tracing` | what the driver does, as spans and events of `tracing` |
 
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]

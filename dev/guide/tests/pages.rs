@@ -93,6 +93,35 @@ fn the_walk_names_what_exists() {
     assert!(checked > 60, "{checked}");
 }
 
+#[test]
+fn the_crates_say_in_which_order_to_read_files_that_exist() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for (name, least) in [
+        ("sse-core", 20),
+        ("sse-driver", 15),
+        ("sse-tokio", 3),
+        ("sse-async-std", 3),
+        ("sse-smol", 3),
+    ] {
+        let folder = top.join(name);
+        let text = fs::read_to_string(folder.join("src/lib.rs")).unwrap();
+        let (_, order) = text.split_once("//! # How to read this crate\n").unwrap();
+        let lines = order.lines().map_while(|line| line.strip_prefix("//!"));
+        let lines = lines.take_while(|line| !line.starts_with(" # "));
+        let order: String = lines.collect();
+        let files = code_spans(&order)
+            .filter(|span| span.ends_with(".rs") || span.ends_with(".md"))
+            .inspect(|file| {
+                let places = [folder.join("src"), folder.clone(), top.clone()];
+                let exists = places.iter().any(|place| place.join(file).is_file());
+                assert!(exists, "{name}: {file} does not exist");
+            });
+        let files = files.count();
+        assert!(files >= least, "{name}: {files} files are named");
+        assert!(order.contains("docs/one-request.md"), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn the_walk_has_the_bytes_that_are_sent() {
     let greet = |_| futures_util::stream::iter(["Hello, world!", "Goodbye, world!"]);

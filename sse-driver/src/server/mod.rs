@@ -108,9 +108,10 @@ impl<R: Runtime> Server<R> {
 
     /// Speaks TLS on every connection, by `config`: `https` instead of `http`.
     ///
-    /// The module [`tls`](crate::tls) makes a configuration of PEM files; any other will do, such as one
-    /// that asks for client certificates. If it names no protocol (ALPN), `http/1.1` is the one. Early
-    /// data (0-RTT) is not taken, since anyone could send it again.
+    /// The functions of [`tls`](crate::tls) make a configuration of PEM files (feature `tls-ring`;
+    /// `tls` in an adapter). Any other configuration of `rustls` is accepted, for example one that
+    /// asks for client certificates. If it names no protocol (ALPN), `http/1.1` is used. Early data
+    /// (0-RTT) is not accepted, since an attacker could send it again.
     ///
     /// The handshake counts as part of the request head: both have
     /// [`head_timeout`](sse_core::server::ConnectionConfig::head_timeout) together.
