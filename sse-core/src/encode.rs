@@ -48,7 +48,7 @@ impl sealed::Buffer for BytesMut {
     }
 }
 
-/// Counts what would be put, for whoever makes room before encoding.
+/// Counts what would be put, so that a caller can make room before encoding.
 #[cfg(feature = "topic")]
 struct Counter(usize);
 

@@ -7,8 +7,8 @@ use bytes::Bytes;
 /// One or more events of a topic, encoded, in one piece of memory that all who
 /// receive them share. Cloning is cheap, and copies no bytes.
 ///
-/// There is no way to make one of any bytes: these are whole events, so that whoever sends them
-/// cannot send half of one, nor something else.
+/// It cannot be made of arbitrary bytes: it always holds whole events, so that a sender can send
+/// neither a part of one nor anything else.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EncodedEvents {
     pub(crate) bytes: Bytes,

@@ -190,8 +190,8 @@ impl Event {
 
 /// A comment: text that every client ignores.
 ///
-/// Comments keep an idle connection alive and help whoever reads a stream with `curl`; they carry
-/// nothing to a page. Text of several lines, split on LF, CR and CRLF, becomes several comments.
+/// Comments keep an idle connection alive, and are visible to a reader that uses `curl`; a page does
+/// not see them. Text of several lines, split on LF, CR and CRLF, becomes several comments.
 ///
 /// ```
 /// let mut wire = Vec::new();

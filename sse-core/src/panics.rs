@@ -5,11 +5,11 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-/// Somebody else's code panicked; the panic hook has reported it.
+/// Code of the application panicked; the panic hook has reported it.
 #[derive(Debug)]
 pub struct Panicked;
 
-/// Calls somebody else's code.
+/// Calls code of the application, and keeps its panic from going further.
 pub fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
         // To drop what it panicked with is to call its code once more.

@@ -1,4 +1,4 @@
-//! What a line says: a comment, a field with its value, or nothing that anybody knows.
+//! What a line is: a comment, a field with its value, or a field that the standard ignores.
 
 use core::time::Duration;
 

@@ -179,7 +179,7 @@ impl BodyReader {
 impl State {
     /// What comes after `byte`, which is of the framing.
     fn after(&self, byte: u8) -> Result<Self, BodyError> {
-        /// Of a `u64`. Leading zeros count: nobody needs more digits than these.
+        /// Of a `u64`. Leading zeros count: no size needs more digits than these.
         const MOST_DIGITS: u8 = 16;
         Ok(match (self, byte) {
             (&Self::Size { size, digits }, byte) if byte.is_ascii_hexdigit() => {

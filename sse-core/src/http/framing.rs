@@ -13,7 +13,7 @@ use super::{
 /// ([RFC 9112 section 6.3](https://www.rfc-editor.org/rfc/rfc9112#section-6.3)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// There is none, and no `Content-Length` either: a 204, say.
+    /// There is no body, and no `Content-Length` either, as in a 204.
     NoBody,
     /// So many bytes; or, in the answer to a HEAD, what would be so many bytes.
     ContentLength(u64),
@@ -27,7 +27,7 @@ pub enum Framing {
 impl Framing {
     /// How the body of a response that was received is delimited. Where it has both
     /// `Transfer-Encoding` and `Content-Length` the former counts; there is one response per
-    /// connection, so that nobody's next response can be smuggled in with it.
+    /// connection, so that no second response can be smuggled in with it.
     pub fn of(response: &Response<()>, method: &Method) -> Result<Self, ResponseHeadError> {
         let (status, headers) = (response.status(), response.headers());
         if *method == Method::HEAD

@@ -49,8 +49,8 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
-    /// A head that somebody else has parsed: a server or a parser of your own. It is looked at as
-    /// [`RequestHeadReader`] does.
+    /// A head that another server or parser has parsed. It is checked by the same rules as one that
+    /// [`RequestHeadReader`] reads.
     ///
     /// ```
     /// use sse_core::http::{BodyLength, Request, RequestHead};
@@ -87,7 +87,7 @@ pub enum BodyLength {
     None,
     /// So many bytes, and at least one.
     Exact(u64),
-    /// In chunks, so nobody knows yet.
+    /// In chunks, so that the length is not known yet.
     Chunked,
 }
 

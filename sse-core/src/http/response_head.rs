@@ -8,8 +8,8 @@ use httpdate::HttpDate;
 
 use super::Framing;
 
-/// Fields that belong to the connection. If a caller sets one it is left out, so that nobody
-/// contradicts what the connection does.
+/// Fields that belong to the connection. If a caller sets one it is left out, so that no
+/// field contradicts what the connection does.
 pub(crate) fn is_the_connections(name: &HeaderName) -> bool {
     const OTHERS: [&str; 2] = ["keep-alive", "proxy-connection"];
     [

@@ -42,9 +42,9 @@ pub enum ResponseHeadError {
     TooManyFields(usize),
     /// There were more interim responses than [`ResponseHeadLimits::interim`].
     TooManyInterim(usize),
-    /// The body has a transfer coding other than `chunked`, and nobody asked for one.
+    /// The body has a transfer coding other than `chunked`, and the request did not allow one.
     UnknownTransferCoding,
-    /// The server switched protocols (101), and nobody asked it to.
+    /// The server switched protocols (101), and the request did not ask for it.
     SwitchedProtocols,
 }
 

@@ -39,8 +39,8 @@ pub struct CleanUp {
 
 /// The connection's side of [`CleanUp`]: it runs the callbacks, at the latest when it is dropped.
 ///
-/// Whoever serves connections without [`server::Connection`](crate::server::Connection) holds one
-/// of these for as long as the connection lasts.
+/// A program that serves connections without [`server::Connection`](crate::server::Connection) holds
+/// one of these for as long as the connection lasts.
 pub struct CleanUpOwner {
     handle: CleanUp,
 }
@@ -156,7 +156,7 @@ impl CleanUpOwner {
         self.handle.clone()
     }
 
-    /// Whether it has no callbacks, and nobody has a handle to add one.
+    /// Whether it has no callbacks, and there is no other handle to add one.
     pub(crate) fn is_unused(&self) -> bool {
         let is_empty = match &*self.handle.lock() {
             State::Pending(callbacks) => callbacks.is_empty(),
@@ -191,7 +191,7 @@ impl Default for CleanUpOwner {
     }
 }
 
-/// Nobody named a reason: whoever drove the connection was dropped.
+/// No reason was named: the task that drove the connection was dropped.
 impl Drop for CleanUpOwner {
     fn drop(&mut self) {
         self.run(CloseReason::TaskDropped);

@@ -44,8 +44,8 @@ const NAMES: [&str; WITHOUT_DEADLINE + Deadline::ALL.len()] = [
 const WITHOUT_DEADLINE: usize = 9;
 
 impl CloseReason {
-    /// A short name that does not change from one connection to the next, for counters and logs:
-    /// `client_went_away`, say, or `stall_timeout`.
+    /// A short name that does not change from one connection to the next, for counters and logs,
+    /// such as `client_went_away` or `stall_timeout`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         NAMES.get(self.index()).copied().unwrap_or_default()

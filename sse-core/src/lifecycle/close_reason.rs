@@ -15,7 +15,7 @@ use crate::{EventError, Text};
 pub enum CloseReason {
     /// The handler's stream ended, and everything it yielded was sent.
     StreamEnded,
-    /// A whole response that is not an event stream was sent: a page, say, or a handler's refusal.
+    /// A whole response that is not an event stream was sent, such as a page or a handler's refusal.
     ResponseSent,
     /// The client closed the connection or its sending half, or the network reset it.
     ClientWentAway,

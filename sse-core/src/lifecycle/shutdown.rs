@@ -75,7 +75,7 @@ impl Shutdown {
         self.shared.has_begun()
     }
 
-    /// A signal for someone who wants to know.
+    /// Returns a signal by which a task can wait for the shutdown.
     #[must_use]
     pub fn signal(&self) -> ShutdownSignal {
         ShutdownSignal {

@@ -1,7 +1,7 @@
 //! One accepted socket as a state machine: request head in, event stream out.
 //!
-//! [`Connection`] does no IO and looks at no clock. Whoever holds a socket tells it what happened
-//! and does what it asks for; the class of a method shows in its name:
+//! [`Connection`] does no IO and reads no clock. Its caller, which has the socket, tells it what
+//! happened, and does what it asks for; the class of a method shows in its name:
 //!
 //! - `handle_*` is what the world did: [`handle_input`](Connection::handle_input),
 //!   [`handle_eof`](Connection::handle_eof),

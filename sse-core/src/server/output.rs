@@ -28,11 +28,11 @@ pub(super) enum Delimiting {
 /// How the output goes on once the queue is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// More may come.
+    /// The body is open: the application may add to it.
     Open,
-    /// The body ends properly: the last chunk is still to be queued.
+    /// The application ended the body: the last chunk is still to be queued.
     Proper,
-    /// Nothing more comes: the body was ended, or broken off.
+    /// The body is complete, or was aborted: no more bytes are queued.
     Nothing,
 }
 

@@ -30,9 +30,8 @@ pub struct TopicConfig {
     /// events go earlier, and the newest stays. The [budget of the
     /// process](Budget::of_process) by default.
     pub budget: Budget,
-    /// How old an event may become. It is looked at when something is published and when someone
-    /// subscribes, so that a client that comes back is given nothing older. `None`, for any age,
-    /// by default.
+    /// The greatest age of an event. It is checked at each publication and at each subscription, so
+    /// that a client that resumes gets no older event. `None` by default, for no bound.
     pub max_age: Option<Duration>,
     /// What becomes of a subscriber whose next event is no longer there. It is cut by default.
     pub when_too_slow: WhenTooSlow,
@@ -40,14 +39,14 @@ pub struct TopicConfig {
     /// Losses by default.
     pub announce: Announce,
     /// Whether the response has a field `sse-resume`, which tells the outcome of a resumption to
-    /// clients that can read fields: `gap; lost=2; replayed=5`, say. Not by default.
+    /// clients that can read fields, for example `gap; lost=2; replayed=5`. `false` by default.
     pub announce_in_header: bool,
     /// The event type of notices. `resume` by default.
     pub notice_event_type: EventType,
     /// The query parameter with the last event ID, for clients that cannot set the field
-    /// `Last-Event-ID`: a page's first request, say. The field counts where both are there, since
-    /// a page that reconnects repeats its query. `lastEventId` by default; the empty name for
-    /// none.
+    /// `Last-Event-ID`, as a page cannot in its first request. Where a request has both, the field
+    /// counts, since a page that reconnects repeats its query. `lastEventId` by default; with the
+    /// empty name no parameter is read.
     pub last_event_id_param: Text,
     /// How many topics a stream may have that has this one, see
     /// [`MergedSubscriber`](super::MergedSubscriber). 16 by default. Every event of such a stream

@@ -137,7 +137,7 @@ impl Cursor {
                 let replayed = state.log.held();
                 let gap = Outcome::Gap { lost, replayed };
                 match config.when_too_slow {
-                    // Nobody was slow.
+                    // The history went on elsewhere: the subscriber was not slow.
                     _ if went_on => {}
                     WhenTooSlow::Cut => {
                         state.counts.lost_events += lost;

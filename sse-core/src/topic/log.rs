@@ -1,9 +1,9 @@
 //! The history: bounded in events, bytes and age, and read by cursors.
 //!
 //! Events have sequence numbers, without a gap, from 1. The history holds the newest of them, in
-//! segments: all but the last are sealed, and are shared with whoever reads them. Of the last one,
-//! which is still being written, a reader gets a copy of what is new to it; the copy is kept until
-//! the next event, so that all who read at the same pace share one.
+//! segments: all but the last are sealed, and readers share their memory. Of the last one, which is
+//! still being written, a reader gets a copy of what is new to it; the copy is kept until the next
+//! event, so that readers at the same place share one.
 //!
 //! No segment but one with a single large event is larger than a sixteenth of what the history may
 //! take, so that dropping the oldest gives back memory without giving up much.
@@ -346,8 +346,8 @@ impl Log {
         self.drop_before(first);
     }
 
-    /// Where someone goes on who has seen this event last, in a stream that has the topic by this
-    /// name, if by any.
+    /// The next event of a client that received this one last, in a stream that has the topic by
+    /// this name, if by any; and the outcome of resuming there.
     pub(super) fn join(&self, last_event_id: Option<&str>, name: Option<&str>) -> (u64, Outcome) {
         let named = match last_event_id {
             None | Some("") => Named::Nothing,
@@ -424,8 +424,8 @@ impl Log {
         }
     }
 
-    /// Time does not go back, whoever says so: publishers on several threads may be told of two
-    /// instants in another order than they tell of them.
+    /// Returns the latest instant so far. Publishers on several threads may pass their instants in
+    /// another order than the clock returned them; the age of events must not go back.
     fn later_of(&mut self, now: Instant) -> Instant {
         let later = self.now.map_or(now, |before| before.max(now));
         self.now = Some(later);

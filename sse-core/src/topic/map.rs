@@ -14,7 +14,8 @@ use crate::{
     sync::{Mutex, MutexGuard, lock},
 };
 
-/// Topics by name: each is there once somebody asks for it, and goes when nobody uses it any more.
+/// Topics by name. A topic is made at the first use of its name, and may be dropped once it was not
+/// used for [a while](TopicMapConfig::keep_unused).
 ///
 /// Clones are handles to the same map, for any thread.
 ///
@@ -74,7 +75,7 @@ struct Shared {
 }
 
 struct Topics {
-    /// Names may come from anyone: unlike a hash table, a tree takes it well whatever they are.
+    /// A tree and not a hash table: clients may choose names, and no choice of names slows a tree down.
     by_name: BTreeMap<Box<str>, Topic>,
     /// How many there ever were.
     created: u64,
@@ -162,7 +163,7 @@ impl TopicMap {
             }),
         };
         drop(topics);
-        // They give back their memory, and ask the clock, when nobody waits for the lock.
+        // Dropping them frees memory and reads the clock; the lock is not held meanwhile.
         drop(gone);
         result
     }
@@ -203,7 +204,7 @@ impl TopicMap {
 }
 
 impl Shared {
-    /// Nobody else's code runs under the lock, so that a poisoned one hides nothing half-done.
+    /// Only code of this crate runs under the lock, so that a poisoned lock hides no half-made change.
     fn topics(&self) -> MutexGuard<'_, Topics> {
         lock(&self.topics)
     }
@@ -226,7 +227,7 @@ impl Topics {
             return Vec::new();
         }
         let mut gone = Vec::new();
-        // Nobody can begin to use one meanwhile: new handles come from other ones, or from the map.
+        // None can come into use meanwhile: new handles are clones of others, or come from the map.
         let is_due = |topic: &mut Topic| {
             let unused_since = topic.unused_since();
             unused_since.is_some_and(|at| now.saturating_duration_since(at) > config.keep_unused)

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{EventError, EventId, IntoEvent, Text};
 
-/// Someone who gets what several topics publish, in one stream that can be resumed.
+/// A subscriber of several topics: it gets what they publish, in one stream that can be resumed.
 ///
 /// A client has one last event ID, so that the ID of each event tells the place in every topic:
 /// `2n9c-17,2n9d-4`, for example. Each topic's events are in their order; there is none between events
@@ -167,7 +167,7 @@ impl MergedSubscriber {
         mut self,
         events: impl IntoIterator<Item = E>,
     ) -> Result<Self, EventError> {
-        // Whoever has the state of things has lost nothing before it.
+        // A client that has the current state has lost nothing that came before it.
         let positions = self.parts.iter().map(|part| part.subscriber.position());
         let place = place_of(self.parts.iter().zip(positions));
         let beginning = EncodedEvents::beginning(events, place)?;
@@ -320,7 +320,7 @@ impl MergedSubscriber {
     }
 
     /// The place in all topics up to which everything was yielded. Losses that were not told yet
-    /// are still to come: whoever resumes from here learns of them.
+    /// are still to come: a client that resumes from here is told of them.
     fn place(&self) -> EventId {
         place_of(
             self.parts

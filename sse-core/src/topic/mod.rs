@@ -1,7 +1,7 @@
-//! One source of events, very many listeners.
+//! One source of events for many clients.
 //!
-//! A [`Topic`] is what one reaches for when several clients are to get the same events. Whoever
-//! holds a handle publishes; a handler returns a [`Subscriber`].
+//! A [`Topic`] sends the same events to any number of clients. A program publishes through a handle
+//! of the topic, and a request's handler returns a [`Subscriber`] of it.
 //!
 //! ```
 //! use std::time::Instant;
@@ -12,14 +12,14 @@
 //! topic.publish("one")?;
 //! topic.publish("two")?;
 //!
-//! // Everything new comes at once, encoded already, each event with its ID.
+//! // A batch has everything new, already encoded, each event with its ID.
 //! let mut batch = || match subscriber.try_next() {
 //!     std::task::Poll::Ready(Some(Ok(Batch::Events(events)))) => events,
 //!     other => panic!("{other:?}"),
 //! };
 //! assert_eq!(batch().as_bytes(), b"id: 0-1\ndata: one\n\nid: 0-2\ndata: two\n\n");
 //!
-//! // A client that has seen the first comes back, and gets the rest.
+//! // A client that received the first reconnects, and gets the rest.
 //! let mut subscriber = topic.resume_from(Some("0-1"));
 //! assert_eq!(subscriber.outcome(), Outcome::Resumed { replayed: 1 });
 //! # Ok::<(), sse_core::topic::PublishError>(())
@@ -27,27 +27,29 @@
 //!
 //! # How it works
 //!
-//! An event is encoded once, when it is published, and appended to the history: the encoded events
-//! lie one behind the other in memory, the newest of them, within the bounds of the [`TopicConfig`]. A
-//! subscriber holds none of them. It is a cursor, the number of its next event. Whoever is behind,
-//! by one event or by a thousand, takes everything new in one piece that it shares with the others
-//! ([`EncodedEvents`]), and a connection writes that piece from where it lies. So what an event
-//! costs does not depend on how many listen, and what a listener costs does not depend on how many
-//! events there are between two looks.
+//! An event is encoded once, when it is published, and appended to the history: the newest events,
+//! encoded, one after the other in memory, within the bounds of the [`TopicConfig`]. A subscriber
+//! holds no events. It is a cursor: the number of its next event. A subscriber that is behind, by one
+//! event or by a thousand, takes everything new in one piece ([`EncodedEvents`]), whose memory it
+//! shares with the other subscribers; a connection writes that piece without copying it. The cost of
+//! encoding an event therefore does not depend on the number of subscribers, and the cost of a read
+//! does not depend on the number of events since the one before.
 //!
-//! A subscriber that has taken everything waits. The first event wakes it; those that follow before
-//! it looks wake nobody. Publishing waits for no one, and what it costs beside the encoding is in
-//! proportion to those it wakes.
+//! A subscriber that has taken everything waits. The first new event wakes it; further events, until
+//! it reads again, cause no wake-up. Publishing never waits for a subscriber. Its cost beside the
+//! encoding is in proportion to the number of subscribers that it wakes.
 //!
-//! # Coming back
+//! # Resuming
 //!
-//! An event's ID says where in the topic's life it is, and in which of its lives: `epoch-sequence`,
-//! see [`Position`]. A client that lost its connection sends the last one it saw, and goes on from
-//! there: [`Topic::resume_from`], or, for a request, [`Topic::resume`]. What it missed and what is published meanwhile arrive in order, without a hole
-//! and without a repeat, or it is told what is lost: see [`Outcome`]. The handler sees the outcome;
-//! a client is told by a [`Notice`] in its stream, and if you like in a field of the response, too.
+//! An event's ID is `epoch-sequence`: the number of the event, and a number that changes when the
+//! topic begins anew; see [`Position`]. A client that lost its connection sends the last event ID
+//! that it received, and resumes behind it: by [`Topic::resume_from`] or, for a request, by
+//! [`Topic::resume`]. It receives what it missed and what is published meanwhile, in order, each
+//! event once, or it is told what is lost: see [`Outcome`]. The handler sees the outcome. A client is
+//! told by a [`Notice`] in its stream, and by a field of the response if
+//! [`TopicConfig::announce_in_header`] is set.
 //!
-//! A page can listen for it:
+//! A page can listen for the notice:
 //!
 //! ```js
 //! source.addEventListener("resume", ({ data }) => {
@@ -56,53 +58,52 @@
 //! });
 //! ```
 //!
-//! An event may have an ID of your own choice instead. It can be resumed from for as long as the
-//! event is kept; afterwards it is unknown, for nothing tells how far back it lies. Such IDs outlive a
-//! restart of the server: publish the events that you have stored to the new topic, with the same
-//! IDs, before the first client comes. Clients resume from them in every kind of stream, since what a
-//! stream begins with, what tells a client where it is, and the IDs of a [`MergedSubscriber`] have
-//! them too.
+//! An event may have an ID of your own choice instead. A client can resume from it for as long as the
+//! history holds the event; afterwards the ID is unknown, since it does not tell how old the event
+//! is. Such IDs outlive a restart of the server: publish the events that you have stored to the new
+//! topic, with the same IDs, before the first client connects. Clients resume from them in every kind
+//! of stream: the events that a stream begins with, [`Batch::Place`] and the IDs of a
+//! [`MergedSubscriber`] carry them, too.
 //!
 //! # Many topics
 //!
-//! A [`TopicMap`] has topics by name: rooms, say, or users. Each is there once somebody asks for it,
-//! and goes when nobody uses it any more; there is a bound on how many there are.
+//! A [`TopicMap`] has topics by name, such as those of rooms or of users. It makes a topic at the
+//! first use of its name, and drops one that was not used for a while; their number is bounded.
 //!
 //! A [`MergedSubscriber`] gets what several topics publish, in one stream that is resumed in all of
-//! them. A subscriber that wants events of some types alone says so:
-//! [`Subscriber::only_event_types`]. One whose client needs the state of things before it can do
-//! anything with what changes has the stream begin with it: [`Subscriber::begin_with`].
+//! them. [`Subscriber::only_event_types`] leaves out the events of other types.
+//! [`Subscriber::begin_with`] begins a stream with the current state, for clients that need it before
+//! the changes.
 //!
-//! # Who is too slow
+//! # Slow subscribers
 //!
-//! Memory is bounded whatever the readers do ([`TopicConfig::max_bytes`]), so that one who does not keep
-//! up finds one day that its next event is gone. It is cut then, with the reason
-//! `CloseReason::SlowConsumer`, or skipped ahead with a notice:
-//! see [`WhenTooSlow`]. Nothing is ever left out in silence. Keep a history that is longer than
-//! the largest burst you publish, or even the quick are too slow.
+//! Memory is bounded whatever the readers do ([`TopicConfig::max_bytes`]). A subscriber that does not
+//! keep up can therefore find that its next event is no longer held. It is then cut, with the reason
+//! `CloseReason::SlowConsumer`, or skipped ahead with a notice: see [`WhenTooSlow`]. No event is left
+//! out silently. Keep a history that is longer than the largest burst that you publish; otherwise
+//! even fast subscribers are too slow.
 //!
 //! The driver leaves events in the topic for as long as a client's socket takes no bytes: such a
-//! client holds one batch at most, which it shares with others, and is found too slow when it goes
-//! on to read. One that never does runs into the
-//! stall timeout of its connection.
+//! client holds one batch at most, whose memory it shares with others, and is found too slow when it
+//! reads again. A client that never reads again is cut by the stall timeout of its connection.
 //!
 //! # How it ends
 //!
-//! A topic is closed, or fails, or its last handle is dropped. Its subscribers get what they have not
-//! had yet, and then their streams end; [`Subscriber::end`] tells the reason, also to a client that
-//! comes back later and has everything.
+//! A topic ends when it is closed, when it fails, or when its last handle is dropped. Its subscribers
+//! get what they have not received yet, and then their streams end. [`Subscriber::end`] returns the
+//! reason, also for a client that reconnects later and has received everything.
 //!
 //! # A history that is kept elsewhere
 //!
-//! A topic can be a copy of a history that lies in another system, which numbers the events:
-//! [`Topic::publish_at`] takes the number with the event, and [`Topic::go_on_behind`] has the copy
-//! begin anywhere, pass over what is no longer there, or go to another epoch. Subscribers are told
-//! what they lose by it.
+//! A topic can be a copy of a history in another system, which numbers the events:
+//! [`Topic::publish_at`] takes the number with the event, and [`Topic::go_on_behind`] makes the copy
+//! begin at any number, pass over events that the other system no longer has, or change its epoch.
+//! Subscribers are told what they lose by it.
 //!
 //! # Watching it
 //!
-//! [`Topic::stats`] tells at any time how many events were published and taken, how many subscribe,
-//! how they joined, and how many were too slow.
+//! [`Topic::stats`] returns how many events were published and delivered, how many subscribers there
+//! are, how they joined, and how many were too slow.
 
 mod config;
 mod cursor;

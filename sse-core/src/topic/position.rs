@@ -9,7 +9,7 @@ use crate::EventId;
 ///
 /// Its text, `epoch-sequence`, is the ID of the event that it is behind, where the publisher chose
 /// none. The epoch is in base 36, the sequence is a decimal number: 1 for the topic's first event,
-/// 2 for the next. A topic that begins anew, after a restart of the server say, has another epoch,
+/// 2 for the next. A topic that begins anew, as after a restart of the server, has another epoch,
 /// so that no ID from before is taken for one of its own.
 ///
 /// ```

@@ -26,11 +26,11 @@ struct Publisher {
 }
 
 /// The lock is held for as long as it takes to copy one event, or what is new since the last
-/// readers looked, and never while anybody else's code runs.
+/// readers looked, and never while code from outside this crate runs.
 pub(super) struct Shared {
     pub(super) config: TopicConfig,
     clock: Box<dyn Fn() -> Instant + Send + Sync>,
-    /// Whether somebody wants to know since when it has not been used.
+    /// Whether the time of the last use is noted, for a [`TopicMap`](super::TopicMap).
     notes_use: bool,
     state: Mutex<State>,
 }
@@ -49,8 +49,8 @@ impl Topic {
     /// A topic without any events yet.
     ///
     /// `epoch` is a number that no other topic has had that a client may come from: above all not
-    /// the same topic before a restart. Part of every ID, it had better be small: seconds since
-    /// 1970, say, or 40 random bits. `clock` tells the time, for the age of events. An adapter's
+    /// the same topic before a restart. It is part of every ID, so a small number is better: the seconds
+    /// since 1970, for example, or 40 random bits. `clock` returns the time, for the age of events. An adapter's
     /// runtime has both: see [`Topic::on`].
     pub fn new(
         config: TopicConfig,
@@ -269,8 +269,8 @@ impl Topic {
         self.publisher.shared.state().end.clone()
     }
 
-    /// The place behind the newest event. Whoever has a state that this event led to, and resumes
-    /// from here, misses nothing and gets nothing twice.
+    /// The place behind the newest event. A client that has the state as of this event, and resumes
+    /// from here, misses no event and gets none twice.
     #[must_use]
     pub fn position(&self) -> Position {
         let state = self.publisher.shared.state();
@@ -349,7 +349,7 @@ impl Shared {
         self.notes_use.then(|| self.now())
     }
 
-    /// Nobody else's code runs under the lock, so that a poisoned one hides nothing half-done.
+    /// Only code of this crate runs under the lock, so that a poisoned lock hides no half-made change.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }

@@ -9,7 +9,7 @@ use crate::budget::{Budget, Holding};
 /// Events that lie next to each other, encoded, oldest first.
 ///
 /// The one that is being written has its bytes in a `Vec<u8>`; the others, which never change, in
-/// [`Bytes`], so that whoever reads them shares them.
+/// [`Bytes`], which readers share.
 #[derive(Debug)]
 pub(super) struct Segment<B> {
     first: u64,

@@ -18,11 +18,11 @@ use super::{
 };
 use crate::{EventError, IntoEvent, Text, sync::Arc, wake::SlotId};
 
-/// Someone who gets what a [`Topic`](super::Topic) publishes: a stream of [`Batch`]es.
+/// Gets what a [`Topic`](super::Topic) publishes: a stream of [`Batch`]es.
 ///
-/// It holds no events. It knows which is its next, and takes everything new at once. A handler
-/// returns it as it is; who has another use for it polls it, by [`poll_next`](Self::poll_next), as
-/// a [`Stream`], or without any task by [`try_next`](Self::try_next).
+/// It holds no events, only the number of its next one, and takes everything new at once. A handler
+/// returns it as it is. Other code polls it by [`poll_next`](Self::poll_next), as a [`Stream`], or
+/// without a task by [`try_next`](Self::try_next).
 ///
 /// Dropping it ends the subscription.
 ///
@@ -117,8 +117,8 @@ impl Subscriber {
         self.cursor.place_to_resume_from()
     }
 
-    /// Has the stream begin with these events: with the state of things, say, that the topic's
-    /// events are changes of. The last of them gets the ID of the place where this subscription
+    /// Begins the stream with these events, for example with the state that the topic's events
+    /// change. The last of them gets the ID of the place where this subscription
     /// joins, whatever its own is; the others keep theirs. That is the ID of the topic's event there:
     /// the publisher's own, which outlives a restart if the new topic is given the event again, or
     /// else the [position](Self::position).
@@ -165,12 +165,12 @@ impl Subscriber {
     /// `message`.
     ///
     /// The events that are left out are in the history all the same, and the counts of a
-    /// [gap](Outcome::Gap) are of events of every type: nobody knows any more of which these were.
+    /// [gap](Outcome::Gap) are of events of every type: the types of events that are gone are not kept.
     /// So that a client for which there was nothing for long does not seem to have lost something,
     /// it is told from time to time [where it is](Batch::Place): seldom, since some clients take that
     /// for an empty event.
     ///
-    /// What `wanted` does holds up this subscriber and nobody else.
+    /// `wanted` runs outside the topic's lock: if it is slow, it delays this subscriber alone.
     ///
     /// ```
     /// use std::time::Instant;
@@ -216,7 +216,7 @@ impl Subscriber {
     }
 
     /// What is next, if it is there already. [`Poll::Pending`] means that there is nothing new;
-    /// nobody is woken when there is. Otherwise the same as [`poll_next`](Self::poll_next).
+    /// no task is woken when there is. Otherwise the same as [`poll_next`](Self::poll_next).
     pub fn try_next(&mut self) -> Poll<Option<Result<Batch, SlowConsumer>>> {
         self.next_or(u64::MAX, |_, _| {})
     }
@@ -273,7 +273,7 @@ impl Subscriber {
             else {
                 return Poll::Ready(read.batch);
             };
-            // Nobody else's code runs under the lock.
+            // No code from outside this crate runs under the lock.
             let start = self.cursor.next() - events.count as u64;
             let taken = selection.take(events, start, read.capacity);
             self.cursor.move_to(taken.next);
@@ -295,7 +295,7 @@ impl Subscriber {
         }
     }
 
-    /// Whoever has to wait is parked while the lock is held: no event comes in between.
+    /// A task that has to wait is parked under the same lock, so that it misses no event in between.
     fn read(
         &mut self,
         most: u64,
