@@ -214,17 +214,16 @@ impl World {
         let own = |id: &str, outcome: Outcome| {
             let of_id =
                 |sequence: &usize| self.published[sequence - 1].own_id.as_deref() == Some(id);
-            let mut places = (1..=all).filter(of_id);
+            let places = (1..=all).filter(of_id);
             let held = places.clone().find(|&place| place > self.dropped);
-            let known = places.clone().map(behind).any(|place| place.1 == outcome);
-            match held {
-                Some(_) if places.any(|p| p == self.dropped) && known => behind(self.dropped),
-                Some(first) => behind(first),
-                None => places
-                    .map(behind)
-                    .find(|place| place.1 == outcome)
-                    .unwrap_or(unknown),
-            }
+            let known = places.filter(|&place| match held {
+                Some(_) => place == self.dropped,
+                None => true,
+            });
+            known
+                .map(behind)
+                .find(|place| place.1 == outcome)
+                .unwrap_or_else(|| held.map_or(unknown, behind))
         };
         let outcome = subscriber.outcome();
         let (past, expected) = match id.as_deref() {
