@@ -37,18 +37,18 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(format!("{whole:?}"), format!("{cut:?}"));
 
     if let Ok(Some((head, taken))) = whole {
-        let headers = head.request.headers();
+        let headers = head.request().headers();
         let count = |name| headers.get_all(name).iter().count();
         assert!(taken <= HeadLimits::default().head);
         assert!(headers.len() <= HeadLimits::default().fields);
         assert!(count(header::HOST) <= 1 && count(header::CONTENT_LENGTH) <= 1);
-        if head.request.version() == Version::HTTP_11 {
+        if head.request().version() == Version::HTTP_11 {
             assert_eq!(count(header::HOST), 1);
         }
         let has_both = count(header::CONTENT_LENGTH) > 0 && count(header::TRANSFER_ENCODING) > 0;
         assert!(!has_both);
         assert_eq!(
-            head.body == BodyLength::Chunked,
+            head.body() == BodyLength::Chunked,
             count(header::TRANSFER_ENCODING) > 0
         );
         assert!(!bytes[..taken].contains(&0));

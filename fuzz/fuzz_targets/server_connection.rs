@@ -190,7 +190,7 @@ fuzz_target!(|run: Run| {
                 Some(ConnectionEvent::Request(head)) => {
                     assert_eq!(bodies, 0, "the request comes first");
                     requests += 1;
-                    announced = Some(head.body);
+                    announced = Some(head.body());
                 }
                 Some(ConnectionEvent::RequestBody(body)) => {
                     assert_eq!(before, Phase::Responding);

@@ -170,7 +170,7 @@ fn by_default_the_longest_id_fits_into_a_request() {
     );
     let mut reader = RequestHeadReader::new(HeadLimits::default());
     let read = reader.read(&mut head.as_bytes()).unwrap().unwrap();
-    assert_eq!(read.request.headers()["last-event-id"], id.as_str());
+    assert_eq!(read.request().headers()["last-event-id"], id.as_str());
 }
 
 #[test]

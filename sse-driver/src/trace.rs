@@ -1,10 +1,10 @@
 //! What the driver tells [`tracing`]: the one place that knows it. Without the feature `tracing` it
 //! tells nothing, and all of this comes to nothing.
 //!
-//! Every connection of a server has a span, `connection`, with the address of the peer; the handler
-//! and its stream run in it, so that what they log has the address, too. Levels: `error` for what
-//! must not happen, a handler that panics; `warn` for what somebody ought to see to; `info` for the
-//! server as a whole, `debug` for each connection.
+//! Every connection of a server has a span, `connection`, with the address of the peer where there is
+//! one; the handler and its stream run in it, so that what they log has the address, too. Levels:
+//! `error` for what must not happen, a handler that panics; `warn` for what an operator ought to see
+//! to; `info` for the server as a whole, `debug` for each connection.
 
 #![cfg_attr(not(feature = "tracing"), allow(unused_variables))]
 
@@ -51,7 +51,7 @@ pub(super) struct Entered {
 }
 
 pub(super) fn request(head: &RequestHead) {
-    tell!(debug, method = %head.request.method(), path = head.request.uri().path(), "request");
+    tell!(debug, method = %head.request().method(), path = head.request().uri().path(), "request");
 }
 
 pub(super) fn closed(reason: &CloseReason) {

@@ -22,10 +22,7 @@ fn ask(routes: &Routes, method: &str, target: &str, fields: &[(&str, &str)]) -> 
     for (name, value) in fields {
         request = request.header(*name, *value);
     }
-    let head = RequestHead {
-        request: request.body(()).unwrap(),
-        body: BodyLength::None,
-    };
+    let head = RequestHead::of_server(request.body(()).unwrap(), BodyLength::None);
     ask_for(routes, head)
 }
 
@@ -282,10 +279,7 @@ fn a_preflight_with_a_body_is_refused_readably() {
         .uri("/feed")
         .header("origin", HERE)
         .header("access-control-request-method", "GET");
-    let head = RequestHead {
-        request: request.body(()).unwrap(),
-        body: BodyLength::Exact(1),
-    };
+    let head = RequestHead::of_server(request.body(()).unwrap(), BodyLength::Exact(1));
     let (status, headers) = ask_for(&routes(Some(Cors::any())), head);
     assert_eq!(status, 413);
     assert_eq!(all(&headers, "access-control-allow-origin"), ["*"]);
@@ -402,10 +396,7 @@ fn a_preflight_names_the_methods_of_its_path() {
         .header("origin", THERE)
         .body(())
         .unwrap();
-    let head = RequestHead {
-        request: head,
-        body: BodyLength::Exact(4),
-    };
+    let head = RequestHead::of_server(head, BodyLength::Exact(4));
     let (status, headers) = ask_for(&routes, head);
     assert_eq!(
         (status, all(&headers, "access-control-allow-origin")),

@@ -5,7 +5,7 @@
 
 use std::{error::Error, fmt, io, mem, net::Ipv6Addr};
 
-use ::http::{HeaderMap, Method, Request, StatusCode, Uri, Version, header};
+use ::http::{Extensions, HeaderMap, Method, Request, StatusCode, Uri, Version, header};
 
 use super::{
     head::{self, EndFinder, Fault, MOST_FIELDS},
@@ -42,21 +42,19 @@ impl Default for HeadLimits {
 /// A request's head.
 #[derive(Clone, Debug)]
 pub struct RequestHead {
-    /// Method, target, version and header fields.
-    pub request: Request<()>,
-    /// What it says of a body.
-    pub body: BodyLength,
+    request: Request<()>,
+    body: BodyLength,
 }
 
 impl RequestHead {
-    /// A head that another server or parser has parsed. It is checked by the same rules as one that
+    /// A head that another parser has read. It is checked by the same rules as one that
     /// [`RequestHeadReader`] reads.
     ///
     /// ```
     /// use sse_core::http::{BodyLength, Request, RequestHead};
     ///
     /// let request = Request::post("/ask").header("host", "a").header("content-length", "5");
-    /// assert_eq!(RequestHead::new(request.body(())?)?.body, BodyLength::Exact(5));
+    /// assert_eq!(RequestHead::new(request.body(())?)?.body(), BodyLength::Exact(5));
     /// let request = Request::get("/").header("host", "a").header("host", "b");
     /// assert!(RequestHead::new(request.body(())?).is_err());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -76,6 +74,50 @@ impl RequestHead {
         check_host(headers, version, request.uri())?;
         let body = body_length(headers, version).map_err(|fault| error_of(fault, MOST_FIELDS))?;
         Ok(Self { request, body })
+    }
+
+    /// A head that a foreign server has read. It is not checked, because that server has done so. The
+    /// caller says whether there is a body: over HTTP/2 one may come without a field that announces it.
+    ///
+    /// A length of [`Exact(0)`](BodyLength::Exact) becomes [`None`](BodyLength::None).
+    ///
+    /// ```
+    /// use sse_core::http::{BodyLength, Request, RequestHead};
+    ///
+    /// let head = RequestHead::of_server(Request::new(()), BodyLength::Exact(0));
+    /// assert_eq!(head.body(), BodyLength::None); // no bytes are no body
+    /// ```
+    #[must_use]
+    pub fn of_server(request: Request<()>, body: BodyLength) -> Self {
+        let body = match body {
+            BodyLength::Exact(0) => BodyLength::None,
+            body => body,
+        };
+        Self { request, body }
+    }
+
+    /// The method, the target, the version and the header fields.
+    #[must_use]
+    pub fn request(&self) -> &Request<()> {
+        &self.request
+    }
+
+    /// The length of the body that follows. It is never `Exact(0)`.
+    #[must_use]
+    pub fn body(&self) -> BodyLength {
+        self.body
+    }
+
+    /// The request's extensions, to be changed: values that one part of a program leaves for
+    /// another. They have nothing to do with the bytes of the head.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        self.request.extensions_mut()
+    }
+
+    /// The request alone, to be changed or kept.
+    #[must_use]
+    pub fn into_request(self) -> Request<()> {
+        self.request
     }
 }
 
@@ -172,7 +214,7 @@ impl From<RequestHeadError> for io::Error {
 ///
 /// let mut input = &b"st: example.org\r\n\r\nwhat follows"[..];
 /// let head = reader.read(&mut input)?.unwrap();
-/// assert_eq!(head.request.uri().path(), "/a");
+/// assert_eq!(head.request().uri().path(), "/a");
 /// assert_eq!(input, b"what follows");
 /// # Ok::<(), sse_core::http::RequestHeadError>(())
 /// ```

@@ -29,7 +29,7 @@
 //! // Bytes came from the socket.
 //! connection.handle_input(now, b"GET /events HTTP/1.1\r\nHost: example.org\r\n\r\n");
 //! let Some(ConnectionEvent::Request(head)) = connection.poll_event() else { panic!() };
-//! assert_eq!(head.request.uri().path(), "/events");
+//! assert_eq!(head.request().uri().path(), "/events");
 //!
 //! // The application answers with an event stream.
 //! connection.respond(now, Response::new(Body::EventStream))?;

@@ -66,18 +66,18 @@ impl fmt::Display for Fault {
 impl RequestBody {
     /// The body that `head` announces.
     pub(super) fn of(head: &RequestHead, limit: usize) -> Self {
-        let request = &head.request;
+        let request = head.request();
         let waits = request.version() == Version::HTTP_11 && expects_continue(request.headers());
         Self {
             waits,
-            ..Self::new(head.body, limit)
+            ..Self::new(head.body(), limit)
         }
     }
 
     /// The body that `head` announces, where a foreign server takes its framing away. It ends when
     /// that server says so.
     pub(super) fn unframed(head: &RequestHead, limit: usize) -> Self {
-        let announced = Self::new(head.body, limit);
+        let announced = Self::new(head.body(), limit);
         match announced.state {
             Progress::Faulty(_) => announced,
             Progress::Incoming | Progress::Complete => Self {

@@ -27,8 +27,8 @@ pub(super) struct RequestFacts {
 impl RequestFacts {
     pub(super) fn of(head: &RequestHead) -> Self {
         Self {
-            version: head.request.version(),
-            is_head: head.request.method() == Method::HEAD,
+            version: head.request().version(),
+            is_head: head.request().method() == Method::HEAD,
         }
     }
 

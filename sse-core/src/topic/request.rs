@@ -32,7 +32,7 @@ impl ResumeRequest for ::http::request::Parts {
 #[cfg(feature = "server")]
 impl ResumeRequest for crate::http::RequestHead {
     fn last_event_id(&self, query_param: &str) -> Option<Cow<'_, str>> {
-        self.request.last_event_id(query_param)
+        self.request().last_event_id(query_param)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a head says of the body.
 
+use sse_core::http::{BodyLength, Request, RequestHead};
+
 use super::{refused, taken, with_lines};
 
 #[test]
@@ -109,4 +111,22 @@ fn chunked_is_the_only_transfer_coding() {
             "both Transfer-Encoding and Content-Length",
         );
     }
+}
+
+/// A foreign server may count the bytes of a body that is not there.
+#[test]
+fn a_body_of_no_bytes_is_none_whoever_read_the_head() {
+    for (said, body) in [
+        (BodyLength::None, BodyLength::None),
+        (BodyLength::Exact(0), BodyLength::None),
+        (BodyLength::Exact(1), BodyLength::Exact(1)),
+        (BodyLength::Chunked, BodyLength::Chunked),
+    ] {
+        let head = RequestHead::of_server(Request::new(()), said);
+        assert_eq!(head.body(), body);
+    }
+    let request = Request::get("/").header("host", "a");
+    let request = request.header("content-length", "0").body(()).unwrap();
+    let head = RequestHead::new(request).unwrap();
+    assert_eq!(head.body(), BodyLength::None);
 }

@@ -22,7 +22,7 @@ use Outcome::{Head, Incomplete, Refused};
 
 /// Method, target, version, fields with `|` between them, and what is not `None` of a body.
 fn describe(head: &RequestHead) -> String {
-    let request = &head.request;
+    let request = head.request();
     let mut line = format!(
         "{} {} {:?}",
         request.method(),
@@ -32,7 +32,7 @@ fn describe(head: &RequestHead) -> String {
     for (name, value) in request.headers() {
         line += &format!(" | {name}: {}", value.as_bytes().escape_ascii());
     }
-    match head.body {
+    match head.body() {
         BodyLength::None => {}
         BodyLength::Exact(length) => line += &format!(" | {length} bytes"),
         BodyLength::Chunked => line += " | chunks",

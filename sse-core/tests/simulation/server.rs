@@ -227,7 +227,7 @@ impl Server {
                 busy = true;
                 match event {
                     ConnectionEvent::Request(head) => {
-                        let id = head.request.headers().get("last-event-id");
+                        let id = head.request().headers().get("last-event-id");
                         let id = id.map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
                         let expected = network.link(link).map(|link| link.asked_with.clone());
                         assert_eq!(

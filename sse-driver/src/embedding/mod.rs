@@ -241,7 +241,7 @@ impl<R: Runtime> Embedding<R> {
             return Answer::refused(self.shared.no_place.response(text));
         };
         connections.count_accepted();
-        let is_head = *head.request.method() == Method::HEAD;
+        let is_head = *head.request().method() == Method::HEAD;
         let now = runtime.now();
         let connection = Connection::for_response(now, response.clone(), &head);
         let mut exchange = Exchange::requested(connection, Incoming::none(), place);
@@ -262,8 +262,7 @@ fn head_of(parts: Parts, has_body: bool) -> RequestHead {
         Some(length) => BodyLength::Exact(length),
         None => BodyLength::Chunked,
     };
-    let request = Request::from_parts(parts, ());
-    RequestHead { request, body }
+    RequestHead::of_server(Request::from_parts(parts, ()), body)
 }
 
 impl<R: Runtime + Default> Default for Embedding<R> {

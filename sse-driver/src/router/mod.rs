@@ -381,8 +381,8 @@ impl Routes {
     /// Finds out what is to be done with a request.
     #[must_use]
     pub fn route(&self, head: RequestHead, context: Context) -> Routed {
-        let (method, headers) = (head.request.method(), head.request.headers());
-        let path = path::canonical(head.request.uri().path());
+        let (method, headers) = (head.request().method(), head.request().headers());
+        let path = path::canonical(head.request().uri().path());
         let found = path.as_ref().ok();
         let found = found.and_then(|path| self.matcher.at(path).ok());
         let cors = match &found {
@@ -398,7 +398,7 @@ impl Routes {
         };
 
         if let Err(fault) = path {
-            let text = fault.text(head.request.uri().path());
+            let text = fault.text(head.request().uri().path());
             return answer(Reply::text(StatusCode::BAD_REQUEST, text));
         }
         let route = match check(&head, found.as_ref().map(|found| found.value), cors) {
@@ -443,7 +443,7 @@ fn path_params<'k>(
 }
 
 fn has_body(head: &RequestHead) -> bool {
-    !matches!(head.body, BodyLength::None | BodyLength::Exact(0))
+    head.body() != BodyLength::None
 }
 
 /// The route that a request is for, or the answer to one that no handler wants to see.
@@ -452,8 +452,8 @@ fn check<'a>(
     methods: Option<&'a Methods>,
     cors: Option<&Arc<Cors>>,
 ) -> ControlFlow<Reply, &'a Route> {
-    let (method, headers) = (head.request.method(), head.request.headers());
-    let path = head.request.uri().path();
+    let (method, headers) = (head.request().method(), head.request().headers());
+    let path = head.request().uri().path();
     let is_options = *method == Method::OPTIONS;
     let has_body = has_body(head);
 

@@ -53,19 +53,19 @@ impl Request {
     /// [`get`](super::Router::get).
     #[must_use]
     pub fn method(&self) -> &Method {
-        self.head.request.method()
+        self.head.request().method()
     }
 
     /// The target.
     #[must_use]
     pub fn uri(&self) -> &Uri {
-        self.head.request.uri()
+        self.head.request().uri()
     }
 
     /// The version: HTTP/1.1 or HTTP/1.0.
     #[must_use]
     pub fn version(&self) -> Version {
-        self.head.request.version()
+        self.head.request().version()
     }
 
     /// The path, as it was sent: not percent-decoded.
@@ -106,7 +106,7 @@ impl Request {
     /// The header fields.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
-        self.head.request.headers()
+        self.head.request().headers()
     }
 
     /// The last event ID that the client has seen: the `Last-Event-ID` field, read as UTF-8
@@ -140,12 +140,12 @@ impl Request {
     /// A place for what a [layer](super::Router::layer) found out, for whoever comes behind it:
     /// [`as_http`](Self::as_http) has it to be read.
     pub fn extensions_mut(&mut self) -> &mut ::http::Extensions {
-        self.head.request.extensions_mut()
+        self.head.extensions_mut()
     }
 
     /// The request in the types of the `http` crate.
     #[must_use]
     pub fn as_http(&self) -> &::http::Request<()> {
-        &self.head.request
+        self.head.request()
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::{FutureExt, StreamExt, stream};
 use sse_core::{
-    http::{BodyLength, HeaderValue, Response},
+    http::{BodyLength, HeaderValue, RequestHead, Response},
     lifecycle::{CleanUpOwner, CloseReason, Shutdown},
 };
 use sse_driver::router::{Context, ReplyBody, Request, RouteError, Routed, Router, Routes};
@@ -122,8 +122,8 @@ fn what_the_routes_answer_by_themselves() {
     ];
     let (routes, calls) = feed_and_page();
     for (method, target, fields, body, status, allow, says) in table {
-        let mut head = head(method, target, fields);
-        head.body = *body;
+        let head = head(method, target, fields);
+        let head = RequestHead::of_server(head.into_request(), *body);
         let case = format!("{method} {target} {fields:?} {body:?}");
         let answer = ask_with(&routes, head, context());
         assert_eq!(answer.status, *status, "{case}");
@@ -157,8 +157,8 @@ fn what_a_handler_is_asked() {
         ("HEAD", "/page", BodyLength::None, "a page"),
     ];
     for (n, (method, target, body, expected)) in table.into_iter().enumerate() {
-        let mut head = head(method, target, &[("accept", "text/event-stream")]);
-        head.body = body;
+        let head = head(method, target, &[("accept", "text/event-stream")]);
+        let head = RequestHead::of_server(head.into_request(), body);
         let answer = ask_with(&routes, head, context());
         assert_eq!(
             (answer.status, &*answer.body),
@@ -315,11 +315,12 @@ fn the_last_event_id_is_utf_8_or_none() {
         (Some(b"\xff\xfe"), "None"),
     ];
     for (value, expected) in table {
-        let mut head = head("GET", "/", &[]);
+        let mut request = head("GET", "/", &[]).into_request();
         if let Some(value) = value {
             let value = HeaderValue::from_bytes(value).unwrap();
-            head.request.headers_mut().insert("last-event-id", value);
+            request.headers_mut().insert("last-event-id", value);
         }
+        let head = RequestHead::of_server(request, BodyLength::None);
         assert_eq!(
             ask_with(&routes, head, context()).body,
             expected,

@@ -18,10 +18,7 @@ fn head(method: &str, target: &str, fields: &[(&str, &str)]) -> RequestHead {
     for (name, value) in fields {
         request = request.header(*name, *value);
     }
-    RequestHead {
-        request: request.body(()).unwrap(),
-        body: BodyLength::None,
-    }
+    RequestHead::of_server(request.body(()).unwrap(), BodyLength::None)
 }
 
 fn context() -> Context {

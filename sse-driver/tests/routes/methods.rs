@@ -23,9 +23,8 @@ fn routes() -> Routes {
 }
 
 fn with_body(method: &str, target: &str, body: BodyLength) -> RequestHead {
-    let mut head = head(method, target, &[]);
-    head.body = body;
-    head
+    let head = head(method, target, &[]);
+    RequestHead::of_server(head.into_request(), body)
 }
 
 #[test]
@@ -117,8 +116,8 @@ fn post_json(content_type: Option<&str>, body: &'static str) -> Answer {
         .map(|value| ("content-type", value))
         .into_iter()
         .collect();
-    let mut head = head("POST", "/", &fields);
-    head.body = BodyLength::Chunked;
+    let head = head("POST", "/", &fields);
+    let head = RequestHead::of_server(head.into_request(), BodyLength::Chunked);
     ask_with_body(&routes, head, body, context())
 }
 

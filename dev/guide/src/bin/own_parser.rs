@@ -65,7 +65,7 @@ fn serve(mut socket: TcpStream) -> io::Result<()> {
     let now = Instant::now();
     let mut connection = Connection::for_request(now, SystemTime::now(), Default::default(), &head);
     connection.handle_input(now, &rest);
-    match head.request.uri().path() {
+    match head.request().uri().path() {
         "/repeat" => connection.receive_body(now).map_err(io::Error::other)?,
         "/hello" => stream(&mut connection, "hello")?,
         _ => {

@@ -19,7 +19,7 @@ impl Connection {
     /// [`ConnectionEvent::Request`](super::ConnectionEvent::Request). What was read beyond the head
     /// goes to [`handle_input`](Self::handle_input).
     ///
-    /// [`RequestHead::new`] makes a head of an `http::Request`.
+    /// [`RequestHead::new`] makes a head of an `http::Request`, and checks it.
     #[must_use]
     pub fn for_request(
         now: Instant,
@@ -34,7 +34,8 @@ impl Connection {
 
     /// The response to a request that a foreign server read: that server writes the response's head
     /// and frames its body, in chunks or in HTTP/2. It begins in
-    /// [`Phase::Responding`](super::Phase::Responding).
+    /// [`Phase::Responding`](super::Phase::Responding). [`RequestHead::of_server`] makes a head of the
+    /// server's request.
     ///
     /// - The response's head comes as
     ///   [`ConnectionEvent::Respond`](super::ConnectionEvent::Respond), also where the machine
@@ -64,8 +65,8 @@ impl Connection {
     /// use sse_core::{Event, http::{BodyLength, Request, RequestHead, Response}};
     /// use sse_core::server::{Body, Connection, ConnectionEvent};
     ///
-    /// let (now, request) = (Instant::now(), Request::get("/events").header("host", "a"));
-    /// let head = RequestHead::new(request.body(())?)?;
+    /// let (now, request) = (Instant::now(), Request::get("/events"));
+    /// let head = RequestHead::of_server(request.body(())?, BodyLength::None);
     /// let mut connection = Connection::for_response(now, Default::default(), &head);
     ///
     /// connection.respond(now, Response::new(Body::EventStream))?;

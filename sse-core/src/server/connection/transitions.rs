@@ -35,7 +35,7 @@ impl Connection {
     pub(super) fn begin_responding(&mut self, now: Instant, head: &RequestHead) {
         let clock = self.take_clock();
         self.request = RequestFacts::of(head);
-        let body = (head.body != BodyLength::None).then(|| {
+        let body = (head.body() != BodyLength::None).then(|| {
             let limit = self.host.config().body_limit;
             match self.host {
                 Host::Socket { .. } => RequestBody::of(head, limit),
