@@ -8,7 +8,7 @@ use std::{
 use super::{Runtime, Timer};
 
 /// A timer that follows a deadline. It is only ever moved to an earlier one; when it elapses
-/// early, whoever is woken asks the machine for the real one.
+/// early, the task that it wakes asks the machine for the real one.
 pub(crate) struct Alarm<R: Runtime> {
     timer: Option<R::Timer>,
     /// What the timer is set to.
@@ -36,7 +36,7 @@ impl<R: Runtime> Alarm<R> {
         }
     }
 
-    /// Whoever polls next is another task than before.
+    /// The next poll may come from another task.
     pub(super) fn forget_task(&mut self) {
         self.has_task = false;
     }

@@ -79,8 +79,8 @@ pub trait Runtime: Clock + Clone + Unpin {
         let _ = (transport, after);
     }
 
-    /// What a client trusts where its user says nothing about it: the platform's roots, say. Asked
-    /// for at each https connection, so it had better be kept.
+    /// What a client trusts where its user sets nothing, such as the platform's roots. It is called
+    /// for each https connection, so an implementation should keep the result.
     ///
     /// # Errors
     ///

@@ -3,8 +3,8 @@
 //!
 //! Every connection of a server has a span, `connection`, with the address of the peer where there is
 //! one; the handler and its stream run in it, so that what they log has the address, too. Levels:
-//! `error` for what must not happen, a handler that panics; `warn` for what an operator ought to see
-//! to; `info` for the server as a whole, `debug` for each connection.
+//! `error` for a handler that panics and for an event source that failed; `warn` for what an operator
+//! should look at; `info` for the server as a whole; `debug` for each connection.
 
 #![cfg_attr(not(feature = "tracing"), allow(unused_variables))]
 
@@ -13,7 +13,7 @@ use std::{io, net::SocketAddr};
 use super::Report;
 use sse_core::{client::ClientEvent, http::RequestHead, lifecycle::CloseReason};
 
-/// Tells it if there is anyone to tell.
+/// Tells it where the feature `tracing` is on.
 macro_rules! tell {
     ($level:ident, $($what:tt)*) => {
         #[cfg(feature = "tracing")]
@@ -70,7 +70,7 @@ pub(super) fn closed(reason: &CloseReason) {
 }
 
 pub(super) fn refused(peer: Option<SocketAddr>) {
-    // Not a warning each: whoever makes many connections would fill the log.
+    // Not a warning each: a client that makes many connections would fill the log.
     tell!(
         debug,
         peer = peer.map(tracing::field::display),

@@ -37,7 +37,7 @@ fn greeter() -> Greeter {
     }
 }
 
-/// Whoever says the word.
+/// The user that sent the request.
 struct User(String);
 
 impl FromRequest for User {

@@ -16,11 +16,11 @@ use crate::{Runtime, Timer};
 /// How long an attempt has before the next address is tried beside it.
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// How many addresses of a host are tried. Whoever answers for its name may name any number.
+/// How many addresses of a host are tried. A name server may name any number.
 const MOST_ADDRESSES: usize = 16;
 
 /// Connects to whichever of a host's addresses answers first. Each has a head start before the
-/// next; where one fails, the next is tried at once. There is no deadline here: whoever polls has
+/// next; where one fails, the next is tried at once. There is no deadline here: the caller has
 /// one.
 pub(super) async fn connect<R: Runtime>(
     runtime: &R,

@@ -23,13 +23,12 @@ use sse_core::{
 /// How much is read at once. The buffer is on the stack: an idle event source has none.
 const READ_BUFFER: usize = 16 * 1024;
 
-/// After how many rounds, or events that nobody wants to see, others have the thread.
+/// After how many rounds, or events that the caller passes over, other tasks have the thread.
 const ROUNDS: usize = 64;
 
 /// A subscription to an event stream: a [`Stream`] of its events, through all reconnections.
 ///
-/// Nothing happens while nobody takes anything from it: it has no task of its own, and holds the
-/// server back once its [buffer](EventSourceConfig::high_water_mark) is full. Dropping it closes the
+/// It works only while it is polled: it has no task of its own, and holds the server back once its [buffer](EventSourceConfig::high_water_mark) is full. Dropping it closes the
 /// connection at once and leaves nothing behind.
 ///
 /// Each adapter has it under its own runtime: `sse_tokio::EventSource` is `EventSource<Tokio>`.
@@ -100,7 +99,7 @@ pub struct EventSourceHandle {
 }
 
 impl EventSourceHandle {
-    /// Ends the subscription: whoever waits for its next event gets the end of the stream, and by
+    /// Ends the subscription: a task that waits for its next event gets the end of the stream, and by
     /// then the connection is closed. Events that were received and not yet taken are dropped.
     pub fn close(&self) {
         self.closing.begin();
@@ -232,7 +231,7 @@ impl<R: Runtime> EventSource<R> {
         poll_fn(|cx| self.poll_update(cx)).await
     }
 
-    /// [`next_update`](Self::next_update) for whoever writes futures by hand.
+    /// [`next_update`](Self::next_update) for futures that are written by hand.
     pub fn poll_update(&mut self, cx: &mut Context<'_>) -> Poll<Option<ClientEvent>> {
         for _ in 0..ROUNDS {
             if self.is_over {

@@ -21,7 +21,7 @@ pub struct EmbeddingConfig {
     /// piece of data, at most.
     pub response: ResponseConfig,
     /// How many responses may be open. 10,000 by default. A request beyond it is answered 503;
-    /// nobody is closed to make room.
+    /// no open response is closed to make room.
     pub max_open: usize,
     /// The longest `Retry-After` of such a 503, which is a whole number of seconds between 1 and
     /// this, chosen anew for each. 10 s by default.

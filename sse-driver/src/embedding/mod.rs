@@ -1,5 +1,5 @@
-//! Event streams in a server of somebody else's: hyper, axum, or whatever else speaks
-//! `http-body`, over HTTP/1.1 and HTTP/2.
+//! Event streams in another server: hyper, axum, or any that takes an `http_body::Body`, over
+//! HTTP/1.1 and HTTP/2.
 //!
 //! An [`Embedding`] asks a handler and makes an [`http::Response`] of what it
 //! returns. The handlers are those of a [`Router`](crate::router::Router), and they lose nothing
@@ -39,9 +39,9 @@
 //!
 //! # What stays the server's
 //!
-//! Accepting, TLS, the request's head and its deadline, and writing. A body that nobody polls can
-//! end nothing: a client that keeps its connection open and takes no bytes is for the server to
-//! find out. Such a body holds up to one [high-water mark](sse_core::server::ResponseConfig::high_water_mark), and its
+//! Accepting, TLS, the request's head and its deadline, and writing. A body that the
+//! server does not poll cannot act: only the server can find a client that keeps its connection open
+//! and takes no bytes. Such a body holds up to one [high-water mark](sse_core::server::ResponseConfig::high_water_mark), and its
 //! handler's stream rests. Over TCP on Linux, `TCP_USER_TIMEOUT` on the accepted socket ends the
 //! connections of clients that vanished without a word, as the adapters do; hyper's HTTP/2 has
 //! keep-alive pings for it.
@@ -76,7 +76,7 @@ pub use config::EmbeddingConfig;
 use embedded::Embedded;
 use incoming::Incoming;
 
-/// Serves event streams within somebody else's server. See the [module](self).
+/// Serves event streams inside another server. See the [module](self).
 ///
 /// Clones are handles to the same one. It counts what is open and can be shut down; one is enough
 /// for a server.
@@ -137,7 +137,7 @@ impl<R: Runtime> Embedding<R> {
     }
 
     /// Leads the request to a handler of `routes`, and answers with what it returns, or with what
-    /// the [routes](crate::router) answer by themselves: 404, say.
+    /// the [routes](crate::router) answer by themselves, such as a 404.
     ///
     /// The request's body is received where the route takes one: up to
     /// [`body_limit`](sse_core::server::ResponseConfig::body_limit) bytes, within

@@ -136,7 +136,7 @@ impl Cors {
                     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, allowed);
                 }
                 let mut names: Vec<_> = self.headers.iter().map(HeaderName::as_str).collect();
-                // Whoever may send a body may say what it is.
+                // A page that may send a body may also send its content type.
                 let takes_body = |methods: &Methods| {
                     asked_method(request).is_some_and(|asked| methods.take_body(&asked))
                 };

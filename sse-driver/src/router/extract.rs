@@ -163,8 +163,8 @@ impl<T: serde::de::DeserializeOwned> FromRequest for sse_core::Json<T> {
     }
 }
 
-/// Where nobody knows where the request came from, the answer is a 500: whoever asks for it cannot
-/// do without, and others take an `Option<SocketAddr>`.
+/// Where the address is not known, the answer is a 500. A handler that does not need the address
+/// takes an `Option<SocketAddr>`.
 impl FromRequest for SocketAddr {
     fn from_request(request: &Request) -> Result<Self, Refusal> {
         let text = "The server does not know who asks, and has to.\n";

@@ -88,7 +88,7 @@ pub(super) fn allow(names: &str) -> HeaderValue {
         .unwrap_or(HeaderValue::from_static("OPTIONS"))
 }
 
-/// What is done with a body of a `GET` or a `HEAD` nobody has said
+/// The body of a `GET` or a `HEAD` has no defined meaning
 /// ([RFC 9110 section 9.3.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.1)).
 pub(super) fn takes_body(method: &Method) -> bool {
     ![Method::GET, Method::HEAD, Method::OPTIONS].contains(method)

@@ -165,7 +165,7 @@ impl Router {
         self.push(Method::GET, path.into(), handler, Yields::Events)
     }
 
-    /// Has `handler` answer `GET path` with anything, a page or JSON say, so that a page and its
+    /// Has `handler` answer `GET path` with anything, such as a page or JSON, so that a page and its
     /// events need only one server. A `HEAD` asks the handler, too, and leaves the body out.
     #[must_use]
     pub fn get<H, R, K>(self, path: impl Into<String>, handler: H) -> Self
@@ -197,7 +197,7 @@ impl Router {
 
     /// Has `handler` answer `method path` with anything. A path has a route per method. What is
     /// said of [`get`](Self::get) goes for `GET`, and what is said of [`post`](Self::post) for any
-    /// other method, `PUT` and `DELETE` say: `HEAD` and `OPTIONS` are answered without routes of
+    /// other method, such as `PUT` and `DELETE`. `HEAD` and `OPTIONS` are answered without routes of
     /// their own.
     #[must_use]
     pub fn route<H, R, K>(self, method: Method, path: impl Into<String>, handler: H) -> Self
@@ -220,7 +220,7 @@ impl Router {
             route.handler = layer::behind(&router.layers, route.handler);
             let path = match path.as_str() {
                 "/" if !prefix.is_empty() => prefix.to_owned(),
-                // Behind a prefix nobody would see that the slash is missing.
+                // Behind a prefix it would not show that the slash is missing.
                 _ if !path.starts_with('/') => path,
                 _ => format!("{prefix}{path}"),
             };
@@ -284,8 +284,8 @@ impl Router {
         let handler = Arc::new(handler);
         let handler = move |request| -> ReplyFuture {
             let handler = handler.clone();
-            // The handler is called when the future is polled, and not before: whoever polls it
-            // is ready for a panic. What it returned is not held over the wait.
+            // The handler is called when the future is polled, and not before: the exchange
+            // polls it, and catches a panic. What it returned is not held over the wait.
             Box::pin(async move {
                 let reply = handler(request).into_reply();
                 reply.await

@@ -15,8 +15,8 @@ use percent_encoding::percent_decode_str;
 pub(super) enum PathFault {
     /// A percent sign is not followed by two hexadecimal digits.
     Encoding,
-    /// A segment is `.` or `..`, percent-encoded or not. Clients resolve those before they ask, and
-    /// what one that does not means by it is anyone's guess.
+    /// A segment is `.` or `..`, percent-encoded or not. Clients resolve those before they send
+    /// the request; what a client means that does not is not defined.
     DotSegment,
 }
 

@@ -21,7 +21,7 @@ use sse_core::{
 /// An answer to a request: a head, and an event stream or a whole body.
 ///
 /// A handler that returns just a stream answers 200 with the usual fields of an event stream. Use
-/// a `Reply` to add fields (cookies, say) or to choose another status:
+/// a `Reply` to add fields (such as cookies) or to choose another status:
 ///
 /// ```
 /// use futures_util::stream;

@@ -137,8 +137,8 @@ impl Request {
         self.context.shutdown.clone()
     }
 
-    /// A place for what a [layer](super::Router::layer) found out, for whoever comes behind it:
-    /// [`as_http`](Self::as_http) has it to be read.
+    /// A place where a [layer](super::Router::layer) leaves values for the layers and the handler
+    /// behind it, which read them by [`as_http`](Self::as_http).
     pub fn extensions_mut(&mut self) -> &mut ::http::Extensions {
         self.head.extensions_mut()
     }

@@ -14,7 +14,7 @@ impl ResumeRequest for Request {
 }
 
 impl From<TooManyTopics> for Refusal {
-    /// A 503. How many there may be is nobody's business but the server's.
+    /// A 503. Its text does not tell the client how many topics there may be.
     fn from(_: TooManyTopics) -> Self {
         let text = "The server has as many topics as it can take. Try again later.\n";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, text)

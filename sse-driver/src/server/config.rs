@@ -20,11 +20,11 @@ use sse_core::server;
 pub struct ServerConfig {
     /// The bounds of each connection.
     pub connection: server::ConnectionConfig,
-    /// How many connections may be open. 10,000 by default. A newcomer beyond it is answered 503;
-    /// nobody is closed to make room.
+    /// How many connections may be open. 10,000 by default. A new connection beyond it is answered
+    /// 503; no open one is closed to make room.
     pub max_connections: usize,
     /// The longest `Retry-After` of such a 503, which is a whole number of seconds between 1 and
-    /// this, chosen anew for each, so that those who were refused do not come back all at once.
+    /// this, chosen anew for each, so that refused clients do not all reconnect at once.
     /// 10 s by default.
     pub max_retry_after: Duration,
     /// How long a graceful shutdown waits for open streams to end by themselves before it cuts

@@ -23,7 +23,7 @@ use sse_core::{
 pub(crate) struct Connections {
     /// The shutdown that handlers see. It begins with [`shut_down`](Self::shut_down).
     pub(crate) shutdown: Shutdown,
-    /// Its deadline has passed: whoever is still there is cut.
+    /// The shutdown's deadline has passed: connections that are still open are cut.
     cut: AtomicBool,
     pub(super) counters: Counters,
     open: AtomicUsize,
@@ -32,7 +32,7 @@ pub(crate) struct Connections {
     tasks: Mutex<WakerSet>,
     /// How often they were woken. It changes under their lock alone, and may wrap around.
     wakings: AtomicU32,
-    /// Who waits for the last one: the server, or whoever shuts an embedding down.
+    /// The tasks that wait for the last one: the server's, or those that shut an embedding down.
     waiting: Mutex<WakerSet>,
 }
 
@@ -153,7 +153,7 @@ impl Connections {
     }
 }
 
-/// Someone who waits for the last connection. There may be several, each of them woken.
+/// A task that waits for the last connection. There may be several, and each is woken.
 struct Waiting<'c> {
     connections: &'c Connections,
     slot: Option<SlotId>,
@@ -316,7 +316,7 @@ mod tests {
         connections.shut_down();
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         place.wake_at_shutdown(&waker, false);
-        // Somebody asks a second time.
+        // A second shutdown is asked for.
         connections.shut_down();
         assert_eq!(count.0.load(Ordering::Relaxed), 2);
         place.wake_at_shutdown(&waker, false);

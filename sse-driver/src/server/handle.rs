@@ -33,7 +33,8 @@ impl ServerHandle {
         self.connections.cut();
     }
 
-    /// Before anyone is woken: who is woken may be many, and who connects meanwhile would wait.
+    /// Called before the connections' tasks are woken: waking many takes time, in which a new client
+    /// would be accepted by the system and then wait.
     fn stop_listening(&self) {
         if let Some(acceptor) = self.acceptor.upgrade() {
             acceptor.close();
@@ -62,8 +63,8 @@ pub struct Report {
     pub accepted: u64,
     /// How many were refused at the connection limit.
     pub refused: u64,
-    /// How often accepting failed: out of file descriptors, say, or a TLS configuration of which
-    /// rustls makes no connection.
+    /// How often accepting failed, for example because the process had no file descriptor left, or
+    /// because `rustls` could make no connection of the TLS configuration.
     pub accept_errors: u64,
     /// How many connections with a request were cut, at the shutdown's deadline or by
     /// [`cut`](ServerHandle::cut).

@@ -269,7 +269,7 @@ fn is_the_peers(error: &io::Error) -> bool {
     )
 }
 
-/// The server is gone, so its connections have nobody to shut them down.
+/// Cuts the connections where the server's future is dropped, since no shutdown can end them then.
 struct CutOnDrop(Arc<Connections>);
 
 impl Drop for CutOnDrop {

@@ -8,27 +8,28 @@ use sse_core::{
 /// What a [`Server`](super::Server) has done so far, and what it is doing:
 /// [`ServerHandle::stats`](super::ServerHandle::stats).
 ///
-/// Each number is right; two of them may be of moments that lie a little apart.
+/// Each number is exact, but they are not read in one moment: two of them may differ by what happened
+/// in between.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerStats {
-    /// How many connections were taken.
+    /// How many connections were accepted, without those refused at the connection limit.
     pub accepted: u64,
     /// How many were refused at the connection limit.
     pub refused: u64,
-    /// How often accepting failed: out of file descriptors, say, or a TLS configuration of which
-    /// rustls makes no connection.
+    /// How often accepting failed, for example because the process had no file descriptor left, or
+    /// because `rustls` could make no connection of the TLS configuration.
     pub accept_errors: u64,
     /// How many connections are open, without those that are being refused.
     pub open: u64,
-    /// How many requests there were that could be read.
+    /// How many requests had a complete and valid head.
     pub requests: u64,
     /// How many events handlers and topics gave to connections.
     pub events: u64,
     /// How many bytes of responses were written, before TLS.
     pub written_bytes: u64,
-    /// How many bytes wait to be written, on all connections: more than a few only where clients
-    /// do not read.
+    /// How many bytes wait to be written, on all connections. It is large only where clients do not
+    /// read.
     pub queued_bytes: u64,
     /// How many connections have ended, by reason. Those that were refused are not among them.
     pub closed: CloseCounts,

@@ -93,11 +93,11 @@ impl TestClock {
     }
 
     /// Runs `future` until it is done. Whenever it can do nothing, the clock goes on to the next
-    /// moment for which somebody waits.
+    /// moment for which a timer waits.
     ///
     /// # Errors
     ///
-    /// [`Stuck`] where nobody waits for any moment, so that nothing would ever happen, and where
+    /// [`Stuck`] where no timer waits for any moment, so that nothing would ever happen, and where
     /// the clock has gone on for [too long](Self::with_patience).
     pub fn run<F: Future>(&self, future: F) -> Result<F::Output, Stuck> {
         let mut future = pin!(future);
@@ -123,7 +123,7 @@ impl TestClock {
         }
     }
 
-    /// Wakes whoever waits for this moment or for one before.
+    /// Wakes the tasks that wait for this moment or for one before.
     fn go_to(&self, now: Instant) {
         let mut due = Vec::new();
         {
@@ -194,7 +194,7 @@ impl Wake for Woken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stuck {
-    /// The test waits for what nobody will do.
+    /// The test waits for something that will never happen.
     NothingToWaitFor,
     /// So much time went by on the clock, and the test still waits.
     TooLong(Duration),
@@ -205,7 +205,7 @@ impl fmt::Display for Stuck {
         match self {
             Self::NothingToWaitFor => f.write_str(
                 "the test waits for something that will never happen: nothing is under way, and \
-                 nobody waits for any time to pass",
+                 no timer waits for any time to pass",
             ),
             Self::TooLong(patience) => write!(
                 f,

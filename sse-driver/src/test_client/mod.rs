@@ -113,7 +113,7 @@ impl TestClient {
         self
     }
 
-    /// Where the requests come from. By default nobody knows.
+    /// Sets the address that the requests come from. By default it is not known.
     #[must_use]
     pub fn with_peer_addr(mut self, peer: SocketAddr) -> Self {
         self.peer = Some(peer);
@@ -233,8 +233,8 @@ impl Error for NoResponse {
     }
 }
 
-/// A response: its head is here, its body is on its way. The handler's stream is polled while
-/// somebody waits for more of it, and only then.
+/// A response: its head is here, its body is on its way. The handler's stream is polled
+/// only while the test waits for more of the body.
 ///
 /// As a [`Stream`] it gives the events, and an error last where the body is broken off. When it is
 /// dropped, the client goes away.
@@ -256,7 +256,7 @@ impl TestResponse {
         poll_fn(|cx| self.pair.poll_event(cx)).await?.ok()
     }
 
-    /// What is left of the body, as text, where it ends: a page, say, or why a request is refused.
+    /// What is left of the body, as text, where it ends: for a page, or the reason of a refusal.
     ///
     /// # Errors
     ///

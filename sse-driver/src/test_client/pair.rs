@@ -102,7 +102,7 @@ impl Pair {
 
     pub(super) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         self.poll_until(cx, |this| {
-            // What nobody wants to see takes no memory.
+            // Bytes that the test does not read take no memory.
             this.received.wire.clear();
             this.reason()
         })

@@ -35,8 +35,8 @@ const ROUNDS: usize = 16;
 
 /// A TLS connection over a transport.
 ///
-/// The handshake is made by whoever reads or writes first; [`poll_handshake`](Self::poll_handshake)
-/// makes it by itself. No deadline is kept here: whoever polls has one.
+/// The first read or write makes the handshake; [`poll_handshake`](Self::poll_handshake) makes it by
+/// itself. No deadline is kept here: the caller has one.
 ///
 /// Plaintext is taken at most 16 KiB at a time, and not while older ciphertext is unwritten. The
 /// most that is held for a peer that does not read is one such record; of what a peer sends, one
@@ -44,7 +44,7 @@ const ROUNDS: usize = 16;
 ///
 /// [`poll_shutdown`](Transport::poll_shutdown) says `close_notify` before it ends the transport's
 /// sending side, and [`poll_break_off`](Transport::poll_break_off) does not. Input that ends without the peer's `close_notify` is an error of
-/// [`io::ErrorKind::UnexpectedEof`], since anyone on the way could have cut it off.
+/// [`io::ErrorKind::UnexpectedEof`], since an attacker on the way could have cut it off.
 ///
 /// What goes wrong with TLS is an error of [`io::ErrorKind::InvalidData`], with the
 /// [`rustls::Error`] as its [inner error](io::Error::get_ref). The peer is sent the alert first.
@@ -63,7 +63,7 @@ pub struct Tls<T> {
     /// `close_notify` is said.
     output_ended: bool,
     waiting: Arc<Waiting>,
-    /// Wakes whoever is `waiting`.
+    /// Wakes the tasks that are `waiting`.
     waker: Waker,
 }
 
@@ -114,8 +114,8 @@ impl<T: Transport> Tls<T> {
     ///
     /// # Errors
     ///
-    /// Those of the transport; [`io::ErrorKind::InvalidData`] where TLS fails: the certificate is
-    /// for another name, say, or its issuer is not known; [`io::ErrorKind::UnexpectedEof`] where
+    /// Those of the transport; [`io::ErrorKind::InvalidData`] where TLS fails, for example because the
+    /// certificate is for another name or its issuer is not known; [`io::ErrorKind::UnexpectedEof`] where
     /// the peer closed the connection half-way.
     pub fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.waiting.writer(cx);
@@ -147,7 +147,7 @@ impl<T: Transport> Tls<T> {
     fn shake_hands(&mut self) -> Poll<io::Result<()>> {
         while self.connection.is_handshaking() {
             ready!(self.fail())?;
-            // What cannot be sent yet keeps nobody from reading: both ends could wait for the
+            // What cannot be sent yet does not stop reading: both ends could wait for the
             // other to read, for ever.
             if let Poll::Ready(result) = self.send() {
                 result?;
@@ -230,8 +230,8 @@ impl<T: Transport> Transport for Tls<T> {
             }
             ready!(self.fail())?;
             if self.unasked {
-                // Where it cannot be sent there may still be something to read, and whoever
-                // writes hears of it.
+                // Where it cannot be sent there may still be something to read, and the
+                // next write returns the error.
                 let _ = self.send();
             }
             ready!(self.receive(cx))?;
