@@ -45,6 +45,8 @@ pub(crate) struct Exchange<T> {
     pub(crate) place: Place,
     /// The stream failed: its output breaks off and does not end.
     broken_off: bool,
+    /// The server was cut while there was something to lose.
+    is_cut: bool,
 }
 
 /// What the handler is doing.
@@ -111,6 +113,7 @@ impl<T> Exchange<T> {
             connection,
             place,
             broken_off: false,
+            is_cut: false,
         }
     }
 
@@ -122,6 +125,7 @@ impl<T> Exchange<T> {
             connection,
             place,
             broken_off: false,
+            is_cut: false,
         }
     }
 
@@ -164,6 +168,7 @@ impl<T> Exchange<T> {
     /// offered something.
     pub(crate) fn turn(&mut self, cx: &mut Context<'_>, now: Instant, write_blocked: bool) -> Turn {
         self.obey_shutdown(now);
+        self.decide_late(cx, now);
         self.connection.handle_timeout(now);
         loop {
             while let Some(event) = self.connection.poll_event() {
@@ -216,27 +221,35 @@ impl<T> Exchange<T> {
     }
 
     /// At a shutdown: a connection without a request is not waited for, and at the cut, no other
-    /// one. Who waits for an answer then gets a 503.
+    /// one. Who waits for an answer then gets a 503, and that one is delivered.
     fn obey_shutdown(&mut self, now: Instant) {
         let connections = self.place.connections();
-        if !connections.shutdown.has_begun() {
+        if !connections.shutdown.has_begun() || self.is_cut {
             return;
         }
-        let is_cut = connections.is_cut();
-        let _ = match self.connection.phase() {
-            Phase::Head => self.connection.close(now, CloseReason::Shutdown),
-            Phase::Body | Phase::Responding if is_cut => {
-                return self.abort(now, CloseReason::Shutdown);
+        let phase = self.connection.phase();
+        if phase == Phase::Head {
+            // Fails where the connection is over already, as below.
+            let _ = self.connection.close(now, CloseReason::Shutdown);
+            return;
+        }
+        if !connections.is_cut() {
+            return;
+        }
+        self.is_cut = true;
+        match phase {
+            Phase::Body | Phase::Responding => self.abort(now, CloseReason::Shutdown),
+            Phase::Streaming => {
+                let _ = self.connection.close(now, CloseReason::Shutdown);
             }
-            Phase::Streaming if is_cut => self.connection.close(now, CloseReason::Shutdown),
             // The rest of a response is a foreign server's to deliver once that has its head.
-            Phase::Delivering | Phase::Ending | Phase::Lingering
-                if is_cut && self.connection.is_on_socket() =>
-            {
-                self.connection.close(now, CloseReason::Shutdown)
+            _ if self.connection.is_on_socket() => {
+                // What is transmitted is not lost by a cut.
+                self.is_cut = phase == Phase::Delivering;
+                let _ = self.connection.close(now, CloseReason::Shutdown);
             }
-            _ => return,
-        };
+            _ => self.is_cut = false,
+        }
     }
 
     fn route(&mut self, now: Instant, head: RequestHead) {
@@ -250,6 +263,19 @@ impl<T> Exchange<T> {
     fn call(&mut self, body: Bytes) {
         if let Work::Receiving(receive) = mem::replace(&mut self.work, Work::Idle) {
             self.work = Work::Deciding(receive.call(body));
+        }
+    }
+
+    /// Where the deadline of the handler's answer has passed, its answer comes first, if it is there: it
+    /// may be this task that is late, and not the handler.
+    fn decide_late(&mut self, cx: &mut Context<'_>, now: Instant) {
+        if let Work::Deciding(_) = self.work
+            && self
+                .connection
+                .poll_timeout()
+                .is_some_and(|deadline| deadline <= now)
+        {
+            self.work(cx, now, false);
         }
     }
 
@@ -284,7 +310,8 @@ impl<T> Exchange<T> {
         };
         let mut dropped = self.drop_work();
         self.work = work;
-        if self.connection.is_on_socket() {
+        let is_interim = head.status().is_informational();
+        if self.connection.is_on_socket() || is_interim || dropped.is_err() {
             // What a handler attaches to its response is for layers of a foreign server.
             let extensions = mem::take(head.extensions_mut());
             dropped = dropped.and(catch(|| drop(extensions)));
@@ -368,12 +395,10 @@ impl<T> Exchange<T> {
     }
 
     fn closed(&mut self, reason: CloseReason) -> Turn {
-        // A client that has asked for nothing loses nothing.
-        let had_asked = !matches!(self.work, Work::Unasked(_));
         let _ = self.drop_work();
         self.place.closed(&reason);
         trace::closed(&reason);
-        if reason == CloseReason::Shutdown && self.place.connections().is_cut() && had_asked {
+        if self.is_cut && reason == CloseReason::Shutdown {
             self.place.was_cut();
         }
         Turn::Closed(reason)

@@ -434,3 +434,15 @@ fn a_topics_events_go_through_a_layer_with_all_they_have() {
     assert_eq!(seen[1].id().map(|id| id.as_str()), Some(""));
     assert_eq!(seen.len(), 4);
 }
+
+#[test]
+fn a_test_of_a_stream_that_never_waits_and_never_ends_is_given_up() {
+    let clock = clock();
+    let router = Router::new().events("/", |_: Request| stream::repeat("again"));
+    let client = TestClient::new(router, &clock).unwrap();
+    let run = clock.run(async {
+        let response = client.get("/").await.unwrap();
+        response.close_reason().await
+    });
+    assert_eq!(run.unwrap_err(), Stuck::TimeStandsStill);
+}

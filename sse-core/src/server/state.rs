@@ -139,11 +139,9 @@ impl State {
 }
 
 impl Leaving {
-    /// Whether the reason says that the client has everything.
+    /// Whether this end says that the client has everything: a stream that ended, for whatever
+    /// reason, and a whole response of the application's.
     pub(super) fn promises_delivery(&self) -> bool {
-        matches!(
-            self.reason,
-            CloseReason::StreamEnded | CloseReason::ResponseSent
-        )
+        self.body == BodyEnd::Stream || self.reason == CloseReason::ResponseSent
     }
 }

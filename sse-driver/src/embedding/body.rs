@@ -98,7 +98,12 @@ impl<R: Runtime> http_body::Body for Body<R> {
                 (!bytes.is_empty()).then_some(Ok(bytes))
             }
             State::Asked(embedded, length) => {
-                let polled = ready!(embedded.poll_body(cx));
+                let mut polled = ready!(embedded.poll_body(cx));
+                // An answer that tells of a failure is whole all the same.
+                if let (Some(Err(_)), BodyLength::None | BodyLength::Exact(0)) = (&polled, &length)
+                {
+                    polled = None;
+                }
                 match (&polled, length) {
                     (Some(Ok(bytes)), BodyLength::Exact(left)) => {
                         *left = left.saturating_sub(bytes.len() as u64);

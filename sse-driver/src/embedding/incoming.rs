@@ -8,14 +8,19 @@ use std::{
 };
 
 use bytes::Buf;
-use sse_core::server::{Connection, Phase};
+use sse_core::{
+    internal::catch,
+    server::{Connection, Phase},
+};
 
 /// The body, from which the connection takes bytes where a handler wants them. Trailers are
 /// discarded.
 pub(super) struct Incoming(Option<Pin<Box<dyn RequestBody>>>);
 
-/// What is read at a time before other tasks have the thread.
+/// What is read at a time before other tasks have the thread, and what is read where a deadline has
+/// passed: it is the task that is late then, and not the client.
 const PIECES: usize = 16;
+const LATE_PIECES: usize = 256;
 
 impl Incoming {
     /// No body, or one that nothing is to be had of.
@@ -31,16 +36,22 @@ impl Incoming {
         Self(Some(Box::pin(body)))
     }
 
-    /// Hands the connection what there is of the body, as long as it wants it.
+    /// Hands the connection what there is of the body, as long as it wants it. A body that it does not
+    /// want any more is dropped.
     pub(super) fn receive(
         &mut self,
         cx: &mut Context<'_>,
         now: Instant,
         connection: &mut Connection,
     ) {
-        for _ in 0..PIECES {
+        let deadline = connection.poll_timeout();
+        let pieces = match deadline.is_some_and(|deadline| deadline <= now) {
+            true => LATE_PIECES,
+            false => PIECES,
+        };
+        for _ in 0..pieces {
             if connection.phase() != Phase::Body {
-                return;
+                return self.forget();
             }
             let Some(body) = &mut self.0 else {
                 return connection.handle_eof(now);
@@ -49,17 +60,29 @@ impl Incoming {
                 Poll::Pending => return,
                 Poll::Ready(Piece::Data) => {}
                 Poll::Ready(Piece::End) => {
-                    self.0 = None;
+                    self.forget();
                     connection.handle_eof(now);
                 }
                 Poll::Ready(Piece::Broken) => {
-                    self.0 = None;
+                    self.forget();
                     connection
                         .handle_transport_error(now, &io::ErrorKind::ConnectionAborted.into());
                 }
             }
         }
         cx.waker().wake_by_ref();
+    }
+
+    /// Drops the body, which is the foreign server's code or its user's.
+    fn forget(&mut self) {
+        let body = self.0.take();
+        let _ = catch(|| drop(body));
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        self.forget();
     }
 }
 

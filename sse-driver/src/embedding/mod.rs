@@ -231,7 +231,7 @@ impl<R: Runtime> Embedding<R> {
             connections,
             ..
         } = &*self.shared;
-        let place = match connections.is_cut() {
+        let place = match connections.shutdown.has_begun() {
             true => None,
             false => connections.enter(config.max_open),
         };

@@ -87,7 +87,7 @@ impl<R: Runtime, T: Transport> Future for Pump<R, T> {
         self.register(cx);
         for _ in 0..ROUNDS {
             let now = self.runtime.now();
-            let read = self.read(now) | self.read_late(now);
+            let read = self.read(now) | self.act_late(cx, now);
             let write_blocked = self.write_blocked;
             let turn = self.exchange.turn(cx, now, write_blocked);
             match turn {
@@ -169,12 +169,16 @@ impl<R: Runtime, T: Transport> Pump<R, T> {
         true
     }
 
-    /// Where a deadline has passed, what has arrived by now comes first: it is this task that is
-    /// late, and not the client. Bounded, or a client that sends without an end had no deadline.
-    fn read_late(&mut self, now: Instant) -> bool {
+    /// Where a deadline has passed, what has arrived by now comes first, and so does what the
+    /// transport takes: it is this task that is late, and not the client. Reading is bounded, or a
+    /// client that sends without an end had no deadline; what there is to write is bounded already.
+    fn act_late(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let deadline = self.exchange.connection.poll_timeout();
         if deadline.is_none_or(|deadline| now < deadline) {
             return false;
+        }
+        if self.exchange.connection.has_output() {
+            self.write(cx, now);
         }
         let mut has_read = false;
         for _ in 0..LATE_READS {

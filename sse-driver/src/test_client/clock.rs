@@ -12,6 +12,9 @@ use std::{
 
 use sse_core::internal::sync::{AtomicBool, Mutex, MutexGuard, Ordering, lock};
 
+/// How often a test is polled in one moment, before it is taken for one that never waits.
+const POLLS: u32 = 10_000;
+
 /// How long a test may take, by its own clock.
 const PATIENCE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -97,21 +100,27 @@ impl TestClock {
     ///
     /// # Errors
     ///
-    /// [`Stuck`] where no timer waits for any moment, so that nothing would ever happen, and where
-    /// the clock has gone on for [too long](Self::with_patience).
+    /// [`Stuck`] where no timer waits for any moment, so that nothing would ever happen, where the
+    /// clock has gone on for [too long](Self::with_patience), and where the future never waits.
     pub fn run<F: Future>(&self, future: F) -> Result<F::Output, Stuck> {
         let mut future = pin!(future);
         let woken = Arc::new(Woken(AtomicBool::new(false)));
         let waker = Waker::from(woken.clone());
         let mut cx = Context::from_waker(&waker);
         let last = self.now().checked_add(self.patience);
+        let mut polls = 0;
         loop {
             if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
                 return Ok(output);
             }
             if woken.0.swap(false, Ordering::AcqRel) {
+                polls += 1;
+                if polls == POLLS {
+                    return Err(Stuck::TimeStandsStill);
+                }
                 continue;
             }
+            polls = 0;
             let next = self.lock().sleeping.iter().map(|(_, at, _)| *at).min();
             match next {
                 None => return Err(Stuck::NothingToWaitFor),
@@ -198,6 +207,9 @@ pub enum Stuck {
     NothingToWaitFor,
     /// So much time went by on the clock, and the test still waits.
     TooLong(Duration),
+    /// The test was polled 10,000 times, and was woken each time before any time went by: a
+    /// stream of it is always ready, for example, and never ends.
+    TimeStandsStill,
 }
 
 impl fmt::Display for Stuck {
@@ -206,6 +218,10 @@ impl fmt::Display for Stuck {
             Self::NothingToWaitFor => f.write_str(
                 "the test waits for something that will never happen: nothing is under way, and \
                  no timer waits for any time to pass",
+            ),
+            Self::TimeStandsStill => f.write_str(
+                "the test goes on for ever without waiting for anything; does a stream of it never \
+                 end, and never wait?",
             ),
             Self::TooLong(patience) => write!(
                 f,

@@ -20,6 +20,9 @@ use sse_core::{
 use super::{NoResponse, Sleep, TestClient, TestClock};
 use crate::exchange::{Exchange, Turn};
 
+/// After how many turns others have the thread: a stream may be ready for ever.
+const TURNS: usize = 16;
+
 /// The server's end and the client's.
 pub(super) struct Pair {
     /// `None` once it is over.
@@ -129,7 +132,7 @@ impl Pair {
         cx: &mut Context<'_>,
         mut look: impl FnMut(&mut Self) -> Option<T>,
     ) -> Poll<T> {
-        loop {
+        for _ in 0..TURNS {
             if let Some(found) = look(self) {
                 return Poll::Ready(found);
             }
@@ -157,6 +160,8 @@ impl Pair {
                 return Poll::Pending;
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// First the stream is dropped, then what stands for the socket, then clean-up runs.

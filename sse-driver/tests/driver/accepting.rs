@@ -1,12 +1,13 @@
 //! Accepting: the limit, errors, and clients that are slow to say what they want.
 
-use std::{collections::BTreeSet, io, time::Duration};
+use std::{collections::BTreeSet, future::poll_fn, io, time::Duration};
 
-use sse_driver::{ServerConfig, router::Router};
+use sse_core::http::Response;
+use sse_driver::{Clock, Runtime, Server, ServerConfig, Timer, router::Router};
 
 use crate::{
     harness::{Feed, Journal, MILLI, Received, World, secs},
-    sim::Client,
+    sim::{Client, Sim},
 };
 
 fn world(change: impl FnOnce(&mut ServerConfig)) -> (World, Feed, Journal) {
@@ -213,4 +214,28 @@ fn a_request_that_came_in_time_is_answered_by_a_late_executor() {
     world.sim.hold_up(secs(20));
     world.advance(secs(0), &mut client);
     assert_eq!(Received::by(&client).status, 408);
+}
+
+#[test]
+fn an_answer_that_was_there_in_time_is_sent_by_a_late_executor() {
+    let clock = Sim::new();
+    let answer = clock.clone();
+    let router = Router::new().get("/", move |_| {
+        let timer = answer.timer(answer.now() + secs(29));
+        async move {
+            let mut timer = timer;
+            poll_fn(|cx| timer.poll_elapsed(cx)).await;
+            Response::new("in time")
+        }
+    });
+    let server = Server::new(clock.clone(), clock.listen());
+    let _serving = clock.start(server.serve(router));
+    clock.settle();
+    let mut client = clock.connect().unwrap();
+    client.get("/");
+    clock.settle();
+    clock.hold_up(secs(31));
+    clock.advance(secs(0));
+    client.read_all();
+    assert_eq!(Received::by(&client).status, 200);
 }

@@ -142,3 +142,33 @@ fn an_idle_stream_gets_comments_and_a_busy_one_none() {
     assert_eq!(Received::by(&client).body, ":\ndata: a\n\n:\n");
     assert_eq!(journal.lines(), [] as [&str; 0]);
 }
+
+#[test]
+fn a_client_that_takes_bytes_is_not_cut_by_a_late_executor() {
+    let (feed, journal) = (Feed::default(), Journal::default());
+    let world = World::new(Router::new().events("/", feed.handler(&journal)));
+    let mut client = world.sim.connect_over(512).unwrap();
+    client.get("/");
+    feed.push("x".repeat(2048));
+    world.sim.settle();
+    // There is room from here on, but the server's task does not run before its deadline has passed.
+    assert_eq!(client.read(512), 512);
+    world.sim.hold_up(secs(40));
+    world.sim.advance(secs(0));
+    assert_eq!(journal.lines(), [] as [&str; 0]);
+    while client.read_all() > 0 {
+        world.sim.settle();
+    }
+    assert_eq!(Received::by(&client).body.len(), "data: \n\n".len() + 2048);
+
+    // One that takes none is cut, however late that is found out.
+    feed.push("x".repeat(2048));
+    world.sim.settle();
+    world.sim.hold_up(secs(40));
+    world.sim.advance(secs(0));
+    let over = [
+        "stream dropped",
+        "clean-up: the client took no bytes for too long",
+    ];
+    assert_eq!(journal.lines(), over);
+}

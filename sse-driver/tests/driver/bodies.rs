@@ -111,6 +111,9 @@ fn a_shutdown_waits_for_a_body_and_not_for_long() {
     assert!(world.serving.take().is_none());
     world.sim.advance(MILLI);
     never.read_all();
+    // It is told so, and what it may still be sending does not destroy the answer.
+    assert_eq!(Received::by(&never).status, 503);
+    world.sim.advance(secs(1));
     assert!(never.at_end());
     let report = world.report();
     assert_eq!((report.accepted, report.cut), (2, 1));

@@ -282,3 +282,27 @@ fn a_body_of_no_bytes_is_sent_without_being_polled() {
     drop(response);
     assert_eq!(world.journal.lines(), ["clean-up: the response was sent"]);
 }
+
+#[test]
+fn an_answer_in_the_handlers_place_is_whole() {
+    let world = World::new();
+    let handler = |_| -> stream::Empty<u8> { panic!("expected in this test") };
+    let response = now(&world.sim, world.embedding.respond(get("/"), None, handler));
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let reader = Reader::start(&world.sim, response.into_body());
+    assert_eq!(reader.text(), "The server failed to answer.\n");
+    // It is read to its end, as layers do that collect it, and has no fault.
+    assert_eq!(reader.job.take(), Some(Ok(())));
+    let panicked = world.embedding.stats().closed;
+    assert_eq!(panicked.of(&CloseReason::HandlerPanicked), 1);
+}
+
+#[test]
+fn what_is_asked_for_once_a_shutdown_has_begun_is_refused() {
+    let world = World::new();
+    world.embedding.begin_shutdown();
+    let handler = |_| stream::iter(["never"]);
+    let response = now(&world.sim, world.embedding.respond(get("/"), None, handler));
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(response.headers().contains_key(header::RETRY_AFTER));
+}
