@@ -60,7 +60,7 @@
 //!    `server/connection/transitions.rs`, and `server/output.rs` for what is queued to be written.
 //! 6. The client's machine has the same shape: `client/mod.rs`, `client/state.rs`, then the files in
 //!    `client/event_source`.
-//! 7. Topics: `topic/mod.rs`, then `topic/log.rs` (the history), `topic/cursor.rs` and
+//! 7. Topics: `topic/mod.rs`, then `topic/log/mod.rs` (the history), `topic/cursor.rs` and
 //!    `topic/subscriber.rs` (reading it), `topic/resume.rs` (where a client resumes) and
 //!    `topic/publish.rs`.
 //!

@@ -179,18 +179,9 @@ impl BodyReader {
 impl State {
     /// What comes after `byte`, which is of the framing.
     fn after(&self, byte: u8) -> Result<Self, BodyError> {
-        /// Of a `u64`. Leading zeros count: no size needs more digits than these.
-        const MOST_DIGITS: u8 = 16;
         Ok(match (self, byte) {
             (&Self::Size { size, digits }, byte) if byte.is_ascii_hexdigit() => {
-                if digits == MOST_DIGITS {
-                    return Err(BodyError::ChunkSize);
-                }
-                let digit = char::from(byte).to_digit(16).unwrap_or_default();
-                Self::Size {
-                    size: size << 4 | u64::from(digit),
-                    digits: digits + 1,
-                }
+                Self::after_digit(size, digits, byte)?
             }
             (Self::Size { digits: 0, .. }, _) => return Err(BodyError::ChunkSize),
             (
@@ -228,6 +219,20 @@ impl State {
             (Self::ChunkLf, b'\n') => FIRST_DIGIT,
             (Self::ChunkCr | Self::ChunkLf, _) => return Err(BodyError::ChunkEnd),
             _ => return Err(BodyError::ChunkSize),
+        })
+    }
+
+    /// What comes after one more digit of a chunk's size.
+    fn after_digit(size: u64, digits: u8, digit: u8) -> Result<Self, BodyError> {
+        /// Of a `u64`. Leading zeros count: no size needs more digits than these.
+        const MOST_DIGITS: u8 = 16;
+        if digits == MOST_DIGITS {
+            return Err(BodyError::ChunkSize);
+        }
+        let digit = char::from(digit).to_digit(16).unwrap_or_default();
+        Ok(Self::Size {
+            size: size << 4 | u64::from(digit),
+            digits: digits + 1,
         })
     }
 }

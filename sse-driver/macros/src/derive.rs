@@ -88,6 +88,46 @@ impl Variant {
             content,
         })
     }
+
+    /// The arm of a `match` that makes an event of a value.
+    fn to_event(&self, names: &TokenStream) -> TokenStream {
+        let Self {
+            name,
+            event_type,
+            content,
+        } = self;
+        let (pattern, event) = match content {
+            None => (quote!(Self::#name), quote!(#names::Event::new("null"))),
+            Some(ty) => {
+                let json = quote_spanned!(ty.span()=> #names::Event::json::<#ty>(&__content)?);
+                (quote!(Self::#name(__content)), json)
+            }
+        };
+        match event_type.value().as_str() {
+            MESSAGE => quote!(#pattern => #event),
+            _ => quote!(#pattern => #event.of_type(const {
+                #names::EventType::from_static(#event_type)
+            })),
+        }
+    }
+
+    /// The arm of a `match` on an event's type that makes a value of the event.
+    fn of_event(&self, names: &TokenStream) -> TokenStream {
+        let Self {
+            name,
+            event_type,
+            content,
+        } = self;
+        match content {
+            None => quote!(#event_type => Self::#name),
+            Some(ty) => {
+                let read = quote_spanned!(
+                    ty.span()=> #names::serde_json::from_str::<#ty>(__event.data())?
+                );
+                quote!(#event_type => Self::#name(#read))
+            }
+        }
+    }
 }
 
 /// What stands in `#[event(…)]`.
@@ -185,26 +225,7 @@ pub(crate) fn into_event(item: TokenStream, names: TokenStream) -> TokenStream {
         variants,
         names,
     } = events;
-    let arms = variants.iter().map(|variant| {
-        let Variant {
-            name,
-            event_type,
-            content,
-        } = variant;
-        let (pattern, event) = match content {
-            None => (quote!(Self::#name), quote!(#names::Event::new("null"))),
-            Some(ty) => {
-                let json = quote_spanned!(ty.span()=> #names::Event::json::<#ty>(&__content)?);
-                (quote!(Self::#name(__content)), json)
-            }
-        };
-        match event_type.value().as_str() {
-            MESSAGE => quote!(#pattern => #event),
-            _ => quote!(#pattern => #event.of_type(const {
-                #names::EventType::from_static(#event_type)
-            })),
-        }
-    });
+    let arms = variants.iter().map(|variant| variant.to_event(&names));
     let body = if !errors.is_empty() {
         quote!(::core::unreachable!())
     } else if variants.is_empty() {
@@ -241,16 +262,7 @@ pub(crate) fn from_event(item: TokenStream, names: TokenStream) -> TokenStream {
         variants,
         names,
     } = events;
-    let arms = variants.iter().map(|variant| {
-        let Variant { name, event_type, content } = variant;
-        match content {
-            None => quote!(#event_type => Self::#name),
-            Some(ty) => {
-                let read = quote_spanned!(ty.span()=> #names::serde_json::from_str::<#ty>(__event.data())?);
-                quote!(#event_type => Self::#name(#read))
-            }
-        }
-    });
+    let arms = variants.iter().map(|variant| variant.of_event(&names));
     let body = if errors.is_empty() {
         quote! {
             ::core::result::Result::Ok(::core::option::Option::Some(match __event.event_type() {

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::{ItemFn, Meta, parse_quote, spanned::Spanned};
+use syn::{Ident, ItemFn, Meta, parse_quote, spanned::Spanned};
 
 use crate::{
     args::{self, Args},
@@ -34,8 +34,36 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream, names: TokenStream) -
         return quote!(#function #error);
     }
 
-    let name = &function.sig.ident;
     let states = handler.states();
+    let (mut statements, names) = statements(
+        &function.sig.ident,
+        &handler,
+        &states,
+        &routes,
+        names,
+        &mut errors,
+    );
+    // After an error the rest goes on existing, so that the compiler does not complain of what is
+    // missing as well.
+    if !errors.is_empty() {
+        statements.clear();
+    }
+
+    let registered = registered(&function, &states, &statements, &names);
+    let errors = errors.into_tokens();
+    quote!(#function #registered #errors)
+}
+
+/// The statements that add the function's routes to a router, and the names by which they find the
+/// crate.
+fn statements(
+    name: &Ident,
+    handler: &Handler,
+    states: &[State<'_>],
+    routes: &[Route],
+    mut names: TokenStream,
+    errors: &mut Errors,
+) -> (Vec<TokenStream>, TokenStream) {
     let holds = states.iter().map(|state| {
         let State {
             cfg, value, field, ..
@@ -43,9 +71,8 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream, names: TokenStream) -
         quote!(#cfg let #value = ::core::clone::Clone::clone(&__state.#field);)
     });
     let (hold, values) = (quote!(#(#holds)*), handler.values());
-    let mut names = names;
     let mut statements = Vec::new();
-    for Route { cfg, meta } in &routes {
+    for Route { cfg, meta } in routes {
         let route = Args::of(meta).and_then(|args| {
             let path = args::join(None, args.path.as_ref(), name.span())?;
             handler.check(&path)?;
@@ -60,15 +87,7 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream, names: TokenStream) -
         let route = handler.route(&args, &path, &closure, &syn::Generics::default(), &names);
         statements.push(quote!(#cfg let __router = #route;));
     }
-    // After an error the rest goes on existing, so that the compiler does not complain of what is
-    // missing as well.
-    if !errors.is_empty() {
-        statements.clear();
-    }
-
-    let registered = registered(&function, &states, &statements, &names);
-    let errors = errors.into_tokens();
-    quote!(#function #registered #errors)
+    (statements, names)
 }
 
 /// The struct beside the function, which is its `Controller`.
@@ -95,15 +114,7 @@ fn registered(
     let clones = states.iter().map(
         |State { cfg, field, .. }| quote!(#cfg #field: ::core::clone::Clone::clone(&self.#field)),
     );
-    // Where they are not so, the compiler says it here, and no more of it below. A bound cannot
-    // have a condition.
-    let bounds = states.iter().filter(|state| state.cfg.is_empty());
-    let bounds = bounds.map(|State { ty, .. }| {
-        quote_spanned! { ty.span()=>
-            #ty: ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync
-        }
-    });
-    let bounds = quote!(#(#bounds,)*);
+    let bounds = bounds(&states);
     quote! {
         #(#docs)*
         #[allow(non_camel_case_types, missing_debug_implementations, missing_docs)]
@@ -127,4 +138,16 @@ fn registered(
             }
         }
     }
+}
+
+/// What the types of these fields have to be. Where one is not so, the compiler says it here, and no
+/// more of it elsewhere. A bound cannot have a condition.
+fn bounds(states: &[&State<'_>]) -> TokenStream {
+    let states = states.iter().filter(|state| state.cfg.is_empty());
+    let bounds = states.map(|State { ty, .. }| {
+        quote_spanned! { ty.span()=>
+            #ty: ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync
+        }
+    });
+    quote!(#(#bounds,)*)
 }

@@ -8,6 +8,8 @@
 //! No segment but one with a single large event is larger than a sixteenth of what the history may
 //! take, so that dropping the oldest gives back memory without giving up much.
 
+mod append;
+
 use std::{
     collections::{BTreeSet, VecDeque},
     mem,
@@ -19,13 +21,13 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    EncodedEvents, Outcome, Position, PublishError, TopicConfig, merged_id,
+    EncodedEvents, Outcome, Position, TopicConfig, merged_id,
     resume::{Named, decide},
-    segment::{MARK_SIZE, SEGMENT_SIZE, Segment, own_id_size},
+    segment::{Segment, own_id_size},
     wire,
 };
 use crate::{
-    Event, EventId,
+    EventId,
     budget::{Budget, Holding, Reservation},
 };
 
@@ -229,97 +231,6 @@ impl Log {
                 let is_newest = self.newest_own_id.as_deref() == Some(id);
                 is_newest.then(|| self.next().saturating_sub(1))
             })
-    }
-
-    /// Adds an event, and drops what is too much then. Tells where it is, and how many bytes.
-    pub(super) fn append(
-        &mut self,
-        now: Instant,
-        event: &Event,
-    ) -> Result<(Position, usize), PublishError> {
-        let sequence = self.next();
-        let position = self.position_before(sequence + 1);
-        if let Some(id) = event.id()
-            && Position::in_epoch(self.epoch, id.as_str()).is_some()
-        {
-            return Err(PublishError::ReservedId(id.clone()));
-        }
-        // The empty ID makes the client forget the last one: there is nothing to look up.
-        let own_id = event.id().filter(|id| !id.as_str().is_empty());
-        let own_id_size = own_id.map_or(0, |id| own_id_size(id.as_str()));
-        let mut digits = itoa::Buffer::new();
-        let id_end = digits.format(sequence);
-        let id_line = match event.id() {
-            None => self.id_start.len() + id_end.len() + "\n".len(),
-            Some(_) => 0,
-        };
-        // The ID takes effect at a blank line, which an event without it may not have.
-        let blank_line = match event.needs_dispatch() {
-            true => "",
-            false => "\n",
-        };
-        let len = id_line + event.encoded_len() + blank_line.len();
-
-        // Its own segment, and the empty one behind it.
-        let alone = 2 * SEGMENT_SIZE + MARK_SIZE + own_id_size;
-        let most = self.max_bytes.saturating_sub(alone);
-        if len > most {
-            return Err(PublishError::TooLarge { len, most });
-        }
-
-        self.recent = None;
-        let size = len + MARK_SIZE + own_id_size;
-        if self.open.used() + size > self.segment_size && !self.open.is_empty() {
-            self.seal();
-        }
-        let is_large = size > self.segment_size;
-        // What is copied of the open segment for readers may become as large as its bytes.
-        let copy = match is_large {
-            true => SEGMENT_SIZE,
-            false => self.open.grown_bytes(len, self.segment_size),
-        };
-        let grown = self.open.size_with(len, self.segment_size) + own_id_size + copy;
-        while self.sealed_size + grown > self.max_bytes && self.drop_oldest_segment() {}
-        self.stay_inside_budget(len);
-
-        let now = self.later_of(now);
-        self.open.push(now, len, self.segment_size, |bytes| {
-            if id_line > 0 {
-                bytes.extend_from_slice(self.id_start.as_bytes());
-                bytes.extend_from_slice(id_end.as_bytes());
-                bytes.push(b'\n');
-            }
-            event.encode_reserved(bytes);
-            bytes.extend_from_slice(blank_line.as_bytes());
-        });
-        self.newest_own_id = own_id.map(|id| id.as_str().into());
-        if let Some(id) = &self.newest_own_id {
-            self.own_ids.insert((id.clone(), sequence));
-            self.open.push_own_id(id.clone(), sequence, own_id_size);
-        }
-        if is_large {
-            self.seal();
-        }
-        let too_many = (self.next() - self.first).saturating_sub(self.max_events);
-        self.drop_before(self.first + too_many);
-        self.expire(now);
-        self.count();
-        Ok((position, len))
-    }
-
-    /// Drops the oldest events where the budget has no room for one more of this length.
-    fn stay_inside_budget(&mut self, len: usize) {
-        let grown = self.overhead() + self.open.size_with(len, self.segment_size);
-        let more = Budget::rounded(grown).saturating_sub(self.counted.bytes());
-        if more == 0 || self.budget.fits(Holding::History, more) {
-            return;
-        }
-        // What is still being written cannot be dropped.
-        if self.sealed.is_empty() && !self.open.is_empty() {
-            self.seal();
-        }
-        let before = self.sealed_size;
-        while before - self.sealed_size < more && self.drop_oldest_segment() {}
     }
 
     /// Has the budget count what the history takes.
