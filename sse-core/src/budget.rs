@@ -9,16 +9,35 @@ use bytes::Bytes;
 
 use crate::sync::{AtomicUsize, Ordering::Relaxed};
 
-/// A bound, in bytes, on what everything that shares it holds together.
+/// A bound, in bytes, on what all that share it hold together: request bodies, queued output, and the
+/// histories of topics.
 ///
-/// Clones are handles to the same budget. The settings of a topic have one, `budget`, and the default
-/// is the [budget of the process](Self::of_process): everything shares it that is given no other.
+/// Clones are handles to the same budget. Settings have one, `ResponseConfig::budget` for the
+/// connections of a server or the responses of an embedding, `TopicConfig::budget` for a history, and
+/// the default is the [budget of the process](Self::of_process): everything shares it that is given
+/// no other.
 ///
-/// Histories take at most half of it. At that, or where the others have taken the rest, a topic drops
-/// its oldest events earlier than its own bounds ask for; the newest event stays.
+/// # At the bound
 ///
-/// Memory is counted in whole [granules](Self::GRANULE), and what is smaller is not counted. Events
-/// of a topic count once, for as long as anything holds them, however many clients they wait for.
+/// | what | has at most | then |
+/// |---|---|---|
+/// | request bodies | a quarter | the request is answered 503 |
+/// | histories | half | a topic drops its oldest events earlier; the newest stays |
+/// | queued output | what the others leave | a stream goes on once everything before is transmitted |
+/// | new connections | | while all of it is used they are answered 503 |
+///
+/// Uploads therefore cannot take what streams need, and histories cannot keep newcomers out. A
+/// connection with nothing queued takes one event whatever the others hold: it waits for its own
+/// client and for nothing else, so that no wake-up can be lost. By so much, an event for each
+/// connection, the budget can be exceeded.
+///
+/// # What is counted
+///
+/// Queues and histories count in whole [granules](Self::GRANULE): what is smaller does not count, and
+/// costs nothing. Events of a topic count once, for as long as anything holds them, however many
+/// clients they wait for. A request body counts until the handler drops it, a whole response
+/// where nothing else holds its bytes. The few hundred bytes of an idle connection, the
+/// application's own memory and the kernel's buffers are outside.
 ///
 /// ```
 /// use sse_core::Budget;
@@ -94,7 +113,7 @@ impl Budget {
     /// How much the [budget of the process](Self::of_process) is: 1 GiB.
     pub const DEFAULT: usize = 1024 * 1024 * 1024;
 
-    /// In steps of how many bytes memory is counted: 4 KiB.
+    /// In steps of how many bytes queues and histories are counted: 4 KiB.
     pub const GRANULE: usize = 4 * 1024;
 
     /// A budget of so many bytes, which nothing shares yet.
@@ -133,7 +152,7 @@ impl Budget {
         }
     }
 
-    /// Whether all of it is used.
+    /// Whether all of it is used. Servers and embeddings refuse newcomers as long as it is.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
         self.shared.total.load(Relaxed) >= self.shared.limit

@@ -17,9 +17,10 @@ pub use crate::{
     },
 };
 pub use sse_core::{
-    BadData, Comment, DecodeError, Decoded, Decoder, DecoderLimits, Event, EventError, EventId,
-    EventStream, EventStreamError, EventType, FromEvent, IntoEvent, IntoStreamItem, InvalidField,
-    Json, MessageEvent, StreamItem, Text, Typed, TypedError, TypedEvents,
+    BadData, Budget, BudgetUse, Comment, DecodeError, Decoded, Decoder, DecoderLimits, Event,
+    EventError, EventId, EventStream, EventStreamError, EventType, FromEvent, IntoEvent,
+    IntoStreamItem, InvalidField, Json, MessageEvent, StreamItem, Text, Typed, TypedError,
+    TypedEvents,
     client::{self, ClientEvent, EventSourceConfig},
     http::{self, HeaderName, HeaderValue, Response, StatusCode},
     lifecycle::{CallbackId, CleanUp, CloseReason, Deadline, ShutdownSignal},

@@ -8,7 +8,10 @@ use sse_core::{client::EventSourceConfig, topic::TopicMapConfig};
 use sse_driver::{BindOptions, ServerConfig, embedding::EmbeddingConfig};
 
 /// Settings that bound nothing.
-const NO_BOUNDS: [&str; 11] = [
+const NO_BOUNDS: [&str; 14] = [
+    "BudgetUse::bodies",
+    "BudgetUse::queued",
+    "BudgetUse::history",
     "EventSourceConfig::method",
     "EventSourceConfig::headers",
     "EventSourceConfig::body",
@@ -78,6 +81,7 @@ fn as_code(documented: &str) -> String {
         "" => number.to_string(),
         "KiB" => (number << 10).to_string(),
         "MiB" => (number << 20).to_string(),
+        "GiB" => (number << 30).to_string(),
         "ms" => format!("{number}ms"),
         "s" => format!("{number}s"),
         "min" => format!("{}s", number * 60),

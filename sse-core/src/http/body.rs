@@ -253,12 +253,21 @@ fn take<'i>(input: &mut &'i [u8], left: &mut u64) -> &'i [u8] {
 /// was announced and may never come.
 #[cfg(feature = "server")]
 pub(crate) fn collect(collected: &mut Vec<u8>, data: &[u8], most: usize) {
-    let needed = collected.len().saturating_add(data.len());
-    if needed > collected.capacity() {
-        let capacity = needed.saturating_mul(2).min(most).max(needed);
+    let capacity = grown_capacity(collected, data.len(), most);
+    if capacity > collected.capacity() {
         collected.reserve_exact(capacity - collected.len());
     }
     collected.extend_from_slice(data);
+}
+
+/// How much memory [`collect`] takes for so many bytes more.
+#[cfg(feature = "server")]
+pub(crate) fn grown_capacity(collected: &Vec<u8>, more: usize, most: usize) -> usize {
+    let needed = collected.len().saturating_add(more);
+    match collected.capacity() {
+        enough if enough >= needed => enough,
+        _ => needed.saturating_mul(2).min(most).max(needed),
+    }
 }
 
 // Both sides use the reader; the client alone asks whether a body may end with its connection.

@@ -45,6 +45,7 @@ pub use {
 pub(crate) use {body::collect, response_head::is_the_connections};
 #[cfg(feature = "server")]
 pub(crate) use {
+    body::grown_capacity,
     chunked::{CRLF, ChunkSize, LAST_CHUNK},
     response_head::encode_response_head,
 };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::http::HeadLimits;
+use crate::{Budget, http::HeadLimits};
 
 /// The bounds of a server connection: every wait and every buffer has one.
 ///
@@ -77,6 +77,11 @@ pub struct ResponseConfig {
     ///
     /// [`send`]: super::Connection::send
     pub high_water_mark: usize,
+    /// The memory that request bodies and queued output share with other connections, servers,
+    /// embeddings and topics. Where it has no room, a request body is refused with 503, and a
+    /// stream takes an event only when everything before it was transmitted. The [budget of the
+    /// process](Budget::of_process) by default.
+    pub budget: Budget,
     /// Inside a foreign server alone: how long a body whose stream failed waits before it fails,
     /// too. 100 ms by default. Servers discard what they have not written when a body fails, hyper
     /// among them; this is their time to write the last events.
@@ -105,6 +110,7 @@ impl Default for ResponseConfig {
             respond_timeout: Duration::from_secs(30),
             keep_alive: Some(Duration::from_secs(15)),
             high_water_mark: 64 * 1024,
+            budget: Budget::default(),
             fail_delay: Duration::from_millis(100),
         }
     }

@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use crate::{
     Transmit,
+    budget::{Budget, Holding, Reservation},
     http::{CRLF, ChunkSize, LAST_CHUNK},
 };
 
@@ -58,7 +59,11 @@ struct Queue {
     more_shared: VecDeque<Bytes>,
     /// How many bytes are shared.
     shared_len: usize,
+    /// How many of them, at most, nothing else holds.
+    alone_len: usize,
     flush: Flush,
+    /// There once a large part of the memory is this connection's own.
+    counted: Option<Reservation>,
 }
 
 /// One chunk on its way out, with what goes before it and after it.
@@ -149,6 +154,19 @@ impl Output {
         };
     }
 
+    /// Has `budget` count the memory that is held here and nowhere else.
+    pub(super) fn count(&mut self, budget: &Budget) {
+        let Some(queue) = &mut self.queue else { return };
+        queue.alone_len = queue.alone_len.min(queue.shared_len);
+        let own = queue.head.capacity() + queue.events.capacity() + queue.alone_len;
+        if own >= Budget::GRANULE || queue.counted.is_some() {
+            let counted = queue.counted.take();
+            let mut counted = counted.unwrap_or_else(|| budget.reserve(Holding::Queue));
+            counted.resize_rounded(own);
+            queue.counted = Some(counted);
+        }
+    }
+
     /// How many bytes wait, without their transfer framing.
     pub(super) fn queued(&self) -> usize {
         self.queue.as_ref().map_or(0, |queue| queue.len())
@@ -206,6 +224,9 @@ impl Queue {
 
     fn put_shared(&mut self, bytes: Bytes) {
         self.shared_len += bytes.len();
+        if bytes.is_unique() {
+            self.alone_len += bytes.len();
+        }
         match self.shared.is_empty() {
             true => self.shared = bytes,
             false => self.more_shared.push_back(bytes),

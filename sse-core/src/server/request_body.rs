@@ -5,7 +5,13 @@ use std::{fmt, mem};
 use ::http::{HeaderMap, StatusCode, Version, header};
 use bytes::Bytes;
 
-use crate::http::{BodyError, BodyLength, BodyPart, BodyReader, Framing, RequestHead, collect};
+use super::ResponseConfig;
+use crate::{
+    budget::{Holding, Reservation},
+    http::{
+        BodyError, BodyLength, BodyPart, BodyReader, Framing, RequestHead, collect, grown_capacity,
+    },
+};
 
 /// Collects a body. It does so from the moment that the head is there, whether the application has
 /// asked for the body yet or not: the first bytes often come along with the head.
@@ -19,6 +25,8 @@ pub(super) struct RequestBody {
     state: Progress,
     /// The client waits to be told that the body is wanted.
     waits: bool,
+    /// What the budget counts for it. Not there where there is no body.
+    counted: Option<Reservation>,
 }
 
 /// How far a body has come.
@@ -35,6 +43,8 @@ pub(super) enum Progress {
 pub(super) enum Fault {
     /// It has more than this many bytes: 413.
     TooLarge(usize),
+    /// The server holds as much of bodies as its budget allows: 503.
+    OverBudget,
     /// It is not framed as it should be: 400, and 431 for too many trailers.
     Framing(BodyError),
 }
@@ -43,6 +53,7 @@ impl Fault {
     pub(super) fn status(self) -> StatusCode {
         match self {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::OverBudget => StatusCode::SERVICE_UNAVAILABLE,
             Self::Framing(BodyError::TrailersTooLong) => {
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
             }
@@ -58,6 +69,9 @@ impl fmt::Display for Fault {
                 f,
                 "The request body is too large: this server takes up to {limit} bytes."
             ),
+            Self::OverBudget => f.write_str(
+                "The server holds as much of request bodies as it can. Try again later.",
+            ),
             Self::Framing(error) => write!(f, "The request is malformed: {error}."),
         }
     }
@@ -65,24 +79,26 @@ impl fmt::Display for Fault {
 
 impl RequestBody {
     /// The body that `head` announces.
-    pub(super) fn of(head: &RequestHead, limit: usize) -> Self {
+    pub(super) fn of(head: &RequestHead, config: &ResponseConfig) -> Self {
         let request = head.request();
         let waits = request.version() == Version::HTTP_11 && expects_continue(request.headers());
         Self {
             waits,
-            ..Self::new(head.body(), limit)
+            counted: Some(config.budget.reserve(Holding::Body)),
+            ..Self::new(head.body(), config.body_limit)
         }
     }
 
     /// The body that `head` announces, where a foreign server takes its framing away. It ends when
     /// that server says so.
-    pub(super) fn unframed(head: &RequestHead, limit: usize) -> Self {
-        let announced = Self::new(head.body(), limit);
+    pub(super) fn unframed(head: &RequestHead, config: &ResponseConfig) -> Self {
+        let announced = Self::of(head, config);
         match announced.state {
             Progress::Faulty(_) => announced,
             Progress::Incoming | Progress::Complete => Self {
                 reader: BodyReader::new(Framing::CloseDelimited),
-                most: limit,
+                most: config.body_limit,
+                waits: false,
                 ..announced
             },
         }
@@ -112,6 +128,7 @@ impl RequestBody {
                 None => Progress::Faulty(Fault::TooLarge(limit)),
             },
             waits: false,
+            counted: None,
         };
         // One of no bytes is complete before anything comes.
         body.receive(&mut &[][..]);
@@ -152,7 +169,10 @@ impl RequestBody {
 
     /// What was collected.
     pub(super) fn into_bytes(self) -> Bytes {
-        self.collected.into()
+        match self.counted {
+            Some(counted) => counted.hold(self.collected),
+            None => self.collected.into(),
+        }
     }
 
     fn collect(&mut self, data: &[u8]) {
@@ -160,12 +180,18 @@ impl RequestBody {
         if needed > self.most {
             return self.fail(Fault::TooLarge(self.limit));
         }
+        let capacity = grown_capacity(&self.collected, data.len(), self.most);
+        let counted = self.counted.as_mut();
+        if counted.is_some_and(|counted| !counted.try_grow(capacity)) {
+            return self.fail(Fault::OverBudget);
+        }
         collect(&mut self.collected, data, self.most);
     }
 
     fn fail(&mut self, fault: Fault) {
         self.state = Progress::Faulty(fault);
         self.collected = Vec::new();
+        self.counted = None;
     }
 }
 

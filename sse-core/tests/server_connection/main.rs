@@ -4,6 +4,7 @@
 
 mod body;
 mod bounds;
+mod budget;
 mod deadlines;
 mod embedded;
 mod every_phase;

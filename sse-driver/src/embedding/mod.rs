@@ -98,12 +98,14 @@ impl<R: Runtime> Embedding<R> {
     #[must_use]
     pub fn on(runtime: R, config: EmbeddingConfig) -> Self {
         let no_place = NoPlace::new(runtime.seed(), config.max_retry_after);
+        let connections = Arc::<Connections>::default();
+        connections.set_budget(&config.response.budget);
         Self {
             shared: Arc::new(Shared {
                 runtime,
                 response: Arc::new(config.response.clone()),
                 config,
-                connections: Arc::default(),
+                connections,
                 no_place,
             }),
         }

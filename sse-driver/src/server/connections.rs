@@ -11,6 +11,7 @@ use super::{
     stats::{Counters, count},
 };
 use sse_core::{
+    Budget,
     internal::{
         SlotId, WakerSet,
         sync::{AtomicBool, AtomicU32, AtomicUsize, Mutex, MutexGuard, Ordering, lock},
@@ -26,6 +27,8 @@ pub(crate) struct Connections {
     /// The shutdown's deadline has passed: connections that are still open are cut.
     cut: AtomicBool,
     pub(super) counters: Counters,
+    /// What they have for request bodies and queued output, with whatever else shares it.
+    budget: Mutex<Budget>,
     open: AtomicUsize,
     refused: AtomicUsize,
     /// The connections' tasks, which are woken at the shutdown's beginning, and again at its end.
@@ -51,8 +54,16 @@ pub(crate) struct Place {
 }
 
 impl Connections {
-    /// A place, unless `limit` of them are taken.
+    /// Has them share another budget than that of the process.
+    pub(crate) fn set_budget(&self, budget: &Budget) {
+        lock(&self.budget).clone_from(budget);
+    }
+
+    /// A place, unless `limit` of them are taken, or the whole budget is used.
     pub(crate) fn enter(self: &Arc<Self>, limit: usize) -> Option<Place> {
+        if lock(&self.budget).is_exhausted() {
+            return None;
+        }
         self.open
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |open| {
                 (open < limit).then_some(open + 1)
@@ -121,7 +132,7 @@ impl Connections {
     }
 
     pub(crate) fn stats(&self) -> ServerStats {
-        self.counters.stats(self.open())
+        self.counters.stats(self.open(), lock(&self.budget).used())
     }
 
     pub(super) fn report(&self) -> Report {

@@ -102,6 +102,8 @@ impl<R: Runtime> Server<R> {
     /// Takes other bounds than the default ones.
     #[must_use]
     pub fn with_config(mut self, config: ServerConfig) -> Self {
+        self.connections
+            .set_budget(&config.connection.response.budget);
         self.config = config;
         self
     }

@@ -1,6 +1,7 @@
 //! What a server counts.
 
 use sse_core::{
+    BudgetUse,
     internal::sync::{AtomicU64, Ordering::Relaxed},
     lifecycle::{CloseCounters, CloseCounts},
 };
@@ -31,6 +32,9 @@ pub struct ServerStats {
     /// How many bytes wait to be written, on all connections. It is large only where clients do not
     /// read.
     pub queued_bytes: u64,
+    /// How much of the [budget](sse_core::server::ResponseConfig::budget) is used, by all that share
+    /// it: other servers and embeddings, and topics.
+    pub budget: BudgetUse,
     /// How many connections have ended, by reason. Those that were refused are not among them.
     pub closed: CloseCounts,
 }
@@ -51,7 +55,7 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    pub(super) fn stats(&self, open: usize) -> ServerStats {
+    pub(super) fn stats(&self, open: usize, budget: BudgetUse) -> ServerStats {
         let read = |count: &AtomicU64| count.load(Relaxed);
         ServerStats {
             accepted: read(&self.accepted),
@@ -62,6 +66,7 @@ impl Counters {
             events: read(&self.events),
             written_bytes: read(&self.written_bytes),
             queued_bytes: read(&self.queued_bytes),
+            budget,
             closed: self.closed.counts(),
         }
     }

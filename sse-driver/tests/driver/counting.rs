@@ -1,6 +1,7 @@
 //! What a server says of itself.
 
 use sse_core::{
+    Budget,
     http::StatusCode,
     lifecycle::{CloseReason, Deadline},
 };
@@ -25,6 +26,8 @@ fn world(feed: &Feed) -> World {
         });
     let mut config = ServerConfig::default();
     config.max_connections = 3;
+    // The process's is every test's.
+    config.connection.response.budget = Budget::new(Budget::DEFAULT);
     World::with_config(config, router)
 }
 

@@ -7,6 +7,7 @@ mod accepting;
 mod addresses;
 mod backpressure;
 mod bodies;
+mod budget;
 mod counting;
 mod elsewhere;
 #[cfg(feature = "http-body")]

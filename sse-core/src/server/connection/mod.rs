@@ -134,13 +134,17 @@ impl Connection {
         self.state.phase()
     }
 
-    /// Whether [`send`](Self::send) would take an event: the event stream is open, and less is
-    /// queued than the high-water mark.
+    /// Whether [`send`](Self::send) would take an event: the event stream is open, and nothing is
+    /// queued, or less than the high-water mark while the [budget](ResponseConfig::budget) has room.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        // With nothing queued there is room, or there would never be anything.
-        let mark = self.host.config().high_water_mark.max(1);
-        matches!(self.state, State::Streaming(_)) && self.output.queued() < mark
+        let State::Streaming(_) = self.state else {
+            return false;
+        };
+        // With nothing queued there is room, whatever others hold: to wait for them would be to
+        // wait for a wake-up that none of them gives.
+        let (queued, config) = (self.output.queued(), self.host.config());
+        queued == 0 || (queued < config.high_water_mark && !config.budget.is_exhausted())
     }
 
     /// How many bytes are queued, without their transfer framing.

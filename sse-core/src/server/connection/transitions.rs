@@ -36,10 +36,10 @@ impl Connection {
         let clock = self.take_clock();
         self.request = RequestFacts::of(head);
         let body = (head.body() != BodyLength::None).then(|| {
-            let limit = self.host.config().body_limit;
+            let config = self.host.config();
             match self.host {
-                Host::Socket { .. } => RequestBody::of(head, limit),
-                Host::Server { .. } => RequestBody::unframed(head, limit),
+                Host::Socket { .. } => RequestBody::of(head, config),
+                Host::Server { .. } => RequestBody::unframed(head, config),
             }
         });
         self.incoming = match body {
@@ -235,6 +235,12 @@ impl Connection {
             }
         };
         self.output.put_shared(bytes);
+        self.count_output();
+    }
+
+    /// To be called whenever what is queued has changed.
+    pub(super) fn count_output(&mut self) {
+        self.output.count(&self.host.config().budget);
     }
 
     /// There is one response, and one head.
@@ -249,6 +255,7 @@ impl Connection {
 
     /// Some of the output was taken.
     pub(super) fn after_progress(&mut self, now: Instant) {
+        self.count_output();
         self.stall = None;
         self.arm_stall(now);
         let next_comment = self.next_comment(now);

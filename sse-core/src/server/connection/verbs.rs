@@ -115,6 +115,7 @@ impl Connection {
             return Err(SendError::Full);
         }
         put(&mut self.output);
+        self.count_output();
         self.arm_stall(now);
         Ok(())
     }

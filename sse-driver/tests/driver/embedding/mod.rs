@@ -2,6 +2,7 @@
 
 mod answers;
 mod bodies;
+mod budget;
 mod cuts;
 mod harness;
 mod receiving;
