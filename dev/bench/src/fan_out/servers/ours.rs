@@ -4,7 +4,10 @@ use std::process;
 
 use futures_util::{AsyncRead, AsyncWrite};
 use sse_async_std::AsyncStd;
-use sse_core::{Event, topic::{Topic, TopicConfig}};
+use sse_core::{
+    Event,
+    topic::{Topic, TopicConfig},
+};
 use sse_driver::{Runtime, Server, router::Router};
 use sse_smol::Smol;
 use sse_tokio::Tokio;
