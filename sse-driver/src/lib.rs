@@ -40,8 +40,9 @@
 //! Read the first five parts of [`sse_core`] before. The files, all in `sse-driver/src`:
 //!
 //! 1. `runtime.rs`: the traits, which are all that the driver asks of a runtime.
-//! 2. `router/mod.rs` (from a request to a handler), `router/request.rs` (what a handler gets),
-//!    `router/into_reply.rs` and `router/reply.rs` (what it returns).
+//! 2. `router/mod.rs` (collecting routes), `router/routes.rs` (from a request to its handler),
+//!    `router/request.rs` (what a handler gets), `router/into_reply.rs` and `router/reply.rs` (what
+//!    it returns).
 //! 3. `exchange.rs`: the one place that calls handlers and polls their streams.
 //! 4. The server: `server/mod.rs` (the accept loop), `server/connection_server.rs` (what is made
 //!    for each connection), `server/pump.rs` (one connection's task), `server/connections.rs` (the

@@ -40,25 +40,13 @@ mod reply;
 mod request;
 mod resume;
 mod route_error;
+mod routes;
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    future::Future,
-    net::SocketAddr,
-    ops::ControlFlow::{self, Break, Continue},
-    pin::Pin,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc};
 
-use ::http::{Method, StatusCode, header};
-use futures_core::Stream;
+use ::http::Method;
 
-use sse_core::{
-    Event,
-    http::{BodyLength, RequestHead, accepts},
-    lifecycle::{CleanUp, ShutdownSignal},
-};
+use sse_core::lifecycle::{CleanUp, ShutdownSignal};
 
 pub use body::Receive;
 use cors::CorsFields;
@@ -70,10 +58,11 @@ pub use extract::{FromRequest, LastEventId};
 pub use into_reply::IntoReply;
 pub use layer::Next;
 pub use listing::RouteInfo;
-use methods::{Exists, Methods, allow, problem_with, takes_body};
+use methods::{Exists, Methods, problem_with};
 pub use reply::{Events, Refusal, Reply, ReplyBody};
 pub use request::Request;
 pub use route_error::RouteError;
+pub use routes::Routes;
 
 /// Routes, being collected.
 ///
@@ -270,10 +259,7 @@ impl Router {
             }
         }
         let matcher = matcher(paths, by_path)?;
-        Ok(Routes {
-            matcher,
-            cors: self.cors,
-        })
+        Ok(Routes::new(matcher, self.cors))
     }
 
     fn push<H, R, K>(mut self, method: Method, path: String, handler: H, yields: Yields) -> Self
@@ -334,6 +320,14 @@ impl Route {
     }
 }
 
+fn with_fields(reply: ReplyFuture, fields: CorsFields) -> ReplyFuture {
+    Box::pin(async move {
+        let mut reply = reply.await;
+        fields.set_on(reply.headers_mut());
+        reply
+    })
+}
+
 /// What a request's handler gets beside the head.
 #[derive(Clone, Debug)]
 pub struct Context {
@@ -366,150 +360,5 @@ impl fmt::Debug for Routed {
             Self::Call(_) => f.debug_tuple("Call").finish_non_exhaustive(),
             Self::Receive(receive) => f.debug_tuple("Receive").field(receive).finish(),
         }
-    }
-}
-
-/// Routes, ready to be asked. See the [module](self) for what they answer by themselves.
-#[derive(Debug)]
-pub struct Routes {
-    matcher: matchit::Router<Methods>,
-    /// For paths that no route has.
-    cors: Option<Arc<Cors>>,
-}
-
-impl Routes {
-    /// Finds out what is to be done with a request.
-    #[must_use]
-    pub fn route(&self, head: RequestHead, context: Context) -> Routed {
-        let (method, headers) = (head.request().method(), head.request().headers());
-        let path = path::canonical(head.request().uri().path());
-        let found = path.as_ref().ok();
-        let found = found.and_then(|path| self.matcher.at(path).ok());
-        let cors = match &found {
-            Some(found) => found.value.cors(method, headers),
-            None => self.cors.as_ref(),
-        };
-        let fields = cors.map(|cors| cors.fields(headers));
-        let answer = |mut reply: Reply| {
-            if let Some(fields) = &fields {
-                fields.set_on(reply.headers_mut());
-            }
-            Routed::Answer(reply)
-        };
-
-        if let Err(fault) = path {
-            let text = fault.text(head.request().uri().path());
-            return answer(Reply::text(StatusCode::BAD_REQUEST, text));
-        }
-        let route = match check(&head, found.as_ref().map(|found| found.value), cors) {
-            Continue(route) => route,
-            Break(reply) => return answer(reply),
-        };
-        let path_params = match found.as_ref().map(path_params).transpose() {
-            Ok(params) => params.unwrap_or_default(),
-            Err(name) => {
-                let text = format!(
-                    "The part {name} of the path does not decode. Percent-encode its UTF-8.\n"
-                );
-                return answer(Reply::text(StatusCode::BAD_REQUEST, text));
-            }
-        };
-        if *method == Method::HEAD && route.yields == Yields::Events {
-            return answer(Reply::events(NoEvents));
-        }
-        let has_body = has_body(&head);
-        let request = Request::new(head, path_params, context);
-        if has_body {
-            return Routed::Receive(Box::new(Receive::new(request, route.clone(), fields)));
-        }
-        Routed::Call(route.call(request, fields))
-    }
-}
-
-/// What the parameters of the path stand for, by name; or the name of one that does not decode.
-fn path_params<'k>(
-    found: &matchit::Match<'k, '_, &Methods>,
-) -> Result<Vec<(String, String)>, &'k str> {
-    let mut params = Vec::with_capacity(found.params.len());
-    for (name, part) in found.params.iter() {
-        let is_wildcard = found.value.has_wildcard && params.len() + 1 == found.params.len();
-        let decoded = match is_wildcard {
-            true => path::decode_wildcard(part),
-            false => path::decode(part),
-        };
-        params.push((name.to_owned(), decoded.ok_or(name)?));
-    }
-    Ok(params)
-}
-
-fn has_body(head: &RequestHead) -> bool {
-    head.body() != BodyLength::None
-}
-
-/// The route that a request is for, or the answer to one that no handler wants to see.
-fn check<'a>(
-    head: &RequestHead,
-    methods: Option<&'a Methods>,
-    cors: Option<&Arc<Cors>>,
-) -> ControlFlow<Reply, &'a Route> {
-    let (method, headers) = (head.request().method(), head.request().headers());
-    let path = head.request().uri().path();
-    let is_options = *method == Method::OPTIONS;
-    let has_body = has_body(head);
-
-    if is_options
-        && !has_body
-        && let Some(preflight) = cors.and_then(|cors| cors.preflight(headers, methods))
-    {
-        return Break(preflight);
-    }
-    let is_of_the_server = is_options && path == "*";
-    if methods.is_none() && !is_of_the_server {
-        let text = format!("There is nothing at {path}. Check the path, and its last slash.\n");
-        return Break(Reply::text(StatusCode::NOT_FOUND, text));
-    }
-    // Of the server as a whole: what most paths have.
-    let names = methods.map_or_else(|| "GET, HEAD".into(), Methods::names);
-    let route = methods.and_then(|methods| methods.get(method));
-    if route.is_none() && !is_options {
-        let text = format!("{method} is not possible here. Use one of {names}, OPTIONS.\n");
-        let reply = Reply::text(StatusCode::METHOD_NOT_ALLOWED, text);
-        return Break(reply.with_header(header::ALLOW, allow(&names)));
-    }
-    if has_body && !takes_body(method) {
-        let text = format!("A {method} takes no body here. Send none.\n");
-        return Break(Reply::text(StatusCode::PAYLOAD_TOO_LARGE, text));
-    }
-    let Some(route) = route else {
-        let reply = Reply::empty(StatusCode::NO_CONTENT);
-        return Break(reply.with_header(header::ALLOW, allow(&names)));
-    };
-    if route.yields == Yields::Events && !accepts(headers, "text", "event-stream") {
-        let text = "This is an event stream. Accept text/event-stream.\n";
-        return Break(Reply::text(StatusCode::NOT_ACCEPTABLE, text));
-    }
-    Continue(route)
-}
-
-fn with_fields(reply: ReplyFuture, fields: CorsFields) -> ReplyFuture {
-    Box::pin(async move {
-        let mut reply = reply.await;
-        fields.set_on(reply.headers_mut());
-        reply
-    })
-}
-
-/// The stream of a `HEAD`.
-#[derive(Debug)]
-struct NoEvents;
-
-impl Stream for NoEvents {
-    type Item = Event;
-
-    fn poll_next(
-        self: Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Event>> {
-        std::task::Poll::Ready(None)
     }
 }
