@@ -7,7 +7,7 @@ pub use sse_core::{
 };
 
 pub use crate::router::{
-    Controller, FromRequest, Refusal, Request, Router,
+    Controller, FromRequest, Refusal, Reply, Request, Router,
     answer::{given, held, not_found, refusal, reply, stream},
     extract,
 };

@@ -108,41 +108,40 @@ impl Handler {
         states.collect()
     }
 
-    /// The statements that take the arguments from `__request`. What takes the request itself comes
-    /// last, where it need not be copied.
+    /// The statements that take the arguments from `__request`; where one is refused, the refusal is
+    /// the reply. Those with a name come first, because they need no waiting. What takes the request
+    /// itself comes last, where it need not be copied.
     fn takes(&self, names: &TokenStream) -> TokenStream {
-        let by_type = |argument: &&Argument| matches!(argument.source, Source::Request);
+        let is_typed = |argument: &&Argument| matches!(argument.source, Source::Request);
         let named = self.arguments.iter().filter_map(|argument| {
-            let Argument { cfg, value, ty, .. } = argument;
             let Source::Named(function, name) = &argument.source else {
                 return None;
             };
+            let ty = &argument.ty;
             let take = quote_spanned!(ty.span()=> #names::extract::#function::<#ty, _>);
-            Some(quote!(#cfg let #value = #take(&__request, #name)?;))
+            Some(argument.take(&quote!(#take(&__request, #name)), names))
         });
         let (mut requests, mut typed): (Vec<_>, Vec<_>) = self
             .arguments
             .iter()
-            .filter(by_type)
+            .filter(is_typed)
             .partition(|argument| is_named_request(&argument.ty));
         typed.append(&mut requests);
         let last = typed.pop();
-        let typed = typed.into_iter().map(|argument| {
-            let Argument { cfg, value, ty, .. } = argument;
-            let take = quote_spanned!(ty.span()=> <#ty as #names::FromRequest>::from_request);
-            quote!(#cfg let #value = #take(&__request)?;)
-        });
-        let last = last.map(|argument| {
-            let Argument { cfg, value, ty, .. } = argument;
-            let take = quote_spanned!(ty.span()=> <#ty as #names::FromRequest>::from_whole_request);
-            quote!(#cfg let #value = #take(__request)?;)
-        });
+        let typed = typed
+            .into_iter()
+            .map(|argument| argument.wait_for("from_request", &quote!(&__request), names));
+        let last = match last {
+            Some(last) => last.wait_for("from_whole_request", &quote!(__request), names),
+            // It is of no more use, and the handler may take long.
+            None => quote!(::core::mem::drop(__request);),
+        };
         quote!(#(#named)* #(#typed)* #last)
     }
 
-    /// The closure for the router: it takes the values from the request and makes the call. `hold`
-    /// comes first in it, and clones what the call needs for this request. Where what is returned
-    /// `may_borrow` from that, both are held together.
+    /// The closure for the router: its future takes the values from the request and makes the call.
+    /// `hold` comes first in it, and clones what the call needs for this request. Where what is
+    /// returned `may_borrow` from that, both are held together.
     pub(crate) fn closure(
         &self,
         hold: &TokenStream,
@@ -161,22 +160,21 @@ impl Handler {
                     let __answer = #answer;
                     __outlet.give(__answer).await
                 })
-            }
-        } else if self.is_async || self.shape.is_future() {
-            quote! {
-                async move {
-                    let __answer = #answer;
-                    #names::given(__answer).await
-                }
+                .await
             }
         } else {
-            quote!(#names::given(#answer))
+            quote! {
+                let __answer = #answer;
+                #names::given(__answer).await
+            }
         };
         quote! {
             move |__request: #names::Request| {
                 #hold
-                #takes
-                ::core::result::Result::Ok::<_, #names::Refusal>(#reply)
+                async move {
+                    #takes
+                    #reply
+                }
             }
         }
     }
@@ -253,6 +251,30 @@ impl Argument {
             value,
             ty: (*argument.ty).clone(),
             source,
+        }
+    }
+
+    /// The statement that waits until `function` of `FromRequest` took it from `request`.
+    fn wait_for(&self, function: &str, request: &TokenStream, names: &TokenStream) -> TokenStream {
+        let (ty, span) = (&self.ty, self.ty.span());
+        let function = Ident::new(function, span);
+        let taken = quote_spanned!(span=> <#ty as #names::FromRequest>::#function(#request).await);
+        self.take(&taken, names)
+    }
+
+    /// The statement that takes it out of the `Result` that is `taken`. All of it stands where the
+    /// user wrote the type, so that the compiler points there and not at the whole handler. The
+    /// names of variables are those of the macro's code.
+    fn take(&self, taken: &TokenStream, names: &TokenStream) -> TokenStream {
+        let (cfg, span) = (&self.cfg, self.ty.span());
+        let mut value = self.value.clone();
+        value.set_span(value.span().located_at(span));
+        quote_spanned! {span=>
+            #cfg
+            let #value = match #taken {
+                ::core::result::Result::Ok(__taken) => __taken,
+                ::core::result::Result::Err(__refusal) => return #names::Reply::from(__refusal),
+            };
         }
     }
 }

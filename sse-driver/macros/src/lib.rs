@@ -62,7 +62,7 @@ macro_rules! macros_for {
         /// | `#[query] name: T` | the query parameter |
         /// | `#[header] name: T` | the header field; underscores stand for hyphens |
         /// | `#[cookie] name: T` | the cookie |
-        /// | `name: T`, where `T: FromRequest` | what `T` takes from the request: `Request` itself, `CleanUp`, `LastEventId`, `ShutdownSignal`, the peer's `SocketAddr`, or a guard of yours |
+        /// | `name: T`, where `T: FromRequest` | what `T` takes from the request: `Request` itself, `CleanUp`, `LastEventId`, `ShutdownSignal`, the peer's `SocketAddr`, or a guard of yours, which may wait |
         ///
         /// With `#[sse("rooms", method = POST)]` the handler is one of `POST`, and may take the body:
         /// as `Bytes`, or as `Json<T>`. A handler of `GET` that takes it does not compile. A method
@@ -72,7 +72,8 @@ macro_rules! macros_for {
         /// `#[path("other")]` and its like give another name. The types of those with a marker are
         /// `FromStr`; an `Option` of one may be missing, and a `Vec` of one may come any number
         /// of times. A request that lacks one, or has a bad one, is answered 400 with a line that
-        /// names it, and the method is not called.
+        /// names it, and the method is not called. These arguments are taken first; then the others
+        /// are, one after the other, and the first that is refused is the answer.
         ///
         /// # What it returns
         ///

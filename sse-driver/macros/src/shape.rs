@@ -55,10 +55,6 @@ impl Shape {
         }
     }
 
-    pub(crate) fn is_future(&self) -> bool {
-        matches!(self, Self::Future(_))
-    }
-
     /// The variable that `answer` takes what was returned from. It stands where the user wrote the
     /// type, so that the compiler points there.
     pub(crate) fn value(&self) -> Ident {

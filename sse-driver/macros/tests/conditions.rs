@@ -21,7 +21,7 @@ struct Request {
 }
 
 impl FromRequest for Request {
-    fn from_request(request: &Asked) -> Result<Self, Refusal> {
+    async fn from_request(request: &Asked) -> Result<Self, Refusal> {
         let agent = extract::header(request, "user-agent")?;
         Ok(Self { agent })
     }
@@ -196,7 +196,7 @@ impl<T: Clone + IntoEvent + FromRequest + Send + Sync + 'static> Pair<T> {
 struct Word(&'static str);
 
 impl FromRequest for Word {
-    fn from_request(_: &Asked) -> Result<Self, Refusal> {
+    async fn from_request(_: &Asked) -> Result<Self, Refusal> {
         Ok(Self("asked"))
     }
 }
@@ -214,6 +214,23 @@ fn a_generic_controller_may_take_what_it_does_not_know() {
     assert_eq!(answer, (200, "\"own\";\"asked\";".to_owned()));
     let answer = ask(router(), get("/pair/denied"));
     assert_eq!(answer, (403, "denied\n".to_owned()));
+}
+
+macro_rules! handler {
+    ($name:ident($taken:ty, $parameter:ty)) => {
+        #[sse("made")]
+        fn $name(word: $taken, #[query] since: $parameter, asked: Asked) -> String {
+            format!("{} {since:?} {}", word.0, asked.path())
+        }
+    };
+}
+
+handler!(made(Word, Option<u64>));
+
+#[test]
+fn a_handler_may_be_written_by_a_macro() {
+    let answer = ask(Router::new().controller(made {}), get("/made?since=3"));
+    assert_eq!(answer, (200, "asked Some(3) /made;".to_owned()));
 }
 
 /// The adapter under another name, as in a program that renames its dependency.

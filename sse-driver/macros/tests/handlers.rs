@@ -41,7 +41,7 @@ fn greeter() -> Greeter {
 struct User(String);
 
 impl FromRequest for User {
-    fn from_request(request: &Request) -> Result<Self, Refusal> {
+    async fn from_request(request: &Request) -> Result<Self, Refusal> {
         match extract::header::<Option<String>, _>(request, "x-token")?.as_deref() {
             Some("sesame") => Ok(User("Ali".into())),
             _ => Err(Refusal::new(StatusCode::UNAUTHORIZED, "Say who you are.\n")),

@@ -11,7 +11,7 @@ use super::Router;
 /// use std::sync::Arc;
 /// use futures_util::{Stream, stream};
 /// use sse_core::lifecycle::CleanUp;
-/// use sse_driver::router::{Controller, FromRequest, Refusal, Request, Router, extract};
+/// use sse_driver::router::{Controller, Refusal, Request, Router, extract};
 ///
 /// struct Greeter { greeting: String }
 ///
@@ -27,8 +27,7 @@ use super::Router;
 ///         let controller = Arc::new(self);
 ///         Router::new().events("/greet/{name}", move |request: Request| {
 ///             let name = extract::path(&request, "name")?;
-///             let clean_up = CleanUp::from_request(&request)?;
-///             Ok::<_, Refusal>(controller.greet(name, clean_up))
+///             Ok::<_, Refusal>(controller.greet(name, request.clean_up()))
 ///         })
 ///     }
 /// }

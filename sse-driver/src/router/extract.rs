@@ -4,19 +4,20 @@
 //! [`CleanUp`], the [`LastEventId`], a logged-in user of yours. What has a name in the request is
 //! taken with a function: [`path`], [`query`], [`header()`] and [`cookie`]. All of them refuse, with
 //! a status and a line that says what to send, where the request has not what is asked for, so
-//! that a handler's `?` is all there is to do.
+//! that a handler's `?` is all there is to do. A `FromRequest` may have to be waited for. The
+//! functions need no waiting, and neither do the methods of [`Request`], such as
+//! [`clean_up`](Request::clean_up).
 //!
 //! ```
 //! use futures_util::stream;
-//! use sse_core::lifecycle::CleanUp;
-//! use sse_driver::router::{FromRequest, LastEventId, Refusal, Request, Router, extract};
+//! use sse_driver::router::{Refusal, Request, Router, extract};
 //!
 //! let router = Router::new().events("/rooms/{room}", |request: Request| {
 //!     let room: u32 = extract::path(&request, "room")?;
 //!     let since: Option<u64> = extract::query(&request, "since")?;
-//!     let LastEventId(last) = FromRequest::from_request(&request)?;
-//!     CleanUp::from_request(&request)?.add(|reason| println!("left: {reason}"));
-//!     Ok::<_, Refusal>(stream::iter([format!("room {room} from {since:?}, {last:?}")]))
+//!     let last = request.last_event_id().unwrap_or("the beginning");
+//!     request.clean_up().add(|reason| println!("left: {reason}"));
+//!     Ok::<_, Refusal>(stream::iter([format!("room {room} since {since:?}, from {last}")]))
 //! });
 //! ```
 
@@ -33,24 +34,53 @@ use sse_core::lifecycle::{CleanUp, ShutdownSignal};
 
 /// What a handler may take from a request, or refuse the request for.
 ///
-/// For a type of your own it is a guard: a handler that takes a `User` is not called without one.
+/// For a type of your own it is a guard: a handler that takes a `User` is not called without one. A
+/// guard may wait, for a database for example. What it needs for that can be in the request's
+/// [extensions](Request::extensions_mut), where a [layer](super::Router::layer) put it.
 ///
 /// ```
+/// use futures_util::stream;
 /// use sse_core::http::StatusCode;
-/// use sse_driver::router::{FromRequest, Refusal, Request, extract};
+/// use sse_driver::router::{FromRequest, Next, Refusal, Request, Router, extract};
 ///
+/// # #[derive(Clone)]
+/// # struct Database;
+/// # impl Database {
+/// #     async fn user_of(&self, _token: &str) -> Option<String> { None }
+/// # }
 /// struct User { name: String }
 ///
 /// impl FromRequest for User {
-///     fn from_request(request: &Request) -> Result<Self, Refusal> {
-///         let token: Option<String> = extract::header(request, "x-token")?;
-///         match token.as_deref() {
-///             Some("sesame") => Ok(User { name: "Ali".into() }),
-///             _ => Err(Refusal::new(StatusCode::UNAUTHORIZED, "Say who you are.\n")),
+///     async fn from_request(request: &Request) -> Result<Self, Refusal> {
+///         let token: String = extract::cookie(request, "token")?;
+///         let Some(database) = request.as_http().extensions().get::<Database>() else {
+///             return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "No database.\n"));
+///         };
+///         match database.user_of(&token).await {
+///             Some(name) => Ok(User { name }),
+///             None => Err(Refusal::new(StatusCode::UNAUTHORIZED, "Log in first.\n")),
 ///         }
 ///     }
 /// }
+///
+/// // An annotated handler has an argument `user: User`. By hand it is this:
+/// async fn greet(request: Request) -> Result<impl futures_core::Stream<Item = String>, Refusal> {
+///     let user = User::from_request(&request).await?;
+///     Ok(stream::iter([format!("Hello, {}!", user.name)]))
+/// }
+///
+/// let router = Router::new()
+///     .events("/greet", greet)
+///     .layer(async |mut request: Request, next: Next| {
+///         request.extensions_mut().insert(Database);
+///         next.run(request).await
+///     });
 /// ```
+///
+/// A guard has as long as the handler's answer, of whose time it is a part: 30 s by default
+/// ([`respond_timeout`](sse_core::server::ResponseConfig::respond_timeout)), and then the answer is
+/// 503 and the guard is dropped. It is dropped as well where the client goes away. A guard that does
+/// not wait costs a handler no allocation.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot take `{Self}` from a request",
     label = "not `FromRequest`",
@@ -58,33 +88,34 @@ use sse_core::lifecycle::{CleanUp, ShutdownSignal};
             `#[path]`, `#[query]`, `#[header]` or `#[cookie]` before the argument",
     note = "or implement `FromRequest` for a type of your own"
 )]
-pub trait FromRequest: Sized {
+pub trait FromRequest: Sized + Send {
     /// Whether it is made of the request's body. A request of `GET` has none, so that an annotated
     /// handler of `GET` that takes such a type does not compile. `false` by default; `true` for
     /// `Bytes` and `Json`.
     const NEEDS_BODY: bool = false;
 
-    /// Takes it from the request.
+    /// Takes it from the request. An implementation is written as `async fn from_request`, whether
+    /// it waits for anything or not.
     ///
     /// # Errors
     ///
     /// The [`Refusal`] that the client gets in the handler's place.
-    fn from_request(request: &Request) -> Result<Self, Refusal>;
+    fn from_request(request: &Request) -> impl Future<Output = Result<Self, Refusal>> + Send;
 
     /// Takes it from a request that nothing else is taken from any more.
     #[doc(hidden)]
-    fn from_whole_request(request: Request) -> Result<Self, Refusal> {
-        Self::from_request(&request)
+    fn from_whole_request(request: Request) -> impl Future<Output = Result<Self, Refusal>> + Send {
+        async move { Self::from_request(&request).await }
     }
 }
 
 /// The request itself: a copy of it, unless it is the last that is taken.
 impl FromRequest for Request {
-    fn from_request(request: &Request) -> Result<Self, Refusal> {
+    async fn from_request(request: &Request) -> Result<Self, Refusal> {
         Ok(request.clone())
     }
 
-    fn from_whole_request(request: Request) -> Result<Self, Refusal> {
+    async fn from_whole_request(request: Request) -> Result<Self, Refusal> {
         Ok(request)
     }
 }
@@ -128,7 +159,7 @@ impl Deref for LastEventId {
 macro_rules! from_request {
     ($($type:ty: $request:ident => $value:expr;)*) => {$(
         impl FromRequest for $type {
-            fn from_request($request: &Request) -> Result<Self, Refusal> {
+            async fn from_request($request: &Request) -> Result<Self, Refusal> {
                 Ok($value)
             }
         }
@@ -149,16 +180,16 @@ from_request! {
 impl FromRequest for Bytes {
     const NEEDS_BODY: bool = true;
 
-    fn from_request(request: &Request) -> Result<Self, Refusal> {
+    async fn from_request(request: &Request) -> Result<Self, Refusal> {
         Ok(request.body().clone())
     }
 }
 
 /// The request's body, as JSON: see [`Request::json`] for what is refused.
-impl<T: serde::de::DeserializeOwned> FromRequest for sse_core::Json<T> {
+impl<T: serde::de::DeserializeOwned + Send> FromRequest for sse_core::Json<T> {
     const NEEDS_BODY: bool = true;
 
-    fn from_request(request: &Request) -> Result<Self, Refusal> {
+    async fn from_request(request: &Request) -> Result<Self, Refusal> {
         request.json().map(Self)
     }
 }
@@ -166,7 +197,7 @@ impl<T: serde::de::DeserializeOwned> FromRequest for sse_core::Json<T> {
 /// Where the address is not known, the answer is a 500. A handler that does not need the address
 /// takes an `Option<SocketAddr>`.
 impl FromRequest for SocketAddr {
-    fn from_request(request: &Request) -> Result<Self, Refusal> {
+    async fn from_request(request: &Request) -> Result<Self, Refusal> {
         let text = "The server does not know who asks, and has to.\n";
         let refusal = || Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, text);
         request.peer_addr().ok_or_else(refusal)

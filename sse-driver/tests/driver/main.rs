@@ -13,6 +13,8 @@ mod elsewhere;
 #[cfg(feature = "http-body")]
 mod embedding;
 mod endings;
+#[cfg(feature = "macros")]
+mod guards;
 mod harness;
 mod shutdown;
 #[path = "../sim/mod.rs"]

@@ -9,7 +9,7 @@ struct Prompt(String);
 impl FromRequest for Prompt {
     const NEEDS_BODY: bool = true;
 
-    fn from_request(request: &Request) -> Result<Self, Refusal> {
+    async fn from_request(request: &Request) -> Result<Self, Refusal> {
         request.json().map(Self)
     }
 }
