@@ -5,13 +5,17 @@ use std::{env, sync::Arc};
 use futures_util::{Stream, StreamExt, future, stream};
 use serde_json::{Value, json};
 use sse_tokio::{
-    Event, EventSource, HeaderValue, Refusal, Request, Router, Server, StatusCode,
+    Event, EventId, EventSource, EventType, HeaderValue, Refusal, Request, Router, Server,
+    StatusCode,
     client::{ClientEvent, EventSourceConfig, Failure},
     http::{Method, header},
 };
 
 /// Any server with the widespread "chat completions" interface.
 const MODEL: &str = "http://127.0.0.1:11434/v1/chat/completions";
+
+const ANSWER: EventId = EventId::from_static("answer");
+const DONE: EventType = EventType::from_static("done");
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
@@ -91,14 +95,12 @@ async fn answer(
         .filter_map(|event| {
             future::ready(match event {
                 // Blanks at either end and line ends come through as they are.
-                Ok(event) => {
-                    words(event.data()).map(|text| Ok(Event::new(text).with_id("answer")?))
-                }
+                Ok(event) => words(event.data()).map(|text| Ok(Event::new(text).under_id(ANSWER))),
                 Err(error) => Some(Err(error.into())),
             })
         });
-    let done = Event::new("").with_event_type("done").map_err(Into::into);
-    Ok(words.chain(stream::iter([done])))
+    let done = Event::new("").of_type(DONE);
+    Ok(words.chain(stream::iter([Ok(done)])))
 }
 
 #[tokio::main]
