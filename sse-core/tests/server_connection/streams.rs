@@ -285,3 +285,28 @@ fn a_shutdown_before_the_answer_is_a_503() {
         assert_eq!(pump.closed, Some(CloseReason::Shutdown));
     }
 }
+
+#[test]
+fn an_extension_that_panics_leaves_nothing_half_done() {
+    #[derive(Clone)]
+    struct PanicsWhenDropped;
+    impl Drop for PanicsWhenDropped {
+        fn drop(&mut self) {
+            panic!("on purpose");
+        }
+    }
+    for body in [Body::EventStream, Body::Whole("whole".into())] {
+        let mut pump = Pump::in_phase(Phase::Responding);
+        let mut response = Response::new(body);
+        response.extensions_mut().insert(PanicsWhenDropped);
+        let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _ = pump.respond(response);
+        }));
+        assert!(unwound.is_err());
+        assert_ne!(pump.connection.phase(), Phase::Responding);
+        let _ = pump.connection.finish(pump.now);
+        pump.run();
+        assert_eq!(pump.status(), "200");
+        assert!(pump.closed.is_some());
+    }
+}

@@ -1,6 +1,6 @@
 //! What the application wants. In the wrong phase these return an error and change nothing.
 
-use std::time::Instant;
+use std::{mem, time::Instant};
 
 use ::http::{Response, StatusCode};
 
@@ -50,6 +50,8 @@ impl Connection {
         if status.is_informational() {
             return Err(RespondError::InterimStatus(status));
         }
+        // To drop them is to run the application's code: not in the midst of this.
+        let _dropped_last = self.is_on_socket().then(|| mem::take(&mut head.extensions));
         if is_stream {
             add_stream_fields(&mut head.headers);
         }
