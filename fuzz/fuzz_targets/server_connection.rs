@@ -38,6 +38,8 @@ enum Call {
     Close,
     Transmit(u16),
     TakeBody,
+    Body(Vec<u8>),
+    BodyEnd,
     Poll,
     OutputEnded,
     ReceiveBody,
@@ -125,7 +127,7 @@ fuzz_target!(|run: Run| {
                     true => ErrorKind::TimedOut,
                     false => ErrorKind::ConnectionReset,
                 };
-                connection.handle_transport_error(now, &kind.into());
+                connection.handle_transport_error(now, kind.into());
             }
             Call::Wait(millis) => {
                 now += Duration::from_millis(millis.into());
@@ -141,7 +143,7 @@ fuzz_target!(|run: Run| {
             }
             Call::Respond { stream, status } => {
                 let body = match stream {
-                    true => Body::EventStream,
+                    true => Body::event_stream(),
                     false => Body::Whole("whole".into()),
                 };
                 let mut response = Response::new(body);
@@ -179,6 +181,8 @@ fuzz_target!(|run: Run| {
                 assert!(there == 0 || connection.phase() != Phase::Closed);
                 connection.handle_transmitted(now, usize::from(n).min(there));
             }
+            Call::Body(bytes) => connection.handle_body(now, &bytes),
+            Call::BodyEnd => connection.handle_body_end(now),
             Call::TakeBody => {
                 let queued = connection.queued();
                 let taken = connection.take_body(now).map_or(0, |bytes| bytes.len());

@@ -27,7 +27,7 @@ fn asked(now: Instant, config: ConnectionConfig) -> Connection {
 
 fn streaming(now: Instant, config: ConnectionConfig) -> Connection {
     let mut connection = asked(now, config);
-    let response = Response::new(Body::EventStream);
+    let response = Response::new(Body::event_stream());
     connection.respond(now, response).unwrap();
     connection
 }
@@ -63,7 +63,7 @@ fn once_everything_is_transmitted_the_stream_has_ended_whatever_comes_next() {
         connection.finish(now).unwrap();
         transmit_all(&mut connection, now);
         match reset {
-            true => connection.handle_transport_error(now, &ErrorKind::ConnectionReset.into()),
+            true => connection.handle_transport_error(now, ErrorKind::ConnectionReset.into()),
             false => connection.close(now, CloseReason::Shutdown).unwrap(),
         }
         assert_eq!(reason(&mut connection), Some(CloseReason::StreamEnded));
@@ -78,7 +78,7 @@ fn before_that_it_has_not() {
     connection.finish(now).unwrap();
     let len = connection.poll_transmit().len();
     connection.handle_transmitted(now, len - 1);
-    connection.handle_transport_error(now, &ErrorKind::ConnectionReset.into());
+    connection.handle_transport_error(now, ErrorKind::ConnectionReset.into());
     assert_eq!(reason(&mut connection), Some(CloseReason::ClientWentAway));
 }
 
@@ -156,7 +156,7 @@ fn a_high_water_mark_of_0_lets_one_event_through_at_a_time() {
 fn as_many_fields_as_there_can_be_are_no_panic() {
     let now = Instant::now();
     let mut connection = asked(now, ConnectionConfig::default());
-    let mut response = Response::new(Body::EventStream);
+    let mut response = Response::new(Body::event_stream());
     for number in 0.. {
         let name = HeaderName::try_from(format!("x-{number}")).unwrap();
         let value = HeaderValue::from_static("x");
@@ -181,7 +181,7 @@ fn the_output_may_end_after_the_connection() {
         connection.poll_event(),
         Some(ConnectionEvent::EndOutput)
     ));
-    connection.handle_transport_error(now, &ErrorKind::ConnectionReset.into());
+    connection.handle_transport_error(now, ErrorKind::ConnectionReset.into());
     assert_eq!(reason(&mut connection), Some(CloseReason::ResponseSent));
     connection.handle_output_ended(now);
     assert_eq!(connection.poll_timeout(), None);

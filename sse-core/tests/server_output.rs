@@ -69,7 +69,7 @@ fn streaming(version: &str) -> Connection {
         Some(ConnectionEvent::Request(_))
     ));
     connection
-        .respond(now, Response::new(Body::EventStream))
+        .respond(now, Response::new(Body::event_stream()))
         .unwrap();
     connection
 }

@@ -305,7 +305,7 @@ impl<T> Exchange<T> {
     fn respond(&mut self, now: Instant, reply: Reply) {
         let (mut head, body) = reply.into_parts();
         let (body, work) = match body {
-            ReplyBody::Events(events) => (Body::EventStream, Work::Streaming(events)),
+            ReplyBody::Events(events) => (Body::event_stream(), Work::Streaming(events)),
             ReplyBody::Whole(bytes) => (Body::Whole(bytes), Work::Idle),
         };
         let mut dropped = self.drop_work();

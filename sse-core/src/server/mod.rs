@@ -32,7 +32,7 @@
 //! assert_eq!(head.request().uri().path(), "/events");
 //!
 //! // The application answers with an event stream.
-//! connection.respond(now, Response::new(Body::EventStream))?;
+//! connection.respond(now, Response::new(Body::event_stream()))?;
 //! connection.send(now, &Event::new("hello"))?;
 //! connection.finish(now)?;
 //!
@@ -76,4 +76,4 @@ pub use config::{ConnectionConfig, ResponseConfig};
 pub use connection::{Connection, ConnectionEvent};
 pub use error::{RespondError, SendError, WrongPhase};
 pub use phase::Phase;
-pub use response::Body;
+pub use response::{Body, KeepAlive, StreamOptions};

@@ -5,7 +5,9 @@
 //! in the same vectored write.
 //!
 //! What this connection encodes itself is appended to one buffer. What it shares with others is
-//! queued by reference behind that, and written from where it lies.
+//! queued by reference behind that, and written from where it lies; what is encoded here after it
+//! is a piece of its own. The two kinds are told apart, since another view of what is shared, a
+//! compressed one for example, can be shared as well.
 
 use std::{collections::VecDeque, mem};
 
@@ -52,13 +54,12 @@ struct Queue {
     head: Vec<u8>,
     /// Events that were encoded here, of which a flush covers the first ones.
     events: Vec<u8>,
-    /// What follows them, and is shared with others: events, or a body that was known from the
-    /// start. Empty only where nothing is shared. A flush covers it first.
-    shared: Bytes,
-    /// What is shared and follows that. None is empty.
-    more_shared: VecDeque<Bytes>,
-    /// How many bytes are shared.
-    shared_len: usize,
+    /// What follows them. A flush covers it first.
+    piece: Option<Piece>,
+    /// What follows that.
+    more_pieces: VecDeque<Piece>,
+    /// How many bytes the pieces are.
+    pieces_len: usize,
     /// How many of them, at most, nothing else holds.
     alone_len: usize,
     flush: Flush,
@@ -66,18 +67,27 @@ struct Queue {
     counted: Option<Reservation>,
 }
 
+/// Bytes that are not empty.
+#[derive(Debug)]
+enum Piece {
+    /// Shared with others: events, or a body that was known from the start.
+    Shared(Bytes),
+    /// Encoded here, for this connection alone.
+    Own(Vec<u8>),
+}
+
 /// One chunk on its way out, with what goes before it and after it.
 #[derive(Debug, Default)]
 struct Flush {
     /// How many bytes of `events` are in this chunk.
     events: usize,
-    /// How many pieces of `shared` are.
-    shared: usize,
+    /// How many pieces are.
+    pieces: usize,
     /// How many bytes these pieces are.
-    shared_len: usize,
+    pieces_len: usize,
     size_line: Option<ChunkSize>,
     tail: &'static [u8],
-    /// How much of head, size line, events, shared pieces and tail, in this order, is transmitted.
+    /// How much of head, size line, events, pieces and tail, in this order, is transmitted.
     /// While it is 0 the flush may still grow.
     sent: usize,
 }
@@ -113,20 +123,18 @@ impl Output {
     /// Queues what is shared: encoded events, or a body that is all there is.
     pub(super) fn put_shared(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
-            self.queue().put_shared(bytes);
+            self.queue().put_piece(Piece::Shared(bytes));
         }
     }
 
     /// Queues what `encode` puts into a buffer.
     pub(super) fn put(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
         let queue = self.queue();
-        if queue.shared.is_empty() {
-            return encode(&mut queue.events);
+        match &queue.piece {
+            None => encode(&mut queue.events),
+            // What was queued before goes first.
+            Some(_) => queue.put_after_pieces(encode),
         }
-        // What was queued before goes first.
-        let mut events = Vec::new();
-        encode(&mut events);
-        self.put_shared(events.into());
     }
 
     fn queue(&mut self) -> &mut Queue {
@@ -157,7 +165,7 @@ impl Output {
     /// Has `budget` count the memory that is held here and nowhere else.
     pub(super) fn count(&mut self, budget: &Budget) {
         let Some(queue) = &mut self.queue else { return };
-        queue.alone_len = queue.alone_len.min(queue.shared_len);
+        queue.alone_len = queue.alone_len.min(queue.pieces_len);
         let own = queue.head.capacity() + queue.events.capacity() + queue.alone_len;
         if own >= Budget::GRANULE || queue.counted.is_some() {
             let counted = queue.counted.take();
@@ -219,24 +227,51 @@ impl Output {
 impl Queue {
     /// How many bytes wait, without their transfer framing.
     fn len(&self) -> usize {
-        self.head.len() + self.events.len() + self.shared_len
+        self.head.len() + self.events.len() + self.pieces_len
     }
 
-    fn put_shared(&mut self, bytes: Bytes) {
-        self.shared_len += bytes.len();
-        if bytes.is_unique() {
-            self.alone_len += bytes.len();
+    fn put_piece(&mut self, piece: Piece) {
+        self.pieces_len += piece.as_bytes().len();
+        if piece.is_alone() {
+            self.alone_len += piece.as_bytes().len();
         }
-        match self.shared.is_empty() {
-            true => self.shared = bytes,
-            false => self.more_shared.push_back(bytes),
+        match &self.piece {
+            None => self.piece = Some(piece),
+            Some(_) => self.more_pieces.push_back(piece),
         }
     }
 
-    /// All that is shared, in order.
-    fn shared(&self) -> impl Iterator<Item = &Bytes> {
-        let first = Some(&self.shared).filter(|first| !first.is_empty());
-        first.into_iter().chain(&self.more_shared)
+    /// Appends to the last piece, where that is of this connection alone and in no flush, or else
+    /// makes one.
+    fn put_after_pieces(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
+        // The first piece stands before these.
+        let is_in_flush = self.more_pieces.len() < self.flush.pieces;
+        match self.more_pieces.back_mut() {
+            Some(Piece::Own(events)) if !is_in_flush => {
+                let before = events.len();
+                encode(events);
+                self.pieces_len += events.len() - before;
+                self.alone_len += events.len() - before;
+            }
+            _ => {
+                let mut events = Vec::new();
+                encode(&mut events);
+                if !events.is_empty() {
+                    self.put_piece(Piece::Own(events));
+                }
+            }
+        }
+    }
+
+    fn pieces(&self) -> impl Iterator<Item = &Piece> {
+        self.piece.iter().chain(&self.more_pieces)
+    }
+
+    fn pop_piece(&mut self) -> Option<Piece> {
+        let next = self.more_pieces.pop_front();
+        let piece = mem::replace(&mut self.piece, next)?;
+        self.pieces_len -= piece.as_bytes().len();
+        Some(piece)
     }
 
     fn poll_transmit(&mut self, delimiting: Delimiting, end: End) -> Transmit<'_> {
@@ -249,10 +284,10 @@ impl Queue {
             .as_ref()
             .map_or(&[][..], ChunkSize::as_bytes);
         let events = self.events.get(..self.flush.events).unwrap_or(&[]);
-        let shared = self.shared().take(self.flush.shared);
+        let pieces = self.pieces().take(self.flush.pieces);
         let parts = [&self.head, size_line, events]
             .into_iter()
-            .chain(shared.map(|bytes| &bytes[..]))
+            .chain(pieces.map(Piece::as_bytes))
             .chain([self.flush.tail]);
 
         Transmit::new(parts, self.flush.sent)
@@ -265,15 +300,8 @@ impl Queue {
         loop {
             let mut piece = match self.events.is_empty() {
                 false => Bytes::from(mem::take(&mut self.events)),
-                true => {
-                    let next = self.more_shared.pop_front().unwrap_or_default();
-                    mem::replace(&mut self.shared, next)
-                }
+                true => self.pop_piece()?.into_bytes(),
             };
-            self.shared_len = self.shared().map(Bytes::len).sum();
-            if piece.is_empty() {
-                return None;
-            }
             if sent < piece.len() {
                 return Some(piece.split_off(sent));
             }
@@ -284,20 +312,23 @@ impl Queue {
     /// Everything queued, as one chunk where the body goes in chunks; or as much of it as one
     /// vectored write takes.
     fn next_flush(&self, delimiting: Delimiting, end: End) -> Flush {
-        let pieces = usize::from(!self.shared.is_empty()) + self.more_shared.len();
-        let shared = pieces.min(Transmit::MOST - SLICES_AROUND);
-        let is_all = shared == pieces;
-        let shared_len = match is_all {
-            true => self.shared_len,
-            false => self.shared().take(shared).map(Bytes::len).sum(),
+        let all = usize::from(self.piece.is_some()) + self.more_pieces.len();
+        let pieces = all.min(Transmit::MOST - SLICES_AROUND);
+        let is_all = pieces == all;
+        let pieces_len = match is_all {
+            true => self.pieces_len,
+            false => {
+                let taken = self.pieces().take(pieces);
+                taken.map(|piece| piece.as_bytes().len()).sum()
+            }
         };
-        let len = self.events.len() + shared_len;
+        let len = self.events.len() + pieces_len;
         let in_chunks = delimiting == Delimiting::Chunks;
         let ends = is_all && end == End::Proper;
         Flush {
             events: self.events.len(),
-            shared,
-            shared_len,
+            pieces,
+            pieces_len,
             size_line: (in_chunks && len > 0).then(|| ChunkSize::new(len)),
             tail: match (in_chunks, len > 0, ends) {
                 (false, ..) | (true, false, false) => &[],
@@ -319,7 +350,7 @@ impl Queue {
         let total = self.head.len()
             + size_line
             + self.flush.events
-            + self.flush.shared_len
+            + self.flush.pieces_len
             + self.flush.tail.len();
         self.flush.sent = self.flush.sent.saturating_add(n).min(total);
         if self.flush.sent < total {
@@ -327,10 +358,8 @@ impl Queue {
         }
         let flush = mem::take(&mut self.flush);
         self.head = Vec::new();
-        if let Some(more) = flush.shared.checked_sub(1) {
-            self.more_shared.drain(..more);
-            self.shared = self.more_shared.pop_front().unwrap_or_default();
-            self.shared_len -= flush.shared_len;
+        for _ in 0..flush.pieces {
+            self.pop_piece();
         }
         if flush.events == self.events.len() {
             self.events = Vec::new();
@@ -338,6 +367,30 @@ impl Queue {
             self.events.drain(..flush.events);
         }
         Some(flush)
+    }
+}
+
+impl Piece {
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Shared(bytes) => bytes,
+            Self::Own(bytes) => bytes,
+        }
+    }
+
+    /// Whether nothing else holds it, as far as can be told.
+    fn is_alone(&self) -> bool {
+        match self {
+            Self::Shared(bytes) => bytes.is_unique(),
+            Self::Own(_) => true,
+        }
+    }
+
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Shared(bytes) => bytes,
+            Self::Own(bytes) => bytes.into(),
+        }
     }
 }
 

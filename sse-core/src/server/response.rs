@@ -1,20 +1,101 @@
 //! A response: what its head gets, and how its body is delimited.
 
-use ::http::response::Parts;
-use ::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
+use std::time::Duration;
+
+use ::http::{
+    HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header, response::Parts,
+};
 use bytes::Bytes;
 
 use super::output::Delimiting;
-use crate::http::{BodyLength, Framing, RequestHead, is_the_connections};
+use crate::{
+    Comment,
+    http::{BodyLength, Framing, RequestHead, is_the_connections},
+};
 
 /// The body of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Body {
-    /// Events, sent one by one.
-    EventStream,
+    /// Events, sent one by one. [`event_stream`](Self::event_stream) makes one without options.
+    EventStream(StreamOptions),
     /// These bytes and no more.
     Whole(Bytes),
+}
+
+impl Body {
+    /// An event stream for which the configuration holds.
+    #[must_use]
+    pub fn event_stream() -> Self {
+        Self::EventStream(StreamOptions::default())
+    }
+}
+
+/// What one event stream has of its own. Where that is `None` the configuration holds.
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_core::{Comment, http::Response};
+/// use sse_core::server::{Body, KeepAlive, StreamOptions};
+///
+/// let mut options = StreamOptions::default();
+/// options.keep_alive = Some(KeepAlive::every(Duration::from_secs(5)).with_comment(Comment::new("idle")));
+/// let response = Response::new(Body::EventStream(options));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StreamOptions {
+    /// What this stream sends while it is idle, instead of what
+    /// [`ResponseConfig::keep_alive`](super::ResponseConfig::keep_alive) says.
+    pub keep_alive: Option<KeepAlive>,
+}
+
+/// What an idle stream sends, and after how much idle time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeepAlive {
+    interval: Option<Duration>,
+    comment: Comment,
+}
+
+impl KeepAlive {
+    /// A comment without text after so much idle time, which is at least 10 ms.
+    #[must_use]
+    pub fn every(interval: Duration) -> Self {
+        let interval = Some(interval);
+        Self {
+            interval,
+            ..Self::never()
+        }
+    }
+
+    /// Nothing: a client that vanishes from the idle stream is not found out until something is
+    /// sent.
+    #[must_use]
+    pub fn never() -> Self {
+        Self {
+            interval: None,
+            comment: Comment::KEEP_ALIVE,
+        }
+    }
+
+    /// Sets the comment.
+    #[must_use]
+    pub fn with_comment(mut self, comment: Comment) -> Self {
+        self.comment = comment;
+        self
+    }
+
+    /// After how much idle time; `None` for never.
+    #[must_use]
+    pub fn interval(&self) -> Option<Duration> {
+        self.interval
+    }
+
+    /// What is sent then.
+    #[must_use]
+    pub fn comment(&self) -> &Comment {
+        &self.comment
+    }
 }
 
 /// What the response depends on.
@@ -40,7 +121,7 @@ impl RequestFacts {
     pub(super) fn body_of(self, status: StatusCode, body: Body) -> Bytes {
         match body {
             Body::Whole(bytes) if self.may_have_body(status) => bytes,
-            Body::Whole(_) | Body::EventStream => Bytes::new(),
+            Body::Whole(_) | Body::EventStream(_) => Bytes::new(),
         }
     }
 
@@ -52,10 +133,10 @@ impl RequestFacts {
                 Framing::ContentLength(bytes.len() as u64),
                 Delimiting::Nothing,
             ),
-            Body::EventStream if self.version == Version::HTTP_11 => {
+            Body::EventStream(_) if self.version == Version::HTTP_11 => {
                 (Framing::Chunked, Delimiting::Chunks)
             }
-            Body::EventStream => (Framing::CloseDelimited, Delimiting::Nothing),
+            Body::EventStream(_) => (Framing::CloseDelimited, Delimiting::Nothing),
         };
         match self.may_have_body(status) {
             true => (framing, delimiting),
@@ -99,7 +180,7 @@ pub(super) fn embedded_response(
         // Fails beyond 24,576 fields, which no client would take.
         let _ = head.headers.try_insert(header::CONTENT_LENGTH, length);
     }
-    let is_stream = body == Body::EventStream && request.may_have_body(head.status);
+    let is_stream = matches!(body, Body::EventStream(_)) && request.may_have_body(head.status);
     let bytes = request.body_of(head.status, body);
     let length = match (is_stream, bytes.len()) {
         (true, _) => BodyLength::Chunked,

@@ -4,7 +4,7 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 
-use super::{Phase, request_body::RequestBody};
+use super::{KeepAlive, Phase, request_body::RequestBody};
 use crate::{http::RequestHeadReader, lifecycle::CloseReason};
 
 /// Where a connection is. Small while a stream is open; what the other states need is boxed.
@@ -62,6 +62,8 @@ pub(super) enum Asked {
 pub(super) struct Streaming {
     /// When the stream has been idle for so long that a comment is due; `None` while one is queued.
     pub(super) next_comment: Option<Instant>,
+    /// What the stream has of its own.
+    pub(super) keep_alive: Option<Box<KeepAlive>>,
 }
 
 /// The connection ends, for this reason.

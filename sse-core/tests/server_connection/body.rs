@@ -58,7 +58,7 @@ fn a_body_is_the_same_however_it_arrives() {
                 "{case}"
             );
             assert_eq!(pump.connection.phase(), Phase::Responding, "{case}");
-            pump.respond(Response::new(Body::EventStream)).unwrap();
+            pump.respond(Response::new(Body::event_stream())).unwrap();
             pump.send("hi").unwrap();
             pump.connection.finish(pump.now).unwrap();
             pump.run();
@@ -146,7 +146,7 @@ fn what_comes_after_a_body_is_not_a_second_request() {
         for step in [1, 7, wire.len()] {
             let mut pump = asking(ConnectionConfig::default(), &wire, step);
             pump.input(REQUEST);
-            pump.respond(Response::new(Body::EventStream)).unwrap();
+            pump.respond(Response::new(Body::event_stream())).unwrap();
             pump.input(REQUEST);
             pump.run();
             assert_eq!(pump.said, ["request", "body"]);
@@ -236,7 +236,7 @@ fn a_client_that_waits_is_told_to_go_on_once_the_body_is_wanted() {
         pump.input(b"hello");
         pump.events();
         assert_eq!(pump.body_received.as_deref(), Some(&b"hello"[..]));
-        pump.respond(Response::new(Body::EventStream)).unwrap();
+        pump.respond(Response::new(Body::event_stream())).unwrap();
         pump.run();
         assert!(
             pump.text()
@@ -257,7 +257,7 @@ fn an_interim_response_that_is_half_written_stays_whole() {
         pump.connection.handle_transmitted(pump.now, half);
         pump.input(b"hello");
         pump.events();
-        pump.respond(Response::new(Body::EventStream)).unwrap();
+        pump.respond(Response::new(Body::event_stream())).unwrap();
         pump.send("hi").unwrap();
         pump.connection.finish(pump.now).unwrap();
         pump.run();

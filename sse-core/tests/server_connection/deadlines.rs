@@ -57,7 +57,7 @@ fn a_handler_that_does_not_answer_is_a_503() {
     assert_eq!(pump.status(), "503");
     assert_eq!(pump.closed, Some(CloseReason::TimedOut(Deadline::Respond)));
     assert!(matches!(
-        pump.respond(Response::new(Body::EventStream)),
+        pump.respond(Response::new(Body::event_stream())),
         Err(RespondError::WrongPhase(WrongPhase {
             call: "respond",
             phase: Phase::Closed
@@ -108,6 +108,37 @@ fn an_idle_stream_sends_comments_and_a_busy_one_does_not() {
     pump.pass(secs(15));
     pump.write();
     assert_eq!(pump.text(), "2\r\n:\n\r\n2\r\n:\n\r\n");
+}
+
+#[test]
+fn a_stream_may_have_a_keep_alive_of_its_own() {
+    let streaming = |keep_alive| {
+        let mut options = StreamOptions::default();
+        options.keep_alive = keep_alive;
+        let mut pump = Pump::in_phase(Phase::Responding);
+        pump.respond(Response::new(Body::EventStream(options)))
+            .unwrap();
+        pump.write();
+        pump.wire.clear();
+        pump
+    };
+    let idle = KeepAlive::every(secs(5)).with_comment(Comment::new("idle"));
+    let mut pump = streaming(Some(idle));
+    for _ in 0..2 {
+        pump.pass(secs(4));
+        pump.write();
+        assert_eq!(pump.text(), "");
+        pump.pass(secs(1));
+        pump.write();
+        assert!(pump.text().contains("\r\n: idle\n"), "{}", pump.text());
+        pump.wire.clear();
+    }
+    let pump = streaming(Some(KeepAlive::never()));
+    assert_eq!(pump.connection.poll_timeout(), None);
+    // The configuration's.
+    let mut pump = streaming(None);
+    pump.pass(secs(15));
+    assert!(pump.connection.has_output());
 }
 
 #[test]
@@ -185,6 +216,6 @@ fn deadlines_beyond_the_end_of_time_are_none() {
     let mut pump = Pump::new(config);
     assert_eq!(pump.connection.poll_timeout(), None);
     pump.input(REQUEST);
-    pump.respond(Response::new(Body::EventStream)).unwrap();
+    pump.respond(Response::new(Body::event_stream())).unwrap();
     assert_eq!(pump.connection.poll_timeout(), None);
 }

@@ -22,7 +22,7 @@ fn for_request(request: Request<()>) -> Pump {
 }
 
 fn conclude(mut pump: Pump) -> (String, Vec<&'static str>, Option<CloseReason>) {
-    pump.respond(Response::new(Body::EventStream)).unwrap();
+    pump.respond(Response::new(Body::event_stream())).unwrap();
     pump.send("one").unwrap();
     pump.connection.finish(pump.now).unwrap();
     pump.run();

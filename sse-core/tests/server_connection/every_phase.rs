@@ -147,7 +147,7 @@ fn sent(result: Result<(), SendError>) -> Result<(), WrongPhase> {
 /// Opens a stream, and has everything transmitted.
 fn open(tried: &mut Tried) {
     tried.connection.poll_event();
-    tried.respond(Body::EventStream).unwrap();
+    tried.respond(Body::event_stream()).unwrap();
     tried.transmit();
 }
 
@@ -287,10 +287,14 @@ fn inputs() -> Vec<Input> {
         world("`handle_input`: what cannot be served", |t| {
             t.input(b"\0\r\n\r\n")
         }),
+        world("`handle_body`", |t| {
+            t.connection.handle_body(t.now, b"0\r\n\r\n")
+        }),
+        world("`handle_body_end`", |t| t.connection.handle_body_end(t.now)),
         world("`handle_eof`", |t| t.connection.handle_eof(t.now)),
         world("`handle_transport_error`", |t| {
             let error = io::ErrorKind::ConnectionReset.into();
-            t.connection.handle_transport_error(t.now, &error);
+            t.connection.handle_transport_error(t.now, error);
         }),
         Input {
             config: |config| config.stall_timeout = secs(1000),
@@ -317,7 +321,7 @@ fn inputs() -> Vec<Input> {
         }),
         verb("`receive_body`", |t| t.connection.receive_body(t.now)),
         verb("`respond`: an event stream", |t| {
-            t.respond(Body::EventStream)
+            t.respond(Body::event_stream())
         }),
         verb("`respond`: a whole response", |t| {
             t.respond(Body::Whole("x".into()))

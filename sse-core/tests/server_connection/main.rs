@@ -23,8 +23,8 @@ use sse_core::{
     http::{BodyLength, HeaderValue, Response, StatusCode},
     lifecycle::{CloseReason, Deadline},
     server::{
-        Body, Connection, ConnectionConfig, ConnectionEvent, Phase, RespondError, SendError,
-        WrongPhase,
+        Body, Connection, ConnectionConfig, ConnectionEvent, KeepAlive, Phase, RespondError,
+        SendError, StreamOptions, WrongPhase,
     },
 };
 
@@ -79,7 +79,7 @@ impl Pump {
     fn streaming(config: ConnectionConfig) -> Self {
         let mut pump = Self::new(config);
         pump.input(REQUEST);
-        pump.respond(Response::new(Body::EventStream)).unwrap();
+        pump.respond(Response::new(Body::event_stream())).unwrap();
         pump
     }
 
@@ -101,7 +101,7 @@ impl Pump {
             pump.connection.receive_body(pump.now).unwrap();
             return pump;
         }
-        pump.respond(Response::new(Body::EventStream)).unwrap();
+        pump.respond(Response::new(Body::event_stream())).unwrap();
         pump.write();
         if phase == Phase::Streaming {
             return pump;

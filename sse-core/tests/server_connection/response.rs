@@ -44,12 +44,16 @@ fn receiving(length: &str, config: ResponseConfig) -> Pump {
 
 fn streaming() -> Pump {
     let mut pump = asked();
-    pump.respond(Response::new(Body::EventStream)).unwrap();
+    pump.respond(Response::new(Body::event_stream())).unwrap();
     pump.events();
     pump
 }
 
 impl Pump {
+    fn body_input(&mut self, bytes: &[u8]) {
+        self.connection.handle_body(self.now, bytes);
+    }
+
     /// Takes all that there is of the body.
     fn take(&mut self) -> Vec<Bytes> {
         let mut taken = Vec::new();
@@ -70,7 +74,7 @@ impl Pump {
 fn a_stream_is_a_head_and_events_and_an_end() {
     let mut pump = asked();
     assert_eq!(pump.connection.phase(), Phase::Responding);
-    let mut response = Response::new(Body::EventStream);
+    let mut response = Response::new(Body::event_stream());
     for (name, value) in [
         ("connection", "close"),
         ("transfer-encoding", "gzip"),
@@ -131,13 +135,14 @@ fn what_is_shared_is_given_away_without_a_copy() {
             .unwrap();
     }
     pump.send("after").unwrap();
+    pump.send("that").unwrap();
     let taken = pump.take();
     assert_eq!(taken.len(), 4);
     assert_eq!(taken[0], "data: own\n\n");
     for (bytes, events) in taken[1..].iter().zip(&shared) {
         assert_eq!(bytes.as_ptr(), events.as_bytes().as_ptr());
     }
-    assert_eq!(taken[3], "data: after\n\n");
+    assert_eq!(taken[3], "data: after\n\ndata: that\n\n");
     assert_eq!(pump.connection.queued(), 0);
 }
 
@@ -193,13 +198,13 @@ fn a_response_without_a_body_is_over_at_once() {
     for (method, response, length) in [
         (Method::HEAD, status(whole(), ok), Some("3")),
         (Method::HEAD, status(empty(), ok), Some("0")),
-        (Method::HEAD, status(Body::EventStream, ok), None),
+        (Method::HEAD, status(Body::event_stream(), ok), None),
         (Method::HEAD, status(whole(), StatusCode::NO_CONTENT), None),
         (Method::GET, status(empty(), ok), None),
         (Method::GET, status(whole(), StatusCode::NO_CONTENT), None),
         (
             Method::GET,
-            status(Body::EventStream, StatusCode::NOT_MODIFIED),
+            status(Body::event_stream(), StatusCode::NOT_MODIFIED),
             None,
         ),
     ] {
@@ -275,7 +280,7 @@ fn a_stream_that_failed_leaves_the_server_time_to_write() {
     let mut config = ResponseConfig::default();
     config.fail_delay = Duration::MAX;
     let mut pump = asked_with(&head(Method::GET, None), config);
-    pump.respond(Response::new(Body::EventStream)).unwrap();
+    pump.respond(Response::new(Body::event_stream())).unwrap();
     pump.connection.abort(pump.now, reason.clone()).unwrap();
     pump.events();
     assert_eq!(pump.closed, Some(reason));
@@ -323,12 +328,12 @@ fn an_idle_stream_sends_comments_from_when_it_was_last_taken() {
 fn the_end_of_a_request_body_is_not_the_clients_leaving() {
     for late in [false, true] {
         let mut pump = asked_with(&head(Method::POST, Some("5")), ResponseConfig::default());
-        pump.input(b"hel");
+        pump.body_input(b"hel");
         if late {
             pump.connection.receive_body(pump.now).unwrap();
         }
-        pump.input(b"lo");
-        pump.connection.handle_eof(pump.now);
+        pump.body_input(b"lo");
+        pump.connection.handle_body_end(pump.now);
         if !late {
             assert_eq!(pump.connection.phase(), Phase::Responding);
             pump.connection.receive_body(pump.now).unwrap();
@@ -336,9 +341,9 @@ fn the_end_of_a_request_body_is_not_the_clients_leaving() {
         pump.events();
         assert_eq!(pump.body_received.as_deref(), Some(&b"hello"[..]));
         assert_eq!(pump.connection.phase(), Phase::Responding);
-        pump.connection.handle_eof(pump.now);
-        pump.respond(Response::new(Body::EventStream)).unwrap();
-        pump.connection.handle_eof(pump.now);
+        pump.connection.handle_body_end(pump.now);
+        pump.respond(Response::new(Body::event_stream())).unwrap();
+        pump.connection.handle_body_end(pump.now);
         pump.send("one").unwrap();
         assert_eq!(pump.take(), ["data: one\n\n"]);
         assert_eq!(pump.connection.phase(), Phase::Streaming);
@@ -354,11 +359,11 @@ fn the_end_of_a_request_body_is_not_the_clients_leaving() {
 fn a_request_body_is_taken_as_it_is() {
     // What looks like chunks is none, and the announced length is the server's to keep.
     let mut pump = receiving("5", ResponseConfig::default());
-    pump.input(b"1\r\na\r\n0\r\n\r\n");
-    pump.input(b"more");
+    pump.body_input(b"1\r\na\r\n0\r\n\r\n");
+    pump.body_input(b"more");
     pump.events();
     assert_eq!(pump.body_received, None);
-    pump.connection.handle_eof(pump.now);
+    pump.connection.handle_body_end(pump.now);
     pump.events();
     let expected = &b"1\r\na\r\n0\r\n\r\nmore"[..];
     assert_eq!(pump.body_received.as_deref(), Some(expected));
@@ -378,9 +383,9 @@ fn a_request_body_that_cannot_be_served_is_refused() {
         (
             {
                 let mut pump = receiving("5", limited.clone());
-                pump.input(b"eight by");
+                pump.body_input(b"eight by");
                 assert_eq!(pump.connection.phase(), Phase::Body);
-                pump.input(b"t");
+                pump.body_input(b"t");
                 pump
             },
             refused(StatusCode::PAYLOAD_TOO_LARGE),
@@ -388,9 +393,9 @@ fn a_request_body_that_cannot_be_served_is_refused() {
         (
             {
                 let mut pump = receiving("5", limited.clone());
-                pump.input(b"half");
+                pump.body_input(b"half");
                 let error = ErrorKind::ConnectionReset.into();
-                pump.connection.handle_transport_error(pump.now, &error);
+                pump.connection.handle_transport_error(pump.now, error);
                 pump
             },
             refused(StatusCode::BAD_REQUEST),
@@ -400,7 +405,7 @@ fn a_request_body_that_cannot_be_served_is_refused() {
                 let mut pump = receiving("5", limited);
                 for _ in 0..30 {
                     pump.pass(secs(1));
-                    pump.input(b"");
+                    pump.body_input(b"");
                 }
                 pump
             },
@@ -463,8 +468,21 @@ fn a_handler_that_does_not_answer_is_answered_for() {
 fn a_client_that_went_away_is_over_at_once() {
     for mut pump in [asked(), streaming()] {
         let error = ErrorKind::BrokenPipe.into();
-        pump.connection.handle_transport_error(pump.now, &error);
+        pump.connection.handle_transport_error(pump.now, error);
         pump.events();
         assert_eq!(pump.closed, Some(CloseReason::ClientWentAway));
     }
+}
+
+#[test]
+fn a_socket_and_a_foreign_server_have_inputs_of_their_own() {
+    let mut pump = receiving("5", ResponseConfig::default());
+    pump.connection.handle_input(pump.now, b"too long for it");
+    pump.connection.handle_eof(pump.now);
+    assert_eq!(pump.connection.phase(), Phase::Body);
+
+    let mut pump = Pump::in_phase(Phase::Body);
+    pump.connection.handle_body(pump.now, b"too long for it");
+    pump.connection.handle_body_end(pump.now);
+    assert_eq!(pump.connection.phase(), Phase::Body);
 }

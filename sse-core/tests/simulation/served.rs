@@ -121,7 +121,7 @@ impl Served {
             ErrorKind::TimedOut => self.seen.transport_timed_out = true,
             _ => self.seen.went_away = true,
         }
-        self.connection.handle_transport_error(now, &kind.into());
+        self.connection.handle_transport_error(now, kind.into());
     }
 
     /// Takes from the topic what there is room for.

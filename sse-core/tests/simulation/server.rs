@@ -298,7 +298,7 @@ impl Server {
         served.seen.streaming = Some(now);
         served
             .connection
-            .respond(now, Response::new(Body::EventStream))
+            .respond(now, Response::new(Body::event_stream()))
             .expect("it is asked");
         true
     }

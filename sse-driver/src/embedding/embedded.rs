@@ -57,7 +57,7 @@ impl<R: Runtime> Embedded<R> {
         // The body is the foreign server's, or its user's.
         if let Err(Panicked) = catch(|| transport.receive(cx, now, connection)) {
             *transport = Incoming::none();
-            connection.handle_transport_error(now, &io::Error::other("the body panicked"));
+            connection.handle_transport_error(now, io::Error::other("the body panicked"));
         }
         let turn = self.exchange.turn(cx, now, false);
         self.exchange.count_queued();

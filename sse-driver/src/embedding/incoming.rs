@@ -54,19 +54,18 @@ impl Incoming {
                 return self.forget();
             }
             let Some(body) = &mut self.0 else {
-                return connection.handle_eof(now);
+                return connection.handle_body_end(now);
             };
             match body.as_mut().poll_piece(cx, now, connection) {
                 Poll::Pending => return,
                 Poll::Ready(Piece::Data) => {}
                 Poll::Ready(Piece::End) => {
                     self.forget();
-                    connection.handle_eof(now);
+                    connection.handle_body_end(now);
                 }
                 Poll::Ready(Piece::Broken) => {
                     self.forget();
-                    connection
-                        .handle_transport_error(now, &io::ErrorKind::ConnectionAborted.into());
+                    connection.handle_transport_error(now, io::ErrorKind::ConnectionAborted.into());
                 }
             }
         }
@@ -123,7 +122,7 @@ where
                     while data.has_remaining() {
                         let chunk = data.chunk();
                         let len = chunk.len();
-                        connection.handle_input(now, chunk);
+                        connection.handle_body(now, chunk);
                         data.advance(len);
                     }
                 }

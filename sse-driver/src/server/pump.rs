@@ -163,7 +163,7 @@ impl<R: Runtime, T: Transport> Pump<R, T> {
             }
             Poll::Ready(Err(error)) => {
                 self.input_ended = true;
-                self.exchange.connection.handle_transport_error(now, &error);
+                self.exchange.connection.handle_transport_error(now, error);
             }
         }
         true
@@ -212,10 +212,10 @@ impl<R: Runtime, T: Transport> Pump<R, T> {
                 // A transport that takes nothing of something is broken.
                 Poll::Ready(Ok(_)) => {
                     let error = std::io::ErrorKind::WriteZero.into();
-                    self.exchange.connection.handle_transport_error(now, &error);
+                    self.exchange.connection.handle_transport_error(now, error);
                 }
                 Poll::Ready(Err(error)) => {
-                    self.exchange.connection.handle_transport_error(now, &error);
+                    self.exchange.connection.handle_transport_error(now, error);
                 }
             }
             busy = true;
@@ -236,7 +236,7 @@ impl<R: Runtime, T: Transport> Pump<R, T> {
             (Poll::Ready(Ok(())), _) => self.output = OutputSide::Open,
             (Poll::Ready(Err(error)), _) => {
                 self.output = OutputSide::Open;
-                self.exchange.connection.handle_transport_error(now, &error);
+                self.exchange.connection.handle_transport_error(now, error);
             }
         }
         true

@@ -117,7 +117,7 @@ fn serve(mut socket: TcpStream) -> io::Result<()> {
         };
         match done {
             Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                connection.handle_transport_error(Instant::now(), &error);
+                connection.handle_transport_error(Instant::now(), error);
             }
             Ok(()) | Err(_) => {}
         }
@@ -127,7 +127,7 @@ fn serve(mut socket: TcpStream) -> io::Result<()> {
 /// `text` as an event, and no more.
 fn stream(connection: &mut Connection, text: &str) -> io::Result<()> {
     let now = Instant::now();
-    let response = Response::new(Body::EventStream);
+    let response = Response::new(Body::event_stream());
     connection
         .respond(now, response)
         .map_err(io::Error::other)?;

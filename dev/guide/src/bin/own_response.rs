@@ -29,7 +29,7 @@ impl Numbers {
         let now = Instant::now();
         let mut connection = Connection::for_response(now, Default::default(), head);
         // The phase allows it, and 200 is a final status.
-        let _ = connection.respond(now, Response::new(Body::EventStream));
+        let _ = connection.respond(now, Response::new(Body::event_stream()));
         // What is held for this client is given back however the response ends.
         connection
             .clean_up()

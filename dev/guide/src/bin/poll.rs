@@ -80,7 +80,7 @@ impl Client {
                 Ok(0) => break connection.handle_eof(now),
                 Ok(n) => connection.handle_input(now, &buffer[..n]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => break connection.handle_transport_error(now, &error),
+                Err(error) => break connection.handle_transport_error(now, error),
             }
         }
         // After the input: a request that came in time is none that came too late.
@@ -91,14 +91,14 @@ impl Client {
                 match socket.write_vectored(transmit.slices()) {
                     Ok(n) => connection.handle_transmitted(now, n),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
-                    Err(error) => connection.handle_transport_error(now, &error),
+                    Err(error) => connection.handle_transport_error(now, error),
                 }
                 continue;
             }
             match connection.poll_event() {
                 Some(ConnectionEvent::Request(_)) => {
                     // The phase allows it, and 200 is a final status.
-                    let _ = connection.respond(now, Response::new(Body::EventStream));
+                    let _ = connection.respond(now, Response::new(Body::event_stream()));
                 }
                 Some(ConnectionEvent::EndOutput) => {
                     let _ = socket.shutdown(Shutdown::Write);

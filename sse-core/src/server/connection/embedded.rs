@@ -10,7 +10,10 @@ use bytes::Bytes;
 use super::{Connection, Host};
 use crate::{
     http::RequestHead,
-    server::{ConnectionConfig, ResponseConfig, state::State},
+    server::{
+        ConnectionConfig, ResponseConfig,
+        state::{Asked, State},
+    },
 };
 
 impl Connection {
@@ -42,9 +45,9 @@ impl Connection {
     ///   answers in the application's place, with a 503 for example where
     ///   [`respond`](Self::respond) comes too late. The body comes from
     ///   [`take_body`](Self::take_body).
-    /// - After [`receive_body`](Self::receive_body), the bytes of the request's body go to
-    ///   [`handle_input`](Self::handle_input), free of their framing, and its end to
-    ///   [`handle_eof`](Self::handle_eof). A body that breaks off is told with
+    /// - After [`receive_body`](Self::receive_body), the request's body goes to
+    ///   [`handle_body`](Self::handle_body) and its end to
+    ///   [`handle_body_end`](Self::handle_body_end). A body that breaks off is told with
     ///   [`handle_transport_error`](Self::handle_transport_error).
     /// - [`ConnectionEvent::EndOutput`](super::ConnectionEvent::EndOutput) is the time to end the
     ///   body of a stream; [`handle_output_ended`](Self::handle_output_ended) says that this is
@@ -69,7 +72,7 @@ impl Connection {
     /// let head = RequestHead::of_server(request.body(())?, BodyLength::None);
     /// let mut connection = Connection::for_response(now, Default::default(), &head);
     ///
-    /// connection.respond(now, Response::new(Body::EventStream))?;
+    /// connection.respond(now, Response::new(Body::event_stream()))?;
     /// let Some(ConnectionEvent::Respond(response)) = connection.poll_event() else { panic!() };
     /// assert_eq!(response.headers()["content-type"], "text/event-stream");
     /// assert_eq!(*response.body(), BodyLength::Chunked);
@@ -90,6 +93,33 @@ impl Connection {
         let mut connection = Self::in_state(State::NONE, Host::Server { config, response });
         connection.begin_responding(now, head);
         connection
+    }
+
+    /// The foreign server received these bytes of the request's body, free of transfer framing.
+    ///
+    /// Nothing happens to a connection over a socket, which reads the body itself.
+    pub fn handle_body(&mut self, now: Instant, mut bytes: &[u8]) {
+        if !self.is_on_socket() {
+            self.receive(now, &mut bytes);
+        }
+    }
+
+    /// The foreign server received the request's body as a whole. One that broke off is a
+    /// [transport error](Self::handle_transport_error).
+    pub fn handle_body_end(&mut self, now: Instant) {
+        if self.is_on_socket() {
+            return;
+        }
+        match &mut self.state {
+            State::Body(receiving) => receiving.body.end(),
+            State::Responding(responding) => {
+                if let Asked::No(Some(body)) = &mut responding.body {
+                    body.end();
+                }
+            }
+            _ => {}
+        }
+        self.check_body(now);
     }
 
     /// The next piece of the body, as one piece of memory: events that were queued one by one are

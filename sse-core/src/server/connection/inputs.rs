@@ -18,9 +18,12 @@ impl Connection {
     /// Bytes arrived. Bytes after the request, which ends where its head says, are not a second
     /// request: they are discarded.
     ///
-    /// Of a connection [for a response](Self::for_response) these are bytes of the request's body,
-    /// free of their framing.
+    /// Nothing happens to a connection [for a response](Self::for_response): its transport is a
+    /// foreign server's, which tells of the request's body with [`handle_body`](Self::handle_body).
     pub fn handle_input(&mut self, now: Instant, mut input: &[u8]) {
+        if !self.is_on_socket() {
+            return;
+        }
         if let State::Head(head) = &mut self.state {
             match head.reader.read(&mut input) {
                 Ok(None) => return,
@@ -43,13 +46,14 @@ impl Connection {
     /// The peer's sending side ended. Before the response is out this means that the client went
     /// away, and so does a client that closed only its sending half.
     ///
-    /// Of a connection [for a response](Self::for_response) it is the end of the request's body,
-    /// and never the client's leaving.
-    pub fn handle_eof(&mut self, now: Instant) {
-        self.incoming = Incoming::Ended;
+    /// Nothing happens to a connection [for a response](Self::for_response): a foreign server tells
+    /// that the request's body has ended with [`handle_body_end`](Self::handle_body_end), which is
+    /// not the client's leaving.
+    pub fn handle_eof(&mut self, _now: Instant) {
         if !self.is_on_socket() {
-            return self.end_body(now);
+            return;
         }
+        self.incoming = Incoming::Ended;
         match &self.state {
             State::Head(_) | State::Body(_) | State::Responding(_) | State::Streaming(_) => {
                 self.cut(CloseReason::ClientWentAway);
@@ -66,7 +70,7 @@ impl Connection {
     ///
     /// Of a connection [for a response](Self::for_response), while the request's body is received,
     /// it means that this body broke off: the answer is a 400.
-    pub fn handle_transport_error(&mut self, now: Instant, error: &io::Error) {
+    pub fn handle_transport_error(&mut self, now: Instant, error: io::Error) {
         match (&self.state, error.kind()) {
             (State::Body(_), _) if !self.is_on_socket() => self.refuse(
                 now,
@@ -147,13 +151,16 @@ impl Connection {
 
     /// The stream has been idle for long.
     fn keep_alive(&mut self, now: Instant) {
-        if let State::Streaming(streaming) = &mut self.state {
-            streaming.next_comment = None;
-        }
+        let State::Streaming(streaming) = &mut self.state else {
+            return;
+        };
+        streaming.next_comment = None;
         // With bytes still queued it is the stall deadline that counts.
         if self.output.is_empty() {
+            let own = streaming.keep_alive.as_ref();
+            let comment = own.map_or(Comment::KEEP_ALIVE, |own| own.comment().clone());
             // The stream is open and has room.
-            let _ = self.comment(now, &Comment::KEEP_ALIVE);
+            let _ = self.comment(now, &comment);
         }
     }
 
@@ -165,7 +172,7 @@ impl Connection {
     }
 
     /// Takes what belongs to the request body from the front of `input`.
-    fn receive(&mut self, now: Instant, input: &mut &[u8]) {
+    pub(super) fn receive(&mut self, now: Instant, input: &mut &[u8]) {
         let body = match &mut self.state {
             State::Body(receiving) => &mut receiving.body,
             State::Responding(responding) => match &mut responding.body {
@@ -180,20 +187,6 @@ impl Connection {
                 Progress::Complete => Incoming::Complete,
                 Progress::Incoming | Progress::Faulty(_) => Incoming::Expected,
             };
-        }
-        self.check_body(now);
-    }
-
-    /// The request body, which a foreign server reads, is complete.
-    fn end_body(&mut self, now: Instant) {
-        match &mut self.state {
-            State::Body(receiving) => receiving.body.end(),
-            State::Responding(responding) => {
-                if let Asked::No(Some(body)) = &mut responding.body {
-                    body.end();
-                }
-            }
-            _ => {}
         }
         self.check_body(now);
     }

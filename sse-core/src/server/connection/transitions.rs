@@ -13,7 +13,7 @@ use crate::{
     http::{BodyLength, RequestHead, encode_response_head},
     lifecycle::CloseReason,
     server::{
-        Body,
+        Body, KeepAlive, ResponseConfig, StreamOptions,
         request_body::RequestBody,
         response::{RequestFacts, embedded_response},
         state::{
@@ -69,9 +69,12 @@ impl Connection {
     }
 
     /// `Responding` to `Streaming`: the response's head is queued, and events follow.
-    pub(super) fn stream(&mut self, now: Instant) {
-        let next_comment = self.next_comment(now);
-        self.state = State::Streaming(Streaming { next_comment });
+    pub(super) fn stream(&mut self, now: Instant, options: StreamOptions) {
+        let keep_alive = options.keep_alive.map(Box::new);
+        self.state = State::Streaming(Streaming {
+            next_comment: next_comment(now, keep_alive.as_deref(), self.host.config()),
+            keep_alive,
+        });
         self.arm_stall(now);
     }
 
@@ -258,9 +261,11 @@ impl Connection {
         self.count_output();
         self.stall = None;
         self.arm_stall(now);
-        let next_comment = self.next_comment(now);
         match &mut self.state {
-            State::Streaming(streaming) => streaming.next_comment = next_comment,
+            State::Streaming(streaming) => {
+                let keep_alive = streaming.keep_alive.as_deref();
+                streaming.next_comment = next_comment(now, keep_alive, self.host.config());
+            }
             _ => self.check_taken(now),
         }
     }
@@ -275,12 +280,13 @@ impl Connection {
             self.stall = now.checked_add(config.stall_timeout);
         }
     }
+}
 
-    fn next_comment(&self, now: Instant) -> Option<Instant> {
-        const SHORTEST: Duration = Duration::from_millis(10);
-        let idle = self.host.config().keep_alive?;
-        now.checked_add(idle.max(SHORTEST))
-    }
+/// When a comment is due of a stream that is idle from `now` on.
+fn next_comment(now: Instant, own: Option<&KeepAlive>, config: &ResponseConfig) -> Option<Instant> {
+    const SHORTEST: Duration = Duration::from_millis(10);
+    let idle = own.map_or(config.keep_alive, KeepAlive::interval)?;
+    now.checked_add(idle.max(SHORTEST))
 }
 
 /// A time for every 64 KiB of what is queued: a download may be large, but it may not last for ever.

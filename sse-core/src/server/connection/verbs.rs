@@ -37,9 +37,13 @@ impl Connection {
     /// not there yet and the body is an event stream;
     /// [`RespondError::InterimStatus`] for a 1xx status.
     pub fn respond(&mut self, now: Instant, response: Response<Body>) -> Result<(), RespondError> {
-        let (mut head, body) = response.into_parts();
+        let (mut head, mut body) = response.into_parts();
         let status = head.status;
-        let is_stream = body == Body::EventStream;
+        let options = match &mut body {
+            Body::EventStream(options) => Some(mem::take(options)),
+            Body::Whole(_) => None,
+        };
+        let is_stream = options.is_some();
         let opens_stream = is_stream && self.request.may_have_body(status);
         let reason = match &self.state {
             State::Head(_) if !opens_stream => CloseReason::Refused(status),
@@ -59,9 +63,9 @@ impl Connection {
         if self.clean_up.get().is_some_and(CleanUpOwner::is_unused) {
             self.clean_up.take();
         }
-        match opens_stream {
-            true => self.stream(now),
-            false => {
+        match options {
+            Some(options) if opens_stream => self.stream(now, options),
+            _ => {
                 self.output.finish();
                 self.deliver(now, BodyEnd::Whole, reason);
             }

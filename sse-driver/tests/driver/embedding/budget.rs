@@ -28,7 +28,8 @@ fn hog(budget: &Budget) -> Connection {
     let mut hog = Connection::new(now, SystemTime::UNIX_EPOCH, Arc::new(config));
     hog.handle_input(now, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     hog.poll_event();
-    hog.respond(now, Response::new(Body::EventStream)).unwrap();
+    hog.respond(now, Response::new(Body::event_stream()))
+        .unwrap();
     hog.handle_transmitted(now, usize::MAX);
     hog.send(now, &Event::new("x".repeat(budget.limit())))
         .unwrap();
