@@ -47,7 +47,7 @@ fn is_forbidden(byte: &u8) -> bool {
 fn check<T>(text: &str, result: Result<T, EventError>) -> Option<T> {
     match result {
         Ok(value) => {
-            assert!(!text.as_bytes().iter().any(|byte| is_forbidden(byte)));
+            assert!(!text.as_bytes().iter().any(is_forbidden));
             Some(value)
         }
         Err(EventError::InvalidField(error)) => {

@@ -51,7 +51,7 @@ enum Head {
     Http11,
     Http10,
     WithBody,
-    ForHead,
+    Bodyless,
     Chunked,
     Waiting,
     TooLarge,
@@ -70,7 +70,7 @@ impl Head {
                 b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
             }
             Self::TooLarge => b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 65\r\n\r\nhel",
-            Self::ForHead => b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
+            Self::Bodyless => b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
         }
     }
 }

@@ -383,7 +383,10 @@ impl World {
                     sorted_lines(text.as_bytes())
                 });
                 let told = sorted_lines(text.as_bytes());
-                assert!(expected.into_iter().any(|expected| expected == told), "{text:?}");
+                assert!(
+                    expected.into_iter().any(|expected| expected == told),
+                    "{text:?}"
+                );
             }
             Poll::Ready(Some(Ok(Batch::Events(events)))) => {
                 assert!(!reader.cut && !is_first && lost == 0 && events.count() > 0);
@@ -403,7 +406,10 @@ impl World {
 
 /// The order of an event's fields is the encoder's.
 fn sorted_lines(event: &[u8]) -> Vec<Vec<u8>> {
-    let mut lines: Vec<_> = event.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+    let mut lines: Vec<_> = event
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::to_vec)
+        .collect();
     lines.sort();
     lines
 }

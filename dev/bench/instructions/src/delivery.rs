@@ -38,7 +38,11 @@ impl Delivery {
         }
         sim.settle();
         drop(serving.take());
-        Self { sim, topic, clients }
+        Self {
+            sim,
+            topic,
+            clients,
+        }
     }
 
     pub(crate) fn deliver(&mut self) {

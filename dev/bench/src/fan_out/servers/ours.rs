@@ -8,9 +8,11 @@ use sse_core::{
     Event,
     topic::{Topic, TopicConfig},
 };
-use sse_driver::{Runtime, Server, router::Router};
 use sse_smol::Smol;
-use sse_tokio::Tokio;
+use sse_tokio::{
+    Tokio,
+    driver::{Runtime, Server, router::Router},
+};
 
 use super::{tokio_control, tokio_runtime};
 use crate::{
