@@ -123,6 +123,30 @@ fn what_a_topic_shares_is_counted_once_however_many_wait_for_it() {
 }
 
 #[test]
+fn what_is_written_is_given_back_while_more_is_queued() {
+    let budget = Budget::new(1024 * KIB);
+    let topic = Topic::new(TopicConfig::default(), 1, Instant::now);
+    topic.publish("shared").unwrap();
+    let mut pump = stream(&budget);
+    let mut subscriber = topic.subscribe_from_oldest();
+    let std::task::Poll::Ready(Some(Ok(Batch::Events(events)))) = subscriber.try_next() else {
+        panic!("there is a history")
+    };
+    pump.connection.send_encoded(pump.now, events).unwrap();
+    // Behind what is shared each event is a piece of its own.
+    pump.send(&"x".repeat(20 * KIB)).unwrap();
+    let flush = pump.connection.poll_transmit().len();
+    pump.connection.handle_transmitted(pump.now, 1);
+    pump.send(&"x".repeat(20 * KIB)).unwrap();
+    assert_eq!(budget.used().queued, 40 * KIB);
+    pump.connection.handle_transmitted(pump.now, flush - 1);
+    assert_eq!(budget.used().queued, 20 * KIB);
+    assert!(pump.connection.queued() > 20 * KIB);
+    pump.write();
+    assert_eq!(budget.used().queued, 0);
+}
+
+#[test]
 fn a_whole_response_counts_where_nothing_else_holds_it() {
     let budget = Budget::new(1024 * KIB);
     let page = Bytes::from("x".repeat(100 * KIB));
