@@ -19,7 +19,7 @@ use sse_core::{
     Comment, Event,
     http::{BodyLength, Request, RequestHead, Response, StatusCode},
     lifecycle::CloseReason,
-    server::{Body, Connection, ConnectionConfig, ConnectionEvent, Phase, SendError},
+    server::{Connection, ConnectionConfig, ConnectionEvent, Phase, ResponseBody, SendError},
 };
 
 #[derive(Arbitrary, Debug)]
@@ -143,8 +143,8 @@ fuzz_target!(|run: Run| {
             }
             Call::Respond { stream, status } => {
                 let body = match stream {
-                    true => Body::event_stream(),
-                    false => Body::Whole("whole".into()),
+                    true => ResponseBody::event_stream(),
+                    false => ResponseBody::Whole("whole".into()),
                 };
                 let mut response = Response::new(body);
                 *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();

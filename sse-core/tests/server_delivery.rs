@@ -12,7 +12,7 @@ use sse_core::{
     Event,
     http::{HeaderName, HeaderValue, Response, StatusCode},
     lifecycle::{CloseReason, Deadline},
-    server::{Body, Connection, ConnectionConfig, ConnectionEvent, Phase},
+    server::{Connection, ConnectionConfig, ConnectionEvent, Phase, ResponseBody},
 };
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -27,7 +27,7 @@ fn asked(now: Instant, config: ConnectionConfig) -> Connection {
 
 fn streaming(now: Instant, config: ConnectionConfig) -> Connection {
     let mut connection = asked(now, config);
-    let response = Response::new(Body::event_stream());
+    let response = Response::new(ResponseBody::event_stream());
     connection.respond(now, response).unwrap();
     connection
 }
@@ -91,7 +91,7 @@ fn a_large_response_has_time_in_proportion() {
     // With its head it is a little more than four times 64 KiB.
     let body = vec![b'x'; 4 * 64 * 1024];
     connection
-        .respond(start, Response::new(Body::Whole(body.into())))
+        .respond(start, Response::new(ResponseBody::Whole(body.into())))
         .unwrap();
     for second in 1..50 {
         let now = start + Duration::from_secs(second);
@@ -117,7 +117,7 @@ fn an_answer_is_not_lost_to_what_follows_the_request() {
         connection.handle_input(now, request);
         connection.handle_input(now, later);
         let _ = connection.poll_event();
-        let mut refusal = Response::new(Body::Whole("no\n".into()));
+        let mut refusal = Response::new(ResponseBody::Whole("no\n".into()));
         *refusal.status_mut() = StatusCode::NOT_FOUND;
         connection.respond(now, refusal).unwrap();
         transmit_all(&mut connection, now);
@@ -156,7 +156,7 @@ fn a_high_water_mark_of_0_lets_one_event_through_at_a_time() {
 fn as_many_fields_as_there_can_be_are_no_panic() {
     let now = Instant::now();
     let mut connection = asked(now, ConnectionConfig::default());
-    let mut response = Response::new(Body::event_stream());
+    let mut response = Response::new(ResponseBody::event_stream());
     for number in 0.. {
         let name = HeaderName::try_from(format!("x-{number}")).unwrap();
         let value = HeaderValue::from_static("x");
@@ -174,7 +174,7 @@ fn the_output_may_end_after_the_connection() {
     let now = Instant::now();
     let mut connection = asked(now, ConnectionConfig::default());
     connection
-        .respond(now, Response::new(Body::Whole("x".into())))
+        .respond(now, Response::new(ResponseBody::Whole("x".into())))
         .unwrap();
     transmit_all(&mut connection, now);
     assert!(matches!(

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use sse_core::{
     Comment, Event,
     http::Response,
-    server::{Body, Connection, ConnectionConfig, ConnectionEvent, Phase, SendError},
+    server::{Connection, ConnectionConfig, ConnectionEvent, Phase, ResponseBody, SendError},
     topic::{self, Batch, EncodedEvents, Subscriber, Topic},
 };
 
@@ -69,7 +69,7 @@ fn streaming(version: &str) -> Connection {
         Some(ConnectionEvent::Request(_))
     ));
     connection
-        .respond(now, Response::new(Body::event_stream()))
+        .respond(now, Response::new(ResponseBody::event_stream()))
         .unwrap();
     connection
 }

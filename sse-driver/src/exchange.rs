@@ -21,7 +21,7 @@ use sse_core::{
     http::{BodyLength, RequestHead},
     internal::{Panicked, catch},
     lifecycle::CloseReason,
-    server::{Body, Connection, ConnectionEvent, Phase},
+    server::{Connection, ConnectionEvent, Phase, ResponseBody},
 };
 
 use crate::{
@@ -130,7 +130,7 @@ impl<T> Exchange<T> {
     }
 
     /// Answers a newcomer before its request.
-    pub(crate) fn refuse(&mut self, now: Instant, response: Response<Body>) {
+    pub(crate) fn refuse(&mut self, now: Instant, response: Response<ResponseBody>) {
         // Nothing was said on this connection yet, so it takes an answer.
         let _ = self.connection.respond(now, response);
     }
@@ -305,8 +305,8 @@ impl<T> Exchange<T> {
     fn respond(&mut self, now: Instant, reply: Reply) {
         let (mut head, body) = reply.into_parts();
         let (body, work) = match body {
-            ReplyBody::Events(events) => (Body::event_stream(), Work::Streaming(events)),
-            ReplyBody::Whole(bytes) => (Body::Whole(bytes), Work::Idle),
+            ReplyBody::Events(events) => (ResponseBody::event_stream(), Work::Streaming(events)),
+            ReplyBody::Whole(bytes) => (ResponseBody::Whole(bytes), Work::Idle),
         };
         let mut dropped = self.drop_work();
         self.work = work;

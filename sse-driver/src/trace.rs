@@ -69,12 +69,12 @@ pub(super) fn closed(reason: &CloseReason) {
     }
 }
 
-pub(super) fn refused(peer: Option<SocketAddr>) {
+pub(super) fn turned_away(peer: Option<SocketAddr>) {
     // Not a warning each: a client that makes many connections would fill the log.
     tell!(
         debug,
         peer = peer.map(tracing::field::display),
-        "connection refused: there are as many as there may be"
+        "connection turned away: there are as many as there may be"
     );
 }
 

@@ -161,7 +161,10 @@ pub fn a_crowd_at_the_limit_is_refused_and_nobody_evicted<A: Adapter>() {
     server.empty();
     server.handle.shut_down();
     let report = server.report();
-    assert_eq!((report.accepted, report.refused), (HELD as u64 + 1, 200));
+    assert_eq!(
+        (report.accepted, report.turned_away),
+        (HELD as u64 + 1, 200)
+    );
     assert_eq!(tally.once_each().len(), HELD + 1);
 }
 

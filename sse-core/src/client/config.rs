@@ -85,7 +85,7 @@ pub struct EventSourceConfig {
     pub max_redirects: u32,
     /// How much of a refusal's body is kept, for the error to show. 4 KiB by default. It is waited
     /// for as long as the head timeout allows.
-    pub max_refusal_body: usize,
+    pub max_unexpected_body: usize,
     /// The bounds of a response's head.
     pub response_head_limits: ResponseHeadLimits,
     /// The bounds of lines and events.
@@ -110,7 +110,7 @@ impl Default for EventSourceConfig {
             idle_timeout: None,
             probe_after: Some(Duration::from_secs(45)),
             max_redirects: 10,
-            max_refusal_body: 4 * 1024,
+            max_unexpected_body: 4 * 1024,
             response_head_limits: ResponseHeadLimits::default(),
             decoder_limits: DecoderLimits::default(),
             high_water_mark: 64 * 1024,

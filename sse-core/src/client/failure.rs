@@ -16,9 +16,9 @@ use super::{Loss, loss::find};
 #[non_exhaustive]
 pub enum Failure {
     /// The server answered with a status that is neither 200 nor 204.
-    Status(Box<Refusal>),
+    Status(Box<UnexpectedResponse>),
     /// The server answered 200, but not with `text/event-stream` in UTF-8.
-    ContentType(Box<Refusal>),
+    ContentType(Box<UnexpectedResponse>),
     /// The response is compressed, which the request did not ask for. The coding is named.
     ContentCoding(HeaderValue),
     /// A redirect that cannot be followed.
@@ -99,15 +99,15 @@ impl Error for Failure {
 
 /// A response that is not an event stream.
 #[derive(Clone, Debug)]
-pub struct Refusal {
+pub struct UnexpectedResponse {
     /// Status and header fields.
     pub response: Response<()>,
     /// The first bytes of the body: at most
-    /// [`EventSourceConfig::max_refusal_body`](super::EventSourceConfig::max_refusal_body).
+    /// [`EventSourceConfig::max_unexpected_body`](super::EventSourceConfig::max_unexpected_body).
     pub body: Bytes,
 }
 
-impl Refusal {
+impl UnexpectedResponse {
     /// The body's first line, as far as it is fit to be read.
     fn fmt_body(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LONGEST: usize = 200;

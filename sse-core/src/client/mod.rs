@@ -138,7 +138,7 @@ pub use attempt::Attempt;
 pub use config::{EventSourceConfig, Reconnection};
 pub use error::{AttemptError, InvalidRequest, UrlError, WrongPhase};
 pub use event_source::{ClientEvent, End, EventSource};
-pub use failure::{Failure, RedirectError, Refusal};
+pub use failure::{Failure, RedirectError, UnexpectedResponse};
 pub use loss::{Loss, TransportError};
 pub use phase::Phase;
 pub use target::Endpoint;

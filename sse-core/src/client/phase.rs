@@ -14,7 +14,7 @@ pub enum Phase {
     /// The request goes out, and the response's head is awaited.
     Requesting,
     /// The response is a refusal; the first bytes of its body are awaited, for the error to show.
-    Refused,
+    Unexpected,
     /// The event stream is open.
     Open,
     /// Waiting for the time to connect again.

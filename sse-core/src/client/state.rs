@@ -8,7 +8,7 @@ use std::{
 use ::http::Response;
 use bytes::Bytes;
 
-use super::{End, EventSourceConfig, Failure, Phase, Refusal, incoming::Incoming};
+use super::{End, EventSourceConfig, Failure, Phase, UnexpectedResponse, incoming::Incoming};
 use crate::http::{BodyPart, BodyReader, ResponseHeadReader};
 
 /// Where an event source is. Each state has its deadline, which therefore ends with it.
@@ -25,7 +25,7 @@ pub(super) enum State {
         deadline: Option<Instant>,
     },
     Requesting(Box<Requesting>),
-    Refused(Box<Refused>),
+    Unexpected(Box<Unexpected>),
     Open(Box<Open>),
     Waiting {
         until: Instant,
@@ -55,11 +55,11 @@ pub(super) enum Answer {
 
 /// The response is a refusal, whose body is on its way.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(super) struct Unexpected {
     pub(super) deadline: Option<Instant>,
     pub(super) request: Outgoing,
     /// Which failure it is.
-    pub(super) failure: fn(Box<Refusal>) -> Failure,
+    pub(super) failure: fn(Box<UnexpectedResponse>) -> Failure,
     pub(super) response: Response<()>,
     pub(super) body: BodyReader,
     pub(super) bytes: Vec<u8>,
@@ -95,7 +95,7 @@ impl State {
             Self::Preparing { .. } => Phase::Preparing,
             Self::Asking | Self::Connecting { .. } => Phase::Connecting,
             Self::Requesting(_) => Phase::Requesting,
-            Self::Refused(_) => Phase::Refused,
+            Self::Unexpected(_) => Phase::Unexpected,
             Self::Open(_) => Phase::Open,
             Self::Waiting { .. } => Phase::Waiting,
             Self::Closed { .. } => Phase::Closed,
@@ -106,7 +106,7 @@ impl State {
         match self {
             Self::Connecting { deadline } => *deadline,
             Self::Requesting(requesting) => requesting.deadline,
-            Self::Refused(refused) => refused.deadline,
+            Self::Unexpected(unexpected) => unexpected.deadline,
             Self::Open(open) => open.deadline,
             Self::Waiting { until } => Some(*until),
             Self::Preparing { .. } | Self::Asking | Self::Closed { .. } => None,
@@ -116,7 +116,7 @@ impl State {
     /// Whether there is a connection, or one that the caller was told to make.
     pub(super) fn has_connection(&self) -> bool {
         match self {
-            Self::Connecting { .. } | Self::Requesting(_) | Self::Refused(_) | Self::Open(_) => {
+            Self::Connecting { .. } | Self::Requesting(_) | Self::Unexpected(_) | Self::Open(_) => {
                 true
             }
             Self::Preparing { .. } | Self::Asking | Self::Waiting { .. } | Self::Closed { .. } => {
@@ -129,7 +129,7 @@ impl State {
     pub(super) fn outgoing(&mut self) -> Option<&mut Outgoing> {
         match self {
             Self::Requesting(requesting) => Some(&mut requesting.request),
-            Self::Refused(refused) => Some(&mut refused.request),
+            Self::Unexpected(unexpected) => Some(&mut unexpected.request),
             Self::Open(open) => Some(&mut open.request),
             _ => None,
         }
@@ -152,7 +152,7 @@ impl Open {
     }
 }
 
-impl Refused {
+impl Unexpected {
     /// Whether the body is complete, or as much of it is here as is wanted.
     pub(super) fn receive(&mut self, mut input: &[u8], most: usize) -> bool {
         while self.bytes.len() < most {
@@ -170,7 +170,7 @@ impl Refused {
 
     /// What it was, with as much of the body as there is.
     pub(super) fn failure(&mut self) -> Failure {
-        (self.failure)(Box::new(Refusal {
+        (self.failure)(Box::new(UnexpectedResponse {
             response: mem::take(&mut self.response),
             body: mem::take(&mut self.bytes).into(),
         }))

@@ -20,7 +20,7 @@ pub enum CloseReason {
     /// The client closed the connection or its sending half, or the network reset it.
     ClientWentAway,
     /// The request could not be served, and the client was told so with this status.
-    Refused(StatusCode),
+    Rejected(StatusCode),
     /// A deadline passed; the deadline says which.
     TimedOut(Deadline),
     /// The client took events more slowly than its topic keeps them.
@@ -57,7 +57,7 @@ impl fmt::Display for CloseReason {
             Self::StreamEnded => f.write_str("the stream ended"),
             Self::ResponseSent => f.write_str("the response was sent"),
             Self::ClientWentAway => f.write_str("the client went away"),
-            Self::Refused(status) => write!(f, "the request was refused with {status}"),
+            Self::Rejected(status) => write!(f, "the request was rejected with {status}"),
             Self::TimedOut(deadline) => write!(f, "{deadline}"),
             Self::SlowConsumer => f.write_str("the client was too slow for its topic"),
             Self::StreamError(error) => write!(f, "the stream failed: {error}"),

@@ -21,7 +21,7 @@
 //! ```
 //! use std::time::{Instant, SystemTime};
 //! use sse_core::{Event, http::Response};
-//! use sse_core::server::{Connection, ConnectionEvent, Body};
+//! use sse_core::server::{Connection, ConnectionEvent, ResponseBody};
 //!
 //! let now = Instant::now();
 //! let mut connection = Connection::new(now, SystemTime::now(), Default::default());
@@ -32,7 +32,7 @@
 //! assert_eq!(head.request().uri().path(), "/events");
 //!
 //! // The application answers with an event stream.
-//! connection.respond(now, Response::new(Body::event_stream()))?;
+//! connection.respond(now, Response::new(ResponseBody::event_stream()))?;
 //! connection.send(now, &Event::new("hello"))?;
 //! connection.finish(now)?;
 //!
@@ -76,4 +76,4 @@ pub use config::{ConnectionConfig, ResponseConfig};
 pub use connection::{Connection, ConnectionEvent};
 pub use error::{RespondError, SendError, WrongPhase};
 pub use phase::Phase;
-pub use response::{Body, KeepAlive, StreamOptions};
+pub use response::{KeepAlive, ResponseBody, StreamOptions};

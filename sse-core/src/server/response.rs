@@ -16,14 +16,14 @@ use crate::{
 /// The body of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Body {
+pub enum ResponseBody {
     /// Events, sent one by one. [`event_stream`](Self::event_stream) makes one without options.
     EventStream(StreamOptions),
     /// These bytes and no more.
     Whole(Bytes),
 }
 
-impl Body {
+impl ResponseBody {
     /// An event stream for which the configuration holds.
     #[must_use]
     pub fn event_stream() -> Self {
@@ -36,11 +36,11 @@ impl Body {
 /// ```
 /// use std::time::Duration;
 /// use sse_core::{Comment, http::Response};
-/// use sse_core::server::{Body, KeepAlive, StreamOptions};
+/// use sse_core::server::{ResponseBody, KeepAlive, StreamOptions};
 ///
 /// let mut options = StreamOptions::default();
 /// options.keep_alive = Some(KeepAlive::every(Duration::from_secs(5)).with_comment(Comment::new("idle")));
-/// let response = Response::new(Body::EventStream(options));
+/// let response = Response::new(ResponseBody::EventStream(options));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -118,25 +118,25 @@ impl RequestFacts {
     }
 
     /// What of `body` is sent.
-    pub(super) fn body_of(self, status: StatusCode, body: Body) -> Bytes {
+    pub(super) fn body_of(self, status: StatusCode, body: ResponseBody) -> Bytes {
         match body {
-            Body::Whole(bytes) if self.may_have_body(status) => bytes,
-            Body::Whole(_) | Body::EventStream(_) => Bytes::new(),
+            ResponseBody::Whole(bytes) if self.may_have_body(status) => bytes,
+            ResponseBody::Whole(_) | ResponseBody::EventStream(_) => Bytes::new(),
         }
     }
 
     /// How the head says that the body is delimited, and how it is.
-    pub(super) fn framing(self, status: StatusCode, body: &Body) -> (Framing, Delimiting) {
+    pub(super) fn framing(self, status: StatusCode, body: &ResponseBody) -> (Framing, Delimiting) {
         let (framing, delimiting) = match body {
             _ if !allows_body(status) => (Framing::NoBody, Delimiting::Nothing),
-            Body::Whole(bytes) => (
+            ResponseBody::Whole(bytes) => (
                 Framing::ContentLength(bytes.len() as u64),
                 Delimiting::Nothing,
             ),
-            Body::EventStream(_) if self.version == Version::HTTP_11 => {
+            ResponseBody::EventStream(_) if self.version == Version::HTTP_11 => {
                 (Framing::Chunked, Delimiting::Chunks)
             }
-            Body::EventStream(_) => (Framing::CloseDelimited, Delimiting::Nothing),
+            ResponseBody::EventStream(_) => (Framing::CloseDelimited, Delimiting::Nothing),
         };
         match self.may_have_body(status) {
             true => (framing, delimiting),
@@ -159,7 +159,7 @@ impl Default for RequestFacts {
 /// whole. What that server says of the connection is its own.
 pub(super) fn embedded_response(
     mut head: Parts,
-    body: Body,
+    body: ResponseBody,
     request: RequestFacts,
 ) -> (Response<BodyLength>, Bytes) {
     let theirs: Vec<_> = head
@@ -172,7 +172,7 @@ pub(super) fn embedded_response(
         head.headers.remove(name);
     }
     // The server sees no body to measure.
-    if let Body::Whole(bytes) = &body
+    if let ResponseBody::Whole(bytes) = &body
         && request.is_head
         && allows_body(head.status)
     {
@@ -180,7 +180,8 @@ pub(super) fn embedded_response(
         // Fails beyond 24,576 fields, which no client would take.
         let _ = head.headers.try_insert(header::CONTENT_LENGTH, length);
     }
-    let is_stream = matches!(body, Body::EventStream(_)) && request.may_have_body(head.status);
+    let is_stream =
+        matches!(body, ResponseBody::EventStream(_)) && request.may_have_body(head.status);
     let bytes = request.body_of(head.status, body);
     let length = match (is_stream, bytes.len()) {
         (true, _) => BodyLength::Chunked,

@@ -232,7 +232,7 @@ impl Trial {
     fn check(&mut self) {
         let source = &mut self.client.source;
         let phase = source.phase();
-        let connected = matches!(phase, Phase::Requesting | Phase::Refused | Phase::Open);
+        let connected = matches!(phase, Phase::Requesting | Phase::Unexpected | Phase::Open);
         assert!(connected || source.poll_transmit().is_empty(), "{phase:?}");
         let waits = source.poll_timeout().is_some();
         assert!(phase != Phase::Waiting || waits, "it would wait for ever");
@@ -305,8 +305,8 @@ fn ways() -> Vec<(Phase, Vec<Call>)> {
             vec![Poll, Connected, Input(b"HTTP/1.1 200")],
         ),
         (Phase::Requesting, vec![Poll, TakeRequest]),
-        (Phase::Refused, vec![Poll, Connected, refusal]),
-        (Phase::Refused, vec![Poll, TakeRequest, Response(404)]),
+        (Phase::Unexpected, vec![Poll, Connected, refusal]),
+        (Phase::Unexpected, vec![Poll, TakeRequest, Response(404)]),
         (Phase::Open, vec![Poll, Connected, open()]),
         (Phase::Open, vec![Poll, Connected, open(), Poll]),
         (
@@ -464,7 +464,7 @@ fn config() -> impl Strategy<Value = EventSourceConfig> {
             }
             config.idle_timeout = idle;
             config.max_redirects = redirects;
-            config.max_refusal_body = size;
+            config.max_unexpected_body = size;
             config.high_water_mark = size;
             config.retry_statuses = vec![StatusCode::SERVICE_UNAVAILABLE];
             config.body = "body".into();

@@ -224,7 +224,7 @@ fn a_refusals_body_is_kept_up_to_a_bound() {
     assert_eq!(sent, head.len() + 4096);
 
     let mut config = EventSourceConfig::default();
-    config.max_refusal_body = 10;
+    config.max_unexpected_body = 10;
     let (told, _) = flooded(config, head, "because ");
     assert_eq!(told, r#"failed Status 500 "because be""#);
 }
@@ -232,7 +232,7 @@ fn a_refusals_body_is_kept_up_to_a_bound() {
 #[test]
 fn a_refusals_body_that_nobody_wants_is_not_waited_for() {
     let mut config = EventSourceConfig::default();
-    config.max_refusal_body = 0;
+    config.max_unexpected_body = 0;
     let mut client = Client::new(config);
     client.connect();
     client.told();

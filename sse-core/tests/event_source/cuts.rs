@@ -25,7 +25,7 @@ const ANSWERS: [&str; 8] = [
 fn config() -> EventSourceConfig {
     let mut config = EventSourceConfig::default();
     config.decoder_limits = DecoderLimits::default().with_line(20);
-    config.max_refusal_body = 4;
+    config.max_unexpected_body = 4;
     config.retry_statuses = vec![StatusCode::SERVICE_UNAVAILABLE];
     config
 }

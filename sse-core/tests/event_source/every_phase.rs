@@ -13,10 +13,10 @@ use sse_core::{
 
 use crate::harness::{Client, OPEN, secs};
 
-use Phase::{Closed, Connecting, Open, Preparing, Refused, Requesting, Waiting};
+use Phase::{Closed, Connecting, Open, Preparing, Requesting, Unexpected, Waiting};
 
 const PHASES: [Phase; 7] = [
-    Preparing, Connecting, Requesting, Refused, Open, Waiting, Closed,
+    Preparing, Connecting, Requesting, Unexpected, Open, Waiting, Closed,
 ];
 
 const REFUSAL: &str = "HTTP/1.1 404 No\r\ncontent-length: 5\r\n\r\n";
@@ -98,7 +98,7 @@ fn ways() -> Vec<Way> {
         way(Requesting, "elsewhere", |t| {
             t.client.take_request();
         }),
-        way(Refused, "", |t| {
+        way(Unexpected, "", |t| {
             t.client.connect();
             t.input(REFUSAL);
         }),

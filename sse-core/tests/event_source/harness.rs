@@ -7,7 +7,9 @@ use std::{
 
 use bytes::Bytes;
 use sse_core::{
-    client::{Attempt, ClientEvent, EventSource, EventSourceConfig, Failure, Loss, Refusal},
+    client::{
+        Attempt, ClientEvent, EventSource, EventSourceConfig, Failure, Loss, UnexpectedResponse,
+    },
     http::{Request, Response},
 };
 
@@ -256,7 +258,7 @@ impl Client {
 
 /// What a failure is, in a line.
 fn describe(failure: &Failure) -> String {
-    let body = |refusal: &Refusal| String::from_utf8_lossy(&refusal.body).into_owned();
+    let body = |refusal: &UnexpectedResponse| String::from_utf8_lossy(&refusal.body).into_owned();
     match failure {
         Failure::Status(refusal) => format!(
             "failed Status {} {:?}",

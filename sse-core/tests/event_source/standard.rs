@@ -373,7 +373,7 @@ fn a_refusal_shows_status_fields_and_the_beginning_of_the_body() {
     client.receive(
         "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Basic\r\ncontent-length: 9\r\n\r\n",
     );
-    assert_eq!(client.source.phase(), Phase::Refused);
+    assert_eq!(client.source.phase(), Phase::Unexpected);
     client.receive("log ");
     client.receive("in!\n\n");
     let failure = client.failure.expect("a failure");

@@ -3,7 +3,7 @@
 use sse_core::{
     http::{Response, StatusCode},
     lifecycle::{CloseReason, Deadline},
-    server::{Body, ConnectionConfig, ConnectionEvent, Phase, WrongPhase},
+    server::{ConnectionConfig, ConnectionEvent, Phase, ResponseBody, WrongPhase},
 };
 
 use super::{Pump, REQUEST, bytes, secs};
@@ -58,7 +58,8 @@ fn a_body_is_the_same_however_it_arrives() {
                 "{case}"
             );
             assert_eq!(pump.connection.phase(), Phase::Responding, "{case}");
-            pump.respond(Response::new(Body::event_stream())).unwrap();
+            pump.respond(Response::new(ResponseBody::event_stream()))
+                .unwrap();
             pump.send("hi").unwrap();
             pump.connection.finish(pump.now).unwrap();
             pump.run();
@@ -131,7 +132,7 @@ fn a_body_that_is_not_as_it_should_be_is_refused_however_it_arrives() {
             pump.pass(secs(1));
             pump.run();
             let status = StatusCode::from_u16(status).unwrap();
-            assert_eq!(pump.closed, Some(CloseReason::Refused(status)), "{case}");
+            assert_eq!(pump.closed, Some(CloseReason::Rejected(status)), "{case}");
         }
     }
 }
@@ -146,7 +147,8 @@ fn what_comes_after_a_body_is_not_a_second_request() {
         for step in [1, 7, wire.len()] {
             let mut pump = asking(ConnectionConfig::default(), &wire, step);
             pump.input(REQUEST);
-            pump.respond(Response::new(Body::event_stream())).unwrap();
+            pump.respond(Response::new(ResponseBody::event_stream()))
+                .unwrap();
             pump.input(REQUEST);
             pump.run();
             assert_eq!(pump.said, ["request", "body"]);
@@ -182,7 +184,7 @@ fn a_body_may_be_there_before_it_is_asked_for() {
 fn a_body_that_nobody_asks_for_is_thrown_away() {
     let mut pump = Pump::default();
     pump.input(&post("Content-Length: 5", "hello"));
-    pump.respond(Response::new(Body::Whole("no need".into())))
+    pump.respond(Response::new(ResponseBody::Whole("no need".into())))
         .unwrap();
     pump.run();
     assert_eq!(pump.status(), "200");
@@ -192,7 +194,7 @@ fn a_body_that_nobody_asks_for_is_thrown_away() {
 
     let mut pump = Pump::default();
     pump.input(&post("Content-Length: 5", "hel"));
-    pump.respond(Response::new(Body::Whole("no need".into())))
+    pump.respond(Response::new(ResponseBody::Whole("no need".into())))
         .unwrap();
     pump.run();
     assert_eq!(pump.closed, None, "the rest of it is still on its way");
@@ -236,7 +238,8 @@ fn a_client_that_waits_is_told_to_go_on_once_the_body_is_wanted() {
         pump.input(b"hello");
         pump.events();
         assert_eq!(pump.body_received.as_deref(), Some(&b"hello"[..]));
-        pump.respond(Response::new(Body::event_stream())).unwrap();
+        pump.respond(Response::new(ResponseBody::event_stream()))
+            .unwrap();
         pump.run();
         assert!(
             pump.text()
@@ -257,7 +260,8 @@ fn an_interim_response_that_is_half_written_stays_whole() {
         pump.connection.handle_transmitted(pump.now, half);
         pump.input(b"hello");
         pump.events();
-        pump.respond(Response::new(Body::event_stream())).unwrap();
+        pump.respond(Response::new(ResponseBody::event_stream()))
+            .unwrap();
         pump.send("hi").unwrap();
         pump.connection.finish(pump.now).unwrap();
         pump.run();
@@ -298,7 +302,7 @@ fn who_is_not_told_to_go_on() {
     // A final answer makes it needless.
     let mut pump = Pump::default();
     pump.input(&post(wants, ""));
-    pump.respond(Response::new(Body::Whole("no".into())))
+    pump.respond(Response::new(ResponseBody::Whole("no".into())))
         .unwrap();
     pump.run();
     assert!(pump.text().starts_with("HTTP/1.1 200 OK\r\n"));

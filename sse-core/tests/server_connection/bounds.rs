@@ -39,7 +39,7 @@ fn a_refused_client_that_goes_on_sending_is_read_up_to_a_bound() {
     pump.run();
     assert_eq!(
         pump.closed,
-        Some(CloseReason::Refused(StatusCode::BAD_REQUEST))
+        Some(CloseReason::Rejected(StatusCode::BAD_REQUEST))
     );
 }
 
@@ -52,13 +52,13 @@ fn a_refused_client_that_closes_is_over_at_once() {
     pump.run();
     assert_eq!(
         pump.closed,
-        Some(CloseReason::Refused(StatusCode::BAD_REQUEST))
+        Some(CloseReason::Rejected(StatusCode::BAD_REQUEST))
     );
 }
 
 #[test]
 fn an_answer_may_come_before_the_request() {
-    let mut response = Response::new(Body::Whole("busy\n".into()));
+    let mut response = Response::new(ResponseBody::Whole("busy\n".into()));
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     let mut pump = Pump::default();
     pump.respond(response).unwrap();
@@ -71,6 +71,6 @@ fn an_answer_may_come_before_the_request() {
     pump.run();
     assert_eq!(
         pump.closed,
-        Some(CloseReason::Refused(StatusCode::SERVICE_UNAVAILABLE))
+        Some(CloseReason::Rejected(StatusCode::SERVICE_UNAVAILABLE))
     );
 }

@@ -47,7 +47,7 @@ fn a_body_is_refused_where_the_others_have_the_share_of_bodies() {
     assert_eq!(third.status(), "503");
     third.connection.handle_eof(third.now);
     third.run();
-    let over_budget = CloseReason::Refused(StatusCode::SERVICE_UNAVAILABLE);
+    let over_budget = CloseReason::Rejected(StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(third.closed, Some(over_budget));
     assert_eq!(budget.used().bodies, 12 * KIB, "it gave back what it had");
 
@@ -154,7 +154,8 @@ fn a_whole_response_counts_where_nothing_else_holds_it() {
         let mut pump = Pump::new(config(&budget));
         pump.input(REQUEST);
         pump.events();
-        pump.respond(Response::new(Body::Whole(body))).unwrap();
+        pump.respond(Response::new(ResponseBody::Whole(body)))
+            .unwrap();
         pump
     };
     let shared = respond(page.clone());

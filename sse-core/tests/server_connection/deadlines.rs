@@ -57,7 +57,7 @@ fn a_handler_that_does_not_answer_is_a_503() {
     assert_eq!(pump.status(), "503");
     assert_eq!(pump.closed, Some(CloseReason::TimedOut(Deadline::Respond)));
     assert!(matches!(
-        pump.respond(Response::new(Body::event_stream())),
+        pump.respond(Response::new(ResponseBody::event_stream())),
         Err(RespondError::WrongPhase(WrongPhase {
             call: "respond",
             phase: Phase::Closed
@@ -116,7 +116,7 @@ fn a_stream_may_have_a_keep_alive_of_its_own() {
         let mut options = StreamOptions::default();
         options.keep_alive = keep_alive;
         let mut pump = Pump::in_phase(Phase::Responding);
-        pump.respond(Response::new(Body::EventStream(options)))
+        pump.respond(Response::new(ResponseBody::EventStream(options)))
             .unwrap();
         pump.write();
         pump.wire.clear();
@@ -203,7 +203,7 @@ fn reading_on_after_an_answer_does_not_move_the_drain_deadline() {
     assert_eq!(pump.closed, None);
     pump.pass(secs(1));
     pump.run();
-    let reason = CloseReason::Refused(StatusCode::BAD_REQUEST);
+    let reason = CloseReason::Rejected(StatusCode::BAD_REQUEST);
     assert_eq!(pump.closed, Some(reason));
 }
 
@@ -216,6 +216,7 @@ fn deadlines_beyond_the_end_of_time_are_none() {
     let mut pump = Pump::new(config);
     assert_eq!(pump.connection.poll_timeout(), None);
     pump.input(REQUEST);
-    pump.respond(Response::new(Body::event_stream())).unwrap();
+    pump.respond(Response::new(ResponseBody::event_stream()))
+        .unwrap();
     assert_eq!(pump.connection.poll_timeout(), None);
 }

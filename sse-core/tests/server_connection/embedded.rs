@@ -8,7 +8,7 @@ use std::{
 use sse_core::{
     http::{Request, RequestHead, RequestHeadError, Response, Version},
     lifecycle::CloseReason,
-    server::{Body, Connection, ConnectionConfig, Phase},
+    server::{Connection, ConnectionConfig, Phase, ResponseBody},
 };
 
 use super::{Pump, secs};
@@ -22,7 +22,8 @@ fn for_request(request: Request<()>) -> Pump {
 }
 
 fn conclude(mut pump: Pump) -> (String, Vec<&'static str>, Option<CloseReason>) {
-    pump.respond(Response::new(Body::event_stream())).unwrap();
+    pump.respond(Response::new(ResponseBody::event_stream()))
+        .unwrap();
     pump.send("one").unwrap();
     pump.connection.finish(pump.now).unwrap();
     pump.run();

@@ -86,7 +86,7 @@ impl Tried {
         self.connection.handle_transmitted(self.now, length);
     }
 
-    fn respond(&mut self, body: Body) -> Result<(), WrongPhase> {
+    fn respond(&mut self, body: ResponseBody) -> Result<(), WrongPhase> {
         let result = self.connection.respond(self.now, Response::new(body));
         result.map_err(|error| match error {
             RespondError::WrongPhase(error) => error,
@@ -147,7 +147,7 @@ fn sent(result: Result<(), SendError>) -> Result<(), WrongPhase> {
 /// Opens a stream, and has everything transmitted.
 fn open(tried: &mut Tried) {
     tried.connection.poll_event();
-    tried.respond(Body::event_stream()).unwrap();
+    tried.respond(ResponseBody::event_stream()).unwrap();
     tried.transmit();
 }
 
@@ -242,7 +242,7 @@ fn ways_in_server() -> Vec<Way> {
             t.connection.abort(t.now, reason).unwrap();
         }),
         way(Delivering, "whole", |t| {
-            t.respond(Body::Whole("x".into())).unwrap();
+            t.respond(ResponseBody::Whole("x".into())).unwrap();
             t.connection.poll_event();
         }),
         way(Ending, "", |t| {
@@ -321,10 +321,10 @@ fn inputs() -> Vec<Input> {
         }),
         verb("`receive_body`", |t| t.connection.receive_body(t.now)),
         verb("`respond`: an event stream", |t| {
-            t.respond(Body::event_stream())
+            t.respond(ResponseBody::event_stream())
         }),
         verb("`respond`: a whole response", |t| {
-            t.respond(Body::Whole("x".into()))
+            t.respond(ResponseBody::Whole("x".into()))
         }),
         verb("`send`", Tried::send),
         verb("`comment`", |t| {

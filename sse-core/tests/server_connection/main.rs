@@ -23,8 +23,8 @@ use sse_core::{
     http::{BodyLength, HeaderValue, Response, StatusCode},
     lifecycle::{CloseReason, Deadline},
     server::{
-        Body, Connection, ConnectionConfig, ConnectionEvent, KeepAlive, Phase, RespondError,
-        SendError, StreamOptions, WrongPhase,
+        Connection, ConnectionConfig, ConnectionEvent, KeepAlive, Phase, RespondError,
+        ResponseBody, SendError, StreamOptions, WrongPhase,
     },
 };
 
@@ -79,7 +79,8 @@ impl Pump {
     fn streaming(config: ConnectionConfig) -> Self {
         let mut pump = Self::new(config);
         pump.input(REQUEST);
-        pump.respond(Response::new(Body::event_stream())).unwrap();
+        pump.respond(Response::new(ResponseBody::event_stream()))
+            .unwrap();
         pump
     }
 
@@ -101,7 +102,8 @@ impl Pump {
             pump.connection.receive_body(pump.now).unwrap();
             return pump;
         }
-        pump.respond(Response::new(Body::event_stream())).unwrap();
+        pump.respond(Response::new(ResponseBody::event_stream()))
+            .unwrap();
         pump.write();
         if phase == Phase::Streaming {
             return pump;
@@ -119,7 +121,7 @@ impl Pump {
         self.connection.handle_input(self.now, bytes);
     }
 
-    fn respond(&mut self, response: Response<Body>) -> Result<(), RespondError> {
+    fn respond(&mut self, response: Response<ResponseBody>) -> Result<(), RespondError> {
         self.connection.respond(self.now, response)
     }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use sse_core::{
     http::{BodyLength, HeaderValue, Method, Request, RequestHead, Response, StatusCode},
     lifecycle::{CloseReason, Deadline},
-    server::{Body, Connection, Phase, RespondError, ResponseConfig},
+    server::{Connection, Phase, RespondError, ResponseBody, ResponseConfig},
     topic::{Batch, Topic, TopicConfig},
 };
 
@@ -44,7 +44,8 @@ fn receiving(length: &str, config: ResponseConfig) -> Pump {
 
 fn streaming() -> Pump {
     let mut pump = asked();
-    pump.respond(Response::new(Body::event_stream())).unwrap();
+    pump.respond(Response::new(ResponseBody::event_stream()))
+        .unwrap();
     pump.events();
     pump
 }
@@ -74,7 +75,7 @@ impl Pump {
 fn a_stream_is_a_head_and_events_and_an_end() {
     let mut pump = asked();
     assert_eq!(pump.connection.phase(), Phase::Responding);
-    let mut response = Response::new(Body::event_stream());
+    let mut response = Response::new(ResponseBody::event_stream());
     for (name, value) in [
         ("connection", "close"),
         ("transfer-encoding", "gzip"),
@@ -174,7 +175,7 @@ fn a_sockets_bytes_are_not_given_away() {
 #[test]
 fn a_whole_response_is_over_with_its_last_byte() {
     let mut pump = asked();
-    pump.respond(Response::new(Body::Whole("whole".into())))
+    pump.respond(Response::new(ResponseBody::Whole("whole".into())))
         .unwrap();
     pump.events();
     assert_eq!(pump.told(), (StatusCode::OK, BodyLength::Exact(5)));
@@ -192,19 +193,19 @@ fn a_response_without_a_body_is_over_at_once() {
         *response.status_mut() = status;
         response
     };
-    let whole = || Body::Whole("two".into());
-    let empty = || Body::Whole(Bytes::new());
+    let whole = || ResponseBody::Whole("two".into());
+    let empty = || ResponseBody::Whole(Bytes::new());
     let ok = StatusCode::OK;
     for (method, response, length) in [
         (Method::HEAD, status(whole(), ok), Some("3")),
         (Method::HEAD, status(empty(), ok), Some("0")),
-        (Method::HEAD, status(Body::event_stream(), ok), None),
+        (Method::HEAD, status(ResponseBody::event_stream(), ok), None),
         (Method::HEAD, status(whole(), StatusCode::NO_CONTENT), None),
         (Method::GET, status(empty(), ok), None),
         (Method::GET, status(whole(), StatusCode::NO_CONTENT), None),
         (
             Method::GET,
-            status(Body::event_stream(), StatusCode::NOT_MODIFIED),
+            status(ResponseBody::event_stream(), StatusCode::NOT_MODIFIED),
             None,
         ),
     ] {
@@ -239,7 +240,7 @@ fn an_end_that_was_not_taken_is_no_end() {
         assert_eq!(pump.closed, away);
     }
     let mut pump = asked();
-    pump.respond(Response::new(Body::Whole("whole".into())))
+    pump.respond(Response::new(ResponseBody::Whole("whole".into())))
         .unwrap();
     pump.connection
         .close(pump.now, CloseReason::ClientWentAway)
@@ -280,7 +281,8 @@ fn a_stream_that_failed_leaves_the_server_time_to_write() {
     let mut config = ResponseConfig::default();
     config.fail_delay = Duration::MAX;
     let mut pump = asked_with(&head(Method::GET, None), config);
-    pump.respond(Response::new(Body::event_stream())).unwrap();
+    pump.respond(Response::new(ResponseBody::event_stream()))
+        .unwrap();
     pump.connection.abort(pump.now, reason.clone()).unwrap();
     pump.events();
     assert_eq!(pump.closed, Some(reason));
@@ -342,7 +344,8 @@ fn the_end_of_a_request_body_is_not_the_clients_leaving() {
         assert_eq!(pump.body_received.as_deref(), Some(&b"hello"[..]));
         assert_eq!(pump.connection.phase(), Phase::Responding);
         pump.connection.handle_body_end(pump.now);
-        pump.respond(Response::new(Body::event_stream())).unwrap();
+        pump.respond(Response::new(ResponseBody::event_stream()))
+            .unwrap();
         pump.connection.handle_body_end(pump.now);
         pump.send("one").unwrap();
         assert_eq!(pump.take(), ["data: one\n\n"]);
@@ -373,7 +376,7 @@ fn a_request_body_is_taken_as_it_is() {
 fn a_request_body_that_cannot_be_served_is_refused() {
     let mut limited = ResponseConfig::default();
     limited.body_limit = 8;
-    let refused = |status| (Some(CloseReason::Refused(status)), status);
+    let refused = |status| (Some(CloseReason::Rejected(status)), status);
     for (mut pump, expected) in [
         // Announced, or not.
         (
@@ -450,7 +453,7 @@ fn a_handler_that_does_not_answer_is_answered_for() {
     pump.events();
     assert_eq!(pump.closed, Some(CloseReason::TimedOut(Deadline::Respond)));
 
-    let mut interim = Response::new(Body::Whole("not yet".into()));
+    let mut interim = Response::new(ResponseBody::Whole("not yet".into()));
     *interim.status_mut() = StatusCode::PROCESSING;
     let mut pump = asked();
     assert_eq!(

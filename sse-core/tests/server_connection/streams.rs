@@ -90,7 +90,8 @@ fn events_sent_while_a_chunk_is_half_written_come_after_it_whole() {
 fn http_1_0_gets_a_body_that_ends_with_the_connection() {
     let mut pump = Pump::default();
     pump.input(b"GET / HTTP/1.0\r\n\r\n");
-    pump.respond(Response::new(Body::event_stream())).unwrap();
+    pump.respond(Response::new(ResponseBody::event_stream()))
+        .unwrap();
     pump.send("one").unwrap();
     pump.connection.finish(pump.now).unwrap();
     pump.run();
@@ -103,7 +104,8 @@ fn http_1_0_gets_a_body_that_ends_with_the_connection() {
 fn head_gets_the_fields_and_no_body() {
     let mut pump = Pump::default();
     pump.input(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
-    pump.respond(Response::new(Body::event_stream())).unwrap();
+    pump.respond(Response::new(ResponseBody::event_stream()))
+        .unwrap();
     assert_eq!(pump.connection.phase(), Phase::Delivering);
     pump.run();
     assert!(pump.text().contains("content-type: text/event-stream"));
@@ -112,7 +114,7 @@ fn head_gets_the_fields_and_no_body() {
 
     let mut pump = Pump::default();
     pump.input(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
-    pump.respond(Response::new(Body::Whole("page".into())))
+    pump.respond(Response::new(ResponseBody::Whole("page".into())))
         .unwrap();
     pump.run();
     assert!(pump.text().contains("content-length: 4\r\n"));
@@ -122,7 +124,7 @@ fn head_gets_the_fields_and_no_body() {
 #[test]
 fn a_status_without_a_body_opens_no_stream() {
     for status in [204, 205, 304] {
-        let mut response = Response::new(Body::event_stream());
+        let mut response = Response::new(ResponseBody::event_stream());
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
         let mut pump = Pump::default();
         pump.input(REQUEST);
@@ -135,7 +137,7 @@ fn a_status_without_a_body_opens_no_stream() {
 
 #[test]
 fn an_interim_status_is_refused() {
-    let mut response = Response::new(Body::event_stream());
+    let mut response = Response::new(ResponseBody::event_stream());
     *response.status_mut() = StatusCode::EARLY_HINTS;
     let mut pump = Pump::in_phase(Phase::Responding);
     let error = pump.respond(response).unwrap_err();
@@ -145,7 +147,7 @@ fn an_interim_status_is_refused() {
 
 #[test]
 fn a_handlers_own_fields_win_except_over_the_framing() {
-    let mut response = Response::new(Body::event_stream());
+    let mut response = Response::new(ResponseBody::event_stream());
     for (name, value) in [
         ("cache-control", "no-store"),
         ("set-cookie", "a=1"),
@@ -182,7 +184,8 @@ fn bytes_after_the_head_are_not_a_second_request() {
     let mut pump = Pump::default();
     pump.input(&[REQUEST, REQUEST].concat());
     pump.events();
-    pump.respond(Response::new(Body::event_stream())).unwrap();
+    pump.respond(Response::new(ResponseBody::event_stream()))
+        .unwrap();
     pump.input(REQUEST);
     pump.run();
     assert_eq!(pump.said, ["request"]);
@@ -295,7 +298,10 @@ fn an_extension_that_panics_leaves_nothing_half_done() {
             panic!("on purpose");
         }
     }
-    for body in [Body::event_stream(), Body::Whole("whole".into())] {
+    for body in [
+        ResponseBody::event_stream(),
+        ResponseBody::Whole("whole".into()),
+    ] {
         let mut pump = Pump::in_phase(Phase::Responding);
         let mut response = Response::new(body);
         response.extensions_mut().insert(PanicsWhenDropped);

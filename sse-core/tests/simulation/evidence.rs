@@ -46,7 +46,7 @@ impl Evidence {
         let passed = |since: Option<Instant>, time| since.is_some_and(|since| now >= since + time);
         let fits = match reason {
             CloseReason::StreamEnded => self.topic_closed,
-            CloseReason::Refused(_) | CloseReason::ResponseSent => self.was_refused,
+            CloseReason::Rejected(_) | CloseReason::ResponseSent => self.was_refused,
             CloseReason::ClientWentAway => self.went_away,
             CloseReason::SlowConsumer => self.too_slow,
             CloseReason::Shutdown => self.shutdown,

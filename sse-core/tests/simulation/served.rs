@@ -16,7 +16,7 @@ use std::{
 use sse_core::{
     http::{Response, StatusCode},
     lifecycle::CloseReason,
-    server::{Body, Connection, ConnectionConfig, Phase},
+    server::{Connection, ConnectionConfig, Phase, ResponseBody},
     topic::Subscriber,
 };
 
@@ -88,7 +88,7 @@ impl Served {
 
     /// A server that has no time says so, be it before it is asked.
     pub(crate) fn refuse(&mut self, now: Instant) {
-        let mut response = Response::new(Body::Whole("later".into()));
+        let mut response = Response::new(ResponseBody::Whole("later".into()));
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         self.seen.was_refused = true;
         self.seen.ended = Some(now);

@@ -9,7 +9,7 @@ use std::{
 use sse_core::{
     http::Response,
     lifecycle::CloseReason,
-    server::{Body, Connection, ConnectionConfig, ConnectionEvent, Phase},
+    server::{Connection, ConnectionConfig, ConnectionEvent, Phase, ResponseBody},
     topic::{Announce, Topic, TopicConfig},
 };
 
@@ -298,7 +298,7 @@ impl Server {
         served.seen.streaming = Some(now);
         served
             .connection
-            .respond(now, Response::new(Body::event_stream()))
+            .respond(now, Response::new(ResponseBody::event_stream()))
             .expect("it is asked");
         true
     }

@@ -22,15 +22,15 @@ pub struct Answer<R: Runtime>(State<R>);
 
 enum State<R: Runtime> {
     // The response is large, and moves about.
-    Refused(Box<Response<Body<R>>>),
+    TurnedAway(Box<Response<Body<R>>>),
     Asked(Box<Embedded<R>>),
     Given,
 }
 
 impl<R: Runtime> Answer<R> {
     /// An answer without a handler, and without anything to clean up.
-    pub(super) fn refused(response: Response<Bytes>) -> Self {
-        Self(State::Refused(Box::new(response.map(Body::whole))))
+    pub(super) fn turned_away(response: Response<Bytes>) -> Self {
+        Self(State::TurnedAway(Box::new(response.map(Body::whole))))
     }
 
     /// An answer that the exchange gives.
@@ -48,7 +48,7 @@ impl<R: Runtime> Future for Answer<R> {
             _ => None,
         };
         Poll::Ready(match (std::mem::replace(&mut self.0, State::Given), head) {
-            (State::Refused(response), _) => *response,
+            (State::TurnedAway(response), _) => *response,
             (State::Asked(embedded), Some(head)) => {
                 // Without a `HEAD`, no body is an empty one.
                 let length = match *head.body() {
@@ -89,7 +89,7 @@ impl<R: Runtime> Embedded<R> {
 impl<R: Runtime> fmt::Debug for Answer<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.0 {
-            State::Refused(_) => "Refused",
+            State::TurnedAway(_) => "TurnedAway",
             State::Asked(_) => "Asked",
             State::Given => "Given",
         };

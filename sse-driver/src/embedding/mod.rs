@@ -238,9 +238,9 @@ impl<R: Runtime> Embedding<R> {
             false => connections.enter(config.max_open),
         };
         let Some(place) = place else {
-            connections.count_refused();
+            connections.count_turned_away();
             let text = "The server has as many streams as it can take. Try again later.\n";
-            return Answer::refused(self.shared.no_place.response(text));
+            return Answer::turned_away(self.shared.no_place.response(text));
         };
         connections.count_accepted();
         let is_head = *head.request().method() == Method::HEAD;

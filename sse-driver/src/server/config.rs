@@ -24,7 +24,7 @@ pub struct ServerConfig {
     /// 503; no open one is closed to make room.
     pub max_connections: usize,
     /// The longest `Retry-After` of such a 503, which is a whole number of seconds between 1 and
-    /// this, chosen anew for each, so that refused clients do not all reconnect at once.
+    /// this, chosen anew for each, so that turned away clients do not all reconnect at once.
     /// 10 s by default.
     pub max_retry_after: Duration,
     /// How long a graceful shutdown waits for open streams to end by themselves before it cuts

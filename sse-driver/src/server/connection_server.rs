@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use sse_core::server::{Body, Connection, ConnectionConfig};
+use sse_core::server::{Connection, ConnectionConfig, ResponseBody};
 
 use super::{
     Report, ServerConfig, ServerHandle, acceptor::Acceptor, connections::Connections, pump::Pump,
@@ -136,11 +136,11 @@ impl<R: Runtime> ConnectionServer<R> {
                 exchange(place)
             }
             None => {
-                trace::refused(peer);
-                connections.count_refused();
-                let mut exchange = exchange(connections.enter_refused(MAX_REFUSALS)?);
+                trace::turned_away(peer);
+                connections.count_turned_away();
+                let mut exchange = exchange(connections.enter_turned_away(MAX_REFUSALS)?);
                 let text = "The server has as many connections as it can take. Try again later.\n";
-                exchange.refuse(now, no_place.response(text).map(Body::Whole));
+                exchange.refuse(now, no_place.response(text).map(ResponseBody::Whole));
                 exchange
             }
         };

@@ -30,7 +30,7 @@ pub(crate) struct Connections {
     /// What they have for request bodies and queued output, with whatever else shares it.
     budget: Mutex<Budget>,
     open: AtomicUsize,
-    refused: AtomicUsize,
+    turned_away: AtomicUsize,
     /// The connections' tasks, which are woken at the shutdown's beginning, and again at its end.
     tasks: Mutex<WakerSet>,
     /// How often they were woken. It changes under their lock alone, and may wrap around.
@@ -46,7 +46,7 @@ pub(crate) struct Place {
     slot: Option<SlotId>,
     /// How often tasks had been woken when this one last asked to be.
     wakings: u32,
-    is_refused: bool,
+    is_turned_away: bool,
     /// Its end has been counted.
     closed: bool,
     /// How many bytes it last said that it queues.
@@ -73,21 +73,21 @@ impl Connections {
     }
 
     /// A place for one who is being told that there is none, unless `limit` of those are taken.
-    pub(super) fn enter_refused(self: &Arc<Self>, limit: usize) -> Option<Place> {
-        self.refused
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |refused| {
-                (refused < limit).then_some(refused + 1)
+    pub(super) fn enter_turned_away(self: &Arc<Self>, limit: usize) -> Option<Place> {
+        self.turned_away
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |turned_away| {
+                (turned_away < limit).then_some(turned_away + 1)
             })
             .ok()
             .map(|_| self.place(true))
     }
 
-    fn place(self: &Arc<Self>, is_refused: bool) -> Place {
+    fn place(self: &Arc<Self>, is_turned_away: bool) -> Place {
         Place {
             connections: self.clone(),
             slot: None,
             wakings: 0,
-            is_refused,
+            is_turned_away,
             closed: false,
             queued: 0,
         }
@@ -127,8 +127,8 @@ impl Connections {
         count(&self.counters.accepted);
     }
 
-    pub(crate) fn count_refused(&self) {
-        count(&self.counters.refused);
+    pub(crate) fn count_turned_away(&self) {
+        count(&self.counters.turned_away);
     }
 
     pub(crate) fn stats(&self) -> ServerStats {
@@ -139,7 +139,7 @@ impl Connections {
         let stats = self.stats();
         Report {
             accepted: stats.accepted,
-            refused: stats.refused,
+            turned_away: stats.turned_away,
             accept_errors: stats.accept_errors,
             cut: self.counters.cut.load(Ordering::Relaxed),
         }
@@ -248,7 +248,7 @@ impl Place {
 
     /// It is over, for this reason. The first one named counts.
     pub(crate) fn closed(&mut self, reason: &CloseReason) {
-        let counted = self.closed || self.is_refused;
+        let counted = self.closed || self.is_turned_away;
         self.closed = true;
         if !counted {
             self.counters().closed.count(reason);
@@ -274,8 +274,8 @@ impl Drop for Place {
             let task = self.connections.tasks().remove(slot);
             drop(task);
         }
-        if self.is_refused {
-            self.connections.refused.fetch_sub(1, Ordering::AcqRel);
+        if self.is_turned_away {
+            self.connections.turned_away.fetch_sub(1, Ordering::AcqRel);
         } else if self.connections.open.fetch_sub(1, Ordering::AcqRel) == 1 {
             let waiting = self.connections.waiting().take_all();
             waiting.for_each(Waker::wake);

@@ -61,8 +61,8 @@ impl ServerHandle {
 pub struct Report {
     /// How many connections were taken.
     pub accepted: u64,
-    /// How many were refused at the connection limit.
-    pub refused: u64,
+    /// How many were turned away at the connection limit.
+    pub turned_away: u64,
     /// How often accepting failed, for example because the process had no file descriptor left, or
     /// because `rustls` could make no connection of the TLS configuration.
     pub accept_errors: u64,
@@ -75,13 +75,13 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             accepted,
-            refused,
+            turned_away,
             accept_errors,
             cut,
         } = self;
         write!(
             f,
-            "{accepted} connections accepted, {refused} refused at the limit, \
+            "{accepted} connections accepted, {turned_away} turned away at the limit, \
              {accept_errors} failed to be accepted, {cut} cut when it was shut down"
         )
     }

@@ -14,14 +14,14 @@ use sse_core::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerStats {
-    /// How many connections were accepted, without those refused at the connection limit.
+    /// How many connections were accepted, without those turned away at the connection limit.
     pub accepted: u64,
-    /// How many were refused at the connection limit.
-    pub refused: u64,
+    /// How many were turned away at the connection limit.
+    pub turned_away: u64,
     /// How often accepting failed, for example because the process had no file descriptor left, or
     /// because `rustls` could make no connection of the TLS configuration.
     pub accept_errors: u64,
-    /// How many connections are open, without those that are being refused.
+    /// How many connections are open, without those that are being turned away.
     pub open: u64,
     /// How many requests had a complete and valid head.
     pub requests: u64,
@@ -35,7 +35,7 @@ pub struct ServerStats {
     /// How much of the [budget](sse_core::server::ResponseConfig::budget) is used, by all that share
     /// it: other servers and embeddings, and topics.
     pub budget: BudgetUse,
-    /// How many connections have ended, by reason. Those that were refused are not among them.
+    /// How many connections have ended, by reason. Those that were turned away are not among them.
     pub closed: CloseCounts,
 }
 
@@ -43,7 +43,7 @@ pub struct ServerStats {
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) accepted: AtomicU64,
-    pub(super) refused: AtomicU64,
+    pub(super) turned_away: AtomicU64,
     pub(super) accept_errors: AtomicU64,
     pub(super) requests: AtomicU64,
     pub(super) events: AtomicU64,
@@ -59,7 +59,7 @@ impl Counters {
         let read = |count: &AtomicU64| count.load(Relaxed);
         ServerStats {
             accepted: read(&self.accepted),
-            refused: read(&self.refused),
+            turned_away: read(&self.turned_away),
             accept_errors: read(&self.accept_errors),
             open: open as u64,
             requests: read(&self.requests),

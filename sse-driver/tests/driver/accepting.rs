@@ -57,7 +57,10 @@ fn at_the_limit_newcomers_are_refused_and_nobody_is_evicted() {
     world.handle.cut();
     world.sim.settle();
     let report = world.report();
-    assert_eq!((report.accepted, report.refused, report.cut), (3, 20, 2));
+    assert_eq!(
+        (report.accepted, report.turned_away, report.cut),
+        (3, 20, 2)
+    );
 }
 
 #[test]

@@ -139,6 +139,6 @@ fn uploads_that_stall_are_refused_beyond_their_share_and_keep_nobody_out() {
     uploads.into_iter().for_each(Client::close);
     world.sim.settle();
     assert_eq!(budget.used().total(), 0);
-    let reason = CloseReason::Refused(StatusCode::SERVICE_UNAVAILABLE);
+    let reason = CloseReason::Rejected(StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(world.handle.stats().closed.of(&reason), refused as u64);
 }

@@ -77,7 +77,7 @@ fn those_that_are_refused_are_not_among_the_others() {
     let world = world(&Feed::default());
     let clients: Vec<_> = (0..5).map(|_| world.get("/feed")).collect();
     let stats = world.handle.stats();
-    assert_eq!((stats.accepted, stats.refused, stats.open), (3, 2, 3));
+    assert_eq!((stats.accepted, stats.turned_away, stats.open), (3, 2, 3));
     for client in clients {
         leave(&world, client);
     }

@@ -71,7 +71,7 @@ fn the_limit_and_the_shutdown_are_those_of_a_server() {
     assert_eq!(server.handle().open_connections(), 1);
     sim.advance(secs(2));
     let report = shutting_down.take().unwrap();
-    assert_eq!((report.accepted, report.refused, report.cut), (1, 1, 1));
+    assert_eq!((report.accepted, report.turned_away, report.cut), (1, 1, 1));
     let over = ["stream dropped", "clean-up: the server was shut down"];
     assert_eq!(journal.lines(), over);
 }

@@ -104,7 +104,7 @@ fn handlers_see_it_coming_and_nobody_else_is_accepted() {
 
     // All without waiting for anything.
     let report = world.report();
-    assert_eq!((report.accepted, report.refused, report.cut), (3, 0, 0));
+    assert_eq!((report.accepted, report.turned_away, report.cut), (3, 0, 0));
     assert_eq!(world.sim.live_tasks(), 0);
 }
 

@@ -84,7 +84,7 @@ fn a_connection_is_told_of_with_its_peer_from_its_request_to_its_end() {
                 "ERROR {peer}: connection closed: the handler panicked reason=\"handler_panicked\""
             ),
             "INFO shutting down open=0".into(),
-            "INFO shut down: 2 connections accepted, 0 refused at the limit, \
+            "INFO shut down: 2 connections accepted, 0 turned away at the limit, \
              0 failed to be accepted, 0 cut when it was shut down"
                 .into(),
         ]

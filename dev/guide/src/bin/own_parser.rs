@@ -12,7 +12,7 @@ use std::{
 use sse_core::{
     Event,
     http::{Request, RequestHead, Response, StatusCode},
-    server::{Body, Connection, ConnectionEvent},
+    server::{Connection, ConnectionEvent, ResponseBody},
 };
 
 fn main() -> io::Result<()> {
@@ -69,7 +69,7 @@ fn serve(mut socket: TcpStream) -> io::Result<()> {
         "/repeat" => connection.receive_body(now).map_err(io::Error::other)?,
         "/hello" => stream(&mut connection, "hello")?,
         _ => {
-            let mut response = Response::new(Body::Whole("Try /hello.\n".into()));
+            let mut response = Response::new(ResponseBody::Whole("Try /hello.\n".into()));
             *response.status_mut() = StatusCode::NOT_FOUND;
             connection
                 .respond(now, response)
@@ -127,7 +127,7 @@ fn serve(mut socket: TcpStream) -> io::Result<()> {
 /// `text` as an event, and no more.
 fn stream(connection: &mut Connection, text: &str) -> io::Result<()> {
     let now = Instant::now();
-    let response = Response::new(Body::event_stream());
+    let response = Response::new(ResponseBody::event_stream());
     connection
         .respond(now, response)
         .map_err(io::Error::other)?;

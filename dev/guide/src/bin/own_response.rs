@@ -13,7 +13,7 @@ use sse_core::{
     Event,
     http::{BodyLength, Request, RequestHead, Response},
     lifecycle::CloseReason,
-    server::{Body, Connection, ConnectionEvent, Phase},
+    server::{Connection, ConnectionEvent, Phase, ResponseBody},
 };
 
 /// The bytes of an event stream with a number every `every`, and a comment where that is long.
@@ -29,7 +29,7 @@ impl Numbers {
         let now = Instant::now();
         let mut connection = Connection::for_response(now, Default::default(), head);
         // The phase allows it, and 200 is a final status.
-        let _ = connection.respond(now, Response::new(Body::event_stream()));
+        let _ = connection.respond(now, Response::new(ResponseBody::event_stream()));
         // What is held for this client is given back however the response ends.
         connection
             .clean_up()

@@ -12,7 +12,7 @@ use mio::{Events, Interest, Poll, Token, net::TcpListener, net::TcpStream};
 use sse_core::{
     Event,
     http::Response,
-    server::{Body, Connection, ConnectionConfig, ConnectionEvent},
+    server::{Connection, ConnectionConfig, ConnectionEvent, ResponseBody},
 };
 
 const LISTENER: Token = Token(0);
@@ -98,7 +98,7 @@ impl Client {
             match connection.poll_event() {
                 Some(ConnectionEvent::Request(_)) => {
                     // The phase allows it, and 200 is a final status.
-                    let _ = connection.respond(now, Response::new(Body::event_stream()));
+                    let _ = connection.respond(now, Response::new(ResponseBody::event_stream()));
                 }
                 Some(ConnectionEvent::EndOutput) => {
                     let _ = socket.shutdown(Shutdown::Write);

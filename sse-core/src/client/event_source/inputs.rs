@@ -63,7 +63,7 @@ impl EventSource {
         match &mut self.state {
             State::Connecting { .. } => self.lose(now, Loss::ConnectTimeout, None),
             State::Requesting(_) => self.lose(now, Loss::HeadTimeout, None),
-            State::Refused(_) => self.refused(),
+            State::Unexpected(_) => self.end_unexpected(),
             State::Open(open) => {
                 if open.incoming.len() == 0 {
                     open.deadline = None;
@@ -90,10 +90,10 @@ impl EventSource {
     pub(super) fn receive(&mut self, input: &[u8]) {
         match &mut self.state {
             State::Open(open) => open.incoming.receive(input),
-            State::Refused(refused) => {
-                let is_enough = refused.receive(input, self.config.max_refusal_body);
+            State::Unexpected(unexpected) => {
+                let is_enough = unexpected.receive(input, self.config.max_unexpected_body);
                 if is_enough {
-                    self.refused();
+                    self.end_unexpected();
                 }
             }
             _ => {}
@@ -105,7 +105,7 @@ impl EventSource {
         match (&mut self.state, loss) {
             // What was received before is still to be decoded.
             (State::Open(open), loss) => open.incoming.lose(loss),
-            (State::Refused(_), _) => self.refused(),
+            (State::Unexpected(_), _) => self.end_unexpected(),
             (_, Loss::Ended) => self.lose(now, Loss::NoResponse, None),
             (_, loss) => self.lose(now, loss, None),
         }

@@ -75,7 +75,7 @@ impl EventSource {
             _ => Failure::Status,
         };
         let response = Box::new(response);
-        self.step(Step::Refused {
+        self.step(Step::Unexpected {
             failure,
             response,
             body,
@@ -110,9 +110,9 @@ impl EventSource {
     }
 
     /// As much of the refusal has come as there is or as is wanted.
-    pub(super) fn refused(&mut self) {
-        if let State::Refused(refused) = &mut self.state {
-            let failure = refused.failure();
+    pub(super) fn end_unexpected(&mut self) {
+        if let State::Unexpected(unexpected) = &mut self.state {
+            let failure = unexpected.failure();
             self.over(Err(failure));
         }
     }

@@ -10,10 +10,10 @@ use ::http::Response;
 
 use super::{
     super::{
-        End, Failure, Loss, Refusal,
+        End, Failure, Loss, UnexpectedResponse,
         backoff::Reached,
         incoming::Incoming,
-        state::{Answer, Open, Outgoing, Refused, Requesting, State, later},
+        state::{Answer, Open, Outgoing, Requesting, State, Unexpected, later},
     },
     EventSource,
 };
@@ -37,8 +37,8 @@ pub(super) enum Step {
         body: BodyReader,
     },
     /// The response is a refusal.
-    Refused {
-        failure: fn(Box<Refusal>) -> Failure,
+    Unexpected {
+        failure: fn(Box<UnexpectedResponse>) -> Failure,
         response: Box<Response<()>>,
         body: BodyReader,
     },
@@ -71,12 +71,12 @@ impl EventSource {
             ) => self.opened(now, *from, response, body),
             (
                 State::Requesting(from),
-                Step::Refused {
+                Step::Unexpected {
                     failure,
                     response,
                     body,
                 },
-            ) => State::Refused(Box::new(Refused {
+            ) => State::Unexpected(Box::new(Unexpected {
                 deadline: from.deadline,
                 request: from.request,
                 failure,

@@ -66,13 +66,13 @@ impl Connection {
     /// ```
     /// use std::time::Instant;
     /// use sse_core::{Event, http::{BodyLength, Request, RequestHead, Response}};
-    /// use sse_core::server::{Body, Connection, ConnectionEvent};
+    /// use sse_core::server::{ResponseBody, Connection, ConnectionEvent};
     ///
     /// let (now, request) = (Instant::now(), Request::get("/events"));
     /// let head = RequestHead::of_server(request.body(())?, BodyLength::None);
     /// let mut connection = Connection::for_response(now, Default::default(), &head);
     ///
-    /// connection.respond(now, Response::new(Body::event_stream()))?;
+    /// connection.respond(now, Response::new(ResponseBody::event_stream()))?;
     /// let Some(ConnectionEvent::Respond(response)) = connection.poll_event() else { panic!() };
     /// assert_eq!(response.headers()["content-type"], "text/event-stream");
     /// assert_eq!(*response.body(), BodyLength::Chunked);

@@ -13,7 +13,7 @@ use crate::{
     http::{BodyLength, RequestHead, encode_response_head},
     lifecycle::CloseReason,
     server::{
-        Body, KeepAlive, ResponseConfig, StreamOptions,
+        KeepAlive, ResponseBody, ResponseConfig, StreamOptions,
         request_body::RequestBody,
         response::{RequestFacts, embedded_response},
         state::{
@@ -196,7 +196,7 @@ impl Connection {
 
     /// Answers that the request cannot be served.
     pub(super) fn refuse(&mut self, now: Instant, status: StatusCode, text: &str) {
-        self.answer(now, status, text, CloseReason::Refused(status));
+        self.answer(now, status, text, CloseReason::Rejected(status));
     }
 
     /// Answers in the application's place.
@@ -213,13 +213,13 @@ impl Connection {
             header::CONTENT_TYPE,
             HeaderValue::from_static("text/plain; charset=utf-8"),
         );
-        self.begin_output(now, head, Body::Whole(format!("{text}\n").into()));
+        self.begin_output(now, head, ResponseBody::Whole(format!("{text}\n").into()));
         self.output.finish();
         self.deliver(now, BodyEnd::Whole, reason);
     }
 
     /// Queues the response's head and, where there is one, the whole body.
-    pub(super) fn begin_output(&mut self, now: Instant, head: Parts, body: Body) {
+    pub(super) fn begin_output(&mut self, now: Instant, head: Parts, body: ResponseBody) {
         let status = head.status;
         let clock = self.take_clock();
         let bytes = match &mut self.host {

@@ -9,7 +9,7 @@ use crate::{
     Comment, EncodedEvents, Event,
     lifecycle::{CleanUpOwner, CloseReason},
     server::{
-        Body, RespondError, SendError, WrongPhase,
+        RespondError, ResponseBody, SendError, WrongPhase,
         output::Output,
         response::add_stream_fields,
         state::{BodyEnd, State},
@@ -17,11 +17,11 @@ use crate::{
 };
 
 impl Connection {
-    /// Answers the request. With [`Body::EventStream`] the stream is open from here on, unless
+    /// Answers the request. With [`ResponseBody::EventStream`] the stream is open from here on, unless
     /// the request or the status allows no body (`HEAD`, 204, 205, 304); look at
     /// [`phase`](Self::phase).
     ///
-    /// A [whole](Body::Whole) response may come before the request: an overloaded server does not
+    /// A [whole](ResponseBody::Whole) response may come before the request: an overloaded server does not
     /// wait for it to say so. What the client is sending is then read for a while and discarded,
     /// so that the answer reaches it.
     ///
@@ -36,17 +36,21 @@ impl Connection {
     /// [`RespondError::WrongPhase`] where the response was given already, or where the request is
     /// not there yet and the body is an event stream;
     /// [`RespondError::InterimStatus`] for a 1xx status.
-    pub fn respond(&mut self, now: Instant, response: Response<Body>) -> Result<(), RespondError> {
+    pub fn respond(
+        &mut self,
+        now: Instant,
+        response: Response<ResponseBody>,
+    ) -> Result<(), RespondError> {
         let (mut head, mut body) = response.into_parts();
         let status = head.status;
         let options = match &mut body {
-            Body::EventStream(options) => Some(mem::take(options)),
-            Body::Whole(_) => None,
+            ResponseBody::EventStream(options) => Some(mem::take(options)),
+            ResponseBody::Whole(_) => None,
         };
         let is_stream = options.is_some();
         let opens_stream = is_stream && self.request.may_have_body(status);
         let reason = match &self.state {
-            State::Head(_) if !opens_stream => CloseReason::Refused(status),
+            State::Head(_) if !opens_stream => CloseReason::Rejected(status),
             State::Body(_) if !opens_stream => CloseReason::ResponseSent,
             State::Responding(_) => CloseReason::ResponseSent,
             _ => return Err(self.wrong_phase("respond").into()),

@@ -10,7 +10,7 @@ use futures_util::stream;
 use sse_core::{
     Budget, Event,
     http::{Request, Response, StatusCode},
-    server::{Body, Connection, ConnectionConfig},
+    server::{Connection, ConnectionConfig, ResponseBody},
 };
 use sse_driver::{embedding, router::Router};
 
@@ -28,7 +28,7 @@ fn hog(budget: &Budget) -> Connection {
     let mut hog = Connection::new(now, SystemTime::UNIX_EPOCH, Arc::new(config));
     hog.handle_input(now, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     hog.poll_event();
-    hog.respond(now, Response::new(Body::event_stream()))
+    hog.respond(now, Response::new(ResponseBody::event_stream()))
         .unwrap();
     hog.handle_transmitted(now, usize::MAX);
     hog.send(now, &Event::new("x".repeat(budget.limit())))

@@ -174,7 +174,7 @@ fn one_byte_too_many_is_refused_whether_it_was_announced_or_not() {
     posted.upload.send("eight");
     posted.upload.send("nine");
     let status = StatusCode::PAYLOAD_TOO_LARGE;
-    posted.is_refused(status, &CloseReason::Refused(status));
+    posted.is_refused(status, &CloseReason::Rejected(status));
 
     let world = World::with(|config| config.response.body_limit = 8);
     let request = Request::post("/echo").body("nine byte".to_owned()).unwrap();
@@ -189,7 +189,7 @@ fn a_body_that_breaks_off_is_refused() {
     posted.upload.send("half");
     posted.upload.fail();
     let status = StatusCode::BAD_REQUEST;
-    posted.is_refused(status, &CloseReason::Refused(status));
+    posted.is_refused(status, &CloseReason::Rejected(status));
 }
 
 #[test]

@@ -26,9 +26,9 @@ fn write_all(text: &mut String, server: &ServerStats, topic: &TopicStats) -> fmt
         server.accepted,
     )?;
     counter(
-        "sse_refused_total",
-        "Connections refused at the limit.",
-        server.refused,
+        "sse_turned_away_total",
+        "Connections turned away at the limit.",
+        server.turned_away,
     )?;
     counter(
         "sse_accept_errors_total",
