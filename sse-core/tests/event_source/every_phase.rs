@@ -145,13 +145,13 @@ fn inputs() -> Vec<Input> {
             .handle_connected(t.client.now)),
         world!("`handle_input`: a head that opens the stream", |t| t
             .input(OPEN)),
-        world!("`handle_input`: a refusal", |t| t.input(REFUSAL)),
+        world!("`handle_input`: an unexpected one", |t| t.input(REFUSAL)),
         world!("`handle_input`: a redirect", |t| t.input(REDIRECT)),
         world!("`handle_input`: a 204", |t| t.input(NO_CONTENT)),
         world!("`handle_input`: less than a head", |t| t.input("HT")),
         world!("`handle_response`: that opens the stream", |t| t
             .response(200)),
-        world!("`handle_response`: a refusal", |t| t.response(404)),
+        world!("`handle_response`: an unexpected one", |t| t.response(404)),
         world!("`handle_response`: a redirect", |t| t.response(302)),
         world!("`handle_response`: a 204", |t| t.response(204)),
         world!("`handle_body`", |t| t

@@ -34,7 +34,7 @@ pub fn scenarios() -> Vec<Scenario> {
                 "413 text/plain, 64 bytes",
                 "The request body is too large: this server takes up to 8 bytes.",
                 "ended",
-                "counted as refused",
+                "counted as rejected",
             ],
         )
         .post(9)
@@ -67,7 +67,7 @@ pub fn scenarios() -> Vec<Scenario> {
                 "400 text/plain, 48 bytes",
                 "The request body could not be received in full.",
                 "ended",
-                "counted as refused",
+                "counted as rejected",
             ],
         ),
         Scenario::new(
