@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::Future,
+    mem,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -11,8 +12,11 @@ use ::http::{Response, StatusCode};
 use bytes::Bytes;
 use sse_core::http::BodyLength;
 
-use super::{Body, embedded::Embedded};
-use crate::{Runtime, exchange::Turn};
+use super::{
+    Body,
+    embedded::{Embedded, Output},
+};
+use crate::Runtime;
 
 /// A response in the making: a future that always gives one.
 ///
@@ -43,46 +47,35 @@ impl<R: Runtime> Future for Answer<R> {
     type Output = Response<Body<R>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let head = match &mut self.0 {
-            State::Asked(embedded) => Some(ready!(embedded.poll_head(cx))),
-            _ => None,
+        let output = match &mut self.0 {
+            State::Asked(embedded) => Some(ready!(embedded.drive(cx))),
+            State::TurnedAway(_) | State::Given => None,
         };
-        Poll::Ready(match (std::mem::replace(&mut self.0, State::Given), head) {
+        Poll::Ready(match (mem::replace(&mut self.0, State::Given), output) {
             (State::TurnedAway(response), _) => *response,
-            (State::Asked(embedded), Some(head)) => {
-                // Without a `HEAD`, no body is an empty one.
-                let length = match *head.body() {
-                    BodyLength::None if !embedded.is_head => BodyLength::Exact(0),
-                    length => length,
-                };
-                head.map(|_| Body::of(embedded, length))
+            (State::Asked(embedded), Some(Output::Head(head))) => embedded.respond(*head),
+            // No exchange ends before it has a head for the server, so that this stands for a fault
+            // of this crate.
+            (State::Asked(_), _) => {
+                let mut response = Response::new(Body::whole(Bytes::new()));
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                response
             }
             // Polled again after the end, which no future has to answer.
-            _ => return Poll::Pending,
+            (State::Given, _) => return Poll::Pending,
         })
     }
 }
 
 impl<R: Runtime> Embedded<R> {
-    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Response<BodyLength>> {
-        loop {
-            let now = self.now();
-            match self.turn(cx, now) {
-                Turn::Respond(head) => return Poll::Ready(*head),
-                Turn::Spent => {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                // No connection ends before it has a head for the server, so that this stands for
-                // a fault of ours.
-                Turn::Closed(_) | Turn::EndOutput { .. } => {
-                    let mut head = Response::new(BodyLength::None);
-                    *head.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-                    return Poll::Ready(head);
-                }
-                Turn::Parked | Turn::Full => ready!(self.sleep(cx, now)),
-            }
-        }
+    /// The response with this head: the exchange goes on in its body.
+    fn respond(self: Box<Self>, head: Response<BodyLength>) -> Response<Body<R>> {
+        // Without a `HEAD`, no body is an empty one.
+        let length = match *head.body() {
+            BodyLength::None if !self.is_head => BodyLength::Exact(0),
+            length => length,
+        };
+        head.map(|_| Body::of(self, length))
     }
 }
 

@@ -15,8 +15,8 @@ use sse_core::{
     lifecycle::CloseReason,
 };
 
-use super::embedded::Embedded;
-use crate::{Runtime, exchange::Turn};
+use super::embedded::{Embedded, Output};
+use crate::Runtime;
 
 /// The body of a response, which may be an event stream.
 ///
@@ -97,22 +97,23 @@ impl<R: Runtime> http_body::Body for Body<R> {
                 *state = State::Over;
                 (!bytes.is_empty()).then_some(Ok(bytes))
             }
-            State::Asked(embedded, length) => {
-                let mut polled = ready!(embedded.poll_body(cx));
-                // An answer that tells of a failure is whole all the same.
-                if let (Some(Err(_)), BodyLength::None | BodyLength::Exact(0)) = (&polled, &length)
-                {
-                    polled = None;
-                }
-                match (&polled, length) {
-                    (Some(Ok(bytes)), BodyLength::Exact(left)) => {
+            State::Asked(embedded, length) => match ready!(embedded.drive(cx)) {
+                Output::Data(bytes) => {
+                    if let BodyLength::Exact(left) = length {
                         *left = left.saturating_sub(bytes.len() as u64);
                     }
-                    (Some(Ok(_)), _) => {}
-                    _ => *state = State::Over,
+                    Some(Ok(bytes))
                 }
-                polled
-            }
+                end => {
+                    let is_complete = matches!(length, BodyLength::None | BodyLength::Exact(0));
+                    *state = State::Over;
+                    match end {
+                        // An answer that tells of a failure is whole all the same.
+                        Output::Failed(reason) if !is_complete => Some(Err(BodyError { reason })),
+                        _ => None,
+                    }
+                }
+            },
         };
         Poll::Ready(polled.map(|bytes| bytes.map(Frame::data)))
     }
@@ -133,35 +134,6 @@ impl<R: Runtime> http_body::Body for Body<R> {
             State::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             State::Over => SizeHint::with_exact(0),
         })
-    }
-}
-
-impl<R: Runtime> Embedded<R> {
-    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
-        loop {
-            let now = self.now();
-            let turn = self.turn(cx, now);
-            if let Some(bytes) = self.take_body(now) {
-                return Poll::Ready(Some(Ok(bytes)));
-            }
-            match turn {
-                Turn::Closed(CloseReason::StreamEnded | CloseReason::ResponseSent) => {
-                    return Poll::Ready(None);
-                }
-                Turn::Closed(reason) => return Poll::Ready(Some(Err(BodyError { reason }))),
-                Turn::EndOutput { .. } => {
-                    self.output_ended(now);
-                    return Poll::Ready(None);
-                }
-                Turn::Spent => {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                // The head was given already, and there is room once everything is taken.
-                Turn::Respond(_) | Turn::Full => {}
-                Turn::Parked => ready!(self.sleep(cx, now)),
-            }
-        }
     }
 }
 

@@ -2,12 +2,17 @@
 
 use std::{
     io,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
     time::Instant,
 };
 
+use ::http::Response;
 use bytes::Bytes;
-use sse_core::internal::{Panicked, catch};
+use sse_core::{
+    http::BodyLength,
+    internal::{Panicked, catch},
+    lifecycle::CloseReason,
+};
 
 use super::{Embedding, Incoming};
 use crate::{
@@ -27,6 +32,18 @@ pub(super) struct Embedded<R: Runtime> {
     task: Option<Waker>,
 }
 
+/// What the exchange has for the foreign server.
+pub(super) enum Output {
+    /// The response's head. It comes once, and first.
+    Head(Box<Response<BodyLength>>),
+    /// A piece of the body.
+    Data(Bytes),
+    /// The body has ended. The last output.
+    End,
+    /// The body fails, for this reason. The last output.
+    Failed(CloseReason),
+}
+
 impl<R: Runtime> Embedded<R> {
     pub(super) fn new(
         embedding: &Embedding<R>,
@@ -42,13 +59,45 @@ impl<R: Runtime> Embedded<R> {
         }
     }
 
-    pub(super) fn now(&self) -> Instant {
+    /// Drives the exchange until it has something for the foreign server. The one loop of an
+    /// embedded response: the answer calls it for the head, the body for the rest.
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>) -> Poll<Output> {
+        self.register(cx);
+        loop {
+            let now = self.now();
+            let turn = match self.turn(cx, now) {
+                Turn::Respond(head) => return Poll::Ready(Output::Head(head)),
+                turn => turn,
+            };
+            if let Some(bytes) = self.take_body(now) {
+                return Poll::Ready(Output::Data(bytes));
+            }
+            match turn {
+                Turn::Closed(CloseReason::StreamEnded | CloseReason::ResponseSent) => {
+                    return Poll::Ready(Output::End);
+                }
+                Turn::Closed(reason) => return Poll::Ready(Output::Failed(reason)),
+                Turn::EndOutput { .. } => {
+                    self.exchange.connection.handle_output_ended(now);
+                    return Poll::Ready(Output::End);
+                }
+                Turn::Spent => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                // Given above; and there is room, since everything is taken.
+                Turn::Respond(_) | Turn::Full => {}
+                Turn::Parked => ready!(self.sleep(cx, now)),
+            }
+        }
+    }
+
+    fn now(&self) -> Instant {
         self.embedding.shared.runtime.now()
     }
 
     /// Receives what there is of the request, and takes a turn.
-    pub(super) fn turn(&mut self, cx: &mut Context<'_>, now: Instant) -> Turn {
-        self.register(cx);
+    fn turn(&mut self, cx: &mut Context<'_>, now: Instant) -> Turn {
         let Exchange {
             transport,
             connection,
@@ -64,22 +113,17 @@ impl<R: Runtime> Embedded<R> {
         turn
     }
 
-    /// What is to be sent next.
-    pub(super) fn take_body(&mut self, now: Instant) -> Option<Bytes> {
+    /// The next piece of the body.
+    fn take_body(&mut self, now: Instant) -> Option<Bytes> {
         let bytes = self.exchange.connection.take_body(now)?;
         self.exchange.place.wrote(bytes.len());
         self.exchange.count_queued();
         Some(bytes)
     }
 
-    /// The body has ended in the foreign server.
-    pub(super) fn output_ended(&mut self, now: Instant) {
-        self.exchange.connection.handle_output_ended(now);
-    }
-
     /// Until the connection's next deadline. The clock is looked at before the timer: a runtime may
     /// make a timer wait for others.
-    pub(super) fn sleep(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
+    fn sleep(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
         let deadline = self.exchange.connection.poll_timeout();
         if deadline.is_some_and(|deadline| deadline <= now) {
             return Poll::Ready(());
