@@ -121,10 +121,36 @@ impl TestClient {
     }
 
     /// What handlers see of the server's shutdown: [begin](Shutdown::begin) it to see what they do.
-    /// No connection is cut by it.
+    /// No connection is cut by it: see [`cut`](Self::cut).
     #[must_use]
     pub fn shutdown(&self) -> &Shutdown {
         &self.connections.shutdown
+    }
+
+    /// Cuts every connection of this client, as a server does at the deadline of its shutdown. An open
+    /// stream breaks off, and clean-up is told
+    /// [`Shutdown`](sse_core::lifecycle::CloseReason::Shutdown); a request that waits for its answer
+    /// gets a 503. The [shutdown](Self::shutdown) begins where it has not.
+    ///
+    /// ```
+    /// # use std::time::{Duration, Instant};
+    /// # use futures_util::stream;
+    /// # use sse_driver::{router::{Request, Router}, test_client::{TestClient, TestClock}};
+    /// use sse_core::lifecycle::CloseReason;
+    ///
+    /// # let clock = TestClock::new(Instant::now());
+    /// let router = Router::new().events("/", |_: Request| stream::pending::<String>());
+    /// let client = TestClient::new(router, &clock)?;
+    /// # clock.run(async {
+    /// let response = client.get("/").await?;
+    /// client.cut();
+    /// assert_eq!(response.close_reason().await, CloseReason::Shutdown);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # })??;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cut(&self) {
+        self.connections.cut();
     }
 
     /// Sends a `GET` for `target`: a path, and perhaps a query.

@@ -207,8 +207,11 @@ impl Pair {
         let mut timer = self.clock.sleep_until(deadline);
         let polled = Pin::new(&mut timer).poll(cx);
         self.timer = Some(timer);
-        // Once it has begun, every turn sees it.
+        // Once a shutdown has begun, every turn sees it, and so it is with a cut.
         let _ = Pin::new(&mut self.shutdown).poll(cx);
+        if let Some(exchange) = &mut self.exchange {
+            exchange.place.wake_at_shutdown(cx.waker(), true);
+        }
         polled
     }
 }

@@ -23,12 +23,12 @@ mod table;
 mod ways;
 
 use scenario::{Scenario, Seen, Verdict};
-use ways::Way;
+use ways::{Reading, Way};
 
 /// Compares what one way comes to with what the table says of it. A difference that the table
 /// knows has to be there: once it is gone, so is its row.
-fn judge(way: Way, scenario: &Scenario) -> Result<(), String> {
-    let seen = run::run(way, scenario);
+fn judge(way: Way, reading: Reading, scenario: &Scenario) -> Result<(), String> {
+    let seen = run::run(way, reading, scenario);
     let known = scenario.differences.iter().find(|known| known.way == way);
     let expected = match known {
         Some(known) => match &known.verdict {
@@ -52,14 +52,17 @@ fn judge(way: Way, scenario: &Scenario) -> Result<(), String> {
     };
     let name = scenario.name;
     Err(format!(
-        "{name}, {way}:\n  expected {expected:#?}\n  seen {seen:#?}{now}"
+        "{name}, {way}, {reading:?}:\n  expected {expected:#?}\n  seen {seen:#?}{now}"
     ))
 }
 
 fn judge_all(way: Way) {
-    let failures: Vec<String> = table::scenarios()
+    let scenarios = table::scenarios();
+    let failures: Vec<String> = way
+        .readings()
         .iter()
-        .filter_map(|scenario| judge(way, scenario).err())
+        .flat_map(|reading| scenarios.iter().map(move |scenario| (*reading, scenario)))
+        .filter_map(|(reading, scenario)| judge(way, reading, scenario).err())
         .collect();
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }

@@ -11,14 +11,14 @@ use crate::{
     harness::{Feed, Journal},
     scenario::{Ask, Scenario, Scene, Seen, Step},
     sim::Sim,
-    ways::{End, Host, Sight, Way},
+    ways::{End, Host, Reading, Sight, Way},
 };
 
 /// Where the response is that has nothing to do with the scenario.
 const BYSTANDER: &str = "/bystander";
 
 /// What comes of a scenario.
-pub fn run(way: Way, scenario: &Scenario) -> Seen {
+pub fn run(way: Way, reading: Reading, scenario: &Scenario) -> Seen {
     let sim = Sim::new();
     let clock = sim.clone();
     let scene = Scene::new(move || clock.now());
@@ -27,13 +27,16 @@ pub fn run(way: Way, scenario: &Scenario) -> Seen {
     let routes = Router::new()
         .nest("", (scenario.routes)(&scene))
         .events(BYSTANDER, feed.handler(&journal));
-    let mut host = way.host(&sim, routes, scenario);
+    let mut host = way.host(reading, &sim, routes, scenario);
 
     let mut panics = Panics::default();
     panics.catch(|| host.ask("/", &scenario.ask));
     panics.catch(|| host.ask(BYSTANDER, &Ask::default()));
     for step in &scenario.script {
-        panics.catch(|| take(&mut *host, &scene, *step));
+        panics.catch(|| {
+            take(&mut *host, &scene, *step);
+            host.settle();
+        });
     }
     let before = host.sight();
     panics.catch(|| host.leave());
@@ -69,8 +72,15 @@ fn take(host: &mut dyn Host, scene: &Scene, step: Step) {
                 scene.topic.publish(n.to_string()).unwrap();
             }
         }
+        Step::PublishText(text) => {
+            scene.topic.publish(text).unwrap();
+        }
         Step::ReadOnce => host.read_once(),
         Step::Advance(by) => host.advance(by),
+        Step::Late(step, by) => {
+            take(host, scene, *step);
+            host.hold_up(by);
+        }
         Step::Upload(piece) => host.upload(piece),
         Step::BreakUpload => host.break_upload(),
         Step::Leave => host.leave(),
@@ -78,7 +88,6 @@ fn take(host: &mut dyn Host, scene: &Scene, step: Step) {
         Step::Cut => host.cut(),
         Step::Stop => host.stop(),
     }
-    host.settle();
 }
 
 /// Panics that came through to where a runtime's executor would be.
@@ -106,10 +115,11 @@ impl Sight {
         if let Some(length) = self.length {
             head += &format!(", {length} bytes");
         }
+        let events: Vec<String> = self.events.iter().map(|event| shortened(event)).collect();
         let body = match self.is_stream() {
-            true if self.events.len() > 5 => format!("{}, and so on", self.events[0]),
-            true => self.events.join(", "),
-            false => self.text.clone(),
+            true if events.len() > 5 => format!("{}, and so on", events[0]),
+            true => events.join(", "),
+            false => shortened(&self.text),
         };
         let comments = match self.comments {
             0 => String::new(),
@@ -121,5 +131,13 @@ impl Sight {
             .map(|line| line.trim_end().to_owned())
             .filter(|line| !line.is_empty())
             .collect()
+    }
+}
+
+/// A text that is long for a table begins like this.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(80) {
+        None => text.to_owned(),
+        Some(_) => format!("{}...", &text[..8]),
     }
 }

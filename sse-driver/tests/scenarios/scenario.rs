@@ -39,6 +39,18 @@ pub struct Ask {
     pub holds: bool,
 }
 
+/// How many bytes are in flight to a client that holds.
+pub const IN_FLIGHT: usize = 512;
+
+/// More than what is in flight to a client that holds.
+pub const LARGE: &str = {
+    const BYTES: [u8; 1000] = [b'x'; 1000];
+    match std::str::from_utf8(&BYTES) {
+        Ok(text) => text,
+        Err(_) => panic!("it is ASCII"),
+    }
+};
+
 /// A plain `GET`.
 impl Default for Ask {
     fn default() -> Self {
@@ -57,6 +69,8 @@ pub struct Bounds {
     pub respond_timeout: Duration,
     pub body_timeout: Duration,
     pub body_limit: usize,
+    /// An embedding has none: its server finds out for itself which clients do not read.
+    pub stall_timeout: Duration,
     pub keep_alive: Option<Duration>,
     pub high_water_mark: usize,
 }
@@ -67,6 +81,7 @@ impl Default for Bounds {
             respond_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             body_limit: 1024,
+            stall_timeout: Duration::from_secs(30),
             keep_alive: None,
             high_water_mark: 64 * 1024,
         }
@@ -85,9 +100,13 @@ pub enum Step {
     Fail(&'static str),
     /// The topic publishes so many events, and the subscriber has no turn in between.
     Publish(usize),
+    /// The topic publishes an event with this text.
+    PublishText(&'static str),
     /// The client reads what is there by now, once.
     ReadOnce,
     Advance(Duration),
+    /// This happens, and then so much time passes before any task has a turn.
+    Late(&'static Step, Duration),
     /// The client sends a piece of the request's body.
     Upload(&'static str),
     /// The client breaks off in the midst of it.

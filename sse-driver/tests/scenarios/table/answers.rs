@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use sse_core::http::{Method, Response, StatusCode};
 use sse_driver::router::{Refusal, Reply, Request, Router};
 
@@ -129,6 +129,23 @@ pub fn scenarios() -> Vec<Scenario> {
         )
         .bounds(|bounds| bounds.respond_timeout = Duration::from_secs(3)),
         Scenario::new(
+            "a handler that answers in time and is looked at late",
+            deciding,
+            [
+                Step::Late(&Step::Push("a"), Duration::from_secs(4)),
+                Step::End,
+            ],
+            &[
+                "200 text/event-stream",
+                "a",
+                "ended",
+                "stream dropped",
+                "clean-up: the stream ended",
+                "counted as stream_ended",
+            ],
+        )
+        .bounds(|bounds| bounds.respond_timeout = Duration::from_secs(3)),
+        Scenario::new(
             "an interim status",
             |scene| status(scene, StatusCode::EARLY_HINTS),
             [],
@@ -175,11 +192,23 @@ pub fn scenarios() -> Vec<Scenario> {
     scenarios
 }
 
-fn whole(scene: &Scene, text: &'static str) -> Router {
+pub fn whole(scene: &Scene, text: &'static str) -> Router {
     let scene = scene.clone();
     Router::new().get("/", move |request: Request| {
         scene.watch(&request);
         Response::new(text)
+    })
+}
+
+/// A handler that answers once the feed has an event.
+fn deciding(scene: &Scene) -> Router {
+    let feed = scene.feed.handler(&scene.journal);
+    Router::new().events("/", move |request: Request| {
+        let mut feed = feed(request);
+        async move {
+            let first = feed.next().await;
+            stream::iter(first).chain(feed)
+        }
     })
 }
 

@@ -11,7 +11,7 @@ use crate::{
 };
 
 pub fn scenarios() -> Vec<Scenario> {
-    use Step::{Advance, BreakUpload, Leave, Upload};
+    use Step::{Advance, BreakUpload, Late, Leave, Upload};
     vec![
         Scenario::new(
             "a body that is received before the handler is called",
@@ -53,6 +53,23 @@ pub fn scenarios() -> Vec<Scenario> {
         .post(8)
         .bounds(|bounds| bounds.body_timeout = Duration::from_secs(3)),
         Scenario::new(
+            "a body that comes in time and is looked at late",
+            echo,
+            [
+                Upload("four"),
+                Late(&Upload("more"), Duration::from_secs(4)),
+            ],
+            &[
+                "200 text/event-stream",
+                "fourmore",
+                "ended",
+                "clean-up: the stream ended",
+                "counted as stream_ended",
+            ],
+        )
+        .post(8)
+        .bounds(|bounds| bounds.body_timeout = Duration::from_secs(3)),
+        Scenario::new(
             "a body that is broken off",
             echo,
             [Upload("four"), BreakUpload],
@@ -81,7 +98,7 @@ pub fn scenarios() -> Vec<Scenario> {
 }
 
 /// Answers with what it is sent.
-fn echo(scene: &Scene) -> Router {
+pub fn echo(scene: &Scene) -> Router {
     let scene = scene.clone();
     Router::new().post("/", move |request: Request| {
         scene.watch(&request);

@@ -8,12 +8,12 @@ use sse_driver::router::{Next, Reply, Request, Router};
 
 use super::feed;
 use crate::{
-    scenario::{Scenario, Scene, Step},
+    scenario::{LARGE, Scenario, Scene, Step},
     ways::Way,
 };
 
 pub fn scenarios() -> Vec<Scenario> {
-    use Step::{Advance, End, Fail, Leave, Publish, Push, ReadOnce};
+    use Step::{Advance, End, Fail, Late, Leave, Publish, Push, ReadOnce};
     vec![
         Scenario::new(
             "a stream that ends",
@@ -150,6 +150,28 @@ pub fn scenarios() -> Vec<Scenario> {
                 "counted as stream_ended",
             ],
         ),
+        Scenario::new(
+            "a client that reads in time, of which its server hears late",
+            feed,
+            [
+                Push(LARGE),
+                Advance(Duration::from_secs(2)),
+                Late(&ReadOnce, Duration::from_secs(2)),
+                ReadOnce,
+                ReadOnce,
+                Leave,
+            ],
+            &[
+                "200 text/event-stream",
+                "xxxxxxxx...",
+                "still open",
+                "stream dropped",
+                "clean-up: the client went away",
+                "counted as client_went_away",
+            ],
+        )
+        .holding()
+        .bounds(|bounds| bounds.stall_timeout = Duration::from_secs(3)),
         Scenario::new(
             "a client that leaves while the handler decides",
             undecided,

@@ -10,7 +10,7 @@ use sse_driver::{
 
 use super::{Host, Sight, wire};
 use crate::{
-    scenario::{Ask, Bounds},
+    scenario::{Ask, Bounds, IN_FLIGHT},
     sim::{Client, Job, Sim},
 };
 
@@ -33,6 +33,7 @@ impl Served {
     pub fn new(sim: &Sim, router: Router, bounds: &Bounds) -> Self {
         let mut config = ServerConfig::default();
         let connection = &mut config.connection;
+        connection.stall_timeout = bounds.stall_timeout;
         connection.response.respond_timeout = bounds.respond_timeout;
         connection.response.body_timeout = bounds.body_timeout;
         connection.response.body_limit = bounds.body_limit;
@@ -73,7 +74,12 @@ impl Reader {
 
 impl Host for Served {
     fn ask(&mut self, path: &'static str, ask: &Ask) {
-        let mut client = self.sim.connect().expect("the server listens");
+        let capacity = match ask.holds {
+            true => IN_FLIGHT,
+            false => 64 * 1024,
+        };
+        let client = self.sim.connect_over(capacity);
+        let mut client = client.expect("the server listens");
         let mut head = format!("{} {path} HTTP/1.1\r\nhost: sim\r\n", ask.method);
         for (name, value) in &ask.fields {
             head += &format!("{name}: {value}\r\n");
@@ -106,6 +112,10 @@ impl Host for Served {
 
     fn advance(&mut self, by: Duration) {
         self.sim.advance(by);
+    }
+
+    fn hold_up(&mut self, by: Duration) {
+        self.sim.hold_up(by);
     }
 
     fn read_once(&mut self) {

@@ -17,7 +17,7 @@ use sse_driver::{
     router::{Router, Routes},
 };
 
-use super::{End, Gate, Host, Sight};
+use super::{End, Gate, Host, Reading, Sight};
 use crate::{
     scenario::{Ask, Bounds},
     sim::{Job, Sim},
@@ -29,6 +29,7 @@ pub struct Embedded {
     routes: Routes,
     clients: Vec<Reader>,
     shutdown: Option<Job<u64>>,
+    reading: Reading,
 }
 
 struct Reader {
@@ -39,7 +40,7 @@ struct Reader {
 }
 
 impl Embedded {
-    pub fn new(sim: &Sim, router: Router, bounds: &Bounds) -> Self {
+    pub fn new(sim: &Sim, router: Router, bounds: &Bounds, reading: Reading) -> Self {
         let mut config = EmbeddingConfig::default();
         config.response.respond_timeout = bounds.respond_timeout;
         config.response.body_timeout = bounds.body_timeout;
@@ -52,6 +53,7 @@ impl Embedded {
             routes: router.build().unwrap(),
             clients: Vec::new(),
             shutdown: None,
+            reading,
         }
     }
 }
@@ -70,7 +72,7 @@ impl Host for Embedded {
         let answer = self.embedding.route(&self.routes, request, None);
         let (gate, sight) = (Gate::of(ask), Arc::<Mutex<Sight>>::default());
         let is_head = ask.method == Method::HEAD;
-        let job = read_all(answer, is_head, gate.clone(), sight.clone());
+        let job = read_all(answer, is_head, self.reading, gate.clone(), sight.clone());
         self.clients.push(Reader {
             job: self.sim.start(job),
             gate,
@@ -86,6 +88,10 @@ impl Host for Embedded {
 
     fn advance(&mut self, by: Duration) {
         self.sim.advance(by);
+    }
+
+    fn hold_up(&mut self, by: Duration) {
+        self.sim.hold_up(by);
     }
 
     fn read_once(&mut self) {
@@ -139,21 +145,38 @@ impl Host for Embedded {
 }
 
 /// What a server does with an answer: sends the head, and takes the body piece by piece.
-async fn read_all(answer: Answer<Sim>, is_head: bool, gate: Gate, sight: Arc<Mutex<Sight>>) {
+async fn read_all(
+    answer: Answer<Sim>,
+    is_head: bool,
+    reading: Reading,
+    gate: Gate,
+    sight: Arc<Mutex<Sight>>,
+) {
     let response = answer.await;
     let lock = || sight.lock().unwrap();
     let body = begin(response, is_head, &mut lock());
     let mut body = pin!(body);
     let mut bytes = Vec::new();
-    while !body.is_end_stream() {
+    loop {
+        let is_over = body.is_end_stream();
+        if is_over && reading == Reading::ToItsWord {
+            break;
+        }
         let next = poll_fn(|cx| {
-            ready!(gate.poll(cx));
+            // To hear that there is nothing more is not to read.
+            if !is_over {
+                ready!(gate.poll(cx));
+            }
             body.as_mut().poll_frame(cx)
         });
         let frame = next.await;
         gate.took();
+        assert!(!is_over || frame.is_none(), "it said that it was over");
         match frame {
-            None => break,
+            None => {
+                assert!(body.is_end_stream(), "there is nothing more");
+                break;
+            }
             Some(Ok(frame)) => bytes.extend_from_slice(&frame.into_data().unwrap()),
             Some(Err(BodyError { .. })) => {
                 lock().end = End::BrokeOff;

@@ -28,6 +28,15 @@ pub enum Way {
     TestClient,
 }
 
+/// When a client stops asking for more of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// When there is nothing more, or an error.
+    ToTheEnd,
+    /// As soon as the body says that there will be nothing more, as hyper does.
+    ToItsWord,
+}
+
 /// Two clients of one server: the scenario's, and the bystander, which asks second.
 pub trait Host {
     fn ask(&mut self, path: &'static str, ask: &Ask);
@@ -35,6 +44,9 @@ pub trait Host {
     /// Lets everything happen that takes no time. Clients read all that comes.
     fn settle(&mut self);
     fn advance(&mut self, by: Duration);
+
+    /// Lets time pass in which no task has a turn.
+    fn hold_up(&mut self, by: Duration);
 
     // What the scenario's client does.
     fn read_once(&mut self);
@@ -56,11 +68,25 @@ pub trait Host {
 }
 
 impl Way {
-    pub fn host(self, sim: &Sim, router: Router, scenario: &Scenario) -> Box<dyn Host> {
+    /// The ways in which its clients read.
+    pub fn readings(self) -> &'static [Reading] {
+        match self {
+            Self::Embedding => &[Reading::ToTheEnd, Reading::ToItsWord],
+            Self::Connection | Self::TestClient => &[Reading::ToTheEnd],
+        }
+    }
+
+    pub fn host(
+        self,
+        reading: Reading,
+        sim: &Sim,
+        router: Router,
+        scenario: &Scenario,
+    ) -> Box<dyn Host> {
         let bounds = &scenario.bounds;
         match self {
             Self::Connection => Box::new(connection::Served::new(sim, router, bounds)),
-            Self::Embedding => Box::new(embedding::Embedded::new(sim, router, bounds)),
+            Self::Embedding => Box::new(embedding::Embedded::new(sim, router, bounds, reading)),
             Self::TestClient => Box::new(test_client::Tested::new(sim, router, scenario)),
         }
     }

@@ -50,6 +50,7 @@ impl Tested {
     pub fn new(sim: &Sim, router: Router, scenario: &Scenario) -> Self {
         let bounds = &scenario.bounds;
         let mut config = ConnectionConfig::default();
+        config.stall_timeout = bounds.stall_timeout;
         config.response.respond_timeout = bounds.respond_timeout;
         config.response.body_timeout = bounds.body_timeout;
         config.response.body_limit = bounds.body_limit;
@@ -58,7 +59,7 @@ impl Tested {
         let clock = TestClock::new(sim.now());
         let client = TestClient::new(router, &clock).unwrap();
         let pieces = scenario.script.iter().filter_map(|step| match step {
-            Step::Upload(piece) => Some(*piece),
+            Step::Upload(piece) | Step::Late(Step::Upload(piece), _) => Some(*piece),
             _ => None,
         });
         Self {
@@ -106,6 +107,11 @@ impl Host for Tested {
         self.sim.advance(by);
     }
 
+    fn hold_up(&mut self, by: Duration) {
+        self.clock.advance(by);
+        self.sim.hold_up(by);
+    }
+
     fn read_once(&mut self) {
         self.clients[0].gate.read_once();
     }
@@ -119,12 +125,15 @@ impl Host for Tested {
     }
 
     fn leave(&mut self) {
-        let reader = &self.clients[0];
-        reader.job.cancel();
-        let response = reader.seen().response.take();
-        if let Some(response) = response {
-            let reason = response.disconnect();
-            reader.seen().reason = Some(reason);
+        self.clients[0].job.cancel();
+        let is_over = |reader: &&Reader| reader.seen().sight.end == End::BrokeOff;
+        let others = self.clients.iter().skip(1).filter(is_over);
+        for reader in self.clients.iter().take(1).chain(others) {
+            let response = reader.seen().response.take();
+            if let Some(response) = response {
+                let reason = response.disconnect();
+                reader.seen().reason = Some(reason);
+            }
         }
     }
 
@@ -132,7 +141,9 @@ impl Host for Tested {
         self.client.shutdown().begin();
     }
 
-    fn cut(&mut self) {}
+    fn cut(&mut self) {
+        self.client.cut();
+    }
 
     fn stop(&mut self) {
         self.sim.stop();
@@ -158,8 +169,12 @@ impl Host for Tested {
     }
 
     fn counted(&self) -> Option<String> {
-        let seen = self.clients[0].seen();
-        seen.reason.as_ref().map(|reason| reason.name().to_owned())
+        self.clients[0].seen().reason.as_ref()?;
+        let reasons = self.clients.iter().filter_map(|reader| {
+            let seen = reader.seen();
+            seen.reason.as_ref().map(CloseReason::name)
+        });
+        Some(reasons.collect::<Vec<_>>().join(" and "))
     }
 }
 
