@@ -123,7 +123,7 @@ fn an_answer_is_not_lost_to_what_follows_the_request() {
         transmit_all(&mut connection, now);
         assert!(matches!(
             connection.poll_event(),
-            Some(ConnectionEvent::EndOutput)
+            Some(ConnectionEvent::EndOutput { .. })
         ));
         connection.handle_output_ended(now);
         // To close now would reset the connection.
@@ -179,7 +179,7 @@ fn the_output_may_end_after_the_connection() {
     transmit_all(&mut connection, now);
     assert!(matches!(
         connection.poll_event(),
-        Some(ConnectionEvent::EndOutput)
+        Some(ConnectionEvent::EndOutput { .. })
     ));
     connection.handle_transport_error(now, ErrorKind::ConnectionReset.into());
     assert_eq!(reason(&mut connection), Some(CloseReason::ResponseSent));

@@ -159,7 +159,8 @@ proptest! {
         }
         connection.finish(now).unwrap();
         while transmit(&mut connection, 7, &mut wire) > 0 {}
-        prop_assert!(matches!(connection.poll_event(), Some(ConnectionEvent::EndOutput)));
+        let ended = matches!(connection.poll_event(), Some(ConnectionEvent::EndOutput { .. }));
+        prop_assert!(ended);
         let body = wire.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
         let body = match in_chunks {
             true => unchunk(&wire[body..]),

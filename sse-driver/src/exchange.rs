@@ -43,8 +43,6 @@ pub(crate) struct Exchange<T> {
     pub(crate) transport: T,
     pub(crate) connection: Connection,
     pub(crate) place: Place,
-    /// The stream failed: its output breaks off and does not end.
-    broken_off: bool,
     /// The server was cut while there was something to lose.
     is_cut: bool,
 }
@@ -112,7 +110,6 @@ impl<T> Exchange<T> {
             transport,
             connection,
             place,
-            broken_off: false,
             is_cut: false,
         }
     }
@@ -124,7 +121,6 @@ impl<T> Exchange<T> {
             transport,
             connection,
             place,
-            broken_off: false,
             is_cut: false,
         }
     }
@@ -176,8 +172,7 @@ impl<T> Exchange<T> {
                     ConnectionEvent::Request(head) => self.route(now, *head),
                     ConnectionEvent::RequestBody(body) => self.call(body),
                     ConnectionEvent::Respond(response) => return Turn::Respond(response),
-                    ConnectionEvent::EndOutput => {
-                        let broken_off = self.broken_off;
+                    ConnectionEvent::EndOutput { broken_off } => {
                         return Turn::EndOutput { broken_off };
                     }
                     ConnectionEvent::Closed(reason) => return self.closed(reason),
@@ -388,8 +383,6 @@ impl<T> Exchange<T> {
     fn abort(&mut self, now: Instant, reason: CloseReason) {
         // One panic more makes no difference to what the client is told.
         let _ = self.drop_work();
-        // Before the stream is open there is a whole answer that says so.
-        self.broken_off = self.connection.phase() == Phase::Streaming;
         // Called in the phases that allow it.
         let _ = self.connection.abort(now, reason);
     }

@@ -51,7 +51,7 @@
 //!     0\r\n\r\n"));
 //!
 //! // The machine asks for the sending side to be shut down, and is then over.
-//! assert!(matches!(connection.poll_event(), Some(ConnectionEvent::EndOutput)));
+//! assert!(matches!(connection.poll_event(), Some(ConnectionEvent::EndOutput { .. })));
 //! connection.handle_output_ended(now);
 //! assert!(matches!(connection.poll_event(), Some(ConnectionEvent::Closed(_))));
 //! # Ok::<(), Box<dyn std::error::Error>>(())

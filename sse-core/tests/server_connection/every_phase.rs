@@ -114,7 +114,9 @@ impl Tried {
             while let Some(event) = self.connection.poll_event() {
                 assert!(closed.is_none(), "{case}: closed comes last");
                 match event {
-                    ConnectionEvent::EndOutput => self.connection.handle_output_ended(self.now),
+                    ConnectionEvent::EndOutput { .. } => {
+                        self.connection.handle_output_ended(self.now)
+                    }
                     ConnectionEvent::Closed(reason) => closed = Some(reason),
                     _ => {}
                 }
@@ -162,7 +164,7 @@ fn deliver(tried: &mut Tried) {
 fn end_output(tried: &mut Tried) {
     while !matches!(
         tried.connection.poll_event(),
-        Some(ConnectionEvent::EndOutput)
+        Some(ConnectionEvent::EndOutput { .. })
     ) {}
 }
 

@@ -41,6 +41,8 @@ struct Pump {
     body_received: Option<Bytes>,
     /// Of a connection inside a foreign server.
     response: Option<Response<BodyLength>>,
+    /// The output was not to end properly.
+    broken_off: bool,
     closed: Option<CloseReason>,
     cleaned_up: Arc<Mutex<Vec<CloseReason>>>,
 }
@@ -67,6 +69,7 @@ impl Pump {
             said: Vec::new(),
             body_received: None,
             response: None,
+            broken_off: false,
             closed: None,
             cleaned_up,
         }
@@ -162,7 +165,8 @@ impl Pump {
                     self.said.push("respond");
                     self.response = Some(*response);
                 }
-                ConnectionEvent::EndOutput => {
+                ConnectionEvent::EndOutput { broken_off } => {
+                    self.broken_off = broken_off;
                     self.said.push("end output");
                     self.connection.handle_output_ended(self.now);
                 }

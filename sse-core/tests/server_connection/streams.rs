@@ -210,6 +210,7 @@ fn a_client_that_goes_away_ends_every_phase_but_draining() {
     pump.connection.handle_eof(pump.now);
     pump.run();
     assert!(pump.text().ends_with("0\r\n\r\n"));
+    assert!(!pump.broken_off, "the stream ended properly");
     assert_eq!(pump.closed, Some(CloseReason::StreamEnded));
 }
 
@@ -247,6 +248,7 @@ fn an_aborted_stream_delivers_what_is_queued_and_breaks_off() {
     pump.connection.abort(pump.now, reason.clone()).unwrap();
     pump.run();
     assert_eq!(pump.body(), "b\r\ndata: one\n\n\r\n", "and no last chunk");
+    assert!(pump.broken_off);
     assert_eq!(pump.closed, Some(reason));
 }
 
@@ -258,6 +260,7 @@ fn an_abort_before_the_answer_is_a_500() {
         .unwrap();
     pump.run();
     assert_eq!(pump.status(), "500");
+    assert!(!pump.broken_off, "the answer is whole");
     assert_eq!(pump.closed, Some(CloseReason::HandlerPanicked));
 }
 

@@ -245,7 +245,7 @@ impl Server {
                         served.decides_at = Some(now + time);
                         network.agenda.after(time, Happening::ServerAlarm(link));
                     }
-                    ConnectionEvent::EndOutput => {
+                    ConnectionEvent::EndOutput { .. } => {
                         network.end(link, Side::Server);
                         served.connection.handle_output_ended(now);
                     }

@@ -96,7 +96,7 @@ fn serve(mut socket: TcpStream) -> io::Result<()> {
                     stream(&mut connection, &String::from_utf8_lossy(&body))?;
                     continue;
                 }
-                Some(ConnectionEvent::EndOutput) => {
+                Some(ConnectionEvent::EndOutput { .. }) => {
                     let _ = socket.shutdown(Shutdown::Write);
                     connection.handle_output_ended(now);
                     continue;

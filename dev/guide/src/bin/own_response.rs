@@ -70,7 +70,7 @@ impl Iterator for Numbers {
                 return Some(bytes.into());
             }
             match self.connection.poll_event() {
-                Some(ConnectionEvent::EndOutput) => self.connection.handle_output_ended(now),
+                Some(ConnectionEvent::EndOutput { .. }) => self.connection.handle_output_ended(now),
                 Some(ConnectionEvent::Closed(_)) => return None,
                 _ => {
                     let wake = self

@@ -100,7 +100,7 @@ impl Client {
                     // The phase allows it, and 200 is a final status.
                     let _ = connection.respond(now, Response::new(ResponseBody::event_stream()));
                 }
-                Some(ConnectionEvent::EndOutput) => {
+                Some(ConnectionEvent::EndOutput { .. }) => {
                     let _ = socket.shutdown(Shutdown::Write);
                     connection.handle_output_ended(now);
                 }

@@ -82,7 +82,7 @@ impl Connection {
     /// assert_eq!(connection.take_body(now), None);
     ///
     /// connection.finish(now)?;
-    /// assert!(matches!(connection.poll_event(), Some(ConnectionEvent::EndOutput)));
+    /// assert!(matches!(connection.poll_event(), Some(ConnectionEvent::EndOutput { .. })));
     /// connection.handle_output_ended(now);
     /// assert!(matches!(connection.poll_event(), Some(ConnectionEvent::Closed(_))));
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -68,7 +68,12 @@ pub enum ConnectionEvent {
     Respond(Box<Response<BodyLength>>),
     /// Everything is transmitted: shut the socket's sending side down, or end the body in the
     /// foreign server. Then call [`handle_output_ended`](Connection::handle_output_ended).
-    EndOutput,
+    EndOutput {
+        /// Whether the stream failed, so that the client must not take this for a proper end. A
+        /// transport that has a proper end of its own, as TLS has with `close_notify`, is shut down
+        /// without it then.
+        broken_off: bool,
+    },
     /// It is over: close the socket, then drop the connection. Comes exactly once, and last.
     Closed(CloseReason),
 }

@@ -38,7 +38,7 @@ impl Connection {
                 }
                 Asked::No(_) | Asked::Told => None,
             },
-            State::Delivering(_) => self.end_output().then_some(ConnectionEvent::EndOutput),
+            State::Delivering(_) => self.end_output(),
             State::Closed { reason, told } if !*told => {
                 *told = true;
                 Some(ConnectionEvent::Closed(reason.clone()))

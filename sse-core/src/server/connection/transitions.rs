@@ -8,7 +8,7 @@ use std::{
 
 use ::http::{HeaderValue, Response, StatusCode, header, response::Parts};
 
-use super::{Connection, Host, Incoming};
+use super::{Connection, ConnectionEvent, Host, Incoming};
 use crate::{
     http::{BodyLength, RequestHead, encode_response_head},
     lifecycle::CloseReason,
@@ -96,23 +96,24 @@ impl Connection {
         self.check_taken(now);
     }
 
-    /// `Delivering` to `Ending`, where everything is transmitted and the body ends properly; says
-    /// whether it does.
-    pub(super) fn end_output(&mut self) -> bool {
-        let is_ready = match (&self.state, &self.host) {
-            (State::Delivering(_), Host::Socket { .. }) => self.output.is_over(),
-            (State::Delivering(leaving), Host::Server { .. }) => {
-                self.output.is_over() && leaving.body == BodyEnd::Stream
-            }
-            _ => false,
+    /// `Delivering` to `Ending`, where everything is transmitted and the caller is to end the
+    /// output.
+    pub(super) fn end_output(&mut self) -> Option<ConnectionEvent> {
+        let body = match &self.state {
+            State::Delivering(leaving) if self.output.is_over() => leaving.body,
+            _ => return None,
         };
-        if is_ready {
-            self.state = match mem::replace(&mut self.state, State::NONE) {
-                State::Delivering(leaving) => State::Ending(leaving),
-                other => other,
-            };
+        // In a foreign server, a whole response ends with its length, and a stream that broke off
+        // ends with the body's failure.
+        if body != BodyEnd::Stream && !self.is_on_socket() {
+            return None;
         }
-        is_ready
+        self.state = match mem::replace(&mut self.state, State::NONE) {
+            State::Delivering(leaving) => State::Ending(leaving),
+            other => other,
+        };
+        let broken_off = body == BodyEnd::BrokenOff;
+        Some(ConnectionEvent::EndOutput { broken_off })
     }
 
     /// Inside a foreign server: what follows once the whole body was taken.
