@@ -18,6 +18,8 @@ pub enum StreamItem {
 /// A value that a handler's stream may yield: whatever is [`IntoEvent`], a [`Comment`], what a
 /// topic's subscriber yields, and a `Result` of one of these.
 ///
+/// The trait is sealed: for a type of your own implement [`IntoEvent`].
+///
 /// A subscriber is a stream of such values, so that it keeps the topic's encoding wherever it stands
 /// among others. Where the types of two streams differ, make both [`StreamItem`]s:
 ///
@@ -50,6 +52,10 @@ pub enum StreamItem {
     note = "or implement `IntoEvent` for a type of your own"
 )]
 pub trait IntoStreamItem {
+    /// No type outside this crate can name this, so that none implements the trait.
+    #[doc(hidden)]
+    const SEALED: Sealed;
+
     /// Whether a stream of these comes from a topic alone: what it has not yielded yet is kept there,
     /// and a client that loses the stream resumes it.
     const IS_RESUMABLE: bool = false;
@@ -64,6 +70,8 @@ pub trait IntoStreamItem {
 }
 
 impl<T: IntoEvent> IntoStreamItem for T {
+    const SEALED: Sealed = Sealed;
+
     fn into_stream_item(self) -> Result<StreamItem, EventError> {
         self.into_event().map(StreamItem::Event)
     }
@@ -75,6 +83,7 @@ macro_rules! into_stream_item {
     ($($type:ty, $is_resumable:literal, $item:expr;)*) => {$(
         #[diagnostic::do_not_recommend]
         impl IntoStreamItem for $type {
+            const SEALED: Sealed = Sealed;
             const IS_RESUMABLE: bool = $is_resumable;
 
             fn into_stream_item(self) -> Result<StreamItem, EventError> {
@@ -88,6 +97,7 @@ macro_rules! into_stream_item {
         where
             E: Into<Box<dyn Error + Send + Sync>>,
         {
+            const SEALED: Sealed = Sealed;
             const IS_RESUMABLE: bool = $is_resumable;
 
             fn into_stream_item(self) -> Result<StreamItem, EventError> {
@@ -107,3 +117,11 @@ into_stream_item! {
 into_stream_item! {
     crate::topic::Batch, true, |batch| StreamItem::Encoded(batch.into_encoded());
 }
+
+/// What the sealed trait asks its implementations for. It cannot be named outside this crate.
+mod sealed {
+    #[derive(Debug)]
+    pub struct Sealed;
+}
+
+use sealed::Sealed;

@@ -27,11 +27,7 @@ fn ask(routes: &Routes, method: &str, target: &str, fields: &[(&str, &str)]) -> 
 }
 
 fn ask_for(routes: &Routes, head: RequestHead) -> (u16, HeaderMap) {
-    let context = Context {
-        peer: None,
-        clean_up: CleanUpOwner::new().handle(),
-        shutdown: Shutdown::new().signal(),
-    };
+    let context = Context::new(CleanUpOwner::new().handle(), Shutdown::new().signal());
     let reply = match routes.route(head, context) {
         Routed::Answer(reply) => reply,
         Routed::Call(reply) => reply.now_or_never().unwrap(),

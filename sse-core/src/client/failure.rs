@@ -99,6 +99,7 @@ impl Error for Failure {
 
 /// A response that is not an event stream.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct UnexpectedResponse {
     /// Status and header fields.
     pub response: Response<()>,

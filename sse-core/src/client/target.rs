@@ -8,6 +8,7 @@ use super::{Attempt, EventSourceConfig, InvalidRequest, RedirectError, error::Ur
 
 /// Where to connect to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Endpoint {
     /// Whether to speak TLS.
     pub tls: bool,

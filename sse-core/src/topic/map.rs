@@ -85,6 +85,7 @@ struct Topics {
 
 /// There are as many topics as there may be, and all are in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TooManyTopics {
     /// How many there may be.
     pub max_topics: usize,

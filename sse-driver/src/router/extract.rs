@@ -28,7 +28,7 @@ use bytes::Bytes;
 
 use super::{
     Refusal, Request,
-    kind::{IsMany, IsOne, IsOptional},
+    kind::{IsMany, IsOne, IsOptional, Sealed},
 };
 use sse_core::lifecycle::{CleanUp, ShutdownSignal};
 
@@ -207,7 +207,8 @@ impl FromRequest for SocketAddr {
 /// What the text of a parameter may be turned into: any `T: FromStr`, an `Option` of one for what
 /// may be missing, a `Vec` of one for what may be there any number of times.
 ///
-/// `Kind` tells these apart for the compiler, which finds it out by itself.
+/// `Kind` tells these apart for the compiler, which infers it. The trait is sealed: implement `FromStr`
+/// for a type of your own.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be made of a parameter's text",
     label = "not `FromStr`",
@@ -215,6 +216,10 @@ impl FromRequest for SocketAddr {
     note = "or take an `Option<T>` or a `Vec<T>` of a `T` that is `FromStr`"
 )]
 pub trait FromParam<Kind>: Sized {
+    /// No type outside this crate can name this, so that none implements the trait.
+    #[doc(hidden)]
+    const SEALED: Sealed;
+
     /// Makes it of all values that there are, in the order of the request.
     ///
     /// # Errors
@@ -240,18 +245,24 @@ fn parse<T: FromStr<Err: Display>>(value: &str) -> Result<T, BadParam> {
 }
 
 impl<T: FromStr<Err: Display>> FromParam<IsOne> for T {
+    const SEALED: Sealed = Sealed;
+
     fn from_values<'v>(mut values: impl Iterator<Item = Cow<'v, str>>) -> Result<Self, BadParam> {
         parse(&values.next().ok_or(BadParam::Missing)?)
     }
 }
 
 impl<T: FromStr<Err: Display>> FromParam<IsOptional> for Option<T> {
+    const SEALED: Sealed = Sealed;
+
     fn from_values<'v>(mut values: impl Iterator<Item = Cow<'v, str>>) -> Result<Self, BadParam> {
         values.next().map(|value| parse(&value)).transpose()
     }
 }
 
 impl<T: FromStr<Err: Display>> FromParam<IsMany> for Vec<T> {
+    const SEALED: Sealed = Sealed;
+
     fn from_values<'v>(values: impl Iterator<Item = Cow<'v, str>>) -> Result<Self, BadParam> {
         values.map(|value| parse(&value)).collect()
     }

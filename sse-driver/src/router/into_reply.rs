@@ -11,6 +11,7 @@ use futures_core::Stream;
 
 use super::{
     Refusal, Reply,
+    kind::Sealed,
     kind::{IsEvent, IsFuture, IsNothing, IsOption, IsResponse, IsResult, IsStream},
     reply::Once,
 };
@@ -24,7 +25,8 @@ use sse_core::{IntoStreamItem, OneEvent};
 /// A text, a number, a list, a map, a `Json` or an `Event` by itself is a stream of this one event.
 /// One event of another type is `Reply::event(it)`. `()` is a stream that ends at once.
 ///
-/// `Kind` tells these apart for the compiler, which finds it out by itself.
+/// `Kind` tells these apart for the compiler, which infers it. The trait is sealed: to return a type of
+/// your own, make a [`Reply`] of it.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
     label = "neither a stream of events nor a response",
@@ -36,6 +38,10 @@ use sse_core::{IntoStreamItem, OneEvent};
             `Into<Refusal>`, an `Option` of one, or a future of any of them"
 )]
 pub trait IntoReply<Kind> {
+    /// No type outside this crate can name this, so that none implements the trait.
+    #[doc(hidden)]
+    const SEALED: Sealed;
+
     /// The future of the answer.
     type Future: Future<Output = Reply> + Send + 'static;
 
@@ -60,6 +66,8 @@ where
     S: Stream + 'static,
     S::Item: IntoStreamItem,
 {
+    const SEALED: Sealed = Sealed;
+
     type Future = Ready<Reply>;
     type Kept = S;
     type Error = Refusal;
@@ -73,6 +81,8 @@ where
 }
 
 impl<B: Into<Bytes>> IntoReply<IsResponse> for Response<B> {
+    const SEALED: Sealed = Sealed;
+
     type Future = Ready<Reply>;
     type Kept = ();
     type Error = Refusal;
@@ -83,6 +93,8 @@ impl<B: Into<Bytes>> IntoReply<IsResponse> for Response<B> {
 }
 
 impl IntoReply<IsResponse> for Reply {
+    const SEALED: Sealed = Sealed;
+
     type Future = Ready<Reply>;
     type Kept = ();
     type Error = Refusal;
@@ -93,6 +105,8 @@ impl IntoReply<IsResponse> for Reply {
 }
 
 impl IntoReply<IsResponse> for Refusal {
+    const SEALED: Sealed = Sealed;
+
     type Future = Ready<Reply>;
     type Kept = ();
     type Error = Refusal;
@@ -108,6 +122,8 @@ impl<R, E, K> IntoReply<IsResult<K>> for Result<R, E>
 where
     R: IntoReply<K, Error: Into<Refusal>>,
 {
+    const SEALED: Sealed = Sealed;
+
     type Future = BoxFuture;
     type Kept = R::Kept;
     type Error = E;
@@ -128,6 +144,8 @@ impl<R, K> IntoReply<IsOption<K>> for Option<R>
 where
     R: IntoReply<K>,
 {
+    const SEALED: Sealed = Sealed;
+
     type Future = BoxFuture;
     type Kept = R::Kept;
     type Error = R::Error;
@@ -148,6 +166,8 @@ where
 }
 
 impl IntoReply<IsNothing> for () {
+    const SEALED: Sealed = Sealed;
+
     type Future = Ready<Reply>;
     type Kept = ();
     type Error = Refusal;
@@ -159,6 +179,8 @@ impl IntoReply<IsNothing> for () {
 
 /// Not for all that is `IntoEvent`: a `Result` is, and is to become a refusal here.
 impl<T: OneEvent> IntoReply<IsEvent> for T {
+    const SEALED: Sealed = Sealed;
+
     type Future = Ready<Reply>;
     type Kept = ();
     type Error = Refusal;
@@ -172,6 +194,8 @@ impl<F, K> IntoReply<IsFuture<K>> for F
 where
     F: Future<Output: IntoReply<K, Kept: Send>> + 'static,
 {
+    const SEALED: Sealed = Sealed;
+
     type Future = BoxFuture;
     type Kept = F;
     type Error = <F::Output as IntoReply<K>>::Error;

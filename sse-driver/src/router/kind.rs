@@ -42,3 +42,12 @@ pub enum IsOptional {}
 /// Any number of values of a parameter.
 #[derive(Debug)]
 pub enum IsMany {}
+
+/// What a sealed trait asks its implementations for. It is not re-exported, and cannot be named outside
+/// this crate.
+mod sealed {
+    #[derive(Debug)]
+    pub struct Sealed;
+}
+
+pub(super) use sealed::Sealed;

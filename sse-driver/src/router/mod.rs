@@ -330,6 +330,7 @@ fn with_fields(reply: ReplyFuture, fields: CorsFields) -> ReplyFuture {
 
 /// What a request's handler gets beside the head.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Context {
     /// Where the request comes from, if that is known.
     pub peer: Option<SocketAddr>,
@@ -337,6 +338,18 @@ pub struct Context {
     pub clean_up: CleanUp,
     /// The server's shutdown.
     pub shutdown: ShutdownSignal,
+}
+
+impl Context {
+    /// The context of a request from an unknown peer; set [`peer`](Self::peer) where it is known.
+    #[must_use]
+    pub fn new(clean_up: CleanUp, shutdown: ShutdownSignal) -> Self {
+        Self {
+            peer: None,
+            clean_up,
+            shutdown,
+        }
+    }
 }
 
 /// The future of a handler's answer.

@@ -36,6 +36,7 @@ pub enum TlsError {
 
 /// Where a certificate or a key is from.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Source {
     /// Bytes of the caller's.
     Bytes,

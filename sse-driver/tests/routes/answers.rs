@@ -287,10 +287,8 @@ fn a_request_shows_its_head() {
         .build()
         .unwrap();
     let target = "/x%20y?q=1&name=a+b%26c&name=second&empty";
-    let context = Context {
-        peer: Some(SocketAddr::from(([192, 0, 2, 1], 80))),
-        ..context()
-    };
+    let mut context = context();
+    context.peer = Some(SocketAddr::from(([192, 0, 2, 1], 80)));
     let answer = ask_with(
         &routes,
         head("GET", target, &[("x-name", "value")]),
@@ -342,11 +340,7 @@ fn a_handler_reaches_clean_up_and_shutdown_of_its_own_connection() {
     });
     let (owner, shutdown) = (CleanUpOwner::new(), Shutdown::new());
     shutdown.begin();
-    let context = Context {
-        peer: None,
-        clean_up: owner.handle(),
-        shutdown: shutdown.signal(),
-    };
+    let context = Context::new(owner.handle(), shutdown.signal());
     let answer = ask_with(&router.build().unwrap(), head("GET", "/", &[]), context);
     assert_eq!(answer.body, "true");
     assert_eq!(runs.load(Ordering::Relaxed), 0);

@@ -22,11 +22,7 @@ fn head(method: &str, target: &str, fields: &[(&str, &str)]) -> RequestHead {
 }
 
 fn context() -> Context {
-    Context {
-        peer: None,
-        clean_up: CleanUpOwner::new().handle(),
-        shutdown: Shutdown::new().signal(),
-    }
+    Context::new(CleanUpOwner::new().handle(), Shutdown::new().signal())
 }
 
 /// What the peer would be told, and whether a handler was asked.

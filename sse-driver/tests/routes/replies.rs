@@ -5,7 +5,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use sse_core::{
     Event,
     http::{HeaderValue, Response, StatusCode, header},
-    topic::{self, MergeError, TooManyTopics, Topic},
+    topic::{self, MergeError, TooManyTopics, Topic, TopicMap, TopicMapConfig},
 };
 use sse_driver::router::{Refusal, Reply, ReplyBody, Request, Routed, Router};
 
@@ -197,12 +197,16 @@ fn an_item_that_cannot_be_an_event_is_the_streams_error() {
     assert!(error.contains("the disk is gone"), "{error}");
 }
 
+fn too_many_topics() -> TooManyTopics {
+    let mut config = TopicMapConfig::default();
+    config.max_topics = 0;
+    let topics = TopicMap::new(config, 0, std::time::Instant::now);
+    topics.topic("any").unwrap_err()
+}
+
 #[test]
 fn topics_that_are_not_to_be_had_are_refused_with_a_status_that_says_whose_fault_it_is() {
-    let (full, too_many) = (
-        TooManyTopics { max_topics: 1 },
-        MergeError::TooMany { max: 2 },
-    );
+    let (full, too_many) = (too_many_topics(), MergeError::TooMany { max: 2 });
     for (refusal, status) in [
         (Refusal::from(full), StatusCode::SERVICE_UNAVAILABLE),
         (
