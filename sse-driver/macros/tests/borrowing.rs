@@ -14,7 +14,7 @@ use std::{
 use async_stream::{stream, try_stream};
 use common::{ask, get};
 use futures_util::{Stream, StreamExt, stream};
-use sse_core::{
+use sse_driver::core::{
     Event, StreamItem,
     http::StatusCode,
     lifecycle::{CleanUp, CloseReason},

@@ -5,7 +5,7 @@ mod common;
 
 use common::{ask, get};
 use futures_util::{Stream, stream};
-use sse_core::{
+use sse_driver::core::{
     Json,
     http::{self, StatusCode},
 };
@@ -202,7 +202,7 @@ impl FromRequest for Word {
 }
 
 impl IntoEvent for Word {
-    fn into_event(self) -> Result<sse_core::Event, sse_core::EventError> {
+    fn into_event(self) -> Result<sse_driver::core::Event, sse_driver::core::EventError> {
         Json(self.0).into_event()
     }
 }

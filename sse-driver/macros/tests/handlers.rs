@@ -13,7 +13,7 @@ mod common;
 
 use common::{ask, get};
 use futures_util::{Stream, StreamExt, stream};
-use sse_core::{
+use sse_driver::core::{
     Event, Json,
     http::{self, StatusCode},
     lifecycle::{CleanUp, ShutdownSignal},

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use futures_util::{Stream, StreamExt, stream};
 use serde::{Deserialize, Serialize};
-use sse_core::{Typed, TypedError, TypedEvents};
+use sse_driver::core::{Typed, TypedError, TypedEvents};
 use sse_driver::{
     FromEvent, IntoEvent,
     router::{Request, Router},
@@ -86,7 +86,11 @@ fn an_unknown_type_is_a_value_and_bad_data_an_error_and_the_stream_goes_on() {
         ("ping", "anything at all"),
         ("user_joined", r#"{"name":"Eve"}"#),
     ];
-    let raw = raw.map(|(kind, data)| sse_core::Event::new(data).with_event_type(kind).unwrap());
+    let raw = raw.map(|(kind, data)| {
+        sse_driver::core::Event::new(data)
+            .with_event_type(kind)
+            .unwrap()
+    });
     let router = Router::new().events("/raw", move |_: Request| stream::iter(raw.clone()));
     let clock = TestClock::new(Instant::now());
     let client = TestClient::new(router, &clock).unwrap();

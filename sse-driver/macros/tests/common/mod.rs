@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use sse_core::{http, lifecycle::CloseReason};
+use sse_driver::core::{http, lifecycle::CloseReason};
 use sse_driver::{
     router::Router,
     test_client::{TestClient, TestClock},

@@ -1,7 +1,7 @@
 #![allow(unused)]
 
 use bytes::Bytes;
-use sse_core::{Json};
+use sse_driver::core::{Json};
 use sse_driver::{controller, router::{FromRequest, Refusal, Request}, sse};
 
 struct Prompt(String);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, stream};
-use sse_core::{MessageEvent, Typed, topic::Topic};
+use sse_driver::core::{MessageEvent, Typed, topic::Topic};
 use sse_driver::{FromEvent, controller, router::{FromRequest, Reply, Request}, sse};
 
 #[derive(serde::Serialize)]
