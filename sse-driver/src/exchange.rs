@@ -25,8 +25,8 @@ use sse_core::{
 };
 
 use crate::{
+    connections::Place,
     router::{self, Events, Receive, Reply, ReplyBody, ReplyFuture, Routed, Routes},
-    server::Place,
     trace,
 };
 
@@ -202,10 +202,16 @@ impl<T> Exchange<T> {
 
     /// The host is about to drop this. A foreign server does so when the client has gone.
     pub(crate) fn hang_up(&mut self, now: Instant) {
-        let reason = match self.place.connections().is_cut() {
+        let is_cut = self.place.connections().is_cut();
+        let reason = match is_cut {
             true => CloseReason::Shutdown,
             false => CloseReason::ClientWentAway,
         };
+        let is_at_work = matches!(
+            self.connection.phase(),
+            Phase::Body | Phase::Responding | Phase::Streaming
+        );
+        self.is_cut |= is_cut && is_at_work;
         // Fails where it is over already.
         let _ = self.connection.close(now, reason);
         while let Some(event) = self.connection.poll_event() {

@@ -43,13 +43,13 @@
 //! 2. `router/mod.rs` (collecting routes), `router/routes.rs` (from a request to its handler),
 //!    `router/request.rs` (what a handler gets), `router/into_reply.rs` and `router/reply.rs` (what
 //!    it returns).
-//! 3. `exchange.rs`: the one place that calls handlers and polls their streams.
+//! 3. `connections/mod.rs` (the connection limit and the shutdown) and `exchange.rs`: the one place
+//!    that calls handlers and polls their streams.
 //! 4. The server: `server/mod.rs` (the accept loop), `server/connection_server.rs` (what is made
-//!    for each connection), `server/pump.rs` (one connection's task), `server/connections.rs` (the
-//!    connection limit and the shutdown), `alarm.rs` and `server/read_waker.rs` (when the task is
-//!    woken).
-//! 5. The other hosts: `embedding/mod.rs`, `embedding/answer.rs` and `embedding/body.rs`;
-//!    `test_client/mod.rs` and `test_client/pair.rs`.
+//!    for each connection), `server/pump.rs` (one connection's task), `alarm.rs` and
+//!    `server/read_waker.rs` (when the task is woken).
+//! 5. The other hosts: `embedding/mod.rs`, `embedding/embedded.rs` (the loop), `embedding/answer.rs`
+//!    and `embedding/body.rs`; `test_client/mod.rs` and `test_client/pair.rs`.
 //! 6. The client: `client/event_source.rs`, then `client/dial.rs` and `client/attempts.rs`.
 //! 7. As needed: `tls/mod.rs`, and `macros/src/lib.rs` beside `src` for the attribute macros.
 //!
@@ -78,6 +78,7 @@
 mod alarm;
 mod bind;
 mod client;
+mod connections;
 #[cfg(feature = "http-body")]
 pub mod embedding;
 // Some of its hosts are behind features.
@@ -113,10 +114,11 @@ pub use bind::BindOptions;
 mod wait;
 
 pub use client::{EventSource, EventSourceError, EventSourceHandle};
+pub use connections::{Report, ServerStats};
 #[cfg(feature = "futures-io")]
 pub use futures_io::FuturesIo;
 pub use runtime::{Runtime, Timer, Transport};
-pub use server::{ConnectionServer, Report, Server, ServerConfig, ServerHandle, ServerStats};
+pub use server::{ConnectionServer, Server, ServerConfig, ServerHandle};
 /// The protocol: the crate that this one drives.
 pub use sse_core as core;
 pub use sse_core::{Clock, FromEvent, IntoEvent};

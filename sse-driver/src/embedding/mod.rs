@@ -58,11 +58,10 @@ use ::http::{Method, Request, header, request::Parts};
 
 use crate::{
     Runtime, ServerStats,
+    connections::Connections,
     exchange::Exchange,
     refusal::NoPlace,
     router::{self, IntoReply, Refusal, Routed, Routes},
-    server::Connections,
-    wait::within,
 };
 use sse_core::{
     http::{BodyLength, RequestHead},
@@ -195,12 +194,15 @@ impl<R: Runtime> Embedding<R> {
 
     /// Shuts down gracefully: [begins](Self::begin_shutdown), waits until every stream has ended by
     /// itself, at most [`shutdown_timeout`](EmbeddingConfig::shutdown_timeout), and then
-    /// [cuts](Self::cut) the others. Gives how many it cut.
+    /// [cuts](Self::cut) the others. Returns how many were cut: streams that were open, and requests
+    /// that waited for their answer. A response that the server had only to write is not cut.
     ///
     /// A server that waits for its connections, as axum's and hyper's graceful shutdowns do, would
     /// wait for ever for an endless stream without this. Have it stop accepting at the same time.
     ///
-    /// It does not wait until what was cut is gone: that is when the server drops the bodies.
+    /// A body takes note of a cut when the server polls or drops it. The future waits for that, at most
+    /// 5 s. A body that the server neither polls nor drops meanwhile, because its client does not
+    /// read, is left out of the number.
     pub fn shut_down(&self) -> impl Future<Output = u64> + Send + use<R> {
         let embedding = self.clone();
         async move {
@@ -210,12 +212,8 @@ impl<R: Runtime> Embedding<R> {
                 connections,
                 ..
             } = &*embedding.shared;
-            connections.shut_down();
-            let deadline = runtime.now().checked_add(config.shutdown_timeout);
-            within(runtime, deadline, connections.all_gone()).await;
-            let left = connections.open();
-            connections.cut();
-            left as u64
+            let timeout = config.shutdown_timeout;
+            connections.shut_down_within(runtime, timeout).await.cut
         }
     }
 

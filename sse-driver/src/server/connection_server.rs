@@ -5,30 +5,23 @@ use std::{
     future::Future,
     net::SocketAddr,
     sync::{Arc, Weak},
-    time::Duration,
 };
 
 use sse_core::server::{Connection, ConnectionConfig, ResponseBody};
 
-use super::{
-    Report, ServerConfig, ServerHandle, acceptor::Acceptor, connections::Connections, pump::Pump,
-};
+use super::{ServerConfig, ServerHandle, acceptor::Acceptor, pump::Pump};
 use crate::{
     Runtime, Transport,
+    connections::{Connections, Report},
     exchange::Exchange,
     refusal::NoPlace,
     router::{RouteError, Router, Routes},
     trace,
-    wait::within,
 };
 
 /// How many connections beyond the limit are told so at a time. Any more are closed without a
 /// word.
 const MAX_REFUSALS: usize = 64;
-
-/// How long to wait, at a shutdown's end, for tasks that were told to end. They need a turn each, and
-/// nothing else: only one that keeps its thread from the others takes as long.
-const LAST_WAIT: Duration = Duration::from_secs(5);
 
 /// A server without a listening socket: it serves connections that were accepted, wrapped or made
 /// elsewhere, such as those of a Unix socket, of an accept loop of the caller's, or in memory.
@@ -161,16 +154,9 @@ impl<R: Runtime> ConnectionServer<R> {
             connections,
             ..
         } = &*self.shared;
-        connections.shut_down();
-        trace::shutting_down(connections.open());
-        let deadline = runtime.now().checked_add(config.shutdown_timeout);
-        within(runtime, deadline, connections.all_gone()).await;
-        connections.cut();
-        let deadline = runtime.now().checked_add(LAST_WAIT);
-        within(runtime, deadline, connections.all_gone()).await;
-        let report = connections.report();
-        trace::shut_down(&report);
-        report
+        connections
+            .shut_down_within(runtime, config.shutdown_timeout)
+            .await
     }
 }
 

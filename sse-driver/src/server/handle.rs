@@ -1,11 +1,9 @@
 //! Watching a server, and shutting it down from elsewhere.
 
-use std::{
-    fmt,
-    sync::{Arc, Weak},
-};
+use std::sync::{Arc, Weak};
 
-use super::{ServerStats, acceptor::Close, connections::Connections};
+use super::acceptor::Close;
+use crate::connections::{Connections, ServerStats};
 
 /// Watches a [`Server`](super::Server) or a [`ConnectionServer`](super::ConnectionServer), and shuts it
 /// down from elsewhere. Clones are handles to the same server.
@@ -52,37 +50,5 @@ impl ServerHandle {
     #[must_use]
     pub fn open_connections(&self) -> usize {
         self.connections.open()
-    }
-}
-
-/// What a server did, told when it has shut down.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Report {
-    /// How many connections were taken.
-    pub accepted: u64,
-    /// How many were turned away at the connection limit.
-    pub turned_away: u64,
-    /// How often accepting failed, for example because the process had no file descriptor left, or
-    /// because `rustls` could make no connection of the TLS configuration.
-    pub accept_errors: u64,
-    /// How many connections with a request were cut, at the shutdown's deadline or by
-    /// [`cut`](ServerHandle::cut).
-    pub cut: u64,
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            accepted,
-            turned_away,
-            accept_errors,
-            cut,
-        } = self;
-        write!(
-            f,
-            "{accepted} connections accepted, {turned_away} turned away at the limit, \
-             {accept_errors} failed to be accepted, {cut} cut when it was shut down"
-        )
     }
 }

@@ -3,11 +3,9 @@
 mod acceptor;
 mod config;
 mod connection_server;
-mod connections;
 mod handle;
 mod pump;
 mod read_waker;
-mod stats;
 
 use std::{
     fmt,
@@ -26,6 +24,7 @@ use sse_core::lifecycle::ShutdownSignal;
 use crate::tls::Tls;
 use crate::{
     BindOptions, Runtime, bind,
+    connections::{Connections, Report},
     router::{RouteError, Router},
     socket::Socket,
     trace,
@@ -35,10 +34,7 @@ use crate::{
 use acceptor::{Accepted, Acceptor, Close};
 pub use config::ServerConfig;
 pub use connection_server::ConnectionServer;
-pub(crate) use connections::{Connections, Place};
-pub use handle::{Report, ServerHandle};
-pub use stats::ServerStats;
-use stats::count;
+pub use handle::ServerHandle;
 
 /// A server on one listening socket.
 ///
@@ -192,7 +188,6 @@ impl<R: Runtime> Server<R> {
 
     /// Until the shutdown begins.
     async fn accept_all(&self, server: &ConnectionServer<R>) {
-        let counters = &self.connections.counters;
         let mut back_off = ACCEPT_BACK_OFF[0];
         let mut shutdown = self.connections.shutdown.signal();
         let mut newcomers = 0;
@@ -206,7 +201,7 @@ impl<R: Runtime> Server<R> {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     trace::accept_failed(&error);
-                    count(&counters.accept_errors);
+                    self.connections.count_accept_error();
                     if !is_the_peers(&error) {
                         let deadline = self.runtime.now().checked_add(back_off);
                         within(&self.runtime, deadline, &mut shutdown).await;
@@ -220,7 +215,7 @@ impl<R: Runtime> Server<R> {
             self.runtime.set_user_timeout(&transport, stall);
 
             let Some(socket) = self.socket(transport) else {
-                count(&counters.accept_errors);
+                self.connections.count_accept_error();
                 continue;
             };
             if let Some(pump) = server.pump(socket, Some(peer)) {

@@ -65,8 +65,8 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::{
+    connections::Connections,
     router::{RouteError, Router, Routes},
-    server::Connections,
 };
 use sse_core::{
     MessageEvent,

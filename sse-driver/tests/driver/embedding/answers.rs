@@ -1,10 +1,10 @@
 //! What a request is answered with, and the shutdown.
 
-use futures_util::stream;
+use futures_util::{FutureExt, stream};
 use http_body::Body as _;
 use sse_core::{
     Event,
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderValue, Method, Response, StatusCode, header},
     lifecycle::CloseReason,
 };
 use sse_driver::router::{self, Refusal, Reply, Router};
@@ -191,6 +191,36 @@ fn a_shutdown_lets_streams_end_and_cuts_the_others() {
         world.respond(get("/")).status(),
         StatusCode::SERVICE_UNAVAILABLE
     );
+}
+
+#[test]
+fn a_shutdown_tells_what_it_cut_and_not_what_is_open() {
+    let world = World::with(|config| config.shutdown_timeout = secs(4));
+    // A whole answer, of which the server has written nothing.
+    let page = world
+        .embedding
+        .respond(get("/"), None, |_| Response::new("page"));
+    let page = now(&world.sim, page).into_body();
+    // Streams: the server drops one that was cut, and does nothing with the other.
+    let (dropped, forgotten) = (world.open(), world.open());
+    let shutdown = world.sim.start(world.embedding.shut_down());
+    world.sim.advance(secs(5));
+    drop(dropped);
+    assert_eq!(
+        world.journal.lines(),
+        ["stream dropped", "clean-up: the server was shut down"]
+    );
+    world.sim.advance(secs(4) - MILLI);
+    assert!(shutdown.take().is_none());
+    world.sim.advance(MILLI);
+    assert_eq!(shutdown.take(), Some(1));
+    assert_eq!(world.embedding.open(), 2);
+
+    // What was not cut is still there to be taken.
+    let reader = Reader::start(&world.sim, page);
+    assert_eq!(reader.text(), "page");
+    drop(forgotten);
+    assert_eq!(world.embedding.shut_down().now_or_never(), Some(2));
 }
 
 #[test]

@@ -1,15 +1,16 @@
-//! How many connections are open, and telling them to end.
+//! The connections of a server, or the responses of an embedding: how many are open, what they
+//! count, and telling them to end.
+
+mod stats;
 
 use std::{
     future::poll_fn,
     sync::Arc,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
-use super::{
-    Report, ServerStats,
-    stats::{Counters, count},
-};
+use crate::{Runtime, trace, wait::within};
 use sse_core::{
     Budget,
     internal::{
@@ -18,6 +19,13 @@ use sse_core::{
     },
     lifecycle::{CloseReason, Shutdown},
 };
+use stats::{Counters, count};
+
+pub use stats::{Report, ServerStats};
+
+/// How long to wait, at a shutdown's end, for tasks that were told to end. They need a turn each, and
+/// nothing else: only one that keeps its thread from the others takes as long.
+const LAST_WAIT: Duration = Duration::from_secs(5);
 
 /// What all connections of a server share.
 #[derive(Debug, Default)]
@@ -26,7 +34,7 @@ pub(crate) struct Connections {
     pub(crate) shutdown: Shutdown,
     /// The shutdown's deadline has passed: connections that are still open are cut.
     cut: AtomicBool,
-    pub(super) counters: Counters,
+    counters: Counters,
     /// What they have for request bodies and queued output, with whatever else shares it.
     budget: Mutex<Budget>,
     open: AtomicUsize,
@@ -73,7 +81,7 @@ impl Connections {
     }
 
     /// A place for one who is being told that there is none, unless `limit` of those are taken.
-    pub(super) fn enter_turned_away(self: &Arc<Self>, limit: usize) -> Option<Place> {
+    pub(crate) fn enter_turned_away(self: &Arc<Self>, limit: usize) -> Option<Place> {
         self.turned_away
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |turned_away| {
                 (turned_away < limit).then_some(turned_away + 1)
@@ -131,11 +139,15 @@ impl Connections {
         count(&self.counters.turned_away);
     }
 
+    pub(crate) fn count_accept_error(&self) {
+        count(&self.counters.accept_errors);
+    }
+
     pub(crate) fn stats(&self) -> ServerStats {
         self.counters.stats(self.open(), lock(&self.budget).used())
     }
 
-    pub(super) fn report(&self) -> Report {
+    fn report(&self) -> Report {
         let stats = self.stats();
         Report {
             accepted: stats.accepted,
@@ -145,8 +157,27 @@ impl Connections {
         }
     }
 
+    /// Shuts down gracefully: begins, waits for so long at most until every connection has ended by
+    /// itself, and cuts the others.
+    pub(crate) async fn shut_down_within<R: Runtime>(
+        &self,
+        runtime: &R,
+        timeout: Duration,
+    ) -> Report {
+        self.shut_down();
+        trace::shutting_down(self.open());
+        let deadline = runtime.now().checked_add(timeout);
+        within(runtime, deadline, self.all_gone()).await;
+        self.cut();
+        let deadline = runtime.now().checked_add(LAST_WAIT);
+        within(runtime, deadline, self.all_gone()).await;
+        let report = self.report();
+        trace::shut_down(&report);
+        report
+    }
+
     /// Until the last place is free.
-    pub(crate) async fn all_gone(&self) {
+    async fn all_gone(&self) {
         let mut waiting = Waiting {
             connections: self,
             slot: None,

@@ -1,4 +1,6 @@
-//! What a server counts.
+//! What a server or an embedding counts.
+
+use std::fmt;
 
 use sse_core::{
     BudgetUse,
@@ -6,8 +8,8 @@ use sse_core::{
     lifecycle::{CloseCounters, CloseCounts},
 };
 
-/// What a [`Server`](super::Server) has done so far, and what it is doing:
-/// [`ServerHandle::stats`](super::ServerHandle::stats).
+/// What a [`Server`](crate::Server) has done so far, and what it is doing:
+/// [`ServerHandle::stats`](crate::ServerHandle::stats).
 ///
 /// Each number is exact, but they are not read in one moment: two of them may differ by what happened
 /// in between.
@@ -39,7 +41,39 @@ pub struct ServerStats {
     pub closed: CloseCounts,
 }
 
-/// The same, as it is being counted.
+/// What a server did, told when it has shut down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// How many connections were taken.
+    pub accepted: u64,
+    /// How many were turned away at the connection limit.
+    pub turned_away: u64,
+    /// How often accepting failed, for example because the process had no file descriptor left, or
+    /// because `rustls` could make no connection of the TLS configuration.
+    pub accept_errors: u64,
+    /// How many connections with a request were cut, at the shutdown's deadline or by
+    /// [`cut`](crate::ServerHandle::cut).
+    pub cut: u64,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            accepted,
+            turned_away,
+            accept_errors,
+            cut,
+        } = self;
+        write!(
+            f,
+            "{accepted} connections accepted, {turned_away} turned away at the limit, \
+             {accept_errors} failed to be accepted, {cut} cut when it was shut down"
+        )
+    }
+}
+
+/// [`ServerStats`], as it is being counted.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) accepted: AtomicU64,
