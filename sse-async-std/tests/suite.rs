@@ -11,3 +11,8 @@ impl sse_suite::Adapter for OnAsyncStd {
 }
 
 sse_suite::suite!(async_std, OnAsyncStd);
+
+#[test]
+fn a_connections_task_is_as_small_as_recorded() {
+    sse_suite::size::check::<sse_async_std::AsyncStd>(336);
+}

@@ -11,3 +11,8 @@ impl sse_suite::Adapter for OnSmol {
 }
 
 sse_suite::suite!(smol, OnSmol);
+
+#[test]
+fn a_connections_task_is_as_small_as_recorded() {
+    sse_suite::size::check::<sse_smol::Smol>(472);
+}

@@ -44,6 +44,7 @@ pub mod reference;
 mod running;
 #[allow(missing_docs)]
 pub mod server;
+pub mod size;
 #[allow(missing_docs)]
 pub mod smuggling;
 #[allow(missing_docs)]

@@ -2,9 +2,11 @@
 
 use std::{
     fmt,
-    future::Future,
+    future::{Future, poll_fn},
     net::SocketAddr,
+    pin::Pin,
     sync::{Arc, Weak},
+    task::{Poll, ready},
 };
 
 use sse_core::server::{Connection, ConnectionConfig, ResponseBody};
@@ -98,12 +100,15 @@ impl<R: Runtime> ConnectionServer<R> {
         transport: T,
         peer: Option<SocketAddr>,
     ) -> impl Future<Output = ()> + Send + use<R, T> {
-        let pump = self.pump(transport, peer);
-        async move {
-            if let Some(pump) = pump {
-                pump.await;
+        let mut pump = self.pump(transport, peer);
+        // The state of an `async` block would hold the pump twice.
+        poll_fn(move |cx| {
+            if let Some(running) = &mut pump {
+                ready!(Pin::new(running).poll(cx));
+                pump = None;
             }
-        }
+            Poll::Ready(())
+        })
     }
 
     /// What drives the connection; `None` where it is closed at once.
