@@ -85,7 +85,7 @@ impl World {
     pub fn new(config: TopicConfig) -> Self {
         let clock = Arc::new(Mutex::new(Instant::now()));
         let time = clock.clone();
-        let now = move || *time.lock().expect("nobody panics with it");
+        let now = move || *time.lock().expect("no code panics with it");
         Self {
             topic: Topic::new(config.clone(), EPOCH, now),
             config,
@@ -100,7 +100,7 @@ impl World {
 
     pub fn wait(&mut self, time: Duration) {
         self.now += time;
-        *self.clock.lock().expect("nobody panics with it") += time;
+        *self.clock.lock().expect("no code panics with it") += time;
     }
 
     pub fn close(&mut self) {
@@ -398,7 +398,7 @@ impl World {
                 assert_eq!(events.as_bytes(), expected);
                 reader.past = end;
             }
-            Poll::Ready(Some(Ok(other))) => panic!("nobody chooses event types here: {other:?}"),
+            Poll::Ready(Some(Ok(other))) => panic!("no event here has a type: {other:?}"),
         }
         assert!(self.topic.retained_bytes() <= self.config.max_bytes);
     }

@@ -168,7 +168,7 @@ fn as_many_fields_as_there_can_be_are_no_panic() {
     assert_eq!(connection.phase(), Phase::Streaming);
 }
 
-/// Found by fuzzing: it set a deadline that nobody was there to meet.
+/// Found by fuzzing: it set a deadline that no peer was there to meet.
 #[test]
 fn the_output_may_end_after_the_connection() {
     let now = Instant::now();

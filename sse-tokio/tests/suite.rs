@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use ::tokio::runtime::Runtime;
 
-/// One for the whole process, so that what is spawned outlives whoever blocked.
+/// One for the whole process, so that what is spawned outlives the test that blocked.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
 struct OnTokio;

@@ -32,7 +32,7 @@ static HEAP: PeakAlloc = PeakAlloc;
 
 const KIB: usize = 1024;
 
-/// Held by whoever measures.
+/// Held by the test that measures.
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// Waits until no other test runs. One that failed has measured nothing that matters to others.
@@ -104,7 +104,7 @@ pub fn a_thousand_event_sources_leave_nothing_behind<A: Adapter>() {
             .events("/idle", |_| hello_and_silence())
             .events("/short", |_| stream::iter(["hello"])),
     );
-    let nobody = {
+    let closed = {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         taken.local_addr().unwrap()
     };
@@ -112,7 +112,7 @@ pub fn a_thousand_event_sources_leave_nothing_behind<A: Adapter>() {
         let (address, path) = match round % 3 {
             0 => (server.address, "idle"),
             1 => (server.address, "short"),
-            _ => (nobody, "idle"),
+            _ => (closed, "idle"),
         };
         let mut config = EventSourceConfig::default();
         config.reconnection = None;
@@ -120,7 +120,7 @@ pub fn a_thousand_event_sources_leave_nothing_behind<A: Adapter>() {
         A::block_on(async {
             let mut source = EventSource::<A>::with_config(url, config).unwrap();
             let event = patiently::<A, _>(source.next()).await.unwrap();
-            assert_eq!(event.is_err(), address == nobody);
+            assert_eq!(event.is_err(), address == closed);
         });
         if round % 50 == 0 {
             server.empty();
@@ -222,7 +222,7 @@ pub fn running_out_of_file_descriptors_is_survived<A: Adapter>() {
     drop(fillers.pop());
     let mut waiting = server.connect();
     let sent = waiting.0.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    // Whoever is there hears from the server, for as long as it takes to try again and again.
+    // Connected clients hear from the server, for as long as it takes to try again and again.
     for _ in 0..20 {
         open.read_until("2\r\n:\n\r\n");
     }
@@ -232,7 +232,7 @@ pub fn running_out_of_file_descriptors_is_survived<A: Adapter>() {
 
     assert_eq!(full.raw_os_error(), Some(24), "{full}"); // EMFILE
     sent.unwrap();
-    assert_eq!(refused, 1, "nobody can be let in");
+    assert_eq!(refused, 1, "no connection can be accepted");
     waiting.read_until("hello");
     server.get("/").read_until("hello");
     drop((open, waiting));

@@ -31,7 +31,7 @@ fn idle() -> Router {
 pub fn heads_that_drip_in_for_ever_are_not_waited_for<A: Adapter>() {
     let mut config = ServerConfig::default();
     config.connection.head_timeout = Duration::from_millis(300);
-    // However slow this machine is, the answer is there for whoever sends on.
+    // However slow this machine is, the answer is there for a client that sends on.
     config.connection.linger_timeout = PATIENCE;
     // However fast they drip, it is not the size that ends it.
     config.connection.head_limits.head = usize::MAX;
@@ -147,7 +147,7 @@ pub fn a_crowd_at_the_limit_is_refused_and_nobody_evicted<A: Adapter>() {
         }
     }
     assert!(told >= 64, "{told} of 200 were told");
-    // Nobody was closed to make room: all of them still hear from the server.
+    // No connection was closed to make room: all of them still hear from the server.
     for client in &mut held {
         client.read_until("2\r\n:\n\r\n");
     }

@@ -51,7 +51,7 @@ impl<S: Stream> Stream for Guarded<S> {
 
 impl<S> Drop for Guarded<S> {
     fn drop(&mut self) {
-        // Nobody listens any more at the end of a test.
+        // At the end of a test there is no receiver.
         let _ = self.log.send("the stream was dropped".into());
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn start_set_up<A: Adapter>(
                     None
                 }
             };
-            // Nobody may want to know.
+            // The test may have ended.
             let _ = told.send(report);
         });
     });
@@ -108,7 +108,7 @@ impl Running {
             .unwrap()
     }
 
-    /// Until nobody is connected any more.
+    /// Until no connection is open.
     pub(crate) fn empty(&self) {
         self.wait_for_open(0);
     }

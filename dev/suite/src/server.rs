@@ -256,7 +256,7 @@ pub fn deadlines_are_kept_on_real_sockets<A: Adapter>() {
     let silent = server.connect().answer();
     assert_eq!(silent.0, "");
 
-    // Somebody who never reads is cut, and nobody waits for them.
+    // A client that never reads is cut, and the shutdown does not wait for it.
     let never_reads = server.get("/endless");
     let mut idle = server.get("/idle");
     idle.read_until("hello");
@@ -369,7 +369,7 @@ pub fn as_many_wait_to_be_accepted_as_the_system_allows<A: Adapter>() {
     A::block_on(async {
         let server = Server::<A>::bind("127.0.0.1:0").await.unwrap();
         let address = server.local_addr().unwrap();
-        // Nobody accepts, so a client that is not let wait is never answered.
+        // The server does not accept, so a client that is not let wait is never answered.
         let clients: Vec<_> = (0..BURST.min(allowed))
             .map(|_| TcpStream::connect_timeout(&address, PATIENCE).unwrap())
             .collect();

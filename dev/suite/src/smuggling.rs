@@ -18,7 +18,7 @@ use crate::{
 /// What an attacker would like to have answered.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// A server, and how often it was asked for what nobody may have.
+/// A server, and how often it was asked for what no client may have.
 fn guarded<A: Adapter>() -> (Running, Arc<AtomicUsize>) {
     let calls = Arc::new(AtomicUsize::new(0));
     let count = calls.clone();

@@ -24,7 +24,7 @@ use crate::{
     running::{Running, start_set_up},
 };
 
-/// Somebody who signs certificates.
+/// An authority that signs certificates.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -165,7 +165,7 @@ pub fn who_signed_it_and_for_whom_is_looked_at<A: Adapter>() {
         let text = self::loss::<A>(wrong_name).await.to_string();
         assert!(text.contains("not valid for name"), "{text}");
 
-        // Nobody else is the worse for it.
+        // Other clients do not notice.
         let mut good = subscribe::<A>(server.address, "localhost", authority.client());
         assert_eq!(next_data::<A>(&mut good).await, "hello");
     });
@@ -181,8 +181,8 @@ pub fn a_server_may_ask_for_a_certificate<A: Adapter>() {
         let text = loss::<A>(anonymous).await.to_string();
         assert!(text.contains("CertificateRequired"), "{text}");
 
-        let somebody = authority.identify("somebody.example");
-        let known = authority.client_known_as(Some(&somebody));
+        let known = authority.identify("client.example");
+        let known = authority.client_known_as(Some(&known));
         let mut known = subscribe::<A>(server.address, "localhost", known);
         assert_eq!(next_data::<A>(&mut known).await, "hello");
     });

@@ -433,7 +433,7 @@ fn what_an_old_connection_still_does_makes_no_difference() {
     assert_eq!(client.told(), ["disconnect", "connect http example.org 80"]);
     assert!(client.connect().starts_with("GET /there "));
 
-    // A loss: the next connection is wanted after a wait, which nobody was told of yet.
+    // A loss: the next connection is wanted after a wait, of which the caller has not been told yet.
     let mut client = Client::open(EventSourceConfig::default());
     client.end();
     let mut silent = Client::open(EventSourceConfig::default());

@@ -129,7 +129,7 @@ impl Client {
                 self.failure = Some(failure);
                 line
             }
-            other => panic!("nobody knows what {other:?} is"),
+            other => panic!("an event that this test does not know: {other:?}"),
         };
         self.log.push(line.clone());
         Some(line)

@@ -77,7 +77,7 @@ fn any_limits() -> impl Strategy<Value = HeadLimits> {
     ]
 }
 
-/// What holds of any head that is taken, whoever reads it.
+/// What holds of any head that is taken, by either reader.
 fn assert_unambiguous(limits: HeadLimits, input: &[u8], rest: &[u8]) {
     let head = &input[..input.len() - rest.len()];
     assert!(input.ends_with(rest));

@@ -230,7 +230,7 @@ fn a_client_that_waits_is_told_to_go_on_once_the_body_is_wanted() {
         let mut pump = Pump::default();
         pump.input(&post("Content-Length: 5\r\nExpect: 100-Continue", ""));
         pump.run();
-        assert_eq!(pump.wire, b"", "nobody has asked yet");
+        assert_eq!(pump.wire, b"", "the application has not asked yet");
         pump.connection.receive_body(pump.now).unwrap();
         pump.write_by(most);
         assert_eq!(pump.text(), CONTINUE);

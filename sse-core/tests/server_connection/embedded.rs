@@ -42,7 +42,7 @@ fn a_parsed_request_is_answered_like_one_that_was_read() {
         let mut parsed = for_request(request.body(()).unwrap());
         assert_eq!(parsed.connection.phase(), Phase::Responding);
         parsed.events();
-        assert_eq!(parsed.said, [""; 0], "whoever parsed it knows of it");
+        assert_eq!(parsed.said, [""; 0], "the parser's caller knows of it");
         let (read, parsed) = (conclude(read), conclude(parsed));
         assert_eq!((read.0, read.2), (parsed.0, parsed.2));
     }

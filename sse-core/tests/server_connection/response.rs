@@ -351,7 +351,7 @@ fn the_end_of_a_request_body_is_not_the_clients_leaving() {
         assert_eq!(pump.take(), ["data: one\n\n"]);
         assert_eq!(pump.connection.phase(), Phase::Streaming);
     }
-    // Nobody waits for one that is not there.
+    // The client does not wait for a body that is not there.
     let mut pump = asked();
     pump.connection.receive_body(pump.now).unwrap();
     pump.events();

@@ -42,7 +42,7 @@ pub(crate) struct Link {
     pub(crate) fate: Fate,
     pub(crate) to_client: Pipe,
     pub(crate) to_server: Pipe,
-    /// Which ends somebody holds.
+    /// Which ends are held.
     pub(crate) client_open: bool,
     pub(crate) server_open: bool,
     pub(crate) silent_since: Option<Instant>,
@@ -92,7 +92,7 @@ impl Network {
         self.agenda.now()
     }
 
-    /// How many links somebody holds an end of.
+    /// How many links have an end that is held.
     pub(crate) fn open_links(&self) -> usize {
         self.links.len()
     }
@@ -125,7 +125,7 @@ impl Network {
         id
     }
 
-    /// Whether somebody takes the call.
+    /// Whether the server accepts.
     pub(crate) fn accept(&mut self, id: LinkId) -> bool {
         let Some(link) = self.links.get_mut(&id) else {
             return false;
@@ -225,7 +225,7 @@ impl Network {
         self.put(id, from.other(), Load::End);
     }
 
-    /// Closes an end. Whoever leaves bytes unread resets the connection by that.
+    /// Closes an end. To leave bytes unread resets the connection.
     pub(crate) fn close(&mut self, id: LinkId, side: Side) {
         let Some(link) = self.links.get_mut(&id) else {
             return;
@@ -239,7 +239,7 @@ impl Network {
         self.forget_if_over(id);
     }
 
-    /// An end is gone, and nobody is told.
+    /// An end is gone, and the other one is not told.
     pub(crate) fn abandon(&mut self, id: LinkId, side: Side) {
         self.fall_silent(id);
         if let Some(link) = self.links.get_mut(&id) {
@@ -302,7 +302,7 @@ impl Network {
         if let Some(how) = broken {
             self.break_link(id, how);
         } else if in_vain {
-            // Nobody is there to take it.
+            // There is no receiver.
             self.put(id, side.other(), Load::Reset);
         }
         self.schedule_arrival(id, side);

@@ -1,5 +1,5 @@
 //! What is published: each event follows from its place, so that a client can be asked for the
-//! exact bytes without anyone keeping them.
+//! exact bytes, and keeps none of them.
 
 use std::time::Duration;
 

@@ -178,7 +178,7 @@ impl Weather {
         }
     }
 
-    /// Nothing happens to anyone any more.
+    /// No link is in trouble from now on.
     pub(crate) fn calm_down(&mut self) {
         self.trouble = 0.0;
         self.longest_latency = self.shortest_latency;

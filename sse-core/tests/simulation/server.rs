@@ -87,7 +87,7 @@ impl Server {
         Arc::strong_count(&self.clock) - 1
     }
 
-    /// The server has time for everybody from now on.
+    /// The server has time for each client from now on.
     pub(crate) fn calm_down(&mut self) {
         (self.busy, self.undecided) = (0.0, 0.0);
     }
@@ -114,7 +114,7 @@ impl Server {
         }
     }
 
-    /// Everything that is left is cut. With the whole host gone nobody is told.
+    /// Everything that is left is cut. With the whole host gone the clients are not told.
     pub(crate) fn kill(&mut self, network: &mut Network, tally: &mut Tally, with_its_host: bool) {
         let links: Vec<_> = self.connections.keys().copied().collect();
         let is_shutdown = self.stopping;

@@ -12,7 +12,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     Fine,
-    /// Nobody takes the call.
+    /// The server refuses.
     Refused,
     /// Nothing comes of dialing.
     Swallowed,
@@ -32,7 +32,7 @@ pub(crate) enum Break {
     HalfClose,
     /// Nothing arrives for so long.
     Freeze(Duration),
-    /// Nothing ever arrives any more, and nobody says so.
+    /// Nothing ever arrives any more, and neither end is told.
     Silence,
 }
 

@@ -13,11 +13,11 @@ use crate::{
     tally::Tally,
 };
 
-/// How long after the last trouble everything is to be well again: the longest silence that nobody
-/// notices, and then some waits.
+/// How long after the last trouble everything is to be well again: the longest silence that is not
+/// noticed, and then some waits.
 const RECOVERY: Duration = Duration::from_secs(15 * 60);
 
-/// How long after everybody has gone nothing of them is left.
+/// How long after the last client has left nothing of the clients is left.
 const AFTERMATH: Duration = Duration::from_secs(5 * 60);
 
 pub(crate) struct World {
@@ -202,7 +202,7 @@ impl World {
         }
     }
 
-    /// No trouble comes any more, and everybody takes what there is. One last event is published.
+    /// No trouble comes any more, and each client takes what there is. One last event is published.
     fn calm_down(&mut self) {
         self.network.weather.calm_down();
         self.server.calm_down();
@@ -223,7 +223,7 @@ impl World {
         clients.filter(|client| !client.is_over())
     }
 
-    /// Everybody has everything, and nobody else is there.
+    /// Each client has everything, and there is no other connection.
     fn is_well(&self) -> bool {
         let end = self.server.end();
         let clients = self.live_clients().count();
@@ -243,7 +243,7 @@ impl World {
         )
     }
 
-    /// Everybody goes, and nothing of them is left.
+    /// All clients leave, and nothing of them is left.
     fn finish(&mut self) {
         for id in 0..self.clients.len() {
             if let Some(client) = &mut self.clients[id] {

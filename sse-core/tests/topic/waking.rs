@@ -137,7 +137,7 @@ fn park(most: Duration) {
 
 /// Everything until the stream's end.
 fn read_all(mut subscriber: Subscriber) -> Vec<u8> {
-    /// Far longer than anyone has to wait: a wake-up that is lost fails the test instead of
+    /// Far longer than a subscriber has to wait: a wake-up that is lost fails the test instead of
     /// hanging it.
     const LOST: Duration = Duration::from_secs(60);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));

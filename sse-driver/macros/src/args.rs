@@ -114,7 +114,7 @@ pub(crate) fn join(
         // The slash before it is added; one behind it makes another path, and says so.
         let value = value.strip_prefix('/').unwrap_or(&value);
         if value.starts_with('/') {
-            let text = "a path with two slashes in a row is not what anyone asks for; write one";
+            let text = "a path with two slashes in a row is never asked for; write one slash";
             return Err(syn::Error::new(part.span(), text));
         }
         if params(value).is_none() {

@@ -25,7 +25,7 @@ use super::{
 pub struct Cors {
     /// `None` is any.
     origins: Option<Vec<HeaderValue>>,
-    /// Never with any origin: everybody's page would act in the user's name.
+    /// Never with any origin: any page would act in the user's name.
     credentials: bool,
     headers: Vec<HeaderName>,
     max_age: Duration,

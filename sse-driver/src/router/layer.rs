@@ -90,7 +90,7 @@ impl Reply {
     /// Has `map` see every event before it is sent: change it, take note of it, or keep it back
     /// with `None`. Does nothing to a whole body.
     ///
-    /// What a topic publishes is encoded once for everybody; for this reply it is decoded, and
+    /// What a topic publishes is encoded once for all subscribers; for this reply it is decoded, and
     /// what `map` makes of it is encoded again. A client knows its place in the topic from the
     /// events that it gets. To leave many of them out,
     /// [`only_event_types`](sse_core::topic::Subscriber::only_event_types) is the better way, for it

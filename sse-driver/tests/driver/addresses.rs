@@ -7,7 +7,7 @@ use sse_driver::{EventSource, router::Router};
 
 use crate::{
     harness::{World, secs},
-    sim::{Job, NOBODY, NOBODY_IPV6, SERVER, Sim},
+    sim::{Job, NO_HOST, NO_HOST_IPV6, SERVER, Sim},
 };
 
 fn world(addresses: &[SocketAddr]) -> World {
@@ -41,7 +41,7 @@ fn millis(n: u64) -> Duration {
 
 #[test]
 fn an_address_that_answers_is_the_only_one_that_is_dialed() {
-    let world = world(&[SERVER, NOBODY]);
+    let world = world(&[SERVER, NO_HOST]);
     let job = ask(&world.sim);
     world.sim.advance(secs(20));
     assert_eq!(job.take().as_deref(), Some("hello"));
@@ -51,13 +51,13 @@ fn an_address_that_answers_is_the_only_one_that_is_dialed() {
 
 #[test]
 fn one_that_does_not_answer_holds_nobody_up() {
-    let world = world(&[NOBODY_IPV6, SERVER]);
+    let world = world(&[NO_HOST_IPV6, SERVER]);
     let job = ask(&world.sim);
     world.sim.advance(millis(249));
     assert!(job.take().is_none());
     world.sim.advance(millis(1));
     assert_eq!(job.take().as_deref(), Some("hello"));
-    assert_eq!(world.sim.dialed(), [(0, NOBODY_IPV6), (250, SERVER)]);
+    assert_eq!(world.sim.dialed(), [(0, NO_HOST_IPV6), (250, SERVER)]);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn after_one_that_fails_the_next_is_dialed_at_once() {
 #[test]
 fn ipv6_and_ipv4_take_turns() {
     // All of one family first, and all of them lead nowhere.
-    let world = world(&[NOBODY_IPV6, NOBODY_IPV6, NOBODY_IPV6, SERVER]);
+    let world = world(&[NO_HOST_IPV6, NO_HOST_IPV6, NO_HOST_IPV6, SERVER]);
     let job = ask(&world.sim);
     world.sim.advance(millis(250));
     assert_eq!(job.take().as_deref(), Some("hello"));
@@ -95,21 +95,21 @@ fn the_last_failure_is_told_once_all_have_failed() {
 
 #[test]
 fn one_deadline_holds_for_all_and_only_so_many_are_tried() {
-    let world = world(&[NOBODY; 100]);
+    let world = world(&[NO_HOST; 100]);
     let job = ask(&world.sim);
     world.sim.advance(secs(30));
     let text = job.take().expect("it took too long");
     assert!(text.contains("connecting took too long"), "{text}");
     let dialed = world.sim.dialed();
     assert_eq!(dialed.len(), 16);
-    assert_eq!(dialed.last(), Some(&(15 * 250, NOBODY)));
+    assert_eq!(dialed.last(), Some(&(15 * 250, NO_HOST)));
     // Nothing of them is left.
     assert_eq!(world.sim.live_timers(), 0);
 }
 
 #[test]
 fn each_has_a_head_start_of_its_own() {
-    let world = world(&[NOBODY, NOBODY, SERVER]);
+    let world = world(&[NO_HOST, NO_HOST, SERVER]);
     let job = ask(&world.sim);
     world.sim.advance(millis(499));
     assert!(job.take().is_none());

@@ -110,7 +110,7 @@ fn a_vanished_client_is_found_by_keep_alive_and_stall() {
     let (feed, journal) = (Feed::default(), Journal::default());
     let world = World::new(Router::new().events("/", feed.handler(&journal)));
     world.get("/").vanish();
-    // The comment that nobody takes, and then the stall.
+    // The comment that the client does not take, and then the stall.
     world.sim.advance(secs(15 + 30) - MILLI);
     assert_eq!(journal.lines(), [] as [&str; 0]);
     world.sim.advance(MILLI);

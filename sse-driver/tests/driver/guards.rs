@@ -63,7 +63,7 @@ struct Database {
     journal: Journal,
 }
 
-/// Whoever the database knows.
+/// A user that the database knows.
 struct User;
 
 impl FromRequest for User {

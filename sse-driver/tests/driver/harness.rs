@@ -102,7 +102,7 @@ impl Feed {
         self.change(|shared| shared.items.push_back(Ok(text.into())));
     }
 
-    /// Yields `count` events before anyone is woken.
+    /// Yields `count` events before the reader is woken.
     pub fn push_many(&self, count: usize, text: &str) {
         let items = std::iter::repeat_n(Ok(text.to_owned()), count);
         self.change(|shared| shared.items.extend(items));
@@ -127,7 +127,7 @@ impl Feed {
         Arc::strong_count(&self.shared)
     }
 
-    /// How many events nobody has taken.
+    /// How many events have not been taken.
     pub fn left(&self) -> usize {
         self.shared.lock().unwrap().items.len()
     }

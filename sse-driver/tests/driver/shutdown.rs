@@ -56,7 +56,7 @@ fn nobody_listens_any_more_before_any_task_hears_of_it() {
         end(&world.handle);
         assert_eq!(world.sim.polls(), polls);
         assert!(world.sim.connect().is_none());
-        // Nobody accepts it any more.
+        // The server does not accept it any more.
         assert!(waits.at_end());
         world.handle.cut();
         world.sim.settle();
@@ -117,7 +117,7 @@ fn streams_that_do_not_end_are_cut_at_the_deadline_and_counted() {
     world.sim.advance(secs(10) - MILLI);
     assert!(world.serving.take().is_none());
     assert_eq!(journal.lines(), ["clean-up: the stream ended"]);
-    // Until then they go on, and nobody joins them.
+    // Until then they go on, and no other joins them.
     assert!(world.sim.connect().is_none());
     feed.push("still here");
     world.sim.settle();

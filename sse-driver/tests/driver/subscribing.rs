@@ -41,7 +41,7 @@ fn world() -> (World, Feed, Journal) {
     (World::new(router), feed, journal)
 }
 
-/// Somebody who takes whatever an event source has, and notes it.
+/// A task that takes whatever an event source has, and notes it.
 struct Subscriber {
     notes: Arc<Mutex<Vec<String>>>,
     job: Job<Source>,
@@ -272,13 +272,13 @@ fn silence_counts_only_while_somebody_listens() {
         world.sim.settle();
         assert_eq!(job.take().unwrap(), expected);
     }
-    // The event arrives, but it takes somebody a minute to look at it.
+    // The event arrives, but the caller looks at it a minute later.
     feed.push("late");
     world.sim.advance(secs(60));
     let job = take_one();
     world.sim.settle();
     assert_eq!(job.take().unwrap(), "event: late");
-    // From now on somebody waits.
+    // From now on a task waits.
     let job = take_one();
     world.sim.advance(secs(15));
     assert_eq!(

@@ -220,7 +220,7 @@ fn a_reader_that_does_not_read_leaves_the_events_in_the_topic() {
     let (it, mut quick, slow) = slow_and_quick(WhenTooSlow::Cut);
     let writes = slow.server_side().writes();
     outrun(&it, &mut quick);
-    // The first burst filled what is in flight; the others woke nobody.
+    // The first burst filled what is in flight; the others woke no task.
     assert_eq!(slow.server_side().writes() - writes, 1);
     it.world.sim.advance(secs(30));
     assert_eq!(
@@ -472,7 +472,7 @@ fn a_stream_of_a_topic_alone_ends_at_a_shutdown_unless_it_is_to_stay() {
     let stays = Reply::from(subscribe()).with_end_at_shutdown(false);
     assert_eq!(ends(stays.map_events(Some)), (false, true));
 
-    // Something else is in it, which nobody can resume.
+    // Something else is in it, which no client can resume.
     let among_others = subscribe().map(IntoStreamItem::into_stream_item);
     assert_eq!(ends(Reply::events(among_others)), (false, false));
     assert_eq!(ends(Reply::events(stream::iter(["x"]))), (false, false));

@@ -11,7 +11,7 @@ use sse_driver::router::{Refusal, Reply, ReplyBody, Request, Routed, Router};
 
 use super::{ask, context, head};
 
-/// An error of somebody's own.
+/// An error of the application.
 #[derive(Debug)]
 struct NoSuchRoom;
 

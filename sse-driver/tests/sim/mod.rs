@@ -1,7 +1,7 @@
 //! A runtime without sockets, threads or waiting.
 //!
-//! Time stands still until [`Sim::advance`] moves it, tasks run on the thread of whoever calls
-//! that, always in the same order, and connections are queues of bytes in memory. A test says what
+//! Time stands still until [`Sim::advance`] moves it, tasks run on the thread of the test that
+//! calls it, always in the same order, and connections are queues of bytes in memory. A test says what
 //! a [`Client`] does and then looks at what came of it, in the same instant or an hour later.
 //!
 //! Read it as the example of an adapter: this file gives the driver a clock, timers and what the
@@ -27,7 +27,7 @@ use sse_driver::{BindOptions, Clock, Runtime, Timer, Transport};
 
 use executor::Executor;
 pub use executor::Job;
-pub use network::{Client, NOBODY, NOBODY_IPV6, SERVER, ServerSide, SimListener, SimTransport};
+pub use network::{Client, NO_HOST, NO_HOST_IPV6, SERVER, ServerSide, SimListener, SimTransport};
 
 /// More steps than this without time passing are taken for a livelock, and so are more moments
 /// than this in one [`Sim::advance`].
@@ -143,7 +143,7 @@ impl Sim {
         self.shared.executor.live()
     }
 
-    /// How many timers someone waits for.
+    /// How many timers tasks wait for.
     pub fn live_timers(&self) -> usize {
         self.clock().timers.len()
     }
@@ -253,7 +253,7 @@ impl Runtime for Sim {
         lock(&self.shared.dialed).push((self.elapsed(), address));
         match address {
             network::SERVER => Ok(Box::new(self.dial().await?)),
-            network::NOBODY | network::NOBODY_IPV6 => pending().await,
+            network::NO_HOST | network::NO_HOST_IPV6 => pending().await,
             _ => Err(io::ErrorKind::NetworkUnreachable.into()),
         }
     }

@@ -17,11 +17,11 @@ use super::{Sim, lock};
 /// Where the server listens.
 pub const SERVER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80));
 
-/// Where nobody answers, not even to say no.
-pub const NOBODY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 80));
+/// An address without a host: dialing it gives neither a connection nor an error.
+pub const NO_HOST: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 80));
 
 /// The same.
-pub const NOBODY_IPV6: SocketAddr = SocketAddr::V6(SocketAddrV6::new(
+pub const NO_HOST_IPV6: SocketAddr = SocketAddr::V6(SocketAddrV6::new(
     Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1),
     80,
     0,
@@ -336,7 +336,7 @@ impl Sim {
         SimListener { sim: self.clone() }
     }
 
-    /// Connects to the server, unless nobody listens.
+    /// Connects to the server, if it listens.
     pub fn connect(&self) -> Option<Client> {
         self.connect_over(CAPACITY)
     }
@@ -347,7 +347,7 @@ impl Sim {
         self.offer(Ok(transport)).then_some(client)
     }
 
-    /// A client and the server's end of its connection, which nobody has to accept.
+    /// A client and the server's end of its connection, which needs no accepting.
     pub fn client_and_transport(&self) -> (Client, SimTransport) {
         self.client_over(CAPACITY)
     }
@@ -385,7 +385,7 @@ impl Sim {
         })
     }
 
-    /// Both ends of a connection that nobody has to accept.
+    /// Both ends of a connection that needs no accepting.
     #[cfg_attr(not(feature = "tls"), allow(dead_code))]
     pub fn pair(&self, capacity: usize) -> (SimTransport, SimTransport) {
         let (one, other) = (Pipe::new(capacity), Pipe::new(capacity));
@@ -438,7 +438,7 @@ impl SimListener {
     }
 }
 
-/// Whoever waits to be accepted is turned away.
+/// Connections that wait to be accepted are turned away.
 impl Drop for SimListener {
     fn drop(&mut self) {
         let mut backlog = lock(&self.sim.shared.backlog);

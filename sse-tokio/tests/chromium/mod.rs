@@ -71,7 +71,7 @@ pub fn start_driver(address: SocketAddr) -> Process {
     Process::start(Command::new("chromedriver").arg(format!("--port={}", address.port())))
 }
 
-/// A page at `url`, in a browser of its own. Certificates that nobody vouches for are taken.
+/// A page at `url`, in a browser of its own. Certificates of unknown authorities are taken.
 pub async fn open(chromedriver: SocketAddr, url: &str) -> Client {
     let profile = env::temp_dir().join(format!("sse-browser-test-{}", std::process::id()));
     let arguments = [

@@ -38,7 +38,7 @@ const CORPORA: [&str; 3] = [
     "id, event type, 200 B of JSON",
 ];
 
-/// The limit, then ours, then everybody else.
+/// The limit, then ours, then the peers.
 fn clients() -> Vec<(&'static str, Client)> {
     #[allow(unused_mut)]
     let mut clients: Vec<(&'static str, Client)> = vec![

@@ -24,7 +24,7 @@ const CHUNKS: [(usize, usize); 4] = [
     (1, 64 << 10),
 ];
 
-/// Whoever would take longer for a round is left out.
+/// A decoder that would take longer for a round is left out.
 const PATIENCE: f64 = 1.0;
 
 /// An event stream in chunks.
@@ -61,7 +61,7 @@ impl AddAssign<&str> for Count {
 
 pub(crate) type Decode = fn(Input<'_>) -> Count;
 
-/// The limits, then ours, then everybody else.
+/// The limits, then ours, then the peers.
 fn decoders() -> Vec<(&'static str, Decode)> {
     #[allow(unused_mut)]
     let mut decoders: Vec<(&'static str, Decode)> = vec![
@@ -136,7 +136,7 @@ pub(crate) fn tables(recipes: &[&Recipe]) {
         println!("- {deviation}");
     }
     if deviations.is_empty() {
-        println!("- nobody");
+        println!("- none");
     }
 }
 

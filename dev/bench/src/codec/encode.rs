@@ -77,7 +77,7 @@ pub(crate) fn tables(recipes: &[&Recipe]) {
         println!("- {deviation}");
     }
     if deviations.is_empty() {
-        println!("- nobody");
+        println!("- none");
     }
 }
 

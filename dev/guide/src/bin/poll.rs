@@ -1,4 +1,4 @@
-//! Many connections on one thread, over `mio`: everybody gets a number every 100 ms.
+//! Many connections on one thread, over `mio`: each client gets a number every 100 ms.
 
 use std::{
     collections::HashMap,
@@ -61,7 +61,7 @@ fn main() -> io::Result<()> {
             (count, next_tick) = (count + 1, now + TICK);
             let event = Event::new(count.to_string());
             for client in clients.values_mut() {
-                // Whoever is not streaming, or is too slow, goes without this one.
+                // A client that is not streaming, or is too slow, goes without this one.
                 let _ = client.connection.send(now, &event);
             }
         }

@@ -1,5 +1,5 @@
 //! The same handlers in four servers, with real sockets: our own, hyper on tokio, hyper on smol,
-//! and axum. Nobody may lose anything.
+//! and axum. No client may lose anything.
 #![allow(unreachable_pub)] // a test has no interface
 
 mod app;

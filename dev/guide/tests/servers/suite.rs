@@ -213,7 +213,7 @@ where
         }
     })
     .await
-    .expect("it goes on without anyone reading");
+    .expect("it goes on without a reader");
     // Once the client reads, it goes on.
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut buffer = vec![0; 1 << 20];

@@ -36,7 +36,7 @@ fn whole_answers_are_whole() {
         let reader = Reader::start(&world.sim, response.into_body());
         assert_eq!(reader.text(), read);
     }
-    // Nobody takes it.
+    // The server does not take it.
     drop(now(
         &world.sim,
         world.embedding.respond(get("/"), None, handler),

@@ -231,7 +231,7 @@ fn a_body_is_pulled_and_gives_what_is_ready_up_to_the_mark() {
     let world = World::with(|config| config.response.high_water_mark = 30);
     let mut body = world.open();
     world.feed.push_many(8, "a");
-    assert_eq!(world.feed.left(), 8, "nobody has asked for anything");
+    assert_eq!(world.feed.left(), 8, "the server has asked for nothing");
     let event = "data: a\n\n";
     // Three are below the mark, and the fourth goes past it.
     for left in [4, 0] {

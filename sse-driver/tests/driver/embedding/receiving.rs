@@ -1,4 +1,4 @@
-//! Requests with bodies, in somebody else's server.
+//! Requests with bodies, in a foreign server.
 
 use std::{
     collections::VecDeque,

@@ -1,5 +1,5 @@
 //! A TLS connection polled by hand over a transport that does only what it is told: it wakes
-//! nobody, and what it takes and gives is up to the test.
+//! no task, and what it takes and gives is up to the test.
 
 use std::{
     io::{self, IoSlice, Write},
@@ -15,7 +15,7 @@ use sse_driver::{Transport, tls::Tls};
 
 use super::authority::{Authority, NAME};
 
-/// As a transport is whose reactor has yet to look at the socket: bytes can be read before anyone
+/// As a transport is whose reactor has yet to look at the socket: bytes can be read before a task
 /// is woken for them.
 #[derive(Clone, Default)]
 struct Asleep(Arc<Mutex<Wires>>);
@@ -175,7 +175,7 @@ fn the_side_that_ends_the_handshake_wakes_the_other() {
 fn a_fault_behind_the_handshake_is_not_passed_over() {
     let (mut server, mut client) = before_the_last_flight();
     server.receives(&take_ciphertext(&mut client));
-    // A record that nobody encrypted.
+    // A record that is not encrypted.
     server.receives(b"\x17\x03\x03\x00\x20this is not what a client sends.");
     match server.handshake() {
         Poll::Ready(Err(error)) => assert_eq!(error.kind(), io::ErrorKind::InvalidData),

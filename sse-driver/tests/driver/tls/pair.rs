@@ -228,12 +228,12 @@ fn nothing_can_be_written_after_close_notify_even_while_that_waits() {
         writer.send(b"more than there is room for".to_vec()).await
     });
     sim.settle();
-    assert!(goodbye.take().is_none(), "nobody reads");
+    assert!(goodbye.take().is_none(), "the peer does not read");
     let ending = client.clone();
     let ending = sim.start(async move { ending.shut_down().await });
     let late = sim.start(async move { client.write(b"and more").await });
     sim.settle();
-    assert!(ending.take().is_none(), "nobody reads");
+    assert!(ending.take().is_none(), "the peer does not read");
     assert_eq!(done(&late).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
 }
 

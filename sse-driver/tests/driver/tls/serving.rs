@@ -217,7 +217,7 @@ fn http_1_1_is_agreed_on_and_nothing_else() {
     }
 }
 
-/// Anyone could send early data again.
+/// An attacker could send early data again.
 #[test]
 fn no_early_data_is_taken_whatever_the_configuration_says() {
     let tls = TlsWorld::with_tls(|config| config.max_early_data_size = 16 * 1024);

@@ -1,4 +1,4 @@
-//! Peers that speak no TLS, and somebody in between who changes bytes.
+//! Peers that speak no TLS, and an attacker in between who changes bytes.
 
 use std::{
     future::poll_fn,
@@ -67,7 +67,7 @@ fn who_speaks_no_tls_gets_an_alert() {
     }
 }
 
-/// Somebody between two ends, who changes the bytes that go one way.
+/// An attacker between two ends, who changes the bytes that go one way.
 async fn relay(
     mut one: SimTransport,
     mut other: SimTransport,
@@ -103,7 +103,7 @@ impl Way {
         while !self.ended {
             while !self.held.is_empty() {
                 let written = to.poll_write_vectored(cx, &[IoSlice::new(&self.held)]);
-                // Nobody is there any more to take it.
+                // There is no receiver any more.
                 let count = ready!(written).unwrap_or(self.held.len());
                 self.held.drain(..count);
                 let _ = to.poll_flush(cx);
@@ -136,7 +136,7 @@ fn an_alert_waits_until_there_is_room_for_it() {
         *bytes.last_mut().unwrap() ^= u8::from(does.load(Ordering::Relaxed));
     }));
 
-    // Nobody reads what the server says, and nobody waits to write it.
+    // The client does not read what the server says, and no task waits to write it.
     let (says, hears) = (server.clone(), client.clone());
     let hello = sim.start(async move { says.write(b"h").await });
     sim.start(async move { hears.read(&mut [0]).await });
@@ -188,7 +188,7 @@ fn whatever_is_changed_on_the_way_nothing_wrong_is_read() {
             }
         }));
         sim.settle();
-        // Both may be waiting for bytes that nobody has said.
+        // Both may be waiting for bytes that neither has said.
         between.cancel();
         sim.settle();
         let (bytes, end) = done(&heard);

@@ -1,4 +1,4 @@
-//! What nobody can beat: one thread, `epoll`, and for every socket one `write` of a piece of a log
+//! The limit: one thread, `epoll`, and for every socket one `write` of a piece of a log
 //! that was encoded before. It does not parse the request, frame the body, or look after anybody.
 
 use std::{

@@ -57,7 +57,7 @@ async fn serve<R: Runtime + Default>(
                 let _ = publisher.publish(event.clone());
             }
         };
-        // The other end has gone, and with it whoever wants this program.
+        // The other end has gone, and with it the process that started this one.
         let _ = obey(control, port, publish).await;
         process::exit(0);
     });

@@ -38,7 +38,7 @@ pub(crate) fn serve(control: &str, nodelay: bool) -> Result<()> {
             let publish = |events| {
                 for _ in 0..events {
                     sequence += 1;
-                    // Fails when nobody listens.
+                    // Fails when there is no receiver.
                     let _ = publisher.send(Event::default().id(id(sequence)).data(&data));
                 }
             };
