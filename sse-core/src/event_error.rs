@@ -10,7 +10,8 @@ use crate::InvalidField;
 /// [`Event::with_event_type`](crate::Event::with_event_type),
 /// [`IntoEvent`](crate::IntoEvent)), so that `?` needs no conversion between them.
 ///
-/// A handler's stream that yields it ends, and the connection's clean-up callbacks get its text.
+/// A handler's stream that yields it ends, and the connection's clean-up callbacks get it with the
+/// close reason.
 ///
 /// [`source`](Error::source) is the error that the variant holds, as it was given. `?` makes an
 /// [`io::Error`](std::io::Error) of it in a function that returns one: the stream's own, where it is

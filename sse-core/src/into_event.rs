@@ -75,7 +75,7 @@ impl IntoEvent for Event {
     }
 }
 
-/// An error ends the stream. Its text is the reason that clean-up callbacks are told.
+/// An error ends the stream. Clean-up callbacks get it with the reason.
 impl<T, E> IntoEvent for Result<T, E>
 where
     T: IntoEvent,

@@ -111,6 +111,8 @@ extern crate alloc;
 
 #[cfg(any(feature = "server", feature = "topic"))]
 mod budget;
+#[cfg(any(feature = "client", feature = "server"))]
+mod cause;
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(feature = "std")]
@@ -133,6 +135,8 @@ pub mod lifecycle;
 mod panics;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(any(feature = "server", feature = "topic"))]
+mod slow_consumer;
 #[cfg(feature = "stream")]
 mod stream;
 #[cfg(any(feature = "server", feature = "topic"))]
@@ -148,6 +152,8 @@ mod transmit;
 mod typed;
 #[cfg(any(feature = "server", feature = "topic"))]
 mod wake;
+#[cfg(any(feature = "client", feature = "server"))]
+mod wrong_phase;
 
 #[cfg(any(feature = "server", feature = "topic"))]
 pub use budget::{Budget, BudgetUse};
@@ -166,6 +172,8 @@ pub use into_event::IntoEvent;
 pub use into_event::Json;
 #[doc(hidden)]
 pub use into_event::OneEvent;
+#[cfg(any(feature = "server", feature = "topic"))]
+pub use slow_consumer::SlowConsumer;
 #[cfg(feature = "stream")]
 pub use stream::{EventStream, EventStreamError};
 #[cfg(any(feature = "server", feature = "topic"))]
@@ -177,6 +185,8 @@ pub use transmit::Transmit;
 pub use typed::{BadData, FromEvent, Typed};
 #[cfg(all(feature = "json", feature = "stream"))]
 pub use typed::{TypedError, TypedEvents};
+#[cfg(any(feature = "client", feature = "server"))]
+pub use wrong_phase::WrongPhase;
 
 /// What the driver shares with this crate. It is not part of the public interface, and changes
 /// without notice.

@@ -6,16 +6,20 @@ use std::{
     error::Error,
     io::{self, ErrorKind},
     num::ParseIntError,
-    time::Instant,
+    sync::Arc,
+    time::{Instant, SystemTime},
 };
 
 use futures_util::{FutureExt, StreamExt, stream};
 use sse_core::{
     BadData, DecodeError, Decoder, DecoderLimits, Event, EventError, EventId, EventStream,
     EventStreamError, EventType, FromEvent, IntoEvent, InvalidField, MessageEvent, TypedError,
-    TypedEvents,
-    http::{RequestHead, RequestHeadError},
-    topic::{PublishError, Topic, TopicConfig},
+    TypedEvents, WrongPhase,
+    client::{self, AttemptError, ClientEvent, EventSource, EventSourceConfig},
+    http::{RequestHead, RequestHeadError, Response},
+    lifecycle::CloseReason,
+    server::{self, Connection, ResponseBody},
+    topic::{PublishError, SlowConsumer, Topic, TopicConfig},
 };
 
 const TICK: EventType = EventType::from_static("tick");
@@ -124,6 +128,81 @@ fn causes_are_found_however_deep_they_are() {
     assert!(cause::<InvalidField>(&of_field).is_some());
     let of_json = f64::NAN.into_event().unwrap_err();
     assert!(cause::<serde_json::Error>(&of_json).is_some());
+}
+
+/// The reason for which a connection closes whose stream yields `error`.
+fn reason_of(error: impl Into<Box<dyn Error + Send + Sync>>) -> CloseReason {
+    Err::<Event, _>(error).into_event().unwrap_err().into()
+}
+
+#[test]
+fn a_close_reason_keeps_the_error_of_the_stream() {
+    let reason = reason_of(reset());
+    assert_eq!(reason.name(), "stream_error");
+    assert_eq!(
+        reason.to_string(),
+        format!("the stream failed: {}", reset())
+    );
+    let error = reason
+        .clone()
+        .error()
+        .and_then(|error| error.downcast_ref().map(io::Error::kind));
+    assert_eq!(error, Some(ErrorKind::ConnectionReset));
+
+    // Also where other errors are around it, and where an `io::Error` is.
+    let of_data = first_error::<Count>(Ok("data: x\n\n"));
+    assert!(
+        reason_of(io::Error::other(of_data))
+            .cause::<ParseIntError>()
+            .is_some()
+    );
+    let of_json = CloseReason::from(f64::NAN.into_event().unwrap_err());
+    assert!(of_json.cause::<serde_json::Error>().is_some());
+    assert!(of_json.cause::<io::Error>().is_none());
+
+    assert!(reason_of("out of paper").error().is_some());
+    assert!(CloseReason::Shutdown.error().is_none());
+    assert_eq!(reason_of(SlowConsumer::new(7)), CloseReason::SlowConsumer);
+}
+
+#[test]
+fn close_reasons_are_equal_where_they_say_the_same() {
+    assert_eq!(
+        reason_of(reset()),
+        CloseReason::StreamError(reset().to_string().into())
+    );
+    assert_ne!(reason_of("a"), reason_of("b"));
+    assert_ne!(reason_of("a"), CloseReason::StreamEnded);
+}
+
+#[test]
+fn a_wrong_phase_is_the_cause_of_what_the_verbs_return() {
+    let (now, date) = (Instant::now(), SystemTime::UNIX_EPOCH);
+    let mut connection = Connection::new(now, date, Arc::default());
+    let stream = Response::new(ResponseBody::event_stream());
+    let response = connection.respond(now, stream).unwrap_err();
+    let event = connection.send(now, &Event::new("x")).unwrap_err();
+    let finish = connection.finish(now).unwrap_err();
+    assert!(cause::<WrongPhase<server::Phase>>(&response).is_some());
+    assert_eq!(
+        cause::<WrongPhase<server::Phase>>(&event).map(|error| error.call),
+        Some("send")
+    );
+    assert_eq!((finish.call, finish.phase), ("finish", server::Phase::Head));
+
+    let source = EventSource::new("http://a/", EventSourceConfig::default(), 1).unwrap();
+    let mut source = source.with_preparation();
+    let Some(ClientEvent::Prepare(attempt)) = source.poll_event(now) else {
+        panic!("no attempt")
+    };
+    let mut bad = attempt.clone();
+    bad.url = "http://".into();
+    let error = source.send(now, *bad).unwrap_err();
+    assert!(cause::<url::ParseError>(&error).is_some());
+    source.send(now, *attempt.clone()).unwrap();
+    let error = source.send(now, *attempt).unwrap_err();
+    assert!(matches!(error, AttemptError::WrongPhase(_)));
+    assert!(cause::<WrongPhase<client::Phase>>(&error).is_some());
 }
 
 #[test]

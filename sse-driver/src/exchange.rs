@@ -20,7 +20,7 @@ use sse_core::{
     StreamItem,
     http::{BodyLength, RequestHead},
     internal::{Panicked, catch},
-    lifecycle::CloseReason,
+    lifecycle::{CloseReason, StreamError},
     server::{Connection, ConnectionEvent, Phase, ResponseBody},
 };
 
@@ -322,7 +322,7 @@ impl<T> Exchange<T> {
         }
         if let Err(error) = self.connection.respond(now, head.map(|()| body)) {
             // An interim status, which is a mistake of the handler's.
-            self.abort(now, CloseReason::StreamError(error.to_string().into()));
+            self.abort(now, CloseReason::StreamError(StreamError::new(error)));
         }
     }
 
@@ -410,12 +410,11 @@ impl<T> Exchange<T> {
     }
 }
 
-/// Polls the application's stream. To tell why it failed, and to drop that error, is the
-/// application's code as well.
+/// Polls the application's stream. To tell why it failed is the application's code as well.
 fn poll_item(events: &mut Events, cx: &mut Context<'_>) -> Item {
     let polled = catch(|| {
         let item = events.poll_next_yielded(cx);
-        item.map(|item| item.map(|item| item.map_err(|error| CloseReason::from(&error))))
+        item.map(|item| item.map(|item| item.map_err(CloseReason::from)))
     });
     polled.unwrap_or(Poll::Ready(Some(Err(CloseReason::HandlerPanicked))))
 }

@@ -3,7 +3,7 @@
 
 #[cfg(feature = "http-body")]
 #[doc(no_inline)]
-pub use crate::embedding::{self, BodyError, EmbeddingConfig};
+pub use crate::embedding::{self, EmbeddingConfig, StreamBroken};
 #[cfg(feature = "test-client")]
 #[doc(no_inline)]
 pub use crate::test_client;

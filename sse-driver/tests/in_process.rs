@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods)] // an `Instant` has to come from somewhere
 
 use std::{
+    io,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -117,6 +118,9 @@ fn a_stream_that_fails_breaks_the_body_off() {
     let clock = clock();
     let router = Router::new()
         .events("/fails", |_| stream::iter([Ok("one"), Err("no more")]))
+        .events("/disk", |_| {
+            stream::iter([Err::<Event, _>(io::Error::from(io::ErrorKind::StorageFull))])
+        })
         .events("/panics", |_| {
             stream::iter([1]).chain(stream::poll_fn(|_| panic!("expected in this test")))
         });
@@ -128,6 +132,9 @@ fn a_stream_that_fails_breaks_the_body_off() {
         assert!(items[0].is_ok() && items[1].is_err(), "{items:?}");
         let reason = client.get("/fails").await.unwrap().close_reason().await;
         assert_eq!(reason, CloseReason::StreamError("no more".into()));
+        let reason = client.get("/disk").await.unwrap().close_reason().await;
+        let error = reason.cause::<io::Error>().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         let reason = client.get("/panics").await.unwrap().close_reason().await;
         assert_eq!(reason, CloseReason::HandlerPanicked);
     };

@@ -4,6 +4,9 @@ use std::{error::Error, fmt};
 
 use super::Phase;
 
+/// A verb was called in a phase of the event source that does not allow it.
+pub type WrongPhase = crate::WrongPhase<Phase>;
+
 /// This is no request that a subscription can make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -64,29 +67,11 @@ impl fmt::Display for UrlError {
     }
 }
 
-impl Error for UrlError {}
-
-/// A verb was called in a phase that does not allow it. Nothing was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WrongPhase {
-    /// The verb.
-    pub call: &'static str,
-    /// The phase that the event source is in.
-    pub phase: Phase,
-}
-
-impl fmt::Display for WrongPhase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { call, phase } = self;
-        write!(
-            f,
-            "`{call}` was called in the phase {phase:?}, which does not allow it; \
-             look at `phase()` and `poll_event()` first"
-        )
+impl Error for UrlError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
     }
 }
-
-impl Error for WrongPhase {}
 
 /// Why [`send`](super::EventSource::send) did nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,8 +95,8 @@ impl fmt::Display for AttemptError {
 impl Error for AttemptError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::WrongPhase(error) => error.source(),
-            Self::Invalid(error) => error.source(),
+            Self::WrongPhase(error) => Some(error),
+            Self::Invalid(error) => Some(error),
         }
     }
 }

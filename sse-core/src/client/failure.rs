@@ -5,7 +5,8 @@ use std::{error::Error, fmt};
 use ::http::{HeaderValue, Response};
 use bytes::Bytes;
 
-use super::{Loss, loss::find};
+use super::Loss;
+use crate::cause::find;
 
 /// Why a subscription failed for good.
 ///
@@ -77,21 +78,15 @@ impl Failure {
     /// `rustls::Error` that says what is wrong with a certificate.
     #[must_use]
     pub fn cause<E: Error + 'static>(&self) -> Option<&E> {
-        match self {
-            Self::Redirect(error) => find(error),
-            Self::GaveUp(loss) | Self::Lost(loss) => find(loss).or_else(|| loss.cause()),
-            _ => None,
-        }
+        self.source().and_then(find)
     }
 }
 
 impl Error for Failure {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::GaveUp(loss) => Some(loss),
-            // It says what the loss says.
-            Self::Lost(loss) => loss.source(),
-            Self::Redirect(error) => error.source(),
+            Self::GaveUp(loss) | Self::Lost(loss) => Some(loss),
+            Self::Redirect(error) => Some(error),
             Self::Status(_) | Self::ContentType(_) | Self::ContentCoding(_) => None,
         }
     }

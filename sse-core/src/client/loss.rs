@@ -4,7 +4,10 @@ use std::{error::Error, fmt, io, sync::Arc};
 
 use ::http::StatusCode;
 
-use crate::http::{BodyError, ResponseHeadError};
+use crate::{
+    cause::find,
+    http::{BodyError, ResponseHeadError},
+};
 
 /// Why a connection was lost. The subscription goes on, unless it was to be made only once.
 ///
@@ -72,12 +75,7 @@ impl Loss {
     /// ```
     #[must_use]
     pub fn cause<E: Error + 'static>(&self) -> Option<&E> {
-        match self {
-            Self::Transport(error) => find(error),
-            Self::BadHead(error) => find(error),
-            Self::BadBody(error) => find(error),
-            _ => None,
-        }
+        self.source().and_then(find)
     }
 }
 
@@ -100,11 +98,10 @@ impl fmt::Display for Loss {
 
 impl Error for Loss {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        // It says what these say, and is a loss because of what they are errors because of.
         match self {
-            Self::Transport(error) => error.source(),
-            Self::BadHead(error) => error.source(),
-            Self::BadBody(error) => error.source(),
+            Self::Transport(error) => Some(error),
+            Self::BadHead(error) => Some(error),
+            Self::BadBody(error) => Some(error),
             _ => None,
         }
     }
@@ -144,23 +141,4 @@ impl Error for TransportError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&*self.0)
     }
-}
-
-/// The first error of this type in the chain of sources. An [`io::Error`] that wraps another error
-/// leaves that one out of the chain; here it is looked at, too.
-pub(super) fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        let wrapped = error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        next = match wrapped {
-            Some(wrapped) => Some(wrapped),
-            None => error.source(),
-        };
-    }
-    None
 }

@@ -1,16 +1,18 @@
 //! Why a connection ended.
 
-use core::fmt;
+use core::{error::Error, fmt};
 
 use ::http::StatusCode;
 
-use crate::{EventError, Text};
+use super::StreamError;
+use crate::{EventError, SlowConsumer, cause::find};
 
 /// Why a connection ended. Clean-up callbacks are told.
 ///
 /// The [`Display`](fmt::Display) form is a clause that reads well in a log line: "the client went
-/// away".
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// away". [`name`](Self::name) is a short name for counters. Two reasons are equal where they have
+/// the same name, status and text of an error; the [cause](Self::cause) is not compared.
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum CloseReason {
     /// The handler's stream ended, and everything it yielded was sent.
@@ -23,11 +25,11 @@ pub enum CloseReason {
     Rejected(StatusCode),
     /// A deadline passed; the deadline says which.
     TimedOut(Deadline),
-    /// The client took events more slowly than its topic keeps them.
+    /// The client took events more slowly than its topic keeps them: the handler's stream failed
+    /// with [`SlowConsumer`].
     SlowConsumer,
-    /// The handler's stream failed, or yielded something that cannot be sent. The text is the
-    /// error's.
-    StreamError(Text),
+    /// The handler's stream failed, or yielded something that cannot be sent: the error.
+    StreamError(StreamError),
     /// The handler or its stream panicked.
     HandlerPanicked,
     /// The server was shut down before the stream ended by itself. The stream of a topic's subscriber
@@ -38,15 +40,42 @@ pub enum CloseReason {
     TaskDropped,
 }
 
-/// Why a connection ends whose handler's stream failed like this.
-impl From<&EventError> for CloseReason {
-    fn from(error: &EventError) -> Self {
+impl CloseReason {
+    /// The error of this type that ended the connection, if there is one: what the handler's stream
+    /// yielded, or a cause of that.
+    ///
+    /// ```
+    /// use std::io;
+    /// use sse_core::lifecycle::{CloseReason, StreamError};
+    ///
+    /// let error = StreamError::new(io::Error::from(io::ErrorKind::StorageFull));
+    /// let reason = CloseReason::StreamError(error);
+    ///
+    /// let error = reason.cause::<io::Error>().unwrap();
+    /// assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    /// ```
+    #[must_use]
+    pub fn cause<E: Error + 'static>(&self) -> Option<&E> {
+        self.error().and_then(find)
+    }
+
+    /// The error that the handler's stream yielded, where the connection ended because of it.
+    #[must_use]
+    pub fn error(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::StreamError(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+/// Why a connection ends whose handler's stream failed like this. The error is kept, and found with
+/// [`cause`](CloseReason::cause).
+impl From<EventError> for CloseReason {
+    fn from(error: EventError) -> Self {
         match error {
-            #[cfg(feature = "topic")]
-            EventError::Stream(error) if error.is::<crate::topic::SlowConsumer>() => {
-                Self::SlowConsumer
-            }
-            error => Self::StreamError(error.to_string().into()),
+            EventError::Stream(error) if error.is::<SlowConsumer>() => Self::SlowConsumer,
+            error => Self::StreamError(error.into()),
         }
     }
 }

@@ -8,8 +8,10 @@ mod clean_up;
 mod close_counts;
 mod close_reason;
 mod shutdown;
+mod stream_error;
 
 pub use clean_up::{CallbackId, CleanUp, CleanUpOwner};
 pub use close_counts::{CloseCounters, CloseCounts};
 pub use close_reason::{CloseReason, Deadline};
 pub use shutdown::{Shutdown, ShutdownSignal};
+pub use stream_error::StreamError;

@@ -6,27 +6,8 @@ use ::http::StatusCode;
 
 use super::Phase;
 
-/// A verb was called in a phase that does not allow it. Nothing was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WrongPhase {
-    /// The verb.
-    pub call: &'static str,
-    /// The phase that the connection is in.
-    pub phase: Phase,
-}
-
-impl fmt::Display for WrongPhase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { call, phase } = self;
-        write!(
-            f,
-            "`{call}` was called in the phase {phase:?}, which does not allow it; \
-             look at `phase()` and `poll_event()` first"
-        )
-    }
-}
-
-impl Error for WrongPhase {}
+/// A verb was called in a phase of the connection that does not allow it.
+pub type WrongPhase = crate::WrongPhase<Phase>;
 
 /// Why [`respond`](super::Connection::respond) did nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +31,14 @@ impl fmt::Display for RespondError {
     }
 }
 
-impl Error for RespondError {}
+impl Error for RespondError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::WrongPhase(error) => Some(error),
+            Self::InterimStatus(_) => None,
+        }
+    }
+}
 
 /// Why [`send`](super::Connection::send) took nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +62,14 @@ impl fmt::Display for SendError {
     }
 }
 
-impl Error for SendError {}
+impl Error for SendError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::WrongPhase(error) => Some(error),
+            Self::Full => None,
+        }
+    }
+}
 
 impl From<WrongPhase> for RespondError {
     fn from(error: WrongPhase) -> Self {

@@ -143,7 +143,7 @@ impl Cursor {
                         state.counts.lost_events += lost;
                         state.counts.cut += 1;
                         self.stage = Stage::Cut;
-                        return Next::Cut(SlowConsumer { lost });
+                        return Next::Cut(SlowConsumer::new(lost));
                     }
                     WhenTooSlow::SkipAhead => {
                         state.counts.lost_events += lost;

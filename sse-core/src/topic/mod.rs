@@ -123,7 +123,7 @@ mod stats;
 mod subscriber;
 mod wire;
 
-pub use crate::encoded_events::EncodedEvents;
+pub use crate::{encoded_events::EncodedEvents, slow_consumer::SlowConsumer};
 pub use config::{Announce, TopicConfig, WhenTooSlow};
 pub use encoded::{Batch, DecodedEvents, Notice};
 pub use end::TopicEnd;
@@ -134,4 +134,4 @@ pub use publish::{PublishError, Topic};
 pub use request::ResumeRequest;
 pub use resume::Outcome;
 pub use stats::TopicStats;
-pub use subscriber::{SlowConsumer, Subscriber};
+pub use subscriber::Subscriber;

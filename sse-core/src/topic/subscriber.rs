@@ -1,7 +1,6 @@
 //! The subscriber: a cursor in the history, and a place among those who wait.
 
 use std::{
-    error::Error,
     fmt,
     pin::Pin,
     task::{Context, Poll},
@@ -10,7 +9,7 @@ use std::{
 use futures_core::Stream;
 
 use super::{
-    Batch, EncodedEvents, Notice, Outcome, Position, TopicConfig, TopicEnd,
+    Batch, EncodedEvents, Notice, Outcome, Position, SlowConsumer, TopicConfig, TopicEnd,
     cursor::{Cursor, Next},
     log::Read,
     publish::{Shared, State},
@@ -385,28 +384,3 @@ impl fmt::Debug for Subscriber {
             .finish_non_exhaustive()
     }
 }
-
-/// A subscriber was so slow that its next event is no longer in the topic's history.
-///
-/// A stream of a handler's own that ends with this error ends its connection with
-/// `CloseReason::SlowConsumer`, as a subscriber that
-/// a handler returns does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct SlowConsumer {
-    /// How many events it has lost so far.
-    pub lost: u64,
-}
-
-impl fmt::Display for SlowConsumer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { lost } = self;
-        write!(
-            f,
-            "the client was too slow for its topic, which no longer has {lost} of its events; \
-             keep more events, or skip slow clients ahead"
-        )
-    }
-}
-
-impl Error for SlowConsumer {}

@@ -37,27 +37,35 @@ enum State<R: Runtime> {
     Over,
 }
 
-/// A body failed, for this reason: the response is to be broken off.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BodyError {
+/// The error of a [`Body`] whose response is to be broken off, since the client has not got all of
+/// it.
+///
+/// Its [source](Error::source) is the error that the handler's stream yielded, where that is the
+/// reason.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StreamBroken {
     reason: CloseReason,
 }
 
-impl BodyError {
-    /// Why.
+impl StreamBroken {
+    /// Why, as the clean-up callbacks are told.
     #[must_use]
     pub fn reason(&self) -> &CloseReason {
         &self.reason
     }
 }
 
-impl fmt::Display for BodyError {
+impl fmt::Display for StreamBroken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.reason.fmt(f)
+        write!(f, "the event stream broke off: {}", self.reason)
     }
 }
 
-impl Error for BodyError {}
+impl Error for StreamBroken {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.reason.error()
+    }
+}
 
 impl<R: Runtime> Body<R> {
     pub(super) fn of(embedded: Box<Embedded<R>>, length: BodyLength) -> Self {
@@ -82,12 +90,12 @@ impl<R: Runtime> Body<R> {
 
 impl<R: Runtime> http_body::Body for Body<R> {
     type Data = Bytes;
-    type Error = BodyError;
+    type Error = StreamBroken;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, StreamBroken>>> {
         let state = self.get_mut().state.get_mut();
         let state = state.unwrap_or_else(PoisonError::into_inner);
         let polled = match state {
@@ -109,7 +117,9 @@ impl<R: Runtime> http_body::Body for Body<R> {
                     *state = State::Over;
                     match end {
                         // An answer that tells of a failure is whole all the same.
-                        Output::Failed(reason) if !is_complete => Some(Err(BodyError { reason })),
+                        Output::Failed(reason) if !is_complete => {
+                            Some(Err(StreamBroken { reason }))
+                        }
                         _ => None,
                     }
                 }

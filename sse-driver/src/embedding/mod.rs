@@ -69,7 +69,7 @@ use sse_core::{
 };
 
 pub use answer::Answer;
-pub use body::{Body, BodyError};
+pub use body::{Body, StreamBroken};
 pub use config::EmbeddingConfig;
 
 use embedded::Embedded;

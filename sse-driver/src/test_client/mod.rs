@@ -232,7 +232,7 @@ fn one_at_a_time(mut config: ConnectionConfig) -> ConnectionConfig {
 }
 
 /// Why there is no response.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum NoResponse {
     /// The server closed the connection without one, for this reason.
@@ -253,7 +253,7 @@ impl fmt::Display for NoResponse {
 impl Error for NoResponse {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Closed(_) => None,
+            Self::Closed(reason) => reason.error(),
             Self::BadHead(error) => Some(error),
         }
     }

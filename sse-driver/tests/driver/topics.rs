@@ -447,7 +447,7 @@ fn one_who_is_too_slow_is_cut_for_that_reason_in_any_stream() {
     let mapped = Reply::events(subscriber.map(IntoStreamItem::into_stream_item));
     for reply in [plain, mapped] {
         let last = items(reply).pop().unwrap();
-        let reason = CloseReason::from(&last.unwrap_err());
+        let reason = CloseReason::from(last.unwrap_err());
         assert_eq!(reason, CloseReason::SlowConsumer);
     }
 }

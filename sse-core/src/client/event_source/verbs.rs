@@ -79,10 +79,7 @@ impl EventSource {
     fn check_preparing(&self, call: &'static str) -> Result<(), WrongPhase> {
         match self.state {
             State::Preparing { .. } => Ok(()),
-            _ => Err(WrongPhase {
-                call,
-                phase: self.phase(),
-            }),
+            _ => Err(WrongPhase::new(call, self.phase())),
         }
     }
 }

@@ -203,7 +203,6 @@ impl Connection {
     }
 
     pub(super) fn wrong_phase(&self, call: &'static str) -> WrongPhase {
-        let phase = self.phase();
-        WrongPhase { call, phase }
+        WrongPhase::new(call, self.phase())
     }
 }

@@ -1,6 +1,7 @@
 //! What a body gives, and how it ends.
 
 use std::{
+    error::Error,
     pin::Pin,
     task::{Context, Poll, Waker},
 };
@@ -102,6 +103,11 @@ fn an_error_comes_after_what_was_before_it() {
     let error = reader.job.take().unwrap().unwrap_err();
     let expected = CloseReason::StreamError("out of paper".into());
     assert_eq!(*error.reason(), expected);
+    assert_eq!(
+        error.to_string(),
+        "the event stream broke off: the stream failed: out of paper"
+    );
+    assert_eq!(error.source().unwrap().to_string(), "out of paper");
     assert_eq!(
         world.journal.lines(),
         [

@@ -19,7 +19,7 @@ use sse_core::{
 };
 use sse_driver::{
     BindOptions, Clock, Runtime,
-    embedding::{Body, BodyError, Embedding, EmbeddingConfig},
+    embedding::{Body, Embedding, EmbeddingConfig, StreamBroken},
     router::Request,
 };
 
@@ -138,7 +138,7 @@ impl Due {
         due
     }
 
-    fn poll(&mut self) -> Poll<Option<Result<Vec<u8>, BodyError>>> {
+    fn poll(&mut self) -> Poll<Option<Result<Vec<u8>, StreamBroken>>> {
         let mut cx = Context::from_waker(Waker::noop());
         Pin::new(&mut self.body)
             .poll_frame(&mut cx)

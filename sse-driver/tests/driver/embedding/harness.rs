@@ -8,7 +8,7 @@ use std::{
 
 use http_body::Body as _;
 use sse_core::http::Response;
-use sse_driver::embedding::{Answer, Body, BodyError, Embedding, EmbeddingConfig};
+use sse_driver::embedding::{Answer, Body, Embedding, EmbeddingConfig, StreamBroken};
 
 use crate::{
     harness::{Feed, Journal},
@@ -27,7 +27,7 @@ pub fn get(path: &str) -> Request {
 pub struct Reader {
     pub sim: Sim,
     pub read: Arc<Mutex<Vec<u8>>>,
-    pub job: Job<Result<(), BodyError>>,
+    pub job: Job<Result<(), StreamBroken>>,
 }
 
 impl Reader {
@@ -60,7 +60,7 @@ pub fn now(sim: &Sim, answer: Answer<Sim>) -> Response<Body<Sim>> {
     job.take().expect("an answer")
 }
 
-pub fn data(body: &mut Body<Sim>) -> Poll<Option<Result<Vec<u8>, BodyError>>> {
+pub fn data(body: &mut Body<Sim>) -> Poll<Option<Result<Vec<u8>, StreamBroken>>> {
     let mut cx = Context::from_waker(Waker::noop());
     Pin::new(body)
         .poll_frame(&mut cx)

@@ -200,7 +200,14 @@ pub fn scenarios() -> Vec<Scenario> {
             "a stream's error that panics when it is dropped",
             |scene| failing(scene, || Explosive { _bomb: Bomb }),
             [Advance(MOMENT)],
-            &BROKEN_OFF,
+            &[
+                "200 text/event-stream",
+                "a",
+                "broken off",
+                "stream dropped",
+                "clean-up: the stream failed: no more",
+                "counted as stream_error",
+            ],
         ),
         Scenario::new(
             "an extension of a stream's response that panics when it is dropped",

@@ -13,7 +13,7 @@ use std::{
 use http_body::{Body as _, Frame, SizeHint};
 use sse_core::http::{Method, Request, Response};
 use sse_driver::{
-    embedding::{Answer, Body, BodyError, Embedding, EmbeddingConfig},
+    embedding::{Answer, Body, Embedding, EmbeddingConfig, StreamBroken},
     router::{Router, Routes},
 };
 
@@ -178,7 +178,7 @@ async fn read_all(
                 break;
             }
             Some(Ok(frame)) => bytes.extend_from_slice(&frame.into_data().unwrap()),
-            Some(Err(BodyError { .. })) => {
+            Some(Err(StreamBroken { .. })) => {
                 lock().end = End::BrokeOff;
                 return;
             }

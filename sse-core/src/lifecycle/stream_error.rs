@@ -1,0 +1,110 @@
+//! Why a handler's stream failed, with the error that it failed with.
+
+use std::{error::Error, fmt, sync::Arc};
+
+use crate::{EventError, Text, panics::catch};
+
+/// Why a handler's stream failed: a text, and the error that the stream yielded, where it was one.
+///
+/// Clones share the error. It is the [source](Error::source), so that a clean-up callback can find
+/// out what went wrong; [`CloseReason::cause`](super::CloseReason::cause) finds it by its type. The
+/// text is taken from the error once. [`Display`](fmt::Display) and [`Debug`](fmt::Debug) show
+/// that text, and `==` compares it: the errors themselves are not compared.
+///
+/// A panic of the error's destructor goes no further.
+///
+/// ```
+/// use std::{error::Error, io};
+/// use sse_core::lifecycle::StreamError;
+///
+/// let error = StreamError::new(io::Error::other("the disk is full"));
+/// assert_eq!(error.to_string(), "the disk is full");
+/// assert!(error.source().unwrap().is::<io::Error>());
+///
+/// let error = StreamError::from("the quota is used up");
+/// assert!(error.source().is_none());
+/// ```
+#[derive(Clone)]
+pub struct StreamError(Arc<Failed>);
+
+struct Failed {
+    text: Text,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl StreamError {
+    /// Keeps `error`, and takes its text.
+    #[must_use]
+    pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let error = error.into();
+        let text = error.to_string().into();
+        Self(Arc::new(Failed {
+            text,
+            cause: Some(error),
+        }))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> &Text {
+        &self.0.text
+    }
+}
+
+/// The stream's own error where the event error holds one, and otherwise the event error itself.
+impl From<EventError> for StreamError {
+    fn from(error: EventError) -> Self {
+        match error {
+            EventError::Stream(error) => Self::new(error),
+            error => Self::new(error),
+        }
+    }
+}
+
+macro_rules! from_text {
+    ($($text:ty),*) => {$(
+        /// A text, without a cause.
+        impl From<$text> for StreamError {
+            fn from(text: $text) -> Self {
+                let text = text.into();
+                Self(Arc::new(Failed { text, cause: None }))
+            }
+        }
+    )*};
+}
+
+from_text!(&str, String, Text);
+
+impl PartialEq for StreamError {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl fmt::Debug for StreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("StreamError").field(self.text()).finish()
+    }
+}
+
+impl fmt::Display for StreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl Error for StreamError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let cause = self.0.cause.as_deref()?;
+        Some(cause)
+    }
+}
+
+/// The last clone may be dropped anywhere, in the midst of other connections' clean-up for one, and
+/// what it drops is the application's code.
+impl Drop for Failed {
+    fn drop(&mut self) {
+        let cause = self.cause.take();
+        let _ = catch(|| drop(cause));
+    }
+}
