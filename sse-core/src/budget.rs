@@ -7,6 +7,8 @@ use std::{
 
 use bytes::Bytes;
 
+#[cfg(feature = "topic")]
+use crate::sync;
 use crate::sync::{AtomicUsize, Ordering::Relaxed};
 
 /// A bound, in bytes, on what all that share it hold together: request bodies, queued output, and the
@@ -22,7 +24,7 @@ use crate::sync::{AtomicUsize, Ordering::Relaxed};
 /// | what | has at most | then |
 /// |---|---|---|
 /// | request bodies | a quarter | the request is answered 503 |
-/// | histories | half | a topic drops its oldest events earlier; the newest stays |
+/// | histories | half | a topic drops its oldest events earlier, but not what readers hold; the newest stays |
 /// | queued output | what the others leave | a stream goes on once everything before is transmitted |
 /// | new connections | | while all of it is used they are answered 503 |
 ///
@@ -30,6 +32,10 @@ use crate::sync::{AtomicUsize, Ordering::Relaxed};
 /// connection with nothing queued takes one event whatever the others hold: it waits for its own
 /// client and for nothing else, so that no wake-up can be lost. By so much, an event for each
 /// connection, the budget can be exceeded.
+///
+/// Events that slow readers have taken and not yet sent stay in memory whether a topic drops them or
+/// not. A topic therefore drops events only where at least half of their memory becomes free; by
+/// as much again as such readers hold, and no more than its own bound, it can exceed the budget.
 ///
 /// # What is counted
 ///
@@ -281,7 +287,7 @@ impl Reservation {
             0 => bytes.into(),
             _ => Bytes::from_owner(Counted {
                 bytes,
-                _reservation: self,
+                reservation: self,
             }),
         }
     }
@@ -294,14 +300,90 @@ impl Drop for Reservation {
 }
 
 /// Bytes that are counted for as long as anything holds them.
-struct Counted {
+#[derive(Debug)]
+pub(crate) struct Counted {
     bytes: Vec<u8>,
-    _reservation: Reservation,
+    #[cfg_attr(not(feature = "topic"), allow(dead_code))] // dropped with the bytes
+    reservation: Reservation,
 }
 
 impl AsRef<[u8]> for Counted {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
+    }
+}
+
+/// Bytes that are counted for as long as anything holds them, and that can be asked whether anything
+/// but this does.
+#[cfg(feature = "topic")]
+#[derive(Debug)]
+pub(crate) enum Lendable {
+    /// Too small to be counted.
+    Small(Bytes),
+    Large {
+        owner: sync::Arc<Counted>,
+        /// What readers share. `None` where none has come since the last look.
+        lent: Option<Bytes>,
+    },
+}
+
+#[cfg(feature = "topic")]
+impl Lendable {
+    pub(crate) fn new(budget: &Budget, holding: Holding, bytes: Vec<u8>) -> Self {
+        if bytes.len() < Budget::GRANULE {
+            return Self::Small(bytes.into());
+        }
+        let mut reservation = budget.reserve(holding);
+        reservation.resize_rounded(bytes.len());
+        Self::Large {
+            owner: sync::Arc::new(Counted { bytes, reservation }),
+            lent: None,
+        }
+    }
+
+    /// The bytes, for a reader.
+    pub(crate) fn lend(&mut self) -> &Bytes {
+        match self {
+            Self::Small(bytes) => bytes,
+            Self::Large { owner, lent } => {
+                lent.get_or_insert_with(|| Bytes::from_owner(Lent(owner.clone())))
+            }
+        }
+    }
+
+    /// How much less the budget would count without this: nothing, where a reader holds the bytes.
+    pub(crate) fn frees(&mut self) -> usize {
+        match self {
+            Self::Small(_) => 0,
+            Self::Large { owner, lent } => {
+                // Bytes do not tell how many hold them, so that this has to let go first.
+                *lent = None;
+                match sync::Arc::strong_count(owner) {
+                    1 => owner.reservation.bytes(),
+                    _ => 0,
+                }
+            }
+        }
+    }
+}
+
+#[cfg(feature = "topic")]
+impl AsRef<[u8]> for Lendable {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Small(bytes) => bytes,
+            Self::Large { owner, .. } => &owner.bytes,
+        }
+    }
+}
+
+#[cfg(feature = "topic")]
+struct Lent(sync::Arc<Counted>);
+
+#[cfg(feature = "topic")]
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.bytes
     }
 }
 

@@ -1,15 +1,15 @@
 //! A stretch of history in one piece of memory.
 
-use std::{mem, sync::Arc, time::Instant};
+use std::{mem, ops::Range, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 
-use crate::budget::{Budget, Holding};
+use crate::budget::{Budget, Holding, Lendable};
 
 /// Events that lie next to each other, encoded, oldest first.
 ///
-/// The one that is being written has its bytes in a `Vec<u8>`; the others, which never change, in
-/// [`Bytes`], which readers share.
+/// The one that is being written has its bytes in a `Vec<u8>`; the others never change, and readers
+/// share their bytes.
 #[derive(Debug)]
 pub(super) struct Segment<B> {
     first: u64,
@@ -29,7 +29,7 @@ struct Mark {
 
 /// What every segment takes beside its events: its place among the others, which may be reserved
 /// twice, and what counts its readers.
-pub(super) const SEGMENT_SIZE: usize = 2 * size_of::<Segment<Bytes>>() + 64;
+pub(super) const SEGMENT_SIZE: usize = 2 * size_of::<Segment<Lendable>>() + 128;
 
 /// What every event takes beside its bytes.
 pub(super) const MARK_SIZE: usize = size_of::<Mark>();
@@ -94,10 +94,21 @@ impl<B: AsRef<[u8]>> Segment<B> {
     }
 }
 
-impl Segment<Bytes> {
+impl Segment<Lendable> {
     /// What it takes in memory.
     pub(super) fn size(&self) -> usize {
-        self.bytes.len() + self.overhead()
+        self.bytes.as_ref().len() + self.overhead()
+    }
+
+    /// How much of that is free once the segment is dropped: not its bytes, where readers hold them.
+    pub(super) fn frees(&mut self) -> usize {
+        self.bytes.frees() + self.overhead()
+    }
+
+    /// These events, for a reader.
+    pub(super) fn lend(&mut self, events: Range<u64>) -> Bytes {
+        let range = self.start_of(events.start)..self.start_of(events.end);
+        self.bytes.lend().slice(range)
     }
 }
 
@@ -168,12 +179,12 @@ impl Segment<Vec<u8>> {
     }
 
     /// Nothing more is added from here on. The events stay where they are in memory.
-    pub(super) fn seal(mut self, budget: &Budget) -> Segment<Bytes> {
+    pub(super) fn seal(mut self, budget: &Budget) -> Segment<Lendable> {
         self.marks.shrink_to_fit();
         self.bytes.shrink_to_fit();
         Segment {
             first: self.first,
-            bytes: budget.count(Holding::History, mem::take(&mut self.bytes)),
+            bytes: Lendable::new(budget, Holding::History, mem::take(&mut self.bytes)),
             marks: self.marks,
             own_ids: self.own_ids,
             own_ids_size: self.own_ids_size,

@@ -4,6 +4,7 @@ use std::task::Poll;
 
 use sse_core::{
     Budget,
+    internal::{Holding, Reservation},
     topic::{Topic, TopicConfig},
 };
 
@@ -100,4 +101,58 @@ fn what_a_slow_reader_holds_counts_until_it_lets_go() {
     );
     drop(batch);
     assert_eq!(budget.used().history, 0);
+}
+
+/// A topic with so many events of a KiB, in a budget of 1 MiB that others take the rest of.
+fn in_a_full_budget(events: usize) -> (Budget, Topic, Reservation) {
+    let budget = Budget::new(1024 * KIB);
+    let topic = topics(1, &budget).remove(0);
+    publish(&topic, events);
+    let mut others = budget.reserve(Holding::History);
+    others.resize(512 * KIB - budget.used().history);
+    (budget, topic, others)
+}
+
+fn publish(topic: &Topic, events: usize) {
+    for _ in 0..events {
+        topic.publish("x".repeat(KIB)).unwrap();
+    }
+}
+
+#[test]
+fn a_history_that_readers_hold_is_not_given_up_in_vain() {
+    let (budget, topic, _others) = in_a_full_budget(256);
+    let mut slow = topic.subscribe_from_oldest();
+    let mut held = Vec::new();
+    while let Poll::Ready(Some(Ok(batch))) = slow.try_next() {
+        held.push(batch);
+    }
+    // To drop what the slow reader holds would free nothing.
+    publish(&topic, 32);
+    assert_eq!(topic.retained_events(), 256 + 32);
+
+    // Once it has sent that, the oldest events give way.
+    held.clear();
+    publish(&topic, 32);
+    assert!(topic.retained_events() < 256 + 32);
+    assert!(budget.used().history <= 512 * KIB + 2 * OPEN);
+}
+
+#[test]
+fn what_readers_hold_goes_with_as_much_that_they_do_not() {
+    let (budget, topic, _others) = in_a_full_budget(256);
+    // The first segment.
+    let Poll::Ready(Some(Ok(held))) = topic.subscribe_from_oldest().try_next() else {
+        panic!("there is a history")
+    };
+    let first = held.as_bytes().len();
+    for _ in 0..512 {
+        publish(&topic, 1);
+        let used = budget.used().history;
+        assert!(used <= 512 * KIB + first + 2 * OPEN, "{used}");
+    }
+    assert!(topic.retained_events() < 256);
+    drop(held);
+    publish(&topic, 1);
+    assert!(budget.used().history <= 512 * KIB + 2 * OPEN);
 }

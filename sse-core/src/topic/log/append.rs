@@ -127,12 +127,33 @@ impl Log {
         if more == 0 || self.budget.fits(Holding::History, more) {
             return;
         }
-        // What is still being written cannot be dropped.
-        if self.sealed.is_empty() && !self.open.is_empty() {
-            self.seal();
+        for _ in 0..self.worth_dropping(more) {
+            self.drop_oldest_segment();
         }
-        let before = self.sealed_size;
-        while before - self.sealed_size < more && self.drop_oldest_segment() {}
+    }
+
+    /// How many of the oldest segments are to go so that this much memory is free, or as much as can
+    /// be. What readers hold stays in memory anyway: it goes only with as much that is not held.
+    fn worth_dropping(&mut self, wanted: usize) -> usize {
+        let (mut lost, mut freed, mut worth) = (0, 0, 0);
+        for (index, segment) in self.sealed.iter_mut().enumerate() {
+            lost += segment.size();
+            freed += segment.frees();
+            if 2 * freed >= lost {
+                worth = index + 1;
+                if freed >= wanted {
+                    return worth;
+                }
+            }
+        }
+        let open = self.open.size();
+        let is_worth = !self.open.is_empty() && 2 * (freed + open) >= lost + open;
+        if is_worth {
+            // What is still being written cannot be dropped.
+            self.seal();
+            worth = self.sealed.len();
+        }
+        worth
     }
 }
 

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     EventId,
-    budget::{Budget, Holding, Reservation},
+    budget::{Budget, Holding, Lendable, Reservation},
 };
 
 /// The largest segment, unless it has but one event.
@@ -44,7 +44,7 @@ pub(super) struct Log {
     max_age: Option<Duration>,
     /// How large a segment becomes.
     segment_size: usize,
-    sealed: VecDeque<Segment<Bytes>>,
+    sealed: VecDeque<Segment<Lendable>>,
     /// What the sealed segments take in memory.
     sealed_size: usize,
     /// How much of that are events.
@@ -293,10 +293,11 @@ impl Log {
             let end = next.min(wanted);
             let len = self.open.start_of(end) - self.open.start_of(cursor);
             (self.read_open(cursor).slice(..len), end)
-        } else if let Some(segment) = self.sealed_segment(cursor) {
+        } else if let index = self.index_of(cursor)
+            && let Some(segment) = self.sealed.get_mut(index)
+        {
             let end = segment.end().min(wanted);
-            let range = segment.start_of(cursor)..segment.start_of(end);
-            (segment.bytes().slice(range), end)
+            (segment.lend(cursor..end), end)
         } else {
             return Read::Nothing;
         };
@@ -321,11 +322,14 @@ impl Log {
         bytes
     }
 
-    fn sealed_segment(&self, sequence: u64) -> Option<&Segment<Bytes>> {
-        let index = self
-            .sealed
-            .partition_point(|segment| segment.end() <= sequence);
-        self.sealed.get(index)
+    fn sealed_segment(&self, sequence: u64) -> Option<&Segment<Lendable>> {
+        self.sealed.get(self.index_of(sequence))
+    }
+
+    /// The place of the sealed segment that has this event, or the place behind them.
+    fn index_of(&self, sequence: u64) -> usize {
+        self.sealed
+            .partition_point(|segment| segment.end() <= sequence)
     }
 
     fn published_at(&self, sequence: u64) -> Option<Instant> {
@@ -347,7 +351,7 @@ impl Log {
         let next = self.next();
         let sealed = mem::replace(&mut self.open, Segment::new(next)).seal(&self.budget);
         self.sealed_size += sealed.size();
-        self.sealed_bytes += sealed.bytes().len();
+        self.sealed_bytes += sealed.bytes().as_ref().len();
         self.sealed.push_back(sealed);
     }
 
@@ -374,7 +378,7 @@ impl Log {
         };
         self.first = self.first.max(dropped.end());
         self.sealed_size -= dropped.size();
-        self.sealed_bytes -= dropped.bytes().len();
+        self.sealed_bytes -= dropped.bytes().as_ref().len();
         self.forget_ids(&dropped);
         true
     }
