@@ -50,6 +50,8 @@ enum Call {
     /// With this ID, or with the one that it has.
     Send(Option<u8>),
     PutOff(u16),
+    Stop,
+    PreparationError,
 }
 
 /// Heads that are found too seldom by chance.
@@ -84,15 +86,24 @@ struct Laws {
     connected: bool,
     closed: bool,
     floor: Option<Duration>,
+    /// When the last connection was asked for, and whether it was lost.
+    connected_at: Option<Instant>,
+    lost: bool,
 }
 
 impl Laws {
-    fn check(&mut self, event: &ClientEvent) {
+    fn check(&mut self, event: &ClientEvent, now: Instant) {
         assert!(!self.closed, "told after the end: {event:?}");
         match event {
             ClientEvent::Prepare(_) => assert!(!self.connected, "there is a connection"),
             ClientEvent::Connect(_) => {
                 assert!(!self.connected, "a second connection");
+                if let (true, Some(before), Some(floor)) =
+                    (self.lost, self.connected_at, self.floor)
+                {
+                    assert!(now >= before + floor, "too soon");
+                }
+                (self.connected_at, self.lost) = (Some(now), false);
                 self.connected = true;
             }
             ClientEvent::Disconnect => {
@@ -103,6 +114,7 @@ impl Laws {
                 assert!(!self.connected, "lost, but not disconnected");
                 let floor = self.floor.expect("nothing is lost that is made once");
                 assert!(*wait >= floor, "{wait:?}");
+                self.lost = true;
             }
             ClientEvent::Closed(_) => {
                 assert!(!self.connected, "over, but not disconnected");
@@ -153,6 +165,8 @@ fuzz_target!(|input: Input| {
         connected: false,
         closed: false,
         floor: config.reconnection.as_ref().map(|settings| settings.floor),
+        connected_at: None,
+        lost: false,
     };
     let mut now = Instant::now();
     let mut source = EventSource::new("http://a/", config, input.seed).expect("a good URL");
@@ -194,7 +208,7 @@ fuzz_target!(|input: Input| {
             }
             Call::Poll => {
                 if let Some(event) = source.poll_event(now) {
-                    laws.check(&event);
+                    laws.check(&event, now);
                     if let ClientEvent::Prepare(prepared) = event {
                         attempt = Some(prepared);
                     }
@@ -202,7 +216,7 @@ fuzz_target!(|input: Input| {
             }
             Call::PollAll => {
                 while let Some(event) = source.poll_event(now) {
-                    laws.check(&event);
+                    laws.check(&event, now);
                     if let ClientEvent::Prepare(prepared) = event {
                         attempt = Some(prepared);
                     }
@@ -237,6 +251,8 @@ fuzz_target!(|input: Input| {
                 let put_off = source.wait(now, Duration::from_millis(millis.into()));
                 assert_eq!(put_off.is_ok(), phase == Phase::Preparing);
             }
+            Call::Stop => assert_eq!(source.stop().is_ok(), phase == Phase::Preparing),
+            Call::PreparationError => source.handle_preparation_error(now, "no token"),
             Call::Close => {
                 source.close();
                 assert_eq!(source.phase(), Phase::Closed);
@@ -251,7 +267,7 @@ fuzz_target!(|input: Input| {
     }
     source.close();
     while let Some(event) = source.poll_event(now) {
-        laws.check(&event);
+        laws.check(&event, now);
     }
     assert!(laws.closed, "the end is always told");
 });

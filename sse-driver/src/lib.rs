@@ -50,7 +50,8 @@
 //!    `server/read_waker.rs` (when the task is woken).
 //! 5. The other hosts: `embedding/mod.rs`, `embedding/embedded.rs` (the loop), `embedding/answer.rs`
 //!    and `embedding/body.rs`; `test_client/mod.rs` and `test_client/pair.rs`.
-//! 6. The client: `client/event_source.rs`, then `client/dial.rs` and `client/attempts.rs`.
+//! 6. The client: `client/event_source.rs`, then `client/link.rs`, `client/dial.rs` and
+//!    `client/attempts.rs`, and `client/prepare.rs`.
 //! 7. As needed: `tls/mod.rs`, and `macros/src/lib.rs` beside `src` for the attribute macros.
 //!
 //! The page `docs/one-request.md` of the repository follows one request from its first bytes to its
@@ -113,7 +114,9 @@ pub mod writing_an_adapter {}
 pub use bind::BindOptions;
 mod wait;
 
-pub use client::{EventSource, EventSourceError, EventSourceHandle};
+pub use client::{
+    EventSource, EventSourceError, EventSourceHandle, IntoPrepared, PreparePanicked, Prepared,
+};
 pub use connections::{Report, ServerStats};
 #[cfg(feature = "futures-io")]
 pub use futures_io::FuturesIo;

@@ -9,8 +9,8 @@ pub use crate::embedding::{self, EmbeddingConfig, StreamBroken};
 pub use crate::test_client;
 #[doc(no_inline)]
 pub use crate::{
-    BindOptions, EventSourceError, EventSourceHandle, Report, ServerConfig, ServerHandle,
-    ServerStats,
+    BindOptions, EventSourceError, EventSourceHandle, IntoPrepared, PreparePanicked, Prepared,
+    Report, ServerConfig, ServerHandle, ServerStats,
     router::{
         Controller, Cors, FromRequest, IntoReply, LastEventId, Next, Refusal, Reply, Request,
         RouteError, Router, Routes, extract,

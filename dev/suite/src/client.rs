@@ -16,7 +16,7 @@ use futures_util::{
 use socket2::SockRef;
 use sse_core::{
     DecoderLimits, Event,
-    client::{ClientEvent, End, EventSourceConfig, Loss},
+    client::{Attempt, ClientEvent, End, EventSourceConfig, Loss},
     http::{HeaderValue, Method, StatusCode, header},
 };
 use sse_driver::{
@@ -318,6 +318,36 @@ pub fn a_status_can_be_one_to_try_again_after<A: Adapter>() {
         config.retry_statuses = vec![StatusCode::SERVICE_UNAVAILABLE];
         let mut source = source::<A>(&server, config);
         assert_eq!(next_data::<A>(&mut source).await, "at last");
+    });
+}
+
+pub fn a_401_leads_to_a_fresh_token<A: Adapter>() {
+    A::block_on(async {
+        let server = Misbehaving::new(|number, mut socket| {
+            let answer = match number {
+                0 => "HTTP/1.1 401 Unauthorized\r\nContent-Length: 7\r\n\r\nexpired".to_owned(),
+                _ => format!("{STREAM_HEAD}id: 1\ndata: in\n\n"),
+            };
+            socket.write_all(answer.as_bytes()).unwrap();
+        });
+        let mut source = source::<A>(&server, impatient()).prepare(async |mut attempt: Attempt| {
+            // As where a server of tokens is asked.
+            yield_now().await;
+            let token = match attempt.unexpected_response() {
+                Some(response) => {
+                    assert_eq!(response.body, "expired");
+                    "fresh"
+                }
+                None => "stale",
+            };
+            let token = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
+            attempt.headers.insert(header::AUTHORIZATION, token);
+            attempt
+        });
+        assert_eq!(next_data::<A>(&mut source).await, "in");
+        let requests = server.requests();
+        assert!(requests[0].contains("authorization: Bearer stale\r\n"));
+        assert!(requests[1].contains("authorization: Bearer fresh\r\n"));
     });
 }
 

@@ -149,6 +149,7 @@ macro_rules! suite {
                 a_wrong_content_type_is_final_and_asking_again_harmless
                 after_204_nobody_asks_again
                 a_status_can_be_one_to_try_again_after
+                a_401_leads_to_a_fresh_token
                 dropping_it_closes_the_socket
                 it_resumes_after_the_server_was_restarted
             }

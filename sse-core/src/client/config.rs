@@ -64,6 +64,10 @@ pub struct EventSourceConfig {
     /// ];
     /// ```
     pub retry_statuses: Vec<StatusCode>,
+    /// How long the application may take to prepare a request, from the moment
+    /// [`ClientEvent::Prepare`](super::ClientEvent::Prepare) is told. After that the attempt is a
+    /// loss. 30 s by default.
+    pub prepare_timeout: Duration,
     /// How long connecting may take: name, socket and TLS, from the moment
     /// [`ClientEvent::Connect`](super::ClientEvent::Connect) is told. 30 s by default.
     pub connect_timeout: Duration,
@@ -83,8 +87,14 @@ pub struct EventSourceConfig {
     pub probe_after: Option<Duration>,
     /// How many redirects in a row are followed. 10 by default; one more is a loss, as in browsers.
     pub max_redirects: u32,
-    /// How much of a refusal's body is kept, for the error to show. 4 KiB by default. It is waited
-    /// for as long as the head timeout allows.
+    /// How many responses in a row may be no event stream where the application
+    /// [prepares](super::EventSource::with_preparation) each attempt: so often it can do something
+    /// about a 401, for example. The last of them is the failure. 3 by default; 0 counts as 1.
+    /// Those of [`retry_statuses`](Self::retry_statuses) are not limited.
+    pub max_unexpected_responses: u32,
+    /// How much is kept of the body of an
+    /// [`UnexpectedResponse`](super::UnexpectedResponse). 4 KiB by default. It is waited for as long as
+    /// the head timeout allows.
     pub max_unexpected_body: usize,
     /// The bounds of a response's head.
     pub response_head_limits: ResponseHeadLimits,
@@ -105,11 +115,13 @@ impl Default for EventSourceConfig {
             last_event_id: None,
             reconnection: Some(Reconnection::default()),
             retry_statuses: Vec::new(),
+            prepare_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(30),
             head_timeout: Duration::from_secs(30),
             idle_timeout: None,
             probe_after: Some(Duration::from_secs(45)),
             max_redirects: 10,
+            max_unexpected_responses: 3,
             max_unexpected_body: 4 * 1024,
             response_head_limits: ResponseHeadLimits::default(),
             decoder_limits: DecoderLimits::default(),

@@ -2,10 +2,9 @@
 
 use std::{error::Error, fmt};
 
-use ::http::{HeaderValue, Response};
-use bytes::Bytes;
+use ::http::HeaderValue;
 
-use super::Loss;
+use super::{Loss, UnexpectedResponse};
 use crate::cause::find;
 
 /// Why a subscription failed for good.
@@ -25,35 +24,24 @@ pub enum Failure {
     /// A redirect that cannot be followed.
     Redirect(RedirectError),
     /// As many attempts failed in a row as
-    /// [`Reconnection::max_attempts`](super::Reconnection::max_attempts) allows. The last loss.
+    /// [`Reconnection::max_attempts`](super::Reconnection::max_attempts) allows, or the application
+    /// [stopped](super::EventSource::stop) after a loss. The last loss.
     GaveUp(Loss),
-    /// The one connection of a subscription without reconnections was lost; or there cannot be a
-    /// connection, ever, to a URL like this.
+    /// The one connection of a subscription without reconnections was lost; or another attempt would
+    /// fail as this one did, such as one to a URL that the program was built without TLS for.
     Lost(Loss),
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Status(refusal) => {
-                write!(f, "the server answered {}", refusal.response.status())?;
-                refusal.fmt_body(f)
-            }
-            Self::ContentType(refusal) => {
-                let headers = refusal.response.headers();
-                match headers.get(::http::header::CONTENT_TYPE) {
-                    Some(value) => write!(f, "the server answered with {value:?}")?,
-                    None => write!(f, "the server answered without a content type")?,
-                }
-                write!(f, " instead of \"text/event-stream\"")?;
-                refusal.fmt_body(f)
-            }
+            Self::Status(response) | Self::ContentType(response) => response.fmt(f),
             Self::ContentCoding(coding) => write!(
                 f,
                 "the server answered with the content coding {coding:?}, which was not asked for"
             ),
             Self::Redirect(error) => error.fmt(f),
-            Self::GaveUp(loss) => write!(f, "gave up after too many attempts; the last: {loss}"),
+            Self::GaveUp(loss) => write!(f, "gave up; the last loss: {loss}"),
             Self::Lost(loss) => loss.fmt(f),
         }
     }
@@ -73,6 +61,25 @@ impl Failure {
         }
     }
 
+    /// The failure that a loss is where there is no other attempt.
+    pub(super) fn of(loss: Loss) -> Self {
+        match loss {
+            Loss::Status(response) => Self::Status(response),
+            Loss::ContentType(response) => Self::ContentType(response),
+            loss => Self::Lost(loss),
+        }
+    }
+
+    /// The response that was not an event stream, if that is the failure.
+    #[must_use]
+    pub fn unexpected_response(&self) -> Option<&UnexpectedResponse> {
+        match self {
+            Self::Status(response) | Self::ContentType(response) => Some(response),
+            Self::GaveUp(loss) | Self::Lost(loss) => loss.unexpected_response(),
+            Self::ContentCoding(_) | Self::Redirect(_) => None,
+        }
+    }
+
     /// The error of this type that caused the failure, if there is one: a [`Loss`], an
     /// [`io::Error`](std::io::Error), or what the transport put into one, such as the
     /// `rustls::Error` that says what is wrong with a certificate.
@@ -88,36 +95,6 @@ impl Error for Failure {
             Self::GaveUp(loss) | Self::Lost(loss) => Some(loss),
             Self::Redirect(error) => Some(error),
             Self::Status(_) | Self::ContentType(_) | Self::ContentCoding(_) => None,
-        }
-    }
-}
-
-/// A response that is not an event stream.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct UnexpectedResponse {
-    /// Status and header fields.
-    pub response: Response<()>,
-    /// The first bytes of the body: at most
-    /// [`EventSourceConfig::max_unexpected_body`](super::EventSourceConfig::max_unexpected_body).
-    pub body: Bytes,
-}
-
-impl UnexpectedResponse {
-    /// The body's first line, as far as it is fit to be read.
-    fn fmt_body(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const LONGEST: usize = 200;
-        let text = String::from_utf8_lossy(&self.body);
-        match text.lines().map(str::trim).find(|line| !line.is_empty()) {
-            None => Ok(()),
-            Some(line) => {
-                f.write_str(": ")?;
-                // Nothing in it is to move a terminal's cursor, or to turn its text around.
-                line.chars().take(LONGEST).try_for_each(|c| match c {
-                    '"' | '\'' | '\\' => write!(f, "{c}"),
-                    c => write!(f, "{}", c.escape_debug()),
-                })
-            }
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use std::{error::Error, fmt, io, sync::Arc};
 
-use ::http::StatusCode;
-
+use super::{InvalidRequest, UnexpectedResponse};
 use crate::{
     cause::find,
     http::{BodyError, ResponseHeadError},
@@ -37,9 +36,20 @@ pub enum Loss {
     BadHead(ResponseHeadError),
     /// The response's body is cut short, or not framed as it should be.
     BadBody(BodyError),
-    /// The server said to come back later, with one of
-    /// [`EventSourceConfig::retry_statuses`](super::EventSourceConfig::retry_statuses).
-    Status(StatusCode),
+    /// The server answered with a status that is neither 200 nor 204, and there is another attempt:
+    /// the status is one of
+    /// [`EventSourceConfig::retry_statuses`](super::EventSourceConfig::retry_statuses), or the
+    /// application [prepares](super::EventSource::with_preparation) the next attempt.
+    Status(Box<UnexpectedResponse>),
+    /// The server answered 200, but not with `text/event-stream` in UTF-8, and the application
+    /// [prepares](super::EventSource::with_preparation) the next attempt.
+    ContentType(Box<UnexpectedResponse>),
+    /// The application could not prepare the request.
+    Preparation(PreparationError),
+    /// The application took longer than
+    /// [`EventSourceConfig::prepare_timeout`](super::EventSourceConfig::prepare_timeout) to prepare
+    /// the request.
+    PrepareTimeout,
 }
 
 impl Loss {
@@ -57,6 +67,27 @@ impl Loss {
             Self::BadHead(_) => "BadHead",
             Self::BadBody(_) => "BadBody",
             Self::Status(_) => "Status",
+            Self::ContentType(_) => "ContentType",
+            Self::Preparation(_) => "Preparation",
+            Self::PrepareTimeout => "PrepareTimeout",
+        }
+    }
+
+    /// The response that was not an event stream, if that is the loss.
+    #[must_use]
+    pub fn unexpected_response(&self) -> Option<&UnexpectedResponse> {
+        match self {
+            Self::Status(response) | Self::ContentType(response) => Some(response),
+            _ => None,
+        }
+    }
+
+    /// Whether any other attempt would fail in the same way.
+    pub(super) fn is_final(&self) -> bool {
+        match self {
+            Self::Transport(error) => error.kind() == io::ErrorKind::Unsupported,
+            Self::Preparation(error) => error.0.is::<InvalidRequest>(),
+            _ => false,
         }
     }
 
@@ -91,7 +122,11 @@ impl fmt::Display for Loss {
             Self::TooManyRedirects => f.write_str("the server redirected too many times"),
             Self::BadHead(error) => error.fmt(f),
             Self::BadBody(error) => error.fmt(f),
-            Self::Status(status) => write!(f, "the server answered {status}"),
+            Self::Status(response) | Self::ContentType(response) => response.fmt(f),
+            Self::Preparation(error) => error.fmt(f),
+            Self::PrepareTimeout => {
+                f.write_str("the application did not prepare the request in time")
+            }
         }
     }
 }
@@ -102,6 +137,7 @@ impl Error for Loss {
             Self::Transport(error) => Some(error),
             Self::BadHead(error) => Some(error),
             Self::BadBody(error) => Some(error),
+            Self::Preparation(error) => Some(error),
             _ => None,
         }
     }
@@ -138,6 +174,28 @@ impl fmt::Display for TransportError {
 }
 
 impl Error for TransportError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+/// What kept the application from preparing a request: its own error, which is shared with clones.
+#[derive(Clone, Debug)]
+pub struct PreparationError(Arc<dyn Error + Send + Sync>);
+
+impl PreparationError {
+    pub(super) fn new(error: Box<dyn Error + Send + Sync>) -> Self {
+        Self(error.into())
+    }
+}
+
+impl fmt::Display for PreparationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the request could not be prepared: {}", self.0)
+    }
+}
+
+impl Error for PreparationError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&*self.0)
     }

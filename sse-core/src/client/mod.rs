@@ -52,9 +52,10 @@
 //! | 200 with `text/event-stream` | the stream is open |
 //! | 204 | it is over, and that is no error |
 //! | 301, 302, 303, 307, 308 | the redirect is followed, at once |
-//! | any other status | a [`Failure`], unless it is one of [`EventSourceConfig::retry_statuses`] |
-//! | 200 with another content type, or compressed | a [`Failure`] |
-//! | no connection, no answer, a broken answer, a time-out, too many redirects | a [`Loss`]: connect again |
+//! | any other status; 200 with another content type | a [`Failure`] with the [`UnexpectedResponse`] |
+//! | the same, where the status is one of [`EventSourceConfig::retry_statuses`] or the application prepares each attempt | a [`Loss`] with the [`UnexpectedResponse`]: connect again, up to [`EventSourceConfig::max_unexpected_responses`] times in a row in the second case |
+//! | 200, compressed | a [`Failure`] |
+//! | no connection, no answer, a broken answer, a time-out, too many redirects, a request that the application cannot prepare | a [`Loss`]: connect again |
 //! | the open stream ends or breaks | a [`Loss`]: connect again |
 //!
 //! Without [`EventSourceConfig::reconnection`] a loss is a [`Failure`], and the proper end of the stream is
@@ -97,7 +98,9 @@
 //! # Another request for each attempt
 //!
 //! An event source that was made [with preparation](EventSource::with_preparation) asks before each
-//! attempt: for a token that expires, or a URL that says where to go on.
+//! attempt: for a token that expires, or a URL that says where to go on. The [`Attempt`] has the last
+//! event ID and what ended the attempt before, such as a 401. The wait between two attempts is the
+//! same as without preparation, whatever the application answers.
 //!
 //! ```
 //! use std::time::Instant;
@@ -133,12 +136,14 @@ mod loss;
 mod phase;
 mod state;
 mod target;
+mod unexpected;
 
 pub use attempt::Attempt;
 pub use config::{EventSourceConfig, Reconnection};
 pub use error::{AttemptError, InvalidRequest, UrlError, WrongPhase};
 pub use event_source::{ClientEvent, End, EventSource};
-pub use failure::{Failure, RedirectError, UnexpectedResponse};
-pub use loss::{Loss, TransportError};
+pub use failure::{Failure, RedirectError};
+pub use loss::{Loss, PreparationError, TransportError};
 pub use phase::Phase;
 pub use target::Endpoint;
+pub use unexpected::UnexpectedResponse;

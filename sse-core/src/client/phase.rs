@@ -13,7 +13,7 @@ pub enum Phase {
     Connecting,
     /// The request goes out, and the response's head is awaited.
     Requesting,
-    /// The response is a refusal; the first bytes of its body are awaited, for the error to show.
+    /// The response is no event stream; its body is awaited, up to a bound.
     Unexpected,
     /// The event stream is open.
     Open,

@@ -8,15 +8,17 @@ use std::{
 use ::http::Response;
 use bytes::Bytes;
 
-use super::{End, EventSourceConfig, Failure, Phase, UnexpectedResponse, incoming::Incoming};
+use super::{End, EventSourceConfig, Failure, Loss, Phase, UnexpectedResponse, incoming::Incoming};
 use crate::http::{BodyPart, BodyReader, ResponseHeadReader};
 
 /// Where an event source is. Each state has its deadline, which therefore ends with it.
 #[derive(Debug)]
 pub(super) enum State {
+    /// The application is to prepare the request, and the caller is yet to be told.
+    Unprepared,
+    /// The application prepares the request.
     Preparing {
-        /// The caller has been told.
-        told: bool,
+        deadline: Option<Instant>,
     },
     /// A connection is wanted, and the caller is yet to be told.
     Asking,
@@ -53,16 +55,27 @@ pub(super) enum Answer {
     Foreign,
 }
 
-/// The response is a refusal, whose body is on its way.
+/// The response is no event stream. Its body is on its way.
 #[derive(Debug)]
 pub(super) struct Unexpected {
     pub(super) deadline: Option<Instant>,
     pub(super) request: Outgoing,
-    /// Which failure it is.
-    pub(super) failure: fn(Box<UnexpectedResponse>) -> Failure,
+    pub(super) verdict: Verdict,
     pub(super) response: Response<()>,
     pub(super) body: BodyReader,
     pub(super) bytes: Vec<u8>,
+    pub(super) is_complete: bool,
+}
+
+/// What follows from a response that is no event stream.
+#[derive(Debug)]
+pub(super) struct Verdict {
+    /// Which loss it is.
+    pub(super) loss: fn(Box<UnexpectedResponse>) -> Loss,
+    /// There is no other attempt.
+    pub(super) is_final: bool,
+    /// How long the server asks to wait.
+    pub(super) retry_after: Option<Duration>,
 }
 
 /// The event stream is open.
@@ -92,7 +105,7 @@ impl State {
 
     pub(super) fn phase(&self) -> Phase {
         match self {
-            Self::Preparing { .. } => Phase::Preparing,
+            Self::Unprepared | Self::Preparing { .. } => Phase::Preparing,
             Self::Asking | Self::Connecting { .. } => Phase::Connecting,
             Self::Requesting(_) => Phase::Requesting,
             Self::Unexpected(_) => Phase::Unexpected,
@@ -104,12 +117,12 @@ impl State {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self {
-            Self::Connecting { deadline } => *deadline,
+            Self::Preparing { deadline } | Self::Connecting { deadline } => *deadline,
             Self::Requesting(requesting) => requesting.deadline,
             Self::Unexpected(unexpected) => unexpected.deadline,
             Self::Open(open) => open.deadline,
             Self::Waiting { until } => Some(*until),
-            Self::Preparing { .. } | Self::Asking | Self::Closed { .. } => None,
+            Self::Unprepared | Self::Asking | Self::Closed { .. } => None,
         }
     }
 
@@ -119,9 +132,11 @@ impl State {
             Self::Connecting { .. } | Self::Requesting(_) | Self::Unexpected(_) | Self::Open(_) => {
                 true
             }
-            Self::Preparing { .. } | Self::Asking | Self::Waiting { .. } | Self::Closed { .. } => {
-                false
-            }
+            Self::Unprepared
+            | Self::Preparing { .. }
+            | Self::Asking
+            | Self::Waiting { .. }
+            | Self::Closed { .. } => false,
         }
     }
 
@@ -155,24 +170,36 @@ impl Open {
 impl Unexpected {
     /// Whether the body is complete, or as much of it is here as is wanted.
     pub(super) fn receive(&mut self, mut input: &[u8], most: usize) -> bool {
-        while self.bytes.len() < most {
+        loop {
             match self.body.read(&mut input) {
                 Ok(BodyPart::Data(data)) => {
-                    let room = data.len().min(most - self.bytes.len());
+                    let room = most.saturating_sub(self.bytes.len());
                     self.bytes.extend(data.iter().take(room));
+                    if data.len() > room {
+                        return true;
+                    }
                 }
-                Ok(BodyPart::More) => return false,
-                Ok(BodyPart::End) | Err(_) => return true,
+                Ok(BodyPart::More) => return most == 0,
+                Ok(BodyPart::End) => {
+                    self.is_complete = true;
+                    return true;
+                }
+                Err(_) => return true,
             }
         }
-        true
+    }
+
+    /// The connection ended.
+    pub(super) fn end(&mut self) {
+        self.is_complete = self.body.end_of_input().is_ok();
     }
 
     /// What it was, with as much of the body as there is.
-    pub(super) fn failure(&mut self) -> Failure {
-        (self.failure)(Box::new(UnexpectedResponse {
+    pub(super) fn loss(&mut self) -> Loss {
+        (self.verdict.loss)(Box::new(UnexpectedResponse {
             response: mem::take(&mut self.response),
             body: mem::take(&mut self.bytes).into(),
+            is_cut: !self.is_complete,
         }))
     }
 }

@@ -2,7 +2,7 @@
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use bytes::Bytes;
-use url::{Position, Url};
+use url::{Origin, Position, Url};
 
 use super::{Attempt, EventSourceConfig, InvalidRequest, RedirectError, error::UrlError};
 
@@ -27,6 +27,8 @@ pub(super) struct Target {
     body: Bytes,
     /// The caller's own fields.
     headers: HeaderMap,
+    /// The origin that the application named, which is where its credentials go.
+    origin: Origin,
 }
 
 /// Fields that say who is asking. They never go to another origin.
@@ -82,6 +84,7 @@ impl Target {
             headers.remove(name);
         }
         Ok(Self {
+            origin: url.origin(),
             url,
             method: method.clone(),
             body: body.clone(),
@@ -89,14 +92,31 @@ impl Target {
         })
     }
 
-    /// The target as the application wants it for an attempt.
-    pub(super) fn of_attempt(attempt: &Attempt) -> Result<Self, InvalidRequest> {
-        Self::of(
+    /// The target as the application wants it for an attempt, after this one.
+    pub(super) fn of_attempt(attempt: &Attempt, before: &Self) -> Result<Self, InvalidRequest> {
+        let mut target = Self::of(
             &attempt.url,
             &attempt.method,
             &attempt.headers,
             &attempt.body,
-        )
+        )?;
+        let was_led_there = before.is_redirected() && before.url.origin() == target.origin;
+        if was_led_there && attempt.is_redirected {
+            target.origin = before.origin.clone();
+            target.remove(&CREDENTIALS);
+        }
+        Ok(target)
+    }
+
+    /// Whether a redirect led to an origin that the application did not name.
+    pub(super) fn is_redirected(&self) -> bool {
+        self.url.origin() != self.origin
+    }
+
+    fn remove(&mut self, names: &[HeaderName]) {
+        for name in names {
+            self.headers.remove(name);
+        }
     }
 
     pub(super) fn method(&self) -> &Method {
@@ -215,14 +235,10 @@ impl Target {
         if becomes_get {
             self.method = Method::GET;
             self.body = Bytes::new();
-            OF_THE_BODY.iter().for_each(|name| {
-                self.headers.remove(name);
-            });
+            self.remove(&OF_THE_BODY);
         }
         if url.origin() != self.url.origin() {
-            CREDENTIALS.iter().for_each(|name| {
-                self.headers.remove(name);
-            });
+            self.remove(&CREDENTIALS);
         }
         self.url = url;
         Ok(())

@@ -35,6 +35,8 @@ enum Call {
     /// The attempt that is being prepared is made, with this ID or with its own.
     Send(Option<&'static str>),
     Wait(Duration),
+    Stop,
+    PreparationError,
     PollOne,
     Poll,
     Close,
@@ -212,6 +214,11 @@ impl Trial {
                 let is_preparing = source.phase() == Phase::Preparing;
                 assert_eq!(source.wait(*now, time).is_ok(), is_preparing);
             }
+            Call::Stop => {
+                let is_preparing = source.phase() == Phase::Preparing;
+                assert_eq!(source.stop().is_ok(), is_preparing);
+            }
+            Call::PreparationError => source.handle_preparation_error(*now, "no token"),
             Call::Close => source.close(),
             Call::PollOne => {
                 self.poll_one();
@@ -279,6 +286,8 @@ fn calls() -> Vec<Call> {
         Call::Send(None),
         Call::Send(Some("3")),
         Call::Wait(secs(5)),
+        Call::Stop,
+        Call::PreparationError,
         Call::PollOne,
         Call::Poll,
         Call::Close,
@@ -348,7 +357,7 @@ fn every_call_is_legal_in_every_phase_and_after_every_other() {
 
 /// Ways of an event source that asks before each attempt.
 fn prepared_ways() -> Vec<(Phase, Vec<Call>)> {
-    use Call::{Eof, NextDeadline, Poll, Send, Wait};
+    use Call::{Connected, Eof, Input, NextDeadline, Poll, Send, Wait};
     vec![
         (Phase::Preparing, vec![]),
         (Phase::Preparing, vec![Poll]),
@@ -360,6 +369,11 @@ fn prepared_ways() -> Vec<(Phase, Vec<Call>)> {
         (Phase::Connecting, vec![Poll, Send(None)]),
         (Phase::Connecting, vec![Poll, Send(Some("3")), Poll]),
         (Phase::Waiting, vec![Poll, Wait(secs(1))]),
+        (Phase::Waiting, vec![Poll, Call::PreparationError]),
+        (
+            Phase::Waiting,
+            vec![Poll, Send(None), Poll, Connected, Input(INPUTS[15]), Eof],
+        ),
     ]
 }
 

@@ -122,10 +122,10 @@ fn the_answers_are_what_they_seem_to_be() {
             "disconnect",
             "lost Ended",
         ],
-        &["disconnect", r#"failed Status 404 "no\nn""#],
-        &["disconnect", r#"failed ContentType "<htm""#],
+        &["disconnect", r#"failed Status 404 "no\nn" cut"#],
+        &["disconnect", r#"failed ContentType 200 "<htm" cut"#],
         &["disconnect", "connect http example.org 80"],
-        &["disconnect", "lost Status(503)"],
+        &["disconnect", r#"lost Status 503 """#],
     ];
     for (answer, expected) in ANSWERS.into_iter().zip(expected) {
         assert_eq!(told(answer), expected, "{answer}");

@@ -8,7 +8,7 @@ use std::{
 
 use sse_core::{
     client::{Attempt, AttemptError, EventSourceConfig, Phase, WrongPhase},
-    http::Response,
+    http::{Response, StatusCode},
 };
 
 use crate::harness::{Client, OPEN, secs};
@@ -20,6 +20,7 @@ const PHASES: [Phase; 7] = [
 ];
 
 const REFUSAL: &str = "HTTP/1.1 404 No\r\ncontent-length: 5\r\n\r\n";
+const RETRIED: &str = "HTTP/1.1 503 Later\r\ncontent-length: 5\r\n\r\n";
 const REDIRECT: &str = "HTTP/1.1 302 Found\r\nlocation: /there\r\n\r\n";
 const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 
@@ -47,6 +48,7 @@ impl Tried {
     fn new(way: &Way) -> Self {
         let mut config = EventSourceConfig::default();
         config.idle_timeout = Some(secs(60));
+        config.retry_statuses = vec![StatusCode::SERVICE_UNAVAILABLE];
         let mut asked = Client::prepared(config.clone());
         asked.poll();
         let attempt = asked.attempt.take().expect("it was asked");
@@ -98,9 +100,13 @@ fn ways() -> Vec<Way> {
         way(Requesting, "elsewhere", |t| {
             t.client.take_request();
         }),
-        way(Unexpected, "", |t| {
+        way(Unexpected, "final", |t| {
             t.client.connect();
             t.input(REFUSAL);
+        }),
+        way(Unexpected, "retried", |t| {
+            t.client.connect();
+            t.input(RETRIED);
         }),
         way(Open, "untold", |t| {
             t.client.connect();
@@ -186,6 +192,11 @@ fn inputs() -> Vec<Input> {
             })
         }),
         input("`wait`", |t| t.client.source.wait(t.client.now, secs(5))),
+        input("`stop`", |t| t.client.source.stop()),
+        world!("`handle_preparation_error`", |t| t
+            .client
+            .source
+            .handle_preparation_error(t.client.now, "no token")),
         world!("`close`", |t| t.client.source.close()),
     ]
 }

@@ -237,7 +237,7 @@ fn the_scenarios_are_what_they_seem_to_be() {
     assert_eq!(last("a refusal"), r#"failed Status 404 "not here""#);
     assert_eq!(
         last("another content type"),
-        r#"failed ContentType "<html>""#
+        r#"failed ContentType 200 "<html>""#
     );
     assert_eq!(last("a redirect"), r#"message "" "a""#);
     assert_eq!(last("a server that is busy"), r#"message "" "a""#);

@@ -120,7 +120,10 @@ impl Client {
                 self.waits.push(wait);
                 match loss {
                     Loss::Transport(error) => format!("lost Transport({:?})", error.kind()),
-                    loss => format!("lost {loss:?}"),
+                    loss => match loss.unexpected_response() {
+                        Some(response) => format!("lost {} {}", loss.name(), unexpected(response)),
+                        None => format!("lost {loss:?}"),
+                    },
                 }
             }
             ClientEvent::Closed(Ok(end)) => format!("closed {end:?}"),
@@ -258,16 +261,20 @@ impl Client {
 
 /// What a failure is, in a line.
 fn describe(failure: &Failure) -> String {
-    let body = |refusal: &UnexpectedResponse| String::from_utf8_lossy(&refusal.body).into_owned();
-    match failure {
-        Failure::Status(refusal) => format!(
-            "failed Status {} {:?}",
-            refusal.response.status().as_u16(),
-            body(refusal)
-        ),
-        Failure::ContentType(refusal) => format!("failed ContentType {:?}", body(refusal)),
-        other => format!("failed {other:?}"),
+    match (failure, failure.unexpected_response()) {
+        (Failure::GaveUp(loss), Some(response)) => {
+            format!("failed GaveUp({}) {}", loss.name(), unexpected(response))
+        }
+        (_, Some(response)) => format!("failed {} {}", failure.name(), unexpected(response)),
+        (_, None) => format!("failed {failure:?}"),
     }
+}
+
+/// A response that is no event stream, in a few words.
+fn unexpected(response: &UnexpectedResponse) -> String {
+    let body = String::from_utf8_lossy(&response.body);
+    let cut = if response.is_cut { " cut" } else { "" };
+    format!("{} {body:?}{cut}", response.status().as_u16())
 }
 
 /// The value of a field in a request, if it is there just once.

@@ -4,8 +4,8 @@ use std::io::ErrorKind::ConnectionRefused;
 
 use sse_core::{
     EventId,
-    client::{AttemptError, EventSource, EventSourceConfig, InvalidRequest, Phase},
-    http::{HeaderValue, Method, header},
+    client::{Attempt, AttemptError, EventSource, EventSourceConfig, InvalidRequest, Loss, Phase},
+    http::{HeaderValue, Method, Response, StatusCode, header},
 };
 
 use crate::harness::{Client, OPEN, body, field, request_line, secs};
@@ -102,14 +102,308 @@ fn the_number_counts_the_attempts_since_the_stream_was_open() {
 }
 
 #[test]
-fn there_is_no_deadline_while_the_application_prepares() {
+fn preparing_has_a_deadline_of_its_own() {
     let mut client = Client::prepared(EventSourceConfig::default());
-    client.poll();
-    assert_eq!(client.source.poll_timeout(), None);
-    client.advance(secs(100_000));
-    assert_eq!(client.source.phase(), Phase::Preparing);
+    assert_eq!(
+        client.source.poll_timeout(),
+        None,
+        "the caller was not told yet"
+    );
+    assert_eq!(client.wait(), secs(30));
+    assert_eq!(client.told(), ["prepare 1", "lost PrepareTimeout"]);
+    // What comes of it later is too late.
+    let attempt = client.attempt.take().unwrap();
+    assert!(client.source.send(client.now, attempt).is_err());
+    client.source.handle_preparation_error(client.now, "late");
+    client.wait();
+    assert_eq!(client.told(), ["prepare 2"]);
     send(&mut client, |_| ());
     assert_eq!(client.wait(), secs(30), "the head's deadline begins here");
+
+    let mut config = EventSourceConfig::default();
+    config.prepare_timeout = secs(1);
+    assert_eq!(Client::prepared(config).wait(), secs(1));
+}
+
+#[test]
+fn what_cannot_be_prepared_is_a_loss_that_says_why() {
+    let mut config = EventSourceConfig::default();
+    config.reconnection.as_mut().unwrap().max_attempts = Some(2);
+    let mut client = Client::prepared(config);
+    client.told();
+    let error = std::io::Error::other("no token");
+    client.source.handle_preparation_error(client.now, error);
+    let loss = client.lost();
+    assert_eq!(
+        (loss.name(), loss.to_string()),
+        (
+            "Preparation",
+            "the request could not be prepared: no token".to_owned()
+        )
+    );
+    assert!(loss.cause::<std::io::Error>().is_some());
+    // It is paced, and counts as an attempt.
+    let wait = client.wait();
+    assert!((secs(3)..=secs(6)).contains(&wait), "{wait:?}");
+    assert_eq!(client.told(), ["prepare 2"]);
+    let attempt = client.attempt.as_ref().unwrap();
+    assert_eq!(attempt.loss.as_ref().unwrap().name(), "Preparation");
+    client.source.handle_preparation_error(client.now, "again");
+    client.poll();
+    assert_eq!(client.failure.unwrap().name(), "GaveUp");
+}
+
+#[test]
+fn a_request_that_can_never_be_made_is_a_failure() {
+    let mut client = Client::prepared(EventSourceConfig::default());
+    client.poll();
+    let mut attempt = client.attempt.take().unwrap();
+    attempt.url = "ftp://a/".into();
+    let Err(AttemptError::Invalid(error)) = client.source.send(client.now, attempt) else {
+        panic!("that is no request")
+    };
+    client.source.handle_preparation_error(client.now, error);
+    client.poll();
+    let failure = client.failure.unwrap();
+    assert_eq!(
+        failure.to_string(),
+        "the request could not be prepared: the URL begins with \"ftp:\"; \
+         let it begin with http:// or https://"
+    );
+    assert!(failure.cause::<InvalidRequest>().is_some());
+}
+
+/// A 401, as bytes.
+const UNAUTHORIZED: &str = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 7\r\n\r\nexpired";
+
+/// A response that is no event stream is handed in, as bytes or from a foreign HTTP client.
+fn refuse(client: &mut Client, elsewhere: bool) {
+    client.poll();
+    let attempt = client.attempt.take().expect("an attempt is being prepared");
+    client.source.send(client.now, attempt).unwrap();
+    if elsewhere {
+        client.take_request();
+        let response = Response::builder().status(401).body(()).unwrap();
+        client.source.handle_response(client.now, response);
+        client.source.handle_body(client.now, b"expired");
+        client.source.handle_body_end(client.now);
+    } else {
+        client.connect();
+        client.receive(UNAUTHORIZED);
+    }
+}
+
+#[test]
+fn the_application_can_do_something_about_a_401() {
+    for elsewhere in [false, true] {
+        let mut client = Client::prepared(EventSourceConfig::default());
+        client.source.handle_timeout(client.now);
+        refuse(&mut client, elsewhere);
+        assert_eq!(
+            client.told()[1..],
+            [
+                "connect http example.org 80",
+                "disconnect",
+                r#"lost Status 401 "expired""#
+            ]
+        );
+        // No sooner than after any loss.
+        let wait = client.wait();
+        assert!((secs(3)..=secs(6)).contains(&wait), "{wait:?}");
+        let request = send(&mut client, |attempt| {
+            let response = attempt.unexpected_response().unwrap();
+            assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+            assert_eq!((attempt.number, &response.body[..]), (2, &b"expired"[..]));
+            let token = HeaderValue::from_static("Bearer 2");
+            attempt.headers.insert(header::AUTHORIZATION, token);
+        });
+        assert_eq!(field(&request, "authorization"), Some("Bearer 2"));
+        client.receive(OPEN);
+        client.end();
+        client.wait();
+        let attempt = client.attempt.take().unwrap();
+        assert!(matches!(attempt.loss, Some(Loss::Ended)));
+        assert!(attempt.unexpected_response().is_none());
+    }
+}
+
+#[test]
+fn so_many_unexpected_responses_in_a_row_are_gone_on_after() {
+    for elsewhere in [false, true] {
+        for (most, attempts) in [(0, 1), (1, 1), (3, 3)] {
+            let mut config = EventSourceConfig::default();
+            config.max_unexpected_responses = most;
+            let mut client = Client::prepared(config);
+            for _ in 1..attempts {
+                refuse(&mut client, elsewhere);
+                // A loss of another kind in between makes no difference.
+                client.wait();
+                client.source.handle_preparation_error(client.now, "x");
+                client.wait();
+            }
+            refuse(&mut client, elsewhere);
+            assert_eq!(
+                client.told().last().unwrap(),
+                r#"failed Status 401 "expired""#
+            );
+        }
+    }
+    // An open stream starts the count again.
+    let mut client = Client::prepared(EventSourceConfig::default());
+    for _ in 0..5 {
+        refuse(&mut client, false);
+        client.wait();
+        send(&mut client, |_| ());
+        client.receive(OPEN);
+        client.end();
+        client.wait();
+    }
+}
+
+#[test]
+fn another_content_type_and_a_retry_after_are_told_of_too() {
+    let mut client = Client::prepared(EventSourceConfig::default());
+    send(&mut client, |_| ());
+    client.told();
+    client.receive(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nretry-after: 100\r\n\
+         content-length: 6\r\n\r\n<html>",
+    );
+    assert_eq!(
+        client.told(),
+        ["disconnect", r#"lost ContentType 200 "<html>""#]
+    );
+    let wait = client.wait();
+    assert!((secs(100)..=secs(200)).contains(&wait), "{wait:?}");
+    let response = client.attempt.take().unwrap().loss.unwrap();
+    let response = response.unexpected_response().unwrap();
+    assert_eq!(response.headers()["content-type"], "text/html");
+}
+
+#[test]
+fn without_reconnections_an_unexpected_response_is_the_failure() {
+    let mut config = EventSourceConfig::default();
+    config.reconnection = None;
+    let mut client = Client::prepared(config);
+    refuse(&mut client, false);
+    assert_eq!(
+        client.told().last().unwrap(),
+        r#"failed Status 401 "expired""#
+    );
+}
+
+#[test]
+fn the_application_stops_as_the_last_attempt_ended() {
+    let stop = |client: &mut Client| {
+        client.source.stop().unwrap();
+        client.told().pop().unwrap()
+    };
+    let mut client = Client::prepared(EventSourceConfig::default());
+    client.poll();
+    assert_eq!(stop(&mut client), "closed Closed");
+
+    let mut client = Client::prepared(EventSourceConfig::default());
+    refuse(&mut client, false);
+    client.wait();
+    assert_eq!(stop(&mut client), r#"failed Status 401 "expired""#);
+
+    let mut client = Client::prepared(EventSourceConfig::default());
+    send(&mut client, |_| ());
+    client.end();
+    client.wait();
+    assert_eq!(stop(&mut client), "failed GaveUp(NoResponse)");
+
+    let mut client = Client::prepared(EventSourceConfig::default());
+    send(&mut client, |_| ());
+    client.receive(OPEN);
+    client.end();
+    client.wait();
+    assert_eq!(stop(&mut client), "closed StreamEnded");
+    let error = client.source.stop().unwrap_err();
+    assert_eq!((error.call, error.phase), ("stop", Phase::Closed));
+}
+
+/// Whatever the application says, two requests are never closer than the floor.
+#[test]
+fn no_answer_of_the_application_makes_requests_come_sooner_than_the_floor() {
+    let mut config = EventSourceConfig::default();
+    config.max_unexpected_responses = u32::MAX;
+    let reconnection = config.reconnection.as_mut().unwrap();
+    (reconnection.time, reconnection.floor) = (secs(0), secs(5));
+    let mut client = Client::prepared(config);
+    let mut sent: Option<std::time::Instant> = None;
+    for round in 0..200 {
+        client.poll();
+        match round % 4 {
+            // It is asked again no sooner, either.
+            0 => {
+                client.source.wait(client.now, secs(0)).unwrap();
+                assert!(client.wait() >= secs(5));
+            }
+            1 => client
+                .source
+                .handle_preparation_error(client.now, "no token"),
+            _ => {
+                let now = client.now;
+                if let Some(before) = sent.replace(now) {
+                    assert!(now >= before + secs(5));
+                }
+                refuse(&mut client, round % 4 == 2);
+            }
+        }
+        if client.source.phase() == Phase::Waiting {
+            client.wait();
+        }
+    }
+}
+
+#[test]
+fn credentials_do_not_go_where_only_a_redirect_led() {
+    let token = || HeaderValue::from_static("Bearer 1");
+    let redirected = || {
+        let mut client = Client::prepared(EventSourceConfig::default());
+        send(&mut client, |attempt| {
+            assert!(!attempt.is_redirected);
+            attempt.headers.insert(header::AUTHORIZATION, token());
+        });
+        client.receive("HTTP/1.1 302 Found\r\nlocation: http://other.example/\r\n\r\n");
+        client.connect();
+        client.receive(OPEN);
+        client.end();
+        client.wait();
+        client
+    };
+    // Not to the URL that a redirect led to, nor to another one there,
+    for url in ["http://other.example/", "http://other.example/?cursor=7"] {
+        let mut client = redirected();
+        let request = send(&mut client, |attempt| {
+            assert!(attempt.is_redirected);
+            attempt.url = url.into();
+            attempt.headers.insert(header::AUTHORIZATION, token());
+            attempt.headers.insert("x-mine", token());
+        });
+        assert_eq!(field(&request, "authorization"), None);
+        assert_eq!(field(&request, "x-mine"), Some("Bearer 1"));
+        client.end();
+        client.wait();
+        send(&mut client, |attempt| assert!(attempt.is_redirected));
+    }
+    // but where the application says so, and where it goes by itself.
+    for change in [
+        (|attempt: &mut Attempt| attempt.is_redirected = false) as fn(&mut Attempt),
+        |attempt| attempt.url = "http://example.org/back".into(),
+        |attempt| attempt.url = "http://third.example/".into(),
+    ] {
+        let mut client = redirected();
+        let request = send(&mut client, |attempt| {
+            change(attempt);
+            attempt.headers.insert(header::AUTHORIZATION, token());
+        });
+        assert_eq!(field(&request, "authorization"), Some("Bearer 1"));
+        client.end();
+        client.wait();
+        send(&mut client, |attempt| assert!(!attempt.is_redirected));
+    }
 }
 
 #[test]

@@ -318,14 +318,16 @@ fn wait_after_503(fields: &str) -> Duration {
     let mut client = Client::new(retrying(&[429, 503]));
     client.connect();
     client.told();
-    client.receive(format!("HTTP/1.1 503 Later\r\n{fields}\r\n\r\n"));
-    assert_eq!(client.told(), ["disconnect", "lost Status(503)"]);
+    client.receive(format!(
+        "HTTP/1.1 503 Later\r\n{fields}\r\ncontent-length: 5\r\n\r\nlater"
+    ));
+    assert_eq!(client.told(), ["disconnect", r#"lost Status 503 "later""#]);
     client.waits[0]
 }
 
 #[test]
 fn chosen_statuses_are_losses_and_the_others_are_not() {
-    assert_between(&[wait_after_503("content-length: 3")], secs(3), secs(6));
+    assert_between(&[wait_after_503("x: y")], secs(3), secs(6));
     let mut client = Client::new(retrying(&[429, 503]));
     client.connect();
     client.receive("HTTP/1.1 502 Bad\r\ncontent-length: 0\r\n\r\n");
@@ -337,16 +339,33 @@ fn chosen_statuses_are_losses_and_the_others_are_not() {
 }
 
 #[test]
+fn the_body_of_a_chosen_status_is_waited_for_as_long_as_a_head() {
+    let mut client = Client::new(retrying(&[503]));
+    client.connect();
+    client.told();
+    client.receive("HTTP/1.1 503 Later\r\n\r\nbecause");
+    assert_eq!(client.told(), [""; 0]);
+    assert_eq!(client.wait(), secs(30));
+    assert_eq!(
+        client.told(),
+        ["disconnect", r#"lost Status 503 "because" cut"#]
+    );
+}
+
+#[test]
 fn chosen_statuses_count_as_failed_attempts() {
     let mut config = retrying(&[503]);
     config.reconnection.as_mut().unwrap().max_attempts = Some(2);
     let mut client = Client::new(config);
     client.connect();
-    client.receive("HTTP/1.1 503 Later\r\n\r\n");
+    client.receive("HTTP/1.1 503 Later\r\ncontent-length: 0\r\n\r\n");
     client.reconnect();
     client.told();
-    client.receive("HTTP/1.1 503 Later\r\n\r\n");
-    assert_eq!(client.told(), ["disconnect", "failed GaveUp(Status(503))"]);
+    client.receive("HTTP/1.1 503 Later\r\ncontent-length: 0\r\n\r\n");
+    assert_eq!(
+        client.told(),
+        ["disconnect", r#"failed GaveUp(Status) 503 """#]
+    );
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn another_content_type_is_not_accepted() {
         client.end();
         assert_eq!(
             client.told(),
-            ["disconnect", r#"failed ContentType "data: x\n\n""#]
+            ["disconnect", r#"failed ContentType 200 "data: x\n\n""#]
         );
         assert_eq!(client.source.phase(), Phase::Closed);
     }

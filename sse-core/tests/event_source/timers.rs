@@ -88,7 +88,7 @@ fn a_refusals_body_is_waited_for_as_long_as_a_head() {
     client.advance(ALMOST);
     assert_eq!(
         client.told(),
-        ["disconnect", r#"failed Status 500 "because""#]
+        ["disconnect", r#"failed Status 500 "because" cut"#]
     );
 }
 

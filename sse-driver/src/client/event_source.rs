@@ -1,7 +1,6 @@
 //! Subscribing: the event source that an adapter's users see.
 
 use std::{
-    error::Error,
     fmt,
     future::{Future, poll_fn},
     pin::Pin,
@@ -12,16 +11,18 @@ use std::{
 
 use futures_core::Stream;
 
-use super::dial::{Dialer, Dialing};
-use crate::{Runtime, Transport, alarm::Alarm, socket::Socket, trace};
+use super::{
+    EventSourceError,
+    dial::Dialer,
+    link::Link,
+    prepare::{IntoPrepared, Prepared, Preparer},
+};
+use crate::{Runtime, alarm::Alarm, trace};
 use sse_core::{
-    DecodeError, MessageEvent,
-    client::{self, ClientEvent, EventSourceConfig, Failure, InvalidRequest, Phase},
+    MessageEvent,
+    client::{self, Attempt, AttemptError, ClientEvent, EventSourceConfig, InvalidRequest, Phase},
     lifecycle::{Shutdown, ShutdownSignal},
 };
-
-/// How much is read at once. The buffer is on the stack: an idle event source has none.
-const READ_BUFFER: usize = 16 * 1024;
 
 /// After how many rounds, or events that the caller passes over, other tasks have the thread.
 const ROUNDS: usize = 64;
@@ -45,51 +46,13 @@ pub struct EventSource<R: Runtime> {
     link: Link<R>,
     alarm: Alarm<R>,
     dialer: Dialer<R>,
+    /// Where the application prepares each attempt.
+    preparer: Option<Box<Preparer>>,
     closing: ShutdownSignal,
     handle: EventSourceHandle,
     /// The end was told.
     is_over: bool,
     runtime: R,
-}
-
-/// Why there is no event.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum EventSourceError {
-    /// An event was larger than [`EventSourceConfig::decoder_limits`] allow and is discarded. The stream goes
-    /// on at the next one.
-    Discarded(DecodeError),
-    /// The subscription failed for good, and nothing comes after this.
-    Failed(Failure),
-}
-
-impl fmt::Display for EventSourceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Discarded(error) => error.fmt(f),
-            Self::Failed(failure) => failure.fmt(f),
-        }
-    }
-}
-
-impl EventSourceError {
-    /// The error of this type that caused it, if there is one: see [`Failure::cause`].
-    #[must_use]
-    pub fn cause<E: Error + 'static>(&self) -> Option<&E> {
-        match self {
-            Self::Discarded(_) => None,
-            Self::Failed(failure) => failure.cause(),
-        }
-    }
-}
-
-impl Error for EventSourceError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Discarded(error) => error.source(),
-            Self::Failed(failure) => failure.source(),
-        }
-    }
 }
 
 /// Closes an [`EventSource`] from elsewhere. Clones are handles to the same one.
@@ -104,23 +67,6 @@ impl EventSourceHandle {
     pub fn close(&self) {
         self.closing.begin();
     }
-}
-
-/// The connection.
-enum Link<R: Runtime> {
-    Down,
-    Dialing(Dialing<R>),
-    Up(Socket<R::Transport>, Sending),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sending {
-    /// What was written has been passed on.
-    Flushed,
-    /// Something was written and may be held back.
-    Unflushed,
-    /// The server takes no more. It may have answered all the same.
-    Failed,
 }
 
 impl<R: Runtime + Default> EventSource<R> {
@@ -168,6 +114,7 @@ impl<R: Runtime> EventSource<R> {
             link: Link::Down,
             alarm: Alarm::new(),
             dialer: Dialer::new(runtime.clone(), probe_after),
+            preparer: None,
             closing: handle.closing.signal(),
             handle,
             is_over: false,
@@ -181,6 +128,63 @@ impl<R: Runtime> EventSource<R> {
     #[must_use]
     pub fn with_tls(mut self, config: Arc<rustls::ClientConfig>) -> Self {
         self.dialer.set_tls(config);
+        self
+    }
+
+    /// Calls `hook` before each attempt, the first one included, with what the request is to be. The
+    /// hook may change URL, method, header fields, body and last event ID, and may wait: for a token
+    /// that expires, for a cursor in the URL or the body. It returns the attempt to send, or one of
+    /// [`Prepared`].
+    ///
+    /// ```
+    /// # use sse_driver::{EventSource, Prepared, Runtime};
+    /// # use sse_core::{client::InvalidRequest, http::StatusCode};
+    /// # #[derive(Clone)] struct Tokens;
+    /// # impl Tokens {
+    /// #     async fn token(&self) -> std::io::Result<&'static str> { Ok("8f14e45f") }
+    /// #     async fn renew(&self) -> std::io::Result<()> { Ok(()) }
+    /// # }
+    /// fn subscribe<R: Runtime + Default>(tokens: Tokens) -> Result<EventSource<R>, InvalidRequest> {
+    ///     let source = EventSource::new("https://example.org/events")?;
+    ///     Ok(source.prepare(move |mut attempt| {
+    ///         let tokens = tokens.clone();
+    ///         async move {
+    ///             match attempt.unexpected_response().map(|response| response.status()) {
+    ///                 None => {}
+    ///                 Some(StatusCode::UNAUTHORIZED) => tokens.renew().await?,
+    ///                 Some(_) => return Ok(Prepared::Stop),
+    ///             }
+    ///             let token = format!("Bearer {}", tokens.token().await?);
+    ///             let token = token.parse().map_err(std::io::Error::other)?;
+    ///             attempt.headers.insert("authorization", token);
+    ///             Ok::<_, std::io::Error>(Prepared::Send(attempt))
+    ///         }
+    ///     }))
+    /// }
+    /// ```
+    ///
+    /// What the hook returns never makes attempts come sooner: the wait after a loss, the server's
+    /// reconnection time and the back-off are the same as without it. A redirect is a part of its
+    /// attempt, and is followed without asking. Later attempts begin where it led, and credentials are
+    /// left out there: see [`Attempt::is_redirected`].
+    ///
+    /// A response that is no event stream is then a loss, too, and the next attempt
+    /// [has it](Attempt::unexpected_response); [`EventSourceConfig::max_unexpected_responses`] of them
+    /// in a row are a failure. Return [`Prepared::Stop`] to fail earlier.
+    ///
+    /// An error of the hook is a loss, `Loss::Preparation`; so is a panic in it, whose cause is
+    /// [`PreparePanicked`](crate::PreparePanicked), and a hook that takes longer than
+    /// [`EventSourceConfig::prepare_timeout`], which is dropped. A URL that cannot be asked is a failure.
+    ///
+    /// A second hook replaces the first one.
+    #[must_use]
+    pub fn prepare<H, F>(mut self, hook: H) -> Self
+    where
+        H: FnMut(Attempt) -> F + Send + 'static,
+        F: Future<Output: IntoPrepared> + Send + 'static,
+    {
+        self.machine = self.machine.with_preparation();
+        self.preparer = Some(Box::new(Preparer::new(hook)));
         self
     }
 
@@ -225,8 +229,9 @@ impl<R: Runtime> EventSource<R> {
     /// The next thing that happens, whatever it is; `None` after [`ClientEvent::Closed`]. A future
     /// that is dropped before it is ready loses nothing.
     ///
-    /// The connection is made and closed here: [`ClientEvent::Connect`] and
-    /// [`ClientEvent::Disconnect`] say that it is done, and ask for nothing.
+    /// The connection is made and closed here, and the [hook](Self::prepare) is called:
+    /// [`ClientEvent::Prepare`], [`ClientEvent::Connect`] and [`ClientEvent::Disconnect`] say that it
+    /// is done, and ask for nothing.
     pub async fn next_update(&mut self) -> Option<ClientEvent> {
         poll_fn(|cx| self.poll_update(cx)).await
     }
@@ -244,7 +249,7 @@ impl<R: Runtime> EventSource<R> {
             if let Some(event) = self.take_event(now) {
                 return Poll::Ready(Some(event));
             }
-            if self.dial(cx, now) | self.read(cx, now) | self.write(cx, now) {
+            if self.link.turn(cx, now, &mut self.machine) || self.prepare_next(cx, now) {
                 continue;
             }
             // What has come in counts before the time that has passed.
@@ -282,16 +287,49 @@ impl<R: Runtime> EventSource<R> {
         Poll::Pending
     }
 
+    /// Asks the hook for the next attempt, and does what it says. Says whether it said anything.
+    fn prepare_next(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let Some(preparer) = &mut self.preparer else {
+            return false;
+        };
+        let Poll::Ready(prepared) = preparer.poll(cx) else {
+            return false;
+        };
+        let machine = &mut self.machine;
+        // It is asked in the phase that all of these are for.
+        let done = match prepared {
+            Ok(Prepared::Send(attempt)) => machine.send(now, attempt),
+            Ok(Prepared::Wait(time)) => machine.wait(now, time).map_err(AttemptError::from),
+            Ok(Prepared::Stop) => machine.stop().map_err(AttemptError::from),
+            Err(error) => {
+                machine.handle_preparation_error(now, error);
+                Ok(())
+            }
+        };
+        if let Err(AttemptError::Invalid(error)) = done {
+            machine.handle_preparation_error(now, error);
+        }
+        true
+    }
+
     /// What the machine has to tell. What it asks for is done.
     fn take_event(&mut self, now: Instant) -> Option<ClientEvent> {
         let event = self.machine.poll_event(now)?;
         trace::event_source(self.machine.url(), &event);
         match &event {
+            ClientEvent::Prepare(attempt) => {
+                if let Some(preparer) = &mut self.preparer {
+                    preparer.begin(Attempt::clone(attempt));
+                }
+            }
             ClientEvent::Connect(endpoint) => {
                 self.link = Link::Dialing(self.dialer.dial(endpoint.clone()));
             }
             ClientEvent::Disconnect => self.link = Link::Down,
+            // There is no time left to prepare in.
+            ClientEvent::Lost { .. } => self.cancel_preparing(),
             ClientEvent::Closed(_) => {
+                self.cancel_preparing();
                 self.is_over = true;
                 self.alarm = Alarm::new();
             }
@@ -300,76 +338,10 @@ impl<R: Runtime> EventSource<R> {
         Some(event)
     }
 
-    fn dial(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let Link::Dialing(dialing) = &mut self.link else {
-            return false;
-        };
-        match dialing.as_mut().poll(cx) {
-            Poll::Pending => return false,
-            Poll::Ready(Ok(transport)) => {
-                self.link = Link::Up(transport, Sending::Flushed);
-                self.machine.handle_connected(now);
-            }
-            Poll::Ready(Err(error)) => {
-                self.link = Link::Down;
-                self.machine.handle_transport_error(now, error);
-            }
+    fn cancel_preparing(&mut self) {
+        if let Some(preparer) = &mut self.preparer {
+            preparer.cancel();
         }
-        true
-    }
-
-    fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let Link::Up(transport, _) = &mut self.link else {
-            return false;
-        };
-        let mut buffer = [0; READ_BUFFER];
-        match transport.poll_read(cx, &mut buffer) {
-            Poll::Pending => return false,
-            Poll::Ready(Ok(0)) => {
-                self.link = Link::Down;
-                self.machine.handle_eof(now);
-            }
-            Poll::Ready(Ok(n)) => {
-                let input = buffer.get(..n).unwrap_or(&buffer);
-                self.machine.handle_input(now, input);
-            }
-            Poll::Ready(Err(error)) => {
-                self.link = Link::Down;
-                self.machine.handle_transport_error(now, error);
-            }
-        }
-        true
-    }
-
-    fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let Link::Up(transport, sending) = &mut self.link else {
-            return false;
-        };
-        let mut busy = false;
-        while *sending != Sending::Failed {
-            let transmit = self.machine.poll_transmit();
-            if transmit.is_empty() {
-                break;
-            }
-            match transport.poll_write_vectored(cx, transmit.slices()) {
-                Poll::Pending => return busy,
-                Poll::Ready(Ok(n)) if n > 0 => {
-                    self.machine.handle_transmitted(now, n);
-                    *sending = Sending::Unflushed;
-                }
-                // Reading tells what is to be thought of it.
-                Poll::Ready(_) => *sending = Sending::Failed,
-            }
-            busy = true;
-        }
-        if *sending == Sending::Unflushed {
-            *sending = match transport.poll_flush(cx) {
-                Poll::Pending => return busy,
-                Poll::Ready(Ok(())) => Sending::Flushed,
-                Poll::Ready(Err(_)) => Sending::Failed,
-            };
-        }
-        busy
     }
 }
 

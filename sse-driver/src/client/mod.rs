@@ -2,6 +2,11 @@
 
 mod attempts;
 mod dial;
+mod error;
 mod event_source;
+mod link;
+mod prepare;
 
-pub use event_source::{EventSource, EventSourceError, EventSourceHandle};
+pub use error::EventSourceError;
+pub use event_source::{EventSource, EventSourceHandle};
+pub use prepare::{IntoPrepared, PreparePanicked, Prepared};

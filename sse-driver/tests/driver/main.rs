@@ -16,9 +16,11 @@ mod endings;
 #[cfg(feature = "macros")]
 mod guards;
 mod harness;
+mod preparing;
 mod shutdown;
 #[path = "../sim/mod.rs"]
 mod sim;
+mod subscriber;
 mod subscribing;
 #[cfg(feature = "tls")]
 mod tls;

@@ -9,78 +9,21 @@ use std::{
 use futures_util::{FutureExt, StreamExt, future::poll_fn};
 use sse_core::{
     Event,
-    client::{self, ClientEvent},
     http::{Response, StatusCode},
 };
-use sse_driver::{
-    self, EventSource,
-    router::{Refusal, Request, Router},
-};
+use sse_driver::router::{Refusal, Request, Router};
 
 use crate::{
     harness::{Feed, Journal, World, secs},
-    sim::{Job, Sim},
+    sim::Sim,
+    subscriber::{Subscriber, note, source, source_with},
 };
-
-type Source = EventSource<Sim>;
-
-fn source(sim: &Sim, path: &str) -> Source {
-    source_with(sim, path, |_| ())
-}
-
-fn source_with(sim: &Sim, path: &str, set: impl FnOnce(&mut client::EventSourceConfig)) -> Source {
-    let mut config = client::EventSourceConfig::default();
-    set(&mut config);
-    Source::on(sim.clone(), format!("http://sim{path}"), config).expect("a good URL")
-}
 
 /// `/feed` is the test's, and each event there has an id.
 fn world() -> (World, Feed, Journal) {
     let (feed, journal) = (Feed::default(), Journal::default());
     let router = Router::new().events("/feed", feed.handler(&journal));
     (World::new(router), feed, journal)
-}
-
-/// A task that takes whatever an event source has, and notes it.
-struct Subscriber {
-    notes: Arc<Mutex<Vec<String>>>,
-    job: Job<Source>,
-}
-
-impl Subscriber {
-    fn new(sim: &Sim, mut source: Source) -> Self {
-        let notes = Arc::<Mutex<Vec<String>>>::default();
-        let job = sim.start({
-            let notes = notes.clone();
-            async move {
-                while let Some(update) = source.next_update().await {
-                    notes.lock().unwrap().push(note(&update));
-                }
-                source
-            }
-        });
-        sim.settle();
-        Self { notes, job }
-    }
-
-    /// What it noted since the last time it was asked.
-    fn notes(&self) -> Vec<String> {
-        std::mem::take(&mut self.notes.lock().unwrap())
-    }
-}
-
-fn note(update: &ClientEvent) -> String {
-    match update {
-        ClientEvent::Connect(endpoint) => format!("dials {}:{}", endpoint.host, endpoint.port),
-        ClientEvent::Disconnect => "hangs up".into(),
-        ClientEvent::Open(response) => format!("open: {}", response.status()),
-        ClientEvent::Event(event) => format!("event: {}", event.data()),
-        ClientEvent::Comment(_) => "comment".into(),
-        ClientEvent::Lost { loss, .. } => format!("lost: {loss}"),
-        ClientEvent::Closed(Ok(end)) => format!("over: {end}"),
-        ClientEvent::Closed(Err(failure)) => format!("failed: {failure}"),
-        other => format!("{other:?}"),
-    }
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! What the world did: the connection and the clock.
 
-use std::{io, time::Instant};
+use std::{error::Error, io, time::Instant};
 
 use super::{
     super::{
         Loss,
+        loss::PreparationError,
         state::{Answer, Requesting, State},
     },
     EventSource,
@@ -37,7 +38,7 @@ impl EventSource {
                 Err(error) => return self.lose(now, Loss::BadHead(error), None),
             }
         }
-        self.receive(input);
+        self.receive(now, input);
     }
 
     /// The peer's sending side ended.
@@ -52,6 +53,21 @@ impl EventSource {
         self.end(now, Loss::Transport(error.into()));
     }
 
+    /// The application failed to prepare the request that
+    /// [`ClientEvent::Prepare`](super::ClientEvent::Prepare) asked for: a loss, whose
+    /// [cause](Loss::cause) the error is. With an [`InvalidRequest`](super::super::InvalidRequest) the
+    /// subscription fails instead. Does nothing outside of the phase `Preparing`.
+    pub fn handle_preparation_error(
+        &mut self,
+        now: Instant,
+        error: impl Into<Box<dyn Error + Send + Sync>>,
+    ) {
+        if let State::Preparing { .. } = self.state {
+            let error = PreparationError::new(error.into());
+            self.lose(now, Loss::Preparation(error), None);
+        }
+    }
+
     /// Time passed. Does nothing for a deadline that is still ahead of `now`.
     ///
     /// Call it after what has arrived was handed in: an answer that came in time then counts,
@@ -61,9 +77,10 @@ impl EventSource {
             return;
         }
         match &mut self.state {
+            State::Preparing { .. } => self.lose(now, Loss::PrepareTimeout, None),
             State::Connecting { .. } => self.lose(now, Loss::ConnectTimeout, None),
             State::Requesting(_) => self.lose(now, Loss::HeadTimeout, None),
-            State::Unexpected(_) => self.end_unexpected(),
+            State::Unexpected(_) => self.end_unexpected(now),
             State::Open(open) => {
                 if open.incoming.len() == 0 {
                     open.deadline = None;
@@ -75,7 +92,7 @@ impl EventSource {
             }
             State::Waiting { .. } => self.step(Step::WaitOver),
             // They have no deadline.
-            State::Preparing { .. } | State::Asking | State::Closed { .. } => {}
+            State::Unprepared | State::Asking | State::Closed { .. } => {}
         }
     }
 
@@ -87,13 +104,13 @@ impl EventSource {
     }
 
     /// Takes what belongs to the response's body.
-    pub(super) fn receive(&mut self, input: &[u8]) {
+    pub(super) fn receive(&mut self, now: Instant, input: &[u8]) {
         match &mut self.state {
             State::Open(open) => open.incoming.receive(input),
             State::Unexpected(unexpected) => {
                 let is_enough = unexpected.receive(input, self.config.max_unexpected_body);
                 if is_enough {
-                    self.end_unexpected();
+                    self.end_unexpected(now);
                 }
             }
             _ => {}
@@ -105,9 +122,18 @@ impl EventSource {
         match (&mut self.state, loss) {
             // What was received before is still to be decoded.
             (State::Open(open), loss) => open.incoming.lose(loss),
-            (State::Unexpected(_), _) => self.end_unexpected(),
-            (_, Loss::Ended) => self.lose(now, Loss::NoResponse, None),
-            (_, loss) => self.lose(now, loss, None),
+            (State::Unexpected(unexpected), loss) => {
+                if matches!(loss, Loss::Ended) {
+                    unexpected.end();
+                }
+                self.end_unexpected(now);
+            }
+            (State::Connecting { .. } | State::Requesting(_), Loss::Ended) => {
+                self.lose(now, Loss::NoResponse, None);
+            }
+            (State::Connecting { .. } | State::Requesting(_), loss) => self.lose(now, loss, None),
+            // There is no connection.
+            _ => {}
         }
     }
 }

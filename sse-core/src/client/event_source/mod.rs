@@ -33,6 +33,10 @@ pub struct EventSource {
     redirects: u32,
     /// Whether the application is asked before each attempt.
     prepares: bool,
+    /// What ended the attempt before, for the application that is asked.
+    last_loss: Option<Box<Loss>>,
+    /// How many responses were no event stream, since the stream was open last.
+    unexpected_responses: u32,
     past: Past,
 }
 
@@ -42,7 +46,8 @@ pub struct EventSource {
 pub enum ClientEvent {
     /// Only of [`EventSource::with_preparation`]: the next request may be changed. Give it back
     /// with [`send`](EventSource::send), or call [`wait`](EventSource::wait) or
-    /// [`close`](EventSource::close).
+    /// [`stop`](EventSource::stop), or
+    /// [`handle_preparation_error`](EventSource::handle_preparation_error).
     Prepare(Box<Attempt>),
     /// Make a connection to there, and then call
     /// [`handle_connected`](EventSource::handle_connected) or
@@ -133,6 +138,8 @@ impl EventSource {
             decoder,
             redirects: 0,
             prepares: false,
+            last_loss: None,
+            unexpected_responses: 0,
             past: Past::default(),
         })
     }
@@ -141,6 +148,10 @@ impl EventSource {
     /// before anything else; the phase is `Preparing` then.
     ///
     /// A redirect is a part of its attempt, and is followed without asking.
+    ///
+    /// A response that is no event stream is then a loss like any other, so that the application can
+    /// do something about it, up to
+    /// [`max_unexpected_responses`](EventSourceConfig::max_unexpected_responses) in a row.
     #[must_use]
     pub fn with_preparation(mut self) -> Self {
         self.prepares = true;

@@ -34,10 +34,8 @@ impl EventSource {
                 return Some(event);
             }
             match &mut self.state {
-                State::Preparing { told } => {
-                    if mem::replace(told, true) {
-                        return None;
-                    }
+                State::Unprepared => {
+                    self.step(Step::Preparing(now));
                     return Some(ClientEvent::Prepare(Box::new(self.attempt())));
                 }
                 State::Asking => {

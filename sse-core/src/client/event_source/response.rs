@@ -8,7 +8,7 @@ use ::http::{Response, StatusCode, header};
 use super::{
     super::{
         End, Failure, Loss,
-        state::{Answer, State},
+        state::{Answer, State, Verdict},
         target::is_redirect,
     },
     EventSource,
@@ -40,13 +40,16 @@ impl EventSource {
                 );
             }
             status if status.is_informational() => {}
-            _ => self.judge(now, response, BodyReader::new(Framing::CloseDelimited)),
+            _ => {
+                self.judge(now, response, BodyReader::new(Framing::CloseDelimited));
+                self.receive(now, &[]);
+            }
         }
     }
 
     /// Bytes of the response's body arrived, free of transfer framing.
-    pub fn handle_body(&mut self, _now: Instant, bytes: &[u8]) {
-        self.receive(bytes);
+    pub fn handle_body(&mut self, now: Instant, bytes: &[u8]) {
+        self.receive(now, bytes);
     }
 
     /// The response's body is complete. One that broke off is a
@@ -64,22 +67,31 @@ impl EventSource {
         if is_redirect(status) {
             return self.follow(now, &response);
         }
-        if self.config.reconnection.is_some() && self.config.retry_statuses.contains(&status) {
-            return self.lose(now, Loss::Status(status), retry_after(&response));
+        let is_retried = self.config.retry_statuses.contains(&status);
+        if status == StatusCode::OK && !is_retried && is_event_stream(response.headers()) {
+            return self.open(now, response, body);
         }
-        let failure = match status {
-            StatusCode::OK if is_event_stream(response.headers()) => {
-                return self.open(now, response, body);
-            }
-            StatusCode::OK => Failure::ContentType,
-            _ => Failure::Status,
+        let verdict = Verdict {
+            loss: match status {
+                StatusCode::OK => Loss::ContentType,
+                _ => Loss::Status,
+            },
+            is_final: !is_retried && !self.asks_after_unexpected(),
+            retry_after: retry_after(&response),
         };
         let response = Box::new(response);
         self.step(Step::Unexpected {
-            failure,
+            verdict,
             response,
             body,
         });
+    }
+
+    /// Counts a response that is no event stream, and says whether the application is to prepare
+    /// another attempt.
+    fn asks_after_unexpected(&mut self) -> bool {
+        self.unexpected_responses = self.unexpected_responses.saturating_add(1);
+        self.prepares && self.unexpected_responses < self.config.max_unexpected_responses
     }
 
     fn open(&mut self, now: Instant, response: Response<()>, body: BodyReader) {
@@ -88,6 +100,8 @@ impl EventSource {
             return self.over(Err(Failure::ContentCoding(coding)));
         }
         self.decoder.restart();
+        self.unexpected_responses = 0;
+        self.last_loss = None;
         let response = Box::new(response);
         self.step(Step::Opened {
             now,
@@ -109,11 +123,14 @@ impl EventSource {
         }
     }
 
-    /// As much of the refusal has come as there is or as is wanted.
-    pub(super) fn end_unexpected(&mut self) {
+    /// As much of the unexpected response has come as there is or as is wanted.
+    pub(super) fn end_unexpected(&mut self, now: Instant) {
         if let State::Unexpected(unexpected) = &mut self.state {
-            let failure = unexpected.failure();
-            self.over(Err(failure));
+            let loss = unexpected.loss();
+            match unexpected.verdict {
+                Verdict { is_final: true, .. } => self.over(Err(Failure::of(loss))),
+                Verdict { retry_after, .. } => self.lose(now, loss, retry_after),
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //! state owned.
 
 use std::{
-    io, mem,
+    mem,
     time::{Duration, Instant},
 };
 
@@ -10,10 +10,10 @@ use ::http::Response;
 
 use super::{
     super::{
-        End, Failure, Loss, UnexpectedResponse,
+        End, Failure, Loss,
         backoff::Reached,
         incoming::Incoming,
-        state::{Answer, Open, Outgoing, Requesting, State, Unexpected, later},
+        state::{Answer, Open, Outgoing, Requesting, State, Unexpected, Verdict, later},
     },
     EventSource,
 };
@@ -22,6 +22,8 @@ use crate::http::{BodyReader, ResponseHeadReader};
 /// What leads from one state to another.
 #[derive(Debug)]
 pub(super) enum Step {
+    /// The application was asked to prepare the request.
+    Preparing(Instant),
     /// The application has the next request as it wants it.
     Prepared,
     /// The caller was told to make a connection.
@@ -36,9 +38,9 @@ pub(super) enum Step {
         response: Box<Response<()>>,
         body: BodyReader,
     },
-    /// The response is a refusal.
+    /// The response is no event stream.
     Unexpected {
-        failure: fn(Box<UnexpectedResponse>) -> Failure,
+        verdict: Verdict,
         response: Box<Response<()>>,
         body: BodyReader,
     },
@@ -57,7 +59,10 @@ impl EventSource {
     pub(super) fn step(&mut self, step: Step) {
         let had_connection = self.state.has_connection();
         self.state = match (mem::replace(&mut self.state, State::NONE), step) {
-            (State::Preparing { .. }, Step::Prepared) => State::Asking,
+            (State::Unprepared, Step::Preparing(now)) => State::Preparing {
+                deadline: now.checked_add(self.config.prepare_timeout),
+            },
+            (State::Unprepared | State::Preparing { .. }, Step::Prepared) => State::Asking,
             (State::Asking, Step::Asked(now)) => self.connecting(now),
             (State::Connecting { .. }, Step::Connected(now)) => self.requesting(now),
             (State::Connecting { .. }, Step::Taken(now)) => self.requesting_elsewhere(now),
@@ -72,23 +77,26 @@ impl EventSource {
             (
                 State::Requesting(from),
                 Step::Unexpected {
-                    failure,
+                    verdict,
                     response,
                     body,
                 },
             ) => State::Unexpected(Box::new(Unexpected {
                 deadline: from.deadline,
                 request: from.request,
-                failure,
+                verdict,
                 response: *response,
                 body,
                 bytes: Vec::new(),
+                is_complete: false,
             })),
             (State::Requesting(_), Step::Redirected) => State::Asking,
             (
-                State::Preparing { .. }
+                State::Unprepared
+                | State::Preparing { .. }
                 | State::Connecting { .. }
                 | State::Requesting(_)
+                | State::Unexpected(_)
                 | State::Open(_),
                 Step::Wait(until),
             ) => State::Waiting { until },
@@ -106,7 +114,7 @@ impl EventSource {
     pub(super) fn next_attempt(&mut self) -> State {
         self.redirects = 0;
         match self.prepares {
-            true => State::Preparing { told: false },
+            true => State::Unprepared,
             false => State::Asking,
         }
     }
@@ -167,23 +175,22 @@ impl EventSource {
     /// The connection is of no more use. The next one is to come `at_least` so much later.
     pub(super) fn lose(&mut self, now: Instant, loss: Loss, at_least: Option<Duration>) {
         let reached = match &self.state {
-            State::Connecting { .. } | State::Requesting(_) => Reached::Nothing,
+            State::Preparing { .. }
+            | State::Connecting { .. }
+            | State::Requesting(_)
+            | State::Unexpected(_) => Reached::Nothing,
             State::Open(open) if open.gave_event && matches!(loss, Loss::Ended) => Reached::End,
             State::Open(open) => Reached::Open(now.saturating_duration_since(open.since)),
             _ => return,
         };
-        let is_final = matches!(
-            &loss,
-            Loss::Transport(error) if error.kind() == io::ErrorKind::Unsupported
-        );
-        if is_final {
-            return self.over(Err(Failure::Lost(loss)));
+        if loss.is_final() {
+            return self.over(Err(Failure::of(loss)));
         }
         let Some(settings) = &self.config.reconnection else {
             // Only an open stream ends; before that the answer is missing.
             return self.over(match loss {
                 Loss::Ended => Ok(End::StreamEnded),
-                loss => Err(Failure::Lost(loss)),
+                loss => Err(Failure::of(loss)),
             });
         };
         self.backoff.lost(settings, reached);
@@ -192,6 +199,9 @@ impl EventSource {
         }
         let reconnection_time = self.decoder.reconnection_time();
         let wait = self.backoff.wait(settings, reconnection_time, at_least);
+        if self.prepares {
+            self.last_loss = Some(Box::new(loss.clone()));
+        }
         self.past.lost = Some(Box::new((loss, wait)));
         self.step(Step::Wait(later(now, wait)));
     }

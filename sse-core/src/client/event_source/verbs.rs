@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{
     super::{
-        Attempt, AttemptError, End, WrongPhase,
+        Attempt, AttemptError, End, Failure, Loss, Reconnection, WrongPhase,
         state::{State, later},
         target::Target,
     },
@@ -27,7 +27,7 @@ impl EventSource {
     /// then: the phase is still the same.
     pub fn send(&mut self, _now: Instant, attempt: Attempt) -> Result<(), AttemptError> {
         self.check_preparing("send")?;
-        self.target = Target::of_attempt(&attempt)?;
+        self.target = Target::of_attempt(&attempt, &self.target)?;
         if attempt.last_event_id.as_str() != self.decoder.last_event_id_to_send() {
             self.decoder.set_last_event_id(&attempt.last_event_id);
         }
@@ -35,14 +35,34 @@ impl EventSource {
         Ok(())
     }
 
-    /// Makes no attempt now, and asks again so much later.
+    /// Makes no attempt now, and asks again so much later, though not before the
+    /// [shortest reconnection time](super::super::Reconnection::floor) has passed.
     ///
     /// # Errors
     ///
     /// [`WrongPhase`] where the phase is not `Preparing`. Nothing was changed then.
     pub fn wait(&mut self, now: Instant, time: Duration) -> Result<(), WrongPhase> {
         self.check_preparing("wait")?;
-        self.step(Step::Wait(later(now, time)));
+        self.step(Step::Wait(later(now, time.max(self.floor()))));
+        Ok(())
+    }
+
+    /// Makes no further attempt. The subscription ends as the last attempt did: it fails with its
+    /// [`UnexpectedResponse`](super::super::UnexpectedResponse) or its loss, and is over properly where
+    /// the stream had ended so, or where there was no attempt yet.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongPhase`] where the phase is not `Preparing`. Nothing was changed then.
+    pub fn stop(&mut self) -> Result<(), WrongPhase> {
+        self.check_preparing("stop")?;
+        let last_loss = self.last_loss.take().map(|loss| *loss);
+        self.over(match last_loss {
+            None => Ok(End::Closed),
+            Some(Loss::Ended) => Ok(End::StreamEnded),
+            Some(loss @ (Loss::Status(_) | Loss::ContentType(_))) => Err(Failure::of(loss)),
+            Some(loss) => Err(Failure::GaveUp(loss)),
+        });
         Ok(())
     }
 
@@ -72,13 +92,23 @@ impl EventSource {
     }
 
     pub(super) fn attempt(&self) -> Attempt {
-        let number = self.backoff.failed_attempts().saturating_add(1);
-        Attempt::new(number, &self.target, self.decoder.last_event_id_to_send())
+        Attempt::new(
+            self.backoff.failed_attempts().saturating_add(1),
+            self.last_loss.as_deref().cloned(),
+            &self.target,
+            self.decoder.last_event_id_to_send(),
+        )
+    }
+
+    /// The shortest time between two attempts.
+    fn floor(&self) -> Duration {
+        let settings = self.config.reconnection.as_ref();
+        settings.map_or_else(|| Reconnection::default().floor, |settings| settings.floor)
     }
 
     fn check_preparing(&self, call: &'static str) -> Result<(), WrongPhase> {
         match self.state {
-            State::Preparing { .. } => Ok(()),
+            State::Unprepared | State::Preparing { .. } => Ok(()),
             _ => Err(WrongPhase::new(call, self.phase())),
         }
     }

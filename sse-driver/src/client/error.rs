@@ -1,0 +1,58 @@
+//! Why there is no event.
+
+use std::{error::Error, fmt};
+
+use sse_core::{
+    DecodeError,
+    client::{Failure, UnexpectedResponse},
+};
+
+/// Why there is no event.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum EventSourceError {
+    /// An event was larger than
+    /// [`EventSourceConfig::decoder_limits`](sse_core::client::EventSourceConfig::decoder_limits) allow
+    /// and is discarded. The stream goes on at the next one.
+    Discarded(DecodeError),
+    /// The subscription failed for good, and nothing comes after this.
+    Failed(Failure),
+}
+
+impl EventSourceError {
+    /// The error of this type that caused it, if there is one: see [`Failure::cause`].
+    #[must_use]
+    pub fn cause<E: Error + 'static>(&self) -> Option<&E> {
+        match self {
+            Self::Discarded(_) => None,
+            Self::Failed(failure) => failure.cause(),
+        }
+    }
+
+    /// The response that was not an event stream, if that is the failure.
+    #[must_use]
+    pub fn unexpected_response(&self) -> Option<&UnexpectedResponse> {
+        match self {
+            Self::Discarded(_) => None,
+            Self::Failed(failure) => failure.unexpected_response(),
+        }
+    }
+}
+
+impl fmt::Display for EventSourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Discarded(error) => error.fmt(f),
+            Self::Failed(failure) => failure.fmt(f),
+        }
+    }
+}
+
+impl Error for EventSourceError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Discarded(error) => error.source(),
+            Self::Failed(failure) => failure.source(),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The application's hook before each attempt.
+
+use std::{
+    error::Error,
+    fmt,
+    future::{Future, ready},
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use sse_core::{
+    client::Attempt,
+    internal::{Panicked, catch},
+};
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// What a hook of [`EventSource::prepare`](crate::EventSource::prepare) makes of an [`Attempt`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+#[allow(clippy::large_enum_variant)] // there is one for each attempt
+pub enum Prepared {
+    /// Makes this attempt. What was changed in it stays for later attempts.
+    Send(Attempt),
+    /// Makes no attempt now, and asks the hook again after this time, or after the
+    /// [shortest reconnection time](sse_core::client::Reconnection::floor) where that is longer.
+    Wait(Duration),
+    /// Makes no further attempt. The subscription ends as the last attempt did: with the failure of
+    /// its unexpected response or its loss, or properly.
+    Stop,
+}
+
+/// What a hook may return: [`Prepared`], an [`Attempt`] to send, or a `Result` of one of them, whose
+/// error is a loss.
+pub trait IntoPrepared: sealed::IntoPrepared {}
+
+impl<T: sealed::IntoPrepared> IntoPrepared for T {}
+
+mod sealed {
+    use super::{Attempt, BoxError, Prepared};
+
+    pub trait IntoPrepared {
+        fn into_prepared(self) -> Result<Prepared, BoxError>;
+    }
+
+    impl IntoPrepared for Prepared {
+        fn into_prepared(self) -> Result<Prepared, BoxError> {
+            Ok(self)
+        }
+    }
+
+    impl IntoPrepared for Attempt {
+        fn into_prepared(self) -> Result<Prepared, BoxError> {
+            Ok(Prepared::Send(self))
+        }
+    }
+
+    impl<E: Into<BoxError>> IntoPrepared for Result<Prepared, E> {
+        fn into_prepared(self) -> Result<Prepared, BoxError> {
+            self.map_err(Into::into)
+        }
+    }
+
+    impl<E: Into<BoxError>> IntoPrepared for Result<Attempt, E> {
+        fn into_prepared(self) -> Result<Prepared, BoxError> {
+            self.map(Prepared::Send).map_err(Into::into)
+        }
+    }
+}
+
+/// A hook of [`EventSource::prepare`](crate::EventSource::prepare) panicked, which is the
+/// [cause](sse_core::client::Loss::cause) of a loss. The panic hook has reported it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PreparePanicked;
+
+impl fmt::Display for PreparePanicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the hook before the attempt panicked")
+    }
+}
+
+impl Error for PreparePanicked {}
+
+type Hook = Box<dyn FnMut(Attempt) -> Running + Send>;
+type Running = Pin<Box<dyn Future<Output = Result<Prepared, BoxError>> + Send>>;
+
+/// The hook, and what it is doing. Its panics go no further.
+pub(super) struct Preparer {
+    hook: Hook,
+    running: Option<Running>,
+}
+
+impl Preparer {
+    pub(super) fn new<H, F>(mut hook: H) -> Self
+    where
+        H: FnMut(Attempt) -> F + Send + 'static,
+        F: Future<Output: IntoPrepared> + Send + 'static,
+    {
+        Self {
+            hook: Box::new(move |attempt| {
+                let prepared = hook(attempt);
+                Box::pin(async { sealed::IntoPrepared::into_prepared(prepared.await) })
+            }),
+            running: None,
+        }
+    }
+
+    pub(super) fn begin(&mut self, attempt: Attempt) {
+        let hook = &mut self.hook;
+        self.running = Some(match catch(|| hook(attempt)) {
+            Ok(running) => running,
+            Err(Panicked) => Box::pin(ready(Err(PreparePanicked.into()))),
+        });
+    }
+
+    /// Ready when the hook is, and pending where it does nothing.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Prepared, BoxError>> {
+        let Some(running) = &mut self.running else {
+            return Poll::Pending;
+        };
+        let prepared = match catch(|| running.as_mut().poll(cx)) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(prepared)) => prepared,
+            Err(Panicked) => Err(PreparePanicked.into()),
+        };
+        self.cancel();
+        Poll::Ready(prepared)
+    }
+
+    /// It is not wanted any more.
+    pub(super) fn cancel(&mut self) {
+        let running = self.running.take();
+        // What panics when it is dropped is done, too.
+        let _ = catch(|| drop(running));
+    }
+}
