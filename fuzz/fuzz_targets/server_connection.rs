@@ -190,7 +190,7 @@ fuzz_target!(|run: Run| {
                 // Of the first piece a part may have been transmitted.
                 assert!(connection.queued() + taken <= queued);
             }
-            Call::Poll => match connection.poll_event() {
+            Call::Poll => match connection.poll_event(now) {
                 Some(ConnectionEvent::Request(head)) => {
                     assert_eq!(bodies, 0, "the request comes first");
                     requests += 1;
@@ -226,7 +226,7 @@ fuzz_target!(|run: Run| {
         assert!(requests <= 1 && responses <= 1 && closed <= 1);
         assert!(asked <= 1 && bodies <= asked);
         if closed == 1 {
-            assert!(connection.poll_event().is_none(), "told after the end");
+            assert!(connection.poll_event(now).is_none(), "told after the end");
             assert!(
                 connection.poll_timeout().is_none(),
                 "a deadline after the end"

@@ -55,9 +55,10 @@
 //! 3. HTTP/1: `http/mod.rs`, then `http/request_head.rs`, `http/framing.rs` and `http/body.rs`.
 //! 4. The end of a connection: `lifecycle/close_reason.rs`, then `lifecycle/clean_up.rs`.
 //! 5. The server's machine: `server/mod.rs` has its phases in a diagram and its use in an example.
-//!    Read `server/state.rs` next, then `server/connection/inputs.rs`,
-//!    `server/connection/verbs.rs`, `server/connection/outputs.rs` and
-//!    `server/connection/transitions.rs`, and `server/output.rs` for what is queued to be written.
+//!    Read `server/state.rs` next and `server/connection/transitions.rs`, whose function `step` has
+//!    every transition. Then come `server/connection/inputs.rs`, `server/connection/verbs.rs` and
+//!    `server/connection/outputs.rs`, and `server/connection/writing.rs` with `server/output.rs` for
+//!    what is queued to be written.
 //! 6. The client's machine has the same shape: `client/mod.rs`, `client/state.rs`, then the files in
 //!    `client/event_source`.
 //! 7. Topics: `topic/mod.rs`, then `topic/log/mod.rs` (the history), `topic/cursor.rs` and

@@ -20,7 +20,7 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 fn asked(now: Instant, config: ConnectionConfig) -> Connection {
     let mut connection = Connection::new(now, SystemTime::UNIX_EPOCH, Arc::new(config));
     connection.handle_input(now, REQUEST);
-    let event = connection.poll_event();
+    let event = connection.poll_event(now);
     assert!(matches!(event, Some(ConnectionEvent::Request(_))));
     connection
 }
@@ -45,9 +45,9 @@ fn transmit_all(connection: &mut Connection, now: Instant) -> usize {
     }
 }
 
-fn reason(connection: &mut Connection) -> Option<CloseReason> {
+fn reason(connection: &mut Connection, now: Instant) -> Option<CloseReason> {
     loop {
-        match connection.poll_event()? {
+        match connection.poll_event(now)? {
             ConnectionEvent::Closed(reason) => return Some(reason),
             _ => continue,
         }
@@ -66,7 +66,7 @@ fn once_everything_is_transmitted_the_stream_has_ended_whatever_comes_next() {
             true => connection.handle_transport_error(now, ErrorKind::ConnectionReset.into()),
             false => connection.close(now, CloseReason::Shutdown).unwrap(),
         }
-        assert_eq!(reason(&mut connection), Some(CloseReason::StreamEnded));
+        assert_eq!(reason(&mut connection, now), Some(CloseReason::StreamEnded));
     }
 }
 
@@ -79,7 +79,10 @@ fn before_that_it_has_not() {
     let len = connection.poll_transmit().len();
     connection.handle_transmitted(now, len - 1);
     connection.handle_transport_error(now, ErrorKind::ConnectionReset.into());
-    assert_eq!(reason(&mut connection), Some(CloseReason::ClientWentAway));
+    assert_eq!(
+        reason(&mut connection, now),
+        Some(CloseReason::ClientWentAway)
+    );
 }
 
 #[test]
@@ -102,7 +105,7 @@ fn a_large_response_has_time_in_proportion() {
     }
     connection.handle_timeout(start + Duration::from_secs(50));
     let expected = CloseReason::TimedOut(Deadline::Drain);
-    assert_eq!(reason(&mut connection), Some(expected));
+    assert_eq!(reason(&mut connection, start), Some(expected));
 }
 
 #[test]
@@ -116,20 +119,23 @@ fn an_answer_is_not_lost_to_what_follows_the_request() {
         let mut connection = Connection::new(now, SystemTime::UNIX_EPOCH, Arc::default());
         connection.handle_input(now, request);
         connection.handle_input(now, later);
-        let _ = connection.poll_event();
+        let _ = connection.poll_event(now);
         let mut refusal = Response::new(ResponseBody::Whole("no\n".into()));
         *refusal.status_mut() = StatusCode::NOT_FOUND;
         connection.respond(now, refusal).unwrap();
         transmit_all(&mut connection, now);
         assert!(matches!(
-            connection.poll_event(),
+            connection.poll_event(now),
             Some(ConnectionEvent::EndOutput { .. })
         ));
         connection.handle_output_ended(now);
         // To close now would reset the connection.
-        assert!(connection.poll_event().is_none());
+        assert!(connection.poll_event(now).is_none());
         connection.handle_eof(now);
-        assert_eq!(reason(&mut connection), Some(CloseReason::ResponseSent));
+        assert_eq!(
+            reason(&mut connection, now),
+            Some(CloseReason::ResponseSent)
+        );
     }
 }
 
@@ -178,12 +184,15 @@ fn the_output_may_end_after_the_connection() {
         .unwrap();
     transmit_all(&mut connection, now);
     assert!(matches!(
-        connection.poll_event(),
+        connection.poll_event(now),
         Some(ConnectionEvent::EndOutput { .. })
     ));
     connection.handle_transport_error(now, ErrorKind::ConnectionReset.into());
-    assert_eq!(reason(&mut connection), Some(CloseReason::ResponseSent));
+    assert_eq!(
+        reason(&mut connection, now),
+        Some(CloseReason::ResponseSent)
+    );
     connection.handle_output_ended(now);
     assert_eq!(connection.poll_timeout(), None);
-    assert!(connection.poll_event().is_none());
+    assert!(connection.poll_event(now).is_none());
 }

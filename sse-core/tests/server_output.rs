@@ -65,7 +65,7 @@ fn streaming(version: &str) -> Connection {
         format!("GET / {version}\r\nHost: a\r\n\r\n").as_bytes(),
     );
     assert!(matches!(
-        connection.poll_event(),
+        connection.poll_event(now),
         Some(ConnectionEvent::Request(_))
     ));
     connection
@@ -159,7 +159,7 @@ proptest! {
         }
         connection.finish(now).unwrap();
         while transmit(&mut connection, 7, &mut wire) > 0 {}
-        let ended = matches!(connection.poll_event(), Some(ConnectionEvent::EndOutput { .. }));
+        let ended = matches!(connection.poll_event(now), Some(ConnectionEvent::EndOutput { .. }));
         prop_assert!(ended);
         let body = wire.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
         let body = match in_chunks {

@@ -167,7 +167,7 @@ impl<T> Exchange<T> {
         self.decide_late(cx, now);
         self.connection.handle_timeout(now);
         loop {
-            while let Some(event) = self.connection.poll_event() {
+            while let Some(event) = self.connection.poll_event(now) {
                 match event {
                     ConnectionEvent::Request(head) => self.route(now, *head),
                     ConnectionEvent::RequestBody(body) => self.call(body),
@@ -214,7 +214,7 @@ impl<T> Exchange<T> {
         self.is_cut |= is_cut && is_at_work;
         // Fails where it is over already.
         let _ = self.connection.close(now, reason);
-        while let Some(event) = self.connection.poll_event() {
+        while let Some(event) = self.connection.poll_event(now) {
             if let ConnectionEvent::Closed(reason) = event {
                 let _ = self.closed(reason);
             }

@@ -79,7 +79,7 @@
 //! let now = Instant::now();
 //! let mut source = EventSource::new("http://example.org/events", EventSourceConfig::default(), 7)?;
 //! let Some(ClientEvent::Connect(_)) = source.poll_event(now) else { panic!() };
-//! let Some(request) = source.take_request(now) else { panic!() };
+//! let request = source.take_request(now)?;
 //! assert_eq!(request.uri(), "http://example.org/events");
 //!
 //! // The client sends it, and has an answer. A body that breaks off would be a transport error.

@@ -23,6 +23,8 @@ pub struct Endpoint {
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     url: Url,
+    /// The URL without its fragment, for a foreign HTTP client.
+    uri: Uri,
     method: Method,
     body: Bytes,
     /// The caller's own fields.
@@ -75,7 +77,7 @@ impl Target {
         body: &Bytes,
     ) -> Result<Self, InvalidRequest> {
         let url = Url::parse(url).map_err(|error| InvalidRequest::Url(UrlError::new(error)))?;
-        check(&url)?;
+        let uri = check(&url)?;
         if method == Method::CONNECT {
             return Err(InvalidRequest::Method);
         }
@@ -86,6 +88,7 @@ impl Target {
         Ok(Self {
             origin: url.origin(),
             url,
+            uri,
             method: method.clone(),
             body: body.clone(),
             headers,
@@ -145,13 +148,12 @@ impl Target {
     }
 
     /// The request for a foreign HTTP client.
-    pub(super) fn request(&self, last_event_id: &str) -> Option<Request<Bytes>> {
+    pub(super) fn request(&self, last_event_id: &str) -> Request<Bytes> {
         let mut request = Request::new(self.body.clone());
         *request.method_mut() = self.method.clone();
-        // There is none for a URL that is not one: `check` has seen to it.
-        *request.uri_mut() = uri(&self.url)?;
+        *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.fields(last_event_id);
-        Some(request)
+        request
     }
 
     /// The request's head as it goes over the wire. The ID is one that a header field can carry.
@@ -225,7 +227,7 @@ impl Target {
         let bad = || RedirectError::BadLocation(String::from_utf8_lossy(location).into_owned());
         let text = str::from_utf8(location).map_err(|_| bad())?;
         let url = self.url.join(text).map_err(|_| bad())?;
-        check(&url).map_err(|_| bad())?;
+        let uri = check(&url).map_err(|_| bad())?;
 
         let becomes_get = match status {
             StatusCode::SEE_OTHER => self.method != Method::GET && self.method != Method::HEAD,
@@ -241,6 +243,7 @@ impl Target {
             self.remove(&CREDENTIALS);
         }
         self.url = url;
+        self.uri = uri;
         Ok(())
     }
 }
@@ -250,22 +253,17 @@ pub(super) fn is_redirect(status: StatusCode) -> bool {
     [301, 302, 303, 307, 308].contains(&status.as_u16())
 }
 
-fn check(url: &Url) -> Result<(), InvalidRequest> {
+/// The URI to ask for at a URL, where that can be gone to.
+fn check(url: &Url) -> Result<Uri, InvalidRequest> {
     if !["http", "https"].contains(&url.scheme()) {
         return Err(InvalidRequest::Scheme(url.scheme().to_owned()));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(InvalidRequest::User);
     }
-    if uri(url).is_none() {
-        return Err(InvalidRequest::Length);
-    }
-    Ok(())
-}
-
-/// The URL without its fragment, which is not sent. There is none where it is too long.
-fn uri(url: &Url) -> Option<Uri> {
-    url[..Position::AfterQuery].parse().ok()
+    // The fragment is not sent. What is a URL is a URI, unless it is too long.
+    let uri = url[..Position::AfterQuery].parse();
+    uri.map_err(|_| InvalidRequest::Length)
 }
 
 fn put(out: &mut Vec<u8>, parts: &[&str]) {

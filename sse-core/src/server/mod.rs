@@ -28,7 +28,7 @@
 //!
 //! // Bytes came from the socket.
 //! connection.handle_input(now, b"GET /events HTTP/1.1\r\nHost: example.org\r\n\r\n");
-//! let Some(ConnectionEvent::Request(head)) = connection.poll_event() else { panic!() };
+//! let Some(ConnectionEvent::Request(head)) = connection.poll_event(now) else { panic!() };
 //! assert_eq!(head.request().uri().path(), "/events");
 //!
 //! // The application answers with an event stream.
@@ -51,9 +51,9 @@
 //!     0\r\n\r\n"));
 //!
 //! // The machine asks for the sending side to be shut down, and is then over.
-//! assert!(matches!(connection.poll_event(), Some(ConnectionEvent::EndOutput { .. })));
+//! assert!(matches!(connection.poll_event(now), Some(ConnectionEvent::EndOutput { .. })));
 //! connection.handle_output_ended(now);
-//! assert!(matches!(connection.poll_event(), Some(ConnectionEvent::Closed(_))));
+//! assert!(matches!(connection.poll_event(now), Some(ConnectionEvent::Closed(_))));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -9,7 +9,11 @@
 //! is a piece of its own. The two kinds are told apart, since another view of what is shared, a
 //! compressed one for example, can be shared as well.
 
-use std::{collections::VecDeque, mem};
+use std::{
+    collections::VecDeque,
+    mem,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 
@@ -42,7 +46,7 @@ enum End {
 /// Small while nothing is queued.
 #[derive(Debug)]
 pub(super) struct Output {
-    /// What is queued, and not transmitted in full.
+    /// What is queued, and not transmitted in full. There is one while the body's end is queued.
     queue: Option<Box<Queue>>,
     delimiting: Delimiting,
     end: End,
@@ -63,7 +67,10 @@ struct Queue {
     /// How many of them, at most, nothing else holds.
     alone_len: usize,
     flush: Flush,
-    /// There once a large part of the memory is this connection's own.
+    /// When the client has taken nothing for too long. `None` where a foreign server finds that out.
+    stall: Option<Instant>,
+    /// What the budget counts, once a large part of the memory is this connection's own: most
+    /// queues are small or shared, and are not counted.
     counted: Option<Reservation>,
 }
 
@@ -144,7 +151,10 @@ impl Output {
     /// The body is complete.
     pub(super) fn finish(&mut self) {
         self.end = match self.delimiting {
-            Delimiting::Chunks => End::Proper,
+            Delimiting::Chunks => {
+                self.queue();
+                End::Proper
+            }
             Delimiting::Nothing => End::Nothing,
         };
     }
@@ -190,12 +200,34 @@ impl Output {
         self.end == End::Nothing && self.is_empty()
     }
 
-    pub(super) fn poll_transmit(&mut self) -> Transmit<'_> {
+    /// When the client has taken nothing of what is queued for too long.
+    pub(super) fn stall(&self) -> Option<Instant> {
+        self.queue.as_ref()?.stall
+    }
+
+    /// Counts the time without progress from now, where something is queued and the time is not
+    /// counted already.
+    pub(super) fn arm_stall(&mut self, now: Instant, timeout: Duration) {
         if self.is_empty() {
-            return Transmit::new([], 0);
+            return;
         }
-        let (delimiting, end) = (self.delimiting, self.end);
-        self.queue().poll_transmit(delimiting, end)
+        if let Some(queue) = &mut self.queue {
+            queue.stall = queue.stall.or_else(|| now.checked_add(timeout));
+        }
+    }
+
+    /// There was progress.
+    pub(super) fn disarm_stall(&mut self) {
+        if let Some(queue) = &mut self.queue {
+            queue.stall = None;
+        }
+    }
+
+    pub(super) fn poll_transmit(&mut self) -> Transmit<'_> {
+        match &mut self.queue {
+            Some(queue) => queue.poll_transmit(self.delimiting, self.end),
+            None => Transmit::new([], 0),
+        }
     }
 
     /// Gives the first piece away, as what is transmitted. For bodies that are not framed here.
@@ -218,7 +250,7 @@ impl Output {
             self.end = End::Nothing;
         }
         // Memory is given back, so that an idle connection is small.
-        if queue.len() == 0 {
+        if queue.len() == 0 && self.end != End::Proper {
             self.queue = None;
         }
     }

@@ -80,6 +80,9 @@ impl fmt::Display for Fault {
 impl RequestBody {
     /// The body that `head` announces.
     pub(super) fn of(head: &RequestHead, config: &ResponseConfig) -> Self {
+        if head.body() == BodyLength::None {
+            return Self::none();
+        }
         let request = head.request();
         let waits = request.version() == Version::HTTP_11 && expects_continue(request.headers());
         Self {
@@ -94,8 +97,8 @@ impl RequestBody {
     pub(super) fn unframed(head: &RequestHead, config: &ResponseConfig) -> Self {
         let announced = Self::of(head, config);
         match announced.state {
-            Progress::Faulty(_) => announced,
-            Progress::Incoming | Progress::Complete => Self {
+            Progress::Faulty(_) | Progress::Complete => announced,
+            Progress::Incoming => Self {
                 reader: BodyReader::new(Framing::CloseDelimited),
                 most: config.body_limit,
                 waits: false,

@@ -1,10 +1,10 @@
 //! What a server connection is doing, with what it needs for that and for nothing else.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 
-use super::{KeepAlive, Phase, request_body::RequestBody};
+use super::{KeepAlive, Phase, ResponseConfig, request_body::RequestBody};
 use crate::{http::RequestHeadReader, lifecycle::CloseReason};
 
 /// Where a connection is. Small while a stream is open; what the other states need is boxed.
@@ -17,6 +17,9 @@ pub(super) enum State {
     Responding(Box<Responding>),
     Streaming(Streaming),
     Delivering(Box<Leaving>),
+    /// A foreign server has taken everything of a stream that broke off, and has some time to write it
+    /// before the body fails. Seen from outside it is still delivering.
+    Failing(Box<Leaving>),
     Ending(Box<Leaving>),
     Lingering(Box<Lingering>),
     Closed {
@@ -51,8 +54,8 @@ pub(super) struct Responding {
 /// What the application knows of the request body.
 #[derive(Debug)]
 pub(super) enum Asked {
-    /// It has not asked. `None` where the request has no body.
-    No(Option<RequestBody>),
+    /// It has not asked.
+    No(RequestBody),
     /// It has asked, and is to be told these bytes.
     Untold(Bytes),
     Told,
@@ -60,9 +63,10 @@ pub(super) enum Asked {
 
 #[derive(Debug)]
 pub(super) struct Streaming {
-    /// When the stream has been idle for so long that a comment is due; `None` while one is queued.
+    /// When the stream has been idle for so long that a comment is due. `None` while one is queued, and
+    /// where there is to be none.
     pub(super) next_comment: Option<Instant>,
-    /// What the stream has of its own.
+    /// The stream's own settings, where it has any.
     pub(super) keep_alive: Option<Box<KeepAlive>>,
 }
 
@@ -114,13 +118,19 @@ impl State {
         told: false,
     };
 
+    /// Over, for this reason.
+    pub(super) fn closed(reason: CloseReason) -> Self {
+        let told = false;
+        Self::Closed { reason, told }
+    }
+
     pub(super) fn phase(&self) -> Phase {
         match self {
             Self::Head(_) => Phase::Head,
             Self::Body(_) => Phase::Body,
             Self::Responding(_) => Phase::Responding,
             Self::Streaming(_) => Phase::Streaming,
-            Self::Delivering(_) => Phase::Delivering,
+            Self::Delivering(_) | Self::Failing(_) => Phase::Delivering,
             Self::Ending(_) => Phase::Ending,
             Self::Lingering(_) => Phase::Lingering,
             Self::Closed { .. } => Phase::Closed,
@@ -133,10 +143,32 @@ impl State {
             Self::Body(receiving) => receiving.deadline,
             Self::Responding(responding) => responding.deadline,
             Self::Streaming(streaming) => streaming.next_comment,
-            Self::Delivering(leaving) | Self::Ending(leaving) => leaving.deadline,
+            Self::Delivering(leaving) | Self::Failing(leaving) | Self::Ending(leaving) => {
+                leaving.deadline
+            }
             Self::Lingering(lingering) => lingering.deadline,
             Self::Closed { .. } => None,
         }
+    }
+
+    /// The clock for the date of the response, before there is one.
+    pub(super) fn clock(&self) -> Option<Clock> {
+        match self {
+            Self::Head(head) => Some(head.clock),
+            Self::Body(receiving) => receiving.clock,
+            Self::Responding(responding) => responding.clock,
+            _ => None,
+        }
+    }
+}
+
+impl Streaming {
+    /// The stream's idle time counts from now.
+    pub(super) fn expect_idleness(&mut self, now: Instant, config: &ResponseConfig) {
+        const SHORTEST: Duration = Duration::from_millis(10);
+        let own = self.keep_alive.as_deref();
+        let idle = own.map_or(config.keep_alive, KeepAlive::interval);
+        self.next_comment = idle.and_then(|idle| now.checked_add(idle.max(SHORTEST)));
     }
 }
 

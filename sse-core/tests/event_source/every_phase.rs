@@ -125,7 +125,7 @@ fn ways() -> Vec<Way> {
             t.client.connect();
             t.client.end();
         }),
-        way(Closed, "", |t| t.client.source.close()),
+        way(Closed, "", |t| t.client.close()),
     ]
 }
 
@@ -181,8 +181,8 @@ fn inputs() -> Vec<Input> {
         world!("`handle_transmitted`: everything", |t| {
             t.client.source.handle_transmitted(t.client.now, 10_000);
         }),
-        world!("`take_request`", |t| {
-            t.client.source.take_request(t.client.now);
+        input("`take_request`", |t| {
+            t.client.source.take_request(t.client.now).map(|_| ())
         }),
         input("`send`", |t| {
             let sent = t.client.source.send(t.client.now, t.attempt.clone());
@@ -192,12 +192,12 @@ fn inputs() -> Vec<Input> {
             })
         }),
         input("`wait`", |t| t.client.source.wait(t.client.now, secs(5))),
-        input("`stop`", |t| t.client.source.stop()),
+        input("`stop`", |t| t.client.source.stop(t.client.now)),
         world!("`handle_preparation_error`", |t| t
             .client
             .source
             .handle_preparation_error(t.client.now, "no token")),
-        world!("`close`", |t| t.client.source.close()),
+        input("`close`", |t| t.client.source.close(t.client.now)),
     ]
 }
 
@@ -231,7 +231,7 @@ impl Way {
 
 /// Whatever it was, the subscription can be ended, and says so last.
 fn ends(mut client: Client, case: &str) {
-    client.source.close();
+    client.close();
     let told = client.told();
     let last = told.last().expect("something was told");
     assert!(

@@ -267,7 +267,7 @@ fn the_request_is_whole_but_for_what_is_its_clients_own() {
     }
     // It is asked for once, and nothing is to be written here.
     assert_eq!(client.source.phase(), Phase::Requesting);
-    assert!(client.source.take_request(client.now).is_none());
+    assert!(client.source.take_request(client.now).is_err());
     assert!(client.unsent().is_empty());
 }
 
@@ -275,18 +275,15 @@ fn the_request_is_whole_but_for_what_is_its_clients_own() {
 fn a_request_is_to_be_had_only_while_one_is_asked_for() {
     let mut client = Client::new(EventSourceConfig::default());
     assert!(
-        client.source.take_request(client.now).is_none(),
+        client.source.take_request(client.now).is_err(),
         "not told yet"
     );
     client.connect();
-    assert!(
-        client.source.take_request(client.now).is_none(),
-        "connected"
-    );
+    assert!(client.source.take_request(client.now).is_err(), "connected");
     client.end();
-    assert!(client.source.take_request(client.now).is_none(), "waiting");
-    client.source.close();
-    assert!(client.source.take_request(client.now).is_none(), "over");
+    assert!(client.source.take_request(client.now).is_err(), "waiting");
+    client.close();
+    assert!(client.source.take_request(client.now).is_err(), "over");
 }
 
 #[test]

@@ -202,6 +202,11 @@ impl Client {
         request.expect("a request")
     }
 
+    /// The application ends the subscription, which may be over already.
+    pub(crate) fn close(&mut self) {
+        let _ = self.source.close(self.now);
+    }
+
     pub(crate) fn receive(&mut self, bytes: impl AsRef<[u8]>) {
         self.source.handle_input(self.now, bytes.as_ref());
         self.poll();

@@ -18,3 +18,4 @@ mod regressions;
 mod resuming;
 mod standard;
 mod timers;
+mod trial;

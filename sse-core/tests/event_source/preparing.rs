@@ -295,7 +295,7 @@ fn without_reconnections_an_unexpected_response_is_the_failure() {
 #[test]
 fn the_application_stops_as_the_last_attempt_ended() {
     let stop = |client: &mut Client| {
-        client.source.stop().unwrap();
+        client.source.stop(client.now).unwrap();
         client.told().pop().unwrap()
     };
     let mut client = Client::prepared(EventSourceConfig::default());
@@ -319,7 +319,7 @@ fn the_application_stops_as_the_last_attempt_ended() {
     client.end();
     client.wait();
     assert_eq!(stop(&mut client), "closed StreamEnded");
-    let error = client.source.stop().unwrap_err();
+    let error = client.source.stop(client.now).unwrap_err();
     assert_eq!((error.call, error.phase), ("stop", Phase::Closed));
 }
 
@@ -414,7 +414,7 @@ fn an_attempt_can_be_put_off_and_called_off() {
     assert_eq!(client.source.phase(), Phase::Waiting);
     assert_eq!(client.wait(), secs(5));
     assert_eq!(client.told(), ["prepare 1"]);
-    client.source.close();
+    client.close();
     assert_eq!(client.told(), ["closed Closed"]);
 }
 

@@ -60,7 +60,7 @@ fn polling_after_the_end_does_not_panic() {
         client.source.handle_timeout(client.now + secs(1000));
         client.receive(OPEN);
         client.end();
-        client.source.close();
+        client.close();
     }
     assert_eq!(client.told(), [""; 0]);
 }

@@ -392,15 +392,15 @@ fn the_body_is_told_after_the_request() {
     let mut pump = Pump::default();
     pump.input(&post("Content-Length: 5", "hello"));
     pump.connection.receive_body(pump.now).unwrap();
-    let first = pump.connection.poll_event();
+    let first = pump.connection.poll_event(pump.now);
     assert!(
         matches!(first, Some(ConnectionEvent::Request(_))),
         "{first:?}"
     );
-    let second = pump.connection.poll_event();
+    let second = pump.connection.poll_event(pump.now);
     assert!(
         matches!(second, Some(ConnectionEvent::RequestBody(_))),
         "{second:?}"
     );
-    assert!(pump.connection.poll_event().is_none());
+    assert!(pump.connection.poll_event(pump.now).is_none());
 }

@@ -111,7 +111,7 @@ impl Tried {
     fn ends(mut self, case: &str) {
         let mut closed = None;
         for _ in 0..20 {
-            while let Some(event) = self.connection.poll_event() {
+            while let Some(event) = self.connection.poll_event(self.now) {
                 assert!(closed.is_none(), "{case}: closed comes last");
                 match event {
                     ConnectionEvent::EndOutput { .. } => {
@@ -148,7 +148,7 @@ fn sent(result: Result<(), SendError>) -> Result<(), WrongPhase> {
 
 /// Opens a stream, and has everything transmitted.
 fn open(tried: &mut Tried) {
-    tried.connection.poll_event();
+    tried.connection.poll_event(tried.now);
     tried.respond(ResponseBody::event_stream()).unwrap();
     tried.transmit();
 }
@@ -163,7 +163,7 @@ fn deliver(tried: &mut Tried) {
 
 fn end_output(tried: &mut Tried) {
     while !matches!(
-        tried.connection.poll_event(),
+        tried.connection.poll_event(tried.now),
         Some(ConnectionEvent::EndOutput { .. })
     ) {}
 }
@@ -245,7 +245,7 @@ fn ways_in_server() -> Vec<Way> {
         }),
         way(Delivering, "whole", |t| {
             t.respond(ResponseBody::Whole("x".into())).unwrap();
-            t.connection.poll_event();
+            t.connection.poll_event(t.now);
         }),
         way(Ending, "", |t| {
             deliver(t);
@@ -314,10 +314,9 @@ fn inputs() -> Vec<Input> {
             })
         },
         world("`handle_transmitted`: everything", Tried::transmit),
-        world(
-            "`poll_event`",
-            |t| while t.connection.poll_event().is_some() {},
-        ),
+        world("`poll_event`", |t| {
+            while t.connection.poll_event(t.now).is_some() {}
+        }),
         world("`handle_output_ended`", |t| {
             t.connection.handle_output_ended(t.now);
         }),

@@ -153,7 +153,7 @@ impl Pump {
     }
 
     fn events(&mut self) {
-        while let Some(event) = self.connection.poll_event() {
+        while let Some(event) = self.connection.poll_event(self.now) {
             assert_eq!(self.closed, None, "closed comes last");
             match event {
                 ConnectionEvent::Request(_) => self.said.push("request"),

@@ -63,8 +63,9 @@ impl Client {
     }
 
     /// It wants nothing more.
-    pub(crate) fn close(&mut self) {
-        self.source.close();
+    pub(crate) fn close(&mut self, now: Instant) {
+        // Fails where it is over already.
+        let _ = self.source.close(now);
         self.busy_until = None;
     }
 

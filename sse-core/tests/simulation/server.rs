@@ -223,7 +223,7 @@ impl Server {
         while busy {
             served.connection.handle_timeout(now);
             busy = served.read(link, network);
-            while let Some(event) = served.connection.poll_event() {
+            while let Some(event) = served.connection.poll_event(now) {
                 busy = true;
                 match event {
                     ConnectionEvent::Request(head) => {

@@ -137,7 +137,7 @@ impl World {
             }
             Happening::Leave(id) => {
                 if let Some(client) = &mut self.clients[id] {
-                    client.close();
+                    client.close(self.network.now());
                     self.pump_client(id);
                 }
             }
@@ -247,7 +247,7 @@ impl World {
     fn finish(&mut self) {
         for id in 0..self.clients.len() {
             if let Some(client) = &mut self.clients[id] {
-                client.close();
+                client.close(self.network.now());
                 self.pump_client(id);
             }
         }

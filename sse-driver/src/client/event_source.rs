@@ -244,7 +244,8 @@ impl<R: Runtime> EventSource<R> {
             }
             let now = self.runtime.now();
             if self.closing.has_begun() {
-                self.machine.close();
+                // Fails where it is over already.
+                let _ = self.machine.close(now);
             }
             if let Some(event) = self.take_event(now) {
                 return Poll::Ready(Some(event));
@@ -300,7 +301,7 @@ impl<R: Runtime> EventSource<R> {
         let done = match prepared {
             Ok(Prepared::Send(attempt)) => machine.send(now, attempt),
             Ok(Prepared::Wait(time)) => machine.wait(now, time).map_err(AttemptError::from),
-            Ok(Prepared::Stop) => machine.stop().map_err(AttemptError::from),
+            Ok(Prepared::Stop) => machine.stop(now).map_err(AttemptError::from),
             Err(error) => {
                 machine.handle_preparation_error(now, error);
                 Ok(())

@@ -91,7 +91,7 @@ fn serve(mut socket: TcpStream) -> io::Result<()> {
                 .write_vectored(transmit.slices())
                 .map(|n| connection.handle_transmitted(now, n))
         } else {
-            match connection.poll_event() {
+            match connection.poll_event(now) {
                 Some(ConnectionEvent::RequestBody(body)) => {
                     stream(&mut connection, &String::from_utf8_lossy(&body))?;
                     continue;

@@ -44,7 +44,7 @@ impl Numbers {
 
     /// The head that the foreign server is to write. It is there from the beginning.
     fn response(&mut self) -> Option<Response<BodyLength>> {
-        match self.connection.poll_event() {
+        match self.connection.poll_event(Instant::now()) {
             Some(ConnectionEvent::Respond(response)) => Some(*response),
             _ => None,
         }
@@ -69,7 +69,7 @@ impl Iterator for Numbers {
             if let Some(bytes) = self.connection.take_body(now) {
                 return Some(bytes.into());
             }
-            match self.connection.poll_event() {
+            match self.connection.poll_event(now) {
                 Some(ConnectionEvent::EndOutput { .. }) => self.connection.handle_output_ended(now),
                 Some(ConnectionEvent::Closed(_)) => return None,
                 _ => {

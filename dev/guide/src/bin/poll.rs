@@ -95,7 +95,7 @@ impl Client {
                 }
                 continue;
             }
-            match connection.poll_event() {
+            match connection.poll_event(now) {
                 Some(ConnectionEvent::Request(_)) => {
                     // The phase allows it, and 200 is a final status.
                     let _ = connection.respond(now, Response::new(ResponseBody::event_stream()));

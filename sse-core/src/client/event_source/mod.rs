@@ -13,6 +13,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use ::http::Response;
 
+use self::transitions::Step;
 use super::{
     Attempt, Endpoint, EventSourceConfig, Failure, InvalidRequest, Loss, Phase, backoff::Backoff,
     state::State, target::Target,
@@ -155,9 +156,7 @@ impl EventSource {
     #[must_use]
     pub fn with_preparation(mut self) -> Self {
         self.prepares = true;
-        if let State::Asking = self.state {
-            self.state = self.next_attempt();
-        }
+        self.step(Step::PreparationWanted);
         self
     }
 

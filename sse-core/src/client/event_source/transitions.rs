@@ -22,6 +22,8 @@ use crate::http::{BodyReader, ResponseHeadReader};
 /// What leads from one state to another.
 #[derive(Debug)]
 pub(super) enum Step {
+    /// The application wants to be asked before the next attempt.
+    PreparationWanted,
     /// The application was asked to prepare the request.
     Preparing(Instant),
     /// The application has the next request as it wants it.
@@ -59,6 +61,7 @@ impl EventSource {
     pub(super) fn step(&mut self, step: Step) {
         let had_connection = self.state.has_connection();
         self.state = match (mem::replace(&mut self.state, State::NONE), step) {
+            (State::Asking, Step::PreparationWanted) => self.next_attempt(),
             (State::Unprepared, Step::Preparing(now)) => State::Preparing {
                 deadline: now.checked_add(self.config.prepare_timeout),
             },

@@ -54,7 +54,7 @@ impl EventSource {
     /// # Errors
     ///
     /// [`WrongPhase`] where the phase is not `Preparing`. Nothing was changed then.
-    pub fn stop(&mut self) -> Result<(), WrongPhase> {
+    pub fn stop(&mut self, _now: Instant) -> Result<(), WrongPhase> {
         self.check_preparing("stop")?;
         let last_loss = self.last_loss.take().map(|loss| *loss);
         self.over(match last_loss {
@@ -67,8 +67,7 @@ impl EventSource {
     }
 
     /// Gives a foreign HTTP client the request, instead of making a connection when
-    /// [`ClientEvent::Connect`](super::ClientEvent::Connect) asks for one. `None` where none was
-    /// asked for.
+    /// [`ClientEvent::Connect`](super::ClientEvent::Connect) asks for one.
     ///
     /// What comes of it is told with [`handle_response`](Self::handle_response),
     /// [`handle_body`](Self::handle_body) and [`handle_body_end`](Self::handle_body_end), or with
@@ -77,18 +76,31 @@ impl EventSource {
     ///
     /// The request has all its header fields but those that are its client's own: `Host`, and
     /// `Content-Length`.
-    pub fn take_request(&mut self, now: Instant) -> Option<Request<Bytes>> {
+    ///
+    /// # Errors
+    ///
+    /// [`WrongPhase`] where no connection was asked for, or where it stands already.
+    pub fn take_request(&mut self, now: Instant) -> Result<Request<Bytes>, WrongPhase> {
         let State::Connecting { .. } = self.state else {
-            return None;
+            return Err(WrongPhase::new("take_request", self.phase()));
         };
-        let request = self.target.request(self.decoder.last_event_id_to_send())?;
+        let request = self.target.request(self.decoder.last_event_id_to_send());
         self.step(Step::Taken(now));
-        Some(request)
+        Ok(request)
     }
 
-    /// Ends the subscription. Does nothing when it is over.
-    pub fn close(&mut self) {
+    /// Ends the subscription: nothing more is received, and the connection is to be
+    /// [closed](super::ClientEvent::Disconnect).
+    ///
+    /// # Errors
+    ///
+    /// [`WrongPhase`] where it is over already.
+    pub fn close(&mut self, _now: Instant) -> Result<(), WrongPhase> {
+        if let State::Closed { .. } = self.state {
+            return Err(WrongPhase::new("close", self.phase()));
+        }
         self.over(Ok(End::Closed));
+        Ok(())
     }
 
     pub(super) fn attempt(&self) -> Attempt {

@@ -7,11 +7,12 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Connection, Host};
+use super::{Connection, Host, transitions::responding};
 use crate::{
     http::RequestHead,
     server::{
         ConnectionConfig, ResponseConfig,
+        request_body::RequestBody,
         state::{Asked, State},
     },
 };
@@ -31,7 +32,7 @@ impl Connection {
         head: &RequestHead,
     ) -> Self {
         let mut connection = Self::new(now, date, config);
-        connection.begin_responding(now, head);
+        connection.take_request(now, head);
         connection
     }
 
@@ -73,7 +74,7 @@ impl Connection {
     /// let mut connection = Connection::for_response(now, Default::default(), &head);
     ///
     /// connection.respond(now, Response::new(ResponseBody::event_stream()))?;
-    /// let Some(ConnectionEvent::Respond(response)) = connection.poll_event() else { panic!() };
+    /// let Some(ConnectionEvent::Respond(response)) = connection.poll_event(now) else { panic!() };
     /// assert_eq!(response.headers()["content-type"], "text/event-stream");
     /// assert_eq!(*response.body(), BodyLength::Chunked);
     ///
@@ -82,16 +83,18 @@ impl Connection {
     /// assert_eq!(connection.take_body(now), None);
     ///
     /// connection.finish(now)?;
-    /// assert!(matches!(connection.poll_event(), Some(ConnectionEvent::EndOutput { .. })));
+    /// assert!(matches!(connection.poll_event(now), Some(ConnectionEvent::EndOutput { .. })));
     /// connection.handle_output_ended(now);
-    /// assert!(matches!(connection.poll_event(), Some(ConnectionEvent::Closed(_))));
+    /// assert!(matches!(connection.poll_event(now), Some(ConnectionEvent::Closed(_))));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn for_response(now: Instant, config: Arc<ResponseConfig>, head: &RequestHead) -> Self {
+        let body = RequestBody::unframed(head, &config);
+        let state = responding(now, &config, Asked::No(body), None);
         let response = None;
-        let mut connection = Self::in_state(State::NONE, Host::Server { config, response });
-        connection.begin_responding(now, head);
+        let mut connection = Self::in_state(state, Host::Server { config, response });
+        connection.note_request(head);
         connection
     }
 
@@ -113,7 +116,7 @@ impl Connection {
         match &mut self.state {
             State::Body(receiving) => receiving.body.end(),
             State::Responding(responding) => {
-                if let Asked::No(Some(body)) = &mut responding.body {
+                if let Asked::No(body) = &mut responding.body {
                     body.end();
                 }
             }

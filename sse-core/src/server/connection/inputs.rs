@@ -4,12 +4,14 @@ use std::{io, time::Instant};
 
 use ::http::StatusCode;
 
-use super::{Connection, Incoming};
+use super::{Connection, Host, Incoming, transitions::Step};
 use crate::{
     Comment,
+    http::{BodyLength, RequestHead},
     lifecycle::{CloseReason, Deadline},
     server::{
-        request_body::Progress,
+        request_body::{Progress, RequestBody},
+        response::RequestFacts,
         state::{Asked, State},
     },
 };
@@ -27,8 +29,13 @@ impl Connection {
         if let State::Head(head) = &mut self.state {
             match head.reader.read(&mut input) {
                 Ok(None) => return,
-                Ok(Some(head)) => self.take_request(now, head),
-                Err(error) => self.refuse(now, error.status(), &error.to_string()),
+                Ok(Some(head)) => {
+                    self.take_request(now, &head);
+                    if let Host::Socket { request, .. } = &mut self.host {
+                        *request = Some(Box::new(head));
+                    }
+                }
+                Err(error) => self.reject(now, error.status(), &error.to_string()),
             }
         }
         self.receive(now, &mut input);
@@ -59,7 +66,7 @@ impl Connection {
                 self.cut(CloseReason::ClientWentAway);
             }
             // What is queued is delivered to a client that closed its sending half.
-            State::Delivering(_) | State::Ending(_) | State::Closed { .. } => {}
+            State::Delivering(_) | State::Failing(_) | State::Ending(_) | State::Closed { .. } => {}
             State::Lingering(_) => self.cut(CloseReason::ClientWentAway),
         }
     }
@@ -72,7 +79,7 @@ impl Connection {
     /// it means that this body broke off: the answer is a 400.
     pub fn handle_transport_error(&mut self, now: Instant, error: io::Error) {
         match (&self.state, error.kind()) {
-            (State::Body(_), _) if !self.is_on_socket() => self.refuse(
+            (State::Body(_), _) if !self.is_on_socket() => self.reject(
                 now,
                 StatusCode::BAD_REQUEST,
                 "The request body could not be received in full.",
@@ -89,7 +96,10 @@ impl Connection {
     pub fn handle_timeout(&mut self, now: Instant) {
         let has_passed = |deadline: Option<Instant>| deadline.filter(|at| *at <= now);
         loop {
-            match (has_passed(self.state.deadline()), has_passed(self.stall)) {
+            match (
+                has_passed(self.state.deadline()),
+                has_passed(self.output.stall()),
+            ) {
                 (None, None) => return,
                 // A request that came too late is told so, and after that it is a stall.
                 (Some(_), None) => self.handle_deadline(now),
@@ -112,9 +122,7 @@ impl Connection {
     /// The sending side was shut down, as
     /// [`ConnectionEvent::EndOutput`](super::ConnectionEvent::EndOutput) asked.
     pub fn handle_output_ended(&mut self, now: Instant) {
-        if let State::Ending(_) = self.state {
-            self.linger(now);
-        }
+        self.step(Step::OutputEnded(now));
     }
 
     /// The deadline of this state has passed.
@@ -139,8 +147,7 @@ impl Connection {
                 "The server took too long to answer. Try again later.",
             ),
             State::Streaming(_) => return self.keep_alive(now),
-            // The server had its time to write before the body fails.
-            State::Delivering(_) if !self.is_on_socket() => return self.close_delivered(),
+            State::Failing(_) => return self.step(Step::Written),
             State::Delivering(_)
             | State::Ending(_)
             | State::Lingering(_)
@@ -171,22 +178,37 @@ impl Connection {
         )
     }
 
+    /// The request's head is complete.
+    pub(super) fn take_request(&mut self, now: Instant, head: &RequestHead) {
+        self.note_request(head);
+        let body = RequestBody::of(head, self.host.config());
+        self.step(Step::Requested(now, body));
+    }
+
+    /// Takes note of what the response depends on, and of whether a body is to come.
+    pub(super) fn note_request(&mut self, head: &RequestHead) {
+        self.request = RequestFacts::of(head);
+        self.incoming = match head.body() {
+            BodyLength::None => Incoming::Complete,
+            BodyLength::Exact(_) | BodyLength::Chunked => Incoming::Expected,
+        };
+    }
+
     /// Takes what belongs to the request body from the front of `input`.
     pub(super) fn receive(&mut self, now: Instant, input: &mut &[u8]) {
         let body = match &mut self.state {
             State::Body(receiving) => &mut receiving.body,
             State::Responding(responding) => match &mut responding.body {
-                Asked::No(Some(body)) => body,
-                _ => return,
+                Asked::No(body) => body,
+                Asked::Untold(_) | Asked::Told => return,
             },
             _ => return,
         };
-        body.receive(input);
-        if self.incoming != Incoming::Ended {
-            self.incoming = match body.progress() {
-                Progress::Complete => Incoming::Complete,
-                Progress::Incoming | Progress::Faulty(_) => Incoming::Expected,
-            };
+        if body.progress() == Progress::Incoming {
+            body.receive(input);
+            if self.incoming != Incoming::Ended && body.progress() == Progress::Complete {
+                self.incoming = Incoming::Complete;
+            }
         }
         self.check_body(now);
     }

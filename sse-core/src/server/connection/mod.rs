@@ -1,7 +1,8 @@
 //! The machine: its parts, how it begins, and what can be seen of it.
 //!
 //! What the world did is in `inputs`, what the application wants in `verbs` and `receiving`, what
-//! the caller must do next in `outputs`. All of them lead from state to state by `transitions`.
+//! the caller must do next in `outputs`. All of them lead from state to state by `transitions`, and
+//! queue bytes by `writing`.
 
 mod embedded;
 mod inputs;
@@ -9,6 +10,7 @@ mod outputs;
 mod receiving;
 mod transitions;
 mod verbs;
+mod writing;
 
 use std::{
     sync::{Arc, OnceLock},
@@ -39,8 +41,6 @@ pub struct Connection {
     state: State,
     host: Host,
     output: Output,
-    /// When the client has taken nothing for too long. There while something is queued.
-    stall: Option<Instant>,
     request: RequestFacts,
     incoming: Incoming,
     /// Present once it was asked for.
@@ -84,13 +84,15 @@ enum Host {
     /// This connection does, over a socket.
     Socket {
         config: Arc<ConnectionConfig>,
-        /// The request, until [`Connection::poll_event`] has told of it.
+        /// The request, until [`Connection::poll_event`] has told of it. No state holds it, since the
+        /// application may respond before it polls.
         request: Option<Box<RequestHead>>,
     },
     /// A foreign server does.
     Server {
         config: Arc<ResponseConfig>,
-        /// The response, until [`Connection::poll_event`] has told of it.
+        /// The response, until [`Connection::poll_event`] has told of it. No state holds it, since the
+        /// body may be complete before the caller polls.
         response: Option<Box<Response<BodyLength>>>,
     },
 }
@@ -126,7 +128,6 @@ impl Connection {
             state,
             host,
             output: Output::new(),
-            stall: None,
             request: RequestFacts::default(),
             incoming: Incoming::Expected,
             clean_up: OnceLock::new(),
@@ -211,6 +212,6 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         let size = size_of::<Connection>();
-        assert!(size <= 128, "{size}");
+        assert!(size <= 112, "{size}");
     }
 }

@@ -16,7 +16,10 @@ impl Connection {
     }
 
     /// What happened that the caller should know, oldest first.
-    pub fn poll_event(&mut self) -> Option<ConnectionEvent> {
+    ///
+    /// `now` is there as on [the client's machine](crate::client::EventSource::poll_event); what
+    /// this machine tells does not depend on it.
+    pub fn poll_event(&mut self, _now: Instant) -> Option<ConnectionEvent> {
         match &mut self.host {
             Host::Socket { request, .. } => {
                 if let Some(request) = request.take() {
@@ -50,6 +53,9 @@ impl Connection {
     /// When to call [`handle_timeout`](Self::handle_timeout), if nothing happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.stall.into_iter().chain(self.state.deadline()).min()
+        match (self.output.stall(), self.state.deadline()) {
+            (Some(stall), Some(deadline)) => Some(stall.min(deadline)),
+            (stall, deadline) => stall.or(deadline),
+        }
     }
 }

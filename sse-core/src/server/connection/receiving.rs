@@ -2,7 +2,7 @@
 
 use std::{mem, time::Instant};
 
-use super::Connection;
+use super::{Connection, transitions::Step};
 use crate::server::{
     WrongPhase,
     request_body::{Progress, RequestBody},
@@ -33,30 +33,25 @@ impl Connection {
         let Asked::No(body) = &mut responding.body else {
             return Err(self.wrong_phase("receive_body"));
         };
-        let mut body = body.take().unwrap_or_else(RequestBody::none);
-        let clock = responding.clock.take();
+        let mut body = mem::replace(body, RequestBody::none());
         if body.take_wait() {
             self.output.interim(b"HTTP/1.1 100 Continue\r\n\r\n");
             self.arm_stall(now);
         }
-        self.enter_body(now, body, clock);
+        self.step(Step::BodyAsked(now, body));
         self.check_body(now);
         Ok(())
     }
 
     /// Where the body was asked for: is it there, or will it never be?
     pub(super) fn check_body(&mut self, now: Instant) {
-        let State::Body(receiving) = &mut self.state else {
+        let State::Body(receiving) = &self.state else {
             return;
         };
         match receiving.body.progress() {
             Progress::Incoming => {}
-            Progress::Complete => {
-                let body = mem::replace(&mut receiving.body, RequestBody::none());
-                let clock = receiving.clock.take();
-                self.enter_responding(now, Asked::Untold(body.into_bytes()), clock);
-            }
-            Progress::Faulty(fault) => self.refuse(now, fault.status(), &fault.to_string()),
+            Progress::Complete => self.step(Step::BodyReceived(now)),
+            Progress::Faulty(fault) => self.reject(now, fault.status(), &fault.to_string()),
         }
     }
 }

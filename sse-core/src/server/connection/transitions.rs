@@ -3,83 +3,114 @@
 
 use std::{
     mem,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
-
-use ::http::{HeaderValue, Response, StatusCode, header, response::Parts};
 
 use super::{Connection, ConnectionEvent, Host, Incoming};
 use crate::{
-    http::{BodyLength, RequestHead, encode_response_head},
     lifecycle::CloseReason,
     server::{
-        KeepAlive, ResponseBody, ResponseConfig, StreamOptions,
+        KeepAlive, ResponseConfig,
         request_body::RequestBody,
-        response::{RequestFacts, embedded_response},
         state::{
             Asked, BodyEnd, Clock, Leaving, Lingering, ReceivingBody, Responding, State, Streaming,
         },
     },
 };
 
+/// What leads from one state to another.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// The request's head is complete, and announces this body.
+    Requested(Instant, RequestBody),
+    /// The application asked for the request's body.
+    BodyAsked(Instant, RequestBody),
+    /// The request's body is complete.
+    BodyReceived(Instant),
+    /// The response's head is queued, and events follow.
+    Opened(Instant, Option<Box<KeepAlive>>),
+    /// Nothing more is queued.
+    Ended {
+        now: Instant,
+        body: BodyEnd,
+        reason: CloseReason,
+    },
+    /// The foreign server has taken everything.
+    Taken(Instant),
+    /// Everything is transmitted, and the caller is told to end the output.
+    Transmitted,
+    /// The caller has ended the output.
+    OutputEnded(Instant),
+    /// The foreign server has had its time to write what it took.
+    Written,
+    /// Nothing more is transmitted, for this reason, unless there was one already.
+    Cut {
+        reason: CloseReason,
+        /// The peer has everything.
+        is_delivered: bool,
+    },
+}
+
 impl Connection {
-    /// `Head` to `Responding`: the head is complete.
-    pub(super) fn take_request(&mut self, now: Instant, head: RequestHead) {
-        self.begin_responding(now, &head);
-        if let Host::Socket { request, .. } = &mut self.host {
-            *request = Some(Box::new(head));
-        }
-    }
-
-    /// To `Responding`, with this request.
-    pub(super) fn begin_responding(&mut self, now: Instant, head: &RequestHead) {
-        let clock = self.take_clock();
-        self.request = RequestFacts::of(head);
-        let body = (head.body() != BodyLength::None).then(|| {
-            let config = self.host.config();
-            match self.host {
-                Host::Socket { .. } => RequestBody::of(head, config),
-                Host::Server { .. } => RequestBody::unframed(head, config),
+    /// Every transition there is. A step that does not fit its state changes nothing.
+    pub(super) fn step(&mut self, step: Step) {
+        self.state = match (mem::replace(&mut self.state, State::NONE), step) {
+            (State::Head(from), Step::Requested(now, body)) => {
+                responding(now, self.host.config(), Asked::No(body), Some(from.clock))
             }
-        });
-        self.incoming = match body {
-            Some(_) => Incoming::Expected,
-            None => Incoming::Complete,
+            (State::Responding(from), Step::BodyAsked(now, body)) => {
+                self.receiving(now, body, from.clock)
+            }
+            (State::Body(from), Step::BodyReceived(now)) => {
+                let bytes = Asked::Untold(from.body.into_bytes());
+                responding(now, self.host.config(), bytes, from.clock)
+            }
+            (State::Responding(_), Step::Opened(now, keep_alive)) => {
+                self.streaming(now, keep_alive)
+            }
+            (
+                State::Head(_) | State::Body(_) | State::Responding(_) | State::Streaming(_),
+                Step::Ended { now, body, reason },
+            ) => self.delivering(now, body, reason),
+            (State::Delivering(from), Step::Taken(now)) => self.taken(now, from),
+            (State::Delivering(from), Step::Transmitted) => State::Ending(from),
+            (State::Ending(from), Step::OutputEnded(now)) => self.lingering(now, *from),
+            (State::Failing(from), Step::Written) => State::closed(from.reason),
+            (closed @ State::Closed { .. }, _) => closed,
+            (
+                State::Delivering(from) | State::Failing(from) | State::Ending(from),
+                Step::Cut {
+                    reason,
+                    is_delivered,
+                },
+            ) => State::closed(match from.promises_delivery() && !is_delivered {
+                true => reason,
+                false => from.reason,
+            }),
+            (State::Lingering(from), Step::Cut { .. }) => State::closed(from.reason),
+            (_, Step::Cut { reason, .. }) => State::closed(reason),
+            (state, _) => state,
         };
-        self.enter_responding(now, Asked::No(body), clock);
     }
 
-    pub(super) fn enter_responding(&mut self, now: Instant, body: Asked, clock: Option<Clock>) {
-        let deadline = now.checked_add(self.host.config().respond_timeout);
-        self.state = State::Responding(Box::new(Responding {
-            deadline,
+    fn receiving(&self, now: Instant, body: RequestBody, clock: Option<Clock>) -> State {
+        State::Body(Box::new(ReceivingBody {
+            deadline: now.checked_add(self.host.config().body_timeout),
             body,
             clock,
-        }));
+        }))
     }
 
-    /// `Responding` to `Body`: the application asked for it.
-    pub(super) fn enter_body(&mut self, now: Instant, body: RequestBody, clock: Option<Clock>) {
-        let deadline = now.checked_add(self.host.config().body_timeout);
-        self.state = State::Body(Box::new(ReceivingBody {
-            deadline,
-            body,
-            clock,
-        }));
-    }
-
-    /// `Responding` to `Streaming`: the response's head is queued, and events follow.
-    pub(super) fn stream(&mut self, now: Instant, options: StreamOptions) {
-        let keep_alive = options.keep_alive.map(Box::new);
-        self.state = State::Streaming(Streaming {
-            next_comment: next_comment(now, keep_alive.as_deref(), self.host.config()),
+    fn streaming(&self, now: Instant, keep_alive: Option<Box<KeepAlive>>) -> State {
+        let mut streaming = Streaming {
+            next_comment: None,
             keep_alive,
-        });
-        self.arm_stall(now);
+        };
+        streaming.expect_idleness(now, self.host.config());
+        State::Streaming(streaming)
     }
 
-    /// To `Delivering`: nothing more is accepted.
-    pub(super) fn deliver(&mut self, now: Instant, body: BodyEnd, reason: CloseReason) {
+    fn delivering(&self, now: Instant, body: BodyEnd, reason: CloseReason) -> State {
         let deadline = match &self.host {
             Host::Socket { config, .. } => {
                 drain_deadline(now, config.drain_timeout, self.output.queued())
@@ -87,17 +118,49 @@ impl Connection {
             // A body that is taken late is not a client that stalls.
             Host::Server { .. } => None,
         };
-        self.state = State::Delivering(Box::new(Leaving {
+        State::Delivering(Box::new(Leaving {
             deadline,
             reason,
             body,
-        }));
+        }))
+    }
+
+    /// What follows inside a foreign server once it has taken the whole body.
+    fn taken(&self, now: Instant, from: Box<Leaving>) -> State {
+        match from.body {
+            BodyEnd::Whole => State::closed(from.reason),
+            // The caller is told to end it.
+            BodyEnd::Stream => State::Delivering(from),
+            BodyEnd::BrokenOff => match now.checked_add(self.host.config().fail_delay) {
+                None => State::closed(from.reason),
+                deadline => State::Failing(Box::new(Leaving { deadline, ..*from })),
+            },
+        }
+    }
+
+    /// `Lingering`, or `Closed` where nothing more is to be expected of the peer.
+    fn lingering(&self, now: Instant, from: Leaving) -> State {
+        match (&self.host, self.incoming) {
+            (Host::Socket { config, .. }, Incoming::Expected) => {
+                let linger = now.checked_add(config.linger_timeout);
+                State::Lingering(Box::new(Lingering {
+                    deadline: from.deadline.into_iter().chain(linger).min(),
+                    reason: from.reason,
+                    room: config.linger_limit,
+                }))
+            }
+            _ => State::closed(from.reason),
+        }
+    }
+
+    /// Nothing more is queued: what is queued is delivered.
+    pub(super) fn end(&mut self, now: Instant, body: BodyEnd, reason: CloseReason) {
+        self.step(Step::Ended { now, body, reason });
         self.arm_stall(now);
         self.check_taken(now);
     }
 
-    /// `Delivering` to `Ending`, where everything is transmitted and the caller is to end the
-    /// output.
+    /// Has the caller end the output, where everything is transmitted.
     pub(super) fn end_output(&mut self) -> Option<ConnectionEvent> {
         let body = match &self.state {
             State::Delivering(leaving) if self.output.is_over() => leaving.body,
@@ -108,186 +171,44 @@ impl Connection {
         if body != BodyEnd::Stream && !self.is_on_socket() {
             return None;
         }
-        self.state = match mem::replace(&mut self.state, State::NONE) {
-            State::Delivering(leaving) => State::Ending(leaving),
-            other => other,
-        };
+        self.step(Step::Transmitted);
         let broken_off = body == BodyEnd::BrokenOff;
         Some(ConnectionEvent::EndOutput { broken_off })
     }
 
-    /// Inside a foreign server: what follows once the whole body was taken.
+    /// To be called inside a foreign server whenever some of the body was taken.
     pub(super) fn check_taken(&mut self, now: Instant) {
-        let (State::Delivering(leaving), Host::Server { config, .. }) =
-            (&mut self.state, &self.host)
-        else {
-            return;
-        };
-        if !self.output.is_over() {
-            return;
+        if !self.is_on_socket() && self.output.is_over() {
+            self.step(Step::Taken(now));
         }
-        match leaving.body {
-            BodyEnd::Whole => self.close_delivered(),
-            BodyEnd::Stream => {}
-            BodyEnd::BrokenOff if leaving.deadline.is_some() => {}
-            BodyEnd::BrokenOff => match now.checked_add(config.fail_delay) {
-                Some(deadline) => leaving.deadline = Some(deadline),
-                // Without a deadline it would never fail.
-                None => self.close_delivered(),
-            },
-        }
-    }
-
-    /// `Ending` to `Lingering`, or to `Closed` where nothing more is to be expected of the peer.
-    pub(super) fn linger(&mut self, now: Instant) {
-        let leaving = match mem::replace(&mut self.state, State::NONE) {
-            State::Ending(leaving) => *leaving,
-            other => return self.state = other,
-        };
-        self.state = match (&self.host, self.incoming) {
-            (Host::Socket { config, .. }, Incoming::Expected) => {
-                let linger = now.checked_add(config.linger_timeout);
-                State::Lingering(Box::new(Lingering {
-                    deadline: leaving.deadline.into_iter().chain(linger).min(),
-                    reason: leaving.reason,
-                    room: config.linger_limit,
-                }))
-            }
-            _ => State::Closed {
-                reason: leaving.reason,
-                told: false,
-            },
-        };
-    }
-
-    /// `Delivering` to `Closed`, with the reason that it has.
-    pub(super) fn close_delivered(&mut self) {
-        self.state = match mem::replace(&mut self.state, State::NONE) {
-            State::Delivering(leaving) => State::Closed {
-                reason: leaving.reason,
-                told: false,
-            },
-            other => other,
-        };
     }
 
     /// To `Closed`, now. What was not transmitted never is.
     pub(super) fn cut(&mut self, reason: CloseReason) {
         let is_delivered = self.is_on_socket() && self.output.is_over();
-        let reason = match mem::replace(&mut self.state, State::NONE) {
-            State::Delivering(leaving) | State::Ending(leaving) => {
-                // To say that all was delivered is to promise it.
-                match leaving.promises_delivery() && !is_delivered {
-                    true => reason,
-                    false => leaving.reason,
-                }
-            }
-            State::Lingering(lingering) => lingering.reason,
-            closed @ State::Closed { .. } => return self.state = closed,
-            _ => reason,
-        };
+        self.step(Step::Cut {
+            reason,
+            is_delivered,
+        });
+        self.output.clear();
         if let Host::Socket { request, .. } = &mut self.host {
             *request = None;
-        }
-        self.output.clear();
-        self.stall = None;
-        let told = false;
-        self.state = State::Closed { reason, told };
-    }
-
-    /// Answers that the request cannot be served.
-    pub(super) fn refuse(&mut self, now: Instant, status: StatusCode, text: &str) {
-        self.answer(now, status, text, CloseReason::Rejected(status));
-    }
-
-    /// Answers in the application's place.
-    pub(super) fn answer(
-        &mut self,
-        now: Instant,
-        status: StatusCode,
-        text: &str,
-        reason: CloseReason,
-    ) {
-        let (mut head, ()) = Response::new(()).into_parts();
-        head.status = status;
-        head.headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-        );
-        self.begin_output(now, head, ResponseBody::Whole(format!("{text}\n").into()));
-        self.output.finish();
-        self.deliver(now, BodyEnd::Whole, reason);
-    }
-
-    /// Queues the response's head and, where there is one, the whole body.
-    pub(super) fn begin_output(&mut self, now: Instant, head: Parts, body: ResponseBody) {
-        let status = head.status;
-        let clock = self.take_clock();
-        let bytes = match &mut self.host {
-            Host::Server { response, .. } => {
-                let (head, bytes) = embedded_response(head, body, self.request);
-                *response = Some(Box::new(head));
-                bytes
-            }
-            Host::Socket { .. } => {
-                let (framing, delimiting) = self.request.framing(status, &body);
-                let mut wire = Vec::new();
-                let date = clock.map_or(SystemTime::UNIX_EPOCH, |clock| clock.date(now));
-                encode_response_head(status, &head.headers, date, framing, &mut wire);
-                self.output.begin(delimiting, wire);
-                self.request.body_of(status, body)
-            }
-        };
-        self.output.put_shared(bytes);
-        self.count_output();
-    }
-
-    /// To be called whenever what is queued has changed.
-    pub(super) fn count_output(&mut self) {
-        self.output.count(&self.host.config().budget);
-    }
-
-    /// There is one response, and one head.
-    fn take_clock(&mut self) -> Option<Clock> {
-        match &mut self.state {
-            State::Head(head) => Some(head.clock),
-            State::Body(receiving) => receiving.clock.take(),
-            State::Responding(responding) => responding.clock.take(),
-            _ => None,
-        }
-    }
-
-    /// Some of the output was taken.
-    pub(super) fn after_progress(&mut self, now: Instant) {
-        self.count_output();
-        self.stall = None;
-        self.arm_stall(now);
-        match &mut self.state {
-            State::Streaming(streaming) => {
-                let keep_alive = streaming.keep_alive.as_deref();
-                streaming.next_comment = next_comment(now, keep_alive, self.host.config());
-            }
-            _ => self.check_taken(now),
-        }
-    }
-
-    /// To be called whenever something was queued: the client has so long to take some of it.
-    pub(super) fn arm_stall(&mut self, now: Instant) {
-        // A foreign server says by itself when a client takes nothing.
-        if let Host::Socket { config, .. } = &self.host
-            && self.stall.is_none()
-            && !self.output.is_empty()
-        {
-            self.stall = now.checked_add(config.stall_timeout);
         }
     }
 }
 
-/// When a comment is due of a stream that is idle from `now` on.
-fn next_comment(now: Instant, own: Option<&KeepAlive>, config: &ResponseConfig) -> Option<Instant> {
-    const SHORTEST: Duration = Duration::from_millis(10);
-    let idle = own.map_or(config.keep_alive, KeepAlive::interval)?;
-    now.checked_add(idle.max(SHORTEST))
+/// `Responding`, from which the application has so long to respond.
+pub(super) fn responding(
+    now: Instant,
+    config: &ResponseConfig,
+    body: Asked,
+    clock: Option<Clock>,
+) -> State {
+    State::Responding(Box::new(Responding {
+        deadline: now.checked_add(config.respond_timeout),
+        body,
+        clock,
+    }))
 }
 
 /// A time for every 64 KiB of what is queued: a download may be large, but it may not last for ever.

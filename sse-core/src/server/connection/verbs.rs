@@ -4,7 +4,7 @@ use std::{mem, time::Instant};
 
 use ::http::{Response, StatusCode};
 
-use super::Connection;
+use super::{Connection, transitions::Step};
 use crate::{
     Comment, EncodedEvents, Event,
     lifecycle::{CleanUpOwner, CloseReason},
@@ -68,10 +68,14 @@ impl Connection {
             self.clean_up.take();
         }
         match options {
-            Some(options) if opens_stream => self.stream(now, options),
+            Some(options) if opens_stream => {
+                let keep_alive = options.keep_alive.map(Box::new);
+                self.step(Step::Opened(now, keep_alive));
+                self.arm_stall(now);
+            }
             _ => {
                 self.output.finish();
-                self.deliver(now, BodyEnd::Whole, reason);
+                self.end(now, BodyEnd::Whole, reason);
             }
         }
         Ok(())
@@ -152,7 +156,7 @@ impl Connection {
             return Err(self.wrong_phase("finish"));
         };
         self.output.finish();
-        self.deliver(now, BodyEnd::Stream, reason);
+        self.end(now, BodyEnd::Stream, reason);
         Ok(())
     }
 
@@ -181,7 +185,7 @@ impl Connection {
             }
             State::Streaming(_) => {
                 self.output.break_off();
-                self.deliver(now, BodyEnd::BrokenOff, reason);
+                self.end(now, BodyEnd::BrokenOff, reason);
             }
             _ => return Err(self.wrong_phase("abort")),
         }

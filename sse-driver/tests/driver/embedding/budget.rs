@@ -27,7 +27,7 @@ fn hog(budget: &Budget) -> Connection {
     let now = Instant::now();
     let mut hog = Connection::new(now, SystemTime::UNIX_EPOCH, Arc::new(config));
     hog.handle_input(now, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    hog.poll_event();
+    hog.poll_event(now);
     hog.respond(now, Response::new(ResponseBody::event_stream()))
         .unwrap();
     hog.handle_transmitted(now, usize::MAX);

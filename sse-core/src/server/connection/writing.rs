@@ -1,0 +1,89 @@
+//! What is queued to be written, and what follows when some of it was.
+
+use std::time::{Instant, SystemTime};
+
+use ::http::{HeaderValue, Response, StatusCode, header, response::Parts};
+
+use super::{Connection, Host};
+use crate::{
+    http::encode_response_head,
+    lifecycle::CloseReason,
+    server::{
+        ResponseBody,
+        response::embedded_response,
+        state::{BodyEnd, State},
+    },
+};
+
+impl Connection {
+    /// Answers that the request cannot be served.
+    pub(super) fn reject(&mut self, now: Instant, status: StatusCode, text: &str) {
+        self.answer(now, status, text, CloseReason::Rejected(status));
+    }
+
+    /// Answers in the application's place.
+    pub(super) fn answer(
+        &mut self,
+        now: Instant,
+        status: StatusCode,
+        text: &str,
+        reason: CloseReason,
+    ) {
+        let (mut head, ()) = Response::new(()).into_parts();
+        head.status = status;
+        head.headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
+        self.begin_output(now, head, ResponseBody::Whole(format!("{text}\n").into()));
+        self.output.finish();
+        self.end(now, BodyEnd::Whole, reason);
+    }
+
+    /// Queues the response's head and, where there is one, the whole body.
+    pub(super) fn begin_output(&mut self, now: Instant, head: Parts, body: ResponseBody) {
+        let status = head.status;
+        let bytes = match &mut self.host {
+            Host::Server { response, .. } => {
+                let (head, bytes) = embedded_response(head, body, self.request);
+                *response = Some(Box::new(head));
+                bytes
+            }
+            Host::Socket { .. } => {
+                let (framing, delimiting) = self.request.framing(status, &body);
+                let mut wire = Vec::new();
+                let clock = self.state.clock();
+                let date = clock.map_or(SystemTime::UNIX_EPOCH, |clock| clock.date(now));
+                encode_response_head(status, &head.headers, date, framing, &mut wire);
+                self.output.begin(delimiting, wire);
+                self.request.body_of(status, body)
+            }
+        };
+        self.output.put_shared(bytes);
+        self.count_output();
+    }
+
+    /// To be called whenever what is queued has changed.
+    pub(super) fn count_output(&mut self) {
+        self.output.count(&self.host.config().budget);
+    }
+
+    /// Some of the output was taken.
+    pub(super) fn after_progress(&mut self, now: Instant) {
+        self.count_output();
+        self.output.disarm_stall();
+        self.arm_stall(now);
+        match &mut self.state {
+            State::Streaming(streaming) => streaming.expect_idleness(now, self.host.config()),
+            _ => self.check_taken(now),
+        }
+    }
+
+    /// To be called whenever something was queued: the client has so long to take some of it.
+    pub(super) fn arm_stall(&mut self, now: Instant) {
+        // A foreign server says by itself when a client takes nothing.
+        if let Host::Socket { config, .. } = &self.host {
+            self.output.arm_stall(now, config.stall_timeout);
+        }
+    }
+}
