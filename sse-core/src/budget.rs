@@ -60,8 +60,10 @@ pub struct Budget {
 
 struct Shared {
     limit: usize,
+    /// The budget that this is a part of: it counts what this one counts.
+    whole: Option<Budget>,
     total: AtomicUsize,
-    of: [AtomicUsize; Holding::ALL.len()],
+    used: [AtomicUsize; Holding::ALL.len()],
 }
 
 /// What holds memory.
@@ -77,15 +79,6 @@ pub enum Holding {
 
 impl Holding {
     const ALL: [Self; 3] = [Self::Body, Self::Queue, Self::History];
-
-    /// How much of a budget these may take together.
-    fn share_of(self, limit: usize) -> usize {
-        match self {
-            Self::Body => limit / 4,
-            Self::Queue => limit,
-            Self::History => limit / 2,
-        }
-    }
 }
 
 /// How much of a [`Budget`] is used, in bytes.
@@ -125,11 +118,32 @@ impl Budget {
     /// A budget of so many bytes, which nothing shares yet.
     #[must_use]
     pub fn new(limit: usize) -> Self {
+        Self::inside(limit, None)
+    }
+
+    /// A budget of so many bytes inside this one: what it counts, this one counts, too, and there is
+    /// room only where both have it. A part has no shares of its own: histories may take all of it, as
+    /// far as the whole has room for histories.
+    ///
+    /// ```
+    /// use sse_core::{Budget, topic::{TopicMapConfig}};
+    ///
+    /// // All rooms together take no more than 64 MiB of the process's budget.
+    /// let mut config = TopicMapConfig::default();
+    /// config.topic.budget = Budget::of_process().part(64 * 1024 * 1024);
+    /// ```
+    #[must_use]
+    pub fn part(&self, limit: usize) -> Self {
+        Self::inside(limit, Some(self.clone()))
+    }
+
+    fn inside(limit: usize, whole: Option<Self>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 limit,
+                whole,
                 total: AtomicUsize::new(0),
-                of: Default::default(),
+                used: Default::default(),
             }),
         }
     }
@@ -150,7 +164,7 @@ impl Budget {
     /// How much of it is used.
     #[must_use]
     pub fn used(&self) -> BudgetUse {
-        let used = |holding: Holding| self.of(holding).load(Relaxed);
+        let used = |holding: Holding| self.counter(holding).load(Relaxed);
         BudgetUse {
             bodies: used(Holding::Body),
             queued: used(Holding::Queue),
@@ -168,8 +182,11 @@ impl Budget {
     #[cfg(feature = "topic")]
     pub(crate) fn fits(&self, holding: Holding, bytes: usize) -> bool {
         let fits = |used: &AtomicUsize, most| used.load(Relaxed).saturating_add(bytes) <= most;
-        let limit = self.shared.limit;
-        fits(&self.shared.total, limit) && fits(self.of(holding), holding.share_of(limit))
+        let fits_whole = |whole: &Self| whole.fits(holding, bytes);
+        bytes == 0
+            || fits(&self.shared.total, self.shared.limit)
+                && fits(self.counter(holding), self.share_of(holding))
+                && self.shared.whole.as_ref().is_none_or(fits_whole)
     }
 
     /// A reservation of nothing yet.
@@ -199,8 +216,19 @@ impl Budget {
         bytes - bytes % Self::GRANULE
     }
 
-    fn of(&self, holding: Holding) -> &AtomicUsize {
-        let [body, queue, history] = &self.shared.of;
+    /// How much of it these may take together.
+    fn share_of(&self, holding: Holding) -> usize {
+        let limit = self.shared.limit;
+        match holding {
+            _ if self.shared.whole.is_some() => limit,
+            Holding::Body => limit / 4,
+            Holding::Queue => limit,
+            Holding::History => limit / 2,
+        }
+    }
+
+    fn counter(&self, holding: Holding) -> &AtomicUsize {
+        let [body, queue, history] = &self.shared.used;
         match holding {
             Holding::Body => body,
             Holding::Queue => queue,
@@ -210,26 +238,37 @@ impl Budget {
 
     /// Counts so many more, where that is inside.
     fn try_add(&self, holding: Holding, bytes: usize) -> bool {
-        let share = holding.share_of(self.shared.limit);
-        let own = self.of(holding);
-        if !add_below(own, bytes, share) {
+        let own = self.counter(holding);
+        if !add_below(own, bytes, self.share_of(holding)) {
             return false;
         }
-        let is_inside = add_below(&self.shared.total, bytes, self.shared.limit);
+        if !add_below(&self.shared.total, bytes, self.shared.limit) {
+            own.fetch_sub(bytes, Relaxed);
+            return false;
+        }
+        let whole = self.shared.whole.as_ref();
+        let is_inside = whole.is_none_or(|whole| whole.try_add(holding, bytes));
         if !is_inside {
             own.fetch_sub(bytes, Relaxed);
+            self.shared.total.fetch_sub(bytes, Relaxed);
         }
         is_inside
     }
 
     fn add(&self, holding: Holding, bytes: usize) {
-        self.of(holding).fetch_add(bytes, Relaxed);
+        self.counter(holding).fetch_add(bytes, Relaxed);
         self.shared.total.fetch_add(bytes, Relaxed);
+        if let Some(whole) = &self.shared.whole {
+            whole.add(holding, bytes);
+        }
     }
 
     fn subtract(&self, holding: Holding, bytes: usize) {
-        self.of(holding).fetch_sub(bytes, Relaxed);
+        self.counter(holding).fetch_sub(bytes, Relaxed);
         self.shared.total.fetch_sub(bytes, Relaxed);
+        if let Some(whole) = &self.shared.whole {
+            whole.subtract(holding, bytes);
+        }
     }
 }
 
@@ -467,6 +506,25 @@ mod tests {
             (small.len(), budget.used().total()),
             (Budget::GRANULE - 1, 0)
         );
+    }
+
+    #[test]
+    fn what_a_part_counts_the_whole_counts_and_both_bound_it() {
+        let whole = Budget::new(1000);
+        let part = whole.part(400);
+        let mut history = part.reserve(Holding::History);
+        assert!(history.try_grow(400), "all of the part");
+        assert!(!history.try_grow(401) && !part.fits(Holding::History, 1));
+        assert_eq!((part.used().history, whole.used().history), (400, 400));
+        let mut other = whole.reserve(Holding::History);
+        assert!(other.try_grow(100));
+        assert!(!other.try_grow(101), "the histories of the whole have half");
+        history.resize(300);
+        assert!(other.try_grow(200));
+        assert!(!history.try_grow(301) && !part.fits(Holding::History, 1));
+        assert_eq!((part.used().total(), whole.used().total()), (300, 500));
+        drop(history);
+        assert_eq!((part.used().total(), whole.used().total()), (0, 200));
     }
 
     #[test]

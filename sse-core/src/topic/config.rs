@@ -6,7 +6,8 @@ use crate::{Budget, EventType, Text};
 
 /// The bounds of a [`Topic`](super::Topic), and what happens at them.
 ///
-/// Whichever of the bounds on the history is reached first counts: the oldest events go.
+/// Whichever of the bounds on the history is reached first counts: the oldest events go, unless
+/// [`when_full`](Self::when_full) says otherwise.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,6 +34,8 @@ pub struct TopicConfig {
     /// The greatest age of an event. It is checked at each publication and at each subscription, so
     /// that a client that resumes gets no older event. `None` by default, for no bound.
     pub max_age: Option<Duration>,
+    /// What becomes of an event for which the history has no room. The oldest events go by default.
+    pub when_full: WhenFull,
     /// What becomes of a subscriber whose next event is no longer there. It is cut by default.
     pub when_too_slow: WhenTooSlow,
     /// Which outcomes of a resumption the stream begins with, as a [`Notice`](super::Notice).
@@ -54,6 +57,21 @@ pub struct TopicConfig {
     /// some 15 as a rule, and with IDs of the publisher's choice up to 4 KiB; this crate's own client
     /// takes IDs of 8 KiB.
     pub max_merged_topics: usize,
+}
+
+/// What becomes of an event for which the history has no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// It is published, and the oldest events go.
+    #[default]
+    DropOldest,
+    /// It is refused: publishing fails with [`PublishError::Full`](super::PublishError::Full), and the
+    /// history keeps what it has. Only [age](TopicConfig::max_age) still drops events.
+    ///
+    /// Of `max_bytes` 1 KiB is left for the last event, that of
+    /// [`close_with_event`](super::Topic::close_with_event).
+    Refuse,
 }
 
 /// What becomes of a subscriber that is so slow that its next event is no longer in the history.
@@ -91,6 +109,7 @@ impl Default for TopicConfig {
             max_bytes: 4 * 1024 * 1024,
             budget: Budget::default(),
             max_age: None,
+            when_full: WhenFull::default(),
             when_too_slow: WhenTooSlow::default(),
             announce: Announce::default(),
             announce_in_header: false,

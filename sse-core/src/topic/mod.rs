@@ -124,13 +124,13 @@ mod subscriber;
 mod wire;
 
 pub use crate::{encoded_events::EncodedEvents, slow_consumer::SlowConsumer};
-pub use config::{Announce, TopicConfig, WhenTooSlow};
+pub use config::{Announce, TopicConfig, WhenFull, WhenTooSlow};
 pub use encoded::{Batch, DecodedEvents, Notice};
 pub use end::TopicEnd;
 pub use map::{TooManyTopics, TopicMap, TopicMapConfig};
 pub use merged::{MergeError, MergedSubscriber};
 pub use position::Position;
-pub use publish::{PublishError, Topic};
+pub use publish::{HistoryBound, PublishError, Topic};
 pub use request::ResumeRequest;
 pub use resume::Outcome;
 pub use stats::TopicStats;

@@ -148,6 +148,25 @@ impl Topic {
     }
 
     fn append(&self, sequence: Option<u64>, event: Event) -> Result<Position, PublishError> {
+        self.add(|now, state| {
+            let next = state.log.next();
+            if sequence.is_some_and(|sequence| sequence != next) {
+                return Err(PublishError::WrongSequence { next });
+            }
+            state.log.append(now, &event)
+        })
+    }
+
+    /// The same as [`publish`](Self::publish), for one who tries again.
+    #[doc(hidden)]
+    pub fn publish_event(&self, event: &Event) -> Result<Position, PublishError> {
+        self.add(|now, state| state.log.append(now, event))
+    }
+
+    fn add(
+        &self,
+        add: impl FnOnce(Instant, &mut State) -> Result<(Position, usize), PublishError>,
+    ) -> Result<Position, PublishError> {
         let shared = &self.publisher.shared;
         let now = shared.now();
         let (position, parked) = {
@@ -155,11 +174,7 @@ impl Topic {
             if state.end.is_some() {
                 return Err(PublishError::Closed);
             }
-            let next = state.log.next();
-            if sequence.is_some_and(|sequence| sequence != next) {
-                return Err(PublishError::WrongSequence { next });
-            }
-            let (position, len) = state.log.append(now, &event)?;
+            let (position, len) = add(now, &mut state)?;
             state.counts.published_events += 1;
             state.counts.published_bytes += len as u64;
             (position, state.parked.take_all())
@@ -255,6 +270,41 @@ impl Topic {
     /// [`close`](Self::close).
     pub fn close_with(&self, end: TopicEnd) {
         self.publisher.shared.close(end);
+    }
+
+    /// Publishes `event`, and closes the topic for this reason: nothing comes between. There is room for
+    /// the event: a topic that [refuses](super::WhenFull::Refuse) events when it is full keeps 1 KiB for
+    /// its last one, and where that is not enough the oldest events go.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use sse_core::{Event, EventType, topic::{Topic, TopicConfig, TopicEnd}};
+    ///
+    /// const END: EventType = EventType::from_static("end");
+    /// let job = Topic::new(TopicConfig::default(), 7, Instant::now);
+    /// let end = job.close_with_event(Event::new("done").of_type(END), TopicEnd::Complete)?;
+    ///
+    /// // A client that had the last event has everything.
+    /// let subscriber = job.resume_from(Some(&end.to_string()));
+    /// assert_eq!(subscriber.end(), Some(TopicEnd::Complete));
+    /// # Ok::<(), sse_core::topic::PublishError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`], as for [`publish`](Self::publish); nothing was published then, and the topic is
+    /// open as before, or closed as before.
+    pub fn close_with_event(
+        &self,
+        event: impl IntoEvent,
+        end: TopicEnd,
+    ) -> Result<Position, PublishError> {
+        let event = event.into_event()?;
+        self.add(|now, state| {
+            let added = state.log.append_last(now, &event)?;
+            state.end = Some(end);
+            Ok(added)
+        })
     }
 
     /// Whether it publishes nothing more.
@@ -403,6 +453,12 @@ pub enum PublishError {
         /// How many it may be.
         most: usize,
     },
+    /// The history has no room for the event, and the topic drops none for it
+    /// ([`WhenFull::Refuse`](super::WhenFull::Refuse)).
+    Full {
+        /// What has no room.
+        bound: HistoryBound,
+    },
     /// Another event is next than the one with the sequence number that was given.
     WrongSequence {
         /// The sequence number of the event that is next.
@@ -423,6 +479,11 @@ impl fmt::Display for PublishError {
                 "the event is {len} bytes large, and this topic takes {most}; \
                  publish less at a time or raise its `max_bytes`"
             ),
+            Self::Full { bound } => write!(
+                f,
+                "the history has no room for the event by {bound}, and this topic drops no event; \
+                 raise the bound, or have the oldest events go (`WhenFull::DropOldest`)"
+            ),
             Self::ReservedId(id) => write!(
                 f,
                 "the id {id} has the topic's own form; leave the id out to have the topic set it"
@@ -437,6 +498,28 @@ impl fmt::Display for PublishError {
     }
 }
 
+/// What a history has no room by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HistoryBound {
+    /// [`TopicConfig::max_events`].
+    Events,
+    /// [`TopicConfig::max_bytes`].
+    Bytes,
+    /// [`TopicConfig::budget`], which the history shares with others.
+    Budget,
+}
+
+impl fmt::Display for HistoryBound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Events => "its `max_events`",
+            Self::Bytes => "its `max_bytes`",
+            Self::Budget => "its `budget`, which it shares with others",
+        })
+    }
+}
+
 impl Error for PublishError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
@@ -447,13 +530,15 @@ impl Error for PublishError {
 }
 
 /// The [`EventError`] as it converts by itself. The kind is
-/// [`BrokenPipe`](io::ErrorKind::BrokenPipe) where the topic is closed, and
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe) where the topic is closed,
+/// [`StorageFull`](io::ErrorKind::StorageFull) where it is full, and
 /// [`InvalidInput`](io::ErrorKind::InvalidInput) otherwise.
 impl From<PublishError> for io::Error {
     fn from(error: PublishError) -> Self {
         match error {
             PublishError::Event(error) => error.into(),
             PublishError::Closed => Self::new(io::ErrorKind::BrokenPipe, error),
+            PublishError::Full { .. } => Self::new(io::ErrorKind::StorageFull, error),
             error => Self::new(io::ErrorKind::InvalidInput, error),
         }
     }

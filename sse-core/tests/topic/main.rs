@@ -5,6 +5,7 @@ mod beginning;
 mod budget;
 mod elsewhere;
 mod ending;
+mod full;
 mod joining;
 mod map;
 mod memory;

@@ -7,10 +7,24 @@ use crate::{
     Event,
     budget::{Budget, Holding},
     topic::{
-        Position, PublishError,
+        HistoryBound, Position, PublishError, WhenFull,
         segment::{MARK_SIZE, SEGMENT_SIZE, own_id_size},
     },
 };
+
+/// How much of a history that refuses events is left for the last one.
+const LAST_EVENT: usize = 1024;
+
+/// How room is made for an event.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Room {
+    /// The oldest events go.
+    DropOldest,
+    /// None goes, and the event is refused.
+    Refuse,
+    /// It was kept free for the last event. Where that takes more, the oldest events go.
+    Kept,
+}
 
 /// What an event takes in the history.
 struct Needed {
@@ -30,18 +44,53 @@ impl Needed {
 }
 
 impl Log {
-    /// Adds an event, and drops what is too much then. Returns its place and its length in bytes.
+    /// Adds an event, and drops what is too much then, or refuses it where nothing is to be dropped.
+    /// Returns its place and its length in bytes.
     pub(in crate::topic) fn append(
         &mut self,
         now: Instant,
         event: &Event,
     ) -> Result<(Position, usize), PublishError> {
+        let room = match self.when_full {
+            WhenFull::DropOldest => Room::DropOldest,
+            WhenFull::Refuse => Room::Refuse,
+        };
+        self.add(now, event, room)
+    }
+
+    /// Adds the last event. Its room was kept free, and where it takes more than that the oldest events
+    /// go.
+    pub(in crate::topic) fn append_last(
+        &mut self,
+        now: Instant,
+        event: &Event,
+    ) -> Result<(Position, usize), PublishError> {
+        if self.when_full == WhenFull::DropOldest {
+            return self.add(now, event, Room::DropOldest);
+        }
+        if !self.open.is_empty() {
+            // So that no room is taken for events that do not come any more.
+            self.seal();
+        }
+        self.add(now, event, Room::Kept)
+    }
+
+    fn add(
+        &mut self,
+        now: Instant,
+        event: &Event,
+        room: Room,
+    ) -> Result<(Position, usize), PublishError> {
         let sequence = self.next();
         let mut digits = itoa::Buffer::new();
         let id_end = digits.format(sequence);
-        let needed = self.needed(event, id_end)?;
+        let max_bytes = match room {
+            Room::DropOldest | Room::Kept => self.max_bytes,
+            Room::Refuse => self.max_bytes.saturating_sub(LAST_EVENT),
+        };
+        let needed = self.needed(event, id_end, max_bytes)?;
         let is_large = needed.size() > self.segment_size;
-        self.make_room(&needed, is_large);
+        self.make_room(&needed, is_large, room, max_bytes)?;
 
         let now = self.later_of(now);
         self.open.push(now, needed.len, self.segment_size, |bytes| {
@@ -62,8 +111,10 @@ impl Log {
         if is_large {
             self.seal();
         }
-        let too_many = (self.next() - self.first).saturating_sub(self.max_events);
-        self.drop_before(self.first + too_many);
+        if room == Room::DropOldest {
+            let too_many = self.held().saturating_sub(self.max_events);
+            self.drop_before(self.first + too_many);
+        }
         self.expire(now);
         self.count();
         Ok((self.position_before(sequence + 1), needed.len))
@@ -71,7 +122,12 @@ impl Log {
 
     /// What this event takes, which becomes the one of the number that `id_end` is, if the history
     /// can take it at all.
-    fn needed(&self, event: &Event, id_end: &str) -> Result<Needed, PublishError> {
+    fn needed(
+        &self,
+        event: &Event,
+        id_end: &str,
+        max_bytes: usize,
+    ) -> Result<Needed, PublishError> {
         if let Some(id) = event.id()
             && Position::in_epoch(self.epoch, id.as_str()).is_some()
         {
@@ -91,7 +147,7 @@ impl Log {
 
         // Its own segment, and the empty one behind it.
         let alone = 2 * SEGMENT_SIZE + MARK_SIZE + own_id_size;
-        let most = self.max_bytes.saturating_sub(alone);
+        let most = max_bytes.saturating_sub(alone);
         if len > most {
             return Err(PublishError::TooLarge { len, most });
         }
@@ -103,8 +159,14 @@ impl Log {
     }
 
     /// Seals the open segment where the event does not fit into it, and drops the oldest events
-    /// until there is room for it.
-    fn make_room(&mut self, needed: &Needed, is_large: bool) {
+    /// until there is room for it, unless none is to be dropped.
+    fn make_room(
+        &mut self,
+        needed: &Needed,
+        is_large: bool,
+        room: Room,
+        max_bytes: usize,
+    ) -> Result<(), PublishError> {
         self.recent = None;
         if self.open.used() + needed.size() > self.segment_size && !self.open.is_empty() {
             self.seal();
@@ -116,19 +178,41 @@ impl Log {
             false => self.open.grown_bytes(len, self.segment_size),
         };
         let grown = self.open.size_with(len, self.segment_size) + needed.own_id_size + copy;
-        while self.sealed_size + grown > self.max_bytes && self.drop_oldest_segment() {}
-        self.stay_inside_budget(len);
+        if room == Room::Refuse {
+            let takes_too_much = self.sealed_size + grown > max_bytes;
+            return match self.full_with(len, takes_too_much) {
+                Some(bound) => Err(PublishError::Full { bound }),
+                None => Ok(()),
+            };
+        }
+        while self.sealed_size + grown > max_bytes && self.drop_oldest_segment() {}
+        let missing = self.missing_in_budget(len);
+        if room == Room::DropOldest && missing > 0 {
+            for _ in 0..self.worth_dropping(missing) {
+                self.drop_oldest_segment();
+            }
+        }
+        Ok(())
     }
 
-    /// Drops the oldest events where the budget has no room for one more of this length.
-    fn stay_inside_budget(&mut self, len: usize) {
+    /// The bound that would be passed with one more event of this length.
+    fn full_with(&self, len: usize, takes_too_much: bool) -> Option<HistoryBound> {
+        if self.held() >= self.max_events {
+            return Some(HistoryBound::Events);
+        }
+        if takes_too_much {
+            return Some(HistoryBound::Bytes);
+        }
+        (self.missing_in_budget(len) > 0).then_some(HistoryBound::Budget)
+    }
+
+    /// How much the history grows by one more event of this length, if the budget has no room for that.
+    fn missing_in_budget(&self, len: usize) -> usize {
         let grown = self.overhead() + self.open.size_with(len, self.segment_size);
         let more = Budget::rounded(grown).saturating_sub(self.counted.bytes());
-        if more == 0 || self.budget.fits(Holding::History, more) {
-            return;
-        }
-        for _ in 0..self.worth_dropping(more) {
-            self.drop_oldest_segment();
+        match self.budget.fits(Holding::History, more) {
+            true => 0,
+            false => more,
         }
     }
 

@@ -21,7 +21,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    EncodedEvents, Outcome, Position, TopicConfig, merged_id,
+    EncodedEvents, Outcome, Position, TopicConfig, WhenFull, merged_id,
     resume::{Named, decide},
     segment::{Segment, own_id_size},
     wire,
@@ -42,6 +42,7 @@ pub(super) struct Log {
     max_events: u64,
     max_bytes: usize,
     max_age: Option<Duration>,
+    when_full: WhenFull,
     /// How large a segment becomes.
     segment_size: usize,
     sealed: VecDeque<Segment<Lendable>>,
@@ -97,6 +98,7 @@ impl Log {
             max_events: (config.max_events as u64).max(1),
             max_bytes: config.max_bytes,
             max_age: config.max_age,
+            when_full: config.when_full,
             segment_size: (config.max_bytes / 16).min(LARGEST_SEGMENT),
             sealed: VecDeque::new(),
             sealed_size: 0,
