@@ -63,7 +63,8 @@
 //!    `client/event_source`.
 //! 7. Topics: `topic/mod.rs`, then `topic/log/mod.rs` (the history), `topic/cursor.rs` and
 //!    `topic/subscriber.rs` (reading it), `topic/resume.rs` (where a client resumes) and
-//!    `topic/publish.rs`.
+//!    `topic/publish.rs`. Streams that outlive their connections are in `topic/resumable/mod.rs` and
+//!    `topic/resumable/table.rs`.
 //!
 //! The page `docs/one-request.md` of the repository follows one request from its first bytes to
 //! its clean-up, through this crate and the driver, and names each function on the way.
@@ -132,7 +133,7 @@ mod into_event;
 mod jitter;
 #[cfg(feature = "server")]
 pub mod lifecycle;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "topic"))]
 mod panics;
 #[cfg(feature = "server")]
 pub mod server;
@@ -140,6 +141,8 @@ pub mod server;
 mod slow_consumer;
 #[cfg(feature = "stream")]
 mod stream;
+#[cfg(any(feature = "server", feature = "topic"))]
+mod stream_error;
 #[cfg(any(feature = "server", feature = "topic"))]
 mod stream_item;
 #[cfg(any(feature = "server", feature = "topic"))]
@@ -198,7 +201,7 @@ pub mod internal {
     pub use crate::budget::{Holding, Reservation};
     #[cfg(feature = "client")]
     pub use crate::jitter::Jitter;
-    #[cfg(feature = "server")]
+    #[cfg(any(feature = "server", feature = "topic"))]
     pub use crate::panics::{Panicked, catch};
     #[cfg(any(feature = "server", feature = "topic"))]
     pub use crate::wake::{SlotId, WakerSet};

@@ -8,7 +8,7 @@ use sse_core::{client::EventSourceConfig, topic::TopicMapConfig};
 use sse_driver::{BindOptions, ServerConfig, embedding::EmbeddingConfig};
 
 /// Settings that bound nothing.
-const NO_BOUNDS: [&str; 14] = [
+const NO_BOUNDS: [&str; 15] = [
     "BudgetUse::bodies",
     "BudgetUse::queued",
     "BudgetUse::history",
@@ -18,6 +18,7 @@ const NO_BOUNDS: [&str; 14] = [
     "EventSourceConfig::last_event_id",
     "EventSourceConfig::reconnection",
     "EventSourceConfig::retry_statuses",
+    "TopicConfig::when_full",
     "TopicConfig::when_too_slow",
     "TopicConfig::announce",
     "TopicConfig::announce_in_header",

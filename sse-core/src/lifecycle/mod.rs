@@ -8,10 +8,9 @@ mod clean_up;
 mod close_counts;
 mod close_reason;
 mod shutdown;
-mod stream_error;
 
+pub use crate::stream_error::StreamError;
 pub use clean_up::{CallbackId, CleanUp, CleanUpOwner};
 pub use close_counts::{CloseCounters, CloseCounts};
 pub use close_reason::{CloseReason, Deadline};
 pub use shutdown::{Shutdown, ShutdownSignal};
-pub use stream_error::StreamError;

@@ -100,6 +100,12 @@
 //! begin at any number, pass over events that the other system no longer has, or change its epoch.
 //! Subscribers are told what they lose by it.
 //!
+//! # Streams that outlive their connections
+//!
+//! [`resumable`] has the states of topics that a producer of their own fills, such as the answer of a
+//! language model: how long it runs without a listener, how long its history is kept after its end,
+//! and how every client is told how it ended.
+//!
 //! # Watching it
 //!
 //! [`Topic::stats`] returns how many events were published and delivered, how many subscribers there
@@ -116,6 +122,7 @@ mod merged_id;
 mod position;
 mod publish;
 mod request;
+pub mod resumable;
 mod resume;
 mod segment;
 mod selection;

@@ -13,6 +13,7 @@ mod merged;
 mod model;
 mod requests;
 mod restart;
+mod resumable;
 mod resuming;
 mod selecting;
 mod slow;

@@ -7,7 +7,7 @@ use crate::{EventError, Text, panics::catch};
 /// Why a handler's stream failed: a text, and the error that the stream yielded, where it was one.
 ///
 /// Clones share the error. It is the [source](Error::source), so that a clean-up callback can find
-/// out what went wrong; [`CloseReason::cause`](super::CloseReason::cause) finds it by its type. The
+/// out what went wrong; `CloseReason::cause` finds it by its type. The
 /// text is taken from the error once. [`Display`](fmt::Display) and [`Debug`](fmt::Debug) show
 /// that text, and `==` compares it: the errors themselves are not compared.
 ///

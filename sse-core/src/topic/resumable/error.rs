@@ -1,0 +1,57 @@
+//! Why no stream was started.
+
+use std::{error::Error, fmt};
+
+/// Why a resumable stream was not started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StartError {
+    /// There are as many streams as there may be, and each runs or has a listener.
+    TooManyStreams {
+        /// [`max_streams`](super::ResumableConfig::max_streams).
+        max: usize,
+    },
+    /// The owner has as many streams as it may have, and each runs or has a listener.
+    TooManyOfOwner {
+        /// [`max_streams_per_owner`](super::ResumableConfig::max_streams_per_owner).
+        max: usize,
+    },
+    /// The name, or the owner, is too long.
+    NameTooLong {
+        /// How long it is, in bytes.
+        len: usize,
+        /// [`max_name_len`](super::ResumableConfig::max_name_len).
+        max: usize,
+    },
+    /// The client comes back, by its last event ID, to a stream that is forgotten. To start it anew
+    /// would be to do twice what the client asked for once.
+    Forgotten,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManyStreams { max } => write!(
+                f,
+                "there are {max} streams already, which is as many as there may be; try again later, \
+                 or raise `max_streams`"
+            ),
+            Self::TooManyOfOwner { max } => write!(
+                f,
+                "the owner has {max} streams already, which is as many as it may have; stop one, or \
+                 raise `max_streams_per_owner`"
+            ),
+            Self::NameTooLong { len, max } => write!(
+                f,
+                "the name of the stream, or its owner, is {len} bytes long, and may be {max}; take a \
+                 shorter one, or raise `max_name_len`"
+            ),
+            Self::Forgotten => f.write_str(
+                "the stream that the client comes back to is no longer kept; have the client ask anew, \
+                 without a last event ID",
+            ),
+        }
+    }
+}
+
+impl Error for StartError {}

@@ -1,0 +1,48 @@
+//! Streams that outlive their connections, as a state machine.
+//!
+//! An answer of a language model, or the progress of a long job, is to go on when the tab that asked
+//! for it is closed. Its *producer* publishes into a [`Topic`](super::Topic) of its own; clients
+//! attach, leave and come back, each with its last event ID, and get everything from where they
+//! were, while the producer runs and for a while after its end.
+//!
+//! A [`StreamTable`] knows which streams there are and what becomes of them. It runs no producer, has
+//! no timer and touches no socket: the caller tells it what happened and what time it is, and does what
+//! it asks for. The `ResumableStreams` of the crate `sse-driver` is this table with tasks and
+//! timers.
+//!
+//! ```text
+//!            start
+//!              |                 last listener leaves: grace time begins
+//!              v                 a listener comes: it is over
+//!        +-----------+
+//!        |  running  |  grace time over: Abandoned
+//!        +-----------+
+//!              |      finish, stop, a bound, a shutdown: its StreamEnd
+//!              v
+//!        +-----------+
+//!        | finished  |  the history is kept, with the event that tells how it ended
+//!        +-----------+
+//!              |      retention over, or room is needed
+//!              v
+//!          forgotten
+//! ```
+//!
+//! Whatever ends a stream, its last event tells so, and has an ID: see [`StreamEnd`]. A client that
+//! comes back with this ID has everything, and can be told not to come back ([`Subscriber::end`] says
+//! so).
+//!
+//! [`Subscriber::end`]: super::Subscriber::end
+
+mod config;
+mod end;
+mod error;
+mod stats;
+mod table;
+
+pub use config::ResumableConfig;
+pub use end::StreamEnd;
+pub use error::StartError;
+pub use stats::ResumableStats;
+pub use table::{Ended, Started, StreamId, StreamOutput, StreamTable};
+
+pub use crate::stream_error::StreamError;

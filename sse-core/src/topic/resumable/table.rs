@@ -1,0 +1,494 @@
+//! Which streams there are, which of them run, and when each is cancelled or forgotten.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{ResumableConfig, ResumableStats, StartError, StreamEnd};
+use crate::{
+    Clock, Text, clock,
+    topic::{Topic, TopicConfig},
+};
+
+/// The streams of a [`ResumableConfig`], as a state machine: see the [module](super).
+///
+/// `P` is what the caller keeps for each stream, such as a handle of the producer's task. It gets clones
+/// of it back.
+///
+/// The methods are those of the other machines: verbs are what the application wants, `handle_*` is
+/// what happened, and `poll_*` is what the caller has to do next. Any order of calls is legal. A call that
+/// concerns a stream which has gone, or has ended before, does nothing.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use sse_core::topic::resumable::{
+///     ResumableConfig, Started, StreamEnd, StreamOutput, StreamTable,
+/// };
+///
+/// let mut now = Instant::now();
+/// let mut table = StreamTable::new(ResumableConfig::default(), 7, Instant::now);
+///
+/// // The caller has a task that publishes to the topic.
+/// let Started::New(id) = table.start(now, "", "answer", |_, topic| topic.clone())? else { panic!() };
+/// let topic = table.get(id).unwrap().clone();
+/// topic.publish("Once upon a time")?;
+///
+/// // A client that comes, and leaves.
+/// table.attach(id);
+/// table.detach(now, id);
+/// assert_eq!(table.poll_timeout(), Some(now + Duration::from_secs(60)));
+///
+/// // It does not come back.
+/// now += Duration::from_secs(60);
+/// table.handle_timeout(now);
+/// let Some(StreamOutput::Ended(ended)) = table.poll_output() else { panic!() };
+/// assert_eq!(ended.end, StreamEnd::Abandoned);
+/// // The caller cancels the task, and has the stream end with its last event.
+/// ended.close();
+/// assert!(topic.is_closed());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct StreamTable<P> {
+    config: ResumableConfig,
+    /// That of each stream, with a part of the budget.
+    topic: TopicConfig,
+    epoch: u64,
+    clock: Now,
+    next: u64,
+    /// By owner and name. Trees and not hash tables: clients may choose names, and no choice of names
+    /// slows a tree down.
+    names: BTreeMap<Box<str>, BTreeMap<Box<str>, StreamId>>,
+    streams: BTreeMap<StreamId, Entry<P>>,
+    /// Those of all streams, the earliest first.
+    deadlines: BTreeSet<(Instant, StreamId)>,
+    /// The finished streams, in the order of their ends.
+    finished: BTreeMap<u64, StreamId>,
+    ends: u64,
+    outputs: VecDeque<StreamOutput<P>>,
+    counts: ResumableStats,
+}
+
+type Now = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+/// Names a stream of a [`StreamTable`]. No two streams of a table have the same, whatever they are
+/// called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamId(u64);
+
+/// What [`StreamTable::start`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Started {
+    /// A new stream: its producer is to be started.
+    New(StreamId),
+    /// A stream of this name, which runs or is finished.
+    There(StreamId),
+}
+
+impl Started {
+    /// The stream.
+    #[must_use]
+    pub fn id(self) -> StreamId {
+        match self {
+            Self::New(id) | Self::There(id) => id,
+        }
+    }
+}
+
+/// What the caller of a [`StreamTable`] has to do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StreamOutput<P> {
+    /// A stream has ended: its producer, if it runs, is to be cancelled, and the topic to be
+    /// [closed](Ended::close).
+    Ended(Ended<P>),
+    /// A stream was forgotten: this is to be dropped, which frees memory.
+    Forgotten(Topic, P),
+}
+
+/// A stream that has ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Ended<P> {
+    /// What the caller keeps for the stream.
+    pub producer: P,
+    /// How it ended.
+    pub end: StreamEnd,
+    topic: Topic,
+    event_type: crate::EventType,
+}
+
+impl<P> Ended<P> {
+    /// Publishes the stream's last event, and closes its topic. This wakes the tasks of listeners, so
+    /// that it is no part of [`StreamTable::poll_output`], which may be called under a lock.
+    pub fn close(&self) {
+        let event = self.end.to_event(self.event_type.clone());
+        let end = crate::topic::TopicEnd::from(&self.end);
+        // It fails where the topic's bounds are too small for any event.
+        if self.topic.close_with_event(event, end.clone()).is_err() {
+            self.topic.close_with(end);
+        }
+    }
+}
+
+struct Entry<P> {
+    owner: Box<str>,
+    name: Box<str>,
+    topic: Topic,
+    producer: P,
+    listeners: u64,
+    state: State,
+}
+
+enum State {
+    Running {
+        /// When the grace time is over, where there is no listener.
+        grace: Option<Instant>,
+        /// When the time to end at a shutdown is over, where one has begun.
+        shutdown: Option<Instant>,
+    },
+    Finished {
+        /// The number of its end.
+        number: u64,
+        forget_at: Option<Instant>,
+    },
+}
+
+impl State {
+    fn deadline(&self) -> Option<Instant> {
+        match *self {
+            Self::Running { grace, shutdown } => [grace, shutdown].into_iter().flatten().min(),
+            Self::Finished { forget_at, .. } => forget_at,
+        }
+    }
+}
+
+impl<P: Clone> StreamTable<P> {
+    /// A table without any streams yet, with the time and an epoch of this clock, as for
+    /// [`Topic::on`].
+    #[must_use]
+    pub fn on(clock: impl Clock, config: ResumableConfig) -> Self {
+        let epoch = clock::epoch(&clock);
+        Self::new(config, epoch, move || clock.now())
+    }
+
+    /// A table without any streams yet. `epoch` and `clock` are those of [`Topic::new`]. Each stream has
+    /// an epoch of its own, which follows from this one: the ID of a stream that is forgotten is
+    /// unknown to the one that takes its name.
+    pub fn new(
+        config: ResumableConfig,
+        epoch: u64,
+        clock: impl Fn() -> Instant + Send + Sync + 'static,
+    ) -> Self {
+        let mut topic = config.topic.clone();
+        topic.budget = topic.budget.part(config.max_total_bytes);
+        Self {
+            config,
+            topic,
+            epoch,
+            clock: Arc::new(clock),
+            next: 0,
+            names: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            finished: BTreeMap::new(),
+            ends: 0,
+            outputs: VecDeque::new(),
+            counts: ResumableStats::default(),
+        }
+    }
+
+    /// Starts a stream, or finds the one that has this name already, whether it runs or is finished.
+    /// Without an owner `owner` is empty. `make` makes what the caller keeps for a new stream, to whose
+    /// topic its producer publishes. The stream has no listener, so that its grace time begins.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] where there is no such stream and no room for one.
+    pub fn start(
+        &mut self,
+        now: Instant,
+        owner: &str,
+        name: &str,
+        make: impl FnOnce(StreamId, &Topic) -> P,
+    ) -> Result<Started, StartError> {
+        if let Some(id) = self.find(owner, name) {
+            return Ok(Started::There(id));
+        }
+        let (len, max) = (owner.len().max(name.len()), self.config.max_name_len);
+        if len > max {
+            return Err(StartError::NameTooLong { len, max });
+        }
+        self.make_room(owner)?;
+        let id = StreamId(self.next);
+        self.next += 1;
+        let (clock, epoch) = (self.clock.clone(), self.epoch.wrapping_add(id.0));
+        let topic = Topic::new(self.topic.clone(), epoch, move || clock());
+        let grace = after(now, self.config.grace);
+        let entry = Entry {
+            owner: owner.into(),
+            name: name.into(),
+            producer: make(id, &topic),
+            topic,
+            listeners: 0,
+            state: State::Running {
+                grace,
+                shutdown: None,
+            },
+        };
+        self.deadlines.extend(grace.map(|at| (at, id)));
+        self.streams.insert(id, entry);
+        let names = self.names.entry(owner.into()).or_default();
+        names.insert(name.into(), id);
+        self.counts.started();
+        Ok(Started::New(id))
+    }
+
+    /// The stream of this name, if there is one.
+    #[must_use]
+    pub fn find(&self, owner: &str, name: &str) -> Option<StreamId> {
+        self.names.get(owner)?.get(name).copied()
+    }
+
+    /// What the caller keeps for this stream.
+    #[must_use]
+    pub fn get(&self, id: StreamId) -> Option<&P> {
+        Some(&self.streams.get(&id)?.producer)
+    }
+
+    /// The streams of this owner, in the order of their names; those of all owners for `None`.
+    pub fn all(&self, owner: Option<&str>) -> impl Iterator<Item = &P> {
+        let (one, all) = match owner {
+            Some(owner) => (self.names.get(owner), None),
+            None => (None, Some(self.names.values())),
+        };
+        let names = one.into_iter().chain(all.into_iter().flatten());
+        names.flat_map(|names| names.values().filter_map(|id| self.get(*id)))
+    }
+
+    /// A client listens to this stream from now on: until [`detach`](Self::detach), the grace time does
+    /// not begin. It reads the stream's topic.
+    pub fn attach(&mut self, id: StreamId) {
+        self.change(id, |entry| {
+            entry.listeners += 1;
+            if let State::Running { grace, .. } = &mut entry.state {
+                *grace = None;
+            }
+        });
+    }
+
+    /// A listener has left.
+    pub fn detach(&mut self, now: Instant, id: StreamId) {
+        let until = after(now, self.config.grace);
+        self.change(id, |entry| {
+            entry.listeners = entry.listeners.saturating_sub(1);
+            if let State::Running { grace, .. } = &mut entry.state
+                && entry.listeners == 0
+            {
+                *grace = until;
+            }
+        });
+    }
+
+    /// How many listeners the stream has.
+    #[must_use]
+    pub fn listeners(&self, id: StreamId) -> u64 {
+        self.streams.get(&id).map_or(0, |entry| entry.listeners)
+    }
+
+    /// Ends the stream, if it runs. Says whether it did.
+    pub fn end(&mut self, now: Instant, id: StreamId, end: StreamEnd) -> bool {
+        let forget_at = after(now, Some(self.config.retention));
+        let number = self.ends;
+        let finished = State::Finished { number, forget_at };
+        let Some(entry) = self.streams.get_mut(&id) else {
+            return false;
+        };
+        if let State::Finished { .. } = entry.state {
+            return false;
+        }
+        let ended = Ended {
+            producer: entry.producer.clone(),
+            end,
+            topic: entry.topic.clone(),
+            event_type: self.config.end_event_type.clone(),
+        };
+        self.change(id, |entry| entry.state = finished);
+        self.ends += 1;
+        self.finished.insert(number, id);
+        self.counts.ended(&ended.end);
+        self.outputs.push_back(StreamOutput::Ended(ended));
+        true
+    }
+
+    /// Ends the stream, if it runs, for this reason, and forgets it at once. Says whether there was
+    /// one.
+    pub fn forget(&mut self, now: Instant, id: StreamId, reason: Text) -> bool {
+        self.end(now, id, StreamEnd::Stopped(reason));
+        self.remove(id)
+    }
+
+    /// Gives up the stream that finished first, of those that have no listener. Says whether there was
+    /// one. A producer calls this where the budget has no room for its next event.
+    pub fn forget_one(&mut self) -> bool {
+        let mut finished = self.finished.values().copied();
+        let unused = finished.find(|id| self.listeners(*id) == 0);
+        unused.is_some_and(|id| self.remove(id))
+    }
+
+    /// The server through which a client listens to this stream has begun to shut down.
+    pub fn handle_shutdown(&mut self, now: Instant, id: StreamId) {
+        let until = after(now, self.config.shutdown_grace);
+        self.change(id, |entry| {
+            if let State::Running { shutdown, .. } = &mut entry.state {
+                *shutdown = shutdown.or(until);
+            }
+        });
+    }
+
+    /// It is so late: ends streams whose grace time is over, and forgets those whose retention is.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(&(at, id)) = self.deadlines.first()
+            && at <= now
+        {
+            let state = self.streams.get(&id).map(|entry| &entry.state);
+            let end = match state {
+                Some(State::Running { shutdown, .. }) if shutdown.is_some_and(|at| at <= now) => {
+                    StreamEnd::Shutdown
+                }
+                Some(State::Running { .. }) => StreamEnd::Abandoned,
+                Some(State::Finished { .. }) => {
+                    self.remove(id);
+                    continue;
+                }
+                None => {
+                    self.deadlines.pop_first();
+                    continue;
+                }
+            };
+            self.end(now, id, end);
+        }
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// What the caller has to do next. `None` once there is nothing.
+    pub fn poll_output(&mut self) -> Option<StreamOutput<P>> {
+        self.outputs.pop_front()
+    }
+
+    /// How many streams there are, running and finished.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    /// What it has done so far, and what there is.
+    #[must_use]
+    pub fn stats(&self) -> ResumableStats {
+        ResumableStats {
+            listeners: self.streams.values().map(|entry| entry.listeners).sum(),
+            retained_bytes: self.topic.budget.used().history as u64,
+            ..self.counts
+        }
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &ResumableConfig {
+        &self.config
+    }
+
+    /// Makes room for one more stream of this owner.
+    fn make_room(&mut self, owner: &str) -> Result<(), StartError> {
+        let max = self.config.max_streams_per_owner;
+        let names = self.names.get(owner);
+        if !owner.is_empty() && names.map_or(0, BTreeMap::len) >= max {
+            let own = names.into_iter().flat_map(BTreeMap::values);
+            let finished = own.filter_map(|id| Some((self.unused_since(*id)?, *id)));
+            let Some((_, first)) = finished.min() else {
+                return Err(StartError::TooManyOfOwner { max });
+            };
+            self.remove(first);
+        }
+        let max = self.config.max_streams;
+        match self.streams.len() < max || self.forget_one() {
+            true => Ok(()),
+            false => Err(StartError::TooManyStreams { max }),
+        }
+    }
+
+    /// The number of the stream's end, where it is finished and has no listener.
+    fn unused_since(&self, id: StreamId) -> Option<u64> {
+        match self.streams.get(&id)? {
+            Entry {
+                listeners: 0,
+                state: State::Finished { number, .. },
+                ..
+            } => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// Changes a stream, and with it its place among the deadlines.
+    fn change(&mut self, id: StreamId, change: impl FnOnce(&mut Entry<P>)) {
+        let Some(entry) = self.streams.get_mut(&id) else {
+            return;
+        };
+        let before = entry.state.deadline();
+        change(entry);
+        let after = entry.state.deadline();
+        if before != after {
+            before.map(|at| self.deadlines.remove(&(at, id)));
+            self.deadlines.extend(after.map(|at| (at, id)));
+        }
+    }
+
+    /// Takes a stream out. Says whether it was there.
+    fn remove(&mut self, id: StreamId) -> bool {
+        let Some(entry) = self.streams.remove(&id) else {
+            return false;
+        };
+        let deadline = entry.state.deadline();
+        deadline.map(|at| self.deadlines.remove(&(at, id)));
+        if let State::Finished { number, .. } = entry.state {
+            self.finished.remove(&number);
+            self.counts.finished -= 1;
+        }
+        if let Some(names) = self.names.get_mut(&entry.owner) {
+            names.remove(&entry.name);
+            if names.is_empty() {
+                self.names.remove(&entry.owner);
+            }
+        }
+        let forgotten = StreamOutput::Forgotten(entry.topic, entry.producer);
+        self.outputs.push_back(forgotten);
+        true
+    }
+}
+
+/// `None` where the time is without an end, or longer than instants reach.
+fn after(now: Instant, time: Option<Duration>) -> Option<Instant> {
+    now.checked_add(time?)
+}
+
+impl<P> fmt::Debug for StreamTable<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamTable")
+            .field("config", &self.config)
+            .field("streams", &self.streams.len())
+            .finish_non_exhaustive()
+    }
+}
