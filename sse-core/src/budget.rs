@@ -1,15 +1,12 @@
 //! One bound on the memory that all connections, request bodies and histories hold together.
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-};
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 
 #[cfg(feature = "topic")]
 use crate::sync;
-use crate::sync::{AtomicUsize, Ordering::Relaxed};
+use crate::sync::{AtomicUsize, Ordering::Relaxed, lazy_static};
 
 /// A bound, in bytes, on what all that share it hold together: request bodies, queued output, and the
 /// histories of topics.
@@ -151,8 +148,10 @@ impl Budget {
     /// The budget that everything shares which is given no other: [`DEFAULT`](Self::DEFAULT) bytes.
     #[must_use]
     pub fn of_process() -> Self {
-        static OF_PROCESS: OnceLock<Budget> = OnceLock::new();
-        OF_PROCESS.get_or_init(|| Self::new(Self::DEFAULT)).clone()
+        lazy_static! {
+            static ref OF_PROCESS: Budget = Budget::new(Budget::DEFAULT);
+        }
+        OF_PROCESS.clone()
     }
 
     /// How many bytes it is.

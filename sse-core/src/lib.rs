@@ -103,6 +103,8 @@
 //! | `server` | [`server`], [`lifecycle`], [`http`] | yes |
 //! | `client` | [`client`], [`http`] | yes |
 //! | `topic` | [`topic`] | yes |
+//!
+//! The feature `loom` is for this project's own tests, and does nothing without `--cfg loom`.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(missing_docs)]

@@ -59,7 +59,8 @@
 //!
 //! # Features
 //!
-//! None is on by default.
+//! None is on by default. One more, `loom`, is for this project's own tests, and does nothing without
+//! `--cfg loom`.
 //!
 //! | feature | what it adds |
 //! |---|---|
@@ -93,6 +94,10 @@ mod exchange;
 pub mod for_macros;
 #[cfg(feature = "futures-io")]
 mod futures_io;
+// Threads and tasks of a model.
+#[cfg(all(test, loom, feature = "loom"))]
+#[path = "../../sse-core/tests/loom/tasks.rs"]
+mod loom_tasks;
 pub mod prelude;
 mod refusal;
 pub mod router;

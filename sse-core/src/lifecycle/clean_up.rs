@@ -1,11 +1,11 @@
 //! Callbacks that run exactly once when a connection is over.
 
-use std::{collections::VecDeque, fmt, mem, sync::Arc};
+use std::{collections::VecDeque, fmt, mem};
 
 use super::CloseReason;
 use crate::{
     panics::catch,
-    sync::{Mutex, MutexGuard, lock, unique_number},
+    sync::{Arc, Mutex, MutexGuard, lock, unique_number},
 };
 
 type Callback = Box<dyn FnOnce(&CloseReason) + Send>;

@@ -2,6 +2,8 @@
 //! count, and telling them to end.
 
 mod stats;
+#[cfg(all(test, loom, feature = "loom"))]
+mod under_loom;
 
 use std::{
     future::poll_fn,

@@ -6,6 +6,8 @@ mod connection_server;
 mod handle;
 mod pump;
 mod read_waker;
+#[cfg(all(test, loom, feature = "loom"))]
+mod under_loom;
 
 use std::{
     fmt,

@@ -9,6 +9,9 @@
 //! once something can be read during the handshake; and the one that ends the handshake wakes the
 //! other, because what the other waits for may be read by then.
 
+#[cfg(all(test, loom, feature = "loom"))]
+mod under_loom;
+
 use std::{
     fmt,
     io::{self, IoSlice, Read, Write},

@@ -1,0 +1,105 @@
+//! Clean-up callbacks, added and taken back on other threads than the connection's.
+
+use std::sync::{Arc, Mutex};
+
+use loom::thread;
+use sse_core::lifecycle::{CleanUp, CleanUpOwner, CloseReason};
+
+use crate::tasks::model;
+
+/// The callbacks that ran, by their names, each with the reason that it was told. Not a lock of the
+/// model's: it orders nothing that is tested.
+#[derive(Clone, Default)]
+struct Ran(Arc<Mutex<Vec<(&'static str, CloseReason)>>>);
+
+impl Ran {
+    fn add_to(&self, clean_up: &CleanUp, name: &'static str) -> sse_core::lifecycle::CallbackId {
+        let ran = self.clone();
+        clean_up.add(move |reason| ran.0.lock().unwrap().push((name, reason.clone())))
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        let ran = self.0.lock().unwrap();
+        ran.iter().map(|(name, _)| *name).collect()
+    }
+
+    /// Each was told this reason.
+    fn all_for(&self, expected: &CloseReason) -> bool {
+        let ran = self.0.lock().unwrap();
+        ran.iter().all(|(_, reason)| reason == expected)
+    }
+}
+
+#[test]
+fn a_callback_that_is_added_at_the_end_runs_once() {
+    model(|| {
+        let (owner, ran) = (CleanUpOwner::new(), Ran::default());
+        let (clean_up, added) = (owner.handle(), ran.clone());
+        let adds = thread::spawn(move || {
+            added.add_to(&clean_up, "first");
+            added.add_to(&clean_up, "second");
+        });
+        owner.run(CloseReason::StreamEnded);
+        drop(owner);
+        adds.join().unwrap();
+        let mut names = ran.names();
+        names.sort();
+        assert_eq!(names, ["first", "second"]);
+        assert!(ran.all_for(&CloseReason::StreamEnded));
+    });
+}
+
+#[test]
+fn a_callback_that_is_taken_back_at_the_end_runs_or_was_taken_back() {
+    model(|| {
+        let (owner, ran) = (CleanUpOwner::new(), Ran::default());
+        let clean_up = owner.handle();
+        ran.add_to(&clean_up, "first");
+        let id = ran.add_to(&clean_up, "second");
+        let removes = thread::spawn(move || clean_up.remove(id));
+        owner.run(CloseReason::StreamEnded);
+        let expected: &[_] = match removes.join().unwrap() {
+            true => &["first"],
+            false => &["first", "second"],
+        };
+        assert_eq!(ran.names(), expected);
+    });
+}
+
+#[test]
+fn a_callback_adds_another_while_one_is_added_elsewhere() {
+    model(|| {
+        let (owner, ran) = (CleanUpOwner::new(), Ran::default());
+        let clean_up = owner.handle();
+        let (within, added) = (owner.handle(), ran.clone());
+        clean_up.add(move |_| {
+            added.add_to(&within, "within");
+        });
+        let added = ran.clone();
+        let adds = thread::spawn(move || {
+            added.add_to(&clean_up, "elsewhere");
+        });
+        drop(owner);
+        adds.join().unwrap();
+        let mut names = ran.names();
+        names.sort();
+        assert_eq!(names, ["elsewhere", "within"]);
+        assert!(ran.all_for(&CloseReason::TaskDropped));
+    });
+}
+
+#[test]
+fn what_a_callback_holds_is_freed_whoever_ends_first() {
+    model(|| {
+        let (owner, held) = (CleanUpOwner::new(), Arc::new(()));
+        let (clean_up, copy) = (owner.handle(), held.clone());
+        let adds = thread::spawn(move || {
+            // It holds its own connection's handle.
+            let own = clean_up.clone();
+            clean_up.add(move |_| drop((own, copy)));
+        });
+        drop(owner);
+        adds.join().unwrap();
+        assert_eq!(Arc::strong_count(&held), 1);
+    });
+}
