@@ -5,7 +5,7 @@ use std::{collections::VecDeque, fmt, mem};
 use super::CloseReason;
 use crate::{
     panics::catch,
-    sync::{Arc, Mutex, MutexGuard, lock, unique_number},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, lock, unique_number},
 };
 
 type Callback = Box<dyn FnOnce(&CloseReason) + Send>;
@@ -157,12 +157,14 @@ impl CleanUpOwner {
     }
 
     /// Whether it has no callbacks, and there is no other handle to add one.
-    pub(crate) fn is_unused(&self) -> bool {
-        let is_empty = match &*self.handle.lock() {
-            State::Pending(callbacks) => callbacks.is_empty(),
-            State::Over(_) | State::Running(_) => false,
+    pub(crate) fn is_unused(&mut self) -> bool {
+        // Sole access comes first: between a look at the callbacks and a look at the handles, the last
+        // of these could add a callback and go.
+        let Some(state) = Arc::get_mut(&mut self.handle.shared) else {
+            return false;
         };
-        is_empty && Arc::strong_count(&self.handle.shared) == 1
+        let state = state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        matches!(state, State::Pending(callbacks) if callbacks.is_empty())
     }
 
     /// Runs every callback, in the order of adding. Does nothing the second time.

@@ -1,9 +1,15 @@
 //! Clean-up callbacks, added and taken back on other threads than the connection's.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Instant, SystemTime},
+};
 
 use loom::thread;
-use sse_core::lifecycle::{CleanUp, CleanUpOwner, CloseReason};
+use sse_core::{
+    lifecycle::{CleanUp, CleanUpOwner, CloseReason},
+    server::{Connection, ConnectionConfig, ConnectionEvent, ResponseBody, StreamOptions},
+};
 
 use crate::tasks::model;
 
@@ -102,4 +108,34 @@ fn what_a_callback_holds_is_freed_whoever_ends_first() {
         adds.join().unwrap();
         assert_eq!(Arc::strong_count(&held), 1);
     });
+}
+
+/// A handler passes its handle on to a thread of its own, and answers.
+#[test]
+fn a_callback_that_is_added_while_the_response_begins_waits_for_the_end() {
+    model(|| {
+        let mut connection = connection();
+        let (clean_up, ran) = (connection.clean_up(), Ran::default());
+        let added = ran.clone();
+        let adds = thread::spawn(move || {
+            added.add_to(&clean_up, "added");
+        });
+        let response = http::Response::new(ResponseBody::EventStream(StreamOptions::default()));
+        connection.respond(Instant::now(), response).unwrap();
+        adds.join().unwrap();
+        assert_eq!(ran.names(), [""; 0], "the stream is open");
+        drop(connection);
+        assert_eq!(ran.names(), ["added"]);
+    });
+}
+
+/// A connection with a request.
+fn connection() -> Connection {
+    let now = Instant::now();
+    let config = Arc::<ConnectionConfig>::default();
+    let mut connection = Connection::new(now, SystemTime::UNIX_EPOCH, config);
+    connection.handle_input(now, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let event = connection.poll_event();
+    assert!(matches!(event, Some(ConnectionEvent::Request(_))));
+    connection
 }

@@ -64,7 +64,7 @@ impl Connection {
             add_stream_fields(&mut head.headers);
         }
         self.begin_output(now, head, body);
-        if self.clean_up.get().is_some_and(CleanUpOwner::is_unused) {
+        if self.clean_up.get_mut().is_some_and(CleanUpOwner::is_unused) {
             self.clean_up.take();
         }
         match options {
