@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+#[cfg(unix)]
+use async_std::os::unix::net::UnixStream;
 use async_std::{
+    io::{Read as AsyncRead, Write as AsyncWrite},
     net::{TcpListener, TcpStream, ToSocketAddrs},
     task,
 };
@@ -20,15 +23,34 @@ use sse_driver::{BindOptions, Clock, FuturesIo, Runtime, Timer, Transport, syste
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AsyncStd;
 
-/// An async-std TCP stream as the driver's transport.
+/// A socket of async-std's as the driver's transport: a TCP stream, or a Unix stream.
 #[derive(Debug)]
-pub struct AsyncStdTransport(FuturesIo<TcpStream>);
+pub struct AsyncStdTransport<S = TcpStream>(FuturesIo<S>);
 
-/// A socket of the caller's. Set its `TCP_NODELAY`: the driver writes what belongs together in one
-/// write.
-impl From<TcpStream> for AsyncStdTransport {
-    fn from(stream: TcpStream) -> Self {
+/// A socket of the caller's. Set the `TCP_NODELAY` of a TCP stream: the driver writes what belongs
+/// together in one write.
+impl<S: Socket> From<S> for AsyncStdTransport<S> {
+    fn from(stream: S) -> Self {
         Self(FuturesIo::new(stream))
+    }
+}
+
+/// What ends the sending side of a socket: async-std's own `poll_close` leaves it open. Sealed.
+pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {
+    #[doc(hidden)]
+    fn end_output(&self) -> io::Result<()>;
+}
+
+impl Socket for TcpStream {
+    fn end_output(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
+#[cfg(unix)]
+impl Socket for UnixStream {
+    fn end_output(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
     }
 }
 
@@ -91,6 +113,12 @@ impl Runtime for AsyncStd {
         TcpStream::connect(address).await.map(transport)
     }
 
+    #[cfg(unix)]
+    async fn connect_unix(&self, path: &std::path::Path) -> io::Result<Box<dyn Transport>> {
+        let stream = UnixStream::connect(path).await?;
+        Ok(Box::new(AsyncStdTransport::from(stream)))
+    }
+
     fn set_probing(&self, transport: &AsyncStdTransport, after: Duration) {
         system::set_probing(transport.0.get_ref(), after);
     }
@@ -110,7 +138,7 @@ fn transport(stream: TcpStream) -> AsyncStdTransport {
     AsyncStdTransport(FuturesIo::new(stream))
 }
 
-impl Transport for AsyncStdTransport {
+impl<S: Socket> Transport for AsyncStdTransport<S> {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         self.0.poll_read(cx, buffer)
     }
@@ -127,9 +155,8 @@ impl Transport for AsyncStdTransport {
         self.0.poll_flush(cx)
     }
 
-    /// async-std's own `poll_close` leaves the sending side open.
     fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.0.get_ref().shutdown(Shutdown::Write))
+        Poll::Ready(self.0.get_ref().end_output())
     }
 }
 

@@ -120,8 +120,11 @@ pub use bind::BindOptions;
 mod wait;
 
 pub use client::{
-    EventSource, EventSourceError, EventSourceHandle, IntoPrepared, PreparePanicked, Prepared,
+    Connected, Connecting, Connector, Dial, EventSource, EventSourceError, EventSourceHandle,
+    IntoPrepared, PreparePanicked, Prepared, TcpConnector, UnixConnector,
 };
+#[cfg(feature = "proxy")]
+pub use client::{InvalidProxy, Proxy, ProxyRefused};
 pub use connections::{Report, ServerStats};
 #[cfg(feature = "futures-io")]
 pub use futures_io::FuturesIo;

@@ -9,13 +9,17 @@ pub use crate::embedding::{self, EmbeddingConfig, StreamBroken};
 pub use crate::test_client;
 #[doc(no_inline)]
 pub use crate::{
-    BindOptions, EventSourceError, EventSourceHandle, IntoPrepared, PreparePanicked, Prepared,
-    Report, ServerConfig, ServerHandle, ServerStats,
+    BindOptions, Connected, Connecting, Connector, Dial, EventSourceError, EventSourceHandle,
+    IntoPrepared, PreparePanicked, Prepared, Report, ServerConfig, ServerHandle, ServerStats,
+    TcpConnector, UnixConnector,
     router::{
         Controller, Cors, FromRequest, IntoReply, LastEventId, Next, Refusal, Reply, Request,
         RouteError, Router, Routes, extract,
     },
 };
+#[cfg(feature = "proxy")]
+#[doc(no_inline)]
+pub use crate::{InvalidProxy, Proxy, ProxyRefused};
 pub use sse_core::{
     BadData, Budget, BudgetUse, Comment, DecodeError, Decoded, Decoder, DecoderLimits, Event,
     EventError, EventId, EventStream, EventStreamError, EventType, FromEvent, IntoEvent,

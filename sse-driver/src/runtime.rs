@@ -1,9 +1,10 @@
 //! What the driver needs of a runtime, and all that an adapter implements.
 
 use std::{
-    future::Future,
+    future::{Future, ready},
     io::{self, IoSlice},
     net::SocketAddr,
+    path::Path,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -69,6 +70,21 @@ pub trait Runtime: Clock + Clone + Unpin {
         &self,
         address: SocketAddr,
     ) -> impl Future<Output = io::Result<Self::Transport>> + Send;
+
+    /// A connection to the Unix socket at `path`.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, and [`io::ErrorKind::Unsupported`] where the runtime has no such sockets,
+    /// as by default.
+    fn connect_unix(
+        &self,
+        path: &Path,
+    ) -> impl Future<Output = io::Result<Box<dyn Transport>>> + Send {
+        let _ = path;
+        let text = "this runtime has no Unix sockets";
+        ready(Err(io::Error::new(io::ErrorKind::Unsupported, text)))
+    }
 
     /// Has the system ask whether the peer is still there after so much silence, and have
     /// `transport` fail with [`io::ErrorKind::TimedOut`] where three more questions, as long after

@@ -10,7 +10,7 @@ use std::{
 };
 
 use smol::net::{TcpListener, TcpStream, resolve};
-use sse_driver::{BindOptions, Clock, FuturesIo, Runtime, Timer, system};
+use sse_driver::{BindOptions, Clock, FuturesIo, Runtime, Timer, Transport, system};
 
 /// The global runtime of smol, which begins by itself. Tasks run on its threads, of which there
 /// is one unless the environment variable `SMOL_THREADS` says otherwise.
@@ -67,6 +67,12 @@ impl Runtime for Smol {
 
     async fn connect(&self, address: SocketAddr) -> io::Result<Self::Transport> {
         TcpStream::connect(address).await.map(transport)
+    }
+
+    #[cfg(unix)]
+    async fn connect_unix(&self, path: &std::path::Path) -> io::Result<Box<dyn Transport>> {
+        let stream = smol::net::unix::UnixStream::connect(path).await?;
+        Ok(Box::new(FuturesIo::new(stream)))
     }
 
     fn set_probing(&self, transport: &Self::Transport, after: Duration) {

@@ -26,14 +26,14 @@ pub struct Tokio;
 #[derive(Debug)]
 pub struct TokioTimer(Pin<Box<Sleep>>);
 
-/// A tokio TCP stream as the driver's transport.
+/// A byte stream of tokio's as the driver's transport: a TCP stream by default, or any other.
 #[derive(Debug)]
-pub struct TokioTransport(TcpStream);
+pub struct TokioTransport<S = TcpStream>(S);
 
-/// A socket of the caller's. Set its `TCP_NODELAY`: the driver writes what belongs together in one
-/// write.
-impl From<TcpStream> for TokioTransport {
-    fn from(stream: TcpStream) -> Self {
+/// A stream of the caller's. Set the `TCP_NODELAY` of a TCP stream: the driver writes what belongs
+/// together in one write.
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> From<S> for TokioTransport<S> {
+    fn from(stream: S) -> Self {
         Self(stream)
     }
 }
@@ -90,6 +90,12 @@ impl Runtime for Tokio {
         Ok(TokioTransport(stream))
     }
 
+    #[cfg(unix)]
+    async fn connect_unix(&self, path: &std::path::Path) -> io::Result<Box<dyn Transport>> {
+        let stream = tokio::net::UnixStream::connect(path).await?;
+        Ok(Box::new(TokioTransport(stream)))
+    }
+
     fn set_probing(&self, transport: &TokioTransport, after: Duration) {
         system::set_probing(&transport.0, after);
     }
@@ -114,7 +120,7 @@ impl Timer for TokioTimer {
     }
 }
 
-impl Transport for TokioTransport {
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Transport for TokioTransport<S> {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut buffer = ReadBuf::new(buffer);
         Pin::new(&mut self.0)

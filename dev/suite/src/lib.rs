@@ -35,6 +35,8 @@ pub mod attacks;
 pub mod bodies;
 #[allow(missing_docs)]
 pub mod client;
+#[allow(missing_docs)]
+pub mod connecting;
 mod handlers;
 #[allow(missing_docs)]
 pub mod hostile;
@@ -188,6 +190,10 @@ macro_rules! suite {
                 a_client_hears_both_events_and_the_end
                 a_client_stops_by_break
                 a_client_stops_by_cancelling
+            }
+            $crate::tests! { connecting $adapter
+                events_get_through_a_proxy
+                events_get_through_a_unix_socket
             }
             $crate::tests! { tls $adapter
                 events_get_through_tls_and_so_does_going_away

@@ -25,10 +25,10 @@ use crate::{
 };
 
 /// An authority that signs certificates.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -48,7 +48,7 @@ impl Authority {
         Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap()
     }
 
-    fn server(&self, host: &str) -> Arc<ServerConfig> {
+    pub(crate) fn server(&self, host: &str) -> Arc<ServerConfig> {
         server_config(&self.identify(host)).unwrap()
     }
 
@@ -57,7 +57,7 @@ impl Authority {
     }
 
     /// The configuration of those who trust it.
-    fn client(&self) -> Arc<ClientConfig> {
+    pub(crate) fn client(&self) -> Arc<ClientConfig> {
         self.client_known_as(None)
     }
 
@@ -66,7 +66,7 @@ impl Authority {
     }
 }
 
-fn start<A: Adapter>(tls: Arc<ServerConfig>, router: Router) -> Running {
+pub(crate) fn start<A: Adapter>(tls: Arc<ServerConfig>, router: Router) -> Running {
     let mut config = driver::ServerConfig::default();
     config.connection.head_timeout = Duration::from_millis(300);
     start_set_up::<A>("127.0.0.1:0".into(), router, move |server| {
@@ -74,11 +74,11 @@ fn start<A: Adapter>(tls: Arc<ServerConfig>, router: Router) -> Running {
     })
 }
 
-fn hello() -> Router {
+pub(crate) fn hello() -> Router {
     Router::new().events("/", |_| stream::iter(["hello"]).chain(stream::pending()))
 }
 
-fn subscribe<A: Adapter>(
+pub(crate) fn subscribe<A: Adapter>(
     address: SocketAddr,
     host: &str,
     tls: Arc<ClientConfig>,
@@ -90,7 +90,7 @@ fn subscribe<A: Adapter>(
         .with_tls(tls)
 }
 
-async fn next_data<A: Adapter>(source: &mut EventSource<A>) -> String {
+pub(crate) async fn next_data<A: Adapter>(source: &mut EventSource<A>) -> String {
     let event = patiently::<A, _>(source.next()).await;
     event.unwrap().unwrap().data().to_owned()
 }

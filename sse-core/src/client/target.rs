@@ -18,6 +18,18 @@ pub struct Endpoint {
     pub port: u16,
 }
 
+impl Endpoint {
+    /// The endpoint at `host`, a name or an address without brackets, and `port`.
+    #[must_use]
+    pub fn new(tls: bool, host: impl Into<String>, port: u16) -> Self {
+        Self {
+            tls,
+            host: host.into(),
+            port,
+        }
+    }
+}
+
 /// The request as it is to be made now. Redirects change it, and reconnections make it again as
 /// it then is, as browsers do.
 #[derive(Clone, Debug)]
@@ -31,6 +43,15 @@ pub(super) struct Target {
     headers: HeaderMap,
     /// The origin that the application named, which is where its credentials go.
     origin: Origin,
+}
+
+/// Which way a connection takes to the server.
+#[derive(Clone, Debug)]
+pub(super) enum Route {
+    /// What is written comes to the server itself, as far as HTTP can tell: a tunnel is one, too.
+    Direct,
+    /// It comes to a proxy, which forwards the request; with the proxy's own credentials.
+    Proxy(Option<HeaderValue>),
 }
 
 /// Fields that say who is asking. They never go to another origin.
@@ -157,9 +178,15 @@ impl Target {
     }
 
     /// The request's head as it goes over the wire. The ID is one that a header field can carry.
-    pub(super) fn encode_head(&self, last_event_id: &str) -> Vec<u8> {
+    ///
+    /// A proxy needs the target's absolute form, other servers get the origin's form
+    /// ([RFC 9112 section 3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2)).
+    pub(super) fn encode_head(&self, last_event_id: &str, route: &Route) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
-        let path = &self.url[Position::BeforePath..Position::AfterQuery];
+        let path = match route {
+            Route::Direct => &self.url[Position::BeforePath..Position::AfterQuery],
+            Route::Proxy(_) => &self.url[..Position::AfterQuery],
+        };
         let host = self.url.host_str().unwrap_or_default();
         put(
             &mut out,
@@ -169,7 +196,11 @@ impl Target {
             put(&mut out, &[":", itoa::Buffer::new().format(port)]);
         }
         put(&mut out, &["\r\nconnection: close\r\n"]);
-        for (name, value) in &self.fields(last_event_id) {
+        let mut fields = self.fields(last_event_id);
+        if let Route::Proxy(Some(authorization)) = route {
+            fields.insert(header::PROXY_AUTHORIZATION, authorization.clone());
+        }
+        for (name, value) in &fields {
             put_field(&mut out, name.as_str(), value.as_bytes());
         }
         let expects_body = [Method::POST, Method::PUT, Method::PATCH].contains(&self.method);

@@ -149,6 +149,10 @@ fn inputs() -> Vec<Input> {
             .client
             .source
             .handle_connected(t.client.now)),
+        world!("`handle_connected_to_proxy`", |t| t
+            .client
+            .source
+            .handle_connected_to_proxy(t.client.now, None)),
         world!("`handle_input`: a head that opens the stream", |t| t
             .input(OPEN)),
         world!("`handle_input`: an unexpected one", |t| t.input(REFUSAL)),

@@ -189,6 +189,15 @@ impl Client {
         String::from_utf8_lossy(&request).into_owned()
     }
 
+    /// Takes the connection to a proxy, and gives the request.
+    pub(crate) fn connect_to_proxy(&mut self, authorization: Option<&'static str>) -> String {
+        self.poll();
+        let authorization = authorization.map(sse_core::http::HeaderValue::from_static);
+        self.source
+            .handle_connected_to_proxy(self.now, authorization);
+        String::from_utf8(self.unsent()).unwrap()
+    }
+
     /// The request that was asked for goes to a foreign HTTP client: here it is.
     pub(crate) fn take_request(&mut self) -> Request<Bytes> {
         self.poll();

@@ -40,6 +40,24 @@ fn the_request_is_this() {
 }
 
 #[test]
+fn a_proxy_that_forwards_gets_the_whole_url_and_its_own_credentials() {
+    let url = "http://example.org:8080/events?room=1#part";
+    let request =
+        Client::to(url, EventSourceConfig::default()).connect_to_proxy(Some("Basic eA=="));
+    assert_eq!(
+        request_line(&request),
+        "GET http://example.org:8080/events?room=1 HTTP/1.1"
+    );
+    assert_eq!(field(&request, "host"), Some("example.org:8080"));
+    assert_eq!(field(&request, "proxy-authorization"), Some("Basic eA=="));
+
+    let mut config = EventSourceConfig::default();
+    config.headers = fields(&[("proxy-authorization", "Bearer own")]);
+    let own = Client::to(URL, config).connect_to_proxy(None);
+    assert_eq!(field(&own, "proxy-authorization"), Some("Bearer own"));
+}
+
+#[test]
 fn the_url_says_where_to_connect_what_host_says_and_what_the_target_is() {
     let table = [
         // URL, connection, Host, target

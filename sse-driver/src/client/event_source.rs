@@ -13,6 +13,7 @@ use futures_core::Stream;
 
 use super::{
     EventSourceError,
+    connector::Connector,
     dial::Dialer,
     link::Link,
     prepare::{IntoPrepared, Prepared, Preparer},
@@ -43,7 +44,7 @@ const ROUNDS: usize = 64;
 /// the end with its reason. The two can be mixed.
 pub struct EventSource<R: Runtime> {
     machine: client::EventSource,
-    link: Link<R>,
+    link: Link,
     alarm: Alarm<R>,
     dialer: Dialer<R>,
     /// Where the application prepares each attempt.
@@ -128,6 +129,14 @@ impl<R: Runtime> EventSource<R> {
     #[must_use]
     pub fn with_tls(mut self, config: Arc<rustls::ClientConfig>) -> Self {
         self.dialer.set_tls(config);
+        self
+    }
+
+    /// Makes connections by `connector` instead of [TCP to the URL's host](crate::TcpConnector): over a Unix
+    /// socket, through a proxy, or whatever a function brings.
+    #[must_use]
+    pub fn with_connector(mut self, connector: impl Connector<R>) -> Self {
+        self.dialer.set_connector(connector);
         self
     }
 

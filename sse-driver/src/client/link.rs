@@ -4,17 +4,20 @@ use std::{task::Context, task::Poll, time::Instant};
 
 use sse_core::client;
 
-use super::dial::Dialing;
-use crate::{Runtime, Transport, socket::Socket};
+use super::{
+    connector::{Connected, Route},
+    dial::Dialing,
+};
+use crate::Transport;
 
 /// How much is read at once. The buffer is on the stack: an idle event source has none.
 const READ_BUFFER: usize = 16 * 1024;
 
 /// The connection.
-pub(super) enum Link<R: Runtime> {
+pub(super) enum Link {
     Down,
-    Dialing(Dialing<R>),
-    Up(Socket<R::Transport>, Sending),
+    Dialing(Dialing),
+    Up(Box<dyn Transport>, Sending),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,7 +30,7 @@ pub(super) enum Sending {
     Failed,
 }
 
-impl<R: Runtime> Link<R> {
+impl Link {
     /// Hands in what has come, and sends what there is to send. Says whether there was anything.
     pub(super) fn turn(
         &mut self,
@@ -53,9 +56,14 @@ impl<R: Runtime> Link<R> {
         };
         match dialing.as_mut().poll(cx) {
             Poll::Pending => return false,
-            Poll::Ready(Ok(transport)) => {
+            Poll::Ready(Ok(Connected { transport, route })) => {
                 *self = Self::Up(transport, Sending::Flushed);
-                machine.handle_connected(now);
+                match route {
+                    Route::Direct => machine.handle_connected(now),
+                    Route::Proxy(authorization) => {
+                        machine.handle_connected_to_proxy(now, authorization);
+                    }
+                }
             }
             Poll::Ready(Err(error)) => {
                 *self = Self::Down;

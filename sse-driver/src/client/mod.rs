@@ -1,12 +1,18 @@
 //! Subscribing: an event source, and the connections that it makes.
 
 mod attempts;
+mod connector;
 mod dial;
 mod error;
 mod event_source;
 mod link;
 mod prepare;
+#[cfg(feature = "proxy")]
+mod proxy;
 
+pub use connector::{Connected, Connecting, Connector, Dial, TcpConnector, UnixConnector};
 pub use error::EventSourceError;
 pub use event_source::{EventSource, EventSourceHandle};
 pub use prepare::{IntoPrepared, PreparePanicked, Prepared};
+#[cfg(feature = "proxy")]
+pub use proxy::{InvalidProxy, Proxy, ProxyRefused};

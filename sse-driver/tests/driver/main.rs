@@ -8,6 +8,7 @@ mod addresses;
 mod backpressure;
 mod bodies;
 mod budget;
+mod connectors;
 mod counting;
 mod elsewhere;
 #[cfg(feature = "http-body")]

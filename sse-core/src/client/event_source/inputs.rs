@@ -2,11 +2,14 @@
 
 use std::{error::Error, io, time::Instant};
 
+use ::http::HeaderValue;
+
 use super::{
     super::{
         Loss,
         loss::PreparationError,
         state::{Answer, Requesting, State},
+        target::Route,
     },
     EventSource,
     transitions::Step,
@@ -16,7 +19,18 @@ use crate::http::{BodyReader, Framing};
 impl EventSource {
     /// The connection that [`ClientEvent::Connect`](super::ClientEvent::Connect) asked for stands.
     pub fn handle_connected(&mut self, now: Instant) {
-        self.step(Step::Connected(now));
+        self.step(Step::Connected(now, Route::Direct));
+    }
+
+    /// The connection that [`ClientEvent::Connect`](super::ClientEvent::Connect) asked for stands, and
+    /// leads to an HTTP proxy that forwards the request. The request names its target by the whole URL
+    /// ([RFC 9112 section 3.2.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2)) and carries
+    /// `authorization`, if there is any, as `Proxy-Authorization`.
+    ///
+    /// This is for `http` URLs. For an `https` one ask the proxy for a tunnel (`CONNECT`), speak TLS
+    /// through it, and call [`handle_connected`](Self::handle_connected).
+    pub fn handle_connected_to_proxy(&mut self, now: Instant, authorization: Option<HeaderValue>) {
+        self.step(Step::Connected(now, Route::Proxy(authorization)));
     }
 
     /// Bytes arrived.

@@ -14,6 +14,7 @@ use super::{
         backoff::Reached,
         incoming::Incoming,
         state::{Answer, Open, Outgoing, Requesting, State, Unexpected, Verdict, later},
+        target::Route,
     },
     EventSource,
 };
@@ -31,7 +32,7 @@ pub(super) enum Step {
     /// The caller was told to make a connection.
     Asked(Instant),
     /// The connection stands.
-    Connected(Instant),
+    Connected(Instant, Route),
     /// A foreign HTTP client has the request.
     Taken(Instant),
     /// The response opens the stream.
@@ -67,7 +68,7 @@ impl EventSource {
             },
             (State::Unprepared | State::Preparing { .. }, Step::Prepared) => State::Asking,
             (State::Asking, Step::Asked(now)) => self.connecting(now),
-            (State::Connecting { .. }, Step::Connected(now)) => self.requesting(now),
+            (State::Connecting { .. }, Step::Connected(now, route)) => self.requesting(now, &route),
             (State::Connecting { .. }, Step::Taken(now)) => self.requesting_elsewhere(now),
             (
                 State::Requesting(from),
@@ -128,14 +129,14 @@ impl EventSource {
         }
     }
 
-    fn requesting(&self, now: Instant) -> State {
+    fn requesting(&self, now: Instant, route: &Route) -> State {
         let limits = self.config.response_head_limits;
         State::Requesting(Box::new(Requesting {
             deadline: now.checked_add(self.config.head_timeout),
             request: Outgoing {
                 head: self
                     .target
-                    .encode_head(self.decoder.last_event_id_to_send()),
+                    .encode_head(self.decoder.last_event_id_to_send(), route),
                 body: self.target.body().clone(),
                 written: 0,
             },

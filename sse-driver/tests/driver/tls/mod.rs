@@ -1,6 +1,6 @@
 //! TLS over the driver's transports, and the server over TLS.
 
-mod authority;
+pub(crate) mod authority;
 mod by_hand;
 mod pair;
 mod serving;

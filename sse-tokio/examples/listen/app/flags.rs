@@ -10,7 +10,7 @@ use std::{
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::on::adapter::{
-    EventId, EventSourceConfig,
+    EventId, EventSourceConfig, Proxy,
     http::{HeaderName, HeaderValue, Method, StatusCode},
 };
 
@@ -34,6 +34,9 @@ Usage: listen [FLAGS] URL
                             connect again after these answers, too, instead of stopping:
                             502,503,504 is what proxies answer while a server restarts
       --no-reconnection     stop at the end of the stream, and at any loss
+      --proxy URL           go through this HTTP proxy, http://USER:PASSWORD@HOST:PORT; `env` takes
+                            it from HTTP_PROXY, HTTPS_PROXY and NO_PROXY
+      --unix-socket PATH    connect to this socket instead of the URL's host
       --ca FILE             trust the certificates in this PEM file, and no others
       --help                this text
 
@@ -49,6 +52,15 @@ pub(crate) struct Flags {
     pub(crate) states: bool,
     /// The PEM file of those to trust, instead of whom the platform trusts.
     pub(crate) roots: Option<String>,
+    pub(crate) way: Way,
+}
+
+/// How to connect.
+#[derive(Clone, Debug)]
+pub(crate) enum Way {
+    Direct,
+    Proxy(Proxy),
+    UnixSocket(String),
 }
 
 impl Flags {
@@ -63,6 +75,7 @@ impl Flags {
             comments: false,
             states: false,
             roots: None,
+            way: Way::Direct,
         };
         let config = &mut flags.config;
         let mut parser = Parser::from_env();
@@ -115,6 +128,14 @@ impl Flags {
                         .extend(statuses(&value(&mut parser)?)?);
                 }
                 Arg::Long("no-reconnection") => config.reconnection = None,
+                Arg::Long("proxy") => {
+                    let proxy = match value(&mut parser)?.as_str() {
+                        "env" => Proxy::from_env(),
+                        url => Proxy::new(url),
+                    };
+                    flags.way = Way::Proxy(proxy.map_err(|error| error.to_string())?);
+                }
+                Arg::Long("unix-socket") => flags.way = Way::UnixSocket(value(&mut parser)?),
                 Arg::Long("ca") => flags.roots = Some(value(&mut parser)?),
                 Arg::Value(given) if url.is_none() => {
                     url = Some(given.string().map_err(|error| error.to_string())?);

@@ -16,11 +16,11 @@ use std::{
 use serde::Serialize;
 
 use crate::on::adapter::{
-    EventSource,
+    EventSource, UnixConnector,
     client::{ClientEvent, End, Failure},
     tls::{Certificates, Roots, client_config},
 };
-use flags::Flags;
+use flags::{Flags, Way};
 
 /// How long the program may go on after Ctrl-C.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -56,6 +56,11 @@ async fn listen(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         let roots = Roots::Only(Certificates::from_pem_file(file)?);
         source = source.with_tls(client_config(&roots, None)?);
     }
+    source = match flags.way.clone() {
+        Way::Direct => source,
+        Way::Proxy(proxy) => source.with_connector(proxy),
+        Way::UnixSocket(path) => source.with_connector(UnixConnector::new(path)),
+    };
     let handle = source.handle();
     ctrlc::set_handler(move || {
         handle.close();

@@ -1,0 +1,266 @@
+//! Where an event source's bytes come from.
+
+use std::{fmt, future::Future, io, path::PathBuf, pin::Pin, time::Duration};
+#[cfg(feature = "tls")]
+use std::{future::poll_fn, sync::Arc};
+
+use http::HeaderValue;
+#[cfg(feature = "tls")]
+use rustls::pki_types::ServerName;
+use sse_core::client::Endpoint;
+
+use super::attempts;
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
+use crate::{Runtime, Transport};
+
+/// What systems take for TCP's keep-alive, in whole seconds. They refuse anything else in silence,
+/// and probe after two hours.
+const PROBES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(32_767));
+
+/// Makes the connections of an [`EventSource`](crate::EventSource), which gets it by
+/// [`with_connector`](crate::EventSource::with_connector).
+///
+/// The connector brings a byte stream to the endpoint, and no more: the event source speaks TLS over it
+/// where the URL says `https`, writes the request and reads the response. An error is a loss, after
+/// which the event source waits and asks again; an error of [`io::ErrorKind::Unsupported`] ends the
+/// subscription. The future is dropped once [`connect_timeout`](sse_core::client::EventSourceConfig::connect_timeout)
+/// has passed, or when the event source is dropped.
+///
+/// [`TcpConnector`] is the default. There are [`UnixConnector`] and, with the feature `proxy`,
+/// `Proxy`. A function of a [`Dial`] is a connector, too:
+///
+/// ```
+/// # use sse_driver::{Connected, Dial, EventSource, Runtime};
+/// # use sse_core::client::InvalidRequest;
+/// /// Asks another host than the one that the URL names, as `curl --connect-to` does.
+/// fn staging<R: Runtime + Default>() -> Result<EventSource<R>, InvalidRequest> {
+///     let source = EventSource::new("https://example.org/events")?;
+///     Ok(source.with_connector(|dial: Dial<R>| async move {
+///         let port = dial.endpoint().port;
+///         dial.tcp("staging.example.org", port).await.map(Connected::direct)
+///     }))
+/// }
+/// ```
+pub trait Connector<R: Runtime>: Send + Sync + 'static {
+    /// Makes a connection for `dial`.
+    fn connect(&self, dial: Dial<R>) -> Connecting;
+}
+
+/// A connection that a [`Connector`] is making.
+pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Connected>> + Send>>;
+
+impl<R, F, C> Connector<R> for F
+where
+    R: Runtime,
+    F: Fn(Dial<R>) -> C + Send + Sync + 'static,
+    C: Future<Output = io::Result<Connected>> + Send + 'static,
+{
+    fn connect(&self, dial: Dial<R>) -> Connecting {
+        Box::pin(self(dial))
+    }
+}
+
+/// What a [`Connector`] made.
+pub struct Connected {
+    pub(super) transport: Box<dyn Transport>,
+    pub(super) route: Route,
+}
+
+/// What is at the other end of a connection.
+#[derive(Clone, Debug)]
+pub(super) enum Route {
+    /// The server, or a tunnel to it.
+    Direct,
+    /// A proxy that forwards requests, and the credentials for it.
+    Proxy(Option<HeaderValue>),
+}
+
+impl Connected {
+    /// A connection to the server itself, or a tunnel that ends there.
+    #[must_use]
+    pub fn direct(transport: impl Transport) -> Self {
+        Self {
+            transport: Box::new(transport),
+            route: Route::Direct,
+        }
+    }
+
+    /// A connection to an HTTP proxy that forwards requests: the request names its target by the whole
+    /// URL, and carries `authorization` as `Proxy-Authorization`. For `http` URLs alone: with `https`
+    /// it is an error, since a proxy cannot forward what is encrypted. Have it make a tunnel then.
+    #[must_use]
+    pub fn to_proxy(transport: impl Transport, authorization: Option<HeaderValue>) -> Self {
+        Self {
+            transport: Box::new(transport),
+            route: Route::Proxy(authorization),
+        }
+    }
+}
+
+/// A connection that an event source wants: its endpoint, and what a [`Connector`] needs to make it.
+#[derive(Clone, Debug)]
+pub struct Dial<R> {
+    pub(super) runtime: R,
+    pub(super) endpoint: Endpoint,
+    /// After how much silence TCP connections are probed.
+    pub(super) probe_after: Option<Duration>,
+    /// Where it is not what the runtime brings along.
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+impl<R: Runtime> Dial<R> {
+    /// Where the URL leads: its host, which may be a name, its port, and whether it is `https`.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The event source's runtime.
+    #[must_use]
+    pub fn runtime(&self) -> &R {
+        &self.runtime
+    }
+
+    /// A TCP connection to `host`, a name or an address without brackets. The host's addresses are tried
+    /// as [RFC 8305](https://www.rfc-editor.org/rfc/rfc8305) says, and the connection is
+    /// [probed](sse_core::client::EventSourceConfig::probe_after) when it is silent.
+    ///
+    /// # Errors
+    ///
+    /// What the system says of the last attempt, or of the name.
+    pub async fn tcp(&self, host: &str, port: u16) -> io::Result<R::Transport> {
+        let transport = attempts::connect(&self.runtime, host, port).await?;
+        if let Some(after) = self.probe_after {
+            let (shortest, longest) = PROBES;
+            self.runtime
+                .set_probing(&transport, after.clamp(shortest, longest));
+        }
+        Ok(transport)
+    }
+
+    /// TLS over `transport`, to a server whose certificate is for `host`, with the event source's
+    /// configuration. A connector needs it only for what is between: the event source itself speaks TLS
+    /// to an `https` endpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidInput`] where `host` is neither a name nor an address,
+    /// [`io::ErrorKind::Unsupported`] where there is no configuration or the feature `tls` is off, and
+    /// what goes wrong with the handshake.
+    #[cfg(feature = "tls")]
+    pub async fn tls(&self, transport: impl Transport, host: &str) -> io::Result<impl Transport> {
+        let Secured { config, name } = self.secured(host)?;
+        let tls = Tls::client(transport, config, name).map_err(io::Error::other)?;
+        let mut tls = Box::new(tls);
+        poll_fn(|cx| tls.poll_handshake(cx)).await?;
+        Ok(tls)
+    }
+
+    /// TLS over `transport`: without the feature `tls` there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::Unsupported`], always.
+    #[cfg(not(feature = "tls"))]
+    pub async fn tls<T: Transport>(&self, transport: T, _: &str) -> io::Result<T> {
+        self.can_be_secured()?;
+        Ok(transport)
+    }
+
+    /// What there is to find wrong before anything is connected.
+    pub(super) fn check(&self) -> io::Result<()> {
+        match self.endpoint.tls {
+            true => self.can_be_secured(),
+            false => Ok(()),
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    fn can_be_secured(&self) -> io::Result<()> {
+        self.secured(&self.endpoint.host).map(drop)
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn can_be_secured(&self) -> io::Result<()> {
+        let text = "https is not built in: turn the feature `tls` on";
+        Err(io::Error::new(io::ErrorKind::Unsupported, text))
+    }
+
+    #[cfg(feature = "tls")]
+    fn secured(&self, host: &str) -> io::Result<Secured> {
+        let config = match &self.tls {
+            Some(config) => config.clone(),
+            None => self.runtime.client_tls()?,
+        };
+        let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+        let name = ServerName::try_from(host.to_owned()).map_err(invalid)?;
+        Ok(Secured { config, name })
+    }
+}
+
+/// What TLS needs to begin.
+#[cfg(feature = "tls")]
+struct Secured {
+    config: Arc<rustls::ClientConfig>,
+    name: ServerName<'static>,
+}
+
+/// Connects to the host that the URL names, over TCP. The default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TcpConnector;
+
+impl<R: Runtime> Connector<R> for TcpConnector {
+    fn connect(&self, dial: Dial<R>) -> Connecting {
+        Box::pin(async move {
+            let Endpoint { host, port, .. } = dial.endpoint();
+            dial.tcp(host, *port).await.map(Connected::direct)
+        })
+    }
+}
+
+/// Connects to a Unix socket, whatever host the URL names: `Host` and, with `https`, the certificate
+/// are the URL's.
+///
+/// ```
+/// # use sse_driver::{EventSource, Runtime, UnixConnector};
+/// # use sse_core::client::InvalidRequest;
+/// fn of_the_daemon<R: Runtime + Default>() -> Result<EventSource<R>, InvalidRequest> {
+///     let source = EventSource::new("http://localhost/events")?;
+///     Ok(source.with_connector(UnixConnector::new("/run/daemon.sock")))
+/// }
+/// ```
+///
+/// A runtime without Unix sockets ends the subscription with an error of
+/// [`io::ErrorKind::Unsupported`].
+#[derive(Clone, Debug)]
+pub struct UnixConnector {
+    path: PathBuf,
+}
+
+impl UnixConnector {
+    /// Connects to the socket at `path`.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+}
+
+impl<R: Runtime> Connector<R> for UnixConnector {
+    fn connect(&self, dial: Dial<R>) -> Connecting {
+        let path = self.path.clone();
+        Box::pin(async move {
+            let transport = dial.runtime().connect_unix(&path).await?;
+            Ok(Connected::direct(transport))
+        })
+    }
+}
+
+impl fmt::Debug for Connected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connected")
+            .field("to_proxy", &matches!(self.route, Route::Proxy(_)))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,447 @@
+//! Through an HTTP proxy: forwarded where the URL says `http`, through a tunnel where it says `https`.
+
+use std::{
+    env,
+    error::Error,
+    fmt,
+    future::poll_fn,
+    io::{self, IoSlice},
+    net::Ipv6Addr,
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use http::{HeaderValue, StatusCode};
+use no_proxy::NoProxy;
+use percent_encoding::percent_decode_str;
+use sse_core::{
+    client::Endpoint,
+    http::{ResponseHeadLimits, ResponseHeadReader},
+};
+use url::Url;
+
+use super::connector::{Connected, Connecting, Connector, Dial};
+use crate::{Runtime, Transport};
+
+/// Connects through an HTTP proxy.
+///
+/// A proxy forwards the requests of `http` URLs, and makes a tunnel (`CONNECT`,
+/// [RFC 9110 section 9.3.6](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6)) for `https` ones, in
+/// which the event source speaks TLS with the server itself.
+///
+/// ```
+/// # use sse_driver::{EventSource, Proxy, Runtime};
+/// fn subscribe<R: Runtime + Default>() -> Result<EventSource<R>, Box<dyn std::error::Error>> {
+///     let proxy = Proxy::new("http://proxy.example.org:3128")?.with_basic("user", "password");
+///     let source = EventSource::new("https://example.org/events")?;
+///     Ok(source.with_connector(proxy))
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    /// For `http` URLs, and for `https` ones. `None`: connections are direct.
+    http: Option<Server>,
+    https: Option<Server>,
+    direct: NoProxy,
+}
+
+/// A proxy's place, and the credentials for it.
+#[derive(Clone)]
+struct Server {
+    endpoint: Endpoint,
+    authorization: Option<HeaderValue>,
+}
+
+impl Proxy {
+    /// Goes through the proxy at `url`: `http://host:port`, or `https://host:port` for a proxy that
+    /// speaks TLS itself. Without a port it is the scheme's. A user and a password in the URL are sent
+    /// to the proxy as [`with_basic`](Self::with_basic) sends them.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidProxy`] where `url` is no URL with a host, or has another scheme, such as `socks5`.
+    pub fn new(url: &str) -> Result<Self, InvalidProxy> {
+        let server = Server::parse(url).map_err(|fault| InvalidProxy {
+            variable: None,
+            fault,
+        })?;
+        Ok(Self {
+            http: Some(server.clone()),
+            https: Some(server),
+            direct: NoProxy::default(),
+        })
+    }
+
+    /// Goes where the environment says: `http_proxy` for `http` URLs, `HTTPS_PROXY` for `https` ones,
+    /// `ALL_PROXY` where there is no such variable, each in capital or small letters, small ones first;
+    /// and directly to the hosts of `NO_PROXY`, a list of domains, addresses and networks
+    /// (`10.0.0.0/8`), parted by commas, or `*`. An empty variable counts as none, and without any
+    /// all connections are direct.
+    ///
+    /// `HTTP_PROXY` in capital letters does not count where there is `REQUEST_METHOD`: in a CGI program it
+    /// is a field of the request, so that a client could choose the proxy.
+    ///
+    /// The environment is read once, here.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidProxy`] as for [`new`](Self::new). It names the variable.
+    pub fn from_env() -> Result<Self, InvalidProxy> {
+        Self::from_variables(|name| env::var(name).ok())
+    }
+
+    fn from_variables(get: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidProxy> {
+        let first = |names: &[&'static str]| {
+            let mut found = names.iter().map(|&name| (name, get(name)));
+            found.find_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)))
+        };
+        let server = |names: &[&'static str]| match first(names) {
+            None => Ok(None),
+            Some((name, value)) => Server::parse(&value)
+                .map(Some)
+                .map_err(|fault| InvalidProxy {
+                    variable: Some(name),
+                    fault,
+                }),
+        };
+        let http: &[_] = match get("REQUEST_METHOD") {
+            None => &["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
+            Some(_) => &["http_proxy", "all_proxy", "ALL_PROXY"],
+        };
+        let hosts = first(&["no_proxy", "NO_PROXY"]).map(|(_, hosts)| hosts);
+        Ok(Self {
+            http: server(http)?,
+            https: server(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])?,
+            direct: no_proxy(&hosts.unwrap_or_default()),
+        })
+    }
+
+    /// Sends `user` and `password` to the proxy
+    /// ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)). They are not encrypted on the way to a
+    /// proxy at an `http` URL.
+    #[must_use]
+    pub fn with_basic(mut self, user: &str, password: &str) -> Self {
+        for server in [&mut self.http, &mut self.https].into_iter().flatten() {
+            server.authorization = basic(user, password);
+        }
+        self
+    }
+
+    /// Connects directly to the hosts of `hosts`, a list as in [`NO_PROXY`](Self::from_env). It replaces
+    /// an earlier one.
+    #[must_use]
+    pub fn with_direct(mut self, hosts: &str) -> Self {
+        self.direct = no_proxy(hosts);
+        self
+    }
+
+    /// The proxy on the way to `endpoint`.
+    fn of(&self, endpoint: &Endpoint) -> Option<&Server> {
+        let server = match endpoint.tls {
+            true => self.https.as_ref(),
+            false => self.http.as_ref(),
+        };
+        server.filter(|_| !self.direct.matches(&endpoint.host.to_ascii_lowercase()))
+    }
+}
+
+impl<R: Runtime> Connector<R> for Proxy {
+    fn connect(&self, dial: Dial<R>) -> Connecting {
+        let server = self.of(dial.endpoint()).cloned();
+        Box::pin(async move {
+            let Some(Server {
+                endpoint,
+                authorization,
+            }) = server
+            else {
+                let Endpoint { host, port, .. } = dial.endpoint();
+                return dial.tcp(host, *port).await.map(Connected::direct);
+            };
+            let tcp = dial.tcp(&endpoint.host, endpoint.port).await?;
+            let mut transport: Box<dyn Transport> = match endpoint.tls {
+                true => Box::new(dial.tls(tcp, &endpoint.host).await?),
+                false => Box::new(tcp),
+            };
+            if dial.endpoint().tls {
+                tunnel(&mut *transport, dial.endpoint(), authorization.as_ref()).await?;
+                return Ok(Connected::direct(transport));
+            }
+            Ok(Connected::to_proxy(transport, authorization))
+        })
+    }
+}
+
+/// Has the proxy at the other end of `transport` connect it to `endpoint`.
+async fn tunnel(
+    transport: &mut dyn Transport,
+    endpoint: &Endpoint,
+    authorization: Option<&HeaderValue>,
+) -> io::Result<()> {
+    let Endpoint { host, port, .. } = endpoint;
+    let host = match host.parse::<Ipv6Addr>() {
+        Ok(address) => format!("[{address}]"),
+        Err(_) => host.clone(),
+    };
+    let mut request =
+        format!("CONNECT {host}:{port} HTTP/1.1\r\nhost: {host}:{port}\r\n").into_bytes();
+    if let Some(authorization) = authorization {
+        request.extend_from_slice(b"proxy-authorization: ");
+        request.extend_from_slice(authorization.as_bytes());
+        request.extend_from_slice(b"\r\n");
+    }
+    request.extend_from_slice(b"\r\n");
+    write_all(transport, &request).await?;
+
+    let mut reader = ResponseHeadReader::new(ResponseHeadLimits::default());
+    let mut buffer = [0; 1024];
+    loop {
+        let n = poll_fn(|cx| transport.poll_read(cx, &mut buffer)).await?;
+        if n == 0 {
+            let text = "the proxy closed the connection without an answer";
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+        }
+        let mut input = buffer.get(..n).unwrap_or(&buffer);
+        let response = reader.read(&mut input).map_err(invalid)?;
+        let Some(response) = response else { continue };
+        return match response.status() {
+            // The server of a tunnel does not speak first.
+            status if status.is_success() && input.is_empty() => Ok(()),
+            status if status.is_success() => Err(invalid("the proxy sent more than its answer")),
+            status => Err(ProxyRefused { status }.into()),
+        };
+    }
+}
+
+async fn write_all(transport: &mut dyn Transport, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let n = poll_fn(|cx| transport.poll_write_vectored(cx, &[IoSlice::new(bytes)])).await?;
+        if n == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        bytes = bytes.get(n..).unwrap_or_default();
+    }
+    poll_fn(|cx| transport.poll_flush(cx)).await
+}
+
+fn invalid(error: impl Into<Box<dyn Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+impl Server {
+    fn parse(url: &str) -> Result<Self, Fault> {
+        // Variables often have the host alone.
+        let with_scheme = match url.contains("://") {
+            true => url.to_owned(),
+            false => format!("http://{url}"),
+        };
+        let url = Url::parse(&with_scheme).map_err(Fault::Url)?;
+        let tls = match url.scheme() {
+            "http" => false,
+            "https" => true,
+            other => return Err(Fault::Scheme(other.to_owned())),
+        };
+        let decode = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let authorization = match (url.username(), url.password()) {
+            ("", None) => None,
+            (user, password) => basic(&decode(user), &decode(password.unwrap_or_default())),
+        };
+        // A URL of these schemes has a host and a port.
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let port = url.port_or_known_default().unwrap_or_default();
+        Ok(Self {
+            endpoint: Endpoint::new(tls, host, port),
+            authorization,
+        })
+    }
+}
+
+/// The value of `Proxy-Authorization`. Base64 is always a value.
+fn basic(user: &str, password: &str) -> Option<HeaderValue> {
+    let text = format!(
+        "Basic {}",
+        BASE64_STANDARD.encode(format!("{user}:{password}"))
+    );
+    let mut value = HeaderValue::try_from(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// A domain stands for itself and for those below it, with a dot before it and without.
+fn no_proxy(hosts: &str) -> NoProxy {
+    let hosts = hosts.to_ascii_lowercase();
+    let hosts: Vec<_> = hosts
+        .split(',')
+        .map(|host| host.trim().trim_start_matches('.'))
+        .collect();
+    NoProxy::from(hosts.join(","))
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A proxy's URL that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidProxy {
+    variable: Option<&'static str>,
+    fault: Fault,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Fault {
+    Url(url::ParseError),
+    Scheme(String),
+}
+
+impl InvalidProxy {
+    /// The variable of the environment that has the URL, if one has.
+    #[must_use]
+    pub fn variable(&self) -> Option<&'static str> {
+        self.variable
+    }
+}
+
+impl fmt::Display for InvalidProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.variable {
+            Some(variable) => write!(f, "the proxy in {variable} cannot be used: ")?,
+            None => f.write_str("the proxy cannot be used: ")?,
+        }
+        match &self.fault {
+            Fault::Url(_) => f.write_str("it is not a URL such as http://proxy.example.org:3128"),
+            Fault::Scheme(scheme) => write!(f, "its scheme {scheme:?} is neither http nor https"),
+        }
+    }
+}
+
+impl Error for InvalidProxy {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.fault {
+            Fault::Url(error) => Some(error),
+            Fault::Scheme(_) => None,
+        }
+    }
+}
+
+/// A proxy does not make the tunnel that it was asked for: the
+/// [inner error](io::Error::get_ref) of the connection's failure. With 407 and 403 it is of
+/// [`io::ErrorKind::PermissionDenied`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProxyRefused {
+    status: StatusCode,
+}
+
+impl ProxyRefused {
+    /// What the proxy answered.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+impl fmt::Display for ProxyRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the proxy answered {} to CONNECT", self.status)
+    }
+}
+
+impl Error for ProxyRefused {}
+
+impl From<ProxyRefused> for io::Error {
+    fn from(error: ProxyRefused) -> Self {
+        let kind = match error.status {
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED | StatusCode::FORBIDDEN => {
+                io::ErrorKind::PermissionDenied
+            }
+            _ => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(variables: &[(&str, &str)]) -> Result<Proxy, InvalidProxy> {
+        Proxy::from_variables(|wanted| {
+            let mut found = variables.iter().filter(|(name, _)| *name == wanted);
+            found.next().map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    fn way(proxy: &Proxy, tls: bool, host: &str) -> Option<(String, u16)> {
+        let server = proxy.of(&Endpoint::new(tls, host, 80))?;
+        Some((server.endpoint.host.clone(), server.endpoint.port))
+    }
+
+    #[test]
+    fn the_environment_says_which_proxy_is_for_which_url() {
+        let a = Some(("a".to_owned(), 80));
+        let b = Some(("b".to_owned(), 3128));
+        let proxy = env(&[("http_proxy", "a"), ("HTTPS_PROXY", "http://b:3128")]).unwrap();
+        assert_eq!(way(&proxy, false, "example.org"), a);
+        assert_eq!(way(&proxy, true, "example.org"), b);
+
+        let all = env(&[("ALL_PROXY", "b:3128"), ("http_proxy", "")]).unwrap();
+        assert_eq!(way(&all, false, "example.org"), b);
+        assert_eq!(way(&all, true, "example.org"), b);
+        assert_eq!(way(&env(&[]).unwrap(), true, "example.org"), None);
+    }
+
+    #[test]
+    fn a_request_of_cgi_does_not_choose_the_proxy() {
+        let proxy = env(&[("HTTP_PROXY", "evil"), ("REQUEST_METHOD", "GET")]).unwrap();
+        assert_eq!(way(&proxy, false, "example.org"), None);
+    }
+
+    #[test]
+    fn hosts_of_the_list_are_asked_directly() {
+        let proxy = Proxy::new("http://a").unwrap();
+        let proxy = proxy.with_direct("Example.org, .internal,10.0.0.0/8, ::1");
+        for direct in [
+            "example.org",
+            "a.EXAMPLE.org",
+            "internal",
+            "x.internal",
+            "10.1.2.3",
+            "::1",
+        ] {
+            assert_eq!(way(&proxy, true, direct), None, "{direct}");
+        }
+        for by_proxy in ["notexample.org", "example.com", "11.1.2.3", "::2"] {
+            assert!(way(&proxy, true, by_proxy).is_some(), "{by_proxy}");
+        }
+        assert_eq!(way(&proxy.with_direct("*"), true, "example.com"), None);
+    }
+
+    #[test]
+    fn an_invalid_proxy_is_told_with_its_variable() {
+        let error = env(&[("https_proxy", "socks5://a")]).unwrap_err();
+        assert_eq!(error.variable(), Some("https_proxy"));
+        assert_eq!(
+            error.to_string(),
+            "the proxy in https_proxy cannot be used: its scheme \"socks5\" is neither http nor https"
+        );
+        let error = Proxy::new("http://[").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the proxy cannot be used: it is not a URL such as http://proxy.example.org:3128"
+        );
+        assert!(error.source().is_some());
+    }
+
+    #[test]
+    fn credentials_come_from_the_url_or_by_hand_and_are_not_shown() {
+        let url = Proxy::new("http://us%40er:pass@a").unwrap();
+        let by_hand = Proxy::new("http://a").unwrap().with_basic("us@er", "pass");
+        for proxy in [url, by_hand] {
+            let authorization = proxy.http.as_ref().unwrap().authorization.as_ref();
+            assert_eq!(authorization.unwrap(), "Basic dXNAZXI6cGFzcw==");
+            assert!(!format!("{proxy:?}").contains("dXNA"));
+        }
+    }
+}

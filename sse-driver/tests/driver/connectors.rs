@@ -1,0 +1,156 @@
+//! Where an event source's bytes come from: a function, a proxy, a socket that the runtime lacks.
+
+use std::{
+    future::{poll_fn, ready},
+    io::{self, IoSlice},
+    sync::{Arc, Mutex},
+};
+
+use sse_core::client::EventSourceConfig;
+use sse_driver::{Connected, Dial, Proxy, Runtime, Transport, UnixConnector};
+
+use crate::{
+    harness::secs,
+    sim::Sim,
+    subscriber::{Source, Subscriber},
+};
+
+const STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: one\n\n";
+
+/// What was asked of a server, request head by request head.
+type Asked = Arc<Mutex<Vec<String>>>;
+
+/// A server that answers each connection's first request with one of these, and then hangs up.
+fn answering(sim: &Sim, answers: &'static [&'static str]) -> Asked {
+    let (listener, asked) = (sim.listen(), Asked::default());
+    let server = sim.clone();
+    let log = asked.clone();
+    sim.spawn(async move {
+        for answer in answers {
+            let (mut transport, _) = server.accept(&listener).await.expect("a connection");
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut buffer = [0; 1024];
+                let read = poll_fn(|cx| transport.poll_read(cx, &mut buffer)).await;
+                head.extend_from_slice(&buffer[..read.expect("a request")]);
+            }
+            log.lock().unwrap().push(String::from_utf8(head).unwrap());
+            let bytes = [IoSlice::new(answer.as_bytes())];
+            let written = poll_fn(|cx| transport.poll_write_vectored(cx, &bytes)).await;
+            assert_eq!(written.unwrap(), answer.len());
+            poll_fn(|cx| transport.poll_flush(cx)).await.unwrap();
+        }
+    });
+    asked
+}
+
+fn source(sim: &Sim, url: &str) -> Source {
+    Source::on(sim.clone(), url, EventSourceConfig::default()).expect("a good URL")
+}
+
+#[test]
+fn a_function_brings_the_connection_and_is_told_where_to() {
+    let sim = Sim::new();
+    let asked = answering(&sim, &[STREAM]);
+    let source = source(&sim, "http://example.org:81/x").with_connector(async |dial: Dial<Sim>| {
+        assert_eq!(
+            (dial.endpoint().host.as_str(), dial.endpoint().port),
+            ("example.org", 81)
+        );
+        dial.tcp("elsewhere", 82).await.map(Connected::direct)
+    });
+    let subscriber = Subscriber::new(&sim, source);
+    assert_eq!(
+        subscriber.notes()[..3],
+        ["dials example.org:81", "open: 200 OK", "event: one"]
+    );
+    assert!(asked.lock().unwrap()[0].starts_with("GET /x HTTP/1.1\r\nhost: example.org:81\r\n"));
+}
+
+#[test]
+fn an_error_of_a_connector_is_a_loss_and_unsupported_is_the_end() {
+    for (kind, told) in [
+        (io::ErrorKind::PermissionDenied, "lost: "),
+        (io::ErrorKind::Unsupported, "failed: "),
+    ] {
+        let sim = Sim::new();
+        let source = source(&sim, "http://example.org/");
+        let source = source.with_connector(move |_: Dial<Sim>| ready(Err(kind.into())));
+        let notes = Subscriber::new(&sim, source).notes();
+        assert!(notes.last().unwrap().starts_with(told), "{notes:?}");
+    }
+}
+
+#[test]
+fn a_runtime_without_unix_sockets_says_so_at_once() {
+    let sim = Sim::new();
+    let source = source(&sim, "http://example.org/").with_connector(UnixConnector::new("/run/x"));
+    let notes = Subscriber::new(&sim, source).notes();
+    assert!(
+        notes
+            .last()
+            .unwrap()
+            .contains("this runtime has no Unix sockets"),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn a_proxy_forwards_plain_requests() {
+    let sim = Sim::new();
+    let asked = answering(&sim, &[STREAM]);
+    let proxy = Proxy::new("http://proxy:3128")
+        .unwrap()
+        .with_basic("user", "pass");
+    let source = source(&sim, "http://example.org:81/x").with_connector(proxy);
+    let notes = Subscriber::new(&sim, source).notes();
+    assert_eq!(notes[1..3], ["open: 200 OK", "event: one"]);
+    let asked = asked.lock().unwrap()[0].clone();
+    assert!(
+        asked.starts_with("GET http://example.org:81/x HTTP/1.1\r\nhost: example.org:81\r\n"),
+        "{asked}"
+    );
+    assert!(
+        asked.contains("\r\nproxy-authorization: Basic dXNlcjpwYXNz\r\n"),
+        "{asked}"
+    );
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_proxy_is_asked_for_a_tunnel_to_an_https_server() {
+    let answers = &[
+        "HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.0 200 Connection established\r\n\r\n",
+    ];
+    use crate::tls::authority::Authority;
+
+    let sim = Sim::new();
+    let asked = answering(&sim, answers);
+    let proxy = Proxy::new("http://proxy:3128").unwrap();
+    let source = source(&sim, "https://[::1]/x")
+        .with_tls(Authority::new().client_config())
+        .with_connector(proxy);
+    let subscriber = Subscriber::new(&sim, source);
+    sim.advance(secs(20));
+    let notes = subscriber.notes();
+    let lost: Vec<_> = notes
+        .iter()
+        .filter(|note| note.starts_with("lost"))
+        .collect();
+    assert!(
+        lost[0].contains("the proxy answered 407 Proxy Authentication Required to CONNECT"),
+        "{notes:?}"
+    );
+    // The tunnel stands, and ends in the middle of the handshake.
+    assert!(!lost[1].contains("407"), "{notes:?}");
+    assert!(!notes.iter().any(|note| note.starts_with("open")));
+    let asked = asked.lock().unwrap();
+    assert_eq!(asked.len(), 2);
+    for asked in &*asked {
+        assert_eq!(
+            asked,
+            "CONNECT [::1]:443 HTTP/1.1\r\nhost: [::1]:443\r\n\r\n"
+        );
+    }
+}
