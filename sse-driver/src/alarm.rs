@@ -1,9 +1,12 @@
 //! One timer for whatever deadline a state machine has.
 
 use std::{
-    task::{Context, Poll},
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker},
     time::Instant,
 };
+
+use sse_core::internal::sync::{AtomicBool, Ordering};
 
 use super::{Runtime, Timer};
 
@@ -26,19 +29,44 @@ impl<R: Runtime> Alarm<R> {
         }
     }
 
-    /// Whether the task that polled last is woken at `deadline` without polling again. Most wake-ups
-    /// are none of the timer's, and looking at it costs more than this.
-    pub(super) fn will_wake(&self, deadline: Option<Instant>, now: Instant) -> bool {
+    /// The next poll may come from another task.
+    pub(super) fn forget_task(&mut self) {
+        self.has_task = false;
+    }
+
+    /// As [`poll`](Self::poll), for one task until [`forget_task`](Self::forget_task): the timer is
+    /// looked at only where it would not wake the task in time. Most wake-ups are none of the
+    /// timer's, and looking at it costs more than this.
+    pub(super) fn sleep(
+        &mut self,
+        runtime: &R,
+        deadline: Option<Instant>,
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        if self.will_wake(deadline, now) {
+            return Poll::Pending;
+        }
+        let notice = Arc::new(Notice {
+            task: cx.waker().clone(),
+            is_woken: AtomicBool::new(false),
+        });
+        let waker = Waker::from(notice.clone());
+        let polled = self.poll(runtime, deadline, &mut Context::from_waker(&waker));
+        self.has_task = !notice.is_woken.load(Ordering::Relaxed);
+        match polled.is_pending() && self.has_task {
+            // Has the timer forget the notice, which takes memory.
+            true => self.poll(runtime, deadline, cx),
+            false => polled,
+        }
+    }
+
+    fn will_wake(&self, deadline: Option<Instant>, now: Instant) -> bool {
         match (deadline, self.armed) {
             (None, _) => true,
             (Some(deadline), Some(armed)) => self.has_task && now < armed && armed <= deadline,
             (Some(_), None) => false,
         }
-    }
-
-    /// The next poll may come from another task.
-    pub(super) fn forget_task(&mut self) {
-        self.has_task = false;
     }
 
     /// Ready when the timer elapses, which is at `deadline` at the latest; without one, never.
@@ -58,15 +86,33 @@ impl<R: Runtime> Alarm<R> {
                 none => *none = Some(runtime.timer(deadline)),
             }
         }
-        match self.timer.as_mut().map(|timer| timer.poll_elapsed(cx)) {
+        let elapsed = self.timer.as_mut().map(|timer| timer.poll_elapsed(cx));
+        match elapsed {
             Some(Poll::Ready(())) => {
                 self.armed = None;
                 Poll::Ready(())
             }
-            _ => {
-                self.has_task = true;
-                Poll::Pending
-            }
+            _ => Poll::Pending,
         }
+    }
+}
+
+/// Passes a wake-up on, and takes notice of it.
+///
+/// A runtime may put a task off that has used up its budget, as tokio does: the timer says that its
+/// time has not come and wakes the task at once, without having heard whom to wake at the deadline.
+struct Notice {
+    task: Waker,
+    is_woken: AtomicBool,
+}
+
+impl Wake for Notice {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.is_woken.store(true, Ordering::Relaxed);
+        self.task.wake_by_ref();
     }
 }

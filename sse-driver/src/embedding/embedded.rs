@@ -128,11 +128,8 @@ impl<R: Runtime> Embedded<R> {
         if deadline.is_some_and(|deadline| deadline <= now) {
             return Poll::Ready(());
         }
-        if self.alarm.will_wake(deadline, now) {
-            return Poll::Pending;
-        }
         let runtime = &self.embedding.shared.runtime;
-        self.alarm.poll(runtime, deadline, cx)
+        self.alarm.sleep(runtime, deadline, now, cx)
     }
 
     /// Makes sure that a shutdown wakes this task.

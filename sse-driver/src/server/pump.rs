@@ -245,9 +245,6 @@ impl<R: Runtime, T: Transport> Pump<R, T> {
     /// Until the connection's next deadline.
     fn sleep(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
         let deadline = self.exchange.connection.poll_timeout();
-        if self.alarm.will_wake(deadline, now) {
-            return Poll::Pending;
-        }
-        self.alarm.poll(&self.runtime, deadline, cx)
+        self.alarm.sleep(&self.runtime, deadline, now, cx)
     }
 }

@@ -8,6 +8,8 @@ mod addresses;
 mod backpressure;
 mod bodies;
 mod budget;
+#[cfg(feature = "http-body")]
+mod budgets;
 mod connectors;
 mod counting;
 mod elsewhere;

@@ -13,15 +13,17 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use super::lock;
+use super::{Disorder, disorder::Idleness, lock};
 
-#[derive(Default)]
 pub struct Executor {
     /// The tasks that are not over.
     tasks: Mutex<Vec<Arc<Task>>>,
     ready: Arc<Ready>,
     stopped: AtomicBool,
     polls: AtomicU64,
+    disorder: Option<Arc<dyn Disorder>>,
+    /// How much has happened.
+    pub(super) progress: AtomicU64,
 }
 
 /// The tasks that were woken, longest ago first.
@@ -32,19 +34,34 @@ struct Task {
     future: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
     /// Whether it is in the queue already.
     is_ready: AtomicBool,
-    /// How often it was polled.
-    polls: AtomicU64,
+    /// Which waker is the one that wakes it.
+    waker_number: AtomicU64,
+    /// That one, where it may be used again.
+    waker: Mutex<Option<Waker>>,
+    idleness: Mutex<Idleness>,
     ready: Arc<Ready>,
 }
 
 /// Every poll has a waker of its own, and those of earlier polls do nothing. Few runtimes are
-/// that strict, but the contract of `Future::poll` allows it.
+/// that strict, but the contract of `Future::poll` allows it. In disorder, a task may have the same
+/// waker for ever.
 struct PollWaker {
     task: Arc<Task>,
-    poll: u64,
+    number: u64,
 }
 
 impl Executor {
+    pub fn new(disorder: Option<Arc<dyn Disorder>>) -> Self {
+        Self {
+            tasks: Mutex::default(),
+            ready: Arc::default(),
+            stopped: AtomicBool::new(false),
+            polls: AtomicU64::new(0),
+            disorder,
+            progress: AtomicU64::new(0),
+        }
+    }
+
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         self.spawn_task(future);
     }
@@ -53,7 +70,9 @@ impl Executor {
         let task = Arc::new(Task {
             future: Mutex::new(Some(Box::pin(future))),
             is_ready: AtomicBool::new(false),
-            polls: AtomicU64::new(0),
+            waker_number: AtomicU64::new(0),
+            waker: Mutex::default(),
+            idleness: Mutex::default(),
             ready: self.ready.clone(),
         });
         if self.stopped.load(Ordering::Relaxed) {
@@ -65,21 +84,59 @@ impl Executor {
         task
     }
 
-    /// Polls the task that was woken first; says whether there was one.
+    /// Polls the task that was woken first, or another one in disorder; says whether there was one.
     pub fn poll_next(&self) -> bool {
-        let Some(task) = lock(&self.ready).pop_front() else {
+        let task = {
+            let mut ready = lock(&self.ready);
+            let first = match &self.disorder {
+                Some(disorder) if ready.len() > 1 => disorder.next(ready.len()),
+                _ => 0,
+            };
+            ready.remove(first)
+        };
+        let Some(task) = task else {
             return false;
         };
         // From here on it can be woken again, by itself for one.
         task.is_ready.store(false, Ordering::Relaxed);
+        let before = self.progress.load(Ordering::Relaxed);
+        self.poll(&task, true);
+        if self.disorder.is_some() {
+            let after = self.progress.load(Ordering::Relaxed);
+            lock(&task.idleness).polled(before, after);
+        }
+        true
+    }
+
+    /// Polls a task whether it was woken or not.
+    pub fn poll_needlessly(&self, one: usize) {
+        let task = {
+            let tasks = lock(&self.tasks);
+            let one = one.checked_rem(tasks.len());
+            one.map(|one| tasks[one].clone())
+        };
+        if let Some(task) = task {
+            self.poll(&task, false);
+        }
+    }
+
+    /// How many tasks were woken.
+    pub fn woken(&self) -> usize {
+        lock(&self.ready).len()
+    }
+
+    fn poll(&self, task: &Arc<Task>, is_woken: bool) {
         let mut panicked = None;
         let mut future = lock(&task.future);
         if let Some(running) = &mut *future {
             self.polls.fetch_add(1, Ordering::Relaxed);
-            let waker = Waker::from(Arc::new(PollWaker {
-                poll: task.polls.fetch_add(1, Ordering::Relaxed) + 1,
-                task: task.clone(),
-            }));
+            let waker = match &self.disorder {
+                None => task.new_waker(),
+                Some(disorder) => {
+                    disorder.begin_poll(is_woken);
+                    task.some_waker(disorder.renews_waker())
+                }
+            };
             let mut cx = Context::from_waker(&waker);
             let polled = catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(&mut cx)));
             if !matches!(polled, Ok(Poll::Pending)) {
@@ -88,14 +145,14 @@ impl Executor {
             panicked = polled.err();
         }
         if future.is_none() {
-            lock(&self.tasks).retain(|other| !Arc::ptr_eq(other, &task));
+            lock(&self.tasks).retain(|other| !Arc::ptr_eq(other, task));
+            task.forget_waker();
         }
         drop(future);
         if let Some(payload) = panicked {
             // As elsewhere the task is over, and here its test fails.
             resume_unwind(payload);
         }
-        true
     }
 
     /// Drops every task, and from now on whatever is spawned.
@@ -122,6 +179,29 @@ impl Task {
     fn cancel(&self) {
         let future = lock(&self.future).take();
         drop(future);
+        self.forget_waker();
+    }
+
+    /// The next waker, which is the only one that counts from here on.
+    fn new_waker(self: &Arc<Self>) -> Waker {
+        Waker::from(Arc::new(PollWaker {
+            number: self.waker_number.fetch_add(1, Ordering::Relaxed) + 1,
+            task: self.clone(),
+        }))
+    }
+
+    /// The waker that it had, unless it is to have a new one.
+    fn some_waker(self: &Arc<Self>, is_new: bool) -> Waker {
+        let mut waker = lock(&self.waker);
+        if is_new || waker.is_none() {
+            *waker = Some(self.new_waker());
+        }
+        waker.clone().unwrap_or_else(|| self.new_waker())
+    }
+
+    fn forget_waker(&self) {
+        let waker = lock(&self.waker).take();
+        drop(waker);
     }
 
     fn schedule(self: &Arc<Self>) {
@@ -133,7 +213,7 @@ impl Task {
 
 impl Wake for PollWaker {
     fn wake(self: Arc<Self>) {
-        if self.poll == self.task.polls.load(Ordering::Relaxed) {
+        if self.number == self.task.waker_number.load(Ordering::Relaxed) {
             self.task.schedule();
         }
     }

@@ -7,6 +7,8 @@
 //! Read it as the example of an adapter: this file gives the driver a clock, timers and what the
 //! traits ask for, [`executor`] runs its tasks, [`network`] carries its bytes.
 
+#[allow(dead_code)] // most tests want a runtime in order
+mod disorder;
 mod executor;
 mod network;
 
@@ -25,6 +27,8 @@ use std::{
 
 use sse_driver::{BindOptions, Clock, Runtime, Timer, Transport};
 
+#[allow(unused_imports)]
+pub use disorder::{Connected, Dialing, Disorder};
 use executor::Executor;
 pub use executor::Job;
 pub use network::{Client, NO_HOST, NO_HOST_IPV6, SERVER, ServerSide, SimListener, SimTransport};
@@ -37,12 +41,15 @@ const MOST_STEPS: u64 = 200_000;
 #[derive(Clone)]
 pub struct Sim {
     shared: Arc<Shared>,
+    /// Which client's it is, where clients are told apart.
+    client: usize,
 }
 
 struct Shared {
     start: Instant,
     clock: Mutex<Time>,
     executor: Executor,
+    disorder: Option<Arc<dyn Disorder>>,
     backlog: Mutex<network::Backlog>,
     /// How much has happened in this instant.
     steps: AtomicU64,
@@ -64,6 +71,16 @@ struct Time {
 impl Sim {
     /// A runtime in which nothing happens yet.
     pub fn new() -> Self {
+        Self::with(None)
+    }
+
+    /// One that is not in order.
+    #[allow(dead_code)]
+    pub fn with_disorder(disorder: Arc<dyn Disorder>) -> Self {
+        Self::with(Some(disorder))
+    }
+
+    fn with(disorder: Option<Arc<dyn Disorder>>) -> Self {
         #[allow(clippy::disallowed_methods)] // an `Instant` has to come from somewhere
         let start = Instant::now();
         let clock = Time {
@@ -75,13 +92,15 @@ impl Sim {
             shared: Arc::new(Shared {
                 start,
                 clock: Mutex::new(clock),
-                executor: Executor::default(),
+                executor: Executor::new(disorder.clone()),
+                disorder,
                 backlog: Mutex::default(),
                 steps: AtomicU64::new(0),
                 probed_after: Mutex::default(),
                 addresses: Mutex::new(vec![network::SERVER]),
                 dialed: Mutex::default(),
             }),
+            client: 0,
         }
     }
 
@@ -208,7 +227,7 @@ impl Clock for Sim {
     }
 
     fn seed(&self) -> u64 {
-        7
+        self.shared.disorder.as_ref().map_or(7, |it| it.seed())
     }
 }
 
@@ -241,8 +260,7 @@ impl Runtime for Sim {
     }
 
     async fn accept(&self, listener: &SimListener) -> io::Result<(Self::Transport, SocketAddr)> {
-        let (transport, peer) = poll_fn(|cx| listener.poll_accept(cx)).await?;
-        Ok((Box::new(transport), peer))
+        poll_fn(|cx| listener.poll_accept(cx)).await
     }
 
     async fn resolve(&self, _host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -251,6 +269,9 @@ impl Runtime for Sim {
 
     async fn connect(&self, address: SocketAddr) -> io::Result<Self::Transport> {
         lock(&self.shared.dialed).push((self.elapsed(), address));
+        if let Some(disorder) = self.shared.disorder.clone() {
+            return disorder.dial(self, self.client, address).await;
+        }
         match address {
             network::SERVER => Ok(Box::new(self.dial().await?)),
             network::NO_HOST | network::NO_HOST_IPV6 => pending().await,
@@ -279,6 +300,9 @@ impl Timer for SimTimer {
 
     fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let key = (self.deadline, self.number);
+        if !self.sim.may_go_on(cx) {
+            return Poll::Pending;
+        }
         let mut clock = self.sim.clock();
         if self.deadline <= clock.now {
             clock.timers.remove(&key);

@@ -12,7 +12,7 @@ use std::{
 
 use sse_driver::Transport;
 
-use super::{Sim, lock};
+use super::{Connected, Sim, lock};
 
 /// Where the server listens.
 pub const SERVER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80));
@@ -318,10 +318,17 @@ impl ServerSide {
 pub struct Backlog {
     listening: bool,
     swallows_dials: bool,
-    queue: VecDeque<io::Result<SimTransport>>,
+    queue: VecDeque<io::Result<Connected>>,
     acceptor: Option<Waker>,
     /// When something was accepted, or failed to be.
     answers: Vec<Duration>,
+}
+
+impl Backlog {
+    #[allow(dead_code)]
+    pub(super) fn listening(&self) -> bool {
+        self.listening
+    }
 }
 
 /// The listening socket, of which each runtime has one.
@@ -344,7 +351,8 @@ impl Sim {
     /// The same, with room for only so many bytes in flight in each direction.
     pub fn connect_over(&self, capacity: usize) -> Option<Client> {
         let (client, transport) = self.client_over(capacity);
-        self.offer(Ok(transport)).then_some(client)
+        self.offer(Ok((Box::new(transport), CLIENT)))
+            .then_some(client)
     }
 
     /// A client and the server's end of its connection, which needs no accepting.
@@ -407,7 +415,7 @@ impl Sim {
         lock(&self.shared.backlog).answers.clone()
     }
 
-    fn offer(&self, what: io::Result<SimTransport>) -> bool {
+    pub(super) fn offer(&self, what: io::Result<Connected>) -> bool {
         let mut backlog = lock(&self.shared.backlog);
         if backlog.listening {
             backlog.queue.push_back(what);
@@ -418,17 +426,18 @@ impl Sim {
 }
 
 impl SimListener {
-    pub(super) fn poll_accept(
-        &self,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<(SimTransport, SocketAddr)>> {
+    pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Connected>> {
         self.sim.count_step();
+        if !self.sim.may_go_on(cx) {
+            return Poll::Pending;
+        }
         let now = self.sim.elapsed();
         let mut backlog = lock(&self.sim.shared.backlog);
         match backlog.queue.pop_front() {
             Some(answer) => {
                 backlog.answers.push(now);
-                Poll::Ready(answer.map(|transport| (transport, CLIENT)))
+                self.sim.note_progress();
+                Poll::Ready(answer)
             }
             None => {
                 backlog.acceptor = Some(cx.waker().clone());

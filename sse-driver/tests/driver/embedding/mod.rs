@@ -4,5 +4,5 @@ mod answers;
 mod bodies;
 mod budget;
 mod cuts;
-mod harness;
+pub mod harness;
 mod receiving;

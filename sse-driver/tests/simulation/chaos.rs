@@ -1,0 +1,276 @@
+//! What the runtime and the network do, drawn from a seed: how tasks are woken and polled, how far a
+//! read or a write gets, how connections are made.
+
+use std::{
+    fmt,
+    future::pending,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Waker,
+    time::{Duration, Instant},
+};
+
+use fastrand::Rng;
+use sse_driver::{Clock, Timer, Runtime};
+
+use crate::{
+    sim::{Dialing, Disorder, NO_HOST, NO_HOST_IPV6, Sim},
+    transport::{End, Manner},
+    wire::{Link, Side},
+};
+
+/// How tasks are told apart from their earlier polls.
+#[derive(Clone, Copy, Debug)]
+pub enum Wakers {
+    /// A new one at each poll.
+    New,
+    /// The same for ever.
+    Same,
+    Either,
+}
+
+/// How disorderly a world is.
+#[derive(Clone, Debug)]
+pub struct Disarray {
+    pub wakers: Wakers,
+    /// The share of polls of tasks that need not have been woken.
+    pub needless: f64,
+    /// The share of polls after which no task has a turn for a while.
+    pub held_up: f64,
+    pub longest_hold_up: Duration,
+    /// The share of polls whose budget is a small one.
+    pub short_budgets: f64,
+    /// The largest piece that a transport takes or gives at once.
+    pub piece: usize,
+    /// The share of flushes and shutdowns that are not done at once.
+    pub slow_flushes: f64,
+    /// The manner of transports that have one of their own.
+    pub manner: Manner,
+    /// How much is under way in one direction.
+    pub capacity: usize,
+    pub longest_latency: Duration,
+    /// The share of dials of which nothing comes, and of those that are refused.
+    pub lost_dials: f64,
+}
+
+pub struct Chaos {
+    disarray: Disarray,
+    state: Mutex<State>,
+}
+
+struct State {
+    rng: Rng,
+    budget: u32,
+    is_calm: bool,
+    links: Vec<Arc<Link>>,
+}
+
+/// What tokio gives a task: more than it needs as a rule.
+const BUDGET: u32 = 128;
+
+impl Chaos {
+    pub fn new(seed: u64, disarray: Disarray) -> Arc<Self> {
+        Arc::new(Self {
+            disarray,
+            state: Mutex::new(State {
+                rng: Rng::with_seed(seed),
+                budget: BUDGET,
+                is_calm: false,
+                links: Vec::new(),
+            }),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn draw<T>(&self, draw: impl FnOnce(&mut Rng) -> T) -> T {
+        draw(&mut self.state().rng)
+    }
+
+    fn has(&self, share: f64) -> bool {
+        self.draw(|rng| rng.f64()) < share
+    }
+
+    /// The network is in order from now on. The runtime stays as it is.
+    pub fn calm_down(&self) {
+        self.state().is_calm = true;
+    }
+
+    /// Every link there was, in their order.
+    pub fn links(&self) -> Vec<Arc<Link>> {
+        self.state().links.clone()
+    }
+
+    pub fn manner(&self) -> Manner {
+        match self.draw(|rng| rng.bool()) {
+            true => self.disarray.manner,
+            false => Manner::Plain,
+        }
+    }
+
+    pub fn piece(&self, most: usize) -> usize {
+        let piece = self.disarray.piece;
+        self.draw(|rng| rng.usize(1..=piece)).min(most)
+    }
+
+    pub fn holds_up_flush(&self) -> bool {
+        self.has(self.disarray.slow_flushes)
+    }
+
+    /// Lets time pass up to `end`. Whenever no task is left to be polled, `at_rest` is called.
+    pub fn pass(&self, sim: &Sim, end: Instant, mut at_rest: impl FnMut()) {
+        loop {
+            let is_at_rest = self.run(sim);
+            if is_at_rest {
+                at_rest();
+            }
+            let now = sim.now();
+            let next = match is_at_rest {
+                true => sim.next_timer(),
+                // The thread is held up.
+                false => {
+                    let most = self.disarray.longest_hold_up;
+                    let later = self.draw(|rng| most.mul_f64(rng.f64()));
+                    Some(now + later.max(Duration::from_millis(1)))
+                }
+            };
+            let Some(next) = next.filter(|next| *next <= end) else {
+                if is_at_rest {
+                    self.wake(sim.go_to(end));
+                    return;
+                }
+                // Whatever is to be done now is done before the end.
+                self.wake(sim.go_to(end));
+                while sim.step() {}
+                at_rest();
+                return;
+            };
+            self.wake(sim.go_to(next));
+        }
+    }
+
+    /// Polls tasks until none is left that was woken, or until the thread is held up; says whether
+    /// none is left.
+    fn run(&self, sim: &Sim) -> bool {
+        loop {
+            if self.has(self.disarray.needless) {
+                let one = self.draw(|rng| rng.usize(..));
+                sim.poll_needlessly(one);
+            }
+            if !sim.step() {
+                return true;
+            }
+            if self.has(self.disarray.held_up) && sim.woken() > 0 {
+                return false;
+            }
+        }
+    }
+
+    fn wake(&self, mut wakers: Vec<Waker>) {
+        self.draw(|rng| rng.shuffle(&mut wakers));
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    fn connect(self: &Arc<Self>, sim: &Sim, client: usize) -> io::Result<End> {
+        if !sim.listens() {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        let link = {
+            let state = &mut *self.state();
+            let latency = self.disarray.longest_latency;
+            let latency = match state.rng.u8(..3) {
+                0 => Duration::ZERO,
+                _ => latency.mul_f64(state.rng.f64()),
+            };
+            let id = state.links.len();
+            let link = Link::new(id, client, sim, latency, self.disarray.capacity);
+            state.links.push(link.clone());
+            link
+        };
+        let server = End::new(sim, self, &link, Side::Server);
+        sim.come_in((Box::new(server), address_of(&link)));
+        Ok(End::new(sim, self, &link, Side::Client))
+    }
+}
+
+/// Where a link's client comes from, so that its requests are known by it.
+fn address_of(link: &Link) -> SocketAddr {
+    let [high, low] = u16::try_from(link.id + 1).map_or([0, 0], u16::to_be_bytes);
+    SocketAddr::from(([127, 1, high, low], 50_000))
+}
+
+/// The number of the link whose client comes from there.
+pub fn link_from(address: SocketAddr) -> Option<usize> {
+    let SocketAddr::V4(address) = address else {
+        return None;
+    };
+    let [_, _, high, low] = address.ip().octets();
+    usize::from(u16::from_be_bytes([high, low])).checked_sub(1)
+}
+
+/// What a runtime has of it.
+pub struct Runtimes(pub Arc<Chaos>);
+
+impl Disorder for Runtimes {
+    fn next(&self, woken: usize) -> usize {
+        self.0.draw(|rng| rng.usize(..woken))
+    }
+
+    fn renews_waker(&self) -> bool {
+        match self.0.disarray.wakers {
+            Wakers::New => true,
+            Wakers::Same => false,
+            Wakers::Either => self.0.draw(|rng| rng.bool()),
+        }
+    }
+
+    fn begin_poll(&self) {
+        let is_short = self.0.has(self.0.disarray.short_budgets);
+        let mut state = self.0.state();
+        state.budget = match is_short {
+            true => state.rng.u32(..6),
+            false => BUDGET,
+        };
+    }
+
+    fn spend(&self) -> bool {
+        let mut state = self.0.state();
+        let left = state.budget.checked_sub(1);
+        state.budget = left.unwrap_or(0);
+        left.is_some()
+    }
+
+    fn dial(&self, sim: &Sim, client: usize, address: SocketAddr) -> Dialing {
+        let (chaos, sim) = (self.0.clone(), sim.clone());
+        let is_calm = chaos.state().is_calm;
+        let is_lost = !is_calm && chaos.has(chaos.disarray.lost_dials);
+        let latency = chaos.disarray.longest_latency;
+        let (is_refused, latency) =
+            chaos.draw(|rng| (rng.bool(), latency.mul_f64(rng.f64())));
+        Box::pin(async move {
+            if address == NO_HOST || address == NO_HOST_IPV6 || (is_lost && !is_refused) {
+                return pending().await;
+            }
+            let mut timer = sim.timer(sim.now() + latency);
+            std::future::poll_fn(|cx| timer.poll_elapsed(cx)).await;
+            if is_lost {
+                return Err(io::ErrorKind::ConnectionRefused.into());
+            }
+            let end = chaos.connect(&sim, client)?;
+            Ok(Box::new(end) as _)
+        })
+    }
+
+    fn seed(&self) -> u64 {
+        self.0.draw(|rng| rng.u64(..))
+    }
+}
+
+impl fmt::Debug for Chaos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.disarray.fmt(f)
+    }
+}

@@ -1,0 +1,268 @@
+//! What handlers were asked for, what they did, and what their clean-up was told.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use sse_core::lifecycle::{CloseReason, Deadline};
+use sse_driver::router::Request;
+
+use crate::{
+    chaos::{Chaos, link_from},
+    laws::Promise,
+    payload::Place,
+    scenario::Bounds,
+    sim::Sim,
+    wire::{Side, Trouble},
+};
+
+/// What a client asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The topic that forgets.
+    Forgetful,
+    /// The same, from a handler that takes its time.
+    Slow,
+    /// Some events of one that does not: by the topic, or by a layer.
+    Selected,
+    Mapped,
+    /// Two topics in one stream, all of them or some of the events.
+    Merged,
+    MergedSelected,
+    /// A stream of the handler's.
+    Feed,
+    /// A request with a body, whose length is the answer.
+    Upload,
+    /// Whole answers: an error, and one that asks to be left alone.
+    Page,
+    Gone,
+    /// A redirect.
+    Elsewhere,
+}
+
+/// How many of the last things that happened are printed with a failure.
+const REMEMBERED: usize = 80;
+
+/// A request that reached its handler.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub client: usize,
+    /// `None` inside a foreign server.
+    pub link: Option<usize>,
+    pub kind: Kind,
+    pub last_event_id: Option<String>,
+    at: Duration,
+    pub promise: Option<Promise>,
+    /// For each topic that forgets nothing: the first event to come, and whether the client resumed.
+    pub starts: Vec<(usize, Place, bool)>,
+    /// How many items the handler's stream gave.
+    pub given: usize,
+    /// How the handler's stream ended by itself.
+    pub ended: Option<CloseReason>,
+    /// When the handler's answer was there.
+    answered: Option<Duration>,
+    /// The foreign server is done with it before its end.
+    pub dropped: bool,
+    pub is_held: bool,
+    pub cleaned: Vec<CloseReason>,
+}
+
+#[derive(Clone)]
+pub struct Registry {
+    sim: Sim,
+    chaos: Arc<Chaos>,
+    bounds: Bounds,
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    asked: Vec<Asked>,
+    /// Since when a shutdown has been under way: the server's, and the embedding's.
+    shutdowns: [bool; 2],
+    faults: Vec<String>,
+    past: VecDeque<(Duration, String)>,
+}
+
+impl Registry {
+    pub fn new(sim: &Sim, chaos: &Arc<Chaos>, bounds: Bounds) -> Self {
+        Self {
+            sim: sim.clone(),
+            chaos: chaos.clone(),
+            bounds,
+            shared: Arc::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn note(&self, what: impl fmt::Display) {
+        let now = self.sim.elapsed();
+        let past = &mut self.lock().past;
+        past.push_back((now, what.to_string()));
+        if past.len() > REMEMBERED {
+            past.pop_front();
+        }
+    }
+
+    pub fn print_past(&self) {
+        for (time, what) in &self.lock().past {
+            eprintln!("{:>12.6} {what}", time.as_secs_f64());
+        }
+    }
+
+    /// Notes a fault where a panic would be caught.
+    pub fn fault(&self, what: impl Into<String>) {
+        self.lock().faults.push(what.into());
+    }
+
+    pub fn check_faults(&self) {
+        let faults = std::mem::take(&mut self.lock().faults);
+        assert!(faults.is_empty(), "{}", faults.join("; "));
+    }
+
+    /// A shutdown has begun, or what comes after it.
+    pub fn set_shutdown(&self, is_embedded: bool, is_under_way: bool) {
+        self.lock().shutdowns[usize::from(is_embedded)] = is_under_way;
+    }
+
+    /// A request has reached its handler. Gives its number.
+    pub fn ask(&self, request: &Request, kind: Kind) -> usize {
+        let client = request.headers().get("x-client");
+        let client = client.and_then(|client| client.to_str().ok()?.parse().ok());
+        let link = request.peer_addr().and_then(link_from);
+        let asked = Asked {
+            client: client.unwrap_or(usize::MAX),
+            link,
+            kind,
+            last_event_id: request.last_event_id().map(str::to_owned),
+            at: self.sim.elapsed(),
+            promise: None,
+            starts: Vec::new(),
+            given: 0,
+            ended: None,
+            answered: None,
+            dropped: false,
+            is_held: false,
+            cleaned: Vec::new(),
+        };
+        let id = {
+            let asked_before = &mut self.lock().asked;
+            asked_before.push(asked);
+            asked_before.len() - 1
+        };
+        if kind == Kind::Elsewhere
+            && let Some(link) = link.and_then(|id| self.chaos.links().get(id).cloned())
+        {
+            link.state().log.redirects = true;
+        }
+        self.note(format_args!("client {client:?} asks for {kind:?}: {id}"));
+        let registry = self.clone();
+        request
+            .clean_up()
+            .add(move |reason| registry.clean_up(id, reason));
+        id
+    }
+
+    pub fn change<T>(&self, id: usize, change: impl FnOnce(&mut Asked) -> T) -> T {
+        change(&mut self.lock().asked[id])
+    }
+
+    /// The handler's answer is there.
+    pub fn answers(&self, id: usize) {
+        let now = self.sim.elapsed();
+        self.change(id, |asked| asked.answered = Some(now));
+    }
+
+    pub fn asked(&self, id: usize) -> Asked {
+        self.lock().asked[id].clone()
+    }
+
+    pub fn all(&self) -> Vec<Asked> {
+        self.lock().asked.clone()
+    }
+
+    fn clean_up(&self, id: usize, reason: &CloseReason) {
+        self.note(format_args!("clean-up of {id}: {reason}"));
+        let asked = self.change(id, |asked| {
+            asked.cleaned.push(reason.clone());
+            asked.clone()
+        });
+        if asked.cleaned.len() > 1 {
+            self.fault(format!("clean-up of {asked:?} ran twice"));
+        }
+        if asked.is_held {
+            self.fault(format!("the stream of {asked:?} is there at its clean-up"));
+        }
+        if !self.is_true(&asked, reason) {
+            let link = asked.link.and_then(|id| self.chaos.links().get(id).cloned());
+            let log = link.map(|link| link.state().log.clone());
+            self.fault(format!(
+                "clean-up of {asked:?} is told that {reason}; its link: {log:?}"
+            ));
+        }
+    }
+
+    /// Whether there is a reason for the reason.
+    fn is_true(&self, asked: &Asked, reason: &CloseReason) -> bool {
+        let now = self.sim.elapsed();
+        let passed = |time: Duration| now >= asked.at + time;
+        let link = asked.link.and_then(|id| self.chaos.links().get(id).cloned());
+        let has_shutdown = self.lock().shutdowns[usize::from(asked.link.is_none())];
+        let has_stream = !matches!(asked.kind, Kind::Page | Kind::Gone | Kind::Elsewhere);
+        let (client_left, timed_out, stalled) = match &link {
+            None => (asked.dropped, false, false),
+            Some(link) => {
+                let mut state = link.state();
+                let has = |trouble| state.log.troubles.contains(&trouble);
+                let broken = has(Trouble::Reset) || has(Trouble::End) || has(Trouble::HalfClose);
+                let silence = has(Trouble::Silence);
+                let left = state.log.client_left;
+                let full_since = state.to(Side::Client).full_since;
+                let full_for = full_since.map(|since| sse_driver::Clock::now(&self.sim) - since);
+                let stalled = full_for.is_some_and(|time| time >= self.bounds.stall_timeout);
+                (left || broken, silence, stalled)
+            }
+        };
+        match reason {
+            CloseReason::StreamEnded => asked.ended.as_ref() == Some(reason),
+            CloseReason::StreamError(_) | CloseReason::HandlerPanicked => {
+                asked.ended.as_ref() == Some(reason)
+            }
+            CloseReason::ResponseSent => !has_stream,
+            CloseReason::ClientWentAway => client_left || timed_out,
+            CloseReason::TimedOut(Deadline::Stall) => timed_out || stalled,
+            CloseReason::TimedOut(Deadline::Respond) => {
+                passed(self.bounds.respond_timeout)
+                    && asked.answered.is_none_or(|at| at >= asked.at + self.bounds.respond_timeout)
+            }
+            CloseReason::TimedOut(Deadline::Drain) => asked.ended.is_some() || !has_stream || has_shutdown,
+            CloseReason::SlowConsumer => {
+                matches!(asked.kind, Kind::Forgetful | Kind::Slow)
+            }
+            CloseReason::Shutdown => has_shutdown,
+            _ => false,
+        }
+    }
+}
+
+/// Notes that something of a handler's is there, for as long as it is.
+pub struct Held(Registry, usize);
+
+impl Held {
+    pub fn new(registry: &Registry, id: usize) -> Self {
+        registry.change(id, |asked| asked.is_held = true);
+        Self(registry.clone(), id)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.change(self.1, |asked| asked.is_held = false);
+    }
+}

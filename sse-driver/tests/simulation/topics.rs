@@ -1,0 +1,116 @@
+//! What is published: a topic that forgets, and begins anew now and then, and two that keep all.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sse_core::topic::{Position, Topic, TopicConfig};
+
+use crate::{
+    payload::{Payload, Place},
+    sim::Sim,
+};
+
+/// The topic that forgets.
+pub const FORGETFUL: usize = 0;
+/// Those that do not.
+pub const COMPLETE: [usize; 2] = [1, 2];
+
+#[derive(Clone)]
+pub struct Topics {
+    shared: Arc<Mutex<Shared>>,
+    pub largest_event: usize,
+}
+
+struct Shared {
+    topics: Vec<Topic>,
+    /// The place of the newest event of each.
+    ends: Vec<Place>,
+    sim: Sim,
+    config: TopicConfig,
+}
+
+impl Topics {
+    /// `config` is that of the topic that forgets.
+    pub fn new(sim: &Sim, config: TopicConfig, largest_event: usize) -> Self {
+        let mut complete = TopicConfig::default();
+        complete.budget = config.budget.clone();
+        let configs = [config.clone(), complete.clone(), complete];
+        let topics = configs.into_iter().zip(1..);
+        let (topics, ends) = topics
+            .map(|(config, epoch)| begin(sim, config, epoch))
+            .unzip();
+        let sim = sim.clone();
+        let shared = Shared {
+            topics,
+            ends,
+            sim,
+            config,
+        };
+        Self {
+            shared: Arc::new(Mutex::new(shared)),
+            largest_event,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn topic(&self, which: usize) -> Topic {
+        self.lock().topics[which].clone()
+    }
+
+    /// The place of the newest event.
+    pub fn end(&self, which: usize) -> Place {
+        self.lock().ends[which]
+    }
+
+    /// Which topic's epoch this is.
+    pub fn of_epoch(&self, epoch: u64) -> Option<usize> {
+        self.lock().ends.iter().position(|end| end.epoch == epoch)
+    }
+
+    pub fn publish(&self, which: usize, count: u64) {
+        for _ in 0..count {
+            let (topic, end) = {
+                let shared = &mut *self.lock();
+                shared.ends[which].sequence += 1;
+                (shared.topics[which].clone(), shared.ends[which])
+            };
+            let event = Payload::at(end, self.largest_event).event();
+            let position = topic.publish(event).expect("it has room");
+            assert_eq!(position, Position::new(end.epoch, end.sequence));
+        }
+    }
+
+    /// The topic that forgets begins anew, as after a restart of its program.
+    pub fn begin_anew(&self) {
+        let old = {
+            let shared = &mut *self.lock();
+            let newest = shared.ends.iter().map(|end| end.epoch).max();
+            let epoch = newest.unwrap_or_default() + 1;
+            let (topic, end) = begin(&shared.sim, shared.config.clone(), epoch);
+            shared.ends[FORGETFUL] = end;
+            std::mem::replace(&mut shared.topics[FORGETFUL], topic)
+        };
+        drop(old);
+    }
+
+    pub fn subscribers(&self) -> u64 {
+        let topics = self.lock().topics.clone();
+        let subscribers = topics.iter().map(|topic| topic.stats().subscribers as u64);
+        subscribers.sum()
+    }
+
+    /// Drops the topics, and what they hold.
+    pub fn clear(&self) {
+        let topics = std::mem::take(&mut self.lock().topics);
+        drop(topics);
+    }
+}
+
+fn begin(sim: &Sim, config: TopicConfig, epoch: u64) -> (Topic, Place) {
+    let clock = sim.clone();
+    let now = move || sse_driver::Clock::now(&clock);
+    let topic = Topic::new(config, epoch, now);
+    (topic, Place { epoch, sequence: 0 })
+}
