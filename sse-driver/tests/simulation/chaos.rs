@@ -12,7 +12,7 @@ use std::{
 };
 
 use fastrand::Rng;
-use sse_driver::{Clock, Timer, Runtime};
+use sse_driver::{Clock, Runtime, Timer};
 
 use crate::{
     sim::{Dialing, Disorder, NO_HOST, NO_HOST_IPV6, Sim},
@@ -64,6 +64,7 @@ struct State {
     budget: u32,
     is_calm: bool,
     links: Vec<Arc<Link>>,
+    open: Vec<Arc<Link>>,
 }
 
 /// What tokio gives a task: more than it needs as a rule.
@@ -78,6 +79,7 @@ impl Chaos {
                 budget: BUDGET,
                 is_calm: false,
                 links: Vec::new(),
+                open: Vec::new(),
             }),
         })
     }
@@ -102,6 +104,17 @@ impl Chaos {
     /// Every link there was, in their order.
     pub fn links(&self) -> Vec<Arc<Link>> {
         self.state().links.clone()
+    }
+
+    pub fn link(&self, id: usize) -> Option<Arc<Link>> {
+        self.state().links.get(id).cloned()
+    }
+
+    /// The links of which an end is there.
+    pub fn open_links(&self) -> Vec<Arc<Link>> {
+        let open = &mut self.state().open;
+        open.retain(|link| !link.is_over());
+        open.clone()
     }
 
     pub fn manner(&self) -> Manner {
@@ -188,6 +201,7 @@ impl Chaos {
             let id = state.links.len();
             let link = Link::new(id, client, sim, latency, self.disarray.capacity);
             state.links.push(link.clone());
+            state.open.push(link.clone());
             link
         };
         let server = End::new(sim, self, &link, Side::Server);
@@ -227,8 +241,9 @@ impl Disorder for Runtimes {
         }
     }
 
-    fn begin_poll(&self) {
-        let is_short = self.0.has(self.0.disarray.short_budgets);
+    fn begin_poll(&self, is_woken: bool) {
+        // A budget that runs out wakes the task: without an end, if needless polls did so as well.
+        let is_short = is_woken && self.0.has(self.0.disarray.short_budgets);
         let mut state = self.0.state();
         state.budget = match is_short {
             true => state.rng.u32(..6),
@@ -248,8 +263,7 @@ impl Disorder for Runtimes {
         let is_calm = chaos.state().is_calm;
         let is_lost = !is_calm && chaos.has(chaos.disarray.lost_dials);
         let latency = chaos.disarray.longest_latency;
-        let (is_refused, latency) =
-            chaos.draw(|rng| (rng.bool(), latency.mul_f64(rng.f64())));
+        let (is_refused, latency) = chaos.draw(|rng| (rng.bool(), latency.mul_f64(rng.f64())));
         Box::pin(async move {
             if address == NO_HOST || address == NO_HOST_IPV6 || (is_lost && !is_refused) {
                 return pending().await;

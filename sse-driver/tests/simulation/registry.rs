@@ -60,8 +60,8 @@ pub struct Asked {
     pub starts: Vec<(usize, Place, bool)>,
     /// How many items the handler's stream gave.
     pub given: usize,
-    /// How the handler's stream ended by itself.
-    pub ended: Option<CloseReason>,
+    /// How the handler's stream ended by itself: the name of the reason.
+    pub ended: Option<&'static str>,
     /// When the handler's answer was there.
     answered: Option<Duration>,
     /// The foreign server is done with it before its end.
@@ -136,32 +136,20 @@ impl Registry {
         let client = request.headers().get("x-client");
         let client = client.and_then(|client| client.to_str().ok()?.parse().ok());
         let link = request.peer_addr().and_then(link_from);
-        let asked = Asked {
-            client: client.unwrap_or(usize::MAX),
-            link,
-            kind,
-            last_event_id: request.last_event_id().map(str::to_owned),
-            at: self.sim.elapsed(),
-            promise: None,
-            starts: Vec::new(),
-            given: 0,
-            ended: None,
-            answered: None,
-            dropped: false,
-            is_held: false,
-            cleaned: Vec::new(),
-        };
+        let client = client.unwrap_or(usize::MAX);
+        let mut asked = Asked::new(client, link, kind, self.sim.elapsed());
+        asked.last_event_id = request.last_event_id().map(str::to_owned);
         let id = {
             let asked_before = &mut self.lock().asked;
             asked_before.push(asked);
             asked_before.len() - 1
         };
         if kind == Kind::Elsewhere
-            && let Some(link) = link.and_then(|id| self.chaos.links().get(id).cloned())
+            && let Some(link) = link.and_then(|id| self.chaos.link(id))
         {
             link.state().log.redirects = true;
         }
-        self.note(format_args!("client {client:?} asks for {kind:?}: {id}"));
+        self.note(format_args!("client {client} asks for {kind:?}: {id}"));
         let registry = self.clone();
         request
             .clean_up()
@@ -177,6 +165,22 @@ impl Registry {
     pub fn answers(&self, id: usize) {
         let now = self.sim.elapsed();
         self.change(id, |asked| asked.answered = Some(now));
+    }
+
+    /// The foreign server drops what it has for this client.
+    pub fn drop_foreign(&self, client: usize) {
+        for asked in &mut self.lock().asked {
+            asked.dropped |= asked.link.is_none() && asked.client == client;
+        }
+    }
+
+    /// The topic that forgets has begun anew, which ends its streams.
+    pub fn topic_began_anew(&self) {
+        for asked in &mut self.lock().asked {
+            if matches!(asked.kind, Kind::Forgetful | Kind::Slow) {
+                asked.ended = Some("stream_ended");
+            }
+        }
     }
 
     pub fn asked(&self, id: usize) -> Asked {
@@ -200,7 +204,7 @@ impl Registry {
             self.fault(format!("the stream of {asked:?} is there at its clean-up"));
         }
         if !self.is_true(&asked, reason) {
-            let link = asked.link.and_then(|id| self.chaos.links().get(id).cloned());
+            let link = asked.link.and_then(|id| self.chaos.link(id));
             let log = link.map(|link| link.state().log.clone());
             self.fault(format!(
                 "clean-up of {asked:?} is told that {reason}; its link: {log:?}"
@@ -212,7 +216,7 @@ impl Registry {
     fn is_true(&self, asked: &Asked, reason: &CloseReason) -> bool {
         let now = self.sim.elapsed();
         let passed = |time: Duration| now >= asked.at + time;
-        let link = asked.link.and_then(|id| self.chaos.links().get(id).cloned());
+        let link = asked.link.and_then(|id| self.chaos.link(id));
         let has_shutdown = self.lock().shutdowns[usize::from(asked.link.is_none())];
         let has_stream = !matches!(asked.kind, Kind::Page | Kind::Gone | Kind::Elsewhere);
         let (client_left, timed_out, stalled) = match &link {
@@ -230,24 +234,59 @@ impl Registry {
             }
         };
         match reason {
-            CloseReason::StreamEnded => asked.ended.as_ref() == Some(reason),
-            CloseReason::StreamError(_) | CloseReason::HandlerPanicked => {
-                asked.ended.as_ref() == Some(reason)
-            }
+            CloseReason::StreamEnded
+            | CloseReason::StreamError(_)
+            | CloseReason::HandlerPanicked => asked.ended == Some(reason.name()),
             CloseReason::ResponseSent => !has_stream,
             CloseReason::ClientWentAway => client_left || timed_out,
             CloseReason::TimedOut(Deadline::Stall) => timed_out || stalled,
             CloseReason::TimedOut(Deadline::Respond) => {
                 passed(self.bounds.respond_timeout)
-                    && asked.answered.is_none_or(|at| at >= asked.at + self.bounds.respond_timeout)
+                    && asked
+                        .answered
+                        .is_none_or(|at| at >= asked.at + self.bounds.respond_timeout)
             }
-            CloseReason::TimedOut(Deadline::Drain) => asked.ended.is_some() || !has_stream || has_shutdown,
+            CloseReason::TimedOut(Deadline::Drain) => {
+                asked.ended.is_some() || !has_stream || has_shutdown
+            }
             CloseReason::SlowConsumer => {
                 matches!(asked.kind, Kind::Forgetful | Kind::Slow)
             }
             CloseReason::Shutdown => has_shutdown,
             _ => false,
         }
+    }
+}
+
+impl Asked {
+    fn new(client: usize, link: Option<usize>, kind: Kind, at: Duration) -> Self {
+        Self {
+            client,
+            link,
+            kind,
+            last_event_id: None,
+            at,
+            promise: None,
+            starts: Vec::new(),
+            given: 0,
+            ended: None,
+            answered: None,
+            dropped: false,
+            is_held: false,
+            cleaned: Vec::new(),
+        }
+    }
+
+    /// One whose stream begins there.
+    pub fn for_test(kind: Kind, starts: Vec<(usize, Place, bool)>) -> Self {
+        Self {
+            starts,
+            ..Self::new(0, None, kind, Duration::ZERO)
+        }
+    }
+
+    pub fn is_answered(&self) -> bool {
+        self.answered.is_some()
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sse_core::topic::{Position, Topic, TopicConfig};
+use sse_core::{
+    Budget,
+    topic::{Position, Topic, TopicConfig},
+};
 
 use crate::{
     payload::{Payload, Place},
@@ -31,8 +34,9 @@ struct Shared {
 impl Topics {
     /// `config` is that of the topic that forgets.
     pub fn new(sim: &Sim, config: TopicConfig, largest_event: usize) -> Self {
+        // A history of a budget that others use up forgets as well.
         let mut complete = TopicConfig::default();
-        complete.budget = config.budget.clone();
+        complete.budget = Budget::new(1 << 40);
         let configs = [config.clone(), complete.clone(), complete];
         let topics = configs.into_iter().zip(1..);
         let (topics, ends) = topics
@@ -97,7 +101,7 @@ impl Topics {
 
     pub fn subscribers(&self) -> u64 {
         let topics = self.lock().topics.clone();
-        let subscribers = topics.iter().map(|topic| topic.stats().subscribers as u64);
+        let subscribers = topics.iter().map(|topic| topic.stats().subscribers);
         subscribers.sum()
     }
 

@@ -47,7 +47,9 @@ impl End {
     fn take_in(&self) {
         let mut state = self.link.state();
         let pipe = state.to(self.side);
-        pipe.take_in();
+        if !pipe.take_in() {
+            return;
+        }
         let waiting = pipe.take_waiting();
         drop(state);
         waiting.into_iter().flatten().for_each(Waker::wake);

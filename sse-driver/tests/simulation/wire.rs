@@ -206,7 +206,8 @@ impl Link {
     /// Something goes wrong.
     pub fn suffer(self: &Arc<Self>, trouble: Trouble) {
         let now = self.sim.now();
-        let mut state = self.state();
+        let mut guard = self.state();
+        let state = &mut *guard;
         state.log.troubles.push(trouble);
         match trouble {
             Trouble::Reset => state.fail(io::ErrorKind::ConnectionReset),
@@ -227,6 +228,7 @@ impl Link {
                     (Side::Client, &mut state.to_client),
                     (Side::Server, &mut state.to_server),
                 ] {
+                    let until = pipe.frozen_until.max(Some(until)).unwrap_or(until);
                     pipe.frozen_until = Some(until);
                     for (arrival, _) in &mut pipe.in_flight {
                         *arrival = until.max(*arrival);
@@ -248,7 +250,7 @@ impl Link {
             }
         }
         let wakers = state.take_wakers();
-        drop(state);
+        drop(guard);
         wakers.into_iter().for_each(Waker::wake);
     }
 
@@ -378,12 +380,15 @@ impl Pipe {
         !(self.bytes.is_empty() && self.taken_in.is_empty())
     }
 
-    /// The receiver's transport takes everything in, for a later read.
-    pub fn take_in(&mut self) {
-        if !self.bytes.is_empty() {
+    /// The receiver's transport takes everything in, for a later read; says whether there was
+    /// anything.
+    pub fn take_in(&mut self) -> bool {
+        let is_something = !self.bytes.is_empty();
+        if is_something {
             self.full_since = None;
+            self.taken_in.append(&mut self.bytes);
         }
-        self.taken_in.append(&mut self.bytes);
+        is_something
     }
 
     /// Takes up to so many of the bytes that are there; an empty vector is the end.
@@ -408,10 +413,7 @@ impl Pipe {
     /// Who is to be woken once bytes were taken.
     pub fn take_waiting(&mut self) -> [Option<Waker>; 2] {
         let is_read = !self.is_unread();
-        [
-            self.sender.take(),
-            self.after_reading.take_if(|_| is_read),
-        ]
+        [self.sender.take(), self.after_reading.take_if(|_| is_read)]
     }
 
     pub fn wait_to_receive(&mut self, waker: &Waker) {

@@ -1,0 +1,211 @@
+//! What must hold whenever no task is left to be polled, and at the end.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use sse_core::topic::WhenTooSlow;
+
+use crate::{
+    clients::{State, lock},
+    registry::{Asked, Kind},
+    wire::{Link, Side},
+    world::World,
+};
+
+impl World {
+    /// A wake-up that was lost shows here: there is something to do, and no task is going to do it.
+    pub fn check_at_rest(&self) {
+        self.around.registry.check_faults();
+        self.around.tally().rests += 1;
+        let links = self.around.chaos.open_links();
+        for link in &links {
+            self.check_link(link);
+        }
+        for client in &self.clients {
+            let state = lock(&client.state);
+            let id = state.open.filter(|_| !state.is_over && !state.is_away);
+            let Some(id) = id else {
+                continue;
+            };
+            let asked = self.around.registry.asked(id);
+            let link = asked.link.and_then(|id| self.around.chaos.link(id));
+            if link.is_some_and(|link| link.state().is_at_rest()) {
+                self.check_has_everything(id, &asked, &state);
+            }
+        }
+        for client in &self.foreign {
+            let state = lock(&client.state);
+            if let Some(id) = state.open.filter(|_| !state.is_over && !state.is_away) {
+                let asked = self.around.registry.asked(id);
+                self.check_has_everything(id, &asked, &state);
+            }
+        }
+        self.check_shutdowns();
+        let queued = self.server.handle.stats().queued_bytes;
+        // A TLS handshake waits for what is on its way.
+        let is_busy = |link: &Arc<Link>| {
+            let state = &mut *link.state();
+            state.to(Side::Client).room() == 0 || !state.is_at_rest()
+        };
+        assert!(
+            queued == 0 || links.iter().any(is_busy),
+            "{queued} bytes are queued, and every link has room"
+        );
+    }
+
+    fn check_link(&self, link: &Link) {
+        let is_away = self.clients.get(link.client).is_some_and(|client| {
+            let state = lock(&client.state);
+            state.is_away || state.is_over
+        });
+        let state = &mut *link.state();
+        let (number, client) = (link.id, link.client);
+        assert!(
+            state.log.server_left || !state.to(Side::Server).has_news(),
+            "the server does not see what came on link {number}: {:?}",
+            state.log
+        );
+        assert!(
+            is_away || state.log.client_left || !state.to(Side::Client).has_news(),
+            "client {client} does not see what came on link {number}: {:?}",
+            state.log
+        );
+    }
+
+    fn check_has_everything(&self, id: usize, asked: &Asked, state: &State) {
+        if asked.link.is_none() && self.may_have_failed(asked) {
+            return;
+        }
+        assert!(
+            state
+                .record
+                .has_everything(&self.around.topics, asked.given),
+            "nothing more comes for request {id}, {asked:?}, and there is more: {:?}",
+            state.record
+        );
+    }
+
+    /// An embedded stream that has failed is silent for a moment.
+    fn may_have_failed(&self, asked: &Asked) -> bool {
+        let is_cut_when_slow = self.scenario.topic.when_too_slow == WhenTooSlow::Cut;
+        let is_forgetful = matches!(asked.kind, Kind::Forgetful | Kind::Slow);
+        (is_forgetful && is_cut_when_slow) || asked.ended.is_some()
+    }
+
+    /// A shutdown has ended what it ends, unless the client takes nothing.
+    fn check_shutdowns(&self) {
+        let server_is_down = self.server.down_since.is_some();
+        let embedding_is_down = self.embedded.down_since.is_some();
+        if !server_is_down && !embedding_is_down {
+            return;
+        }
+        for asked in self.around.registry.all() {
+            if !asked.cleaned.is_empty() {
+                continue;
+            }
+            match asked.link.and_then(|id| self.around.chaos.link(id)) {
+                Some(link) if server_is_down => {
+                    let is_full = link.state().to(Side::Client).room() == 0;
+                    let ends = self.server.is_cut || asked.has_subscriber();
+                    assert!(is_full || !ends, "a shutdown passes over {asked:?}");
+                }
+                None if embedding_is_down => {
+                    let is_away = self.foreign.iter().any(|client| {
+                        let state = lock(&client.state);
+                        client.number == asked.client && (state.is_away || state.open.is_none())
+                    });
+                    let ends = self.embedded.is_cut || asked.has_subscriber();
+                    assert!(
+                        is_away || self.may_have_failed(&asked) || !ends,
+                        "a shutdown passes over {asked:?}"
+                    );
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// What is not well, once nothing goes wrong any more.
+    pub fn complaint(&self) -> Option<String> {
+        if self.server.down_since.is_some() || self.embedded.down_since.is_some() {
+            return Some("a server is down".into());
+        }
+        let clients = self
+            .clients
+            .iter()
+            .map(|client| (client.kind, &client.state));
+        let foreign = self
+            .foreign
+            .iter()
+            .map(|client| (client.kind, &client.state));
+        for (number, (kind, state)) in clients.chain(foreign).enumerate() {
+            let state = lock(state);
+            if state.is_over {
+                continue;
+            }
+            let is_well = match kind {
+                Kind::Page | Kind::Gone => state.is_final || number >= self.clients.len(),
+                _ => state.open.is_some() && state.record.has_everything(&self.around.topics, 0),
+            };
+            if !is_well {
+                return Some(format!("client {number} of {kind:?}: {state:?}"));
+            }
+        }
+        None
+    }
+
+    pub fn check_nothing_is_open(&self) {
+        let open = self.server.handle.open_connections();
+        assert_eq!(open, 0, "connections are left");
+        assert_eq!(self.embedded.embedding().open(), 0, "responses are left");
+        let left: Vec<_> = self.around.chaos.open_links();
+        let left: Vec<_> = left.iter().map(|link| link.id).collect();
+        assert!(left.is_empty(), "links {left:?} are left");
+        assert_eq!(self.around.topics.subscribers(), 0, "subscribers are left");
+        for asked in self.around.registry.all() {
+            assert_eq!(asked.cleaned.len(), 1, "the clean-up of {asked:?}");
+            assert!(!asked.is_held, "the stream of {asked:?} is left");
+        }
+        self.check_paces();
+    }
+
+    pub fn check_nothing_is_left(&self) {
+        let sim = &self.around.sim;
+        assert_eq!(sim.live_tasks(), 0, "tasks are left");
+        assert_eq!(sim.live_timers(), 0, "timers are left");
+        self.around.topics.clear();
+        let used = self.budget.used();
+        assert_eq!(used.total(), 0, "{used:?} of the budget is left");
+        self.around.registry.check_faults();
+    }
+
+    /// No client asks twice within its floor, unless it is redirected.
+    fn check_paces(&self) {
+        let mut last: BTreeMap<usize, (Duration, bool)> = BTreeMap::new();
+        for link in self.around.chaos.links() {
+            let log = link.state().log.clone();
+            let Some(asked) = log.asked else {
+                continue;
+            };
+            let before = last.insert(link.client, (asked, log.redirects));
+            let floor = self.clients[link.client].floor;
+            if let Some((before, redirects)) = before {
+                assert!(
+                    redirects || asked >= before + floor,
+                    "client {} asks at {before:?} and again at {asked:?}",
+                    link.client
+                );
+            }
+        }
+    }
+}
+
+impl Asked {
+    /// Its stream is one of a topic, and there.
+    fn has_subscriber(&self) -> bool {
+        self.is_answered()
+            && !matches!(
+                self.kind,
+                Kind::Feed | Kind::Upload | Kind::Page | Kind::Gone | Kind::Elsewhere
+            )
+    }
+}

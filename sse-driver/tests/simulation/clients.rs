@@ -1,0 +1,265 @@
+//! Clients: event sources on the driver, each in a task of its own.
+
+use std::{
+    future::poll_fn,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use sse_core::{
+    client::{ClientEvent, EventSourceConfig, Loss, Phase},
+    http::Method,
+    topic::Announce,
+};
+use sse_driver::{Clock, EventSource, EventSourceHandle, Runtime, Timer};
+
+use crate::{
+    chaos::Chaos,
+    records::Record,
+    registry::{Kind, Registry},
+    served::{number_of, path_of},
+    sim::{Job, Sim},
+    tally::Tally,
+    topics::Topics,
+};
+
+/// What clients are made with.
+#[derive(Clone)]
+pub struct Surroundings {
+    pub sim: Sim,
+    pub chaos: Arc<Chaos>,
+    pub registry: Registry,
+    pub topics: Topics,
+    pub announce: Announce,
+    pub tally: Arc<Mutex<Tally>>,
+    /// The share of events after which a client does something else, and for how long at most.
+    pub dawdling: f64,
+    pub longest_pause: Duration,
+}
+
+impl Surroundings {
+    pub fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The stream that answers this request is over for its client. Of the items of a handler's own
+    /// stream none may be missing then, unless something has gone wrong on the way.
+    pub fn check_end(&self, id: usize, record: &Record, is_proper: bool) {
+        let Some(items) = record.items() else {
+            return;
+        };
+        let asked = self.registry.asked(id);
+        if is_proper {
+            assert_eq!(asked.ended, Some("stream_ended"), "the end of {asked:?}");
+        }
+        let troubles = asked.link.map(|id| {
+            let link = self.chaos.link(id);
+            link.is_some_and(|link| !link.state().log.troubles.is_empty())
+        });
+        let is_delivered = asked.ended.is_some()
+            && asked
+                .cleaned
+                .iter()
+                .all(|reason| Some(reason.name()) == asked.ended)
+            && troubles == Some(false)
+            && self.dawdling == 0.0;
+        if is_proper || is_delivered {
+            assert_eq!(items, asked.given, "what was received of {asked:?}");
+        }
+    }
+
+    /// Perhaps does something else for a while.
+    pub async fn dawdle(&self, state: &Mutex<State>) {
+        if lock(state).hurries || self.chaos.draw(|rng| rng.f64()) >= self.dawdling {
+            return;
+        }
+        let pause = self.chaos.draw(|rng| self.longest_pause.mul_f64(rng.f64()));
+        lock(state).is_away = true;
+        let mut timer = self.sim.timer(self.sim.now() + pause);
+        poll_fn(|cx| timer.poll_elapsed(cx)).await;
+        lock(state).is_away = false;
+    }
+}
+
+/// What a client asks for.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    pub kind: Kind,
+    /// How many redirects lead there.
+    pub hops: Option<u32>,
+    pub is_tls: bool,
+    /// The length of its body.
+    pub body: usize,
+    pub config: EventSourceConfig,
+}
+
+#[derive(Debug)]
+pub struct State {
+    pub record: Record,
+    /// The request that is being answered by an open stream.
+    pub open: Option<usize>,
+    /// It is doing something else.
+    pub is_away: bool,
+    /// It does nothing else any more.
+    pub hurries: bool,
+    pub is_over: bool,
+    /// It was told of an end that is final.
+    pub is_final: bool,
+}
+
+pub struct Client {
+    pub kind: Kind,
+    /// The shortest time between two requests.
+    pub floor: Duration,
+    pub state: Arc<Mutex<State>>,
+    pub handle: EventSourceHandle,
+    job: Job<()>,
+}
+
+pub fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    pub fn new(record: Record) -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Self {
+            record,
+            open: None,
+            is_away: false,
+            hurries: false,
+            is_over: false,
+            is_final: false,
+        }))
+    }
+}
+
+impl Client {
+    pub fn start(around: &Surroundings, number: usize, wish: &Wish) -> Self {
+        let mut config = wish.config.clone();
+        config.headers.insert("x-client", number.into());
+        if wish.kind == Kind::Upload {
+            config.method = Method::POST;
+            config.body = body_of(wish.body);
+        }
+        let path = path_of(wish.kind);
+        let path = match wish.hops {
+            Some(hops) => format!("/elsewhere/{hops}{path}"),
+            None => path.to_owned(),
+        };
+        let scheme = if wish.is_tls { "https" } else { "http" };
+        let port = if wish.is_tls { ":443" } else { "" };
+        let url = format!("{scheme}://{}{port}{path}", crate::NAME);
+        let sim = around.sim.of_client(number);
+        let source = EventSource::on(sim, url, config).expect("a good URL");
+        #[cfg(feature = "tls")]
+        let source = match wish.is_tls {
+            true => source.with_tls(crate::tls::client_config()),
+            false => source,
+        };
+        let record = Record::new(wish.kind, &body_of(wish.body), around.topics.largest_event);
+        let state = State::new(record);
+        let handle = source.handle();
+        let listener = Listener {
+            around: around.clone(),
+            number,
+            kind: wish.kind,
+            source,
+            state: state.clone(),
+            last: None,
+        };
+        let job = around.sim.start(listener.listen());
+        let reconnection = wish.config.reconnection.as_ref();
+        Self {
+            kind: wish.kind,
+            floor: reconnection.map_or(Duration::ZERO, |reconnection| reconnection.floor),
+            state,
+            handle,
+            job,
+        }
+    }
+
+    /// Goes away without a word.
+    pub fn cancel(&self) {
+        self.job.cancel();
+        lock(&self.state).is_over = true;
+    }
+}
+
+/// A body of this length.
+pub fn body_of(length: usize) -> Bytes {
+    let bytes = (0..length).map(|at| (at * at % 251) as u8);
+    bytes.collect()
+}
+
+/// A client's task.
+struct Listener {
+    around: Surroundings,
+    number: usize,
+    kind: Kind,
+    source: EventSource<Sim>,
+    state: Arc<Mutex<State>>,
+    /// The request that was answered last, until its stream is lost.
+    last: Option<usize>,
+}
+
+impl Listener {
+    async fn listen(mut self) {
+        while let Some(event) = self.source.next_update().await {
+            self.around.sim.note_progress();
+            let is_event = matches!(event, ClientEvent::Event(_));
+            self.take(event);
+            if is_event {
+                self.around.dawdle(&self.state).await;
+            }
+        }
+        assert!(lock(&self.state).is_over, "an end that is not told");
+    }
+
+    fn take(&mut self, event: ClientEvent) {
+        let (around, number) = (&self.around, self.number);
+        let mut state = lock(&self.state);
+        assert!(!state.is_over, "{event:?} after the end");
+        match event {
+            ClientEvent::Open(response) => {
+                let id = number_of(&response).expect("a number");
+                around
+                    .registry
+                    .note(format_args!("client {number} is open: {id}"));
+                let asked = around.registry.asked(id);
+                assert_eq!((asked.client, asked.kind), (number, self.kind));
+                let last_id = self.source.last_event_id();
+                state.record.opened(id, &asked, last_id, around.announce);
+                state.open = Some(id);
+                self.last = Some(id);
+                around.tally().opened(self.kind);
+            }
+            ClientEvent::Event(event) => {
+                assert!(state.open.is_some(), "{event:?} of no stream");
+                state.record.received(&event, &around.topics);
+                around.tally().delivered += 1;
+            }
+            ClientEvent::Disconnect => state.open = None,
+            ClientEvent::Lost { loss, .. } => {
+                around
+                    .registry
+                    .note(format_args!("client {number} is lost: {loss}"));
+                if let Some(id) = self.last.take() {
+                    around.check_end(id, &state.record, matches!(loss, Loss::Ended));
+                }
+                around.tally().lost(&loss);
+            }
+            ClientEvent::Closed(result) => {
+                around
+                    .registry
+                    .note(format_args!("client {number} is over: {result:?}"));
+                assert_eq!(self.source.phase(), Phase::Closed);
+                state.is_over = true;
+                state.is_final = true;
+                around.tally().ended(&result);
+            }
+            ClientEvent::Discarded(error) => panic!("{error}"),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Clients of a foreign server, in which the handlers are embedded: a task asks for responses, takes
+//! their bodies, and drops them whenever it likes.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body as _, Frame};
+use sse_core::{
+    Decoder,
+    http::{Method, Request},
+};
+use sse_driver::{
+    Clock, Runtime, Timer,
+    embedding::{Body, Embedding},
+    router::Routes,
+};
+
+use crate::{
+    clients::{State, Surroundings, body_of, lock},
+    records::Record,
+    registry::Kind,
+    served::{number_of, path_of},
+    sim::{Job, Sim, SimTimer},
+};
+
+/// The server: its handlers, and those of its next life.
+pub struct Host {
+    pub embedding: Embedding<Sim>,
+    pub routes: Arc<Routes>,
+}
+
+pub type SharedHost = Arc<Mutex<Host>>;
+
+pub struct Foreign {
+    pub kind: Kind,
+    pub state: Arc<Mutex<State>>,
+    job: Job<()>,
+    around: Surroundings,
+    pub number: usize,
+}
+
+impl Foreign {
+    pub fn start(
+        around: &Surroundings,
+        number: usize,
+        kind: Kind,
+        body: usize,
+        host: &SharedHost,
+    ) -> Self {
+        let body = body_of(body);
+        let record = Record::new(kind, &body, around.topics.largest_event);
+        let state = State::new(record);
+        let client = ForeignClient {
+            around: around.clone(),
+            number,
+            kind,
+            body,
+            host: host.clone(),
+            state: state.clone(),
+            last_id: String::new(),
+        };
+        Self {
+            kind,
+            state,
+            job: around.sim.start(client.run()),
+            around: around.clone(),
+            number,
+        }
+    }
+
+    /// The server drops what it has for the client, which is gone.
+    pub fn cancel(&self) {
+        self.around.registry.drop_foreign(self.number);
+        self.job.cancel();
+        lock(&self.state).is_over = true;
+    }
+}
+
+struct ForeignClient {
+    around: Surroundings,
+    number: usize,
+    kind: Kind,
+    body: Bytes,
+    host: SharedHost,
+    state: Arc<Mutex<State>>,
+    last_id: String,
+}
+
+impl ForeignClient {
+    async fn run(mut self) {
+        loop {
+            self.ask().await;
+            lock(&self.state).open = None;
+            self.around
+                .registry
+                .note(format_args!("foreign client {} is lost", self.number));
+            let pause = self.around.chaos.draw(|rng| rng.u64(1..5000));
+            self.sleep(Duration::from_millis(pause)).await;
+        }
+    }
+
+    async fn sleep(&self, time: Duration) {
+        let sim = &self.around.sim;
+        let mut timer = sim.timer(sim.now() + time);
+        poll_fn(|cx| timer.poll_elapsed(cx)).await;
+    }
+
+    /// One response, to its end or to where the server has enough of it.
+    async fn ask(&mut self) {
+        let mut request = Request::builder()
+            .uri(path_of(self.kind))
+            .header("x-client", self.number);
+        if !self.last_id.is_empty() {
+            request = request.header("last-event-id", &self.last_id);
+        }
+        if self.kind == Kind::Upload {
+            request = request.method(Method::POST);
+        }
+        let body = Upload::new(&self.around, &self.body);
+        let request = request.body(body).expect("a request");
+        let answer = {
+            let host = self
+                .host
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            host.embedding.route(&host.routes, request, None)
+        };
+        let response = answer.await;
+        self.around.sim.note_progress();
+        let Some(id) = number_of(&response) else {
+            // The answer of none of the handlers, such as a 503.
+            return self.take_rest(response.into_body()).await;
+        };
+        let asked = self.around.registry.asked(id);
+        assert_eq!((asked.client, asked.kind), (self.number, self.kind));
+        if !response.status().is_success() || matches!(self.kind, Kind::Page | Kind::Gone) {
+            return self.take_rest(response.into_body()).await;
+        }
+        {
+            let mut state = lock(&self.state);
+            let announce = self.around.announce;
+            state.record.opened(id, &asked, &self.last_id, announce);
+            state.open = Some(id);
+            self.around.tally().opened_foreign(self.kind);
+        }
+        self.take_events(id, response.into_body()).await;
+    }
+
+    async fn take_rest(&self, body: Body<Sim>) {
+        let mut body = body;
+        while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            self.around.sim.note_progress();
+            if frame.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn take_events(&mut self, id: usize, body: Body<Sim>) {
+        let mut body = body;
+        let mut decoder = Decoder::new();
+        let reads_to_the_end = self.around.chaos.draw(|rng| rng.bool());
+        loop {
+            if body.is_end_stream() && !reads_to_the_end {
+                break;
+            }
+            let frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+            self.around.sim.note_progress();
+            let is_proper = frame.is_none();
+            let Some(Ok(frame)) = frame else {
+                let state = lock(&self.state);
+                self.around.check_end(id, &state.record, is_proper);
+                return;
+            };
+            let data = frame.into_data().unwrap_or_default();
+            let mut events = Vec::new();
+            let mut input = &data[..];
+            while let Some(event) = decoder.decode_event(&mut input).expect("any size") {
+                events.push(event);
+            }
+            for event in events {
+                let mut state = lock(&self.state);
+                state.record.received(&event, &self.around.topics);
+                self.around.tally().delivered += 1;
+            }
+            if !decoder.last_event_id().is_empty() {
+                decoder.last_event_id().clone_into(&mut self.last_id);
+            }
+            self.around.dawdle(&self.state).await;
+            if self.around.chaos.draw(|rng| rng.u8(..60)) == 0 && !lock(&self.state).hurries {
+                // The client has gone.
+                self.around.registry.drop_foreign(self.number);
+                break;
+            }
+        }
+    }
+}
+
+/// A request's body, piece by piece.
+struct Upload {
+    around: Surroundings,
+    pieces: VecDeque<Bytes>,
+    pause: Option<SimTimer>,
+}
+
+impl Upload {
+    fn new(around: &Surroundings, body: &Bytes) -> Self {
+        let mut pieces = VecDeque::new();
+        let mut left = body.clone();
+        while !left.is_empty() {
+            let piece = around.chaos.draw(|rng| rng.usize(1..=8000)).min(left.len());
+            pieces.push_back(left.split_to(piece));
+        }
+        Self {
+            around: around.clone(),
+            pieces,
+            pause: None,
+        }
+    }
+}
+
+impl http_body::Body for Upload {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if let Some(pause) = &mut self.pause {
+            std::task::ready!(pause.poll_elapsed(cx));
+            self.pause = None;
+        }
+        let Some(piece) = self.pieces.pop_front() else {
+            return Poll::Ready(None);
+        };
+        let sim = self.around.sim.clone();
+        sim.note_progress();
+        if self.around.chaos.draw(|rng| rng.u8(..4)) == 0 {
+            let pause = self.around.chaos.draw(|rng| rng.u64(1..500));
+            self.pause = Some(sim.timer(sim.now() + Duration::from_millis(pause)));
+        }
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.pieces.is_empty()
+    }
+}

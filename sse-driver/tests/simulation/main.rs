@@ -1,0 +1,94 @@
+//! The driver in a world that is drawn from a seed: the real exchange, pump, event source, dialer,
+//! embedding and TLS, on a runtime that polls and wakes as runtimes may, over a network that delays,
+//! cuts and resets.
+//!
+//! Everything that happens follows from one number, the seed, so that a failure can be seen again.
+//! [`chaos`] says what the runtime does, [`wire`] what the network does, [`scenario`] what is going to
+//! happen. What must hold: [`records`] says what clients may rely on, [`registry`] what clean-up may
+//! be told, [`checks`] what is true whenever no task is left to be polled, which is where a lost
+//! wake-up shows, and what is left at the end: nothing.
+//!
+//! ```sh
+//! cargo test -p sse-driver --all-features --test simulation                   # what CI runs
+//! SEED=123 cargo test -p sse-driver --all-features --test simulation          # one seed again
+//! MINUTES=10 cargo test --release -p sse-driver --all-features --test simulation -- --nocapture
+//! ```
+//!
+//! A failing seed is [made smaller](shrink), and printed with the world that it makes and the last
+//! things that happened in it. `FIRST=1000` has the many begin elsewhere.
+#![cfg(feature = "http-body")]
+#![allow(unreachable_pub)] // a test has no interface
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // and fails by panicking
+
+mod broken_laws;
+mod chaos;
+mod checks;
+mod clients;
+mod foreign;
+#[allow(dead_code)] // the core's simulation uses all of it
+#[path = "../../../sse-core/tests/simulation/laws.rs"]
+mod laws;
+#[allow(dead_code)]
+#[path = "../../../sse-core/tests/simulation/payload.rs"]
+mod payload;
+mod records;
+mod registry;
+mod scenario;
+mod served;
+mod shrink;
+#[allow(dead_code, unused_imports)]
+#[path = "../sim/mod.rs"]
+mod sim;
+mod tally;
+#[cfg(feature = "tls")]
+mod tls;
+mod topics;
+mod transport;
+mod wire;
+mod world;
+
+use std::{
+    env,
+    time::{Duration, Instant},
+};
+
+use tally::Tally;
+
+/// What the server is called.
+const NAME: &str = "sim.test";
+
+/// How many seeds are run where nothing is said: some seconds in a debug build.
+const SEEDS: u64 = 80;
+
+fn number(name: &str) -> Option<u64> {
+    let value = env::var(name).ok()?;
+    let number = value.parse();
+    Some(number.unwrap_or_else(|_| panic!("{name} is to be a number")))
+}
+
+#[test]
+fn whatever_the_runtime_does_nothing_is_lost_in_silence() {
+    let mut all = Tally::default();
+    if let Some(seed) = number("SEED") {
+        all.add(shrink::run(seed));
+    } else if let Some(minutes) = number("MINUTES") {
+        #[allow(clippy::disallowed_methods)] // real time
+        let end = Instant::now() + Duration::from_secs(60 * minutes);
+        let first = number("FIRST").unwrap_or(SEEDS);
+        (first..)
+            .take_while(|_| Instant::now() < end)
+            .for_each(|seed| all.add(shrink::run(seed)));
+    } else {
+        (0..SEEDS).for_each(|seed| all.add(shrink::run(seed)));
+        // Nothing is proved by a world in which nothing happens.
+        all.assert_is_eventful();
+    }
+    println!("{all}");
+}
+
+#[test]
+fn a_seed_replays_exactly() {
+    for seed in 0..8 {
+        assert_eq!(shrink::run(seed), shrink::run(seed), "seed {seed}");
+    }
+}

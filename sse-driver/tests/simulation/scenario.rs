@@ -1,0 +1,319 @@
+//! What a seed makes of the world: its settings, and what is going to happen in it.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use sse_core::{
+    Budget,
+    client::EventSourceConfig,
+    http::StatusCode,
+    topic::{Announce, TopicConfig, WhenTooSlow},
+};
+use sse_driver::{ServerConfig, embedding::EmbeddingConfig};
+
+use crate::{
+    chaos::{Disarray, Wakers},
+    clients::Wish,
+    registry::Kind,
+    transport::Manner,
+    wire::Trouble,
+};
+
+/// Something that is going to happen.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// So many events are published in a topic.
+    Publish(usize, u64),
+    Join(Box<Wish>),
+    /// A client of the foreign server.
+    JoinForeign(Kind, usize),
+    /// The client with this number, if there are so many, leaves: properly or without a word.
+    Close(usize),
+    Cancel(usize),
+    CancelForeign(usize),
+    /// Something goes wrong with a link, counted from the newest.
+    Suffer(usize, Trouble),
+    /// The server shuts down, and another one begins after it.
+    ShutDown,
+    Cut,
+    /// The server's future is dropped.
+    DropServer,
+    ShutDownEmbedding,
+    CutEmbedding,
+    /// The topic that forgets begins anew.
+    BeginAnew,
+}
+
+/// The bounds that reasons to close are compared with.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    pub stall_timeout: Duration,
+    pub respond_timeout: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub disarray: Disarray,
+    pub is_tls: bool,
+    pub server: ServerConfig,
+    pub embedding: EmbeddingConfig,
+    pub topic: TopicConfig,
+    /// How many bytes all of it may hold.
+    pub budget: usize,
+    pub largest_event: usize,
+    pub dawdling: f64,
+    pub longest_pause: Duration,
+    pub longest_decision: Duration,
+    pub longest_feed: usize,
+    /// How many addresses the server's name has before the right one.
+    pub false_addresses: usize,
+    /// What happens, and when.
+    pub actions: Vec<(Duration, Action)>,
+}
+
+/// The most that a client waits before it connects again.
+pub const CEILING: Duration = Duration::from_secs(10);
+
+impl Scenario {
+    pub fn draw(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let rng = &mut rng;
+        let time = Duration::from_secs(about(rng, 1, 120) as u64);
+        let is_tls = cfg!(feature = "tls") && rng.u8(..4) == 0;
+        let budget = match rng.u8(..4) {
+            0 => about(rng, 64 * 1024, 1024 * 1024),
+            _ => 1 << 40,
+        };
+        let server = server_config(rng);
+        let respond_timeout = server.connection.response.respond_timeout;
+        let mut embedding = EmbeddingConfig::default();
+        embedding.response = server.connection.response.clone();
+        embedding.shutdown_timeout = server.shutdown_timeout;
+        embedding.max_open = server.max_connections;
+        let largest_event = about(rng, 1, 2000);
+        let actions = about(rng, 3, 60);
+        let mut actions: Vec<_> = (0..actions)
+            .map(|_| (time.mul_f64(rng.f64()), action(rng, is_tls)))
+            .collect();
+        actions.sort_by_key(|(at, _)| *at);
+        Self {
+            disarray: disarray(rng),
+            is_tls,
+            embedding,
+            topic: topic_config(rng),
+            budget,
+            largest_event,
+            dawdling: match rng.bool() {
+                true => 0.0,
+                false => rng.f64() * 0.3,
+            },
+            longest_pause: Duration::from_millis(about(rng, 1, 20_000) as u64),
+            longest_decision: respond_timeout.mul_f64(rng.f64() * 2.0),
+            longest_feed: about(rng, 1, 200),
+            false_addresses: rng.usize(..3),
+            server,
+            actions,
+        }
+    }
+
+    /// The settings share one budget from here on, which is that of one world.
+    pub fn share_budget(&mut self) -> Budget {
+        let budget = Budget::new(self.budget);
+        self.server.connection.response.budget = budget.clone();
+        self.embedding.response.budget = budget.clone();
+        self.topic.budget = budget.clone();
+        budget
+    }
+
+    /// A line for each part.
+    pub fn print(&self) {
+        let Self { actions, .. } = self;
+        eprintln!("{:?}", self.disarray);
+        eprintln!("TLS: {}; budget: {}", self.is_tls, self.budget);
+        eprintln!("{:?}; {:?}", self.server, self.topic);
+        eprintln!(
+            "dawdling: {} for {:?}; decisions: {:?}; feeds: {}; false addresses: {}",
+            self.dawdling,
+            self.longest_pause,
+            self.longest_decision,
+            self.longest_feed,
+            self.false_addresses
+        );
+        for (at, action) in actions {
+            eprintln!("{:>12.6} {action:?}", at.as_secs_f64());
+        }
+    }
+
+    pub fn bounds(&self) -> Bounds {
+        Bounds {
+            stall_timeout: self.server.connection.stall_timeout,
+            respond_timeout: self.server.connection.response.respond_timeout,
+        }
+    }
+}
+
+fn disarray(rng: &mut Rng) -> Disarray {
+    Disarray {
+        wakers: *rng
+            .choice(&[Wakers::New, Wakers::Same, Wakers::Either])
+            .unwrap_or(&Wakers::New),
+        needless: share(rng, 0.5),
+        held_up: share(rng, 0.1),
+        longest_hold_up: Duration::from_millis(about(rng, 1, 3000) as u64),
+        short_budgets: share(rng, 0.8),
+        piece: about(rng, 4, 16 * 1024),
+        slow_flushes: share(rng, 0.5),
+        manner: *rng
+            .choice(&[
+                Manner::Plain,
+                Manner::TakesInBeforeWriting,
+                Manner::IsReadBeforeWriting,
+            ])
+            .unwrap_or(&Manner::Plain),
+        capacity: about(rng, 64, 64 * 1024),
+        longest_latency: Duration::from_millis(about(rng, 1, 500) as u64),
+        lost_dials: share(rng, 0.3),
+    }
+}
+
+fn action(rng: &mut Rng, is_tls: bool) -> Action {
+    match rng.u8(..20) {
+        0..=4 => Action::Publish(rng.usize(..3), about(rng, 1, 100) as u64),
+        5..=8 => Action::Join(Box::new(wish(rng, is_tls))),
+        9..=10 => {
+            let kind = kind(rng);
+            Action::JoinForeign(kind, body(rng, kind))
+        }
+        11 => Action::Close(rng.usize(..8)),
+        12 => Action::Cancel(rng.usize(..8)),
+        13 => Action::CancelForeign(rng.usize(..4)),
+        14..=16 => Action::Suffer(rng.usize(..6), trouble(rng)),
+        17 => match rng.u8(..3) {
+            0 => Action::ShutDown,
+            1 => Action::Cut,
+            _ => Action::DropServer,
+        },
+        18 => match rng.bool() {
+            true => Action::ShutDownEmbedding,
+            false => Action::CutEmbedding,
+        },
+        _ => Action::BeginAnew,
+    }
+}
+
+fn trouble(rng: &mut Rng) -> Trouble {
+    match rng.u8(..5) {
+        0 => Trouble::Reset,
+        1 => Trouble::End,
+        2 => Trouble::HalfClose,
+        3 => Trouble::Freeze(Duration::from_millis(about(rng, 1, 20_000) as u64)),
+        _ => Trouble::Silence,
+    }
+}
+
+fn kind(rng: &mut Rng) -> Kind {
+    match rng.u8(..17) {
+        0..=3 => Kind::Forgetful,
+        4..=5 => Kind::Slow,
+        6..=7 => Kind::Selected,
+        8 => Kind::Mapped,
+        9..=10 => Kind::Merged,
+        11 => Kind::MergedSelected,
+        12..=13 => Kind::Feed,
+        14 => Kind::Upload,
+        15 => Kind::Page,
+        _ => Kind::Gone,
+    }
+}
+
+fn body(rng: &mut Rng, kind: Kind) -> usize {
+    match kind {
+        Kind::Upload => about(rng, 1, 20_000),
+        _ => 0,
+    }
+}
+
+fn wish(rng: &mut Rng, is_tls: bool) -> Wish {
+    let kind = kind(rng);
+    let is_redirected = kind != Kind::Upload && rng.u8(..4) == 0;
+    Wish {
+        kind,
+        hops: is_redirected.then(|| rng.u32(..4)),
+        is_tls,
+        body: body(rng, kind),
+        config: client_config(rng),
+    }
+}
+
+fn client_config(rng: &mut Rng) -> EventSourceConfig {
+    let mut config = EventSourceConfig::default();
+    config.high_water_mark = about(rng, 1, 64 * 1024);
+    config.connect_timeout = Duration::from_secs(rng.u64(5..20));
+    config.head_timeout = Duration::from_secs(rng.u64(5..20));
+    config.idle_timeout = match rng.bool() {
+        true => Some(Duration::from_secs(rng.u64(25..60))),
+        false => None,
+    };
+    config.retry_statuses = vec![StatusCode::REQUEST_TIMEOUT, StatusCode::SERVICE_UNAVAILABLE];
+    if let Some(reconnection) = &mut config.reconnection {
+        reconnection.time = Duration::from_millis(about(rng, 200, 3000) as u64);
+        reconnection.floor = Duration::from_millis(about(rng, 200, 2000) as u64);
+        reconnection.ceiling = CEILING;
+        reconnection.settled_after = Duration::from_secs(rng.u64(..60));
+    }
+    config
+}
+
+fn server_config(rng: &mut Rng) -> ServerConfig {
+    let mut config = ServerConfig::default();
+    config.max_connections = match rng.u8(..4) {
+        0 => rng.usize(1..6),
+        _ => 1000,
+    };
+    config.shutdown_timeout = Duration::from_millis(about(rng, 1, 10_000) as u64);
+    let connection = &mut config.connection;
+    connection.head_timeout = Duration::from_secs(rng.u64(5..20));
+    connection.stall_timeout = Duration::from_secs(rng.u64(5..20));
+    connection.drain_timeout = Duration::from_secs(rng.u64(5..20));
+    let response = &mut connection.response;
+    response.body_timeout = Duration::from_secs(rng.u64(5..20));
+    response.respond_timeout = Duration::from_secs(rng.u64(5..20));
+    response.keep_alive = match rng.u8(..4) {
+        // Most faults of waking are found out late where nothing else wakes.
+        0 => None,
+        _ => Some(Duration::from_secs(rng.u64(3..20))),
+    };
+    response.high_water_mark = about(rng, 1, 64 * 1024);
+    config
+}
+
+fn topic_config(rng: &mut Rng) -> TopicConfig {
+    let mut config = TopicConfig::default();
+    config.max_events = about(rng, 1, 2000);
+    config.max_bytes = about(rng, 8 * 1024, 1024 * 1024);
+    config.when_too_slow = match rng.bool() {
+        true => WhenTooSlow::Cut,
+        false => WhenTooSlow::SkipAhead,
+    };
+    config.announce = match rng.u8(..6) {
+        0 => Announce::Nothing,
+        1 | 2 => Announce::Everything,
+        _ => Announce::Losses,
+    };
+    config
+}
+
+/// A number between these, as probably small as large.
+fn about(rng: &mut Rng, least: usize, most: usize) -> usize {
+    let (least, most) = (least.max(1), most.max(1));
+    let drawn = (least as f64) * ((most as f64) / (least as f64)).powf(rng.f64());
+    (drawn.round() as usize).clamp(least.min(most), most)
+}
+
+/// Nothing in every third world.
+fn share(rng: &mut Rng, most: f64) -> f64 {
+    match rng.u8(..3) {
+        0 => 0.0,
+        _ => rng.f64() * most,
+    }
+}
