@@ -21,7 +21,7 @@ use sse_core::{
     http::{BodyLength, RequestHead},
     internal::{Panicked, catch},
     lifecycle::{CloseReason, StreamError},
-    server::{Connection, ConnectionEvent, Phase, ResponseBody},
+    server::{Connection, ConnectionEvent, Phase, ResponseBody, StreamOptions},
 };
 
 use crate::{
@@ -306,7 +306,11 @@ impl<T> Exchange<T> {
     fn respond(&mut self, now: Instant, reply: Reply) {
         let (mut head, body) = reply.into_parts();
         let (body, work) = match body {
-            ReplyBody::Events(events) => (ResponseBody::event_stream(), Work::Streaming(events)),
+            ReplyBody::Events(events) => {
+                let mut options = StreamOptions::default();
+                options.lifetime = self.place.connections().draw_lifetime();
+                (ResponseBody::EventStream(options), Work::Streaming(events))
+            }
             ReplyBody::Whole(bytes) => (ResponseBody::Whole(bytes), Work::Idle),
         };
         let mut dropped = self.drop_work();

@@ -95,6 +95,7 @@ pub mod for_macros;
 #[cfg(feature = "futures-io")]
 mod futures_io;
 // Threads and tasks of a model.
+mod lifetime;
 #[cfg(all(test, loom, feature = "loom"))]
 #[path = "../../sse-core/tests/loom/tasks.rs"]
 mod loom_tasks;
@@ -128,6 +129,7 @@ pub use client::{InvalidProxy, Proxy, ProxyRefused};
 pub use connections::{Report, ServerStats};
 #[cfg(feature = "futures-io")]
 pub use futures_io::FuturesIo;
+pub use lifetime::Lifetime;
 pub use runtime::{Runtime, Timer, Transport};
 pub use server::{ConnectionServer, Server, ServerConfig, ServerHandle};
 /// The protocol: the crate that this one drives.

@@ -10,8 +10,8 @@ pub use crate::test_client;
 #[doc(no_inline)]
 pub use crate::{
     BindOptions, Connected, Connecting, Connector, Dial, EventSourceError, EventSourceHandle,
-    IntoPrepared, PreparePanicked, Prepared, Report, ServerConfig, ServerHandle, ServerStats,
-    TcpConnector, UnixConnector,
+    IntoPrepared, Lifetime, PreparePanicked, Prepared, Report, ServerConfig, ServerHandle,
+    ServerStats, TcpConnector, UnixConnector,
     router::{
         Controller, Cors, FromRequest, IntoReply, LastEventId, Next, Refusal, Reply, Request,
         RouteError, Router, Routes, extract,

@@ -34,6 +34,7 @@ const NAMES: [&str; WITHOUT_DEADLINE + Deadline::ALL.len()] = [
     "handler_panicked",
     "shutdown",
     "task_dropped",
+    "lifetime_over",
     "head_timeout",
     "body_timeout",
     "respond_timeout",
@@ -41,7 +42,7 @@ const NAMES: [&str; WITHOUT_DEADLINE + Deadline::ALL.len()] = [
     "drain_timeout",
     "keep_alive_timeout",
 ];
-const WITHOUT_DEADLINE: usize = 9;
+const WITHOUT_DEADLINE: usize = 10;
 
 impl CloseReason {
     /// A short name that does not change from one connection to the next, for counters and logs,
@@ -63,6 +64,7 @@ impl CloseReason {
             Self::HandlerPanicked => 6,
             Self::Shutdown => 7,
             Self::TaskDropped => 8,
+            Self::LifetimeOver => 9,
             Self::TimedOut(deadline) => WITHOUT_DEADLINE + *deadline as usize,
         }
     }

@@ -32,6 +32,8 @@ pub enum CloseReason {
     StreamError(StreamError),
     /// The handler or its stream panicked.
     HandlerPanicked,
+    /// The stream lasted as long as it may, and ended properly between two events.
+    LifetimeOver,
     /// The server was shut down before the stream ended by itself. The stream of a topic's subscriber
     /// has ended properly then; any other one was cut.
     Shutdown,
@@ -91,6 +93,7 @@ impl fmt::Display for CloseReason {
             Self::SlowConsumer => f.write_str("the client was too slow for its topic"),
             Self::StreamError(error) => write!(f, "the stream failed: {error}"),
             Self::HandlerPanicked => f.write_str("the handler panicked"),
+            Self::LifetimeOver => f.write_str("the stream lasted as long as it may"),
             Self::Shutdown => f.write_str("the server was shut down"),
             Self::TaskDropped => f.write_str("the connection's task was dropped"),
         }

@@ -1,16 +1,17 @@
 //! A response: what its head gets, and how its body is delimited.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::http::{
     HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header, response::Parts,
 };
 use bytes::Bytes;
 
-use super::output::Delimiting;
+use super::{output::Delimiting, state::Own};
 use crate::{
     Comment,
     http::{BodyLength, Framing, RequestHead, is_the_connections},
+    lifecycle::CloseReason,
 };
 
 /// The body of a response.
@@ -48,6 +49,25 @@ pub struct StreamOptions {
     /// What this stream sends while it is idle, instead of what
     /// [`ResponseConfig::keep_alive`](super::ResponseConfig::keep_alive) says.
     pub keep_alive: Option<KeepAlive>,
+    /// How long this stream may last. It then ends properly, between two events and with
+    /// [`CloseReason::LifetimeOver`], so that its client connects again and resumes. No bound where it is
+    /// `None`.
+    ///
+    /// Draw it for each stream, so that clients that came together do not come back together.
+    pub lifetime: Option<Duration>,
+}
+
+impl StreamOptions {
+    /// What the open stream keeps of them.
+    pub(super) fn into_own(self, now: Instant) -> Option<Own> {
+        let end = self.lifetime.and_then(|lifetime| now.checked_add(lifetime));
+        let end = end.map(|at| (at, CloseReason::LifetimeOver));
+        let own = Own {
+            keep_alive: self.keep_alive,
+            end,
+        };
+        (own.keep_alive.is_some() || own.end.is_some()).then_some(own)
+    }
 }
 
 /// What an idle stream sends, and after how much idle time.

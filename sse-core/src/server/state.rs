@@ -66,8 +66,16 @@ pub(super) struct Streaming {
     /// When the stream has been idle for so long that a comment is due. `None` while one is queued, and
     /// where there is to be none.
     pub(super) next_comment: Option<Instant>,
-    /// The stream's own settings, where it has any.
-    pub(super) keep_alive: Option<Box<KeepAlive>>,
+    /// What the stream has of its own, where it has anything.
+    pub(super) own: Option<Box<Own>>,
+}
+
+/// What a stream has of its own.
+#[derive(Debug, Default)]
+pub(super) struct Own {
+    pub(super) keep_alive: Option<KeepAlive>,
+    /// When the stream ends, whatever is still to come, and for which reason.
+    pub(super) end: Option<(Instant, CloseReason)>,
 }
 
 /// The connection ends, for this reason.
@@ -142,7 +150,7 @@ impl State {
             Self::Head(head) => head.deadline,
             Self::Body(receiving) => receiving.deadline,
             Self::Responding(responding) => responding.deadline,
-            Self::Streaming(streaming) => streaming.next_comment,
+            Self::Streaming(streaming) => streaming.deadline(),
             Self::Delivering(leaving) | Self::Failing(leaving) | Self::Ending(leaving) => {
                 leaving.deadline
             }
@@ -163,10 +171,27 @@ impl State {
 }
 
 impl Streaming {
+    /// When there is something to do: a comment to send, or the stream to end.
+    fn deadline(&self) -> Option<Instant> {
+        let end = self.end().map(|(at, _)| *at);
+        self.next_comment.into_iter().chain(end).min()
+    }
+
+    pub(super) fn end(&self) -> Option<&(Instant, CloseReason)> {
+        self.own.as_ref().and_then(|own| own.end.as_ref())
+    }
+
+    /// Has the stream end then, unless it ends earlier.
+    pub(super) fn end_at(&mut self, at: Instant, reason: CloseReason) {
+        if self.end().is_none_or(|(earlier, _)| at < *earlier) {
+            self.own.get_or_insert_default().end = Some((at, reason));
+        }
+    }
+
     /// The stream's idle time counts from now.
     pub(super) fn expect_idleness(&mut self, now: Instant, config: &ResponseConfig) {
         const SHORTEST: Duration = Duration::from_millis(10);
-        let own = self.keep_alive.as_deref();
+        let own = self.own.as_ref().and_then(|own| own.keep_alive.as_ref());
         let idle = own.map_or(config.keep_alive, KeepAlive::interval);
         self.next_comment = idle.and_then(|idle| now.checked_add(idle.max(SHORTEST)));
     }

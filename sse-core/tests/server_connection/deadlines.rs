@@ -220,3 +220,52 @@ fn deadlines_beyond_the_end_of_time_are_none() {
         .unwrap();
     assert_eq!(pump.connection.poll_timeout(), None);
 }
+
+#[test]
+fn a_stream_ends_properly_at_the_end_of_its_lifetime() {
+    let mut config = ConnectionConfig::default();
+    config.response.keep_alive = None;
+    let mut pump = Pump::new(config);
+    pump.input(REQUEST);
+    pump.events();
+    let mut options = StreamOptions::default();
+    options.lifetime = Some(Duration::from_secs(60));
+    pump.respond(Response::new(ResponseBody::EventStream(options)))
+        .unwrap();
+    pump.send("one").unwrap();
+    pump.run();
+    pump.pass(Duration::from_secs(59));
+    assert_eq!(pump.connection.phase(), Phase::Streaming);
+
+    pump.send("last").unwrap();
+    pump.pass(Duration::from_secs(1));
+    assert!(pump.send("too late").is_err());
+    pump.run();
+    assert!(
+        pump.body().ends_with("data: last\n\n\r\n0\r\n\r\n"),
+        "{}",
+        pump.body()
+    );
+    assert_eq!(pump.closed, Some(CloseReason::LifetimeOver));
+}
+
+#[test]
+fn of_several_ends_the_earliest_counts() {
+    let mut pump = Pump::streaming(ConnectionConfig::default());
+    pump.run();
+    let at = |seconds| pump.start + Duration::from_secs(seconds);
+    let ends = [
+        (30, CloseReason::LifetimeOver),
+        (5, CloseReason::Shutdown),
+        (7, CloseReason::LifetimeOver),
+    ];
+    let ends = ends.map(|(seconds, reason)| (at(seconds), reason));
+    for (at, reason) in ends {
+        pump.connection.finish_at(at, reason).unwrap();
+    }
+    pump.pass(Duration::from_secs(4));
+    assert_eq!(pump.connection.phase(), Phase::Streaming);
+    pump.pass(Duration::from_secs(1));
+    pump.run();
+    assert_eq!(pump.closed, Some(CloseReason::Shutdown));
+}

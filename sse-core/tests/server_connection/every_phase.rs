@@ -332,6 +332,9 @@ fn inputs() -> Vec<Input> {
             sent(t.connection.comment(t.now, &Comment::new("x")))
         }),
         verb("`finish`", |t| t.connection.finish(t.now)),
+        verb("`finish_at`", |t| {
+            t.connection.finish_at(t.now, CloseReason::LifetimeOver)
+        }),
         verb("`abort`", |t| {
             t.connection.abort(t.now, CloseReason::HandlerPanicked)
         }),

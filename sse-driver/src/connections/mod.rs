@@ -12,11 +12,11 @@ use std::{
     time::Duration,
 };
 
-use crate::{Runtime, trace, wait::within};
+use crate::{Lifetime, Runtime, trace, wait::within};
 use sse_core::{
     Budget,
     internal::{
-        SlotId, WakerSet,
+        Jitter, SlotId, WakerSet,
         sync::{AtomicBool, AtomicU32, AtomicUsize, Mutex, MutexGuard, Ordering, lock},
     },
     lifecycle::{CloseReason, Shutdown},
@@ -39,6 +39,8 @@ pub(crate) struct Connections {
     counters: Counters,
     /// What they have for request bodies and queued output, with whatever else shares it.
     budget: Mutex<Budget>,
+    /// How long their streams last, where there is a bound, and what it is drawn with.
+    lifetime: Mutex<Option<(Lifetime, Jitter)>>,
     open: AtomicUsize,
     turned_away: AtomicUsize,
     /// The connections' tasks, which are woken at the shutdown's beginning, and again at its end.
@@ -67,6 +69,18 @@ impl Connections {
     /// Has them share another budget than that of the process.
     pub(crate) fn set_budget(&self, budget: &Budget) {
         lock(&self.budget).clone_from(budget);
+    }
+
+    /// Has their streams last no longer than this.
+    pub(crate) fn set_lifetime(&self, lifetime: Option<Lifetime>, seed: u64) {
+        *lock(&self.lifetime) = lifetime.map(|lifetime| (lifetime, Jitter::new(seed)));
+    }
+
+    /// How long the next stream may last.
+    pub(crate) fn draw_lifetime(&self) -> Option<Duration> {
+        let mut lifetime = lock(&self.lifetime);
+        let (lifetime, random) = lifetime.as_mut()?;
+        Some(lifetime.draw(random))
     }
 
     /// A place, unless `limit` of them are taken, or the whole budget is used.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Lifetime;
+
 use sse_core::server::ResponseConfig;
 
 /// The bounds of an [`Embedding`](super::Embedding).
@@ -26,6 +28,8 @@ pub struct EmbeddingConfig {
     /// The longest `Retry-After` of such a 503, which is a whole number of seconds between 1 and
     /// this, chosen anew for each. 10 s by default.
     pub max_retry_after: Duration,
+    /// How long streams may last. As long as they like by default.
+    pub lifetime: Option<Lifetime>,
     /// How long [`shut_down`](super::Embedding::shut_down) waits for streams to end by themselves
     /// before it cuts them. 10 s by default.
     pub shutdown_timeout: Duration,
@@ -37,6 +41,7 @@ impl Default for EmbeddingConfig {
             response: ResponseConfig::default(),
             max_open: 10_000,
             max_retry_after: Duration::from_secs(10),
+            lifetime: None,
             shutdown_timeout: Duration::from_secs(10),
         }
     }

@@ -99,6 +99,7 @@ impl<R: Runtime> Embedding<R> {
         let no_place = NoPlace::new(runtime.seed(), config.max_retry_after);
         let connections = Arc::<Connections>::default();
         connections.set_budget(&config.response.budget);
+        connections.set_lifetime(config.lifetime, runtime.seed());
         Self {
             shared: Arc::new(Shared {
                 runtime,

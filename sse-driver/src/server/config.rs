@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Lifetime;
+
 use sse_core::server;
 
 /// The bounds of a [`Server`](super::Server), and of a
@@ -27,6 +29,8 @@ pub struct ServerConfig {
     /// this, chosen anew for each, so that turned away clients do not all reconnect at once.
     /// 10 s by default.
     pub max_retry_after: Duration,
+    /// How long streams may last. As long as they like by default.
+    pub lifetime: Option<Lifetime>,
     /// How long a graceful shutdown waits for open streams to end by themselves before it cuts
     /// them. 10 s by default.
     pub shutdown_timeout: Duration,
@@ -38,6 +42,7 @@ impl Default for ServerConfig {
             connection: server::ConnectionConfig::default(),
             max_connections: 10_000,
             max_retry_after: Duration::from_secs(10),
+            lifetime: None,
             shutdown_timeout: Duration::from_secs(10),
         }
     }

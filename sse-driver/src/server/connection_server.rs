@@ -60,6 +60,8 @@ impl<R: Runtime> ConnectionServer<R> {
         config: ServerConfig,
         connections: Arc<Connections>,
     ) -> Result<Self, RouteError> {
+        connections.set_budget(&config.connection.response.budget);
+        connections.set_lifetime(config.lifetime, runtime.seed());
         Ok(Self {
             shared: Arc::new(Shared {
                 routes: Arc::new(router.build()?),

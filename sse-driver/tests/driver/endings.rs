@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, future};
 
 use futures_util::{StreamExt, stream};
 use sse_core::{Json, http::StatusCode};
-use sse_driver::router::{Reply, Router};
+use sse_driver::{
+    Lifetime, ServerConfig,
+    router::{Reply, Router},
+};
 
 use crate::{
     harness::{Feed, Journal, MILLI, Received, World, secs},
@@ -374,4 +377,27 @@ fn dropping_the_runtime_runs_clean_up() {
     assert!(clients.iter().all(Client::at_end));
     assert!(silent.at_end());
     assert_eq!(world.sim.live_tasks(), 0);
+}
+
+#[test]
+fn a_stream_lasts_no_longer_than_its_lifetime() {
+    let (feed, journal) = (Feed::default(), Journal::default());
+    let router = Router::new().events("/feed", feed.handler(&journal));
+    let mut config = ServerConfig::default();
+    config.lifetime = Some(Lifetime::at_most(secs(60)).with_jitter(secs(10)));
+    let world = World::with_config(config, router);
+    let mut client = world.get("/feed");
+    feed.push("one");
+    world.advance(secs(49), &mut client);
+    assert!(!client.at_end());
+    world.advance(secs(12), &mut client);
+
+    client.read_all();
+    let received = Received::by(&client);
+    assert!(received.complete, "{}", client.received());
+    assert!(
+        journal
+            .lines()
+            .contains(&"clean-up: the stream lasted as long as it may".to_owned())
+    );
 }

@@ -146,7 +146,7 @@ impl Connection {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The server took too long to answer. Try again later.",
             ),
-            State::Streaming(_) => return self.keep_alive(now),
+            State::Streaming(_) => return self.stream_deadline(now),
             State::Failing(_) => return self.step(Step::Written),
             State::Delivering(_)
             | State::Ending(_)
@@ -154,6 +154,21 @@ impl Connection {
             | State::Closed { .. } => return self.cut(CloseReason::TimedOut(Deadline::Drain)),
         };
         self.answer(now, status, text, CloseReason::TimedOut(deadline));
+    }
+
+    /// The stream is to end, or has been idle for long.
+    fn stream_deadline(&mut self, now: Instant) {
+        let State::Streaming(streaming) = &self.state else {
+            return;
+        };
+        match streaming.end() {
+            Some((at, reason)) if *at <= now => {
+                let reason = reason.clone();
+                // The stream is open.
+                let _ = self.finish_for(now, reason);
+            }
+            _ => self.keep_alive(now),
+        }
     }
 
     /// The stream has been idle for long.
@@ -164,7 +179,8 @@ impl Connection {
         streaming.next_comment = None;
         // With bytes still queued it is the stall deadline that counts.
         if self.output.is_empty() {
-            let own = streaming.keep_alive.as_ref();
+            let own = streaming.own.as_ref();
+            let own = own.and_then(|own| own.keep_alive.as_ref());
             let comment = own.map_or(Comment::KEEP_ALIVE, |own| own.comment().clone());
             // The stream is open and has room.
             let _ = self.comment(now, &comment);

@@ -10,10 +10,11 @@ use super::{Connection, ConnectionEvent, Host, Incoming};
 use crate::{
     lifecycle::CloseReason,
     server::{
-        KeepAlive, ResponseConfig,
+        ResponseConfig,
         request_body::RequestBody,
         state::{
-            Asked, BodyEnd, Clock, Leaving, Lingering, ReceivingBody, Responding, State, Streaming,
+            Asked, BodyEnd, Clock, Leaving, Lingering, Own, ReceivingBody, Responding, State,
+            Streaming,
         },
     },
 };
@@ -28,7 +29,7 @@ pub(super) enum Step {
     /// The request's body is complete.
     BodyReceived(Instant),
     /// The response's head is queued, and events follow.
-    Opened(Instant, Option<Box<KeepAlive>>),
+    Opened(Instant, Option<Box<Own>>),
     /// Nothing more is queued.
     Ended {
         now: Instant,
@@ -65,9 +66,7 @@ impl Connection {
                 let bytes = Asked::Untold(from.body.into_bytes());
                 responding(now, self.host.config(), bytes, from.clock)
             }
-            (State::Responding(_), Step::Opened(now, keep_alive)) => {
-                self.streaming(now, keep_alive)
-            }
+            (State::Responding(_), Step::Opened(now, own)) => self.streaming(now, own),
             (
                 State::Head(_) | State::Body(_) | State::Responding(_) | State::Streaming(_),
                 Step::Ended { now, body, reason },
@@ -101,10 +100,10 @@ impl Connection {
         }))
     }
 
-    fn streaming(&self, now: Instant, keep_alive: Option<Box<KeepAlive>>) -> State {
+    fn streaming(&self, now: Instant, own: Option<Box<Own>>) -> State {
         let mut streaming = Streaming {
             next_comment: None,
-            keep_alive,
+            own,
         };
         streaming.expect_idleness(now, self.host.config());
         State::Streaming(streaming)

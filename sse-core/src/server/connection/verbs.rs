@@ -69,8 +69,7 @@ impl Connection {
         }
         match options {
             Some(options) if opens_stream => {
-                let keep_alive = options.keep_alive.map(Box::new);
-                self.step(Step::Opened(now, keep_alive));
+                self.step(Step::Opened(now, options.into_own(now).map(Box::new)));
                 self.arm_stall(now);
             }
             _ => {
@@ -157,6 +156,21 @@ impl Connection {
         };
         self.output.finish();
         self.end(now, BodyEnd::Stream, reason);
+        Ok(())
+    }
+
+    /// Has the stream end at `at`, as [`finish_for`](Self::finish_for) ends it, unless it ends earlier.
+    /// Of several such times the earliest counts. So many streams can be spread over a window when a
+    /// server shuts down.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongPhase`] where no event stream is open.
+    pub fn finish_at(&mut self, at: Instant, reason: CloseReason) -> Result<(), WrongPhase> {
+        let State::Streaming(streaming) = &mut self.state else {
+            return Err(self.wrong_phase("finish_at"));
+        };
+        streaming.end_at(at, reason);
         Ok(())
     }
 

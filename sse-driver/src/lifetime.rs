@@ -1,0 +1,72 @@
+//! How long streams last.
+
+use std::time::Duration;
+
+use sse_core::internal::Jitter;
+
+/// How long streams may last, in a [`ServerConfig`](crate::ServerConfig) or an `EmbeddingConfig`.
+///
+/// Load balancers and rolling deployments need connections that end by themselves. At its end a stream
+/// ends properly, between two events and with
+/// [`CloseReason::LifetimeOver`](sse_core::lifecycle::CloseReason::LifetimeOver). A client that follows the
+/// standard then connects again with its last event ID, so that the stream of a topic loses nothing. The
+/// stream of a handler that cannot resume begins anew.
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_driver::{Lifetime, ServerConfig};
+///
+/// let mut config = ServerConfig::default();
+/// // Between 50 and 60 minutes.
+/// let hour = Duration::from_secs(60 * 60);
+/// config.lifetime = Some(Lifetime::at_most(hour).with_jitter(Duration::from_secs(10 * 60)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime {
+    longest: Duration,
+    jitter: Duration,
+}
+
+impl Lifetime {
+    /// Streams last at most so long, each by a random tenth of it shorter: clients that came together do
+    /// not come back together.
+    #[must_use]
+    pub fn at_most(longest: Duration) -> Self {
+        let jitter = longest / 10;
+        Self { longest, jitter }
+    }
+
+    /// Sets by how much a stream may be shorter, chosen anew for each. More than the lifetime counts as
+    /// the lifetime.
+    #[must_use]
+    pub fn with_jitter(mut self, jitter: Duration) -> Self {
+        self.jitter = jitter.min(self.longest);
+        self
+    }
+
+    /// One stream's.
+    pub(crate) fn draw(&self, random: &mut Jitter) -> Duration {
+        let jitter = u64::try_from(self.jitter.as_millis()).unwrap_or(u64::MAX);
+        let shorter = Duration::from_millis(random.below(jitter.saturating_add(1)));
+        self.longest.saturating_sub(shorter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lifetime_is_drawn_from_the_whole_of_its_range() {
+        let mut random = Jitter::new(7);
+        let lifetime =
+            Lifetime::at_most(Duration::from_millis(10)).with_jitter(Duration::from_millis(3));
+        let drawn: std::collections::BTreeSet<_> = (0..100)
+            .map(|_| lifetime.draw(&mut random).as_millis())
+            .collect();
+        assert_eq!(drawn.into_iter().collect::<Vec<_>>(), [7, 8, 9, 10]);
+
+        let all = Lifetime::at_most(Duration::from_secs(1)).with_jitter(Duration::MAX);
+        assert!(all.draw(&mut random) <= Duration::from_secs(1));
+    }
+}
