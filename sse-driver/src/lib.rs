@@ -50,8 +50,8 @@
 //!    `server/read_waker.rs` (when the task is woken).
 //! 5. The other hosts: `embedding/mod.rs`, `embedding/embedded.rs` (the loop), `embedding/answer.rs`
 //!    and `embedding/body.rs`; `test_client/mod.rs` and `test_client/pair.rs`.
-//! 6. The client: `client/event_source.rs`, then `client/link.rs`, `client/dial.rs` and
-//!    `client/attempts.rs`, and `client/prepare.rs`.
+//! 6. The client: `client/event_source.rs` and `client/polling.rs`, then `client/link.rs`,
+//!    `client/dial.rs` and `client/attempts.rs`, and `client/prepare.rs` and `client/http_client.rs`.
 //! 7. As needed: `tls/mod.rs`, and `macros/src/lib.rs` beside `src` for the attribute macros.
 //!
 //! The page `docs/one-request.md` of the repository follows one request from its first bytes to its
@@ -65,7 +65,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `futures-io` | any stream of `futures-io` as a transport |
-//! | `http-body` | [`embedding`]: event streams in hyper, axum and other servers |
+//! | `http-body` | [`embedding`]: event streams in hyper, axum and other servers; [`HttpClient`]: the event source over reqwest, hyper and other clients |
 //! | `macros` | the attribute macros `controller` and `sse`, and derives of `IntoEvent` and `FromEvent`; on by default in an adapter |
 //! | `system` | [`system`]: sockets' options and the like, for adapters over the operating system's sockets |
 //! | `test-client` | [`test_client`]: handlers tested without a socket |
@@ -120,6 +120,8 @@ pub mod writing_an_adapter {}
 pub use bind::BindOptions;
 mod wait;
 
+#[cfg(feature = "http-body")]
+pub use client::HttpClient;
 pub use client::{
     Connected, Connecting, Connector, Dial, EventSource, EventSourceError, EventSourceHandle,
     IntoPrepared, PreparePanicked, Prepared, TcpConnector, UnixConnector,

@@ -3,6 +3,9 @@
 
 #[cfg(feature = "http-body")]
 #[doc(no_inline)]
+pub use crate::HttpClient;
+#[cfg(feature = "http-body")]
+#[doc(no_inline)]
 pub use crate::embedding::{self, EmbeddingConfig, StreamBroken};
 #[cfg(feature = "test-client")]
 #[doc(no_inline)]

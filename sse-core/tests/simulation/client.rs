@@ -6,15 +6,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sse_core::client::{ClientEvent, EventSource, EventSourceConfig, Phase, Reconnection};
+use fastrand::Rng;
+use sse_core::client::{Attempt, ClientEvent, EventSource, EventSourceConfig, Phase, Reconnection};
 
 use crate::{
     agenda::{ClientId, Happening},
+    elsewhere::Elsewhere,
     laws::Record,
     network::{LinkId, Network, Side},
     payload::Place,
     pipe::Read,
-    scenario::Pace,
+    scenario::{Pace, Scenario},
     server::Server,
     tally::Tally,
 };
@@ -23,6 +25,9 @@ use crate::{
 pub(crate) struct Client {
     id: ClientId,
     source: EventSource,
+    /// Whether another HTTP client sends its requests, and what is in its hands.
+    is_elsewhere: bool,
+    elsewhere: Option<Elsewhere>,
     link: Option<LinkId>,
     is_up: bool,
     input_ended: bool,
@@ -40,9 +45,23 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(id: ClientId, config: Arc<EventSourceConfig>, seed: u64, pace: Pace) -> Self {
+    pub(crate) fn new(
+        id: ClientId,
+        config: Arc<EventSourceConfig>,
+        seed: u64,
+        scenario: &Scenario,
+    ) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let pace = scenario.pace;
+        let reconnection = config.reconnection.clone().expect("it reconnects");
+        let mut source = EventSource::new("http://sim/events", config, seed).expect("a good URL");
+        if rng.f64() < scenario.preparing {
+            source = source.with_preparation();
+        }
         Self {
             id,
+            is_elsewhere: rng.f64() < scenario.elsewhere,
+            elsewhere: None,
             link: None,
             is_up: false,
             input_ended: false,
@@ -51,8 +70,8 @@ impl Client {
             alarm: None,
             not_before: None,
             reconnection_time: None,
-            reconnection: config.reconnection.clone().expect("it reconnects"),
-            source: EventSource::new("http://sim/events", config, seed).expect("a good URL"),
+            reconnection,
+            source,
             is_over: false,
             record: Record::default(),
         }
@@ -91,7 +110,9 @@ impl Client {
             if let Some(link) = network.link(link) {
                 self.record.last_id().clone_into(&mut link.asked_with);
             }
-            self.source.handle_connected(now);
+            if !self.is_elsewhere {
+                self.source.handle_connected(now);
+            }
         } else {
             let error = io::Error::from(io::ErrorKind::ConnectionRefused);
             self.source.handle_transport_error(now, error);
@@ -141,15 +162,24 @@ impl Client {
     ) {
         assert!(!self.is_over, "{event:?} after the end");
         match event {
+            ClientEvent::Prepare(attempt) => {
+                let failed = self.prepare(*attempt, network);
+                *tally.preparations.entry(failed).or_default() += 1;
+            }
             ClientEvent::Connect(_) => {
                 assert_eq!(self.link, None, "one connection at a time");
                 let now = network.now();
                 assert!(self.not_before.is_none_or(|then| then <= now), "too soon");
+                if self.is_elsewhere {
+                    let request = self.source.take_request(now).expect("one was asked for");
+                    self.elsewhere = Some(Elsewhere::new(&request));
+                }
                 self.link = Some(network.dial(self.id));
                 (self.is_up, self.input_ended) = (false, false);
             }
             ClientEvent::Disconnect => {
                 let link = self.link.take().expect("a connection");
+                self.elsewhere = None;
                 network.close(link, Side::Client);
             }
             ClientEvent::Open(_) => {
@@ -196,12 +226,41 @@ impl Client {
         );
     }
 
+    /// The application does what it likes with an attempt, which makes none come sooner.
+    fn prepare(&mut self, attempt: Attempt, network: &mut Network) -> String {
+        let now = network.now();
+        let draw = network.rng.f64();
+        if draw < 0.1 {
+            let time = Duration::from_millis(network.rng.u64(..20_000));
+            self.source.wait(now, time).expect("it was asked");
+            let floor = self.reconnection.floor;
+            self.not_before = self.not_before.max(Some(now + time.max(floor)));
+            "put off".into()
+        } else if draw < 0.2 {
+            self.source.handle_preparation_error(now, "no token");
+            "failed".into()
+        } else if draw < 0.22 {
+            "timed out".into()
+        } else {
+            assert_eq!(attempt.last_event_id.as_str(), self.record.last_id());
+            self.source.send(now, attempt).expect("it was asked");
+            "sent".into()
+        }
+    }
+
     fn read(&mut self, network: &mut Network) -> bool {
         let Some(link) = self.link.filter(|_| self.is_up && !self.input_ended) else {
             return false;
         };
         let now = network.now();
-        match network.read(link, Side::Client, self.pace.read) {
+        let read = network.read(link, Side::Client, self.pace.read);
+        if let Some(elsewhere) = &mut self.elsewhere {
+            let is_nothing = matches!(read, Read::Nothing);
+            self.input_ended = matches!(read, Read::End | Read::Error(_));
+            elsewhere.take(now, read, &mut self.source);
+            return !is_nothing;
+        }
+        match read {
             Read::Nothing => return false,
             Read::Bytes(bytes) => self.source.handle_input(now, &bytes),
             Read::End => {
@@ -220,6 +279,15 @@ impl Client {
         let Some(link) = self.link.filter(|_| self.is_up) else {
             return false;
         };
+        if let Some(elsewhere) = &mut self.elsewhere {
+            let slices = [io::IoSlice::new(elsewhere.output())];
+            let count = match slices[0].is_empty() {
+                true => 0,
+                false => network.write(link, Side::Client, &slices).unwrap_or(0),
+            };
+            elsewhere.written(count);
+            return count > 0;
+        }
         let transmit = self.source.poll_transmit();
         if transmit.is_empty() {
             return false;

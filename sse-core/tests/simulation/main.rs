@@ -21,6 +21,7 @@
 mod agenda;
 mod broken_laws;
 mod client;
+mod elsewhere;
 mod evidence;
 mod laws;
 mod network;

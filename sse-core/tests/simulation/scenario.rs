@@ -22,6 +22,10 @@ pub(crate) struct Scenario {
     pub(crate) clients: usize,
     /// The share of clients that leave for good at some time.
     pub(crate) leavers: f64,
+    /// The share of clients whose requests another HTTP client sends.
+    pub(crate) elsewhere: f64,
+    /// The share of clients that prepare each attempt.
+    pub(crate) preparing: f64,
     pub(crate) pace: Pace,
     /// How many times something is published, and how much at most at a time.
     pub(crate) bursts: usize,
@@ -82,6 +86,8 @@ impl Scenario {
             time: Duration::from_secs(about(rng, 10, 3600) as u64),
             clients,
             leavers: rng.f64() * 0.5,
+            elsewhere: rng.f64(),
+            preparing: rng.f64(),
             pace: Pace {
                 read: about(rng, 1, 16 * 1024),
                 dawdling: match rng.bool() {

@@ -16,6 +16,7 @@ pub(crate) struct Tally {
     pub(crate) published: u64,
     pub(crate) delivered: u64,
     pub(crate) happenings: u64,
+    pub(crate) preparations: Counts,
     pub(crate) losses: Counts,
     pub(crate) outcomes: Counts,
     pub(crate) close_reasons: Counts,
@@ -31,6 +32,7 @@ impl Tally {
         self.delivered += other.delivered;
         self.happenings += other.happenings;
         for (counts, others) in [
+            (&mut self.preparations, other.preparations),
             (&mut self.losses, other.losses),
             (&mut self.outcomes, other.outcomes),
             (&mut self.close_reasons, other.close_reasons),
@@ -83,6 +85,8 @@ impl Tally {
             &self.losses,
             &["connection refused", "connection reset", "timed out"],
         );
+        has(&self.losses, &["Preparation", "PrepareTimeout"]);
+        has(&self.preparations, &["failed", "put off", "sent"]);
         has(&self.outcomes, &["Fresh", "Gap", "Resumed", "Unknown"]);
         has(
             &self.close_reasons,
@@ -124,6 +128,7 @@ impl fmt::Display for Tally {
             self.published, self.delivered
         )?;
         for (title, counts) in [
+            ("preparations", &self.preparations),
             ("losses", &self.losses),
             ("resumptions", &self.outcomes),
             ("close reasons", &self.close_reasons),

@@ -132,7 +132,7 @@ impl World {
             Happening::Join(id) => {
                 let seed = self.network.rng.u64(..);
                 let config = self.scenario.client.clone();
-                self.clients[id] = Some(Client::new(id, config, seed, self.scenario.pace));
+                self.clients[id] = Some(Client::new(id, config, seed, &self.scenario));
                 self.pump_client(id);
             }
             Happening::Leave(id) => {

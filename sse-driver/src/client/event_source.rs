@@ -1,37 +1,28 @@
 //! Subscribing: the event source that an adapter's users see.
 
-use std::{
-    fmt,
-    future::{Future, poll_fn},
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-    time::Instant,
-};
+use std::{fmt, future::Future, sync::Arc};
 
-use futures_core::Stream;
-
-use super::{
-    EventSourceError,
-    connector::Connector,
-    dial::Dialer,
-    link::Link,
-    prepare::{IntoPrepared, Prepared, Preparer},
-};
-use crate::{Runtime, alarm::Alarm, trace};
 use sse_core::{
-    MessageEvent,
-    client::{self, Attempt, AttemptError, ClientEvent, EventSourceConfig, InvalidRequest, Phase},
+    client::{self, Attempt, EventSourceConfig, InvalidRequest, Phase},
     lifecycle::{Shutdown, ShutdownSignal},
 };
 
-/// After how many rounds, or events that the caller passes over, other tasks have the thread.
-const ROUNDS: usize = 64;
+#[cfg(feature = "http-body")]
+use super::http_client::{AnyClient, HttpClient};
+use super::{
+    connector::Connector,
+    dial::Dialer,
+    link::Link,
+    prepare::{IntoPrepared, Preparer},
+};
+use crate::{Runtime, alarm::Alarm};
 
-/// A subscription to an event stream: a [`Stream`] of its events, through all reconnections.
+/// A subscription to an event stream: a [`Stream`](futures_core::Stream) of its events, through all
+/// reconnections.
 ///
-/// It works only while it is polled: it has no task of its own, and holds the server back once its [buffer](EventSourceConfig::high_water_mark) is full. Dropping it closes the
-/// connection at once and leaves nothing behind.
+/// It works only while it is polled: it has no task of its own, and holds the server back once its
+/// [buffer](EventSourceConfig::high_water_mark) is full. Dropping it closes the connection at once and
+/// leaves nothing behind.
 ///
 /// Each adapter has it under its own runtime: `sse_tokio::EventSource` is `EventSource<Tokio>`.
 /// The crates of the adapters show it at work.
@@ -43,17 +34,20 @@ const ROUNDS: usize = 64;
 /// everything that happens: when the stream is open, comments, losses and the wait after them, and
 /// the end with its reason. The two can be mixed.
 pub struct EventSource<R: Runtime> {
-    machine: client::EventSource,
-    link: Link,
-    alarm: Alarm<R>,
-    dialer: Dialer<R>,
+    pub(super) machine: client::EventSource,
+    pub(super) link: Link,
+    pub(super) alarm: Alarm<R>,
+    pub(super) dialer: Dialer<R>,
+    /// What sends requests in the place of connections.
+    #[cfg(feature = "http-body")]
+    pub(super) http_client: Option<AnyClient>,
     /// Where the application prepares each attempt.
-    preparer: Option<Box<Preparer>>,
-    closing: ShutdownSignal,
+    pub(super) preparer: Option<Box<Preparer>>,
+    pub(super) closing: ShutdownSignal,
     handle: EventSourceHandle,
     /// The end was told.
-    is_over: bool,
-    runtime: R,
+    pub(super) is_over: bool,
+    pub(super) runtime: R,
 }
 
 /// Closes an [`EventSource`] from elsewhere. Clones are handles to the same one.
@@ -115,6 +109,8 @@ impl<R: Runtime> EventSource<R> {
             link: Link::Down,
             alarm: Alarm::new(),
             dialer: Dialer::new(runtime.clone(), probe_after),
+            #[cfg(feature = "http-body")]
+            http_client: None,
             preparer: None,
             closing: handle.closing.signal(),
             handle,
@@ -140,10 +136,49 @@ impl<R: Runtime> EventSource<R> {
         self
     }
 
+    /// Sends its requests with another HTTP client, in the place of connections of its own: with the
+    /// HTTP/2, the proxies, the cookies and whatever else that client has. What is retried, the pacing,
+    /// redirects, bounds and deadlines are those of the event source; connecting and the response's head
+    /// have their two deadlines together. [`HttpClient`] says what to turn off in the client.
+    ///
+    /// [`EventSourceConfig::probe_after`], TLS configurations and connectors are about connections, and do
+    /// nothing here. [`ClientEvent::Connect`](client::ClientEvent::Connect) says that the client was
+    /// given the request.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use sse_driver::{EventSource, Runtime};
+    /// use sse_core::{client::InvalidRequest, http::{Request, Response}};
+    /// # type Error = std::convert::Infallible;
+    /// # struct Body;
+    /// # impl http_body::Body for Body {
+    /// #     type Data = Bytes;
+    /// #     type Error = Error;
+    /// #     fn poll_frame(self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>)
+    /// #         -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Error>>> {
+    /// #         std::task::Poll::Ready(None)
+    /// #     }
+    /// # }
+    ///
+    /// async fn send(request: Request<Bytes>) -> Result<Response<Body>, Error> {
+    ///     todo!("as another HTTP client does it")
+    /// }
+    ///
+    /// fn subscribe<R: Runtime + Default>() -> Result<EventSource<R>, InvalidRequest> {
+    ///     Ok(EventSource::new("https://example.org/events")?.with_http_client(send))
+    /// }
+    /// ```
+    #[cfg(feature = "http-body")]
+    #[must_use]
+    pub fn with_http_client(mut self, client: impl HttpClient) -> Self {
+        self.http_client = Some(Arc::new(client));
+        self
+    }
+
     /// Calls `hook` before each attempt, the first one included, with what the request is to be. The
     /// hook may change URL, method, header fields, body and last event ID, and may wait: for a token
     /// that expires, for a cursor in the URL or the body. It returns the attempt to send, or one of
-    /// [`Prepared`].
+    /// [`Prepared`](crate::Prepared).
     ///
     /// ```
     /// # use sse_driver::{EventSource, Prepared, Runtime};
@@ -179,7 +214,7 @@ impl<R: Runtime> EventSource<R> {
     ///
     /// A response that is no event stream is then a loss, too, and the next attempt
     /// [has it](Attempt::unexpected_response); [`EventSourceConfig::max_unexpected_responses`] of them
-    /// in a row are a failure. Return [`Prepared::Stop`] to fail earlier.
+    /// in a row are a failure. Return [`Prepared::Stop`](crate::Prepared::Stop) to fail earlier.
     ///
     /// An error of the hook is a loss, `Loss::Preparation`; so is a panic in it, whose cause is
     /// [`PreparePanicked`](crate::PreparePanicked), and a hook that takes longer than
@@ -222,144 +257,6 @@ impl<R: Runtime> EventSource<R> {
     #[must_use]
     pub fn url(&self) -> &str {
         self.machine.url()
-    }
-
-    /// The next event; `None` once the subscription is over. A future that is dropped before it is
-    /// ready loses nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`EventSourceError::Discarded`] for an event that is too large; the stream goes on after
-    /// it. [`EventSourceError::Failed`] where it is over for a reason that is not proper.
-    pub async fn next(&mut self) -> Option<Result<MessageEvent, EventSourceError>> {
-        poll_fn(|cx| self.poll_event(cx)).await
-    }
-
-    /// The next thing that happens, whatever it is; `None` after [`ClientEvent::Closed`]. A future
-    /// that is dropped before it is ready loses nothing.
-    ///
-    /// The connection is made and closed here, and the [hook](Self::prepare) is called:
-    /// [`ClientEvent::Prepare`], [`ClientEvent::Connect`] and [`ClientEvent::Disconnect`] say that it
-    /// is done, and ask for nothing.
-    pub async fn next_update(&mut self) -> Option<ClientEvent> {
-        poll_fn(|cx| self.poll_update(cx)).await
-    }
-
-    /// [`next_update`](Self::next_update) for futures that are written by hand.
-    pub fn poll_update(&mut self, cx: &mut Context<'_>) -> Poll<Option<ClientEvent>> {
-        for _ in 0..ROUNDS {
-            if self.is_over {
-                return Poll::Ready(None);
-            }
-            let now = self.runtime.now();
-            if self.closing.has_begun() {
-                // Fails where it is over already.
-                let _ = self.machine.close(now);
-            }
-            if let Some(event) = self.take_event(now) {
-                return Poll::Ready(Some(event));
-            }
-            if self.link.turn(cx, now, &mut self.machine) || self.prepare_next(cx, now) {
-                continue;
-            }
-            // What has come in counts before the time that has passed.
-            self.machine.handle_timeout(now);
-            if let Some(event) = self.take_event(now) {
-                return Poll::Ready(Some(event));
-            }
-            let deadline = self.machine.poll_timeout();
-            if self.alarm.poll(&self.runtime, deadline, cx).is_pending()
-                && Pin::new(&mut self.closing).poll(cx).is_pending()
-            {
-                return Poll::Pending;
-            }
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-
-    fn poll_event(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<MessageEvent, EventSourceError>>> {
-        for _ in 0..ROUNDS {
-            let Some(event) = ready!(self.poll_update(cx)) else {
-                return Poll::Ready(None);
-            };
-            return Poll::Ready(Some(match event {
-                ClientEvent::Event(event) => Ok(event),
-                ClientEvent::Discarded(error) => Err(EventSourceError::Discarded(error)),
-                ClientEvent::Closed(Err(failure)) => Err(EventSourceError::Failed(failure)),
-                _ => continue,
-            }));
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-
-    /// Asks the hook for the next attempt, and does what it says. Says whether it said anything.
-    fn prepare_next(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let Some(preparer) = &mut self.preparer else {
-            return false;
-        };
-        let Poll::Ready(prepared) = preparer.poll(cx) else {
-            return false;
-        };
-        let machine = &mut self.machine;
-        // It is asked in the phase that all of these are for.
-        let done = match prepared {
-            Ok(Prepared::Send(attempt)) => machine.send(now, attempt),
-            Ok(Prepared::Wait(time)) => machine.wait(now, time).map_err(AttemptError::from),
-            Ok(Prepared::Stop) => machine.stop(now).map_err(AttemptError::from),
-            Err(error) => {
-                machine.handle_preparation_error(now, error);
-                Ok(())
-            }
-        };
-        if let Err(AttemptError::Invalid(error)) = done {
-            machine.handle_preparation_error(now, error);
-        }
-        true
-    }
-
-    /// What the machine has to tell. What it asks for is done.
-    fn take_event(&mut self, now: Instant) -> Option<ClientEvent> {
-        let event = self.machine.poll_event(now)?;
-        trace::event_source(self.machine.url(), &event);
-        match &event {
-            ClientEvent::Prepare(attempt) => {
-                if let Some(preparer) = &mut self.preparer {
-                    preparer.begin(Attempt::clone(attempt));
-                }
-            }
-            ClientEvent::Connect(endpoint) => {
-                self.link = Link::Dialing(self.dialer.dial(endpoint.clone()));
-            }
-            ClientEvent::Disconnect => self.link = Link::Down,
-            // There is no time left to prepare in.
-            ClientEvent::Lost { .. } => self.cancel_preparing(),
-            ClientEvent::Closed(_) => {
-                self.cancel_preparing();
-                self.is_over = true;
-                self.alarm = Alarm::new();
-            }
-            _ => {}
-        }
-        Some(event)
-    }
-
-    fn cancel_preparing(&mut self) {
-        if let Some(preparer) = &mut self.preparer {
-            preparer.cancel();
-        }
-    }
-}
-
-impl<R: Runtime> Stream for EventSource<R> {
-    type Item = Result<MessageEvent, EventSourceError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.poll_event(cx)
     }
 }
 

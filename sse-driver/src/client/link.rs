@@ -1,9 +1,16 @@
 //! What carries requests and responses, between an event source and its machine.
 
-use std::{task::Context, task::Poll, time::Instant};
+use std::{
+    task::{Context, Poll},
+    time::Instant,
+};
 
 use sse_core::client;
+#[cfg(feature = "http-body")]
+use sse_core::http::Response;
 
+#[cfg(feature = "http-body")]
+use super::http_client::{AnyBody, Sent};
 use super::{
     connector::{Connected, Route},
     dial::Dialing,
@@ -13,11 +20,15 @@ use crate::Transport;
 /// How much is read at once. The buffer is on the stack: an idle event source has none.
 const READ_BUFFER: usize = 16 * 1024;
 
-/// The connection.
+/// The connection, or the foreign HTTP client's response.
 pub(super) enum Link {
     Down,
     Dialing(Dialing),
     Up(Box<dyn Transport>, Sending),
+    #[cfg(feature = "http-body")]
+    Sent(Sent),
+    #[cfg(feature = "http-body")]
+    Responding(AnyBody),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,6 +53,10 @@ impl Link {
             Self::Down => false,
             Self::Dialing(_) => self.dial(cx, now, machine),
             Self::Up(..) => self.read(cx, now, machine) | self.write(cx, now, machine),
+            #[cfg(feature = "http-body")]
+            Self::Sent(_) => self.take_response(cx, now, machine),
+            #[cfg(feature = "http-body")]
+            Self::Responding(_) => self.take_data(cx, now, machine),
         }
     }
 
@@ -135,5 +150,55 @@ impl Link {
             };
         }
         busy
+    }
+
+    #[cfg(feature = "http-body")]
+    fn take_response(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        machine: &mut client::EventSource,
+    ) -> bool {
+        let Self::Sent(sent) = self else {
+            return false;
+        };
+        match sent.as_mut().poll(cx) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(response)) => {
+                let (head, body) = response.into_parts();
+                *self = Self::Responding(body);
+                machine.handle_response(now, Response::from_parts(head, ()));
+            }
+            Poll::Ready(Err(error)) => {
+                *self = Self::Down;
+                machine.handle_transport_error(now, error);
+            }
+        }
+        true
+    }
+
+    #[cfg(feature = "http-body")]
+    fn take_data(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        machine: &mut client::EventSource,
+    ) -> bool {
+        let Self::Responding(body) = self else {
+            return false;
+        };
+        match body.as_mut().poll_data(cx) {
+            Poll::Pending => return false,
+            Poll::Ready(Some(Ok(bytes))) => machine.handle_body(now, &bytes),
+            Poll::Ready(Some(Err(error))) => {
+                *self = Self::Down;
+                machine.handle_transport_error(now, error);
+            }
+            Poll::Ready(None) => {
+                *self = Self::Down;
+                machine.handle_body_end(now);
+            }
+        }
+        true
     }
 }

@@ -5,7 +5,10 @@ mod connector;
 mod dial;
 mod error;
 mod event_source;
+#[cfg(feature = "http-body")]
+mod http_client;
 mod link;
+mod polling;
 mod prepare;
 #[cfg(feature = "proxy")]
 mod proxy;
@@ -13,6 +16,8 @@ mod proxy;
 pub use connector::{Connected, Connecting, Connector, Dial, TcpConnector, UnixConnector};
 pub use error::EventSourceError;
 pub use event_source::{EventSource, EventSourceHandle};
+#[cfg(feature = "http-body")]
+pub use http_client::HttpClient;
 pub use prepare::{IntoPrepared, PreparePanicked, Prepared};
 #[cfg(feature = "proxy")]
 pub use proxy::{InvalidProxy, Proxy, ProxyRefused};

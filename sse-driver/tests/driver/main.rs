@@ -19,6 +19,8 @@ mod endings;
 #[cfg(feature = "macros")]
 mod guards;
 mod harness;
+#[cfg(feature = "http-body")]
+mod over_http_client;
 mod preparing;
 mod shutdown;
 #[path = "../sim/mod.rs"]
