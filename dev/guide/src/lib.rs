@@ -10,6 +10,8 @@
 //! | `own_response` | event streams inside the responses of another HTTP server |
 //! | `over_reqwest` | the decoder over the body of a response of `reqwest` |
 //! | `over_hyper` | the same over a body of `hyper` |
+//! | `client_over_reqwest` | the event source over `reqwest` |
+//! | `client_over_hyper`, `client_over_hyper_on_smol` | the event source over `hyper` |
 //! | `over_file` | the decoder over a file |
 //! | `over_child` | the decoder over what another program prints |
 //! | `language_model` | a language model's answer, passed on as it is written |
@@ -32,6 +34,7 @@ pages! {
     axum: "axum.md",
     chat: "chat.md",
     custom_server: "custom-server.md",
+    http_client: "http-client.md",
     hyper: "hyper.md",
     language_model: "language-model.md",
     page: "page.md",

@@ -14,6 +14,19 @@ fn the_page_on_language_models_has_the_program_that_is_tested() {
     assert!(page.contains(&format!("```rust,no_run\n{code}```\n")));
 }
 
+#[test]
+fn the_page_on_http_clients_has_the_programs_that_are_tested() {
+    let page = include_str!("../../../docs/http-client.md");
+    for program in [
+        include_str!("../src/bin/client_over_reqwest.rs"),
+        include_str!("../src/bin/client_over_hyper.rs"),
+        include_str!("../src/bin/client_over_hyper_on_smol.rs"),
+    ] {
+        let (_, code) = program.split_once("\n\n").unwrap();
+        assert!(page.contains(&format!("```rust,no_run\n{code}```\n")));
+    }
+}
+
 /// Every Markdown file of the top folder and of the guide.
 fn pages() -> Vec<std::path::PathBuf> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

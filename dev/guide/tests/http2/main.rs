@@ -3,32 +3,23 @@
 //!
 //! `.ci/test` runs this; it needs `chromium` and `chromedriver` on the path.
 
-use std::{
-    convert::Infallible,
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use fantoccini::Client;
 use futures_util::{StreamExt, stream};
-use hyper::{body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
-};
 use sse_tokio::{
-    CloseReason, Embedding, Event, HeaderValue, Request, Response, Router,
-    http::header,
-    tls::{Identity, server_config},
+    CloseReason, Embedding, Event, HeaderValue, Request, Response, Router, http::header,
 };
-use tokio::{net::TcpListener, sync::watch};
-use tokio_rustls::TlsAcceptor;
+use tokio::sync::watch;
 
 use chromium::{free_address, start_driver, until};
 
 #[allow(unreachable_pub)] // a test has no interface
 #[path = "../../../../sse-tokio/tests/chromium/mod.rs"]
 mod chromium;
+#[allow(unreachable_pub)]
+#[path = "../secured/mod.rs"]
+mod secured;
 
 /// Twice as many as a page could have over HTTP/1.1.
 const STREAMS: usize = 12;
@@ -78,42 +69,6 @@ fn router(log: &Log, ended: watch::Receiver<String>) -> Router {
         })
 }
 
-/// hyper with TLS, for HTTP/2 and HTTP/1.1.
-async fn serve(embedding: Embedding, router: Router) -> SocketAddr {
-    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let (certificate, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
-    let identity = Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
-    let mut config = server_config(&identity).unwrap();
-    Arc::make_mut(&mut config).alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-
-    let acceptor = TlsAcceptor::from(config);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let routes = Arc::new(router.build().unwrap());
-    tokio::spawn(async move {
-        while let Ok((socket, peer)) = listener.accept().await {
-            let (embedding, routes) = (embedding.clone(), routes.clone());
-            let service = service_fn(move |request: hyper::Request<Incoming>| {
-                let answer = embedding.route(&routes, request, Some(peer));
-                async { Ok::<_, Infallible>(answer.await) }
-            });
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                let Ok(socket) = acceptor.accept(socket).await else {
-                    return;
-                };
-                let mut builder = auto::Builder::new(TokioExecutor::new());
-                builder.http1().timer(TokioTimer::new());
-                builder.http2().timer(TokioTimer::new());
-                let _ = builder
-                    .serve_connection(TokioIo::new(socket), service)
-                    .await;
-            });
-        }
-    });
-    address
-}
-
 /// What the script returns, once it is what one waits for.
 async fn wait_for_script(page: &Client, what: &str, script: &str) {
     until(what, async || {
@@ -134,10 +89,11 @@ fn reasons(log: &Log, n: usize) -> Vec<CloseReason> {
 async fn a_page_has_many_streams_at_once_and_each_is_cleaned_up() {
     let (log, embedding) = (Log::default(), Embedding::default());
     let (end, ended) = watch::channel(String::new());
-    let address = serve(embedding.clone(), router(&log, ended)).await;
+    let protocols: [&[u8]; 2] = [b"h2", b"http/1.1"];
+    let server = secured::serve(embedding.clone(), router(&log, ended), &protocols).await;
     let driver_address = free_address();
     let _driver = start_driver(driver_address);
-    let url = format!("https://localhost:{}/", address.port());
+    let url = format!("https://localhost:{}/", server.address.port());
     let page = chromium::open(driver_address, &url).await;
 
     // All of them are open at once, over HTTP/2.
