@@ -52,7 +52,8 @@
 //!    `decode/mod.rs` (bytes to events) with `decode/lines.rs` and `decode/fields.rs`.
 //! 2. What handlers return: `into_event.rs` and `stream_item.rs`; `typed.rs` is the reverse, for
 //!    clients.
-//! 3. HTTP/1: `http/mod.rs`, then `http/request_head.rs`, `http/framing.rs` and `http/body.rs`.
+//! 3. HTTP/1: `http/mod.rs`, then `http/request_head.rs` and `http/request_head_reader.rs`,
+//!    `http/framing.rs` and `http/body.rs`.
 //! 4. The end of a connection: `lifecycle/close_reason.rs`, then `lifecycle/clean_up.rs`.
 //! 5. The server's machine: `server/mod.rs` has its phases in a diagram and its use in an example.
 //!    Read `server/state.rs` next and `server/connection/transitions.rs`, whose function `step` has

@@ -17,6 +17,10 @@ mod chunked;
 #[cfg(feature = "server")]
 mod request_head;
 #[cfg(feature = "server")]
+mod request_head_reader;
+#[cfg(feature = "server")]
+mod request_target;
+#[cfg(feature = "server")]
 mod response_head;
 
 #[cfg(feature = "client")]
@@ -39,7 +43,8 @@ pub use {
 #[cfg(feature = "server")]
 pub use {
     accept::accepts,
-    request_head::{BodyLength, HeadLimits, RequestHead, RequestHeadError, RequestHeadReader},
+    request_head::{BodyLength, HeadLimits, RequestHead, RequestHeadError},
+    request_head_reader::RequestHeadReader,
 };
 #[cfg(feature = "server")]
 pub(crate) use {body::collect, response_head::is_the_connections};
