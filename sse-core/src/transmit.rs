@@ -14,28 +14,29 @@ impl<'a> Transmit<'a> {
     /// How many slices there are at most.
     pub(crate) const MOST: usize = 16;
 
-    /// The bytes of `parts`, in order, without the first `skip` ones. Parts beyond so many as there
-    /// may be have to wait.
-    pub(crate) fn new(parts: impl IntoIterator<Item = &'a [u8]>, mut skip: usize) -> Self {
-        let mut transmit = Self {
+    /// No bytes.
+    pub(crate) fn empty() -> Self {
+        Self {
             slices: [IoSlice::new(&[]); Self::MOST],
             used: 0,
             len: 0,
-        };
-        for part in parts {
-            let rest = part.get(skip..).unwrap_or(&[]);
-            skip = skip.saturating_sub(part.len());
-            if rest.is_empty() {
-                continue;
-            }
-            let Some(slice) = transmit.slices.get_mut(transmit.used) else {
-                break;
-            };
-            *slice = IoSlice::new(rest);
-            transmit.used += 1;
-            transmit.len += rest.len();
         }
-        transmit
+    }
+
+    /// Adds the bytes of `part`, without as many of the first ones as are still to be skipped. A part
+    /// beyond so many as there may be has to wait.
+    // Told part by part, since a chain of iterators over them costs more than what it does.
+    #[inline]
+    pub(crate) fn push(&mut self, part: &'a [u8], skip: &mut usize) {
+        let rest = part.get(*skip..).unwrap_or(&[]);
+        *skip = skip.saturating_sub(part.len());
+        if !rest.is_empty()
+            && let Some(slice) = self.slices.get_mut(self.used)
+        {
+            *slice = IoSlice::new(rest);
+            self.used += 1;
+            self.len += rest.len();
+        }
     }
 
     /// The bytes, in order. No slice is empty.

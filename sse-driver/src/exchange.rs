@@ -17,7 +17,7 @@ use std::{
 use ::http::Response;
 use bytes::Bytes;
 use sse_core::{
-    StreamItem,
+    EventError, StreamItem,
     http::{BodyLength, RequestHead},
     internal::{Panicked, catch},
     lifecycle::{CloseReason, StreamError},
@@ -92,9 +92,6 @@ enum Progress {
     /// The connection went on to another phase, and may have something to tell.
     Changed,
 }
-
-/// What a stream gives, after the application's code has run.
-type Item = Poll<Option<Result<StreamItem, CloseReason>>>;
 
 impl<T> Exchange<T> {
     /// An exchange whose request is still to come.
@@ -353,8 +350,13 @@ impl<T> Exchange<T> {
                 break Ok(Progress::Spent);
             }
             items += 1;
+            // Put into its place under the `catch`, since each move of an item is a copy.
+            let mut item = Poll::Pending;
+            if catch(|| item = events.poll_next_yielded(cx)).is_err() {
+                break Err(CloseReason::HandlerPanicked);
+            }
             // There is room, so what is sent is taken.
-            let _ = match poll_item(events, cx) {
+            let _ = match item {
                 Poll::Pending => break Ok(Progress::Parked),
                 Poll::Ready(Some(Ok(StreamItem::Event(event)))) => {
                     sent += 1;
@@ -367,7 +369,7 @@ impl<T> Exchange<T> {
                     sent += events.count();
                     self.connection.send_encoded(now, events)
                 }
-                Poll::Ready(Some(Err(reason))) => break Err(reason),
+                Poll::Ready(Some(Err(error))) => break Err(reason_of(error)),
                 Poll::Ready(None) => break Err(CloseReason::StreamEnded),
             };
         };
@@ -414,13 +416,11 @@ impl<T> Exchange<T> {
     }
 }
 
-/// Polls the application's stream. To tell why it failed is the application's code as well.
-fn poll_item(events: &mut Events, cx: &mut Context<'_>) -> Item {
-    let polled = catch(|| {
-        let item = events.poll_next_yielded(cx);
-        item.map(|item| item.map(|item| item.map_err(CloseReason::from)))
-    });
-    polled.unwrap_or(Poll::Ready(Some(Err(CloseReason::HandlerPanicked))))
+/// Why a stream failed. To tell is the application's code as well. Apart from the loop that takes what a
+/// stream yields, which is run for each event.
+#[cold]
+fn reason_of(error: EventError) -> CloseReason {
+    catch(|| CloseReason::from(error)).unwrap_or(CloseReason::HandlerPanicked)
 }
 
 /// When the task is dropped, the handler's code goes first, and a panic of it goes no further.

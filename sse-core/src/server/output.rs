@@ -90,10 +90,12 @@ struct Flush {
     events: usize,
     /// How many pieces are.
     pieces: usize,
-    /// How many bytes these pieces are.
-    pieces_len: usize,
+    /// How many bytes there are behind the head: size line, events, pieces and tail.
+    len: usize,
     size_line: Option<ChunkSize>,
     tail: &'static [u8],
+    /// The body's end is in the tail.
+    has_end: bool,
     /// How much of head, size line, events, pieces and tail, in this order, is transmitted.
     /// While it is 0 the flush may still grow.
     sent: usize,
@@ -173,15 +175,13 @@ impl Output {
     }
 
     /// Has `budget` count the memory that is held here and nowhere else.
+    #[inline]
     pub(super) fn count(&mut self, budget: &Budget) {
         let Some(queue) = &mut self.queue else { return };
         queue.alone_len = queue.alone_len.min(queue.pieces_len);
         let own = queue.head.capacity() + queue.events.capacity() + queue.alone_len;
         if own >= Budget::GRANULE || queue.counted.is_some() {
-            let counted = queue.counted.take();
-            let mut counted = counted.unwrap_or_else(|| budget.reserve(Holding::Queue));
-            counted.resize_rounded(own);
-            queue.counted = Some(counted);
+            queue.count(own, budget);
         }
     }
 
@@ -216,18 +216,19 @@ impl Output {
         }
     }
 
-    /// There was progress.
-    pub(super) fn disarm_stall(&mut self) {
+    /// Counts the time without progress anew, where something is still queued.
+    pub(super) fn rearm_stall(&mut self, now: Instant, timeout: Duration) {
         if let Some(queue) = &mut self.queue {
-            queue.stall = None;
+            queue.stall = now.checked_add(timeout);
         }
     }
 
     pub(super) fn poll_transmit(&mut self) -> Transmit<'_> {
-        match &mut self.queue {
-            Some(queue) => queue.poll_transmit(self.delimiting, self.end),
-            None => Transmit::new([], 0),
+        let mut transmit = Transmit::empty();
+        if let Some(queue) = &mut self.queue {
+            queue.poll_transmit(&mut transmit, self.delimiting, self.end);
         }
+        transmit
     }
 
     /// Gives the first piece away, as what is transmitted. For bodies that are not framed here.
@@ -243,15 +244,17 @@ impl Output {
     /// Takes note that the first `n` bytes of [`poll_transmit`](Self::poll_transmit) are written.
     pub(super) fn transmitted(&mut self, n: usize) {
         let Some(queue) = &mut self.queue else { return };
-        let Some(flush) = queue.transmitted(n) else {
+        if !queue.transmitted(n) {
             return;
-        };
-        if flush.tail.ends_with(LAST_CHUNK) {
+        }
+        if queue.flush.has_end {
             self.end = End::Nothing;
         }
-        // Memory is given back, so that an idle connection is small.
-        if queue.len() == 0 && self.end != End::Proper {
+        if queue.is_flushed() && self.end != End::Proper {
+            // Memory is given back, so that an idle connection is small.
             self.queue = None;
+        } else {
+            queue.discard_flush();
         }
     }
 }
@@ -260,6 +263,15 @@ impl Queue {
     /// How many bytes wait, without their transfer framing.
     fn len(&self) -> usize {
         self.head.len() + self.events.len() + self.pieces_len
+    }
+
+    /// Apart from [`Output::count`], since few queues are counted.
+    #[cold]
+    fn count(&mut self, own: usize, budget: &Budget) {
+        let counted = self
+            .counted
+            .get_or_insert_with(|| budget.reserve(Holding::Queue));
+        counted.resize_rounded(own);
     }
 
     fn put_piece(&mut self, piece: Piece) {
@@ -306,23 +318,24 @@ impl Queue {
         Some(piece)
     }
 
-    fn poll_transmit(&mut self, delimiting: Delimiting, end: End) -> Transmit<'_> {
+    fn poll_transmit<'a>(
+        &'a mut self,
+        transmit: &mut Transmit<'a>,
+        delimiting: Delimiting,
+        end: End,
+    ) {
         if self.flush.sent == 0 {
-            self.flush = self.next_flush(delimiting, end);
+            self.begin_flush(delimiting, end);
         }
-        let size_line = self
-            .flush
-            .size_line
-            .as_ref()
-            .map_or(&[][..], ChunkSize::as_bytes);
-        let events = self.events.get(..self.flush.events).unwrap_or(&[]);
-        let pieces = self.pieces().take(self.flush.pieces);
-        let parts = [&self.head, size_line, events]
-            .into_iter()
-            .chain(pieces.map(Piece::as_bytes))
-            .chain([self.flush.tail]);
-
-        Transmit::new(parts, self.flush.sent)
+        let flush = &self.flush;
+        let mut skip = flush.sent;
+        transmit.push(&self.head, &mut skip);
+        transmit.push(flush.size_line(), &mut skip);
+        transmit.push(self.events.get(..flush.events).unwrap_or(&[]), &mut skip);
+        for piece in self.pieces().take(flush.pieces) {
+            transmit.push(piece.as_bytes(), &mut skip);
+        }
+        transmit.push(flush.tail, &mut skip);
     }
 
     /// The rest of the first piece that is not transmitted in full.
@@ -341,9 +354,9 @@ impl Queue {
         }
     }
 
-    /// Everything queued, as one chunk where the body goes in chunks; or as much of it as one
-    /// vectored write takes.
-    fn next_flush(&self, delimiting: Delimiting, end: End) -> Flush {
+    /// Has the flush be everything queued, as one chunk where the body goes in chunks; or as much of it
+    /// as one vectored write takes.
+    fn begin_flush(&mut self, delimiting: Delimiting, end: End) {
         let all = usize::from(self.piece.is_some()) + self.more_pieces.len();
         let pieces = all.min(Transmit::MOST - SLICES_AROUND);
         let is_all = pieces == all;
@@ -356,38 +369,40 @@ impl Queue {
         };
         let len = self.events.len() + pieces_len;
         let in_chunks = delimiting == Delimiting::Chunks;
-        let ends = is_all && end == End::Proper;
-        Flush {
-            events: self.events.len(),
-            pieces,
-            pieces_len,
-            size_line: (in_chunks && len > 0).then(|| ChunkSize::new(len)),
-            tail: match (in_chunks, len > 0, ends) {
-                (false, ..) | (true, false, false) => &[],
-                (true, true, false) => CRLF,
-                (true, false, true) => LAST_CHUNK,
-                (true, true, true) => CRLF_AND_LAST_CHUNK,
-            },
-            sent: 0,
-        }
+        let has_end = in_chunks && is_all && end == End::Proper;
+
+        let flush = &mut self.flush;
+        flush.size_line = match in_chunks && len > 0 {
+            true => Some(ChunkSize::new(len)),
+            false => None,
+        };
+        flush.tail = match (&flush.size_line, has_end) {
+            (None, false) => &[],
+            (Some(_), false) => CRLF,
+            (None, true) => LAST_CHUNK,
+            (Some(_), true) => CRLF_AND_LAST_CHUNK,
+        };
+        flush.has_end = has_end;
+        flush.events = self.events.len();
+        flush.pieces = pieces;
+        flush.len = flush.size_line().len() + len + flush.tail.len();
     }
 
-    /// Takes note that `n` more bytes are written, and gives the flush back once all of it is.
-    fn transmitted(&mut self, n: usize) -> Option<Flush> {
-        let size_line = self
-            .flush
-            .size_line
-            .as_ref()
-            .map_or(0, |line| line.as_bytes().len());
-        let total = self.head.len()
-            + size_line
-            + self.flush.events
-            + self.flush.pieces_len
-            + self.flush.tail.len();
+    /// Takes note that `n` more bytes are written, and says whether all of the flush is.
+    fn transmitted(&mut self, n: usize) -> bool {
+        let total = self.head.len() + self.flush.len;
         self.flush.sent = self.flush.sent.saturating_add(n).min(total);
-        if self.flush.sent < total {
-            return None;
-        }
+        self.flush.sent == total
+    }
+
+    /// Whether everything is in the flush.
+    fn is_flushed(&self) -> bool {
+        self.flush.events == self.events.len()
+            && self.flush.pieces == usize::from(self.piece.is_some()) + self.more_pieces.len()
+    }
+
+    /// Everything in the flush is written.
+    fn discard_flush(&mut self) {
         let flush = mem::take(&mut self.flush);
         self.head = Vec::new();
         for _ in 0..flush.pieces {
@@ -398,7 +413,12 @@ impl Queue {
         } else {
             self.events.drain(..flush.events);
         }
-        Some(flush)
+    }
+}
+
+impl Flush {
+    fn size_line(&self) -> &[u8] {
+        self.size_line.as_ref().map_or(&[], ChunkSize::as_bytes)
     }
 }
 

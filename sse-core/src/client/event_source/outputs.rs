@@ -16,14 +16,18 @@ impl EventSource {
     /// The bytes to write now, for one vectored write. Say with
     /// [`handle_transmitted`](Self::handle_transmitted) how many of them were written.
     pub fn poll_transmit(&mut self) -> Transmit<'_> {
-        match self.state.outgoing() {
-            Some(Outgoing {
-                head,
-                body,
-                written,
-            }) => Transmit::new([&head[..], body], *written),
-            None => Transmit::new([], 0),
+        let mut transmit = Transmit::empty();
+        if let Some(Outgoing {
+            head,
+            body,
+            written,
+        }) = self.state.outgoing()
+        {
+            let mut skip = *written;
+            transmit.push(head, &mut skip);
+            transmit.push(body, &mut skip);
         }
+        transmit
     }
 
     /// What there is to tell, oldest first: what to do with the connection, what was received, what

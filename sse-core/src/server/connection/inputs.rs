@@ -93,7 +93,16 @@ impl Connection {
     ///
     /// Call it after what has arrived was handed in: a request that came in time is then answered
     /// as one, however late the caller is.
+    #[inline]
     pub fn handle_timeout(&mut self, now: Instant) {
+        // It is called for each event, and there is mostly nothing to do.
+        if self.poll_timeout().is_some_and(|at| at <= now) {
+            self.handle_passed(now);
+        }
+    }
+
+    #[cold]
+    fn handle_passed(&mut self, now: Instant) {
         let has_passed = |deadline: Option<Instant>| deadline.filter(|at| *at <= now);
         loop {
             match (

@@ -52,6 +52,7 @@ impl Connection {
 
     /// When to call [`handle_timeout`](Self::handle_timeout), if nothing happens before.
     #[must_use]
+    #[inline]
     pub fn poll_timeout(&self) -> Option<Instant> {
         match (self.output.stall(), self.state.deadline()) {
             (Some(stall), Some(deadline)) => Some(stall.min(deadline)),

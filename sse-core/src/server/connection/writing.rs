@@ -64,6 +64,7 @@ impl Connection {
     }
 
     /// To be called whenever what is queued has changed.
+    #[inline]
     pub(super) fn count_output(&mut self) {
         self.output.count(&self.host.config().budget);
     }
@@ -71,8 +72,9 @@ impl Connection {
     /// Some of the output was taken.
     pub(super) fn after_progress(&mut self, now: Instant) {
         self.count_output();
-        self.output.disarm_stall();
-        self.arm_stall(now);
+        if let Host::Socket { config, .. } = &self.host {
+            self.output.rearm_stall(now, config.stall_timeout);
+        }
         match &mut self.state {
             State::Streaming(streaming) => streaming.expect_idleness(now, self.host.config()),
             _ => self.check_taken(now),

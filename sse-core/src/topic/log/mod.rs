@@ -294,7 +294,7 @@ impl Log {
         let (bytes, end) = if cursor >= self.open.first() {
             let end = next.min(wanted);
             let len = self.open.start_of(end) - self.open.start_of(cursor);
-            (self.read_open(cursor).slice(..len), end)
+            (self.read_open(cursor, len), end)
         } else if let index = self.index_of(cursor)
             && let Some(segment) = self.sealed.get_mut(index)
         {
@@ -308,20 +308,20 @@ impl Log {
         Read::Events(EncodedEvents { bytes, count })
     }
 
-    fn read_open(&mut self, cursor: u64) -> Bytes {
+    /// `len` bytes of the open segment from this event on. What is copied out of it for one subscriber
+    /// is shared with those that come after.
+    fn read_open(&mut self, cursor: u64, len: usize) -> Bytes {
         let start = self.open.start_of(cursor);
         if let Some(recent) = &self.recent
             && let Some(skip) = start.checked_sub(recent.start)
         {
-            return recent.bytes.slice(skip..);
+            return recent.bytes.slice(skip..skip + len);
         }
         let new = self.open.bytes().get(start..).unwrap_or_default();
         let bytes = self.budget.count(Holding::History, new.to_vec());
-        self.recent = Some(Recent {
-            start,
-            bytes: bytes.clone(),
-        });
-        bytes
+        let read = bytes.slice(..len);
+        self.recent = Some(Recent { start, bytes });
+        read
     }
 
     fn sealed_segment(&self, sequence: u64) -> Option<&Segment<Lendable>> {
