@@ -25,6 +25,10 @@
 //! **Other servers.** An [`embedding`] is the second host. It puts the same handlers into hyper,
 //! axum and other servers that take an `http_body::Body`.
 //!
+//! **Streams that outlive their connections.** [`ResumableStreams`] runs producers in tasks of their
+//! own; clients attach, leave, come back and miss nothing. The states are those of
+//! [`sse_core::topic::resumable`].
+//!
 //! **Tests.** A [`test_client`] is the third host. It asks handlers without a socket, in virtual
 //! time.
 //!
@@ -52,7 +56,10 @@
 //!    and `embedding/body.rs`; `test_client/mod.rs` and `test_client/pair.rs`.
 //! 6. The client: `client/event_source.rs` and `client/polling.rs`, then `client/link.rs`,
 //!    `client/dial.rs` and `client/attempts.rs`, and `client/prepare.rs` and `client/http_client.rs`.
-//! 7. As needed: `tls/mod.rs`, and `macros/src/lib.rs` beside `src` for the attribute macros.
+//! 7. Streams that outlive their connections: `resumable/mod.rs`, then `resumable/shared.rs` (the
+//!    table of streams), `resumable/producer.rs`, `resumable/task.rs` and `resumable/keeper.rs` (the
+//!    tasks), and `resumable/attachment.rs` (what a handler returns).
+//! 8. As needed: `tls/mod.rs`, and `macros/src/lib.rs` beside `src` for the attribute macros.
 //!
 //! The page `docs/one-request.md` of the repository follows one request from its first bytes to its
 //! clean-up, through both crates, and names each function on the way.
@@ -94,13 +101,14 @@ mod exchange;
 pub mod for_macros;
 #[cfg(feature = "futures-io")]
 mod futures_io;
-// Threads and tasks of a model.
 mod lifetime;
+// Threads and tasks of a model.
 #[cfg(all(test, loom, feature = "loom"))]
 #[path = "../../sse-core/tests/loom/tasks.rs"]
 mod loom_tasks;
 pub mod prelude;
 mod refusal;
+mod resumable;
 pub mod router;
 mod runtime;
 mod server;
@@ -132,6 +140,7 @@ pub use connections::{Report, ServerStats};
 #[cfg(feature = "futures-io")]
 pub use futures_io::FuturesIo;
 pub use lifetime::Lifetime;
+pub use resumable::{Attachment, IntoProducer, Producer, ResumableStream, ResumableStreams};
 pub use runtime::{Runtime, Timer, Transport};
 pub use server::{ConnectionServer, Server, ServerConfig, ServerHandle};
 /// The protocol: the crate that this one drives.

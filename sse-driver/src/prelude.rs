@@ -12,9 +12,10 @@ pub use crate::embedding::{self, EmbeddingConfig, StreamBroken};
 pub use crate::test_client;
 #[doc(no_inline)]
 pub use crate::{
-    BindOptions, Connected, Connecting, Connector, Dial, EventSourceError, EventSourceHandle,
-    IntoPrepared, Lifetime, PreparePanicked, Prepared, Report, ServerConfig, ServerHandle,
-    ServerStats, TcpConnector, UnixConnector,
+    Attachment, BindOptions, Connected, Connecting, Connector, Dial, EventSourceError,
+    EventSourceHandle, IntoPrepared, Lifetime, PreparePanicked, Prepared, Producer, Report,
+    ResumableStream, ResumableStreams, ServerConfig, ServerHandle, ServerStats, TcpConnector,
+    UnixConnector,
     router::{
         Controller, Cors, FromRequest, IntoReply, LastEventId, Next, Refusal, Reply, Request,
         RouteError, Router, Routes, extract,
@@ -31,5 +32,8 @@ pub use sse_core::{
     client::{self, ClientEvent, EventSourceConfig},
     http::{self, HeaderName, HeaderValue, Response, StatusCode},
     lifecycle::{CallbackId, CleanUp, CloseReason, Deadline, ShutdownSignal},
-    topic::{self, MergedSubscriber, Subscriber, Topic, TopicConfig, TopicMap, TopicMapConfig},
+    topic::{
+        self, MergedSubscriber, Subscriber, Topic, TopicConfig, TopicMap, TopicMapConfig,
+        resumable::{ResumableConfig, StartError, StreamEnd},
+    },
 };

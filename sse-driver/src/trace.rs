@@ -11,7 +11,9 @@
 use std::{io, net::SocketAddr};
 
 use super::Report;
-use sse_core::{client::ClientEvent, http::RequestHead, lifecycle::CloseReason};
+use sse_core::{
+    client::ClientEvent, http::RequestHead, lifecycle::CloseReason, topic::resumable::StreamEnd,
+};
 
 /// Tells it where the feature `tracing` is on.
 macro_rules! tell {
@@ -65,6 +67,36 @@ pub(super) fn closed(reason: &CloseReason) {
         }
         _ => {
             tell!(debug, reason = name, "connection closed: {reason}");
+        }
+    }
+}
+
+pub(super) fn stream_ended(name: &str, end: &StreamEnd) {
+    let outcome = end.name();
+    match end {
+        StreamEnd::Panicked => {
+            tell!(
+                error,
+                stream = name,
+                outcome,
+                "resumable stream ended: {end}"
+            );
+        }
+        StreamEnd::Failed(_) | StreamEnd::TooLarge(_) => {
+            tell!(
+                warn,
+                stream = name,
+                outcome,
+                "resumable stream ended: {end}"
+            );
+        }
+        _ => {
+            tell!(
+                debug,
+                stream = name,
+                outcome,
+                "resumable stream ended: {end}"
+            );
         }
     }
 }

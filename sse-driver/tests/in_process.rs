@@ -18,9 +18,10 @@ use sse_core::{
     http::{Request as Head, StatusCode},
     lifecycle::{CloseReason, Deadline},
     server::ConnectionConfig,
-    topic::{Outcome, Subscriber, Topic, TopicConfig},
+    topic::{Outcome, Subscriber, Topic, TopicConfig, resumable::ResumableConfig},
 };
 use sse_driver::{
+    ResumableStreams,
     router::{Next, Refusal, Reply, ReplyBody, Request, Router},
     test_client::{Stuck, TestClient, TestClock, TestResponse},
 };
@@ -452,4 +453,42 @@ fn a_test_of_a_stream_that_never_waits_and_never_ends_is_given_up() {
         response.close_reason().await
     });
     assert_eq!(run.unwrap_err(), Stuck::TimeStandsStill);
+}
+
+#[test]
+fn a_stream_that_outlives_its_connection_runs_in_the_clocks_time() {
+    let clock = clock();
+    let sleeper = clock.clone();
+    let streams = ResumableStreams::on(clock.clone(), ResumableConfig::default());
+    let router = Router::new().events("/answer", move |request: Request| {
+        let ticks = stream::unfold(sleeper.clone(), |clock| async {
+            clock.sleep(Duration::from_secs(1)).await;
+            Some(("tick", clock))
+        });
+        let attachment = streams.attach_or_start("x", &request, |_| ticks.take(3));
+        Ok::<_, Refusal>(attachment?)
+    });
+    let client = TestClient::new(router, &clock).unwrap();
+    clock
+        .run(async {
+            let mut response = client.get("/answer").await.unwrap();
+            let first = response.next_event().await.unwrap();
+            assert_eq!(response.disconnect(), CloseReason::ClientWentAway);
+            clock.sleep(Duration::from_secs(10)).await;
+
+            let request = Head::get("/answer").header("last-event-id", first.last_event_id());
+            let mut response = client.request(request.body(()).unwrap()).await.unwrap();
+            let mut rest = Vec::new();
+            while let Some(event) = response.next_event().await {
+                rest.push(event.data().to_owned());
+            }
+            assert_eq!(rest, ["tick", "tick", r#"{"outcome":"complete"}"#]);
+            assert_eq!(clock.elapsed(), Duration::from_secs(11));
+
+            // A task may outlive a run of the clock.
+            clock.sleep(Duration::from_secs(5 * 60)).await;
+            let forgotten = client.get("/answer?lastEventId=x").await.unwrap();
+            assert_eq!(forgotten.head().status(), 404);
+        })
+        .unwrap();
 }

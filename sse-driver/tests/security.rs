@@ -4,11 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use sse_core::{client::EventSourceConfig, topic::TopicMapConfig};
+use sse_core::{
+    client::EventSourceConfig,
+    topic::{TopicMapConfig, resumable::ResumableConfig},
+};
 use sse_driver::{BindOptions, ServerConfig, embedding::EmbeddingConfig};
 
 /// Settings that bound nothing.
-const NO_BOUNDS: [&str; 15] = [
+const NO_BOUNDS: [&str; 16] = [
     "BudgetUse::bodies",
     "BudgetUse::queued",
     "BudgetUse::history",
@@ -18,6 +21,7 @@ const NO_BOUNDS: [&str; 15] = [
     "EventSourceConfig::last_event_id",
     "EventSourceConfig::reconnection",
     "EventSourceConfig::retry_statuses",
+    "ResumableConfig::end_event_type",
     "TopicConfig::when_full",
     "TopicConfig::when_too_slow",
     "TopicConfig::announce",
@@ -32,6 +36,8 @@ fn defaults() -> BTreeMap<String, String> {
         format!("{:#?}", BindOptions::default()),
         format!("{:#?}", ServerConfig::default()),
         format!("{:#?}", EmbeddingConfig::default()),
+        format!("{:#?}", ResumableConfig::default()),
+        // Behind what has a topic's settings with other defaults.
         format!("{:#?}", TopicMapConfig::default()),
         format!("{:#?}", EventSourceConfig::default()),
     ]
@@ -64,6 +70,9 @@ fn defaults() -> BTreeMap<String, String> {
             }
         }
     }
+    let stream = ResumableConfig::default().topic;
+    let max_bytes = "ResumableConfig::topic.max_bytes".to_owned();
+    settings.insert(max_bytes, stream.max_bytes.to_string());
     settings.retain(|name, _| !NO_BOUNDS.contains(&name.as_str()));
     settings
 }

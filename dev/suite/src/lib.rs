@@ -43,6 +43,8 @@ pub mod hostile;
 mod peer;
 #[allow(missing_docs)]
 pub mod reference;
+#[allow(missing_docs)]
+pub mod resumable;
 mod running;
 #[allow(missing_docs)]
 pub mod server;
@@ -195,6 +197,14 @@ macro_rules! suite {
                 events_get_through_a_proxy
                 events_get_through_a_unix_socket
             }
+            $crate::tests! { resumable $adapter
+                a_client_that_leaves_comes_back_and_misses_nothing
+                a_stop_ends_the_stream_of_every_client
+                a_producer_without_clients_is_cancelled
+                a_finished_stream_is_forgotten
+                clients_are_told_of_a_shutdown
+                an_event_source_reads_a_stream_to_its_end_and_stops
+            }
             $crate::tests! { tls $adapter
                 events_get_through_tls_and_so_does_going_away
                 a_stream_that_ends_properly_ends_properly_over_tls
@@ -252,6 +262,7 @@ mod tests {
             ("smuggling", include_str!("smuggling.rs")),
             ("client", include_str!("client.rs")),
             ("reference", include_str!("reference/mod.rs")),
+            ("resumable", include_str!("resumable.rs")),
             ("tls", include_str!("tls.rs")),
         ] {
             let names = source

@@ -8,7 +8,45 @@ use crate::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, lock, unique_number},
 };
 
-type Callback = Box<dyn FnOnce(&CloseReason) + Send>;
+type Callback<R> = Box<dyn FnOnce(&R) + Send>;
+
+/// Why something ended whose clean-up is a [`CleanUp`]: a [`CloseReason`] for a connection.
+///
+/// The trait is sealed.
+pub trait EndReason: Clone + fmt::Debug + Send + 'static {
+    /// No type outside this crate can name this, so that none implements the trait.
+    #[doc(hidden)]
+    const SEALED: Sealed;
+
+    /// The reason where none was named: the task was dropped.
+    #[doc(hidden)]
+    fn dropped() -> Self;
+}
+
+impl EndReason for CloseReason {
+    const SEALED: Sealed = Sealed;
+
+    fn dropped() -> Self {
+        Self::TaskDropped
+    }
+}
+
+#[cfg(feature = "topic")]
+impl EndReason for crate::topic::resumable::StreamEnd {
+    const SEALED: Sealed = Sealed;
+
+    fn dropped() -> Self {
+        Self::Dropped
+    }
+}
+
+/// What the sealed trait asks its implementations for. It cannot be named outside this crate.
+mod sealed {
+    #[derive(Debug)]
+    pub struct Sealed;
+}
+
+use sealed::Sealed;
 
 /// A handler's place for what is to happen when its connection is over.
 ///
@@ -19,6 +57,9 @@ type Callback = Box<dyn FnOnce(&CloseReason) + Send>;
 ///
 /// Clones are handles to the same connection. Callbacks run on the connection's task: they should
 /// be quick and must not block.
+///
+/// Other things that end have the same, with a reason of their own: `R` is a `StreamEnd` for the
+/// producer of a stream that outlives its connections.
 ///
 /// ```
 /// use sse_core::lifecycle::{CleanUpOwner, CloseReason};
@@ -32,17 +73,16 @@ type Callback = Box<dyn FnOnce(&CloseReason) + Send>;
 /// owner.run(CloseReason::ClientWentAway);
 /// assert_eq!(told.recv().unwrap(), "the client went away");
 /// ```
-#[derive(Clone)]
-pub struct CleanUp {
-    shared: Arc<Mutex<State>>,
+pub struct CleanUp<R = CloseReason> {
+    shared: Arc<Mutex<State<R>>>,
 }
 
 /// The connection's side of [`CleanUp`]: it runs the callbacks, at the latest when it is dropped.
 ///
 /// A program that serves connections without [`server::Connection`](crate::server::Connection) holds
 /// one of these for as long as the connection lasts.
-pub struct CleanUpOwner {
-    handle: CleanUp,
+pub struct CleanUpOwner<R: EndReason = CloseReason> {
+    handle: CleanUp<R>,
 }
 
 /// Names a callback, to take it back with [`CleanUp::remove`]. No two callbacks of a process have
@@ -56,24 +96,24 @@ impl CallbackId {
     }
 }
 
-enum State {
-    Pending(Vec<(CallbackId, Callback)>),
+enum State<R> {
+    Pending(Vec<(CallbackId, Callback<R>)>),
     /// The connection is over; what is added now runs at once.
-    Over(CloseReason),
+    Over(R),
     /// The same, with callbacks that are still to run.
-    Running(Box<Running>),
+    Running(Box<Running<R>>),
 }
 
-struct Running {
-    reason: CloseReason,
-    left: VecDeque<(CallbackId, Callback)>,
+struct Running<R> {
+    reason: R,
+    left: VecDeque<(CallbackId, Callback<R>)>,
 }
 
-impl CleanUp {
+impl<R: EndReason> CleanUp<R> {
     /// Has `callback` run once, when the connection is over. When it is over already, `callback`
     /// runs now, on the caller's thread, before `add` returns: also within another callback, before
     /// those that are still to run.
-    pub fn add(&self, callback: impl FnOnce(&CloseReason) + Send + 'static) -> CallbackId {
+    pub fn add(&self, callback: impl FnOnce(&R) + Send + 'static) -> CallbackId {
         let id = CallbackId::next();
         let reason = match &mut *self.lock() {
             State::Pending(callbacks) => {
@@ -91,7 +131,7 @@ impl CleanUp {
     /// callback begins to run, also from within one that was added before it. It is `false` as well
     /// of a callback that was taken back before, or that belongs to another connection.
     pub fn remove(&self, id: CallbackId) -> bool {
-        let is_it = |(other, _): &(CallbackId, Callback)| *other == id;
+        let is_it = |(other, _): &(CallbackId, Callback<R>)| *other == id;
         let callback = match &mut *self.lock() {
             State::Pending(callbacks) => {
                 let index = callbacks.iter().position(is_it);
@@ -109,7 +149,7 @@ impl CleanUp {
 
     /// Why the connection ended, once it has.
     #[must_use]
-    pub fn reason(&self) -> Option<CloseReason> {
+    pub fn reason(&self) -> Option<R> {
         match &*self.lock() {
             State::Pending(_) => None,
             State::Over(reason) => Some(reason.clone()),
@@ -118,7 +158,7 @@ impl CleanUp {
     }
 
     /// The callback that is next to run. Once there is none, nothing is held any more.
-    fn next(&self) -> Option<Callback> {
+    fn next(&self) -> Option<Callback<R>> {
         let mut state = self.lock();
         let State::Running(running) = &mut *state else {
             return None;
@@ -134,7 +174,7 @@ impl CleanUp {
     }
 
     /// No callback runs under the lock, so that nothing can be half-done behind a poisoned one.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State<R>> {
         lock(&self.shared)
     }
 }
@@ -143,16 +183,14 @@ impl CleanUpOwner {
     /// An owner with no callbacks yet.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            handle: CleanUp {
-                shared: Arc::new(Mutex::new(State::Pending(Vec::new()))),
-            },
-        }
+        Self::default()
     }
+}
 
+impl<R: EndReason> CleanUpOwner<R> {
     /// The handle for the handler.
     #[must_use]
-    pub fn handle(&self) -> CleanUp {
+    pub fn handle(&self) -> CleanUp<R> {
         self.handle.clone()
     }
 
@@ -168,7 +206,7 @@ impl CleanUpOwner {
     }
 
     /// Runs every callback, in the order of adding. Does nothing the second time.
-    pub fn run(&self, reason: CloseReason) {
+    pub fn run(&self, reason: R) {
         {
             let mut state = self.handle.lock();
             let State::Pending(callbacks) = &mut *state else {
@@ -187,25 +225,38 @@ impl CleanUpOwner {
     }
 }
 
-impl Default for CleanUpOwner {
+impl<R> Clone for CleanUp<R> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+/// An owner with no callbacks yet.
+impl<R: EndReason> Default for CleanUpOwner<R> {
     fn default() -> Self {
-        Self::new()
+        Self {
+            handle: CleanUp {
+                shared: Arc::new(Mutex::new(State::Pending(Vec::new()))),
+            },
+        }
     }
 }
 
 /// No reason was named: the task that drove the connection was dropped.
-impl Drop for CleanUpOwner {
+impl<R: EndReason> Drop for CleanUpOwner<R> {
     fn drop(&mut self) {
-        self.run(CloseReason::TaskDropped);
+        self.run(R::dropped());
     }
 }
 
 /// The panic hook has reported a panic by the time it is caught here.
-fn run(callback: Callback, reason: &CloseReason) {
+fn run<R>(callback: Callback<R>, reason: &R) {
     let _ = catch(|| callback(reason));
 }
 
-impl fmt::Debug for CleanUp {
+impl<R: EndReason> fmt::Debug for CleanUp<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("CleanUp");
         match &*self.lock() {
@@ -219,7 +270,7 @@ impl fmt::Debug for CleanUp {
     }
 }
 
-impl fmt::Debug for CleanUpOwner {
+impl<R: EndReason> fmt::Debug for CleanUpOwner<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("CleanUpOwner").field(&self.handle).finish()
     }

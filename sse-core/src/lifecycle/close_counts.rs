@@ -136,6 +136,7 @@ mod tests {
             (CloseReason::HandlerPanicked, "handler_panicked"),
             (CloseReason::Shutdown, "shutdown"),
             (CloseReason::TaskDropped, "task_dropped"),
+            (CloseReason::LifetimeOver, "lifetime_over"),
         ];
         let deadlines = Deadline::ALL
             .map(|deadline| (deadline, format!("{deadline:?}_timeout").to_lowercase()));

@@ -10,7 +10,7 @@ mod close_reason;
 mod shutdown;
 
 pub use crate::stream_error::StreamError;
-pub use clean_up::{CallbackId, CleanUp, CleanUpOwner};
+pub use clean_up::{CallbackId, CleanUp, CleanUpOwner, EndReason};
 pub use close_counts::{CloseCounters, CloseCounts};
 pub use close_reason::{CloseReason, Deadline};
 pub use shutdown::{Shutdown, ShutdownSignal};

@@ -50,4 +50,4 @@ mod sealed {
     pub struct Sealed;
 }
 
-pub(super) use sealed::Sealed;
+pub(crate) use sealed::Sealed;

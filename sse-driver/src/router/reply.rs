@@ -13,6 +13,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+use crate::Attachment;
 use sse_core::{
     Event, EventError, IntoEvent, IntoStreamItem, StreamItem, Text,
     topic::{MergedSubscriber, Subscriber},
@@ -60,6 +61,19 @@ impl Reply {
         S: Stream + Send + 'static,
         S::Item: IntoStreamItem,
     {
+        if let Some(attachment) = (&stream as &dyn Any).downcast_ref::<Attachment>() {
+            // It tells an EventSource not to come back.
+            if attachment.is_over() {
+                return Self::empty(StatusCode::NO_CONTENT);
+            }
+            let ends = attachment.ends_at_shutdown();
+            let outcome = attachment.outcome_for_header();
+            let reply = Self::from_items(Box::pin(stream)).with_end_at_shutdown(ends);
+            return match outcome {
+                Some(outcome) => reply.with_resume(&outcome.to_string()),
+                None => reply,
+            };
+        }
         let outcomes = outcomes_for_header(&stream);
         let reply = Self::from_items(Box::pin(stream));
         match outcomes {
@@ -184,6 +198,14 @@ impl From<Subscriber> for Reply {
 impl From<MergedSubscriber> for Reply {
     fn from(subscriber: MergedSubscriber) -> Self {
         Self::events(subscriber)
+    }
+}
+
+/// What a client of a [resumable stream](crate::ResumableStreams) has not had yet, with status 200; or
+/// 204, where it has had the last event. The field `sse-resume` is as for a subscriber.
+impl From<Attachment> for Reply {
+    fn from(attachment: Attachment) -> Self {
+        Self::events(attachment)
     }
 }
 

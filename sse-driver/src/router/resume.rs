@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use ::http::StatusCode;
-use sse_core::topic::{MergeError, ResumeRequest, TooManyTopics};
+use sse_core::topic::{MergeError, ResumeRequest, TooManyTopics, resumable::StartError};
 
 use super::{Refusal, Request};
 
@@ -35,5 +35,29 @@ impl From<MergeError> for Refusal {
             }
         };
         Self::new(StatusCode::BAD_REQUEST, text)
+    }
+}
+
+impl From<StartError> for Refusal {
+    /// A 404 for a client that comes back to a stream that is no longer kept, a 429 at the bound of an
+    /// owner, a 503 at that of all streams, and a 400 for a name that is too long. The text does not
+    /// tell the client how many streams there may be.
+    fn from(error: StartError) -> Self {
+        let (status, text) = match error {
+            StartError::Forgotten => (StatusCode::NOT_FOUND, "This stream is no longer kept.\n"),
+            StartError::TooManyOfOwner { .. } => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "You have as many streams as you may have. Stop one, or try again later.\n",
+            ),
+            StartError::NameTooLong { .. } => (
+                StatusCode::BAD_REQUEST,
+                "The name of the stream is too long.\n",
+            ),
+            _ => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The server has as many streams as it can take. Try again later.\n",
+            ),
+        };
+        Self::new(status, text)
     }
 }

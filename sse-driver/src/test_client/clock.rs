@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::runtime::Tasks;
 use sse_core::internal::sync::{AtomicBool, Mutex, MutexGuard, Ordering, lock};
 
 /// How often a test is polled in one moment, before it is taken for one that never waits.
@@ -20,9 +21,11 @@ const PATIENCE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// A clock that stands still until it is told to go on, by [`run`](Self::run) or by
 /// [`advance`](Self::advance). Clones are the same clock.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct TestClock {
     shared: Arc<Mutex<Shared>>,
+    /// What was spawned on it.
+    tasks: Arc<Mutex<Tasks>>,
     patience: Duration,
 }
 
@@ -33,6 +36,8 @@ struct Shared {
     /// Who waits, each with its own number.
     sleeping: Vec<(u64, Instant, Waker)>,
     next_number: u64,
+    /// Who runs it.
+    runner: Option<Waker>,
 }
 
 impl TestClock {
@@ -45,7 +50,9 @@ impl TestClock {
                 now,
                 sleeping: Vec::new(),
                 next_number: 0,
+                runner: None,
             })),
+            tasks: Arc::default(),
             patience: PATIENCE,
         }
     }
@@ -80,11 +87,9 @@ impl TestClock {
 
     /// A future that is ready then, or never.
     pub(super) fn sleep_until(&self, deadline: Option<Instant>) -> Sleep {
-        let mut shared = self.lock();
-        shared.next_number += 1;
         Sleep {
             clock: self.clone(),
-            number: shared.next_number,
+            number: self.next_number(),
             deadline,
         }
     }
@@ -109,11 +114,13 @@ impl TestClock {
         let mut cx = Context::from_waker(&waker);
         let last = self.now().checked_add(self.patience);
         let mut polls = 0;
+        self.lock().runner = Some(waker.clone());
         loop {
             if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
                 return Ok(output);
             }
-            if woken.0.swap(false, Ordering::AcqRel) {
+            let others_run = self.poll_tasks();
+            if woken.0.swap(false, Ordering::AcqRel) || others_run {
                 polls += 1;
                 if polls == POLLS {
                     return Err(Stuck::TimeStandsStill);
@@ -148,6 +155,23 @@ impl TestClock {
         due.into_iter().for_each(Waker::wake);
     }
 
+    pub(super) fn tasks(&self) -> &Mutex<Tasks> {
+        &self.tasks
+    }
+
+    /// Has [`run`](Self::run) go on: a task is to be polled.
+    pub(super) fn wake_runner(&self) {
+        let runner = self.lock().runner.clone();
+        runner.into_iter().for_each(Waker::wake);
+    }
+
+    /// A number that this clock gives once.
+    pub(super) fn next_number(&self) -> u64 {
+        let mut shared = self.lock();
+        shared.next_number += 1;
+        shared.next_number
+    }
+
     /// No foreign code runs under the lock but the cloning of wakers.
     fn lock(&self) -> MutexGuard<'_, Shared> {
         lock(&self.shared)
@@ -160,6 +184,22 @@ pub struct Sleep {
     clock: TestClock,
     number: u64,
     deadline: Option<Instant>,
+}
+
+impl Sleep {
+    pub(super) fn clock(&self) -> &TestClock {
+        &self.clock
+    }
+}
+
+impl fmt::Debug for TestClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestClock")
+            .field("elapsed", &self.elapsed())
+            .field("patience", &self.patience)
+            .field("tasks", &lock(&self.tasks).alive())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Future for Sleep {

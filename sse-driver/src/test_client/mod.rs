@@ -40,6 +40,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Tasks
+//!
+//! A [`TestClock`] is a [`Runtime`](crate::Runtime) without sockets: what is spawned on it runs while
+//! [`TestClock::run`] does, in the same virtual time. So
+//! [`ResumableStreams::on`](crate::ResumableStreams::on) takes a clock, and
+//! [`Topic::on`](sse_core::topic::Topic::on) does.
+//!
 //! # On a runtime
 //!
 //! A handler that sleeps or spawns on a runtime is tested on that runtime: there the client's
@@ -49,6 +56,7 @@
 
 mod clock;
 mod pair;
+mod runtime;
 
 use std::{
     error::Error,
@@ -77,6 +85,7 @@ use sse_core::{
 
 pub use clock::{Sleep, Stuck, TestClock};
 use pair::Pair;
+pub use runtime::{NoSocket, TestTimer};
 
 /// A client of a router, in the same process. See the [module](self) for an example.
 #[derive(Clone, Debug)]

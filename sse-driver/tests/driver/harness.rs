@@ -35,7 +35,17 @@ impl World {
 
     /// Any server, made of one with the defaults.
     pub fn start(router: Router, change: impl FnOnce(Server<Sim>) -> Server<Sim>) -> Self {
+        Self::start_on(Sim::new(), router, change)
+    }
+
+    /// A server of a router that has tasks on the same runtime.
+    pub fn on(router: impl FnOnce(&Sim) -> Router) -> Self {
         let sim = Sim::new();
+        let router = router(&sim);
+        Self::start_on(sim, router, |server| server)
+    }
+
+    fn start_on(sim: Sim, router: Router, change: impl FnOnce(Server<Sim>) -> Server<Sim>) -> Self {
         let server = change(Server::new(sim.clone(), sim.listen()));
         let handle = server.handle();
         let serving = sim.start(server.serve(router));
@@ -140,10 +150,15 @@ impl Feed {
         let (feed, journal) = (self.clone(), journal.clone());
         move |request| {
             journal.watch_clean_up(&request);
-            FeedStream {
-                feed: feed.clone(),
-                journal: journal.clone(),
-            }
+            feed.stream(&journal)
+        }
+    }
+
+    /// What the test feeds, whose end is noted in the journal.
+    pub fn stream(&self, journal: &Journal) -> FeedStream {
+        FeedStream {
+            feed: self.clone(),
+            journal: journal.clone(),
         }
     }
 

@@ -22,6 +22,7 @@ mod harness;
 #[cfg(feature = "http-body")]
 mod over_http_client;
 mod preparing;
+mod resumable;
 mod shutdown;
 #[path = "../sim/mod.rs"]
 mod sim;

@@ -319,6 +319,8 @@ pub struct Backlog {
     listening: bool,
     swallows_dials: bool,
     queue: VecDeque<io::Result<Connected>>,
+    /// The connections that the driver dialed, in both directions.
+    dialed: Vec<[Arc<Mutex<Pipe>>; 2]>,
     acceptor: Option<Waker>,
     /// When something was accepted, or failed to be.
     answers: Vec<Duration>,
@@ -386,11 +388,20 @@ impl Sim {
             pending::<()>().await;
         }
         let client = self.connect().ok_or(io::ErrorKind::ConnectionRefused)?;
+        let pipes = [client.incoming.clone(), client.outgoing.clone()];
+        lock(&self.shared.backlog).dialed.push(pipes);
         Ok(SimTransport {
             sim: self.clone(),
             incoming: client.incoming,
             outgoing: client.outgoing,
         })
+    }
+
+    /// Tears down every connection that the driver dialed.
+    #[allow(dead_code)] // not every test has a client of the driver's
+    pub fn reset_dialed(&self) {
+        let dialed = std::mem::take(&mut lock(&self.shared.backlog).dialed);
+        dialed.iter().flatten().for_each(|pipe| lock(pipe).reset());
     }
 
     /// Both ends of a connection that needs no accepting.

@@ -9,7 +9,7 @@ use std::{
 
 use super::{ResumableConfig, ResumableStats, StartError, StreamEnd};
 use crate::{
-    Clock, Text, clock,
+    Budget, Clock, Text, clock,
     topic::{Topic, TopicConfig},
 };
 
@@ -330,11 +330,20 @@ impl<P: Clone> StreamTable<P> {
         self.remove(id)
     }
 
-    /// Gives up the stream that finished first, of those that have no listener. Says whether there was
-    /// one. A producer calls this where the budget has no room for its next event.
+    /// Gives up the stream that finished first, of those that have no listener and whose histories
+    /// [count](crate::Budget::GRANULE). Says whether there was one. This is for a producer where the
+    /// budget has no room for its next event.
     pub fn forget_one(&mut self) -> bool {
+        self.forget_first(|entry| entry.topic.retained_bytes() >= Budget::GRANULE)
+    }
+
+    /// Gives up the stream that finished first, of those that have no listener and are like this.
+    fn forget_first(&mut self, is_it: impl Fn(&Entry<P>) -> bool) -> bool {
         let mut finished = self.finished.values().copied();
-        let unused = finished.find(|id| self.listeners(*id) == 0);
+        let unused = finished.find(|id| {
+            let entry = self.streams.get(id);
+            entry.is_some_and(|entry| entry.listeners == 0 && is_it(entry))
+        });
         unused.is_some_and(|id| self.remove(id))
     }
 
@@ -424,7 +433,7 @@ impl<P: Clone> StreamTable<P> {
             self.remove(first);
         }
         let max = self.config.max_streams;
-        match self.streams.len() < max || self.forget_one() {
+        match self.streams.len() < max || self.forget_first(|_| true) {
             true => Ok(()),
             false => Err(StartError::TooManyStreams { max }),
         }

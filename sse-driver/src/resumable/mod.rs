@@ -1,0 +1,335 @@
+//! Streams that outlive their connections, with their producers' tasks.
+//!
+//! The states are those of [`sse_core::topic::resumable`]. This module has what it asks for: a task
+//! for each producer, a task that keeps the deadlines of all streams, and what a handler returns to
+//! its client.
+
+mod attachment;
+mod keeper;
+mod producer;
+mod shared;
+mod stream;
+mod task;
+
+use std::{fmt, sync::Arc};
+
+use sse_core::{
+    Text,
+    internal::catch,
+    topic::resumable::{ResumableConfig, ResumableStats, StartError},
+};
+
+use crate::{Runtime, router::Request};
+
+pub use attachment::Attachment;
+pub use producer::{IntoProducer, Producer};
+use shared::{Shared, Starts};
+use stream::Inner;
+pub use stream::ResumableStream;
+
+/// Streams that outlive the connections on which they are read: the answers of a language model, the
+/// progress of long jobs.
+///
+/// A handler starts a *producer* under a name. It runs in a task of its own, and what it yields is kept
+/// in a bounded history. Clients attach to the name, leave, and come back with their last event ID; each
+/// gets everything from where it was, also after the producer's end. Without clients the producer is
+/// cancelled after a [grace time](ResumableConfig::grace); what it made is kept for a
+/// [while](ResumableConfig::retention) after its end. [`ResumableConfig`] has all bounds.
+///
+/// Clones are handles to the same streams, for any thread.
+///
+/// ```
+/// use futures_util::stream;
+/// use sse_core::topic::resumable::StartError;
+/// use sse_driver::{
+///     Attachment, ResumableStreams,
+///     router::{Refusal, Request, Router, extract},
+/// };
+///
+/// /// Starts the answer, or attaches to it where it was started before.
+/// fn answer(answers: &ResumableStreams, request: &Request) -> Result<Attachment, Refusal> {
+///     let id: String = extract::path(request, "id")?;
+///     let attachment = answers.attach_or_start(&id, request, |producer| {
+///         producer.clean_up().add(|end| println!("the answer is over: {end}"));
+///         stream::iter(["Once", " upon", " a", " time"])
+///     })?;
+///     Ok(attachment)
+/// }
+///
+/// /// The button "stop".
+/// fn stop(answers: &ResumableStreams, request: &Request) -> Result<Option<()>, Refusal> {
+///     let id: String = extract::path(request, "id")?;
+///     Ok(answers.stop(&id, "the user stopped it").then_some(()))
+/// }
+///
+/// # fn router<R: sse_driver::Runtime + Default>() -> Router {
+/// # type Tokio<R> = R;
+/// let answers = ResumableStreams::on(Tokio::<R>::default(), Default::default());
+/// let stopped = answers.clone();
+/// Router::new()
+///     .events("/answers/{id}", move |request| answer(&answers, &request))
+///     .post("/answers/{id}/stop", move |request| stop(&stopped, &request))
+/// # }
+/// ```
+///
+/// # What a client sees
+///
+/// Every event has an ID. The last one tells how the stream ended: by default its type is `end` and its
+/// data `{"outcome":"complete"}`, or another outcome of [`StreamEnd`](sse_core::topic::resumable::StreamEnd). It comes whatever ends the
+/// stream: the producer's end, its error or panic, a stop, the grace time, a bound, a shutdown. The
+/// response then ends properly. A client that reconnects with the ID of this event is answered 204,
+/// which tells an `EventSource` not to come back. No client reconnects for ever to a stream that broke
+/// off.
+///
+/// A client without a last event ID, such as a page that was reloaded, gets the stream from its
+/// beginning. A page that kept the ID can name it in the query (`?lastEventId=…`,
+/// [`TopicConfig::last_event_id_param`](sse_core::topic::TopicConfig::last_event_id_param)).
+///
+/// For a name that is unknown or forgotten [`attach`](Self::attach) returns `None`, which a handler may
+/// return: the answer is a 404. [`attach_or_start`](Self::attach_or_start) starts no producer for a
+/// client that comes back to a forgotten stream: that is a 404, too.
+///
+/// # A name is no secret
+///
+/// Names are in URLs, logs and histories of browsers, and whoever knows one may try it. The handler
+/// authorises each attaching and each stop, as it does any request. [`of`](Self::of) makes that
+/// natural: it is a handle to the streams of one owner, such as the user who is logged in, and finds
+/// no others.
+///
+/// ```
+/// # use sse_core::http::StatusCode;
+/// # use sse_driver::{Attachment, ResumableStreams, router::{FromRequest, Refusal, Request, extract}};
+/// # struct User { id: String }
+/// # impl FromRequest for User {
+/// #     async fn from_request(request: &Request) -> Result<Self, Refusal> {
+/// #         extract::cookie(request, "user").map(|id| Self { id })
+/// #     }
+/// # }
+/// async fn answer(
+///     answers: ResumableStreams,
+///     request: Request,
+/// ) -> Result<Option<Attachment>, Refusal> {
+///     let user = User::from_request(&request).await?;
+///     let id: String = extract::path(&request, "id")?;
+///     Ok(answers.of(&user.id).attach(&id, &request))
+/// }
+/// ```
+///
+/// # When the server shuts down
+///
+/// The histories are in this process, so that a client cannot resume elsewhere. When a server begins
+/// to shut down, the streams of its clients therefore go on for up to
+/// [`shutdown_grace`](ResumableConfig::shutdown_grace) (5 s), so that short ones are completed. Then
+/// their producers are cancelled with [`StreamEnd::Shutdown`](sse_core::topic::resumable::StreamEnd::Shutdown), and the clients get that as the last
+/// event, before the server's own deadline (10 s). Producers without clients are not concerned: they
+/// run until the runtime ends, and their clean-up is then told [`StreamEnd::Dropped`](sse_core::topic::resumable::StreamEnd::Dropped).
+/// [`stop_all`](Self::stop_all) ends them before, and [`ResumableStream::ended`] waits for one.
+///
+/// # Tasks
+///
+/// [`start`](Self::start) and [`attach_or_start`](Self::attach_or_start) spawn the producer on the
+/// runtime: call them where the runtime's own `spawn` may be called, as in any handler. When the last
+/// handle and the last client are gone, all producers are cancelled with [`StreamEnd::Dropped`](sse_core::topic::resumable::StreamEnd::Dropped).
+#[derive(Clone)]
+pub struct ResumableStreams {
+    shared: Arc<Shared>,
+    owner: Text,
+}
+
+impl ResumableStreams {
+    /// Streams whose producers run on this runtime: `ResumableStreams::on(Tokio, config)`.
+    #[must_use]
+    pub fn on(runtime: impl Runtime, config: ResumableConfig) -> Self {
+        Self {
+            shared: Arc::new(Shared::new(runtime, config)),
+            owner: Text::default(),
+        }
+    }
+
+    /// The streams of this owner: a handle to the same streams, in which names are this owner's alone.
+    /// All that is done by it concerns no stream of another owner. The number of an owner's streams is
+    /// [bounded](ResumableConfig::max_streams_per_owner).
+    ///
+    /// The empty text is no owner: these are the streams of the first handle.
+    #[must_use]
+    pub fn of(&self, owner: impl Into<Text>) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            owner: owner.into(),
+        }
+    }
+
+    /// Starts a stream, or finds the one that has this name already, whether it runs or is finished:
+    /// `producer` is not called then.
+    ///
+    /// `producer` is called at once, and returns what is to be done: see [`IntoProducer`]. Without a
+    /// client the [grace time](ResumableConfig::grace) begins here.
+    ///
+    /// ```
+    /// use futures_util::stream;
+    /// use sse_core::{Event, EventError};
+    /// use sse_driver::{Producer, ResumableStreams};
+    ///
+    /// # fn examples(streams: ResumableStreams) -> Result<(), Box<dyn std::error::Error>> {
+    /// // A stream, of whatever a handler may yield.
+    /// streams.start("count", |_| stream::iter(0..100))?;
+    ///
+    /// // A task that publishes by itself.
+    /// streams.start("job", async |job: Producer| {
+    ///     for done in 1..=100 {
+    ///         job.publish(Event::json(&done)?.with_event_type("progress"))?;
+    ///     }
+    ///     Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+    /// })?;
+    ///
+    /// // A stream that has to be waited for, and may fail before it begins.
+    /// # async fn ask_model() -> Result<stream::Empty<String>, std::io::Error> { Ok(stream::empty()) }
+    /// streams.start("answer", |_| ask_model())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] where there is no such stream and no room for one. A handler's `?` makes it a
+    /// refusal: 503, or 429 at the bound of the owner, or 400 for a name that is too long.
+    pub fn start<W, K>(
+        &self,
+        name: &str,
+        producer: impl FnOnce(Producer) -> W,
+    ) -> Result<ResumableStream, StartError>
+    where
+        W: IntoProducer<K> + 'static,
+        K: 'static,
+    {
+        let (inner, is_new) = self.shared.start(&self.owner, name, Starts::Alone)?;
+        Ok(self.run(inner, is_new, producer))
+    }
+
+    /// Attaches the client that sent `request` to the stream of this name, which is
+    /// [started](Self::start) where there is none. For a client that comes back with a last event ID
+    /// none is started: its stream is forgotten, and to do anew what was done before is not what it
+    /// asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] as for [`start`](Self::start), and [`StartError::Forgotten`] for a client that
+    /// comes back. A handler's `?` makes that a 404.
+    pub fn attach_or_start<W, K>(
+        &self,
+        name: &str,
+        request: &Request,
+        producer: impl FnOnce(Producer) -> W,
+    ) -> Result<Attachment, StartError>
+    where
+        W: IntoProducer<K> + 'static,
+        K: 'static,
+    {
+        let id = attachment::last_event_id(request, self.config());
+        let starts = match id {
+            Some(_) => Starts::Never,
+            None => Starts::WithListener,
+        };
+        let (inner, is_new) = self.shared.start(&self.owner, name, starts)?;
+        let stream = self.run(inner, is_new, producer);
+        let shutdown = Some(request.shutdown());
+        Ok(Attachment::of_listener(stream, id.as_deref(), shutdown))
+    }
+
+    /// Attaches the client that sent `request` to the stream of this name, if there is one:
+    /// [`ResumableStream::attach`].
+    #[must_use]
+    pub fn attach(&self, name: &str, request: &Request) -> Option<Attachment> {
+        Some(self.get(name)?.attach(request))
+    }
+
+    /// The stream of this name, if there is one.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<ResumableStream> {
+        let inner = self.shared.find(&self.owner, name)?;
+        Some(self.handle(inner))
+    }
+
+    /// All streams of this owner, in the order of their names; those of all owners for the handle
+    /// without one.
+    #[must_use]
+    pub fn all(&self) -> Vec<ResumableStream> {
+        let all = self.shared.all(self.owner_to_list());
+        all.into_iter().map(|inner| self.handle(inner)).collect()
+    }
+
+    /// Stops the stream of this name: its producer is cancelled, and its clients get the last event.
+    /// `reason` is for the producer's clean-up and for logs. Says whether it ran.
+    pub fn stop(&self, name: &str, reason: impl Into<Text>) -> bool {
+        self.get(name).is_some_and(|stream| stream.stop(reason))
+    }
+
+    /// Stops all streams of this owner; those of all owners for the handle without one. Returns how
+    /// many ran.
+    pub fn stop_all(&self, reason: impl Into<Text>) -> usize {
+        let reason = reason.into();
+        let all = self.all().into_iter();
+        all.filter(|stream| stream.stop(reason.clone())).count()
+    }
+
+    /// Stops the stream of this name, where it runs, and forgets it, so that it can be started anew.
+    /// Says whether there was one. Clients that read it get the rest, and then the last event.
+    pub fn forget(&self, name: &str, reason: impl Into<Text>) -> bool {
+        let Some(inner) = self.shared.find(&self.owner, name) else {
+            return false;
+        };
+        let reason = reason.into();
+        self.shared
+            .act(|table, now| table.forget(now, inner.id(), reason))
+    }
+
+    /// What all streams have done so far, and what they are doing. It takes a time that grows with
+    /// their number.
+    #[must_use]
+    pub fn stats(&self) -> ResumableStats {
+        self.shared.act(|table, _| table.stats())
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &ResumableConfig {
+        self.shared.config()
+    }
+
+    fn owner_to_list(&self) -> Option<&str> {
+        Some(&*self.owner).filter(|owner| !owner.is_empty())
+    }
+
+    fn handle(&self, inner: Arc<Inner>) -> ResumableStream {
+        ResumableStream::new(self.shared.clone(), inner)
+    }
+
+    /// Starts the producer of a stream that is new.
+    fn run<W, K>(
+        &self,
+        inner: Arc<Inner>,
+        is_new: bool,
+        producer: impl FnOnce(Producer) -> W,
+    ) -> ResumableStream
+    where
+        W: IntoProducer<K> + 'static,
+        K: 'static,
+    {
+        if is_new {
+            let handle = Producer::new(&self.shared, inner.clone());
+            let work = catch(|| producer::work(producer(handle.clone()), handle));
+            self.shared.spawn(inner.clone(), work);
+        }
+        self.handle(inner)
+    }
+}
+
+impl fmt::Debug for ResumableStreams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResumableStreams")
+            .field("config", self.config())
+            .field("owner", &self.owner)
+            .field("stats", &self.stats())
+            .finish()
+    }
+}

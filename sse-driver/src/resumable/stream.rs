@@ -1,0 +1,234 @@
+//! One stream: what its handle, its producer's task and its listeners share.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    mem,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use sse_core::{
+    Text,
+    internal::{
+        SlotId, WakerSet,
+        sync::{Mutex, MutexGuard, lock},
+    },
+    lifecycle::CleanUpOwner,
+    topic::{
+        Topic,
+        resumable::{StreamEnd, StreamId},
+    },
+};
+
+use super::{Attachment, attachment, shared::Shared};
+use crate::router::Request;
+
+/// A handle to one of the [`ResumableStreams`](super::ResumableStreams).
+///
+/// It stays valid when the stream is forgotten: its history is then kept for as long as the handle
+/// is, and can be read by it.
+#[derive(Clone)]
+pub struct ResumableStream {
+    shared: Arc<Shared>,
+    inner: Arc<Inner>,
+}
+
+impl ResumableStream {
+    pub(super) fn new(shared: Arc<Shared>, inner: Arc<Inner>) -> Self {
+        Self { shared, inner }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(super) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &Text {
+        &self.inner.name
+    }
+
+    /// The owner; empty where there is none.
+    #[must_use]
+    pub fn owner(&self) -> &Text {
+        &self.inner.owner
+    }
+
+    /// Attaches the client that sent `request`: it gets everything behind the last event ID that the
+    /// request names, or everything from the beginning where it names none. A handler returns the
+    /// attachment as it is.
+    #[must_use]
+    pub fn attach(&self, request: &Request) -> Attachment {
+        let id = attachment::last_event_id(request, self.shared.config());
+        let shutdown = Some(request.shutdown());
+        self.listen(id.as_deref(), shutdown)
+    }
+
+    /// The same for a client that is no request of this driver's, or for this program itself.
+    #[must_use]
+    pub fn attach_at(&self, last_event_id: Option<&str>) -> Attachment {
+        self.listen(last_event_id, None)
+    }
+
+    fn listen(
+        &self,
+        last_event_id: Option<&str>,
+        shutdown: Option<sse_core::lifecycle::ShutdownSignal>,
+    ) -> Attachment {
+        self.shared.act(|table, _| table.attach(self.inner.id));
+        Attachment::of_listener(self.clone(), last_event_id, shutdown)
+    }
+
+    /// Stops the stream: its producer is cancelled, and its clients get the last event. `reason` is for
+    /// the producer's clean-up and for logs. Says whether it ran.
+    pub fn stop(&self, reason: impl Into<Text>) -> bool {
+        let end = StreamEnd::Stopped(reason.into());
+        self.shared.end(&self.inner, end)
+    }
+
+    /// How it ended, if it did.
+    #[must_use]
+    pub fn end(&self) -> Option<StreamEnd> {
+        self.inner.state().end.clone()
+    }
+
+    /// Waits until it has ended.
+    pub async fn ended(&self) -> StreamEnd {
+        let mut waiting = Waiting {
+            inner: &self.inner,
+            slot: None,
+        };
+        poll_fn(|cx| waiting.poll(cx)).await
+    }
+
+    /// How many clients are attached to it now.
+    #[must_use]
+    pub fn listeners(&self) -> u64 {
+        self.shared.act(|table, _| table.listeners(self.inner.id))
+    }
+}
+
+impl fmt::Debug for ResumableStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResumableStream")
+            .field("name", self.name())
+            .field("owner", self.owner())
+            .field("end", &self.end())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is kept for a stream, also when it is forgotten.
+pub(super) struct Inner {
+    id: StreamId,
+    owner: Text,
+    name: Text,
+    topic: Topic,
+    pub(super) clean_up: CleanUpOwner<StreamEnd>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    end: Option<StreamEnd>,
+    /// The producer's task.
+    task: Option<Waker>,
+    /// Those who wait for the end.
+    waiting: WakerSet,
+}
+
+impl Inner {
+    pub(super) fn new(id: StreamId, owner: Text, name: Text, topic: Topic) -> Self {
+        Self {
+            id,
+            owner,
+            name,
+            topic,
+            clean_up: CleanUpOwner::default(),
+            state: Mutex::default(),
+        }
+    }
+
+    pub(super) fn id(&self) -> StreamId {
+        self.id
+    }
+
+    pub(super) fn name(&self) -> &Text {
+        &self.name
+    }
+
+    pub(super) fn topic(&self) -> &Topic {
+        &self.topic
+    }
+
+    pub(super) fn end(&self) -> Option<StreamEnd> {
+        self.state().end.clone()
+    }
+
+    /// The stream has ended: the producer's task and those who wait for it are woken.
+    pub(super) fn set_end(&self, end: StreamEnd) {
+        let (task, waiting) = {
+            let mut state = self.state();
+            state.end.get_or_insert(end);
+            (state.task.take(), state.waiting.take_all())
+        };
+        task.into_iter().chain(waiting).for_each(Waker::wake);
+    }
+
+    /// How it ended, or else the task that polls is woken when it ends.
+    pub(super) fn poll_end(&self, cx: &Context<'_>) -> Option<StreamEnd> {
+        let mut state = self.state();
+        if state.end.is_some() {
+            return state.end.clone();
+        }
+        if state
+            .task
+            .as_ref()
+            .is_some_and(|task| task.will_wake(cx.waker()))
+        {
+            return None;
+        }
+        let before = state.task.replace(cx.waker().clone());
+        drop(state);
+        // Not under the lock: it may be the last to hold its task.
+        drop(before);
+        None
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+/// A task that waits for the end of a stream.
+struct Waiting<'a> {
+    inner: &'a Inner,
+    slot: Option<SlotId>,
+}
+
+impl Waiting<'_> {
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<StreamEnd> {
+        let mut state = self.inner.state();
+        if let Some(end) = &state.end {
+            return Poll::Ready(end.clone());
+        }
+        let before = state.waiting.register(&mut self.slot, cx.waker());
+        drop(state);
+        drop(before);
+        Poll::Pending
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(slot) = mem::take(&mut self.slot) {
+            let waker = self.inner.state().waiting.remove(slot);
+            drop(waker);
+        }
+    }
+}
