@@ -20,7 +20,7 @@ pub struct HeadLimits {
     /// many: a [`HeaderMap`] holds no more.
     pub fields: usize,
     /// Bytes of the request target. 8 KiB by default; beyond it the answer is 414. More than
-    /// 65 534 count as that many: a [`Uri`] holds no more.
+    /// 65 534 count as that many: a [`Uri`](::http::Uri) holds no more.
     pub target: usize,
 }
 
