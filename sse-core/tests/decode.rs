@@ -1,4 +1,5 @@
-//! What a decoder promises beside the standard: when events come, and where they lie.
+//! What a decoder promises beside the standard: when events come, where they lie, and which ID a request
+//! can carry.
 
 use std::time::Duration;
 
@@ -233,4 +234,43 @@ fn an_owned_event_says_what_the_borrowed_one_says() {
     let borrowed = event(decoder.decode(&mut input).unwrap());
     let owned = Decoder::new().decode_event(&mut &stream[..]).unwrap();
     assert_eq!(Some(MessageEvent::from(borrowed)), owned);
+}
+
+/// The last event ID, and the one that a request can carry, behind these ids of events.
+fn after_ids(ids: &[&str]) -> (String, String) {
+    let mut decoder = Decoder::new();
+    for id in ids {
+        let event = format!("id: {id}\ndata: x\n\n");
+        assert!(decoder.decode(&mut event.as_bytes()).unwrap().is_some());
+    }
+    let (id, to_send) = (decoder.last_event_id(), decoder.last_event_id_to_send());
+    (id.to_owned(), to_send.to_owned())
+}
+
+#[test]
+fn the_newest_id_that_a_request_can_carry_outlives_any_number_that_it_cannot() {
+    for (ids, to_send) in [
+        (&["1", "2"][..], "2"),
+        (&["1", "\x01"], "1"),
+        (&["1", "\x01", "\x02"], "1"),
+        (&["1", "\x01", "\x02", "\x03"], "1"),
+        (&["1", "\x01", "2", "\x02"], "2"),
+        (&["\x01", "\x02"], ""),
+        (&["1", "", "\x01"], ""),
+    ] {
+        let last = (*ids.last().unwrap()).to_owned();
+        assert_eq!(
+            after_ids(ids),
+            (last.clone(), to_send.to_owned()),
+            "{ids:?}"
+        );
+
+        // The same, where the application sets them.
+        let mut decoder = Decoder::new();
+        for id in ids {
+            decoder.set_last_event_id(&EventId::new(*id).unwrap());
+        }
+        let (id, sent) = (decoder.last_event_id(), decoder.last_event_id_to_send());
+        assert_eq!((id, sent), (&*last, to_send), "{ids:?}");
+    }
 }

@@ -49,6 +49,27 @@ fn a_second_byte_order_mark_counts_as_text() {
 }
 
 #[test]
+fn an_error_tells_how_many_bytes_its_bound_allows() {
+    let limits = DecoderLimits::default()
+        .with_line(30)
+        .with_event(20)
+        .with_id(10);
+    let long = "x".repeat(25);
+    for (stream, bound, limit) in [
+        (format!("data: {long}{long}\n\n"), DecodeBound::Line, 30),
+        (format!("data:{long}\n\n"), DecodeBound::Event, 20),
+        (format!("id:{long}\n\n"), DecodeBound::Id, 10),
+    ] {
+        let mut decoder = Decoder::with_limits(limits);
+        let error = match decoder.decode(&mut stream.as_bytes()) {
+            Ok(Some(Decoded::IdTooLong(error))) | Err(error) => error,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((error.bound(), error.limit()), (bound, limit));
+    }
+}
+
+#[test]
 fn at_a_bound_is_within_it_and_past_it_is_an_error() {
     let none = DecoderLimits::default();
     let line = DecodeBound::Line;

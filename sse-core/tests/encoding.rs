@@ -1,7 +1,8 @@
-//! What is encoded, as clients read it that are more lenient than the standard.
+//! What is encoded: as clients read it that are more lenient than the standard, and into which buffers.
 
 use std::time::Duration;
 
+use bytes::BytesMut;
 use sse_core::{Comment, Decoded, Decoder, Event};
 
 /// The data of each block as a client reads it that dispatches at every blank line, whether the
@@ -76,4 +77,38 @@ fn an_id_or_an_event_type_by_itself_ends_with_a_blank_line() {
         event.encode(&mut wire);
         assert_eq!(str::from_utf8(&wire).unwrap(), expected);
     }
+}
+
+#[test]
+fn a_buffer_of_bytes_gets_what_a_vector_gets() {
+    let event = Event::new("a\nb").under_id(7).with_event_type("x").unwrap();
+    let (mut vector, mut bytes) = (Vec::new(), BytesMut::new());
+    event.encode(&mut vector);
+    Comment::new("c\nd").encode(&mut vector);
+    event.encode(&mut bytes);
+    Comment::new("c\nd").encode(&mut bytes);
+    assert_eq!(vector, b"event: x\nid: 7\ndata: a\ndata: b\n\n: c\n: d\n");
+    assert_eq!(bytes, vector);
+}
+
+/// A buffer that grew by doubling would be larger, by as much again as what is in it.
+#[test]
+fn room_is_made_once_and_no_more_than_one_line_of_data_takes() {
+    const FIELDS: usize = "event: \nid: \nretry: 18446744073709551615\ndata: \n\n".len();
+    let long = "x".repeat(1000);
+    let event = Event::new(long.as_str()).with_id(long.as_str()).unwrap();
+    let event = event.with_event_type(long.as_str()).unwrap();
+    let (mut vector, mut bytes) = (Vec::new(), BytesMut::new());
+    event.encode(&mut vector);
+    event.encode(&mut bytes);
+    for (len, capacity) in [
+        (vector.len(), vector.capacity()),
+        (bytes.len(), bytes.capacity()),
+    ] {
+        assert!(len > 3000 && capacity <= 3000 + FIELDS, "{capacity}");
+    }
+
+    let mut vector = Vec::new();
+    Comment::new(long.as_str()).encode(&mut vector);
+    assert!(vector.capacity() <= 1000 + ": \n".len());
 }

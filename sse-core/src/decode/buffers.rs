@@ -99,3 +99,30 @@ fn grow_within(buffer: &mut Vec<u8>, additional: usize, limit: usize) {
     let doubled = buffer.capacity().saturating_mul(2).max(64);
     buffer.reserve_exact(needed.max(doubled.min(limit)) - buffer.len());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The memory of a decoder is bounded by this: a vector by itself would double past the limit.
+    #[test]
+    fn a_buffer_grows_by_doubling_but_not_past_its_limit() {
+        let mut buffer = Vec::new();
+        let (mut grown, mut before) = (0, 0);
+        for len in 1..=1000 {
+            reserve_within(&mut buffer, 1, 1000);
+            buffer.push(b'x');
+            assert!(buffer.capacity() >= len && buffer.capacity() <= 1000);
+            grown += usize::from(buffer.capacity() != before);
+            before = buffer.capacity();
+        }
+        assert_eq!(
+            (buffer.capacity(), grown),
+            (1000, 5),
+            "64, 128, 256, 512, 1000"
+        );
+        // What has to be there is made room for, at any rate, and not more.
+        reserve_within(&mut buffer, 500, 1000);
+        assert_eq!(buffer.capacity(), 1500);
+    }
+}
