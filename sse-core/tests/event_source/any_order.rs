@@ -9,7 +9,7 @@ use sse_core::{
 };
 
 use crate::{
-    harness::{Client, OPEN, millis, secs},
+    harness::{Client, OPEN, cases, millis, secs},
     trial::{Call, INPUTS, Trial, calls},
 };
 
@@ -225,7 +225,7 @@ fn call() -> impl Strategy<Value = Call> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(cases(2000))]
 
     #[test]
     fn what_is_told_makes_sense_in_any_order_of_calls(

@@ -3,7 +3,7 @@
 use proptest::{prelude::*, sample::Index};
 use sse_core::{DecoderLimits, client::EventSourceConfig, http::StatusCode};
 
-use crate::harness::Client;
+use crate::harness::{Client, cases};
 
 const ANSWERS: [&str; 8] = [
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n\
@@ -60,7 +60,7 @@ fn play<'a>(pieces: impl IntoIterator<Item = (&'a [u8], bool)>) -> (Vec<String>,
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(cases(1000))]
 
     #[test]
     fn cuts_and_pauses_make_no_difference(

@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use proptest::test_runner::Config as ProptestConfig;
 use sse_core::{
     client::{
         Attempt, ClientEvent, EventSource, EventSourceConfig, Failure, Loss, UnexpectedResponse,
@@ -21,6 +22,14 @@ pub(crate) const OPEN: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-strea
 /// The head of an event stream in chunks.
 pub(crate) const CHUNKED: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+
+/// More cases than usual; `PROPTEST_CASES` asks for another number.
+pub(crate) fn cases(usual: u32) -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(usual),
+    }
+}
 
 pub(crate) fn secs(n: u64) -> Duration {
     Duration::from_secs(n)

@@ -303,8 +303,16 @@ impl Reader {
     }
 }
 
+/// More cases than usual; `PROPTEST_CASES` asks for another number.
+fn cases(usual: u32) -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(usual),
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(cases(1000))]
 
     #[test]
     fn whatever_happens(config in config(), ops in prop::collection::vec(op(), 1..150)) {
