@@ -53,7 +53,7 @@ impl<R: Runtime> Future for Answer<R> {
         };
         Poll::Ready(match (mem::replace(&mut self.0, State::Given), output) {
             (State::TurnedAway(response), _) => *response,
-            (State::Asked(embedded), Some(Output::Head(head))) => embedded.respond(*head),
+            (State::Asked(embedded), Some(Output::Head(head))) => embedded.into_response(*head),
             // No exchange ends before it has a head for the server, so that this stands for a fault
             // of this crate.
             (State::Asked(_), _) => {
@@ -69,7 +69,7 @@ impl<R: Runtime> Future for Answer<R> {
 
 impl<R: Runtime> Embedded<R> {
     /// The response with this head: the exchange goes on in its body.
-    fn respond(self: Box<Self>, head: Response<BodyLength>) -> Response<Body<R>> {
+    fn into_response(self: Box<Self>, head: Response<BodyLength>) -> Response<Body<R>> {
         // Without a `HEAD`, no body is an empty one.
         let length = match *head.body() {
             BodyLength::None if !self.is_head => BodyLength::Exact(0),
