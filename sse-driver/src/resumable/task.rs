@@ -63,7 +63,7 @@ impl ProducerTask {
 
     /// Drops the producer, ends the stream where it has not ended for another reason, and runs the
     /// clean-up.
-    fn finish(&mut self, mut end: StreamEnd) {
+    fn conclude(&mut self, mut end: StreamEnd) {
         let state = std::mem::replace(&mut self.state, State::Over);
         if let State::Over = state {
             return;
@@ -88,7 +88,7 @@ impl Future for ProducerTask {
         match this.poll_end(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(end) => {
-                this.finish(end);
+                this.conclude(end);
                 Poll::Ready(())
             }
         }
@@ -98,6 +98,6 @@ impl Future for ProducerTask {
 /// The runtime was shut down.
 impl Drop for ProducerTask {
     fn drop(&mut self) {
-        self.finish(StreamEnd::Dropped);
+        self.conclude(StreamEnd::Dropped);
     }
 }
