@@ -135,7 +135,7 @@ fn connection() -> Connection {
     let config = Arc::<ConnectionConfig>::default();
     let mut connection = Connection::new(now, SystemTime::UNIX_EPOCH, config);
     connection.handle_input(now, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    let event = connection.poll_event();
+    let event = connection.poll_event(now);
     assert!(matches!(event, Some(ConnectionEvent::Request(_))));
     connection
 }
