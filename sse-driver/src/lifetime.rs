@@ -28,8 +28,8 @@ pub struct Lifetime {
 }
 
 impl Lifetime {
-    /// Streams last at most so long, each by a random tenth of it shorter: clients that came together do
-    /// not come back together.
+    /// Streams last at most so long. Each is shorter by a random time of up to a tenth of it, so that
+    /// clients that came together do not come back together.
     #[must_use]
     pub fn at_most(longest: Duration) -> Self {
         let jitter = longest / 10;

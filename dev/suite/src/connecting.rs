@@ -15,8 +15,8 @@ use crate::{
     tls::{Authority, hello, next_data, start, subscribe},
 };
 
-/// An HTTP proxy that forwards one request at a time and makes tunnels, for whoever names `user` and
-/// `pass`.
+/// An HTTP proxy that forwards one request at a time and makes tunnels, for clients that name `user`
+/// and `pass`.
 fn proxy() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -95,7 +95,7 @@ fn a_callback_adds_another_while_one_is_added_elsewhere() {
 }
 
 #[test]
-fn what_a_callback_holds_is_freed_whoever_ends_first() {
+fn what_a_callback_holds_is_freed_in_either_order_of_ends() {
     model(|| {
         let (owner, held) = (CleanUpOwner::new(), Arc::new(()));
         let (clean_up, copy) = (owner.handle(), held.clone());

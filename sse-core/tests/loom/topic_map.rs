@@ -41,7 +41,7 @@ fn two_threads_that_ask_for_one_name_get_one_topic() {
             })
         });
         let mut subscribers = join(threads);
-        // Whoever subscribed first has both events.
+        // The first subscriber has both events.
         let taken = subscribers.each_mut().map(|subscriber| {
             let polled = poll_once(|cx| subscriber.poll_next(cx));
             let std::task::Poll::Ready(Some(Ok(batch))) = polled else {

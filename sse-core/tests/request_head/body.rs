@@ -115,7 +115,7 @@ fn chunked_is_the_only_transfer_coding() {
 
 /// A foreign server may count the bytes of a body that is not there.
 #[test]
-fn a_body_of_no_bytes_is_none_whoever_read_the_head() {
+fn a_body_of_no_bytes_is_none_for_every_reader_of_the_head() {
     for (said, body) in [
         (BodyLength::None, BodyLength::None),
         (BodyLength::Exact(0), BodyLength::None),

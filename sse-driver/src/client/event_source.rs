@@ -161,7 +161,9 @@ impl<R: Runtime> EventSource<R> {
     /// # }
     ///
     /// async fn send(request: Request<Bytes>) -> Result<Response<Body>, Error> {
-    ///     todo!("as another HTTP client does it")
+    ///     // Calls another HTTP client here.
+    ///     # let _ = request;
+    ///     Ok(Response::new(Body))
     /// }
     ///
     /// fn subscribe<R: Runtime + Default>() -> Result<EventSource<R>, InvalidRequest> {

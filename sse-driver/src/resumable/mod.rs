@@ -91,7 +91,7 @@ pub use stream::ResumableStream;
 ///
 /// # A name is no secret
 ///
-/// Names are in URLs, logs and histories of browsers, and whoever knows one may try it. The handler
+/// Names are in URLs, logs and histories of browsers, and any client may try one. The handler
 /// authorises each attaching and each stop, as it does any request. [`of`](Self::of) makes that
 /// natural: it is a handle to the streams of one owner, such as the user who is logged in, and finds
 /// no others.

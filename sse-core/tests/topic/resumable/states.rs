@@ -141,7 +141,7 @@ fn the_first_end_counts() {
 }
 
 #[test]
-fn a_shutdown_leaves_a_producer_some_time_whoever_listens() {
+fn a_shutdown_leaves_a_producer_some_time_with_and_without_clients() {
     const SECONDS: Duration = Duration::from_secs(5);
     let mut streams = Streams::new(|_| {});
     let (id, other) = (streams.start("x"), streams.start("other"));
