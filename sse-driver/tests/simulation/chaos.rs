@@ -54,6 +54,9 @@ pub struct Disarray {
     pub lost_dials: f64,
 }
 
+/// How long the thread is held up at most where everything is to be well soon.
+const CALM_HOLD_UP: Duration = Duration::from_millis(100);
+
 pub struct Chaos {
     disarray: Disarray,
     state: Mutex<State>,
@@ -101,6 +104,10 @@ impl Chaos {
         self.state().is_calm = true;
     }
 
+    pub fn is_calm(&self) -> bool {
+        self.state().is_calm
+    }
+
     /// Every link there was, in their order.
     pub fn links(&self) -> Vec<Arc<Link>> {
         self.state().links.clone()
@@ -145,7 +152,10 @@ impl Chaos {
                 true => sim.next_timer(),
                 // The thread is held up.
                 false => {
-                    let most = self.disarray.longest_hold_up;
+                    let most = match self.is_calm() {
+                        true => CALM_HOLD_UP,
+                        false => self.disarray.longest_hold_up,
+                    };
                     let later = self.draw(|rng| most.mul_f64(rng.f64()));
                     Some(now + later.max(Duration::from_millis(1)))
                 }
@@ -260,8 +270,7 @@ impl Disorder for Runtimes {
 
     fn dial(&self, sim: &Sim, client: usize, address: SocketAddr) -> Dialing {
         let (chaos, sim) = (self.0.clone(), sim.clone());
-        let is_calm = chaos.state().is_calm;
-        let is_lost = !is_calm && chaos.has(chaos.disarray.lost_dials);
+        let is_lost = !chaos.is_calm() && chaos.has(chaos.disarray.lost_dials);
         let latency = chaos.disarray.longest_latency;
         let (is_refused, latency) = chaos.draw(|rng| (rng.bool(), latency.mul_f64(rng.f64())));
         Box::pin(async move {

@@ -2,17 +2,18 @@
 
 use std::{
     future::poll_fn,
+    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
 use sse_core::{
-    client::{ClientEvent, EventSourceConfig, Loss, Phase},
+    client::{Attempt, ClientEvent, EventSourceConfig, Loss, Phase},
     http::Method,
     topic::Announce,
 };
-use sse_driver::{Clock, EventSource, EventSourceHandle, Runtime, Timer};
+use sse_driver::{Clock, EventSource, EventSourceHandle, Prepared, Runtime, Timer};
 
 use crate::{
     chaos::Chaos,
@@ -69,6 +70,33 @@ impl Surroundings {
         }
     }
 
+    /// What came in time counts, however late a task is that handles it.
+    fn check_loss(&self, client: usize, loss: &Loss, body: usize) {
+        let bounds = self.registry.bounds;
+        if bounds.has_short_budgets {
+            return;
+        }
+        let links = self.chaos.links();
+        let link = links.iter().rev().find(|link| link.client == client);
+        let Some(log) = link.map(|link| link.state().log.clone()) else {
+            return;
+        };
+        match loss {
+            Loss::HeadTimeout | Loss::IdleTimeout => {
+                assert!(!log.left_unread, "{loss}, and there was something to read");
+            }
+            Loss::Status(response) if response.to_string().contains("body was not complete") => {
+                let deadline = log.first_arrival.map(|at| at + bounds.body_timeout);
+                let was_in_time = log.last_arrival < deadline;
+                assert!(
+                    log.arrived_of_body() < body || !was_in_time,
+                    "{loss}, and the body came in time: {log:?}"
+                );
+            }
+            _ => {}
+        }
+    }
+
     /// Perhaps does something else for a while.
     pub async fn dawdle(&self, state: &Mutex<State>) {
         if lock(state).hurries || self.chaos.draw(|rng| rng.f64()) >= self.dawdling {
@@ -89,6 +117,8 @@ pub struct Wish {
     /// How many redirects lead there.
     pub hops: Option<u32>,
     pub is_tls: bool,
+    /// It is asked before each attempt.
+    pub prepares: bool,
     /// The length of its body.
     pub body: usize,
     pub config: EventSourceConfig,
@@ -157,6 +187,13 @@ impl Client {
             true => source.with_tls(crate::tls::client_config()),
             false => source,
         };
+        let source = match wish.prepares {
+            true => {
+                let around = around.clone();
+                source.prepare(move |attempt| prepare(around.clone(), attempt))
+            }
+            false => source,
+        };
         let record = Record::new(wish.kind, &body_of(wish.body), around.topics.largest_event);
         let state = State::new(record);
         let handle = source.handle();
@@ -165,6 +202,7 @@ impl Client {
             number,
             kind: wish.kind,
             source,
+            body: wish.body,
             state: state.clone(),
             last: None,
         };
@@ -192,6 +230,23 @@ pub fn body_of(length: usize) -> Bytes {
     bytes.collect()
 }
 
+/// What a hook does before an attempt: it takes its time, and does not always know what to ask for.
+async fn prepare(around: Surroundings, attempt: Attempt) -> io::Result<Prepared> {
+    let (pause, what) = around.chaos.draw(|rng| (rng.u64(..800), rng.u8(..20)));
+    let mut timer = around
+        .sim
+        .timer(around.sim.now() + Duration::from_millis(pause));
+    poll_fn(|cx| timer.poll_elapsed(cx)).await;
+    around.sim.note_progress();
+    match what {
+        _ if around.chaos.is_calm() => Ok(Prepared::Send(attempt)),
+        0 => Err(io::ErrorKind::NotFound.into()),
+        1 => Ok(Prepared::Wait(Duration::from_millis(pause))),
+        2 => panic!("expected in this test"),
+        _ => Ok(Prepared::Send(attempt)),
+    }
+}
+
 /// A client's task.
 struct Listener {
     around: Surroundings,
@@ -199,6 +254,8 @@ struct Listener {
     kind: Kind,
     source: EventSource<Sim>,
     state: Arc<Mutex<State>>,
+    /// The length of its requests' body.
+    body: usize,
     /// The request that was answered last, until its stream is lost.
     last: Option<usize>,
 }
@@ -244,6 +301,7 @@ impl Listener {
                 around
                     .registry
                     .note(format_args!("client {number} is lost: {loss}"));
+                around.check_loss(number, &loss, self.body);
                 if let Some(id) = self.last.take() {
                     around.check_end(id, &state.record, matches!(loss, Loss::Ended));
                 }

@@ -62,7 +62,9 @@ pub struct Asked {
     pub given: usize,
     /// How the handler's stream ended by itself: the name of the reason.
     pub ended: Option<&'static str>,
-    /// When the handler's answer was there.
+    /// When the handler has its answer.
+    ready: Option<Duration>,
+    /// When it was asked for that.
     answered: Option<Duration>,
     /// The foreign server is done with it before its end.
     pub dropped: bool,
@@ -74,7 +76,7 @@ pub struct Asked {
 pub struct Registry {
     sim: Sim,
     chaos: Arc<Chaos>,
-    bounds: Bounds,
+    pub bounds: Bounds,
     shared: Arc<Mutex<Shared>>,
 }
 
@@ -161,6 +163,11 @@ impl Registry {
         change(&mut self.lock().asked[id])
     }
 
+    /// The handler has its answer in so much time.
+    pub fn is_ready_in(&self, id: usize, time: Duration) {
+        self.change(id, |asked| asked.ready = Some(asked.at + time));
+    }
+
     /// The handler's answer is there.
     pub fn answers(&self, id: usize) {
         let now = self.sim.elapsed();
@@ -241,10 +248,11 @@ impl Registry {
             CloseReason::ClientWentAway => client_left || timed_out,
             CloseReason::TimedOut(Deadline::Stall) => timed_out || stalled,
             CloseReason::TimedOut(Deadline::Respond) => {
+                let deadline = asked.at + self.bounds.respond_timeout;
+                let was_ready = asked.ready.is_some_and(|ready| ready < deadline);
                 passed(self.bounds.respond_timeout)
-                    && asked
-                        .answered
-                        .is_none_or(|at| at >= asked.at + self.bounds.respond_timeout)
+                    && asked.answered.is_none()
+                    && (!was_ready || self.bounds.has_short_budgets)
             }
             CloseReason::TimedOut(Deadline::Drain) => {
                 asked.ended.is_some() || !has_stream || has_shutdown
@@ -270,6 +278,7 @@ impl Asked {
             starts: Vec::new(),
             given: 0,
             ended: None,
+            ready: None,
             answered: None,
             dropped: false,
             is_held: false,

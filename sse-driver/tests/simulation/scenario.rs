@@ -49,6 +49,9 @@ pub enum Action {
 pub struct Bounds {
     pub stall_timeout: Duration,
     pub respond_timeout: Duration,
+    pub body_timeout: Duration,
+    /// A budget that runs out may make a task later than it is.
+    pub has_short_budgets: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -148,6 +151,8 @@ impl Scenario {
         Bounds {
             stall_timeout: self.server.connection.stall_timeout,
             respond_timeout: self.server.connection.response.respond_timeout,
+            body_timeout: self.server.connection.response.body_timeout,
+            has_short_budgets: self.disarray.short_budgets > 0.0,
         }
     }
 }
@@ -159,7 +164,7 @@ fn disarray(rng: &mut Rng) -> Disarray {
             .unwrap_or(&Wakers::New),
         needless: share(rng, 0.5),
         held_up: share(rng, 0.1),
-        longest_hold_up: Duration::from_millis(about(rng, 1, 3000) as u64),
+        longest_hold_up: Duration::from_millis(about(rng, 1, 30_000) as u64),
         short_budgets: share(rng, 0.8),
         piece: about(rng, 4, 16 * 1024),
         slow_flushes: share(rng, 0.5),
@@ -240,6 +245,7 @@ fn wish(rng: &mut Rng, is_tls: bool) -> Wish {
         kind,
         hops: is_redirected.then(|| rng.u32(..4)),
         is_tls,
+        prepares: rng.u8(..3) == 0,
         body: body(rng, kind),
         config: client_config(rng),
     }

@@ -189,8 +189,12 @@ impl Service {
     async fn slow(&self, request: Request) -> Result<Reply, Refusal> {
         let id = self.registry.ask(&request, Kind::Slow);
         let held = Held::new(&self.registry, id);
-        let time = self.longest_decision;
+        let time = match self.chaos.is_calm() {
+            true => Duration::from_millis(100),
+            false => self.longest_decision,
+        };
         let time = self.chaos.draw(|rng| time.mul_f64(rng.f64()));
+        self.registry.is_ready_in(id, time);
         let mut timer = self.sim.timer(self.sim.now() + time);
         std::future::poll_fn(|cx| timer.poll_elapsed(cx)).await;
         drop(held);

@@ -104,6 +104,7 @@ impl Tally {
             ],
         );
         has(&self.ends, &["Closed", "NoContent", "Failed"]);
+        has(&self.losses, &["Preparation"]);
         has(
             &self.close_reasons,
             &[

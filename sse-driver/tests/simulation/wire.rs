@@ -72,6 +72,27 @@ pub struct Log {
     pub server_left: bool,
     /// The server redirected the client.
     pub redirects: bool,
+    /// What has arrived at the server, and how it begins.
+    pub arrived: usize,
+    beginning: Vec<u8>,
+    pub first_arrival: Option<Duration>,
+    pub last_arrival: Option<Duration>,
+    /// The client went while there was something that it had not read.
+    pub left_unread: bool,
+}
+
+/// How much of what a client sends is remembered: more than its request's head.
+const BEGINNING: usize = 2000;
+
+impl Log {
+    /// How many bytes of the request's body have arrived, where it is not encrypted.
+    pub fn arrived_of_body(&self) -> usize {
+        let end = self
+            .beginning
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n");
+        end.map_or(0, |end| self.arrived - end - 4)
+    }
 }
 
 /// One direction.
@@ -182,8 +203,17 @@ impl Link {
     /// What was sent to this side, and has been under way for long enough, is there.
     fn arrive(&self, side: Side) {
         let now = self.sim.now();
-        let mut state = self.state();
-        let pipe = state.to(side);
+        let elapsed = self.sim.elapsed();
+        let mut guard = self.state();
+        let State {
+            to_client,
+            to_server,
+            log,
+        } = &mut *guard;
+        let pipe = match side {
+            Side::Client => to_client,
+            Side::Server => to_server,
+        };
         let mut has_arrived = false;
         while pipe
             .in_flight
@@ -192,14 +222,25 @@ impl Link {
         {
             has_arrived = true;
             match pipe.in_flight.pop_front() {
-                Some((_, Load::Bytes(bytes))) => pipe.bytes.extend(bytes),
+                Some((at, Load::Bytes(bytes))) => {
+                    if side == Side::Server {
+                        // It may be noticed later.
+                        let at = elapsed.saturating_sub(now.saturating_duration_since(at));
+                        log.first_arrival.get_or_insert(at);
+                        log.last_arrival = Some(at);
+                        log.arrived += bytes.len();
+                        let room = BEGINNING.saturating_sub(log.beginning.len());
+                        log.beginning.extend(bytes.iter().take(room));
+                    }
+                    pipe.bytes.extend(bytes);
+                }
                 _ => {
                     pipe.end.get_or_insert(End::Proper);
                 }
             }
         }
         let receiver = pipe.receiver.take_if(|_| has_arrived);
-        drop(state);
+        drop(guard);
         wake(receiver);
     }
 
@@ -284,6 +325,7 @@ impl Link {
             outgoing.fail(io::ErrorKind::ConnectionReset);
             receiver = outgoing.receiver.take();
         }
+        state.log.left_unread |= in_vain && side == Side::Client;
         drop(state);
         wake(sender);
         wake(receiver);

@@ -29,7 +29,7 @@ const RECOVERY: Duration = Duration::from_secs(5 * 60);
 const AFTERMATH: Duration = Duration::from_secs(2 * 60);
 
 /// How long a server may take that shuts down, with the deadlines of its connections.
-const SHUTDOWN: Duration = Duration::from_secs(90);
+const SHUTDOWN: Duration = Duration::from_secs(5 * 60);
 
 const SECOND: Duration = Duration::from_secs(1);
 
