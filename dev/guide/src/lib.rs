@@ -14,7 +14,8 @@
 //! | `client_over_hyper`, `client_over_hyper_on_smol` | the event source over `hyper` |
 //! | `over_file` | the decoder over a file |
 //! | `over_child` | the decoder over what another program prints |
-//! | `language_model` | a language model's answer, passed on as it is written |
+//! | `language_model` | a language model's answer, which outlives its page |
+//! | `progress` | long jobs, which go on whether a page looks or not |
 //! | `unix_socket` | the event source over a transport of your own |
 //!
 //! The servers listen on a free port and print their address. The clients take an address, or what

@@ -6,12 +6,26 @@ use std::{
     path::Path,
 };
 
-#[test]
-fn the_page_on_language_models_has_the_program_that_is_tested() {
-    let page = include_str!("../../../docs/language-model.md");
-    let program = include_str!("../src/bin/language_model.rs");
+/// Whether the page has the code of this program, behind the program's own first lines.
+fn assert_has_program(page: &str, language: &str, program: &str) {
     let (_, code) = program.split_once("\n\n").unwrap();
-    assert!(page.contains(&format!("```rust,no_run\n{code}```\n")));
+    assert!(page.contains(&format!("```{language}\n{code}```\n")));
+}
+
+#[test]
+fn the_page_on_language_models_has_the_program_and_the_page_that_are_tested() {
+    let page = include_str!("../../../docs/language-model.md");
+    // It includes the page as a file, which an example of documentation cannot.
+    let program = include_str!("../src/bin/language_model.rs");
+    assert_has_program(page, "rust,ignore", program);
+    let html = include_str!("../src/bin/language_model.html");
+    assert!(page.contains(&format!("```html\n{html}```\n")));
+}
+
+#[test]
+fn the_page_on_progress_has_the_program_that_is_tested() {
+    let page = include_str!("../../../docs/progress.md");
+    assert_has_program(page, "rust,no_run", include_str!("../src/bin/progress.rs"));
 }
 
 #[test]
@@ -22,8 +36,7 @@ fn the_page_on_http_clients_has_the_programs_that_are_tested() {
         include_str!("../src/bin/client_over_hyper.rs"),
         include_str!("../src/bin/client_over_hyper_on_smol.rs"),
     ] {
-        let (_, code) = program.split_once("\n\n").unwrap();
-        assert!(page.contains(&format!("```rust,no_run\n{code}```\n")));
+        assert_has_program(page, "rust,no_run", program);
     }
 }
 

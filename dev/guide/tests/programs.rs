@@ -237,8 +237,18 @@ fn model(answers: Vec<String>) -> (String, mpsc::Receiver<String>) {
     (url, requests)
 }
 
+/// Sends a request of a page that has a cookie.
+fn page_asks(address: &str, request: &str, body: &str) -> String {
+    let length = body.len();
+    let fields = format!("Host: a\r\nCookie: user=1\r\nContent-Length: {length}");
+    answer(
+        address,
+        &format!("{request} HTTP/1.1\r\n{fields}\r\n\r\n{body}"),
+    )
+}
+
 #[test]
-fn a_refusal_of_the_language_model_is_answered_as_such() {
+fn a_refusal_of_the_language_model_is_told_to_the_page() {
     let refusal =
         |status| format!("HTTP/1.1 {status}\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n");
     let word =
@@ -256,32 +266,93 @@ fn a_refusal_of_the_language_model_is_answered_as_such() {
     let path = env!("CARGO_BIN_EXE_language_model");
     let mut server = Program::start(path, &[&url, "127.0.0.1:0"]);
     let address = line(&mut server.out);
-    let ask = || {
-        answer(
-            &address,
-            "GET /answer?prompt=hello HTTP/1.1\r\nHost: a\r\n\r\n",
-        )
+    // Asks, and reads the answer to its end.
+    let ask = |id| {
+        let asked = page_asks(&address, &format!("POST /answers/{id}"), "hello");
+        assert!(asked.starts_with("HTTP/1.1 204 "), "{asked}");
+        page_asks(&address, &format!("GET /answers/{id}"), "")
     };
 
-    let busy = ask();
-    assert!(busy.starts_with("HTTP/1.1 429 "), "{busy}");
-    assert!(busy.contains("retry-after: 7\r\n"), "{busy}");
+    let busy = ask("busy");
+    assert!(
+        busy.contains("data: {\"retry_after\":\"7\",\"status\":429}\n\n"),
+        "{busy}"
+    );
+    assert!(
+        busy.contains("data: {\"outcome\":\"failed\"}\n\n"),
+        "{busy}"
+    );
     assert!(requests.recv().unwrap().contains("\"content\":\"hello\""));
-    for _ in ["a key that is refused", "no event stream"] {
-        let no_answer = ask();
-        assert!(no_answer.starts_with("HTTP/1.1 502 "), "{no_answer}");
+    for id in ["a-key-that-is-refused", "no-event-stream"] {
+        let no_answer = ask(id);
+        assert!(
+            no_answer.contains("data: {\"status\":502}\n\n"),
+            "{no_answer}"
+        );
     }
-    let written = ask();
+    let written = ask("written");
     assert!(written.contains("data:  Good\n\n"), "{written}");
     assert!(written.contains("data:  morning\n\n"), "{written}");
-    assert!(written.contains("event: done\n"), "{written}");
+    assert!(
+        written.contains("data: {\"outcome\":\"complete\"}\n\n"),
+        "{written}"
+    );
 
-    // A page that comes back gets no second answer, and the model is not asked.
-    let again = "GET /answer?prompt=hello HTTP/1.1\r\nHost: a\r\nLast-Event-ID: answer\r\n\r\n";
-    assert!(answer(&address, again).starts_with("HTTP/1.1 204 "));
+    // An ID has one answer: whoever asks or reads again finds it, and the model is not asked.
+    assert_eq!(ask("written").matches("data: ").count(), 3);
     assert_eq!(requests.iter().count(), 3);
 
+    // It is this user's alone.
+    let read = "GET /answers/written HTTP/1.1\r\nHost: a\r\n";
+    let other = answer(&address, &format!("{read}Cookie: user=2\r\n\r\n"));
+    assert!(other.starts_with("HTTP/1.1 404 "), "{other}");
+    let stranger = answer(&address, &format!("{read}\r\n"));
+    assert!(stranger.starts_with("HTTP/1.1 401 "), "{stranger}");
+
     // There is no model's server any more.
-    let no_answer = ask();
-    assert!(no_answer.starts_with("HTTP/1.1 502 "), "{no_answer}");
+    let no_answer = ask("late");
+    assert!(
+        no_answer.contains("data: {\"status\":502}\n\n"),
+        "{no_answer}"
+    );
+}
+
+#[test]
+fn a_job_goes_on_without_pages_and_is_stopped_by_hand() {
+    let path = env!("CARGO_BIN_EXE_progress");
+    let mut server = Program::start(path, &["127.0.0.1:0"]);
+    let address = line(&mut server.out);
+    let ask = |request: &str| page_asks(&address, request, "");
+    let watch = || {
+        let request = "GET /jobs/report HTTP/1.1\r\nHost: a\r\n\r\n";
+        BufReader::new(client(&address, request))
+    };
+    // Reads until a line that begins like this.
+    let until = |page: &mut BufReader<TcpStream>, what: &str| loop {
+        let line = line(page);
+        if line.starts_with(what) {
+            return line;
+        }
+    };
+
+    assert!(ask("GET /jobs/report").starts_with("HTTP/1.1 404 "));
+    assert!(ask("POST /jobs/report").starts_with("HTTP/1.1 202 "));
+    // Started twice, it runs once.
+    assert!(ask("POST /jobs/report").starts_with("HTTP/1.1 202 "));
+    let mut page = watch();
+    assert_eq!(until(&mut page, "data: "), "data: \"report has begun\"");
+    assert_eq!(until(&mut page, "data: "), "data: {\"done\":1,\"of\":100}");
+    drop(page);
+
+    // A page that comes later sees all that was told.
+    let mut page = watch();
+    assert_eq!(until(&mut page, "data: "), "data: \"report has begun\"");
+    until(&mut page, "data: {\"done\":2,");
+    assert!(ask("POST /jobs/report/stop").starts_with("HTTP/1.1 204 "));
+    until(&mut page, "event: end");
+    assert_eq!(line(&mut server.err), "report: stopped: stopped by hand");
+    assert!(ask("POST /jobs/report/stop").starts_with("HTTP/1.1 404 "));
+    // What it told is kept.
+    assert!(ask("POST /jobs/report").starts_with("HTTP/1.1 200 "));
+    assert!(ask("GET /jobs/report").contains("data: {\"outcome\":\"stopped\"}\n\n"));
 }

@@ -73,7 +73,9 @@ pub fn start_driver(address: SocketAddr) -> Process {
 
 /// A page at `url`, in a browser of its own. Certificates of unknown authorities are taken.
 pub async fn open(chromedriver: SocketAddr, url: &str) -> Client {
-    let profile = env::temp_dir().join(format!("sse-browser-test-{}", std::process::id()));
+    // Tests of one process have a driver each.
+    let (process, port) = (std::process::id(), chromedriver.port());
+    let profile = env::temp_dir().join(format!("sse-browser-test-{process}-{port}"));
     let arguments = [
         "--headless",
         "--no-sandbox",

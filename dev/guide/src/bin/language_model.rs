@@ -1,26 +1,86 @@
-//! Passes a language model's answer on, as it is written: the program of `docs/language-model.md`.
+//! A language model's answer, which goes on when the page that asked for it is reloaded or closed.
 
-use std::{env, sync::Arc};
+use std::env;
 
-use futures_util::{Stream, StreamExt, future, stream};
+use futures_util::{Stream, StreamExt, future};
 use serde_json::{Value, json};
 use sse_tokio::{
-    Event, EventId, EventSource, EventType, HeaderValue, Refusal, Request, Router, Server,
-    StatusCode,
+    Attachment, Event, EventSource, EventSourceError, EventType, FromRequest, HeaderValue,
+    Producer, Refusal, Reply, Request, ResumableConfig, ResumableStreams, Router, Server,
+    StatusCode, Text, Tokio,
     client::{ClientEvent, EventSourceConfig, Failure},
+    controller,
+    driver::Clock,
+    extract,
     http::{Method, header},
 };
 
 /// Any server with the widespread "chat completions" interface.
 const MODEL: &str = "http://127.0.0.1:11434/v1/chat/completions";
 
-const ANSWER: EventId = EventId::from_static("answer");
-const DONE: EventType = EventType::from_static("done");
+const PAGE: &str = include_str!("language_model.html");
+
+const REFUSED: EventType = EventType::from_static("refused");
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
-/// Asks the model, and waits until it begins its answer or refuses to.
-async fn ask_model(url: &str, prompt: &str) -> Result<EventSource, Refusal> {
+struct Answers {
+    model: String,
+    streams: ResumableStreams,
+}
+
+#[controller("answers")]
+impl Answers {
+    /// Asks the model. The page chooses the ID: where it asks twice, there is one answer.
+    #[sse("{id}", method = POST)]
+    async fn ask(
+        &self,
+        user: User,
+        #[path] id: String,
+        request: Request,
+    ) -> Result<Reply, Refusal> {
+        let prompt = String::from_utf8(request.body().to_vec())
+            .map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "The prompt is not UTF-8.\n"))?;
+        let model = self.model.clone();
+        self.streams.of(user.0).start(&id, |producer| {
+            producer.clean_up().add(|end| eprintln!("over: {end}"));
+            answer(producer, model, prompt)
+        })?;
+        Ok(Reply::empty(StatusCode::NO_CONTENT))
+    }
+
+    /// The answer from its beginning, or from where the client was; 404 where it is not kept.
+    #[sse("{id}")]
+    async fn read(&self, user: User, #[path] id: String, request: Request) -> Option<Attachment> {
+        self.streams.of(user.0).attach(&id, &request)
+    }
+
+    /// The button "stop". The connection to the model is closed with the stream that reads it.
+    #[sse("{id}/stop", method = POST)]
+    async fn stop(&self, user: User, #[path] id: String) -> Option<Reply> {
+        let stopped = self.streams.of(user.0).stop(&id, "the user stopped it");
+        stopped.then(|| Reply::empty(StatusCode::NO_CONTENT))
+    }
+}
+
+/// Who asks: the owner of the answers. A cookie with a random number stands for a login here.
+struct User(Text);
+
+impl FromRequest for User {
+    async fn from_request(request: &Request) -> Result<Self, Refusal> {
+        let user: Option<String> = extract::cookie(request, "user")?;
+        let user = user.filter(|user| !user.is_empty());
+        let refusal = || Refusal::new(StatusCode::UNAUTHORIZED, "Open the page first.\n");
+        Ok(Self(user.ok_or_else(refusal)?.into()))
+    }
+}
+
+/// The producer: asks the model, and passes on what it writes.
+async fn answer(
+    producer: Producer,
+    model: String,
+    prompt: String,
+) -> Result<impl Stream<Item = Result<String, EventSourceError>>, Failed> {
     let mut config = EventSourceConfig::default();
     config.method = Method::POST;
     let json = HeaderValue::from_static("application/json");
@@ -34,37 +94,27 @@ async fn ask_model(url: &str, prompt: &str) -> Result<EventSource, Refusal> {
     // An answer is asked for once: a second try would be another answer.
     config.reconnection = None;
 
-    let mut written = EventSource::with_config(url, config)
-        .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let mut written = EventSource::with_config(model, config)?;
     while let Some(update) = written.next_update().await {
         match update {
-            ClientEvent::Open(_) => return Ok(written),
-            ClientEvent::Closed(Err(failure)) => return Err(refused(&failure)),
+            ClientEvent::Open(_) => break,
+            ClientEvent::Closed(Err(failure)) => {
+                producer.publish(refused(&failure))?;
+                return Err(failure.into());
+            }
             _ => {}
         }
     }
-    Err(Refusal::new(
-        StatusCode::BAD_GATEWAY,
-        "The model has no answer.\n",
-    ))
-}
-
-/// What the page is told. "Too many requests" and "busy" concern the page; what else the model's
-/// server refuses, such as a key, is a fault of this server's.
-fn refused(failure: &Failure) -> Refusal {
-    let bad_gateway = Refusal::new(StatusCode::BAD_GATEWAY, "The model does not answer.\n");
-    let Failure::Status(refusal) = failure else {
-        return bad_gateway;
-    };
-    let status = refusal.response.status();
-    if status != StatusCode::TOO_MANY_REQUESTS && status != StatusCode::SERVICE_UNAVAILABLE {
-        return bad_gateway;
-    }
-    let busy = Refusal::new(status, "The model is busy.\n");
-    match refusal.response.headers().get(header::RETRY_AFTER) {
-        Some(time) => busy.with_header(header::RETRY_AFTER, time.clone()),
-        None => busy,
-    }
+    Ok(written
+        .take_while(|event| {
+            let is_end = event.as_ref().is_ok_and(|event| event.data() == "[DONE]");
+            future::ready(!is_end)
+        })
+        // Blanks at either end and line ends come through as they are.
+        .filter_map(|event| {
+            let words = event.map(|event| words(event.data())).transpose();
+            future::ready(words)
+        }))
 }
 
 /// The words of one of the model's events, if it has any.
@@ -73,42 +123,50 @@ fn words(data: &str) -> Option<String> {
     Some(value["choices"][0]["delta"]["content"].as_str()?.to_owned())
 }
 
-async fn answer(
-    model: Arc<str>,
-    request: Request,
-) -> Result<impl Stream<Item = Result<Event, Failed>>, Refusal> {
-    // A page that comes back has had its answer, or a part of it: not a second one.
-    if request.last_event_id().is_some() {
-        return Err(Refusal::new(StatusCode::NO_CONTENT, ""));
-    }
-    let prompt = request
-        .query_param("prompt")
-        .ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "Add ?prompt=…\n"))?;
-    request.clean_up().add(|reason| eprintln!("over: {reason}"));
+/// What the page is told where the model refuses. "Too many requests" and "busy" concern the page;
+/// what else the model's server refuses, such as a key, is a fault of this server's.
+fn refused(failure: &Failure) -> Event {
+    let concerns_page = [
+        StatusCode::TOO_MANY_REQUESTS,
+        StatusCode::SERVICE_UNAVAILABLE,
+    ];
+    let told = match failure {
+        Failure::Status(refusal) if concerns_page.contains(&refusal.response.status()) => {
+            let retry_after = refusal.response.headers().get(header::RETRY_AFTER);
+            let retry_after = retry_after.and_then(|value| value.to_str().ok());
+            json!({ "status": refusal.response.status().as_u16(), "retry_after": retry_after })
+        }
+        _ => json!({ "status": StatusCode::BAD_GATEWAY.as_u16() }),
+    };
+    Event::new(told.to_string()).of_type(REFUSED)
+}
 
-    let written = ask_model(&model, &prompt).await?;
-    let words = written
-        .take_while(|event| {
-            let is_end = event.as_ref().is_ok_and(|event| event.data() == "[DONE]");
-            future::ready(!is_end)
-        })
-        .filter_map(|event| {
-            future::ready(match event {
-                // Blanks at either end and line ends come through as they are.
-                Ok(event) => words(event.data()).map(|text| Ok(Event::new(text).under_id(ANSWER))),
-                Err(error) => Some(Err(error.into())),
-            })
-        });
-    let done = Event::new("").of_type(DONE);
-    Ok(words.chain(stream::iter([Ok(done)])))
+/// The page, with a cookie that tells its browser from others.
+fn page(request: &Request) -> Reply {
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    let page = Reply::text(StatusCode::OK, PAGE).with_header(header::CONTENT_TYPE, html);
+    if extract::cookie::<Option<String>, _>(request, "user").is_ok_and(|user| user.is_some()) {
+        return page;
+    }
+    let cookie = format!(
+        "user={:016x}; HttpOnly; SameSite=Strict; Path=/",
+        Tokio.seed()
+    );
+    match HeaderValue::try_from(cookie) {
+        Ok(cookie) => page.with_header(header::SET_COOKIE, cookie),
+        Err(_) => page,
+    }
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Failed> {
     let mut arguments = env::args().skip(1);
-    let model: Arc<str> = arguments.next().unwrap_or_else(|| MODEL.into()).into();
+    let model = arguments.next().unwrap_or_else(|| MODEL.into());
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:8080".into());
-    let router = Router::new().events("/answer", move |request| answer(model.clone(), request));
+    let streams = ResumableStreams::on(Tokio, ResumableConfig::default());
+    let router = Router::new()
+        .get("/", |request: Request| page(&request))
+        .controller(Answers { model, streams });
     let server = Server::bind(address).await?;
     println!("{}", server.local_addr()?);
     server.serve(router).await?;
