@@ -11,7 +11,7 @@ use std::{
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use sse_core::{
-    client::{ClientEvent, EventSource, EventSourceConfig, Phase},
+    client::{ClientEvent, EventSource, EventSourceConfig, Loss, Phase},
     http::Response,
 };
 
@@ -52,6 +52,9 @@ enum Call {
     PutOff(u16),
     Stop,
     PreparationError,
+    Reconnect,
+    Pause,
+    Resume,
 }
 
 /// Heads that are found too seldom by chance.
@@ -110,10 +113,14 @@ impl Laws {
                 assert!(self.connected, "nothing to disconnect");
                 self.connected = false;
             }
-            ClientEvent::Lost { wait, .. } => {
+            ClientEvent::Lost { loss, wait } => {
                 assert!(!self.connected, "lost, but not disconnected");
                 let floor = self.floor.expect("nothing is lost that is made once");
-                assert!(*wait >= floor, "{wait:?}");
+                assert!(*wait >= floor || matches!(loss, Loss::Replaced), "{wait:?}");
+                self.lost = true;
+            }
+            ClientEvent::Paused => {
+                assert!(!self.connected, "paused, but not disconnected");
                 self.lost = true;
             }
             ClientEvent::Closed(_) => {
@@ -173,7 +180,7 @@ fuzz_target!(|input: Input| {
     let mut attempt = None;
 
     for call in input.calls {
-        let (phase, id) = (source.phase(), source.last_event_id().to_owned());
+        let (phase, id) = (source.phase(), source.last_event_id().to_string());
         let is_connected = matches!(call, Call::Connected);
         let may_change_id = matches!(call, Call::Poll | Call::PollAll | Call::Send(Some(_)));
         match call {
@@ -252,6 +259,9 @@ fuzz_target!(|input: Input| {
                 assert_eq!(put_off.is_ok(), phase == Phase::Preparing);
             }
             Call::Stop => assert_eq!(source.stop(now).is_ok(), phase == Phase::Preparing),
+            Call::Reconnect => assert_eq!(source.reconnect(now).is_ok(), phase != Phase::Closed),
+            Call::Pause => assert_eq!(source.pause(now).is_ok(), phase != Phase::Closed),
+            Call::Resume => assert_eq!(source.resume(now).is_ok(), phase != Phase::Closed),
             Call::PreparationError => source.handle_preparation_error(now, "no token"),
             Call::Close => {
                 let closed = source.close(now);
@@ -259,7 +269,7 @@ fuzz_target!(|input: Input| {
                 assert_eq!(source.phase(), Phase::Closed);
             }
         }
-        assert!(may_change_id || source.last_event_id() == id, "forgotten");
+        assert!(may_change_id || source.last_event_id() == *id, "forgotten");
         if is_connected && phase == Phase::Connecting && source.phase() == Phase::Requesting {
             let sent = last_event_id_sent(&mut source);
             assert!(can_be_sent(&sent), "a strict server refuses it");

@@ -11,7 +11,7 @@ use sse_core::{
 use sse_driver::{BindOptions, ServerConfig, embedding::EmbeddingConfig};
 
 /// Settings that bound nothing.
-const NO_BOUNDS: [&str; 16] = [
+const NO_BOUNDS: [&str; 18] = [
     "BudgetUse::bodies",
     "BudgetUse::queued",
     "BudgetUse::history",
@@ -19,8 +19,10 @@ const NO_BOUNDS: [&str; 16] = [
     "EventSourceConfig::headers",
     "EventSourceConfig::body",
     "EventSourceConfig::last_event_id",
+    "EventSourceConfig::resume_by_get",
     "EventSourceConfig::reconnection",
     "EventSourceConfig::retry_statuses",
+    "Reconnection::first_failure_is_final",
     "ResumableConfig::end_event_type",
     "TopicConfig::when_full",
     "TopicConfig::when_too_slow",

@@ -20,7 +20,7 @@ use sse_core::{
     http::{HeaderValue, Method, StatusCode, header},
 };
 use sse_driver::{
-    self, EventSourceError, ServerConfig,
+    self, EventSourceError, EventSourceHandle, ServerConfig,
     router::{Request, Router},
 };
 
@@ -348,6 +348,71 @@ pub fn a_401_leads_to_a_fresh_token<A: Adapter>() {
         let requests = server.requests();
         assert!(requests[0].contains("authorization: Bearer stale\r\n"));
         assert!(requests[1].contains("authorization: Bearer fresh\r\n"));
+    });
+}
+
+pub fn the_head_of_the_stream_is_waited_for_or_what_came_in_its_place<A: Adapter>() {
+    A::block_on(async {
+        let server = Misbehaving::new(|number, mut socket| {
+            let answer = match number {
+                0 => "HTTP/1.1 202 Accepted\r\nContent-Length: 6\r\n\r\nqueued".to_owned(),
+                1 => STREAM_HEAD.replace("Connection", "X-Job: 7\r\nConnection") + "data: x\n\n",
+                _ => "\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x64".to_owned(),
+            };
+            socket.write_all(answer.as_bytes()).unwrap();
+        });
+        let mut queued = source::<A>(&server, impatient());
+        let error = patiently::<A, _>(queued.opened()).await.unwrap_err();
+        assert_eq!(error.unexpected_response().unwrap().body, "queued");
+
+        let mut open = source::<A>(&server, impatient());
+        let response = patiently::<A, _>(open.opened()).await.unwrap();
+        assert_eq!(response.headers()["x-job"], "7");
+        assert_eq!(next_data::<A>(&mut open).await, "x");
+
+        // HTTP/2 is told once, and not retried.
+        let mut foreign = source::<A>(&server, impatient());
+        let error = patiently::<A, _>(foreign.opened()).await.unwrap_err();
+        assert!(error.to_string().contains("HTTP/2"), "{error}");
+    });
+}
+
+pub fn a_handle_reconnects_pauses_and_resumes_from_another_thread<A: Adapter>() {
+    A::block_on(async {
+        let (told, hears) = mpsc::channel();
+        let told = Mutex::new(told);
+        let server = Misbehaving::new(move |number, mut socket| {
+            let event = format!("{STREAM_HEAD}id: {number}\ndata: {number}\n\n");
+            socket.write_all(event.as_bytes()).unwrap();
+            // Until the client is gone.
+            let _ = socket.read(&mut [0]);
+            told.lock().unwrap().send(number).unwrap();
+        });
+        let mut source = source::<A>(&server, impatient());
+        let handle = source.handle();
+        let elsewhere = |act: fn(&EventSourceHandle)| {
+            let handle = handle.clone();
+            thread::spawn(move || act(&handle))
+        };
+        assert_eq!(next_data::<A>(&mut source).await, "0");
+        elsewhere(EventSourceHandle::reconnect);
+        assert_eq!(next_data::<A>(&mut source).await, "1");
+        assert_eq!(hears.recv_timeout(PATIENCE), Ok(0));
+
+        elsewhere(EventSourceHandle::pause);
+        while !matches!(
+            patiently::<A, _>(source.next_update()).await,
+            Some(ClientEvent::Paused)
+        ) {}
+        assert_eq!(hears.recv_timeout(PATIENCE), Ok(1), "the socket is closed");
+        elsewhere(EventSourceHandle::resume);
+        assert_eq!(next_data::<A>(&mut source).await, "2");
+        let carried = ["last-event-id: 0\r\n", "last-event-id: 1\r\n"];
+        for (request, id) in server.requests()[1..].iter().zip(carried) {
+            assert!(request.contains(id), "{request}");
+        }
+        elsewhere(EventSourceHandle::close);
+        assert!(patiently::<A, _>(source.next()).await.is_none());
     });
 }
 

@@ -154,6 +154,8 @@ macro_rules! suite {
                 after_204_nobody_asks_again
                 a_status_can_be_one_to_try_again_after
                 a_401_leads_to_a_fresh_token
+                the_head_of_the_stream_is_waited_for_or_what_came_in_its_place
+                a_handle_reconnects_pauses_and_resumes_from_another_thread
                 dropping_it_closes_the_socket
                 it_resumes_after_the_server_was_restarted
             }
@@ -211,6 +213,7 @@ macro_rules! suite {
                 who_signed_it_and_for_whom_is_looked_at
                 a_server_may_ask_for_a_certificate
                 whoever_does_not_speak_tls_is_cut
+                a_server_that_speaks_http_2_only_is_a_failure_that_says_so
             }
         }
     };

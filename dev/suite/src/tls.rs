@@ -202,3 +202,15 @@ pub fn whoever_does_not_speak_tls_is_cut<A: Adapter>() {
         assert_eq!(next_data::<A>(&mut good).await, "hello");
     });
 }
+
+pub fn a_server_that_speaks_http_2_only_is_a_failure_that_says_so<A: Adapter>() {
+    let authority = Authority::new();
+    let mut config = authority.server("localhost");
+    Arc::make_mut(&mut config).alpn_protocols = vec![b"h2".to_vec()];
+    let server = start::<A>(config, hello());
+    A::block_on(async {
+        let mut source = subscribe::<A>(server.address, "localhost", authority.client());
+        let error = patiently::<A, _>(source.opened()).await.unwrap_err();
+        assert!(error.to_string().contains("HTTP/2"), "{error}");
+    });
+}

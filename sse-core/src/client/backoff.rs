@@ -49,6 +49,13 @@ impl Backoff {
         };
     }
 
+    /// Takes note of a connection that the application gave up, which is not a loss.
+    pub(super) fn given_up(&mut self, was_open: bool) {
+        if was_open {
+            self.failed_attempts = 0;
+        }
+    }
+
     /// How many attempts in a row failed to open the stream.
     pub(super) fn failed_attempts(&self) -> u32 {
         self.failed_attempts

@@ -33,8 +33,13 @@ pub struct EventSourceConfig {
     pub headers: HeaderMap,
     /// The body of the request; sent again at each reconnection. Empty by default.
     pub body: Bytes,
-    /// The last event ID to begin with, such as the one of an earlier run.
-    pub last_event_id: Option<EventId>,
+    /// The last event ID to begin with, such as the one of an earlier run; empty for none, as by
+    /// default.
+    pub last_event_id: EventId,
+    /// Whether later requests are `GET` requests without a body once the stream was open: for an API that
+    /// answers a `POST` with a stream, and goes on with it after a loss by `GET` and `Last-Event-ID`, as
+    /// the Model Context Protocol does. False by default: the request is sent again as it was.
+    pub resume_by_get: bool,
     /// When to connect again, or `None` for a request that is made once: the end of its body is
     /// then the end of the subscription, and so is every loss.
     pub reconnection: Option<Reconnection>,
@@ -112,7 +117,8 @@ impl Default for EventSourceConfig {
             method: Method::GET,
             headers: HeaderMap::new(),
             body: Bytes::new(),
-            last_event_id: None,
+            last_event_id: EventId::default(),
+            resume_by_get: false,
             reconnection: Some(Reconnection::default()),
             retry_statuses: Vec::new(),
             prepare_timeout: Duration::from_secs(30),
@@ -143,7 +149,8 @@ impl Default for EventSourceConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reconnection {
-    /// The reconnection time until the server sets one. 3 s by default, as in browsers.
+    /// The reconnection time until the server sets one. 3 s by default, as in browsers. One that is
+    /// shorter than [`floor`](Self::floor) counts as that: to reconnect sooner, lower both.
     pub time: Duration,
     /// The shortest reconnection time, whatever the server sets: a `retry: 0` does not become a
     /// tight loop. 1 s by default.
@@ -154,8 +161,12 @@ pub struct Reconnection {
     /// 60 s by default.
     pub settled_after: Duration,
     /// How many attempts in a row may fail to open the stream. `None`, no limit, by default; with
-    /// 1 the first failure is final.
+    /// 1 the first failure is final, also after the stream was open.
     pub max_attempts: Option<u32>,
+    /// Whether the loss of the first attempt is a failure, as long as the stream was never open. False
+    /// by default. A wrong URL, or a server that is not there, is then told at once, and a stream that
+    /// was open is connected to again after every loss.
+    pub first_failure_is_final: bool,
 }
 
 impl Default for Reconnection {
@@ -166,6 +177,7 @@ impl Default for Reconnection {
             ceiling: Duration::from_secs(5 * 60),
             settled_after: Duration::from_secs(60),
             max_attempts: None,
+            first_failure_is_final: false,
         }
     }
 }

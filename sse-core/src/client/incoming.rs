@@ -65,6 +65,16 @@ impl Incoming {
         self.loss.get_or_insert(loss);
     }
 
+    /// The application wants no more of the connection than was received.
+    pub(super) fn end_with(&mut self, loss: Loss) {
+        self.loss = Some(loss);
+    }
+
+    /// Whether the application paused.
+    pub(super) fn is_pausing(&self) -> bool {
+        matches!(self.loss, Some(Loss::Paused))
+    }
+
     pub(super) fn next(&mut self, decoder: &mut Decoder) -> Next {
         loop {
             let mut part = &self.bytes[self.start..self.end];

@@ -50,6 +50,12 @@ pub enum Loss {
     /// [`EventSourceConfig::prepare_timeout`](super::EventSourceConfig::prepare_timeout) to prepare
     /// the request.
     PrepareTimeout,
+    /// The application asked for [another connection](super::EventSource::reconnect). This loss does not
+    /// count.
+    Replaced,
+    /// The application [paused](super::EventSource::pause). This is only what
+    /// [`Attempt::loss`](super::Attempt::loss) says after that.
+    Paused,
 }
 
 impl Loss {
@@ -70,6 +76,8 @@ impl Loss {
             Self::ContentType(_) => "ContentType",
             Self::Preparation(_) => "Preparation",
             Self::PrepareTimeout => "PrepareTimeout",
+            Self::Replaced => "Replaced",
+            Self::Paused => "Paused",
         }
     }
 
@@ -87,6 +95,7 @@ impl Loss {
         match self {
             Self::Transport(error) => error.kind() == io::ErrorKind::Unsupported,
             Self::Preparation(error) => error.0.is::<InvalidRequest>(),
+            Self::BadHead(error) => *error == ResponseHeadError::Http2,
             _ => false,
         }
     }
@@ -124,6 +133,8 @@ impl fmt::Display for Loss {
             Self::BadBody(error) => error.fmt(f),
             Self::Status(response) | Self::ContentType(response) => response.fmt(f),
             Self::Preparation(error) => error.fmt(f),
+            Self::Replaced => f.write_str("the application asked for another connection"),
+            Self::Paused => f.write_str("the application paused"),
             Self::PrepareTimeout => {
                 f.write_str("the application did not prepare the request in time")
             }

@@ -128,6 +128,7 @@
 mod attempt;
 mod backoff;
 mod config;
+mod credentials;
 mod error;
 mod event_source;
 mod failure;
@@ -140,6 +141,7 @@ mod unexpected;
 
 pub use attempt::Attempt;
 pub use config::{EventSourceConfig, Reconnection};
+pub use credentials::InvalidCredentials;
 pub use error::{AttemptError, InvalidRequest, UrlError, WrongPhase};
 pub use event_source::{ClientEvent, End, EventSource};
 pub use failure::{Failure, RedirectError};

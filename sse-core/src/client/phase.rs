@@ -19,6 +19,8 @@ pub enum Phase {
     Open,
     /// Waiting for the time to connect again.
     Waiting,
+    /// The application paused: there is no connection, and no attempt before it resumes.
+    Paused,
     /// It is over.
     Closed,
 }

@@ -32,6 +32,11 @@ pub(super) enum State {
     Waiting {
         until: Instant,
     },
+    /// The application wants no connection for now.
+    Paused {
+        /// When the next attempt may be made.
+        until: Instant,
+    },
     Closed {
         /// How it ended, until the caller has been told.
         untold: Option<Box<Result<End, Failure>>>,
@@ -111,6 +116,7 @@ impl State {
             Self::Unexpected(_) => Phase::Unexpected,
             Self::Open(_) => Phase::Open,
             Self::Waiting { .. } => Phase::Waiting,
+            Self::Paused { .. } => Phase::Paused,
             Self::Closed { .. } => Phase::Closed,
         }
     }
@@ -122,7 +128,7 @@ impl State {
             Self::Unexpected(unexpected) => unexpected.deadline,
             Self::Open(open) => open.deadline,
             Self::Waiting { until } => Some(*until),
-            Self::Unprepared | Self::Asking | Self::Closed { .. } => None,
+            Self::Unprepared | Self::Asking | Self::Paused { .. } | Self::Closed { .. } => None,
         }
     }
 
@@ -136,6 +142,7 @@ impl State {
             | Self::Preparing { .. }
             | Self::Asking
             | Self::Waiting { .. }
+            | Self::Paused { .. }
             | Self::Closed { .. } => false,
         }
     }

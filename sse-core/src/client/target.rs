@@ -241,6 +241,13 @@ impl Target {
         fields
     }
 
+    /// Asks by `GET` from now on, and without a body.
+    pub(super) fn become_get(&mut self) {
+        self.method = Method::GET;
+        self.body = Bytes::new();
+        self.remove(&OF_THE_BODY);
+    }
+
     /// Follows a redirect, as
     /// [RFC 9110 section 15.4](https://www.rfc-editor.org/rfc/rfc9110#section-15.4) and the
     /// [Fetch standard](https://fetch.spec.whatwg.org/#http-redirect-fetch) say: a 303 makes any
@@ -266,9 +273,7 @@ impl Target {
             _ => false,
         };
         if becomes_get {
-            self.method = Method::GET;
-            self.body = Bytes::new();
-            self.remove(&OF_THE_BODY);
+            self.become_get();
         }
         if url.origin() != self.url.origin() {
             self.remove(&CREDENTIALS);

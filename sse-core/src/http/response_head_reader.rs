@@ -46,10 +46,15 @@ pub enum ResponseHeadError {
     UnknownTransferCoding,
     /// The server switched protocols (101), and the request did not ask for it.
     SwitchedProtocols,
+    /// The server speaks HTTP/2, whose connections begin with a SETTINGS frame
+    /// ([RFC 9113 section 3.4](https://www.rfc-editor.org/rfc/rfc9113#section-3.4)), where HTTP/1.1 was
+    /// spoken to it.
+    Http2,
 }
 
 use ResponseHeadError::{
-    Malformed, SwitchedProtocols, TooLarge, TooManyFields, TooManyInterim, UnknownTransferCoding,
+    Http2, Malformed, SwitchedProtocols, TooLarge, TooManyFields, TooManyInterim,
+    UnknownTransferCoding,
 };
 
 impl ResponseHeadError {
@@ -79,6 +84,10 @@ impl fmt::Display for ResponseHeadError {
             SwitchedProtocols => {
                 f.write_str("the server switched protocols (101), which was not asked for")
             }
+            Http2 => f.write_str(
+                "the server answered in HTTP/2 to a request in HTTP/1.1; \
+                 send the request with an HTTP client that speaks HTTP/2",
+            ),
         }
     }
 }
@@ -181,16 +190,43 @@ impl ResponseHeadReader {
     /// `new` is about to be added. A server that speaks something else may wait for us to speak.
     fn check_beginning(&self, new: &[u8]) -> Result<(), ResponseHeadError> {
         const BEGINNING: &[u8] = b"HTTP/1.";
-        let expected = BEGINNING.iter().skip(self.buffer.len());
-        if new
-            .iter()
-            .zip(expected)
-            .any(|(byte, expected)| byte != expected)
+        let bytes = || self.buffer.iter().chain(new).copied();
+        if bytes()
+            .zip(BEGINNING)
+            .all(|(byte, expected)| byte == *expected)
         {
-            return Err(NOT_HTTP);
+            return Ok(());
         }
-        Ok(())
+        match begins_http2(bytes()) {
+            None => Ok(()),
+            Some(true) => Err(Http2),
+            Some(false) => Err(NOT_HTTP),
+        }
     }
+}
+
+/// Whether these are the first bytes of a server that speaks HTTP/2: the head of a SETTINGS frame
+/// with any number of settings, each of 6 bytes. `None` where more bytes are needed to tell.
+fn begins_http2(bytes: impl Iterator<Item = u8>) -> Option<bool> {
+    const SETTINGS: u8 = 4;
+    let mut length = 0_u32;
+    let mut count = 0;
+    for byte in bytes.take(9) {
+        let fits = match count {
+            0 => byte == 0,
+            1 => true,
+            2 => (length << 8 | u32::from(byte)).is_multiple_of(6),
+            3 => byte == SETTINGS,
+            // No flags, and the stream of the connection.
+            _ => byte == 0,
+        };
+        if !fits {
+            return Some(false);
+        }
+        length = length << 8 | u32::from(byte);
+        count += 1;
+    }
+    (count == 9).then_some(true)
 }
 
 const NOT_HTTP: ResponseHeadError = Malformed("it does not begin with HTTP/1.1 or HTTP/1.0");

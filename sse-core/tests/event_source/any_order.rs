@@ -48,6 +48,28 @@ fn ways() -> Vec<(Phase, Vec<Call>)> {
         (Phase::Waiting, vec![Poll, Eof, PollOne]),
         (Phase::Waiting, vec![Poll, Connected, Eof, Poll]),
         (Phase::Waiting, vec![Poll, Connected, open(), Eof, Poll]),
+        (Phase::Paused, vec![Call::Pause]),
+        (Phase::Paused, vec![Poll, Call::Pause, Poll]),
+        (Phase::Paused, vec![Poll, Eof, Call::Pause]),
+        (
+            Phase::Paused,
+            vec![Poll, Connected, open(), Call::Pause, Poll],
+        ),
+        (
+            Phase::Open,
+            vec![
+                Poll,
+                Connected,
+                open(),
+                Input(INPUTS[6]),
+                Call::Pause,
+                PollOne,
+            ],
+        ),
+        (
+            Phase::Waiting,
+            vec![Poll, Connected, open(), Call::Reconnect, Poll],
+        ),
         (Phase::Closed, vec![Close]),
         (Phase::Closed, vec![Poll, Close]),
         (Phase::Closed, vec![Poll, Connected, open(), Close, Poll]),

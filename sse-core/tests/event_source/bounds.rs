@@ -99,6 +99,49 @@ fn a_switch_of_protocols_is_not_taken_part_in() {
 }
 
 #[test]
+fn a_server_that_speaks_http_2_is_a_failure_that_says_so() {
+    // Its SETTINGS, as nginx, hyper and Go send them.
+    for settings in [
+        &b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80"[..],
+        b"\0\0\0\x04\0\0\0\0\0",
+        b"\0\0\x1e\x04\0\0\0\0\0\0\x05\0\x10\0\0",
+    ] {
+        for step in [1, 4, usize::MAX] {
+            let mut client = Client::new(EventSourceConfig::default());
+            client.connect();
+            for piece in settings.chunks(step) {
+                client.receive(piece);
+            }
+            let failure = client.failure.expect("a failure, and no loss");
+            assert_eq!(
+                failure.to_string(),
+                "the server answered in HTTP/2 to a request in HTTP/1.1; \
+                 send the request with an HTTP client that speaks HTTP/2"
+            );
+        }
+    }
+    // What only begins like that is not HTTP at all.
+    for other in [
+        &b"\0\0\x12\x05\0\0\0\0\0"[..],
+        b"\0\0\x13\x04\0\0\0\0\0",
+        b"\0\0\x12\x04\x01\0\0\0\0",
+        b"\0\0\x12\x04\0\0\0\0\x01",
+        b"\x01\0\x12\x04\0\0\0\0\0",
+        b"\0\n\n",
+    ] {
+        for step in [1, usize::MAX] {
+            let mut client = Client::new(EventSourceConfig::default());
+            client.connect();
+            for piece in other.chunks(step) {
+                client.receive(piece);
+            }
+            let lost = client.told().pop().unwrap();
+            assert!(lost.starts_with("lost BadHead(Malformed("), "{lost}");
+        }
+    }
+}
+
+#[test]
 fn an_event_that_is_too_large_is_discarded_and_the_stream_goes_on() {
     let config = limits(DecoderLimits::default().with_line(1000).with_event(1500));
     let long = |n: usize| "x".repeat(n);

@@ -13,10 +13,10 @@ use sse_core::{
 
 use crate::harness::{Client, OPEN, secs};
 
-use Phase::{Closed, Connecting, Open, Preparing, Requesting, Unexpected, Waiting};
+use Phase::{Closed, Connecting, Open, Paused, Preparing, Requesting, Unexpected, Waiting};
 
-const PHASES: [Phase; 7] = [
-    Preparing, Connecting, Requesting, Unexpected, Open, Waiting, Closed,
+const PHASES: [Phase; 8] = [
+    Preparing, Connecting, Requesting, Unexpected, Open, Waiting, Paused, Closed,
 ];
 
 const REFUSAL: &str = "HTTP/1.1 404 No\r\ncontent-length: 5\r\n\r\n";
@@ -125,6 +125,14 @@ fn ways() -> Vec<Way> {
             t.client.connect();
             t.client.end();
         }),
+        way(Paused, "due", |t| {
+            t.client.source.pause(t.client.now).unwrap();
+        }),
+        way(Paused, "waiting", |t| {
+            t.client.connect();
+            t.client.end();
+            t.client.source.pause(t.client.now).unwrap();
+        }),
         way(Closed, "", |t| t.client.close()),
     ]
 }
@@ -197,6 +205,9 @@ fn inputs() -> Vec<Input> {
         }),
         input("`wait`", |t| t.client.source.wait(t.client.now, secs(5))),
         input("`stop`", |t| t.client.source.stop(t.client.now)),
+        input("`reconnect`", |t| t.client.source.reconnect(t.client.now)),
+        input("`pause`", |t| t.client.source.pause(t.client.now)),
+        input("`resume`", |t| t.client.source.resume(t.client.now)),
         world!("`handle_preparation_error`", |t| t
             .client
             .source

@@ -251,7 +251,7 @@ fn the_request_is_whole_but_for_what_is_its_clients_own() {
     config.body = "{}".into();
     let token = HeaderValue::from_static("Bearer x");
     config.headers.insert(header::AUTHORIZATION, token);
-    config.last_event_id = Some(sse_core::EventId::new("7 — ü").unwrap());
+    config.last_event_id = sse_core::EventId::new("7 — ü").unwrap();
     let mut client = Client::to("http://example.org:81/a?b#c", config);
     let request = client.take_request();
     assert_eq!(request.method(), Method::POST);

@@ -135,6 +135,7 @@ impl Client {
                     },
                 }
             }
+            ClientEvent::Paused => "paused".to_owned(),
             ClientEvent::Closed(Ok(end)) => format!("closed {end:?}"),
             ClientEvent::Closed(Err(failure)) => {
                 let line = describe(&failure);

@@ -6,6 +6,8 @@
 mod answers;
 mod any_order;
 mod bounds;
+mod control;
+mod credentials;
 mod cuts;
 mod errors;
 mod every_phase;

@@ -31,7 +31,7 @@ fn an_attempt_that_is_not_changed_is_the_request_as_it_would_be() {
     let mut config = EventSourceConfig::default();
     config.method = Method::POST;
     config.body = "x".into();
-    config.last_event_id = Some(EventId::from(7));
+    config.last_event_id = EventId::from(7);
     for agent in ["mine", ""] {
         let agent = HeaderValue::from_static(agent);
         config.headers.insert(header::USER_AGENT, agent);

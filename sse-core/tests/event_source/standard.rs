@@ -124,9 +124,9 @@ fn a_url_that_cannot_be_gone_to_is_refused() {
 #[test]
 fn the_last_event_id_goes_along_when_it_is_not_empty() {
     let mut config = EventSourceConfig::default();
-    config.last_event_id = Some(EventId::new("").unwrap());
+    config.last_event_id = EventId::new("").unwrap();
     assert_eq!(field(&request(URL, config.clone()), "last-event-id"), None);
-    config.last_event_id = Some(EventId::new("7 — ü").unwrap());
+    config.last_event_id = EventId::new("7 — ü").unwrap();
     let mut client = Client::new(config);
     let request = client.connect();
     assert_eq!(field(&request, "last-event-id"), Some("7 — ü"));
@@ -182,7 +182,7 @@ fn the_request_carries_the_newest_id_that_a_header_field_can_carry() {
 #[test]
 fn an_id_to_begin_with_that_no_header_field_can_carry_is_not_sent() {
     let mut config = EventSourceConfig::default();
-    config.last_event_id = Some(EventId::new("1\x01").unwrap());
+    config.last_event_id = EventId::new("1\x01").unwrap();
     let mut client = Client::new(config);
     assert_eq!(field(&client.connect(), "last-event-id"), None);
     assert_eq!(client.source.last_event_id(), "1\x01");

@@ -4,7 +4,7 @@ use std::{io::ErrorKind::TimedOut, time::Duration};
 
 use sse_core::{
     EventId,
-    client::{EventSourceConfig, Phase},
+    client::{EventSourceConfig, Phase, WrongPhase},
     http::{HeaderValue, Response},
 };
 
@@ -33,6 +33,9 @@ pub(crate) enum Call {
     Wait(Duration),
     Stop,
     PreparationError,
+    Reconnect,
+    Pause,
+    Resume,
     PollOne,
     Poll,
     Close,
@@ -98,6 +101,7 @@ impl Law {
                 assert!(!self.connection, "a connection is left behind");
                 self.closed = true;
             }
+            "paused" => assert!(!self.connection, "a connection is left behind"),
             "prepare" => assert!(!self.connection, "there is one already"),
             // What the stream has to say.
             _ => assert!(self.open, "{line:?} while nothing is open"),
@@ -119,6 +123,11 @@ impl Law {
         let id = id.map(HeaderValue::as_bytes).unwrap_or_default();
         assert_eq!(id, self.last_event_id.as_bytes());
     }
+}
+
+/// Control is refused when it is over, and only then.
+fn check_control(result: Result<(), WrongPhase>, phase: Phase) {
+    assert_eq!(result.is_err(), phase == Phase::Closed);
 }
 
 /// A response from a foreign HTTP client.
@@ -214,6 +223,9 @@ impl Trial {
                 let is_preparing = source.phase() == Phase::Preparing;
                 assert_eq!(source.stop(*now).is_ok(), is_preparing);
             }
+            Call::Reconnect => check_control(source.reconnect(*now), source.phase()),
+            Call::Pause => check_control(source.pause(*now), source.phase()),
+            Call::Resume => check_control(source.resume(*now), source.phase()),
             Call::PreparationError => source.handle_preparation_error(*now, "no token"),
             Call::Close => {
                 let is_over = source.phase() == Phase::Closed;
@@ -243,8 +255,8 @@ impl Trial {
         let waits = source.poll_timeout().is_some();
         assert!(phase != Phase::Waiting || waits, "it would wait for ever");
         assert!(
-            phase != Phase::Closed || !waits,
-            "it is over, and still waits"
+            !matches!(phase, Phase::Paused | Phase::Closed) || !waits,
+            "it is over or paused, and still waits"
         );
     }
 
@@ -257,7 +269,10 @@ impl Trial {
         assert_eq!(law.open, phase == Phase::Open);
         assert_eq!(
             law.connection,
-            !matches!(phase, Phase::Preparing | Phase::Waiting | Phase::Closed)
+            !matches!(
+                phase,
+                Phase::Preparing | Phase::Waiting | Phase::Paused | Phase::Closed
+            )
         );
         assert!(self.client.source.has_room());
     }
@@ -287,6 +302,9 @@ pub(crate) fn calls() -> Vec<Call> {
         Call::Wait(secs(5)),
         Call::Stop,
         Call::PreparationError,
+        Call::Reconnect,
+        Call::Pause,
+        Call::Resume,
         Call::PollOne,
         Call::Poll,
         Call::Close,

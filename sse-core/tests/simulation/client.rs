@@ -1,13 +1,15 @@
 //! A client's side: an event source as the driver drives it, and what it was told so far.
 
 use std::{
-    io,
+    io, mem,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use fastrand::Rng;
-use sse_core::client::{Attempt, ClientEvent, EventSource, EventSourceConfig, Phase, Reconnection};
+use sse_core::client::{
+    Attempt, ClientEvent, EventSource, EventSourceConfig, Loss, Phase, Reconnection,
+};
 
 use crate::{
     agenda::{ClientId, Happening},
@@ -37,6 +39,9 @@ pub(crate) struct Client {
     alarm: Option<Instant>,
     /// When it may connect again.
     not_before: Option<Instant>,
+    attempted_at: Option<Instant>,
+    /// It paused, and is to go on.
+    is_paused: bool,
     /// The reconnection time that the server set.
     reconnection_time: Option<Duration>,
     reconnection: Reconnection,
@@ -69,6 +74,8 @@ impl Client {
             busy_until: None,
             alarm: None,
             not_before: None,
+            attempted_at: None,
+            is_paused: false,
             reconnection_time: None,
             reconnection,
             source,
@@ -123,6 +130,10 @@ impl Client {
     pub(crate) fn pump(&mut self, network: &mut Network, server: &Server, tally: &mut Tally) {
         let now = network.now();
         while !self.dawdles(now) {
+            if mem::take(&mut self.is_paused) {
+                let resumed = self.source.resume(now);
+                assert!(resumed.is_ok() || self.source.phase() == Phase::Closed);
+            }
             if let Some(event) = self.source.poll_event(now) {
                 self.take(event, network, server, tally);
                 continue;
@@ -170,6 +181,9 @@ impl Client {
                 assert_eq!(self.link, None, "one connection at a time");
                 let now = network.now();
                 assert!(self.not_before.is_none_or(|then| then <= now), "too soon");
+                let before = self.attempted_at.replace(now);
+                let floor = self.reconnection.floor;
+                assert!(before.is_none_or(|then| then + floor <= now), "too soon");
                 if self.is_elsewhere {
                     let request = self.source.take_request(now).expect("one was asked for");
                     self.elsewhere = Some(Elsewhere::new(&request));
@@ -191,6 +205,7 @@ impl Client {
                 self.record.received(&event, server.largest_event());
                 assert_eq!(self.source.last_event_id(), self.record.last_id());
                 tally.delivered += 1;
+                self.change_its_mind(network);
                 if network.rng.f64() < self.pace.dawdling {
                     self.busy_until =
                         Some(network.now() + self.pace.pause.mul_f64(network.rng.f64()));
@@ -199,9 +214,18 @@ impl Client {
             ClientEvent::ReconnectionTime(time) => self.reconnection_time = Some(time),
             ClientEvent::Lost { loss, wait } => {
                 assert_eq!(self.link, None, "disconnected before");
-                self.check_wait(wait);
+                if !matches!(loss, Loss::Replaced) {
+                    self.check_wait(wait);
+                }
                 self.not_before = Some(network.now() + wait);
                 tally.lost(&loss);
+            }
+            ClientEvent::Paused => {
+                assert_eq!(self.link, None, "disconnected before");
+                self.is_paused = true;
+                let pause = self.pace.pause.mul_f64(network.rng.f64());
+                self.busy_until = Some(network.now() + pause);
+                *tally.losses.entry("paused".into()).or_default() += 1;
             }
             ClientEvent::Closed(Ok(_)) => {
                 assert_eq!(self.link, None, "disconnected before");
@@ -224,6 +248,16 @@ impl Client {
             (shortest..=longest).contains(&wait),
             "a wait of {wait:?} instead of {shortest:?} to {longest:?}"
         );
+    }
+
+    /// The application may want another connection, or none for now.
+    fn change_its_mind(&mut self, network: &mut Network) {
+        let now = network.now();
+        match network.rng.u16(..1000) {
+            0 | 1 => self.source.reconnect(now).expect("it is not over"),
+            2 | 3 => self.source.pause(now).expect("it is not over"),
+            _ => {}
+        }
     }
 
     /// The application does what it likes with an attempt, which makes none come sooner.

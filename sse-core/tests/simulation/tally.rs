@@ -85,7 +85,10 @@ impl Tally {
             &self.losses,
             &["connection refused", "connection reset", "timed out"],
         );
-        has(&self.losses, &["Preparation", "PrepareTimeout"]);
+        has(
+            &self.losses,
+            &["Preparation", "PrepareTimeout", "Replaced", "paused"],
+        );
         has(&self.preparations, &["failed", "put off", "sent"]);
         has(&self.outcomes, &["Fresh", "Gap", "Resumed", "Unknown"]);
         has(

@@ -154,7 +154,8 @@ impl<R: Runtime> Dial<R> {
         let Secured { config, name } = self.secured(host)?;
         let tls = Tls::client(transport, config, name).map_err(io::Error::other)?;
         let mut tls = Box::new(tls);
-        poll_fn(|cx| tls.poll_handshake(cx)).await?;
+        let handshake = poll_fn(|cx| tls.poll_handshake(cx)).await;
+        handshake.map_err(NoHttp1::explain)?;
         Ok(tls)
     }
 
@@ -205,6 +206,40 @@ impl<R: Runtime> Dial<R> {
 struct Secured {
     config: Arc<rustls::ClientConfig>,
     name: ServerName<'static>,
+}
+
+/// The server does not agree on HTTP/1.1, which another attempt does not change.
+#[cfg(feature = "tls")]
+#[derive(Debug)]
+struct NoHttp1(rustls::Error);
+
+#[cfg(feature = "tls")]
+impl NoHttp1 {
+    /// An error of a handshake that says so, or the same error.
+    fn explain(error: io::Error) -> io::Error {
+        let refused = rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol);
+        let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+        match cause == Some(&refused) {
+            true => io::Error::new(io::ErrorKind::Unsupported, Self(refused)),
+            false => error,
+        }
+    }
+}
+
+#[cfg(feature = "tls")]
+impl fmt::Display for NoHttp1 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the server does not speak HTTP/1.1; send the request with an HTTP client that speaks HTTP/2",
+        )
+    }
+}
+
+#[cfg(feature = "tls")]
+impl std::error::Error for NoHttp1 {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
 }
 
 /// Connects to the host that the URL names, over TCP. The default.

@@ -37,7 +37,7 @@ impl<R: Runtime> Dialer<R> {
 
     #[cfg(feature = "tls")]
     pub(super) fn set_tls(&mut self, config: Arc<rustls::ClientConfig>) {
-        self.tls = Some(config);
+        self.tls = Some(speaking_http_1(config));
     }
 
     pub(super) fn dial(&self, endpoint: Endpoint) -> Dialing {
@@ -66,4 +66,16 @@ impl<R: Runtime> Dialer<R> {
             }
         })
     }
+}
+
+/// The same configuration, for what is spoken here: another would agree on a protocol that is not.
+#[cfg(feature = "tls")]
+fn speaking_http_1(config: Arc<rustls::ClientConfig>) -> Arc<rustls::ClientConfig> {
+    const PROTOCOL: &[u8] = b"http/1.1";
+    if config.alpn_protocols == [PROTOCOL] {
+        return config;
+    }
+    let mut config = Arc::unwrap_or_clone(config);
+    config.alpn_protocols = vec![PROTOCOL.to_vec()];
+    Arc::new(config)
 }

@@ -4,7 +4,7 @@ use std::{error::Error, fmt};
 
 use sse_core::{
     DecodeError,
-    client::{Failure, UnexpectedResponse},
+    client::{End, Failure, UnexpectedResponse},
 };
 
 /// Why there is no event.
@@ -17,6 +17,9 @@ pub enum EventSourceError {
     Discarded(DecodeError),
     /// The subscription failed for good, and nothing comes after this.
     Failed(Failure),
+    /// The subscription is over, and is no failure. Only
+    /// [`opened`](crate::EventSource::opened) gives this.
+    Ended(End),
 }
 
 impl EventSourceError {
@@ -24,7 +27,7 @@ impl EventSourceError {
     #[must_use]
     pub fn cause<E: Error + 'static>(&self) -> Option<&E> {
         match self {
-            Self::Discarded(_) => None,
+            Self::Discarded(_) | Self::Ended(_) => None,
             Self::Failed(failure) => failure.cause(),
         }
     }
@@ -33,7 +36,7 @@ impl EventSourceError {
     #[must_use]
     pub fn unexpected_response(&self) -> Option<&UnexpectedResponse> {
         match self {
-            Self::Discarded(_) => None,
+            Self::Discarded(_) | Self::Ended(_) => None,
             Self::Failed(failure) => failure.unexpected_response(),
         }
     }
@@ -44,6 +47,7 @@ impl fmt::Display for EventSourceError {
         match self {
             Self::Discarded(error) => error.fmt(f),
             Self::Failed(failure) => failure.fmt(f),
+            Self::Ended(end) => write!(f, "the event stream did not open: {end}"),
         }
     }
 }
@@ -53,6 +57,7 @@ impl Error for EventSourceError {
         match self {
             Self::Discarded(error) => error.source(),
             Self::Failed(failure) => failure.source(),
+            Self::Ended(_) => None,
         }
     }
 }

@@ -3,14 +3,16 @@
 use std::{fmt, future::Future, sync::Arc};
 
 use sse_core::{
+    EventId,
     client::{self, Attempt, EventSourceConfig, InvalidRequest, Phase},
-    lifecycle::{Shutdown, ShutdownSignal},
+    http::Response,
 };
 
 #[cfg(feature = "http-body")]
 use super::http_client::{AnyClient, HttpClient};
 use super::{
     connector::Connector,
+    control::EventSourceHandle,
     dial::Dialer,
     link::Link,
     prepare::{IntoPrepared, Preparer},
@@ -43,25 +45,12 @@ pub struct EventSource<R: Runtime> {
     pub(super) http_client: Option<AnyClient>,
     /// Where the application prepares each attempt.
     pub(super) preparer: Option<Box<Preparer>>,
-    pub(super) closing: ShutdownSignal,
-    handle: EventSourceHandle,
+    pub(super) handle: EventSourceHandle,
+    /// The head of the open stream's response.
+    pub(super) response: Option<Box<Response<()>>>,
     /// The end was told.
     pub(super) is_over: bool,
     pub(super) runtime: R,
-}
-
-/// Closes an [`EventSource`] from elsewhere. Clones are handles to the same one.
-#[derive(Clone, Debug)]
-pub struct EventSourceHandle {
-    closing: Shutdown,
-}
-
-impl EventSourceHandle {
-    /// Ends the subscription: a task that waits for its next event gets the end of the stream, and by
-    /// then the connection is closed. Events that were received and not yet taken are dropped.
-    pub fn close(&self) {
-        self.closing.begin();
-    }
 }
 
 impl<R: Runtime + Default> EventSource<R> {
@@ -100,9 +89,6 @@ impl<R: Runtime> EventSource<R> {
         config: impl Into<Arc<EventSourceConfig>>,
     ) -> Result<Self, InvalidRequest> {
         let (seed, config) = (runtime.seed(), config.into());
-        let handle = EventSourceHandle {
-            closing: Shutdown::new(),
-        };
         let probe_after = config.probe_after;
         Ok(Self {
             machine: client::EventSource::new(url.as_ref(), config, seed)?,
@@ -112,15 +98,16 @@ impl<R: Runtime> EventSource<R> {
             #[cfg(feature = "http-body")]
             http_client: None,
             preparer: None,
-            closing: handle.closing.signal(),
-            handle,
+            handle: EventSourceHandle::new(),
+            response: None,
             is_over: false,
             runtime,
         })
     }
 
     /// Speaks TLS after this configuration, which says whom to trust and which certificate to
-    /// show. Without one it is the adapter's, which trusts the platform's roots.
+    /// show. Without one it is the adapter's, which trusts the platform's roots. The protocol that is
+    /// agreed on (ALPN) is HTTP/1.1, whatever the configuration says.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn with_tls(mut self, config: Arc<rustls::ClientConfig>) -> Self {
@@ -234,7 +221,28 @@ impl<R: Runtime> EventSource<R> {
         self
     }
 
-    /// A handle that closes it from elsewhere.
+    /// Goes on after this event, which an earlier run of the program has seen: the first request carries
+    /// the ID as `Last-Event-ID`. It is what [`last_event_id`](Self::last_event_id) gave, or
+    /// [`MessageEvent::last_event_id`](sse_core::MessageEvent::last_event_id) of the last event that was
+    /// dealt with.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidField`](sse_core::InvalidField) for a text with a CR, an LF or a NUL, which no last event
+    /// ID has.
+    ///
+    /// ```
+    /// # use sse_driver::{EventSource, Runtime};
+    /// fn go_on<R: Runtime + Default>(saved: String) -> Result<EventSource<R>, Box<dyn std::error::Error>> {
+    ///     Ok(EventSource::new("https://example.org/events")?.with_last_event_id(saved)?)
+    /// }
+    /// ```
+    pub fn with_last_event_id<I: TryInto<EventId>>(mut self, id: I) -> Result<Self, I::Error> {
+        self.machine.set_last_event_id(&id.try_into()?);
+        Ok(self)
+    }
+
+    /// A handle that closes, pauses or reconnects it from elsewhere.
     #[must_use]
     pub fn handle(&self) -> EventSourceHandle {
         self.handle.clone()
@@ -246,13 +254,20 @@ impl<R: Runtime> EventSource<R> {
         self.machine.phase()
     }
 
-    /// The last event ID: what to keep for [`EventSourceConfig::last_event_id`] of a later run.
+    /// The last event ID, empty for none: what to keep for
+    /// [`with_last_event_id`](Self::with_last_event_id) of a later run.
     ///
     /// The next request carries it, unless it has control characters other than a tab, which a
     /// header field may not have: then the request carries the newest ID without them.
     #[must_use]
-    pub fn last_event_id(&self) -> &str {
+    pub fn last_event_id(&self) -> EventId {
         self.machine.last_event_id()
+    }
+
+    /// The head of the response that opened the stream, while the stream is open.
+    #[must_use]
+    pub fn response(&self) -> Option<&Response<()>> {
+        self.response.as_deref()
     }
 
     /// The URL of the next request: the one that was given, or where redirects led.

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod connector;
+mod control;
 mod dial;
 mod error;
 mod event_source;
@@ -14,8 +15,9 @@ mod prepare;
 mod proxy;
 
 pub use connector::{Connected, Connecting, Connector, Dial, TcpConnector, UnixConnector};
+pub use control::EventSourceHandle;
 pub use error::EventSourceError;
-pub use event_source::{EventSource, EventSourceHandle};
+pub use event_source::EventSource;
 #[cfg(feature = "http-body")]
 pub use http_client::HttpClient;
 pub use prepare::{IntoPrepared, PreparePanicked, Prepared};

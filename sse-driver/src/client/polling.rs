@@ -1,7 +1,7 @@
 //! What an event source does while it is polled.
 
 use std::{
-    future::{Future, poll_fn},
+    future::poll_fn,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Instant,
@@ -10,10 +10,11 @@ use std::{
 use futures_core::Stream;
 use sse_core::{
     MessageEvent,
-    client::{Attempt, AttemptError, ClientEvent, Endpoint},
+    client::{Attempt, AttemptError, ClientEvent, End, Endpoint},
+    http::Response,
 };
 
-use super::{EventSource, EventSourceError, link::Link, prepare::Prepared};
+use super::{EventSource, EventSourceError, control::Wanted, link::Link, prepare::Prepared};
 use crate::{Runtime, alarm::Alarm, trace};
 
 /// After how many rounds, or events that the caller passes over, other tasks have the thread.
@@ -41,6 +42,47 @@ impl<R: Runtime> EventSource<R> {
         poll_fn(|cx| self.poll_update(cx)).await
     }
 
+    /// Waits until the stream is open, and gives the head of its response, or what kept it from opening. A
+    /// stream that is open already is not waited for. Losses on the way are passed over:
+    /// [`first_failure_is_final`](sse_core::client::Reconnection::first_failure_is_final) or
+    /// [`max_attempts`](sse_core::client::Reconnection::max_attempts) make them failures. A future that
+    /// is dropped before it is ready loses nothing but what it passed over.
+    ///
+    /// # Errors
+    ///
+    /// [`EventSourceError::Failed`] where the subscription failed. Its
+    /// [`unexpected_response`](EventSourceError::unexpected_response) is the response of an API that
+    /// answers some requests with a stream and others with JSON or a 202.
+    /// [`EventSourceError::Ended`] where it is over without a failure, such as by a 204, or was over
+    /// before.
+    ///
+    /// ```
+    /// # use sse_driver::{EventSource, EventSourceError, Runtime};
+    /// # async fn ask<R: Runtime>(mut source: EventSource<R>) -> Result<(), EventSourceError> {
+    /// match source.opened().await {
+    ///     Ok(response) => println!("a stream, with {:?}", response.headers()),
+    ///     Err(error) => match error.unexpected_response() {
+    ///         Some(response) => println!("{}: {:?}", response.status(), response.body),
+    ///         None => return Err(error),
+    ///     },
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn opened(&mut self) -> Result<&Response<()>, EventSourceError> {
+        while self.response.is_none() {
+            match self.next_update().await {
+                None => return Err(EventSourceError::Ended(End::Closed)),
+                Some(ClientEvent::Closed(Ok(end))) => return Err(EventSourceError::Ended(end)),
+                Some(ClientEvent::Closed(Err(failure))) => {
+                    return Err(EventSourceError::Failed(failure));
+                }
+                Some(_) => {}
+            }
+        }
+        self.response().ok_or(EventSourceError::Ended(End::Closed))
+    }
+
     /// [`next_update`](Self::next_update) for futures that are written by hand.
     pub fn poll_update(&mut self, cx: &mut Context<'_>) -> Poll<Option<ClientEvent>> {
         for _ in 0..ROUNDS {
@@ -48,9 +90,8 @@ impl<R: Runtime> EventSource<R> {
                 return Poll::Ready(None);
             }
             let now = self.runtime.now();
-            if self.closing.has_begun() {
-                // Fails where it is over already.
-                let _ = self.machine.close(now);
+            if let Some(wanted) = self.handle.take() {
+                self.obey(wanted, now);
             }
             if let Some(event) = self.take_event(now) {
                 return Poll::Ready(Some(event));
@@ -65,7 +106,7 @@ impl<R: Runtime> EventSource<R> {
             }
             let deadline = self.machine.poll_timeout();
             if self.alarm.poll(&self.runtime, deadline, cx).is_pending()
-                && Pin::new(&mut self.closing).poll(cx).is_pending()
+                && self.handle.poll_wanted(cx).is_pending()
             {
                 return Poll::Pending;
             }
@@ -91,6 +132,23 @@ impl<R: Runtime> EventSource<R> {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Does what the application asks for from elsewhere.
+    fn obey(&mut self, wanted: Wanted, now: Instant) {
+        let machine = &mut self.machine;
+        // All of them fail where it is over already.
+        let _ = match wanted.pause() {
+            Some(true) => machine.pause(now),
+            Some(false) => machine.resume(now),
+            None => Ok(()),
+        };
+        if wanted.reconnect() {
+            let _ = machine.reconnect(now);
+        }
+        if wanted.close() {
+            let _ = machine.close(now);
+        }
     }
 
     /// Asks the hook for the next attempt, and does what it says. Says whether it said anything.
@@ -131,9 +189,17 @@ impl<R: Runtime> EventSource<R> {
             ClientEvent::Connect(endpoint) => {
                 self.link = self.connect(endpoint, now);
             }
-            ClientEvent::Disconnect => self.link = Link::Down,
+            ClientEvent::Open(response) => self.response = Some(Box::new(response.clone())),
+            ClientEvent::Disconnect => {
+                self.link = Link::Down;
+                self.response = None;
+            }
             // There is no time left to prepare in.
             ClientEvent::Lost { .. } => self.cancel_preparing(),
+            ClientEvent::Paused => {
+                self.cancel_preparing();
+                self.alarm = Alarm::new();
+            }
             ClientEvent::Closed(_) => {
                 self.cancel_preparing();
                 self.is_over = true;

@@ -11,6 +11,7 @@ mod budget;
 #[cfg(feature = "http-body")]
 mod budgets;
 mod connectors;
+mod controlling;
 mod counting;
 mod elsewhere;
 #[cfg(feature = "http-body")]
@@ -19,6 +20,7 @@ mod endings;
 #[cfg(feature = "macros")]
 mod guards;
 mod harness;
+mod opening;
 #[cfg(feature = "http-body")]
 mod over_http_client;
 mod preparing;

@@ -286,7 +286,9 @@ impl Listener {
                 let asked = around.registry.asked(id);
                 assert_eq!((asked.client, asked.kind), (number, self.kind));
                 let last_id = self.source.last_event_id();
-                state.record.opened(id, &asked, last_id, around.announce);
+                state
+                    .record
+                    .opened(id, &asked, last_id.as_str(), around.announce);
                 state.open = Some(id);
                 self.last = Some(id);
                 around.tally().opened(self.kind);

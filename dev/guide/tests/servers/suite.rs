@@ -184,7 +184,7 @@ where
     app.log.expect(&["/topic: the client went away"]).await;
 
     let mut config = EventSourceConfig::default();
-    config.last_event_id = Some(sse_tokio::EventId::new(seen.last_event_id().to_owned()).unwrap());
+    config.last_event_id = sse_tokio::EventId::new(seen.last_event_id().to_owned()).unwrap();
     let mut again = source(&server, "/topic", config);
     let last: u64 = seen.data().parse().unwrap();
     for expected in last + 1..last + 4 {

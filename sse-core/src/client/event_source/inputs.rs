@@ -106,7 +106,7 @@ impl EventSource {
             }
             State::Waiting { .. } => self.step(Step::WaitOver),
             // They have no deadline.
-            State::Unprepared | State::Asking | State::Closed { .. } => {}
+            State::Unprepared | State::Asking | State::Paused { .. } | State::Closed { .. } => {}
         }
     }
 

@@ -9,7 +9,11 @@ mod response;
 mod transitions;
 mod verbs;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use ::http::Response;
 
@@ -18,7 +22,7 @@ use super::{
     Attempt, Endpoint, EventSourceConfig, Failure, InvalidRequest, Loss, Phase, backoff::Backoff,
     state::State, target::Target,
 };
-use crate::{DecodeError, Decoder, MessageEvent, Text};
+use crate::{DecodeError, Decoder, EventId, MessageEvent, Text};
 
 /// A subscription to an event stream, with its reconnections.
 ///
@@ -38,6 +42,9 @@ pub struct EventSource {
     last_loss: Option<Box<Loss>>,
     /// How many responses were no event stream, since the stream was open last.
     unexpected_responses: u32,
+    /// When a connection was asked for last.
+    attempted_at: Option<Instant>,
+    has_been_open: bool,
     past: Past,
 }
 
@@ -78,6 +85,8 @@ pub enum ClientEvent {
         /// How long it is to the next attempt.
         wait: Duration,
     },
+    /// The application [paused](EventSource::pause), and the connection is closed.
+    Paused,
     /// It is over. Comes exactly once, and last.
     Closed(Result<End, Failure>),
 }
@@ -110,6 +119,7 @@ impl fmt::Display for End {
 struct Past {
     disconnect: bool,
     lost: Option<Box<(Loss, Duration)>>,
+    paused: bool,
 }
 
 impl EventSource {
@@ -128,9 +138,7 @@ impl EventSource {
         let config = config.into();
         let target = Target::new(url, &config)?;
         let mut decoder = Decoder::with_limits(config.decoder_limits);
-        if let Some(id) = &config.last_event_id {
-            decoder.set_last_event_id(id);
-        }
+        decoder.set_last_event_id(&config.last_event_id);
         Ok(Self {
             state: State::Asking,
             config,
@@ -141,6 +149,8 @@ impl EventSource {
             prepares: false,
             last_loss: None,
             unexpected_responses: 0,
+            attempted_at: None,
+            has_been_open: false,
             past: Past::default(),
         })
     }
@@ -166,14 +176,16 @@ impl EventSource {
         self.state.phase()
     }
 
-    /// The last event ID, as the standard has it.
+    /// The last event ID, as the standard has it; empty for none. It is what
+    /// [`EventSourceConfig::last_event_id`] takes in a later run.
     ///
     /// The next request carries it, unless it has control characters other than a tab, which a
     /// header field may not have and a strict server refuses: then the request carries the newest
     /// ID without them.
     #[must_use]
-    pub fn last_event_id(&self) -> &str {
-        self.decoder.last_event_id()
+    pub fn last_event_id(&self) -> EventId {
+        // What a decoder takes for an ID has none of the characters that an `EventId` cannot have.
+        EventId::new(self.decoder.last_event_id()).unwrap_or_default()
     }
 
     /// Where the next request would go: the URL that was given, or where redirects led.

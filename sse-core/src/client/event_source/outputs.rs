@@ -96,7 +96,10 @@ impl Past {
         if mem::take(&mut self.disconnect) {
             return Some(ClientEvent::Disconnect);
         }
-        let (loss, wait) = *self.lost.take()?;
-        Some(ClientEvent::Lost { loss, wait })
+        if let Some(lost) = self.lost.take() {
+            let (loss, wait) = *lost;
+            return Some(ClientEvent::Lost { loss, wait });
+        }
+        mem::take(&mut self.paused).then_some(ClientEvent::Paused)
     }
 }

@@ -102,6 +102,10 @@ impl EventSource {
         self.decoder.restart();
         self.unexpected_responses = 0;
         self.last_loss = None;
+        self.has_been_open = true;
+        if self.config.resume_by_get {
+            self.target.become_get();
+        }
         let response = Box::new(response);
         self.step(Step::Opened {
             now,

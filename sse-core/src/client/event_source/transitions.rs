@@ -53,6 +53,12 @@ pub(super) enum Step {
     Wait(Instant),
     /// It is time for another attempt.
     WaitOver,
+    /// The application wants the next attempt then, if it is not to come sooner.
+    Hurry(Instant),
+    /// The application wants no connection for now. The next attempt may be made then.
+    Pause(Instant),
+    /// The application wants a connection again.
+    Resume(Instant),
     /// It is over, for whatever reason.
     Over(Result<End, Failure>),
 }
@@ -67,7 +73,10 @@ impl EventSource {
                 deadline: now.checked_add(self.config.prepare_timeout),
             },
             (State::Unprepared | State::Preparing { .. }, Step::Prepared) => State::Asking,
-            (State::Asking, Step::Asked(now)) => self.connecting(now),
+            (State::Asking, Step::Asked(now)) => {
+                self.attempted_at = Some(now);
+                self.connecting(now)
+            }
             (State::Connecting { .. }, Step::Connected(now, route)) => self.requesting(now, &route),
             (State::Connecting { .. }, Step::Taken(now)) => self.requesting_elsewhere(now),
             (
@@ -105,6 +114,16 @@ impl EventSource {
                 Step::Wait(until),
             ) => State::Waiting { until },
             (State::Waiting { .. }, Step::WaitOver) => self.next_attempt(),
+            (State::Waiting { until }, Step::Hurry(soonest)) => State::Waiting {
+                until: until.min(soonest),
+            },
+            (closed @ State::Closed { .. }, Step::Pause(_)) => closed,
+            (_, Step::Pause(until)) => {
+                self.past.paused = true;
+                State::Paused { until }
+            }
+            (State::Paused { until }, Step::Resume(now)) if until <= now => self.next_attempt(),
+            (State::Paused { until }, Step::Resume(_)) => State::Waiting { until },
             (closed @ State::Closed { .. }, _) => closed,
             (_, Step::Over(result)) => State::Closed {
                 untold: Some(Box::new(result)),
@@ -187,6 +206,12 @@ impl EventSource {
             State::Open(open) => Reached::Open(now.saturating_duration_since(open.since)),
             _ => return,
         };
+        let was_open = matches!(reached, Reached::Open(_) | Reached::End);
+        match loss {
+            Loss::Replaced => return self.replace(now, was_open),
+            Loss::Paused => return self.rest(now, was_open),
+            _ => {}
+        }
         if loss.is_final() {
             return self.over(Err(Failure::of(loss)));
         }
@@ -197,17 +222,51 @@ impl EventSource {
                 loss => Err(Failure::of(loss)),
             });
         };
+        if settings.first_failure_is_final && !self.has_been_open {
+            return self.over(Err(Failure::of(loss)));
+        }
         self.backoff.lost(settings, reached);
         if self.backoff.is_exhausted(settings) {
             return self.over(Err(Failure::GaveUp(loss)));
         }
         let reconnection_time = self.decoder.reconnection_time();
         let wait = self.backoff.wait(settings, reconnection_time, at_least);
+        self.tell_of(loss, wait);
+        self.step(Step::Wait(later(now, wait)));
+    }
+
+    fn tell_of(&mut self, loss: Loss, wait: Duration) {
+        self.remember(&loss);
+        self.past.lost = Some(Box::new((loss, wait)));
+    }
+
+    /// Keeps the loss for the application, where it prepares the next attempt.
+    fn remember(&mut self, loss: &Loss) {
         if self.prepares {
             self.last_loss = Some(Box::new(loss.clone()));
         }
-        self.past.lost = Some(Box::new((loss, wait)));
-        self.step(Step::Wait(later(now, wait)));
+    }
+
+    /// The application wants another connection in the place of this one.
+    fn replace(&mut self, now: Instant, was_open: bool) {
+        self.backoff.given_up(was_open);
+        let soonest = self.soonest(now);
+        self.tell_of(Loss::Replaced, soonest.saturating_duration_since(now));
+        self.step(Step::Wait(soonest));
+    }
+
+    /// The application wants no connection in the place of this one.
+    pub(super) fn rest(&mut self, now: Instant, was_open: bool) {
+        self.backoff.given_up(was_open);
+        self.remember(&Loss::Paused);
+        self.step(Step::Pause(self.soonest(now)));
+    }
+
+    /// When an attempt may be made, if nothing else holds it back: attempts are never closer than the
+    /// shortest reconnection time.
+    pub(super) fn soonest(&self, now: Instant) -> Instant {
+        let soonest = self.attempted_at.map(|then| later(then, self.floor()));
+        soonest.unwrap_or(now).max(now)
     }
 
     pub(super) fn over(&mut self, result: Result<End, Failure>) {

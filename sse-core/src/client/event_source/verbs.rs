@@ -14,6 +14,7 @@ use super::{
     EventSource,
     transitions::Step,
 };
+use crate::EventId;
 
 impl EventSource {
     /// Makes the next attempt with this request, which is the one that
@@ -89,6 +90,85 @@ impl EventSource {
         Ok(request)
     }
 
+    /// Connects again as soon as two attempts may follow each other, which is the
+    /// [shortest reconnection time](super::super::Reconnection::floor) after the last one: the network is
+    /// back, for example, or the computer woke up. The reconnection time, what the back-off knows and
+    /// where redirects led stay as they are.
+    ///
+    /// A wait becomes shorter, and a connection that stands or is being made is given up, which is a
+    /// loss that does not count; what was received of it is given out before. An attempt that is being
+    /// prepared goes on. Does nothing while the subscription is paused, and without
+    /// [reconnections](super::super::EventSourceConfig::reconnection).
+    ///
+    /// # Errors
+    ///
+    /// [`WrongPhase`] where it is over.
+    pub fn reconnect(&mut self, now: Instant) -> Result<(), WrongPhase> {
+        self.check_not_over("reconnect")?;
+        if self.config.reconnection.is_none() {
+            return Ok(());
+        }
+        match &mut self.state {
+            State::Waiting { .. } => self.step(Step::Hurry(self.soonest(now))),
+            State::Connecting { .. } | State::Requesting(_) => self.lose(now, Loss::Replaced, None),
+            State::Open(open) => open.incoming.end_with(Loss::Replaced),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Gives the connection up, and makes no other before [`resume`](Self::resume). What was received of
+    /// an open stream is given out before. Does nothing while the subscription is paused, and without
+    /// [reconnections](super::super::EventSourceConfig::reconnection).
+    ///
+    /// # Errors
+    ///
+    /// [`WrongPhase`] where it is over.
+    pub fn pause(&mut self, now: Instant) -> Result<(), WrongPhase> {
+        self.check_not_over("pause")?;
+        if self.config.reconnection.is_none() {
+            return Ok(());
+        }
+        match &mut self.state {
+            State::Open(open) => open.incoming.end_with(Loss::Paused),
+            State::Connecting { .. } | State::Requesting(_) | State::Unexpected(_) => {
+                self.rest(now, false);
+            }
+            State::Unprepared | State::Preparing { .. } | State::Asking => {
+                self.step(Step::Pause(now));
+            }
+            State::Waiting { until } => {
+                let until = *until;
+                self.step(Step::Pause(until));
+            }
+            State::Paused { .. } | State::Closed { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Goes on after [`pause`](Self::pause): with the next attempt at once, or after what is left of the
+    /// wait that was interrupted or of the time between two attempts. Does nothing while the
+    /// subscription is not paused.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongPhase`] where it is over.
+    pub fn resume(&mut self, now: Instant) -> Result<(), WrongPhase> {
+        self.check_not_over("resume")?;
+        match &mut self.state {
+            State::Open(open) if open.incoming.is_pausing() => {
+                open.incoming.end_with(Loss::Replaced);
+            }
+            _ => self.step(Step::Resume(now)),
+        }
+        Ok(())
+    }
+
+    /// Has the next request carry this last event ID, such as the one of an earlier run.
+    pub fn set_last_event_id(&mut self, id: &EventId) {
+        self.decoder.set_last_event_id(id);
+    }
+
     /// Ends the subscription: nothing more is received, and the connection is to be
     /// [closed](super::ClientEvent::Disconnect).
     ///
@@ -96,9 +176,7 @@ impl EventSource {
     ///
     /// [`WrongPhase`] where it is over already.
     pub fn close(&mut self, _now: Instant) -> Result<(), WrongPhase> {
-        if let State::Closed { .. } = self.state {
-            return Err(WrongPhase::new("close", self.phase()));
-        }
+        self.check_not_over("close")?;
         self.over(Ok(End::Closed));
         Ok(())
     }
@@ -113,9 +191,16 @@ impl EventSource {
     }
 
     /// The shortest time between two attempts.
-    fn floor(&self) -> Duration {
+    pub(super) fn floor(&self) -> Duration {
         let settings = self.config.reconnection.as_ref();
         settings.map_or_else(|| Reconnection::default().floor, |settings| settings.floor)
+    }
+
+    fn check_not_over(&self, call: &'static str) -> Result<(), WrongPhase> {
+        match self.state {
+            State::Closed { .. } => Err(WrongPhase::new(call, self.phase())),
+            _ => Ok(()),
+        }
     }
 
     fn check_preparing(&self, call: &'static str) -> Result<(), WrongPhase> {

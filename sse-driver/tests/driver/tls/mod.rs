@@ -4,4 +4,5 @@ pub(crate) mod authority;
 mod by_hand;
 mod pair;
 mod serving;
+mod subscribing;
 mod tampering;

@@ -108,7 +108,7 @@ impl Flags {
                 Arg::Long("last-event-id") => {
                     let id = value(&mut parser)?;
                     let id = EventId::new(id).map_err(|error| error.to_string())?;
-                    config.last_event_id = Some(id);
+                    config.last_event_id = id;
                 }
                 Arg::Short('n') | Arg::Long("max-messages") => {
                     let number = value(&mut parser)?;

@@ -1,0 +1,131 @@
+//! What the application wants of an event source from elsewhere.
+
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use sse_core::internal::sync::{AtomicU32, Mutex, Ordering, lock};
+
+/// Controls an [`EventSource`](crate::EventSource) from elsewhere. Clones are handles to the same one.
+///
+/// What it asks for is done when the event source is polled, which wakes the task that waits for it.
+#[derive(Clone)]
+pub struct EventSourceHandle {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// What is asked for, and was not taken yet.
+    wanted: AtomicU32,
+    waiting: Mutex<Option<Waker>>,
+}
+
+const CLOSE: u32 = 1;
+const RECONNECT: u32 = 2;
+const PAUSE: u32 = 4;
+const RESUME: u32 = 8;
+
+/// What is asked for, all at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wanted(u32);
+
+impl Wanted {
+    pub(super) fn close(self) -> bool {
+        self.0 & CLOSE != 0
+    }
+
+    pub(super) fn reconnect(self) -> bool {
+        self.0 & RECONNECT != 0
+    }
+
+    /// Whether to pause or to resume, if one of them.
+    pub(super) fn pause(self) -> Option<bool> {
+        match self.0 & (PAUSE | RESUME) {
+            0 => None,
+            which => Some(which == PAUSE),
+        }
+    }
+}
+
+impl EventSourceHandle {
+    pub(super) fn new() -> Self {
+        Self {
+            shared: Arc::default(),
+        }
+    }
+
+    /// Ends the subscription: a task that waits for its next event gets the end of the stream, and by
+    /// then the connection is closed. Events that were received and not yet taken are dropped.
+    pub fn close(&self) {
+        self.want(CLOSE, 0);
+    }
+
+    /// Connects again now instead of after a wait, or in the place of a connection that stands: the
+    /// network is back, for example, or the computer woke up. Two attempts are never closer than
+    /// [`Reconnection::floor`](sse_core::client::Reconnection::floor). The reconnection time, what the
+    /// back-off knows, the last event ID and where redirects led stay as they are, and this does not
+    /// count as a loss.
+    ///
+    /// Does nothing while the event source is paused, over, or without reconnections.
+    pub fn reconnect(&self) {
+        self.want(RECONNECT, 0);
+    }
+
+    /// Closes the connection, and makes no other before [`resume`](Self::resume). Events that were
+    /// received are given out before. The event source tells it with
+    /// [`ClientEvent::Paused`](sse_core::client::ClientEvent::Paused).
+    ///
+    /// Does nothing while the event source is paused, over, or without reconnections.
+    pub fn pause(&self) {
+        self.want(PAUSE, RESUME);
+    }
+
+    /// Goes on after [`pause`](Self::pause), with the last event ID: at once, or after what is left of
+    /// a wait that the pause interrupted. Does nothing while the event source is not paused.
+    pub fn resume(&self) {
+        self.want(RESUME, PAUSE);
+    }
+
+    /// Asks for something, in the place of something else.
+    fn want(&self, what: u32, instead_of: u32) {
+        let change = |wanted| Some((wanted | what) & !instead_of);
+        let wanted = &self.shared.wanted;
+        let _ = wanted.fetch_update(Ordering::AcqRel, Ordering::Acquire, change);
+        let waiting = lock(&self.shared.waiting).take();
+        if let Some(waker) = waiting {
+            waker.wake();
+        }
+    }
+
+    /// What is asked for. The end stays asked for; all else is given once.
+    pub(super) fn take(&self) -> Option<Wanted> {
+        let wanted = &self.shared.wanted;
+        if wanted.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        Some(Wanted(wanted.fetch_and(CLOSE, Ordering::AcqRel)))
+    }
+
+    /// Ready where something is asked for.
+    pub(super) fn poll_wanted(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut waiting = lock(&self.shared.waiting);
+        match &mut *waiting {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        drop(waiting);
+        match self.shared.wanted.load(Ordering::Acquire) {
+            0 => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
+    }
+}
+
+impl fmt::Debug for EventSourceHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventSourceHandle").finish_non_exhaustive()
+    }
+}

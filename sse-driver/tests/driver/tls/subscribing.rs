@@ -1,0 +1,73 @@
+//! The event source over TLS: which protocol is agreed on, and what happens where none is.
+
+use std::{future::poll_fn, sync::Arc};
+
+use sse_core::client::EventSourceConfig;
+use sse_driver::{Runtime, router::Router, tls::Tls};
+
+use super::authority::{Authority, NAME};
+use crate::{
+    harness::{Feed, Journal, World, secs},
+    sim::Sim,
+    subscriber::{Source, Subscriber},
+};
+
+fn source(sim: &Sim, tls: Arc<rustls::ClientConfig>) -> Source {
+    let url = format!("https://{NAME}/feed");
+    let source = Source::on(sim.clone(), url, EventSourceConfig::default());
+    source.expect("a good URL").with_tls(tls)
+}
+
+fn offering(authority: &Authority, protocols: &[&str]) -> Arc<rustls::ClientConfig> {
+    let mut config = authority.client_config();
+    let protocols = protocols.iter().map(|name| name.as_bytes().to_vec());
+    Arc::make_mut(&mut config).alpn_protocols = protocols.collect();
+    config
+}
+
+#[test]
+fn http_1_1_is_agreed_on_whatever_the_configuration_offers() {
+    for protocols in [&[][..], &["h2"], &["h2", "http/1.1"], &["http/1.1"]] {
+        let (authority, feed) = (Authority::new(), Feed::default());
+        let router = Router::new().events("/feed", feed.handler(&Journal::default()));
+        let mut tls = authority.server_config();
+        // As a server in front of it does, which would rather speak HTTP/2.
+        Arc::make_mut(&mut tls).alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let world = World::start(router, |server| server.with_tls(tls));
+        let source = source(&world.sim, offering(&authority, protocols));
+        let subscriber = Subscriber::new(&world.sim, source);
+        feed.push("one");
+        world.sim.settle();
+        assert_eq!(
+            subscriber.notes(),
+            [&format!("dials {NAME}:443"), "open: 200 OK", "event: one"],
+            "{protocols:?}"
+        );
+    }
+}
+
+#[test]
+fn a_server_that_speaks_http_2_only_is_a_failure_that_says_so_once() {
+    let (sim, authority) = (Sim::new(), Authority::new());
+    let mut config = authority.server_config();
+    Arc::make_mut(&mut config).alpn_protocols = vec![b"h2".to_vec()];
+    let (listener, server) = (sim.listen(), sim.clone());
+    sim.spawn(async move {
+        while let Ok((transport, _)) = server.accept(&listener).await {
+            let mut tls = Tls::server(transport, config.clone()).unwrap();
+            let result = poll_fn(|cx| tls.poll_handshake(cx)).await;
+            assert!(result.is_err(), "there is no protocol to agree on");
+        }
+    });
+    let subscriber = Subscriber::new(&sim, source(&sim, authority.client_config()));
+    sim.advance(secs(600));
+    assert_eq!(
+        subscriber.notes(),
+        [
+            &format!("dials {NAME}:443"),
+            "hangs up",
+            "failed: the connection failed: the server does not speak HTTP/1.1; send the request \
+             with an HTTP client that speaks HTTP/2"
+        ]
+    );
+}
