@@ -45,6 +45,8 @@ pub(crate) struct Exchange<T> {
     pub(crate) place: Place,
     /// The server was cut while there was something to lose.
     is_cut: bool,
+    /// The stream's end at the shutdown was drawn.
+    has_end: bool,
 }
 
 /// What the handler is doing.
@@ -108,6 +110,7 @@ impl<T> Exchange<T> {
             connection,
             place,
             is_cut: false,
+            has_end: false,
         }
     }
 
@@ -119,6 +122,7 @@ impl<T> Exchange<T> {
             connection,
             place,
             is_cut: false,
+            has_end: false,
         }
     }
 
@@ -329,11 +333,10 @@ impl<T> Exchange<T> {
 
     /// Takes what the handler's stream yields, while there is room.
     fn stream(&mut self, cx: &mut Context<'_>, now: Instant, write_blocked: bool) -> Progress {
+        let ends = self.ends_at_shutdown(now);
         let Work::Streaming(events) = &mut self.work else {
             return Progress::Parked;
         };
-        // A client that resumes elsewhere loses nothing by an end between two events.
-        let ends = self.place.connections().shutdown.has_begun() && events.ends_at_shutdown();
         if write_blocked && events.can_wait() {
             if ends {
                 self.finish(now, CloseReason::Shutdown);
@@ -381,6 +384,27 @@ impl<T> Exchange<T> {
             Err(reason) => self.abort(now, reason),
         }
         Progress::Changed
+    }
+
+    /// Draws the end of a stream once the shutdown has begun, and says whether it has come already. A
+    /// client that resumes elsewhere loses nothing by an end between two events.
+    fn ends_at_shutdown(&mut self, now: Instant) -> bool {
+        let connections = self.place.connections();
+        if self.has_end || !connections.shutdown.has_begun() {
+            return false;
+        }
+        match &self.work {
+            Work::Streaming(events) if events.ends_at_shutdown() => {}
+            _ => return false,
+        }
+        self.has_end = true;
+        let end = connections.draw_end(now);
+        // Called where the stream is open.
+        if let Some(retry) = end.retry {
+            let _ = self.connection.end_with_retry(retry);
+        }
+        let _ = self.connection.finish_at(end.at, CloseReason::Shutdown);
+        end.at <= now
     }
 
     /// Ends the stream properly.

@@ -112,6 +112,7 @@ mod resumable;
 pub mod router;
 mod runtime;
 mod server;
+mod shutdown_spread;
 mod socket;
 #[cfg(feature = "system")]
 pub mod system;
@@ -143,6 +144,7 @@ pub use lifetime::Lifetime;
 pub use resumable::{Attachment, IntoProducer, Producer, ResumableStream, ResumableStreams};
 pub use runtime::{Runtime, Timer, Transport};
 pub use server::{ConnectionServer, Server, ServerConfig, ServerHandle};
+pub use shutdown_spread::ShutdownSpread;
 /// The protocol: the crate that this one drives.
 pub use sse_core as core;
 pub use sse_core::{Clock, FromEvent, IntoEvent};

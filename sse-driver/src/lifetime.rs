@@ -46,10 +46,14 @@ impl Lifetime {
 
     /// One stream's.
     pub(crate) fn draw(&self, random: &mut Jitter) -> Duration {
-        let jitter = u64::try_from(self.jitter.as_millis()).unwrap_or(u64::MAX);
-        let shorter = Duration::from_millis(random.below(jitter.saturating_add(1)));
-        self.longest.saturating_sub(shorter)
+        self.longest.saturating_sub(up_to(self.jitter, random))
     }
+}
+
+/// A time up to this one, in whole milliseconds.
+pub(crate) fn up_to(longest: Duration, random: &mut Jitter) -> Duration {
+    let longest = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(random.below(longest.saturating_add(1)))
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ pub use crate::test_client;
 pub use crate::{
     Attachment, BindOptions, Connected, Connecting, Connector, Dial, EventSourceError,
     EventSourceHandle, IntoPrepared, Lifetime, PreparePanicked, Prepared, Producer, Report,
-    ResumableStream, ResumableStreams, ServerConfig, ServerHandle, ServerStats, TcpConnector,
-    UnixConnector,
+    ResumableStream, ResumableStreams, ServerConfig, ServerHandle, ServerStats, ShutdownSpread,
+    TcpConnector, UnixConnector,
     router::{
         Controller, Cors, FromRequest, IntoReply, LastEventId, Next, Refusal, Reply, Request,
         RouteError, Router, Routes, extract,

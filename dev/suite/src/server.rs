@@ -1,13 +1,13 @@
 //! The server, with clients that see every byte.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::TcpStream,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::{StreamExt, stream};
@@ -15,6 +15,7 @@ use sse_core::{
     Event, EventType, Json,
     http::{HeaderValue, Response, StatusCode, header::SET_COOKIE},
     lifecycle::{CloseReason, Deadline},
+    topic::{Topic, TopicConfig},
 };
 use sse_driver::{
     BindOptions, ServerConfig,
@@ -326,6 +327,38 @@ pub fn a_graceful_shutdown_lets_streams_end_and_cuts_the_rest<A: Adapter>() {
     let report = server.report();
     assert_eq!((report.accepted, report.cut), (3, 1));
     assert!(TcpStream::connect(address).is_err());
+}
+
+pub fn a_shutdown_spreads_the_ends_of_resumable_streams<A: Adapter>() {
+    const CLIENTS: usize = 6;
+    let (log, told) = log();
+    let topic = Topic::new(TopicConfig::default(), 7, Instant::now);
+    let source = topic.clone();
+    let mut config = ServerConfig::default();
+    // A window of 300 ms for all of them.
+    config.shutdown_spread.per_second = 20;
+    let subscribed = logged(&log, move || source.subscribe());
+    let server = start_with::<A>(config, Router::new().events("/", subscribed));
+    let clients = [(); CLIENTS].map(|()| {
+        let mut client = server.get("/");
+        client.read_until("\r\n\r\n");
+        client
+    });
+    topic.publish("hello").unwrap();
+    server.handle.shut_down();
+
+    let mut retries = BTreeSet::new();
+    for client in clients {
+        let rest = client.answer_rest();
+        assert!(rest.contains("data: hello\n\n"), "{rest}");
+        assert!(rest.ends_with("\r\n0\r\n\r\n"), "{rest}");
+        let (_, retry) = rest.split_once("retry: ").expect("a last line");
+        retries.insert(retry.to_owned());
+        expect(&told, "the server was shut down");
+    }
+    assert!(retries.len() > 1, "{retries:?}");
+    assert_eq!(server.report().cut, 0);
+    assert!(told.try_recv().is_err(), "clean-up ran once");
 }
 
 pub fn dropping_the_server_cuts_its_connections<A: Adapter>() {

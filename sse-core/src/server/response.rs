@@ -65,6 +65,7 @@ impl StreamOptions {
         let own = Own {
             keep_alive: self.keep_alive,
             end,
+            retry: None,
         };
         (own.keep_alive.is_some() || own.end.is_some()).then_some(own)
     }

@@ -76,6 +76,8 @@ pub(super) struct Own {
     pub(super) keep_alive: Option<KeepAlive>,
     /// When the stream ends, whatever is still to come, and for which reason.
     pub(super) end: Option<(Instant, CloseReason)>,
+    /// The reconnection time that the client is told at a proper end.
+    pub(super) retry: Option<Duration>,
 }
 
 /// The connection ends, for this reason.
@@ -186,6 +188,15 @@ impl Streaming {
         if self.end().is_none_or(|(earlier, _)| at < *earlier) {
             self.own.get_or_insert_default().end = Some((at, reason));
         }
+    }
+
+    pub(super) fn retry(&self) -> Option<Duration> {
+        self.own.as_ref().and_then(|own| own.retry)
+    }
+
+    /// Has the client told this reconnection time at a proper end.
+    pub(super) fn end_with_retry(&mut self, retry: Duration) {
+        self.own.get_or_insert_default().retry = Some(retry);
     }
 
     /// The stream's idle time counts from now.

@@ -269,3 +269,37 @@ fn of_several_ends_the_earliest_counts() {
     pump.run();
     assert_eq!(pump.closed, Some(CloseReason::Shutdown));
 }
+
+#[test]
+fn the_last_line_of_a_stream_can_be_a_reconnection_time() {
+    let retry = Duration::from_millis(1234);
+    let ends: [fn(&mut Pump); 2] = [
+        |pump| pump.connection.finish(pump.now).unwrap(),
+        |pump| {
+            let at = pump.start + Duration::from_secs(1);
+            pump.connection
+                .finish_at(at, CloseReason::Shutdown)
+                .unwrap();
+            pump.pass(Duration::from_secs(1));
+        },
+    ];
+    for end in ends {
+        let mut pump = Pump::streaming(ConnectionConfig::default());
+        pump.connection.end_with_retry(retry).unwrap();
+        pump.send("one").unwrap();
+        end(&mut pump);
+        pump.run();
+        assert!(
+            pump.body()
+                .contains("data: one\n\nretry: 1234\n\r\n0\r\n\r\n")
+        );
+    }
+
+    let mut pump = Pump::streaming(ConnectionConfig::default());
+    pump.connection.end_with_retry(retry).unwrap();
+    pump.connection
+        .abort(pump.now, CloseReason::HandlerPanicked)
+        .unwrap();
+    pump.run();
+    assert_eq!(pump.body(), "", "a stream that fails tells nothing");
+}

@@ -335,6 +335,9 @@ fn inputs() -> Vec<Input> {
         verb("`finish_at`", |t| {
             t.connection.finish_at(t.now, CloseReason::LifetimeOver)
         }),
+        verb("`end_with_retry`", |t| {
+            t.connection.end_with_retry(Duration::from_secs(3))
+        }),
         verb("`abort`", |t| {
             t.connection.abort(t.now, CloseReason::HandlerPanicked)
         }),

@@ -1,6 +1,7 @@
 //! The connections of a server, or the responses of an embedding: how many are open, what they
 //! count, and telling them to end.
 
+mod endings;
 mod stats;
 #[cfg(all(test, loom, feature = "loom"))]
 mod under_loom;
@@ -9,20 +10,22 @@ use std::{
     future::poll_fn,
     sync::Arc,
     task::{Context, Poll, Waker},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use crate::{Lifetime, Runtime, trace, wait::within};
+use crate::{Runtime, trace, wait::within};
+use endings::Ending;
 use sse_core::{
     Budget,
     internal::{
-        Jitter, SlotId, WakerSet,
+        SlotId, WakerSet,
         sync::{AtomicBool, AtomicU32, AtomicUsize, Mutex, MutexGuard, Ordering, lock},
     },
     lifecycle::{CloseReason, Shutdown},
 };
 use stats::{Counters, count};
 
+pub(crate) use endings::Endings;
 pub use stats::{Report, ServerStats};
 
 /// How long to wait, at a shutdown's end, for tasks that were told to end. They need a turn each, and
@@ -39,8 +42,8 @@ pub(crate) struct Connections {
     counters: Counters,
     /// What they have for request bodies and queued output, with whatever else shares it.
     budget: Mutex<Budget>,
-    /// How long their streams last, where there is a bound, and what it is drawn with.
-    lifetime: Mutex<Option<(Lifetime, Jitter)>>,
+    /// When their streams end.
+    endings: Mutex<Endings>,
     open: AtomicUsize,
     turned_away: AtomicUsize,
     /// The connections' tasks, which are woken at the shutdown's beginning, and again at its end.
@@ -71,16 +74,19 @@ impl Connections {
         lock(&self.budget).clone_from(budget);
     }
 
-    /// Has their streams last no longer than this.
-    pub(crate) fn set_lifetime(&self, lifetime: Option<Lifetime>, seed: u64) {
-        *lock(&self.lifetime) = lifetime.map(|lifetime| (lifetime, Jitter::new(seed)));
+    /// Has their streams end so.
+    pub(crate) fn set_endings(&self, endings: Endings) {
+        *lock(&self.endings) = endings;
     }
 
     /// How long the next stream may last.
     pub(crate) fn draw_lifetime(&self) -> Option<Duration> {
-        let mut lifetime = lock(&self.lifetime);
-        let (lifetime, random) = lifetime.as_mut()?;
-        Some(lifetime.draw(random))
+        lock(&self.endings).draw_lifetime()
+    }
+
+    /// How the next stream ends that its client can resume, once the shutdown has begun.
+    pub(crate) fn draw_end(&self, now: Instant) -> Ending {
+        lock(&self.endings).draw_end(now, self.open())
     }
 
     /// A place, unless `limit` of them are taken, or the whole budget is used.

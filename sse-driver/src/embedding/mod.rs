@@ -58,7 +58,7 @@ use ::http::{Method, Request, header, request::Parts};
 
 use crate::{
     Runtime, ServerStats,
-    connections::Connections,
+    connections::{Connections, Endings},
     exchange::Exchange,
     refusal::NoPlace,
     router::{self, IntoReply, Refusal, Routed, Routes},
@@ -99,7 +99,12 @@ impl<R: Runtime> Embedding<R> {
         let no_place = NoPlace::new(runtime.seed(), config.max_retry_after);
         let connections = Arc::<Connections>::default();
         connections.set_budget(&config.response.budget);
-        connections.set_lifetime(config.lifetime, runtime.seed());
+        connections.set_endings(Endings::new(
+            config.lifetime,
+            config.shutdown_spread,
+            config.shutdown_timeout,
+            runtime.seed(),
+        ));
         Self {
             shared: Arc::new(Shared {
                 runtime,
@@ -181,7 +186,8 @@ impl<R: Runtime> Embedding<R> {
 
     /// Tells handlers that the server is about to shut down
     /// ([`Request::shutdown`](router::Request::shutdown)), so that their streams can say last words
-    /// and end. Does nothing the second time.
+    /// and end. The streams of topics end by themselves, each at a time of its own where there are many of
+    /// them ([`ShutdownSpread`](crate::ShutdownSpread)). Does nothing the second time.
     pub fn begin_shutdown(&self) {
         self.shared.connections.shut_down();
     }

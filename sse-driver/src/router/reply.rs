@@ -240,8 +240,8 @@ impl Reply {
         }
     }
 
-    /// Says whether the stream ends when the server begins to shut down, before what it has still
-    /// to yield. It does so by default where it is a topic's subscriber, since its client resumes
+    /// Says whether the stream ends when the server shuts down, before what it has still to yield: at
+    /// a time of its own within the [window](crate::ShutdownSpread) of the shutdown. It does so by default where it is a topic's subscriber, since its client resumes
     /// elsewhere and loses nothing, and not where it is any other stream. Does nothing to a whole
     /// body.
     ///

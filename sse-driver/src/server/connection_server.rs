@@ -14,7 +14,7 @@ use sse_core::server::{Connection, ConnectionConfig, ResponseBody};
 use super::{ServerConfig, ServerHandle, acceptor::Acceptor, pump::Pump};
 use crate::{
     Runtime, Transport,
-    connections::{Connections, Report},
+    connections::{Connections, Endings, Report},
     exchange::Exchange,
     refusal::NoPlace,
     router::{RouteError, Router, Routes},
@@ -61,7 +61,12 @@ impl<R: Runtime> ConnectionServer<R> {
         connections: Arc<Connections>,
     ) -> Result<Self, RouteError> {
         connections.set_budget(&config.connection.response.budget);
-        connections.set_lifetime(config.lifetime, runtime.seed());
+        connections.set_endings(Endings::new(
+            config.lifetime,
+            config.shutdown_spread,
+            config.shutdown_timeout,
+            runtime.seed(),
+        ));
         Ok(Self {
             shared: Arc::new(Shared {
                 routes: Arc::new(router.build()?),

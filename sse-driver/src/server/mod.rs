@@ -154,9 +154,12 @@ impl<R: Runtime> Server<R> {
     /// A shutdown is graceful: nothing more is accepted, handlers see it coming
     /// ([`ShutdownSignal`]), and open streams have
     /// [`shutdown_timeout`](ServerConfig::shutdown_timeout) to end by themselves. A topic's
-    /// subscribers end at once and properly, since their clients resume elsewhere what they have not
-    /// had; [`Reply::with_end_at_shutdown`](crate::router::Reply::with_end_at_shutdown) changes that.
-    /// A stream that is still open at the deadline is cut. Both close with
+    /// subscribers end properly, since their clients resume elsewhere what they have not had: each at a
+    /// time of its own where there are many of them ([`ShutdownSpread`](crate::ShutdownSpread)).
+    /// [`Reply::with_end_at_shutdown`](crate::router::Reply::with_end_at_shutdown) changes which streams
+    /// do so.
+    /// A stream that is still open at the deadline is cut, or earlier by
+    /// [`ServerHandle::cut`], which a second signal should call. Both close with
     /// [`CloseReason::Shutdown`](sse_core::lifecycle::CloseReason::Shutdown), and the report counts
     /// those that were cut. For tasks that do not let themselves be cut, because a handler keeps
     /// their thread, the server waits 5 s, and leaves them out of the report.

@@ -28,6 +28,7 @@ mod resumable;
 mod shutdown;
 #[path = "../sim/mod.rs"]
 mod sim;
+mod spreading;
 mod subscriber;
 mod subscribing;
 #[cfg(feature = "tls")]

@@ -93,6 +93,12 @@ impl World {
 
     /// A shutdown has ended what it ends, unless the client takes nothing.
     fn check_shutdowns(&self) {
+        let now = self.around.sim.elapsed();
+        // What is spread over a window has ended when the others are cut.
+        let is_past_window = |since: Option<Duration>| {
+            self.scenario.server.shutdown_spread.ends.is_zero()
+                || since.is_some_and(|since| now >= since + self.scenario.server.shutdown_timeout)
+        };
         let server_is_down = self.server.down_since.is_some();
         let embedding_is_down = self.embedded.down_since.is_some();
         if !server_is_down && !embedding_is_down {
@@ -105,7 +111,8 @@ impl World {
             match asked.link.and_then(|id| self.around.chaos.link(id)) {
                 Some(link) if server_is_down => {
                     let is_full = link.state().to(Side::Client).room() == 0;
-                    let ends = self.server.is_cut || asked.has_subscriber();
+                    let ends = self.server.is_cut
+                        || (asked.has_subscriber() && is_past_window(self.server.down_since));
                     assert!(is_full || !ends, "a shutdown passes over {asked:?}");
                 }
                 None if embedding_is_down => {
@@ -113,7 +120,8 @@ impl World {
                         let state = lock(&client.state);
                         client.number == asked.client && (state.is_away || state.open.is_none())
                     });
-                    let ends = self.embedded.is_cut || asked.has_subscriber();
+                    let ends = self.embedded.is_cut
+                        || (asked.has_subscriber() && is_past_window(self.embedded.down_since));
                     assert!(
                         is_away || self.may_have_failed(&asked) || !ends,
                         "a shutdown passes over {asked:?}"

@@ -92,6 +92,7 @@ impl Scenario {
         let mut embedding = EmbeddingConfig::default();
         embedding.response = server.connection.response.clone();
         embedding.shutdown_timeout = server.shutdown_timeout;
+        embedding.shutdown_spread = server.shutdown_spread;
         embedding.max_open = server.max_connections;
         let largest_event = about(rng, 1, 2000);
         let actions = about(rng, 3, 60);
@@ -277,6 +278,10 @@ fn server_config(rng: &mut Rng) -> ServerConfig {
         _ => 1000,
     };
     config.shutdown_timeout = Duration::from_millis(about(rng, 1, 10_000) as u64);
+    if rng.bool() {
+        config.shutdown_spread.ends = Duration::ZERO;
+    }
+    config.shutdown_spread.per_second = about(rng, 1, 100) as u32;
     let connection = &mut config.connection;
     connection.head_timeout = Duration::from_secs(rng.u64(5..20));
     connection.stall_timeout = Duration::from_secs(rng.u64(5..20));

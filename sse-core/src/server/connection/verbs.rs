@@ -1,6 +1,9 @@
 //! What the application wants. In the wrong phase these return an error and change nothing.
 
-use std::{mem, time::Instant};
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
 
 use ::http::{Response, StatusCode};
 
@@ -151,9 +154,14 @@ impl Connection {
     ///
     /// [`WrongPhase`] where no event stream is open.
     pub fn finish_for(&mut self, now: Instant, reason: CloseReason) -> Result<(), WrongPhase> {
-        let State::Streaming(_) = self.state else {
+        let State::Streaming(streaming) = &self.state else {
             return Err(self.wrong_phase("finish"));
         };
+        if let Some(retry) = streaming.retry() {
+            // No event: it takes effect at the end of its line, and nothing is dispatched.
+            let retry = Event::without_data().with_reconnection_time(retry);
+            self.output.put(|buffer| retry.encode(buffer));
+        }
         self.output.finish();
         self.end(now, BodyEnd::Stream, reason);
         Ok(())
@@ -171,6 +179,24 @@ impl Connection {
             return Err(self.wrong_phase("finish_at"));
         };
         streaming.end_at(at, reason);
+        Ok(())
+    }
+
+    /// Has the client told this reconnection time when the stream ends properly, whichever call or
+    /// deadline ends it: a `retry` line is the last that is sent. It is in whole milliseconds, and no
+    /// event ([WHATWG HTML 9.2.6](https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation)).
+    /// A stream that fails or is cut tells none. Of several calls the last counts.
+    ///
+    /// Draw it for each stream, so that clients whose streams end together do not come back together.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongPhase`] where no event stream is open.
+    pub fn end_with_retry(&mut self, retry: Duration) -> Result<(), WrongPhase> {
+        let State::Streaming(streaming) = &mut self.state else {
+            return Err(self.wrong_phase("end_with_retry"));
+        };
+        streaming.end_with_retry(retry);
         Ok(())
     }
 

@@ -1,0 +1,58 @@
+//! How the clients of resumable streams come back after a graceful shutdown.
+
+use std::time::Duration;
+
+/// How a graceful shutdown keeps clients from coming back in one instant, in a
+/// [`ServerConfig`](crate::ServerConfig) or an `EmbeddingConfig`.
+///
+/// Streams that clients can resume, such as those of a topic, do not end together at a shutdown. Each
+/// ends at a time of its own, drawn from a window that begins with the shutdown, and goes on until then;
+/// and its client is told a reconnection time of its own (a `retry` line, which is no event), drawn from
+/// a second window. Streams of handlers are not ended: they see the shutdown coming, and say their last
+/// words when they like.
+///
+/// Both windows grow with the number of open connections, so that about
+/// [`per_second`](Self::per_second) streams end in each second, up to the bounds below. A server with
+/// fewer connections than fit into a tenth of a second ends all of its streams at once, and tells no
+/// reconnection time.
+///
+/// | deployment | setting |
+/// |---|---|
+/// | other servers take over, behind a load balancer | the defaults |
+/// | one server, started again: clients wait for it, at a port that stays open or not | [`ends`](Self::ends) of zero, so that the new process starts at once |
+/// | clients that do not follow `retry` | a longer `ends`, and a [`shutdown_timeout`](crate::ServerConfig::shutdown_timeout) of twice that |
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_driver::ServerConfig;
+///
+/// let mut config = ServerConfig::default();
+/// // 10,000 clients are gone at once, and come back over 20 s.
+/// config.shutdown_spread.ends = Duration::ZERO;
+/// config.shutdown_spread.retry = Duration::from_secs(20);
+/// config.shutdown_spread.per_second = 500;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownSpread {
+    /// The longest window over which streams end. 5 s by default, and never more than half of the
+    /// shutdown's timeout, so that what is queued can be delivered. With zero, all end at once.
+    pub ends: Duration,
+    /// The longest window over which reconnection times are drawn: between 1 s and 1 s more than the
+    /// window. 5 s by default. With zero, clients are told none, and keep the one that they have, which
+    /// is about 3 s in browsers. A client keeps what it was told until it is told another one.
+    pub retry: Duration,
+    /// About how many streams end in a second, where the bounds allow it. 1,000 by default; 0 counts as
+    /// 1.
+    pub per_second: u32,
+}
+
+impl Default for ShutdownSpread {
+    fn default() -> Self {
+        Self {
+            ends: Duration::from_secs(5),
+            retry: Duration::from_secs(5),
+            per_second: 1_000,
+        }
+    }
+}
