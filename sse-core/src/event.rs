@@ -122,6 +122,13 @@ impl Event {
         self
     }
 
+    /// Leaves the id out: the client keeps the last event ID that it has.
+    #[must_use]
+    pub fn without_id(mut self) -> Self {
+        self.id = None;
+        self
+    }
+
     /// Sets the event type, the name that a page gives to `addEventListener`. Without one a
     /// client dispatches the event as `message`.
     ///

@@ -310,6 +310,7 @@ impl<T> Exchange<T> {
             ReplyBody::Events(events) => {
                 let mut options = StreamOptions::default();
                 options.lifetime = self.place.connections().draw_lifetime();
+                options.keep_alive = events.keep_alive();
                 (ResponseBody::EventStream(options), Work::Streaming(events))
             }
             ReplyBody::Whole(bytes) => (ResponseBody::Whole(bytes), Work::Idle),

@@ -147,7 +147,7 @@ pub use server::{ConnectionServer, Server, ServerConfig, ServerHandle};
 pub use shutdown_spread::ShutdownSpread;
 /// The protocol: the crate that this one drives.
 pub use sse_core as core;
-pub use sse_core::{Clock, FromEvent, IntoEvent};
+pub use sse_core::{Clock, FromEvent, IntoEvent, server::KeepAlive};
 #[cfg(feature = "macros")]
 pub use sse_macros::{
     DriverFromEvent as FromEvent, DriverIntoEvent as IntoEvent, driver_controller as controller,

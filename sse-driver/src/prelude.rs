@@ -32,6 +32,7 @@ pub use sse_core::{
     client::{self, ClientEvent, EventSourceConfig},
     http::{self, HeaderName, HeaderValue, Response, StatusCode},
     lifecycle::{CallbackId, CleanUp, CloseReason, Deadline, ShutdownSignal},
+    server::KeepAlive,
     topic::{
         self, MergedSubscriber, Subscriber, Topic, TopicConfig, TopicMap, TopicMapConfig,
         resumable::{ResumableConfig, StartError, StreamEnd},

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{output::Delimiting, state::Own};
 use crate::{
-    Comment,
+    Comment, Event, StreamItem,
     http::{BodyLength, Framing, RequestHead, is_the_connections},
     lifecycle::CloseReason,
 };
@@ -72,10 +72,21 @@ impl StreamOptions {
 }
 
 /// What an idle stream sends, and after how much idle time.
+///
+/// A comment keeps proxies from closing the connection, and finds a client out that vanished. A page
+/// does not see comments. For a page that is to notice that nothing comes any more, send an event:
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_core::{Event, EventType, server::KeepAlive};
+///
+/// const HEARTBEAT: EventType = EventType::from_static("heartbeat");
+/// let heartbeat = KeepAlive::every(Duration::from_secs(10)).with_event(Event::new("").of_type(HEARTBEAT));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeepAlive {
     interval: Option<Duration>,
-    comment: Comment,
+    item: StreamItem,
 }
 
 impl KeepAlive {
@@ -95,14 +106,22 @@ impl KeepAlive {
     pub fn never() -> Self {
         Self {
             interval: None,
-            comment: Comment::KEEP_ALIVE,
+            item: StreamItem::Comment(Comment::KEEP_ALIVE),
         }
     }
 
-    /// Sets the comment.
+    /// Sends this comment.
     #[must_use]
     pub fn with_comment(mut self, comment: Comment) -> Self {
-        self.comment = comment;
+        self.item = StreamItem::Comment(comment);
+        self
+    }
+
+    /// Sends this event. Its ID is left out, so that the client keeps the last event ID that it has.
+    /// A client dispatches the event only if it has data, which may be empty.
+    #[must_use]
+    pub fn with_event(mut self, event: Event) -> Self {
+        self.item = StreamItem::Event(event.without_id());
         self
     }
 
@@ -112,10 +131,10 @@ impl KeepAlive {
         self.interval
     }
 
-    /// What is sent then.
+    /// What is sent then: a comment or an event.
     #[must_use]
-    pub fn comment(&self) -> &Comment {
-        &self.comment
+    pub fn item(&self) -> &StreamItem {
+        &self.item
     }
 }
 

@@ -142,6 +142,28 @@ fn a_stream_may_have_a_keep_alive_of_its_own() {
 }
 
 #[test]
+fn a_keep_alive_may_be_an_event_which_leaves_the_client_its_last_event_id() {
+    let mut options = StreamOptions::default();
+    let heartbeat = Event::new("").of_type(EventType::from_static("heartbeat"));
+    options.keep_alive = Some(KeepAlive::every(secs(5)).with_event(heartbeat.under_id(7)));
+    let mut pump = Pump::in_phase(Phase::Responding);
+    pump.respond(Response::new(ResponseBody::EventStream(options)))
+        .unwrap();
+    pump.write();
+    for _ in 0..2 {
+        pump.wire.clear();
+        pump.pass(secs(5));
+        pump.write();
+        assert!(
+            pump.text().contains("\r\nevent: heartbeat\ndata:\n\n"),
+            "{}",
+            pump.text()
+        );
+        assert!(!pump.text().contains("id"), "{}", pump.text());
+    }
+}
+
+#[test]
 fn a_stream_that_has_something_to_write_adds_no_comment() {
     let mut pump = Pump::streaming(ConnectionConfig::default());
     pump.run();

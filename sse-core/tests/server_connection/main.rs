@@ -19,7 +19,7 @@ use std::{
 
 use bytes::Bytes;
 use sse_core::{
-    Comment, Event, Transmit,
+    Comment, Event, EventType, Transmit,
     http::{BodyLength, HeaderValue, Response, StatusCode},
     lifecycle::{CloseReason, Deadline},
     server::{

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{Events, ReplyBody, reply::ItemStream};
+use super::{ReplyBody, reply::ItemStream};
 use sse_core::{Event, EventError, StreamItem, topic::DecodedEvents};
 
 impl ReplyBody {
@@ -14,11 +14,13 @@ impl ReplyBody {
         map: impl FnMut(Event) -> Option<Event> + Send + 'static,
     ) -> Self {
         match self {
-            Self::Events(events) => Self::Events(Events(Box::pin(Mapped {
-                events,
-                batch: None,
-                map: Box::new(map),
-            }))),
+            Self::Events(events) => Self::Events(events.map(|items| {
+                Box::pin(Mapped {
+                    items,
+                    batch: None,
+                    map: Box::new(map),
+                })
+            })),
             whole => whole,
         }
     }
@@ -30,7 +32,7 @@ const MOST_KEPT_BACK: usize = 128;
 
 /// A stream of events with a function that sees each.
 struct Mapped {
-    events: Events,
+    items: Pin<Box<dyn ItemStream>>,
     /// What is left of a topic's batch.
     batch: Option<DecodedEvents>,
     map: Box<dyn FnMut(Event) -> Option<Event> + Send>,
@@ -46,7 +48,7 @@ impl ItemStream for Mapped {
         while kept_back < MOST_KEPT_BACK {
             let event = match this.batch.as_mut().and_then(Iterator::next) {
                 Some(event) => event,
-                None => match this.events.poll_next_yielded(cx) {
+                None => match this.items.as_mut().poll_next_yielded(cx) {
                     Poll::Ready(Some(Ok(StreamItem::Event(event)))) => event,
                     // One without events is a place, which the client needs.
                     Poll::Ready(Some(Ok(StreamItem::Encoded(batch)))) if batch.count() > 0 => {
@@ -69,15 +71,11 @@ impl ItemStream for Mapped {
     }
 
     fn is_resumable(&self) -> bool {
-        self.events.0.is_resumable()
-    }
-
-    fn ends_at_shutdown(&self) -> bool {
-        self.events.ends_at_shutdown()
+        self.items.is_resumable()
     }
 
     fn can_wait(&self) -> bool {
         let is_empty = |batch: &DecodedEvents| batch.size_hint().0 == 0;
-        self.batch.as_ref().is_none_or(is_empty) && self.events.can_wait()
+        self.batch.as_ref().is_none_or(is_empty) && self.items.can_wait()
     }
 }

@@ -12,10 +12,12 @@ use ::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use bytes::Bytes;
 use futures_core::Stream;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde::Serialize;
 
 use crate::Attachment;
 use sse_core::{
     Event, EventError, IntoEvent, IntoStreamItem, StreamItem, Text,
+    server::KeepAlive,
     topic::{MergedSubscriber, Subscriber},
 };
 
@@ -86,7 +88,7 @@ impl Reply {
     pub(super) fn from_items(items: Pin<Box<dyn ItemStream>>) -> Self {
         Self {
             head: Response::new(()),
-            body: ReplyBody::Events(Events(items)),
+            body: ReplyBody::Events(Events::new(items)),
         }
     }
 
@@ -255,12 +257,64 @@ impl Reply {
     /// let reply = Reply::events(topic.subscribe()).with_end_at_shutdown(false);
     /// ```
     #[must_use]
-    pub fn with_end_at_shutdown(mut self, ends: bool) -> Self {
-        if let ReplyBody::Events(Events(items)) = self.body {
-            let items = EndSaid { items, ends };
-            self.body = ReplyBody::Events(Events(Box::pin(items)));
+    pub fn with_end_at_shutdown(self, ends: bool) -> Self {
+        self.with_options(|options| options.ends_at_shutdown = Some(ends))
+    }
+
+    /// Sets what the stream sends while it is idle, in place of the comment that
+    /// [`ResponseConfig::keep_alive`](sse_core::server::ResponseConfig::keep_alive) sets for all (every
+    /// 15 s by default): another interval, another comment, or an event that a page can see. Does
+    /// nothing to a whole body.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use futures_util::stream;
+    /// use sse_core::{Event, EventType};
+    /// use sse_driver::{KeepAlive, router::Reply};
+    ///
+    /// const HEARTBEAT: EventType = EventType::from_static("heartbeat");
+    /// let heartbeat = Event::new("").of_type(HEARTBEAT);
+    /// let reply = Reply::events(stream::pending::<String>())
+    ///     .with_keep_alive(KeepAlive::every(Duration::from_secs(10)).with_event(heartbeat));
+    /// ```
+    #[must_use]
+    pub fn with_keep_alive(self, keep_alive: KeepAlive) -> Self {
+        self.with_options(|options| options.keep_alive = Some(keep_alive))
+    }
+
+    fn with_options(mut self, set: impl FnOnce(&mut Options)) -> Self {
+        if let ReplyBody::Events(Events { options, .. }) = &mut self.body {
+            set(options.get_or_insert_default());
         }
         self
+    }
+
+    /// JSON, with this status and `content-type: application/json`.
+    ///
+    /// ```
+    /// use sse_core::http::StatusCode;
+    /// use sse_driver::router::Reply;
+    ///
+    /// let reply = Reply::json(StatusCode::ACCEPTED, &["queued"])?;
+    /// # Ok::<(), sse_core::EventError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`EventError::Json`] where `value` does not serialise, such as a map with keys that are not text.
+    /// A handler's `?` makes it a refusal: 500.
+    pub fn json<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Result<Self, EventError> {
+        let json = serde_json::to_vec(value)?;
+        let mut head = Response::new(());
+        *head.status_mut() = status;
+        head.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        Ok(Self {
+            head,
+            body: ReplyBody::Whole(json.into()),
+        })
     }
 }
 
@@ -295,7 +349,11 @@ impl Stream for Once {
 }
 
 /// A handler's stream, with its items turned into what a connection can send.
-pub struct Events(pub(super) Pin<Box<dyn ItemStream>>);
+pub struct Events {
+    items: Pin<Box<dyn ItemStream>>,
+    /// Few replies have any.
+    options: Option<Box<Options>>,
+}
 
 /// Any stream that a handler may return. A trait of its own, so that one box is enough.
 pub(super) trait ItemStream: Send {
@@ -309,11 +367,6 @@ pub(super) trait ItemStream: Send {
 
     /// Whether what it has not yielded yet is kept for it elsewhere.
     fn can_wait(&self) -> bool {
-        self.is_resumable()
-    }
-
-    /// Whether it ends when the server begins to shut down.
-    fn ends_at_shutdown(&self) -> bool {
         self.is_resumable()
     }
 }
@@ -336,54 +389,59 @@ where
     }
 }
 
-/// A stream of which it was said whether it ends at a shutdown.
-struct EndSaid {
-    items: Pin<Box<dyn ItemStream>>,
-    ends: bool,
-}
-
-impl ItemStream for EndSaid {
-    fn poll_next_yielded(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<StreamItem, EventError>>> {
-        self.items.as_mut().poll_next_yielded(cx)
-    }
-
-    fn is_resumable(&self) -> bool {
-        self.items.is_resumable()
-    }
-
-    fn can_wait(&self) -> bool {
-        self.items.can_wait()
-    }
-
-    fn ends_at_shutdown(&self) -> bool {
-        self.ends
-    }
+/// What a reply has of its own.
+#[derive(Debug, Default)]
+struct Options {
+    ends_at_shutdown: Option<bool>,
+    keep_alive: Option<KeepAlive>,
 }
 
 impl Events {
+    pub(super) fn new(items: Pin<Box<dyn ItemStream>>) -> Self {
+        let options = None;
+        Self { items, options }
+    }
+
+    /// Has another stream in its place, with the same options.
+    pub(super) fn map(
+        self,
+        map: impl FnOnce(Pin<Box<dyn ItemStream>>) -> Pin<Box<dyn ItemStream>>,
+    ) -> Self {
+        Self {
+            items: map(self.items),
+            options: self.options,
+        }
+    }
+
+    /// What the stream sends while it is idle, where it has something of its own.
+    pub(crate) fn keep_alive(&self) -> Option<KeepAlive> {
+        self.options.as_ref()?.keep_alive.clone()
+    }
+
     /// What is to be sent next. An error is the last of a stream: do not poll it again.
     pub fn poll_next_yielded(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<StreamItem, EventError>>> {
-        self.0.as_mut().poll_next_yielded(cx)
+        self.items.as_mut().poll_next_yielded(cx)
     }
 
     /// Whether what is next is kept elsewhere until it is polled for: a topic does so. Then it is
     /// better not to poll while the transport takes no bytes, and to get more at a time later.
     #[must_use]
     pub fn can_wait(&self) -> bool {
-        self.0.can_wait()
+        self.items.can_wait()
     }
 
     /// Whether the stream is to end when the server begins to shut down: see
     /// [`Reply::with_end_at_shutdown`].
     #[must_use]
     pub fn ends_at_shutdown(&self) -> bool {
-        self.0.ends_at_shutdown()
+        let said = self
+            .options
+            .as_ref()
+            .and_then(|options| options.ends_at_shutdown);
+        said.unwrap_or_else(|| self.items.is_resumable())
     }
 }
 

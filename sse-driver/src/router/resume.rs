@@ -1,9 +1,13 @@
-//! What topics have to do with a router: its requests resume, and its handlers refuse.
+//! What topics have to do with a router, whose requests resume; and which refusals the errors of the
+//! core become.
 
 use std::borrow::Cow;
 
 use ::http::StatusCode;
-use sse_core::topic::{MergeError, ResumeRequest, TooManyTopics, resumable::StartError};
+use sse_core::{
+    EventError,
+    topic::{MergeError, ResumeRequest, TooManyTopics, resumable::StartError},
+};
 
 use super::{Refusal, Request};
 
@@ -35,6 +39,15 @@ impl From<MergeError> for Refusal {
             }
         };
         Self::new(StatusCode::BAD_REQUEST, text)
+    }
+}
+
+/// What a handler was to answer cannot be made, such as JSON of a value that does not serialise.
+impl From<EventError> for Refusal {
+    /// A 500. Its text does not tell the client why.
+    fn from(_: EventError) -> Self {
+        let text = "The server cannot write its answer.\n";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, text)
     }
 }
 

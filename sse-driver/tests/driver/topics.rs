@@ -8,7 +8,7 @@ use sse_core::{
     topic::{self, Announce, MergedSubscriber, Subscriber, Topic, WhenTooSlow},
 };
 use sse_driver::{
-    ServerConfig,
+    KeepAlive, ServerConfig,
     router::{Refusal, Reply, ReplyBody, Request, Router},
 };
 
@@ -480,6 +480,32 @@ fn a_stream_of_a_topic_alone_ends_at_a_shutdown_unless_it_is_to_stay() {
         ends(Reply::events(stream::iter(["x"])).with_end_at_shutdown(true)),
         (true, false)
     );
+}
+
+#[test]
+fn a_reply_may_have_a_keep_alive_of_its_own() {
+    let it = Broadcast::new(topic::TopicConfig::default());
+    let topic = it.topic.clone();
+    let reply = move |keep_alive| {
+        Reply::from(topic.subscribe())
+            .with_keep_alive(keep_alive)
+            .map_events(Some)
+    };
+    let heartbeat = Event::new("").with_event_type("heartbeat").unwrap();
+    let heartbeat = KeepAlive::every(secs(5)).with_event(heartbeat);
+    let never = reply.clone();
+    let world = World::new(
+        Router::new()
+            .events("/heartbeat", move |_| reply(heartbeat.clone()))
+            .events("/never", move |_| never(KeepAlive::never())),
+    );
+    let mut idle = world.get("/heartbeat");
+    let mut silent = world.get("/never");
+    world.advance(secs(10), &mut idle);
+    let body = "event: heartbeat\ndata:\n\n".repeat(2);
+    assert_eq!(Received::by(&idle).body, body);
+    world.advance(secs(600), &mut silent);
+    assert_eq!(Received::by(&silent).body, "");
 }
 
 #[test]

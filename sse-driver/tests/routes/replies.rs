@@ -167,6 +167,24 @@ fn a_response_has_one_content_type() {
 }
 
 #[test]
+fn a_reply_may_be_json() {
+    let unordered = || {
+        // A map whose keys are not text.
+        let map = std::collections::BTreeMap::from([(vec![1], 2)]);
+        Reply::json(StatusCode::OK, &map)
+    };
+    let routes = Router::new()
+        .get("/ok", |_| Reply::json(StatusCode::ACCEPTED, &[("a", 1)]))
+        .get("/bad", move |_| Ok::<_, Refusal>(unordered()?))
+        .build()
+        .unwrap();
+    let ok = ask(&routes, "GET", "/ok");
+    assert_eq!((ok.status, &*ok.body), (202, r#"[["a",1]]"#));
+    assert_eq!(ok.field("content-type"), Some("application/json"));
+    assert_eq!(ask(&routes, "GET", "/bad").status, 500);
+}
+
+#[test]
 fn a_refusal_may_be_of_another_type_than_text() {
     let router = Router::new().get("/", |_| {
         Refusal::new(StatusCode::BAD_REQUEST, "{}").with_header(

@@ -6,7 +6,7 @@ use ::http::StatusCode;
 
 use super::{Connection, Host, Incoming, transitions::Step};
 use crate::{
-    Comment,
+    Comment, StreamItem,
     http::{BodyLength, RequestHead},
     lifecycle::{CloseReason, Deadline},
     server::{
@@ -190,9 +190,13 @@ impl Connection {
         if self.output.is_empty() {
             let own = streaming.own.as_ref();
             let own = own.and_then(|own| own.keep_alive.as_ref());
-            let comment = own.map_or(Comment::KEEP_ALIVE, |own| own.comment().clone());
             // The stream is open and has room.
-            let _ = self.comment(now, &comment);
+            let _ = match own.map(|own| own.item().clone()) {
+                Some(StreamItem::Event(event)) => self.send(now, &event),
+                Some(StreamItem::Comment(comment)) => self.comment(now, &comment),
+                // A keep-alive has no encoded events.
+                Some(StreamItem::Encoded(_)) | None => self.comment(now, &Comment::KEEP_ALIVE),
+            };
         }
     }
 

@@ -9,12 +9,12 @@ use std::{
 use futures_util::{Stream, StreamExt, stream};
 use http_body::Body as _;
 use sse_core::{
-    Comment, IntoStreamItem,
+    Comment, Event, IntoStreamItem,
     http::{HeaderValue, StatusCode},
     lifecycle::CloseReason,
     topic::{Topic, TopicConfig},
 };
-use sse_driver::embedding::Body;
+use sse_driver::{KeepAlive, embedding::Body, router::Reply};
 
 use super::harness::{Reader, World, data, get, now};
 use crate::{
@@ -221,6 +221,18 @@ fn an_idle_stream_sends_comments_and_a_busy_one_does_not() {
     assert_eq!(reader.text(), ":\ndata: a\n\n");
     world.sim.advance(MILLI + secs(5));
     assert_eq!(reader.text(), ":\ndata: a\n\n:\n:\n");
+}
+
+#[test]
+fn a_reply_may_have_a_keep_alive_of_its_own() {
+    let world = World::with(|_| {});
+    let answer = world.embedding.respond(get("/"), None, |_| {
+        let keep_alive = KeepAlive::every(secs(5)).with_event(Event::new("idle"));
+        Reply::events(stream::pending::<u8>()).with_keep_alive(keep_alive)
+    });
+    let reader = Reader::start(&world.sim, now(&world.sim, answer).into_body());
+    world.sim.advance(secs(5));
+    assert_eq!(reader.text(), "data: idle\n\n");
 }
 
 #[test]
