@@ -133,7 +133,7 @@ mod wait;
 pub use client::HttpClient;
 pub use client::{
     Connected, Connecting, Connector, Dial, EventSource, EventSourceError, EventSourceHandle,
-    IntoPrepared, PreparePanicked, Prepared, TcpConnector, UnixConnector,
+    IntoPrepared, PreparePanicked, Prepared, TcpConnector, TransportPanicked, UnixConnector,
 };
 #[cfg(feature = "proxy")]
 pub use client::{InvalidProxy, Proxy, ProxyRefused};

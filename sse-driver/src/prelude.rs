@@ -15,7 +15,7 @@ pub use crate::{
     Attachment, BindOptions, Connected, Connecting, Connector, Dial, EventSourceError,
     EventSourceHandle, IntoPrepared, Lifetime, PreparePanicked, Prepared, Producer, Report,
     ResumableStream, ResumableStreams, ServerConfig, ServerHandle, ServerStats, ShutdownSpread,
-    TcpConnector, UnixConnector,
+    TcpConnector, TransportPanicked, UnixConnector,
     router::{
         Controller, Cors, FromRequest, IntoReply, LastEventId, Next, Refusal, Reply, Request,
         RouteError, Router, Routes, extract,

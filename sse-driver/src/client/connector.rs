@@ -24,7 +24,8 @@ const PROBES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 /// The connector brings a byte stream to the endpoint, and no more: the event source speaks TLS over it
 /// where the URL says `https`, writes the request and reads the response. An error is a loss, after
 /// which the event source waits and asks again; an error of [`io::ErrorKind::Unsupported`] ends the
-/// subscription. The future is dropped once [`connect_timeout`](sse_core::client::EventSourceConfig::connect_timeout)
+/// subscription. A panic, of the connector or of its transport, is a loss whose cause is
+/// [`TransportPanicked`](crate::TransportPanicked). The future is dropped once [`connect_timeout`](sse_core::client::EventSourceConfig::connect_timeout)
 /// has passed, or when the event source is dropped.
 ///
 /// [`TcpConnector`] is the default. There are [`UnixConnector`] and, with the feature `proxy`,
@@ -146,9 +147,10 @@ impl<R: Runtime> Dial<R> {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::InvalidInput`] where `host` is neither a name nor an address,
-    /// [`io::ErrorKind::Unsupported`] where there is no configuration or the feature `tls` is off, and
-    /// what goes wrong with the handshake.
+    /// [`io::ErrorKind::Unsupported`] where `host` is neither a name that a certificate can have nor an
+    /// address, where the server does not agree on HTTP/1.1, where there is no configuration and where the
+    /// feature `tls` is off: another attempt changes none of these. And what goes wrong with the
+    /// handshake.
     #[cfg(feature = "tls")]
     pub async fn tls(&self, transport: impl Transport, host: &str) -> io::Result<impl Transport> {
         let Secured { config, name } = self.secured(host)?;
@@ -195,8 +197,8 @@ impl<R: Runtime> Dial<R> {
             Some(config) => config.clone(),
             None => self.runtime.client_tls()?,
         };
-        let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
-        let name = ServerName::try_from(host.to_owned()).map_err(invalid)?;
+        let name = ServerName::try_from(host.to_owned());
+        let name = name.map_err(|error| unsupported(InvalidName(error)))?;
         Ok(Secured { config, name })
     }
 }
@@ -206,6 +208,31 @@ impl<R: Runtime> Dial<R> {
 struct Secured {
     config: Arc<rustls::ClientConfig>,
     name: ServerName<'static>,
+}
+
+/// What another attempt does not change.
+#[cfg(feature = "tls")]
+fn unsupported(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, error)
+}
+
+/// A URL may name a host that no certificate is for.
+#[cfg(feature = "tls")]
+#[derive(Debug)]
+struct InvalidName(rustls::pki_types::InvalidDnsNameError);
+
+#[cfg(feature = "tls")]
+impl fmt::Display for InvalidName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("https needs a host with a valid DNS name or an address; correct the URL")
+    }
+}
+
+#[cfg(feature = "tls")]
+impl std::error::Error for InvalidName {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
 }
 
 /// The server does not agree on HTTP/1.1, which another attempt does not change.
@@ -220,7 +247,7 @@ impl NoHttp1 {
         let refused = rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol);
         let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
         match cause == Some(&refused) {
-            true => io::Error::new(io::ErrorKind::Unsupported, Self(refused)),
+            true => unsupported(Self(refused)),
             false => error,
         }
     }

@@ -21,7 +21,8 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// A function of a `Request<Bytes>` that returns a future of a `Result` of a response is one; so are
 /// `hyper`'s and `reqwest`'s clients in a closure of a few lines. Each redirect and each reconnection
 /// is one call. The future and the body are dropped when the event source drops the request, and a
-/// client has to end the request then.
+/// client has to end the request then. A panic in either is a loss, whose cause is
+/// [`TransportPanicked`](crate::TransportPanicked).
 ///
 /// What the client does by itself is not seen here:
 ///

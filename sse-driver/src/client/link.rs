@@ -1,13 +1,18 @@
 //! What carries requests and responses, between an event source and its machine.
 
 use std::{
+    error::Error,
+    fmt, io, mem,
     task::{Context, Poll},
     time::Instant,
 };
 
-use sse_core::client;
 #[cfg(feature = "http-body")]
 use sse_core::http::Response;
+use sse_core::{
+    client,
+    internal::{Panicked, catch},
+};
 
 #[cfg(feature = "http-body")]
 use super::http_client::{AnyBody, Sent};
@@ -41,9 +46,47 @@ pub(super) enum Sending {
     Failed,
 }
 
+/// A [`Connector`](crate::Connector), a transport that it made or an `HttpClient` panicked, which is the
+/// [cause](sse_core::client::Loss::cause) of a loss. The panic hook has reported it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TransportPanicked;
+
+impl fmt::Display for TransportPanicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the connector, its transport or the HTTP client panicked")
+    }
+}
+
+impl Error for TransportPanicked {}
+
 impl Link {
     /// Hands in what has come, and sends what there is to send. Says whether there was anything.
+    ///
+    /// Connectors, transports and HTTP clients may be the application's: their panics go no further.
     pub(super) fn turn(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        machine: &mut client::EventSource,
+    ) -> bool {
+        match catch(|| self.carry(cx, now, machine)) {
+            Ok(was_busy) => was_busy,
+            Err(Panicked) => {
+                self.hang_up();
+                machine.handle_transport_error(now, io::Error::other(TransportPanicked));
+                true
+            }
+        }
+    }
+
+    /// Drops what carries requests and responses. What panics when it is dropped is gone, too.
+    pub(super) fn hang_up(&mut self) {
+        let before = mem::replace(self, Self::Down);
+        let _ = catch(|| drop(before));
+    }
+
+    fn carry(
         &mut self,
         cx: &mut Context<'_>,
         now: Instant,

@@ -20,6 +20,7 @@ pub use error::EventSourceError;
 pub use event_source::EventSource;
 #[cfg(feature = "http-body")]
 pub use http_client::HttpClient;
+pub use link::TransportPanicked;
 pub use prepare::{IntoPrepared, PreparePanicked, Prepared};
 #[cfg(feature = "proxy")]
 pub use proxy::{InvalidProxy, Proxy, ProxyRefused};

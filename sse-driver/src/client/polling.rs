@@ -191,7 +191,7 @@ impl<R: Runtime> EventSource<R> {
             }
             ClientEvent::Open(response) => self.response = Some(Box::new(response.clone())),
             ClientEvent::Disconnect => {
-                self.link = Link::Down;
+                self.link.hang_up();
                 self.response = None;
             }
             // There is no time left to prepare in.

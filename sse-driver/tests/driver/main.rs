@@ -23,6 +23,7 @@ mod harness;
 mod opening;
 #[cfg(feature = "http-body")]
 mod over_http_client;
+mod panicking_links;
 mod preparing;
 mod resumable;
 mod shutdown;

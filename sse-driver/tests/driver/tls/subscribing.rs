@@ -71,3 +71,27 @@ fn a_server_that_speaks_http_2_only_is_a_failure_that_says_so_once() {
         ]
     );
 }
+
+#[test]
+fn a_host_that_no_certificate_is_for_is_a_failure_and_is_not_asked_again() {
+    let long = format!("https://{}/", "a".repeat(64));
+    for url in ["https://-sim.test/", "https://a..test/", &long] {
+        let sim = Sim::new();
+        let source = Source::on(sim.clone(), url, EventSourceConfig::default());
+        let source = source.expect("a good URL");
+        let source = source.with_tls(Authority::new().client_config());
+        let subscriber = Subscriber::new(&sim, source);
+        sim.advance(secs(600));
+        let notes = subscriber.notes();
+        assert_eq!(
+            notes[1..],
+            [
+                "hangs up",
+                "failed: the connection failed: https needs a host with a valid DNS name or an \
+                 address; correct the URL"
+            ],
+            "{url}"
+        );
+        assert!(sim.dialed().is_empty());
+    }
+}
