@@ -65,7 +65,9 @@
 //! 7. Topics: `topic/mod.rs`, then `topic/log/mod.rs` (the history), `topic/cursor.rs` and
 //!    `topic/subscriber.rs` (reading it), `topic/resume.rs` (where a client resumes) and
 //!    `topic/publish.rs`. Streams that outlive their connections are in `topic/resumable/mod.rs` and
-//!    `topic/resumable/table.rs`.
+//!    `topic/resumable/table.rs`. Topics that follow a log elsewhere are in `topic/follower/mod.rs`,
+//!    with `topic/follower/machine.rs` and `topic/follower/place.rs`; a client that is behind such a topic is
+//!    in `topic/follower/subscriber.rs`.
 //!
 //! The page `docs/one-request.md` of the repository follows one request from its first bytes to
 //! its clean-up, through this crate and the driver, and names each function on the way.
@@ -104,6 +106,7 @@
 //! | `server` | [`server`], [`lifecycle`], [`http`] | yes |
 //! | `client` | [`client`], [`http`] | yes |
 //! | `topic` | [`topic`] | yes |
+//! | `follower` | [`topic::follower`]: topics of many nodes | |
 //!
 //! The feature `loom` is for this project's own tests, and does nothing without `--cfg loom`.
 

@@ -15,6 +15,7 @@ pub(super) struct Cursor {
     next: u64,
     outcome: Outcome,
     stage: Stage,
+    when_too_slow: WhenTooSlow,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,9 +49,9 @@ impl Cursor {
         next: u64,
         outcome: Outcome,
         at_oldest: bool,
-        announce: Announce,
+        config: &TopicConfig,
     ) -> Self {
-        let tells = match announce {
+        let tells = match config.announce {
             Announce::Nothing => false,
             Announce::Losses => outcome.is_loss(),
             Announce::Everything => true,
@@ -60,7 +61,26 @@ impl Cursor {
             next,
             outcome,
             stage: Stage::Joining { tells, at_oldest },
+            when_too_slow: config.when_too_slow,
         }
+    }
+
+    /// The cursor of a client that was told how it joined. It is cut when it is too slow.
+    #[cfg(feature = "follower")]
+    pub(super) fn quiet(log: &Log, next: u64) -> Self {
+        let replayed = log.next().saturating_sub(next);
+        Self {
+            epoch: log.epoch(),
+            next,
+            outcome: Outcome::Resumed { replayed },
+            stage: Stage::Reading,
+            when_too_slow: WhenTooSlow::Cut,
+        }
+    }
+
+    #[cfg(feature = "follower")]
+    pub(super) fn cut_when_too_slow(&mut self) {
+        self.when_too_slow = WhenTooSlow::Cut;
     }
 
     pub(super) fn outcome(&self) -> Outcome {
@@ -109,7 +129,6 @@ impl Cursor {
     pub(super) fn look(
         &mut self,
         state: &mut State,
-        config: &TopicConfig,
         most: u64,
         kept: Option<EncodedEvents>,
     ) -> Next {
@@ -136,7 +155,7 @@ impl Cursor {
             } => {
                 let replayed = state.log.held();
                 let gap = Outcome::Gap { lost, replayed };
-                match config.when_too_slow {
+                match self.when_too_slow {
                     // The history went on elsewhere: the subscriber was not slow.
                     _ if went_on => {}
                     WhenTooSlow::Cut => {

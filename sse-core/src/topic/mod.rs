@@ -98,7 +98,8 @@
 //! A topic can be a copy of a history in another system, which numbers the events:
 //! [`Topic::publish_at`] takes the number with the event, and [`Topic::go_on_behind`] makes the copy
 //! begin at any number, pass over events that the other system no longer has, or change its epoch.
-//! Subscribers are told what they lose by it.
+//! Subscribers are told what they lose by it. The module `follower` (with the feature of this name) has
+//! what copies such a history, and serves clients that are behind the copy.
 //!
 //! # Streams that outlive their connections
 //!
@@ -115,6 +116,8 @@ mod config;
 mod cursor;
 mod encoded;
 mod end;
+#[cfg(feature = "follower")]
+pub mod follower;
 mod log;
 mod map;
 mod merged;

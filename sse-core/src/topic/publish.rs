@@ -358,6 +358,13 @@ impl Topic {
         self.publisher.shared.state().log.epoch()
     }
 
+    /// Under the lock.
+    #[cfg(feature = "follower")]
+    pub(super) fn with_state<T>(&self, f: impl FnOnce(&Arc<Shared>, &mut State) -> T) -> T {
+        let shared = &self.publisher.shared;
+        f(shared, &mut shared.state())
+    }
+
     /// Whether both are handles to the same topic.
     pub(super) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.publisher, &other.publisher)

@@ -42,6 +42,11 @@ pub struct TopicStats {
 impl TopicStats {
     pub(super) fn joined(&mut self, outcome: Outcome) {
         self.subscribers += 1;
+        self.count(outcome);
+    }
+
+    /// A client joined in this way.
+    pub(super) fn count(&mut self, outcome: Outcome) {
         *match outcome {
             Outcome::Fresh => &mut self.fresh,
             Outcome::Resumed { .. } => &mut self.resumed,

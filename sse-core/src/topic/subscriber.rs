@@ -71,13 +71,31 @@ impl Subscriber {
         at_oldest: bool,
     ) -> Self {
         state.counts.joined(outcome);
-        let announce = shared.config.announce;
+        let cursor = Cursor::new(&state.log, next, outcome, at_oldest, &shared.config);
+        Self::with_cursor(shared, cursor)
+    }
+
+    fn with_cursor(shared: &Arc<Shared>, cursor: Cursor) -> Self {
         Self {
             shared: shared.clone(),
-            cursor: Cursor::new(&state.log, next, outcome, at_oldest, announce),
+            cursor,
             slot: None,
             extras: None,
         }
+    }
+
+    /// One that goes on with this event, for a client that was told how it joined.
+    #[cfg(feature = "follower")]
+    pub(super) fn quiet(shared: &Arc<Shared>, state: &mut State, next: u64) -> Self {
+        state.counts.subscribers += 1;
+        Self::with_cursor(shared, Cursor::quiet(&state.log, next))
+    }
+
+    /// The same, but that it is cut when it is too slow, whatever the topic's settings say.
+    #[cfg(feature = "follower")]
+    pub(super) fn cut_when_too_slow(mut self) -> Self {
+        self.cursor.cut_when_too_slow();
+        self
     }
 
     /// How this subscription joined the history. Its counts are of events of every type.
@@ -309,7 +327,7 @@ impl Subscriber {
         };
         let ready = |batch| Poll::Ready(FromLog { batch, capacity });
         let config = &self.shared.config;
-        let outcome = match self.cursor.look(state, config, most, behind_notice) {
+        let outcome = match self.cursor.look(state, most, behind_notice) {
             Next::Events(events) => {
                 if !selects {
                     state.counts.delivered(events.count, events.bytes.len());

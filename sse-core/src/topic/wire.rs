@@ -65,6 +65,19 @@ pub(super) fn decode(event: &[u8]) -> Event {
     Event::from_fields(data.map(Text::from), id, event_type, reconnection_time)
 }
 
+/// Appends the event as a history has it that gives it this place.
+#[cfg(feature = "follower")]
+pub(super) fn put_event(buffer: &mut Vec<u8>, place: super::Position, event: &Event) {
+    if event.id().is_none() {
+        put_id(buffer, place.text().as_str().as_bytes());
+    }
+    event.encode_reserved(buffer);
+    if !event.needs_dispatch() {
+        // Its ID takes effect at a blank line.
+        buffer.push(b'\n');
+    }
+}
+
 /// Appends the event with this ID in place of its own.
 pub(super) fn put_with_id(buffer: &mut Vec<u8>, event: &[u8], id: &[u8]) {
     put_id(buffer, id);

@@ -1,0 +1,419 @@
+//! A subscriber for clients that the topic alone cannot serve: it reads the log where the topic does not
+//! reach back.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    task::{Context, Poll},
+};
+
+use super::{Page, PageRequest, Tails};
+use crate::{
+    EncodedEvents, Text,
+    topic::{
+        Announce, Batch, Notice, Outcome, Position, Subscriber, Topic, TopicEnd, merged_id, wire,
+    },
+};
+
+/// Gets what a followed [`Topic`] publishes, and reads from the log what the topic no longer holds.
+///
+/// The topic of a node begins somewhere in the log, and holds so much of it. A client that comes from
+/// another node, or after a long time, can be behind what it holds, or ahead of where it is. This
+/// subscriber asks the log about such a client, serves it from the log in pages, one at a time and each
+/// taken before the next is asked for, and goes over to the topic where the topic reaches. A
+/// [gap](Outcome::Gap) is told only where the log itself no longer holds an event.
+///
+/// It is a state machine: [`poll_next`](Self::poll_next) says which page it needs, and
+/// [`handle_page`](Self::handle_page) takes it. It has no clock: the caller paces requests that fail.
+///
+/// Events carry the IDs that the topic gives. A client whose last event ID is of the publisher's choice
+/// is served by the topic alone, since a log is read by positions.
+///
+/// Make it when the follower of the topic is [following](super::FollowerPhase::Following), so that a
+/// client without a last event ID gets what is new, and no more.
+///
+/// ```
+/// use std::{task::{Context, Poll, Waker}, time::Instant};
+/// use sse_core::{Event, topic::{Outcome, Position, Topic, TopicConfig}};
+/// use sse_core::topic::follower::{LogItem, LogSubscriber, Page, Tails};
+///
+/// // This node came when the log was at event 3, and a client comes that has seen the first.
+/// let topic = Topic::new(TopicConfig::default(), 7, Instant::now);
+/// topic.go_on_behind(Position::new(7, 3))?;
+/// let mut subscriber = LogSubscriber::new(&topic, Some("7-1"), 100);
+///
+/// let cx = &mut Context::from_waker(Waker::noop());
+/// let Poll::Ready(Some(LogItem::Read(request))) = subscriber.poll_next(cx) else { panic!() };
+/// assert_eq!(request.after, Position::new(7, 1));
+/// let tails = Tails { epoch: 7, oldest: 1, newest: 3 };
+/// let events = vec![(2, Event::new("two")), (3, Event::new("three"))];
+/// subscriber.handle_page(Page::new(tails, events));
+///
+/// let Poll::Ready(Some(LogItem::Batch(batch))) = subscriber.poll_next(cx) else { panic!() };
+/// assert_eq!(batch.as_bytes(), b"id: 7-2\ndata: two\n\nid: 7-3\ndata: three\n\n");
+/// assert_eq!(subscriber.outcome(), Some(Outcome::Resumed { replayed: 2 }));
+///
+/// // The topic has the rest.
+/// topic.publish_at(4, "four")?;
+/// let Poll::Ready(Some(LogItem::Batch(batch))) = subscriber.poll_next(cx) else { panic!() };
+/// assert_eq!(batch.as_bytes(), b"id: 7-4\ndata: four\n\n");
+/// # Ok::<(), sse_core::topic::PublishError>(())
+/// ```
+pub struct LogSubscriber {
+    topic: Topic,
+    page_events: usize,
+    outcome: Option<Outcome>,
+    state: State,
+}
+
+enum State {
+    /// The log is asked whether it knows this place.
+    Asking {
+        id: Text,
+        at: Position,
+        /// The topic's epoch when it was asked, while there is no answer.
+        asked_in: Option<u64>,
+    },
+    /// The client gets this from the log.
+    Replaying(Replay),
+    /// The client gets it from the topic.
+    Live(Subscriber),
+    Over,
+}
+
+/// What a client gets from the log.
+struct Replay {
+    /// Behind what it was given.
+    behind: Position,
+    batches: VecDeque<Batch>,
+    is_asked: bool,
+    /// The topic's epoch when the log was asked last.
+    asked_in: u64,
+    /// Wakes when the topic has moved, where that is waited for.
+    topic_moves: Option<Subscriber>,
+}
+
+/// What is next for a [`LogSubscriber`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LogItem {
+    /// This goes to the client.
+    Batch(Batch),
+    /// This is to be asked of the log. There is one such request at a time.
+    Read(PageRequest),
+}
+
+impl LogSubscriber {
+    /// A subscriber for the client that received the event with this ID last; `None` for one that gets
+    /// what is published from now on. A page has at most `page_events` events.
+    #[must_use]
+    pub fn new(topic: &Topic, last_event_id: Option<&str>, page_events: usize) -> Self {
+        let (state, outcome) = begin(topic, last_event_id);
+        Self {
+            topic: topic.clone(),
+            page_events: page_events.max(1),
+            outcome,
+            state,
+        }
+    }
+
+    /// How the subscription joined the history; `None` while the log is asked. Its counts are those of
+    /// the moment at which it joined.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.outcome
+    }
+
+    /// How the topic ended, once this subscriber has been given everything of it.
+    #[must_use]
+    pub fn end(&self) -> Option<TopicEnd> {
+        match &self.state {
+            State::Live(subscriber) => subscriber.end(),
+            _ => None,
+        }
+    }
+
+    /// What is next. `None` once the topic is closed and everything of it was taken.
+    ///
+    /// Pending while nothing is new, and while a request is out; in the latter case no task is woken but
+    /// by the caller, who has its answer.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<LogItem>> {
+        loop {
+            let next = match &mut self.state {
+                State::Over => return Poll::Ready(None),
+                State::Asking {
+                    asked_in: Some(_), ..
+                } => return Poll::Pending,
+                State::Asking { id, at, asked_in } => {
+                    // The topic may have come there meanwhile.
+                    match self.topic.join(id) {
+                        Outcome::Resumed { .. } => State::Live(self.topic.resume_from(Some(id))),
+                        _ => {
+                            *asked_in = Some(self.topic.epoch());
+                            let request = PageRequest::new(*at, self.page_events);
+                            return Poll::Ready(Some(LogItem::Read(request)));
+                        }
+                    }
+                }
+                State::Replaying(replay) => match replay.poll(&self.topic, self.page_events, cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Replayed::Item(item)) => return Poll::Ready(Some(item)),
+                    Poll::Ready(Replayed::Live(subscriber)) => State::Live(*subscriber),
+                    Poll::Ready(Replayed::Over) => State::Over,
+                },
+                State::Live(subscriber) => match subscriber.poll_next(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(None) => State::Over,
+                    Poll::Ready(Some(Ok(batch))) => {
+                        return Poll::Ready(Some(LogItem::Batch(batch)));
+                    }
+                    // The topic dropped its next event, and the log may hold it.
+                    Poll::Ready(Some(Err(_))) => {
+                        State::Replaying(Replay::behind(subscriber.position(), self.topic.epoch()))
+                    }
+                },
+            };
+            self.state = next;
+            self.note_outcome();
+        }
+    }
+
+    /// The log answered.
+    pub fn handle_page(&mut self, page: Page) {
+        let Some(tails) = page.tails.checked() else {
+            return self.handle_page_failed();
+        };
+        match &mut self.state {
+            State::Asking { id, at, asked_in } => {
+                let is_known = tails.epoch == at.epoch() && at.sequence() <= tails.newest;
+                if !is_known {
+                    self.state = live(&self.topic, Some(id));
+                    return self.note_outcome();
+                }
+                let epoch = asked_in.unwrap_or_else(|| self.topic.epoch());
+                let mut replay = Replay::behind(*at, epoch);
+                let outcome = replay.join(&self.topic, tails);
+                self.outcome = Some(outcome);
+                replay.take(&self.topic, page, tails, self.page_events);
+                self.state = State::Replaying(replay);
+            }
+            State::Replaying(replay) if replay.is_asked => {
+                replay.is_asked = false;
+                let id = replay.behind.to_string();
+                if tails.epoch != replay.behind.epoch() {
+                    self.state = live(&self.topic, Some(&id));
+                } else if tails.newest >= replay.behind.sequence() {
+                    replay.take(&self.topic, page, tails, self.page_events);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The log did not answer. The request is made again at the next
+    /// [`poll_next`](Self::poll_next), unless the topic can do without it: the caller waits a moment
+    /// before.
+    pub fn handle_page_failed(&mut self) {
+        match &mut self.state {
+            State::Asking { asked_in, .. } => *asked_in = None,
+            State::Replaying(replay) => replay.is_asked = false,
+            State::Live(_) | State::Over => {}
+        }
+    }
+
+    fn note_outcome(&mut self) {
+        if let State::Live(subscriber) = &self.state {
+            self.outcome.get_or_insert(subscriber.outcome());
+        }
+    }
+}
+
+/// Where the client begins.
+fn begin(topic: &Topic, last_event_id: Option<&str>) -> (State, Option<Outcome>) {
+    let with_outcome = |state| match state {
+        State::Live(subscriber) => {
+            let outcome = subscriber.outcome();
+            (State::Live(subscriber), Some(outcome))
+        }
+        state => (state, None),
+    };
+    let Some(id) = last_event_id.filter(|id| !id.is_empty()) else {
+        return with_outcome(live(topic, None));
+    };
+    let at = match topic.join(id) {
+        Outcome::Fresh | Outcome::Resumed { .. } => None,
+        Outcome::Gap { .. } | Outcome::Unknown { .. } => {
+            let epoch = topic.epoch();
+            Position::in_epoch(epoch, id).or_else(|| merged_id::positions(id).next())
+        }
+    };
+    with_outcome(match at {
+        None => live(topic, Some(id)),
+        Some(at) => State::Asking {
+            id: id.into(),
+            at,
+            asked_in: None,
+        },
+    })
+}
+
+fn live(topic: &Topic, last_event_id: Option<&str>) -> State {
+    State::Live(topic.resume_from(last_event_id).cut_when_too_slow())
+}
+
+enum Replayed {
+    Item(LogItem),
+    Live(Box<Subscriber>),
+    Over,
+}
+
+impl Replay {
+    fn behind(behind: Position, asked_in: u64) -> Self {
+        Self {
+            behind,
+            batches: VecDeque::new(),
+            is_asked: false,
+            asked_in,
+            topic_moves: None,
+        }
+    }
+
+    /// What a client at this place gets of a log with these tails.
+    fn outcome(&self, tails: Tails) -> Outcome {
+        let first = self.behind.sequence() + 1;
+        let replayed = (tails.newest + 1).saturating_sub(first.max(tails.oldest));
+        match tails.oldest.saturating_sub(first) {
+            0 => Outcome::Resumed { replayed },
+            lost => Outcome::Gap { lost, replayed },
+        }
+    }
+
+    /// Has the client join here, and tells it how.
+    fn join(&mut self, topic: &Topic, tails: Tails) -> Outcome {
+        let outcome = self.outcome(tails);
+        topic.count(outcome);
+        if let Outcome::Gap { lost, .. } = outcome {
+            self.pass_over(lost);
+        }
+        let tells = match topic.config().announce {
+            Announce::Nothing => false,
+            Announce::Losses => outcome.is_loss(),
+            Announce::Everything => true,
+        };
+        if tells {
+            self.tell(topic, outcome);
+        }
+        outcome
+    }
+
+    fn tell(&mut self, topic: &Topic, outcome: Outcome) {
+        let event_type = &topic.config().notice_event_type;
+        let notice = Notice::new(outcome, outcome.to_json(), event_type, self.behind);
+        self.batches.push_back(Batch::Notice(notice));
+    }
+
+    fn pass_over(&mut self, events: u64) {
+        let Position { epoch, sequence } = self.behind;
+        self.behind = Position::new(epoch, sequence + events);
+    }
+
+    /// Passes over `lost` events, and tells the client.
+    fn lose(&mut self, topic: &Topic, lost: u64, replayed: u64) {
+        self.pass_over(lost);
+        self.tell(topic, Outcome::Gap { lost, replayed });
+    }
+
+    /// Takes what a page has for the client: no more than its topic has come to, which settles what
+    /// the log is to be waited for.
+    fn take(&mut self, topic: &Topic, page: Page, tails: Tails, most: usize) {
+        if let Outcome::Gap { lost, replayed } = self.outcome(tails) {
+            self.lose(topic, lost, replayed);
+        }
+        let newest = topic.position();
+        let epoch = self.behind.epoch();
+        if newest.epoch() != epoch {
+            return;
+        }
+        let before = self.behind;
+        let (mut bytes, mut count) = (Vec::new(), 0);
+        for (sequence, event) in page.events.into_iter().take(most) {
+            let next = self.behind.sequence() + 1;
+            if sequence < next || sequence > newest.sequence() {
+                continue;
+            }
+            if sequence > next {
+                self.put(&mut bytes, &mut count);
+                self.lose(topic, sequence - next, newest.sequence() + 1 - sequence);
+            }
+            let place = Position::new(epoch, sequence);
+            wire::put_event(&mut bytes, place, &event);
+            count += 1;
+            self.behind = place;
+        }
+        self.put(&mut bytes, &mut count);
+        let (first, held) = topic.held();
+        let missing = first.saturating_sub(self.behind.sequence() + 1);
+        if self.behind == before && missing > 0 && self.batches.is_empty() {
+            // The log does not return what it says that it has, and the topic has passed it.
+            self.lose(topic, missing, held);
+        }
+    }
+
+    fn put(&mut self, bytes: &mut Vec<u8>, count: &mut usize) {
+        if *count > 0 {
+            let events = EncodedEvents {
+                bytes: std::mem::take(bytes).into(),
+                count: std::mem::take(count),
+            };
+            self.batches.push_back(Batch::Events(events));
+        }
+    }
+
+    fn poll(&mut self, topic: &Topic, most: usize, cx: &mut Context<'_>) -> Poll<Replayed> {
+        loop {
+            if let Some(batch) = self.batches.pop_front() {
+                return Poll::Ready(Replayed::Item(LogItem::Batch(batch)));
+            }
+            if self.is_asked {
+                return Poll::Pending;
+            }
+            if let Some(subscriber) = topic.subscriber_behind(self.behind) {
+                return Poll::Ready(Replayed::Live(Box::new(subscriber)));
+            }
+            let epoch = topic.epoch();
+            let may_be_over = epoch != self.behind.epoch() && epoch != self.asked_in;
+            if may_be_over || topic.has_passed(self.behind) {
+                self.is_asked = true;
+                self.asked_in = epoch;
+                let request = PageRequest::new(self.behind, most);
+                return Poll::Ready(Replayed::Item(LogItem::Read(request)));
+            }
+            // The topic has not come here yet, or not to this epoch.
+            let Some(moves) = &mut self.topic_moves else {
+                self.topic_moves = Some(topic.quiet_subscriber());
+                // It may have come just before.
+                continue;
+            };
+            match moves.poll_next(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => return Poll::Ready(Replayed::Over),
+                Poll::Ready(Some(_)) => self.topic_moves = None,
+            }
+        }
+    }
+}
+
+impl fmt::Debug for LogSubscriber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Asking { .. } => "Asking",
+            State::Replaying(_) => "Replaying",
+            State::Live(_) => "Live",
+            State::Over => "Over",
+        };
+        f.debug_struct("LogSubscriber")
+            .field("state", &state)
+            .field("outcome", &self.outcome)
+            .finish_non_exhaustive()
+    }
+}
