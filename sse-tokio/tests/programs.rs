@@ -292,3 +292,117 @@ fn listen_tries_again_after_the_statuses_that_it_is_given() {
     );
     assert!(!listen.wait().success());
 }
+
+#[test]
+fn listens_help_fits_on_a_screen() {
+    let mut listen = Program::start("listen", |listen| {
+        listen.arg("--help").stdout(Stdio::piped())
+    });
+    let mut help = String::new();
+    let mut output = listen.0.stdout.take().unwrap();
+    output.read_to_string(&mut help).unwrap();
+    assert!(help.lines().count() <= 40, "{}", help.lines().count());
+    let too_wide = help.lines().find(|line| line.chars().count() > 80);
+    assert_eq!(too_wide, None);
+    assert!(listen.wait().success());
+}
+
+/// A server that answers each request with the next of these and hangs up, and what it was asked: heads,
+/// then bodies of this length.
+fn answering(answers: Vec<&'static str>, body: usize) -> (String, thread::JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let asked = thread::spawn(move || {
+        let mut asked = Vec::new();
+        for answer in answers {
+            let mut socket = BufReader::new(listener.accept().unwrap().0);
+            let mut request = String::new();
+            while !request.ends_with("\r\n\r\n") {
+                assert_ne!(socket.read_line(&mut request).unwrap(), 0);
+            }
+            let mut rest = vec![0; body];
+            socket.read_exact(&mut rest).unwrap();
+            request += str::from_utf8(&rest).unwrap();
+            asked.push(request);
+            socket.get_mut().write_all(answer.as_bytes()).unwrap();
+        }
+        asked
+    });
+    (url, asked)
+}
+
+const ONE: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Node: 7\r\n\
+     X-Node: 8\r\n\r\ndata: 1\n\n";
+
+#[test]
+fn listen_posts_json_with_credentials_and_shows_the_fields_of_the_answer() {
+    let (url, asked) = answering(vec![ONE], 7);
+    let flags = ["--json", r#"{"a":1}"#, "-u", "user:pass", "--states", "-n1"];
+    let mut listen = Program::start("listen", |listen| {
+        listen.args(flags).arg(&url).stdout(Stdio::piped())
+    });
+    let mut output = BufReader::new(listen.0.stdout.take().unwrap());
+    let open = line_with("open", &mut output);
+    let open: serde_json::Value = serde_json::from_str(&open).unwrap();
+    assert_eq!(open["status"], 200);
+    assert_eq!(open["headers"]["x-node"], "7, 8");
+    assert_eq!(open["headers"]["content-type"], "text/event-stream");
+    assert!(listen.wait().success());
+    let asked = asked.join().unwrap();
+    assert!(asked[0].starts_with("POST / HTTP/1.1\r\n"), "{asked:?}");
+    assert!(asked[0].contains("\r\ncontent-type: application/json\r\n"));
+    assert!(asked[0].contains("\r\nauthorization: Basic dXNlcjpwYXNz\r\n"));
+    assert!(asked[0].ends_with(r#"{"a":1}"#));
+
+    let wrong = ["--json", "{a:1}", &url];
+    let mut listen = Program::start("listen", |listen| listen.args(wrong).stderr(Stdio::piped()));
+    let mut told = BufReader::new(listen.0.stderr.take().unwrap());
+    line_with("--json takes JSON: ", &mut told);
+    assert!(!listen.wait().success());
+}
+
+#[test]
+fn listen_takes_a_token_from_a_command_and_a_fresh_one_after_a_401() {
+    const EXPIRED: &str = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\n\
+         Content-Length: 0\r\n\r\n";
+    let count = env::temp_dir().join(format!("listen-token-{}", std::process::id()));
+    let _ = fs::remove_file(&count);
+    let command = format!("echo x >>{0}; wc -l <{0}", count.display());
+    let (url, asked) = answering(vec![EXPIRED, ONE], 0);
+    let mut listen = Program::start("listen", |listen| {
+        let flags = ["--states", "-n", "1", "--token-command", &command, &url];
+        listen.args(flags).stdout(Stdio::piped())
+    });
+    let mut output = BufReader::new(listen.0.stdout.take().unwrap());
+    let lost = line_with("lost", &mut output);
+    let lost: serde_json::Value = serde_json::from_str(&lost).unwrap();
+    assert_eq!(lost["status"], 401);
+    assert_eq!(lost["headers"]["www-authenticate"], "Bearer");
+    assert!(listen.wait().success());
+    fs::remove_file(&count).unwrap();
+    let asked = asked.join().unwrap();
+    for (asked, token) in asked.iter().zip(["1", "2"]) {
+        let field = format!("\r\nauthorization: Bearer {token}\r\n");
+        assert!(asked.contains(&field), "{asked:?}");
+    }
+
+    // Another answer ends it, and so does a command that fails where that is wanted.
+    let (url, _) = answering(
+        vec!["HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"],
+        0,
+    );
+    let flags = ["--token-command", "echo secret", &url];
+    let mut listen = Program::start("listen", |listen| listen.args(flags).stderr(Stdio::piped()));
+    let mut told = BufReader::new(listen.0.stderr.take().unwrap());
+    line_with("the server answered 404 Not Found", &mut told);
+    assert!(!listen.wait().success());
+
+    let flags = ["--fail-fast", "--token-command", "exit 3", &url];
+    let mut listen = Program::start("listen", |listen| listen.args(flags).stderr(Stdio::piped()));
+    let mut told = BufReader::new(listen.0.stderr.take().unwrap());
+    line_with(
+        "the command for the token failed: exit status: 3",
+        &mut told,
+    );
+    assert!(!listen.wait().success());
+}

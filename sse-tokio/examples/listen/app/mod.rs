@@ -3,9 +3,11 @@
 //! The same for every runtime: what differs is in the module `on` of the program that includes this.
 
 mod flags;
+mod token;
 
 use std::{
     borrow::Cow,
+    collections::BTreeMap,
     fmt::Display,
     io::{self, Write},
     process::{self, ExitCode},
@@ -17,7 +19,8 @@ use serde::Serialize;
 
 use crate::on::adapter::{
     EventSource, UnixConnector,
-    client::{ClientEvent, End, Failure},
+    client::{ClientEvent, End, Failure, UnexpectedResponse},
+    http::{HeaderMap, Response},
     tls::{Certificates, Roots, client_config},
 };
 use flags::{Flags, Way};
@@ -61,6 +64,11 @@ async fn listen(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         Way::Proxy(proxy) => source.with_connector(proxy),
         Way::UnixSocket(path) => source.with_connector(UnixConnector::new(path)),
     };
+    if let Some(command) = flags.token_command.clone() {
+        let retried = flags.config.retry_statuses.clone();
+        source = source
+            .prepare(move |attempt| token::prepare(attempt, command.clone(), retried.clone()));
+    }
     let handle = source.handle();
     ctrlc::set_handler(move || {
         handle.close();
@@ -137,9 +145,7 @@ enum State<'a> {
         host: &'a str,
         port: u16,
     },
-    Open {
-        status: u16,
-    },
+    Open(Answer<'a>),
     ReconnectionTime {
         milliseconds: u128,
     },
@@ -147,10 +153,50 @@ enum State<'a> {
     Lost {
         why: String,
         wait_milliseconds: u128,
+        /// What was answered that is no event stream.
+        #[serde(flatten)]
+        answer: Option<Answer<'a>>,
     },
     Closed {
         why: String,
+        #[serde(flatten)]
+        answer: Option<Answer<'a>>,
     },
+}
+
+/// The head of a response.
+#[derive(Serialize)]
+struct Answer<'a> {
+    status: u16,
+    headers: BTreeMap<&'a str, String>,
+}
+
+impl<'a> Answer<'a> {
+    fn of(response: &'a Response<()>) -> Self {
+        Self {
+            status: response.status().as_u16(),
+            headers: fields(response.headers()),
+        }
+    }
+
+    fn unexpected(response: Option<&'a UnexpectedResponse>) -> Option<Self> {
+        response.map(|unexpected| Self::of(&unexpected.response))
+    }
+}
+
+/// Each field once, with its values as a list.
+fn fields(headers: &HeaderMap) -> BTreeMap<&str, String> {
+    let values = |name| {
+        let values = headers.get_all(name).iter();
+        let values: Vec<_> = values
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
+            .collect();
+        values.join(", ")
+    };
+    headers
+        .keys()
+        .map(|name| (name.as_str(), values(name)))
+        .collect()
 }
 
 impl<'a> Line<'a> {
@@ -166,17 +212,21 @@ impl<'a> Line<'a> {
                 host: &endpoint.host,
                 port: endpoint.port,
             }),
-            ClientEvent::Open(response) => Self::State(State::Open {
-                status: response.status().as_u16(),
-            }),
+            ClientEvent::Open(response) => Self::State(State::Open(Answer::of(response))),
             ClientEvent::ReconnectionTime(time) => Self::State(State::ReconnectionTime {
                 milliseconds: time.as_millis(),
             }),
             ClientEvent::Lost { loss, wait } => Self::State(State::Lost {
                 why: loss.to_string(),
                 wait_milliseconds: wait.as_millis(),
+                answer: Answer::unexpected(loss.unexpected_response()),
             }),
-            ClientEvent::Closed(result) => Self::State(State::Closed { why: why(result) }),
+            ClientEvent::Closed(result) => Self::State(State::Closed {
+                why: why(result),
+                answer: Answer::unexpected(
+                    result.as_ref().err().and_then(Failure::unexpected_response),
+                ),
+            }),
             _ => return None,
         })
     }
