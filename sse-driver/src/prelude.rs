@@ -17,8 +17,8 @@ pub use crate::{
     ResumableStream, ResumableStreams, ServerConfig, ServerHandle, ServerStats, ShutdownSpread,
     TcpConnector, TransportPanicked, UnixConnector,
     router::{
-        Controller, Cors, FromRequest, IntoReply, LastEventId, Next, Refusal, Reply, Request,
-        RouteError, Router, Routes, extract,
+        Controller, Cors, FromRequest, IntoReply, LastEventId, LimitReached, Next, Refusal, Reply,
+        Request, RouteError, Router, Routes, StreamLimit, StreamLimitConfig, extract,
     },
 };
 #[cfg(feature = "proxy")]

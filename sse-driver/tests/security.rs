@@ -8,7 +8,9 @@ use sse_core::{
     client::EventSourceConfig,
     topic::{TopicMapConfig, resumable::ResumableConfig},
 };
-use sse_driver::{BindOptions, ServerConfig, embedding::EmbeddingConfig};
+use sse_driver::{
+    BindOptions, ServerConfig, embedding::EmbeddingConfig, router::StreamLimitConfig,
+};
 
 /// Settings that bound nothing.
 const NO_BOUNDS: [&str; 18] = [
@@ -38,6 +40,7 @@ fn defaults() -> BTreeMap<String, String> {
         format!("{:#?}", BindOptions::default()),
         format!("{:#?}", ServerConfig::default()),
         format!("{:#?}", EmbeddingConfig::default()),
+        format!("{:#?}", StreamLimitConfig::default()),
         format!("{:#?}", ResumableConfig::default()),
         // Behind what has a topic's settings with other defaults.
         format!("{:#?}", TopicMapConfig::default()),

@@ -32,6 +32,7 @@ mod into_reply;
 #[doc(hidden)]
 pub mod kind;
 mod layer;
+mod limit;
 mod listing;
 mod map_events;
 mod methods;
@@ -57,6 +58,7 @@ pub use cors::{Cors, InvalidOrigin};
 pub use extract::{FromRequest, LastEventId};
 pub use into_reply::IntoReply;
 pub use layer::Next;
+pub use limit::{LimitReached, StreamLimit, StreamLimitConfig};
 pub use listing::RouteInfo;
 use methods::{Exists, Methods, problem_with};
 pub use reply::{Events, Refusal, Reply, ReplyBody};

@@ -20,6 +20,7 @@ mod endings;
 #[cfg(feature = "macros")]
 mod guards;
 mod harness;
+mod limits;
 mod opening;
 #[cfg(feature = "http-body")]
 mod over_http_client;
