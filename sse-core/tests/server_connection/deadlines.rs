@@ -211,6 +211,20 @@ fn draining_has_a_deadline_that_progress_does_not_move() {
 }
 
 #[test]
+fn an_output_that_is_not_ended_in_time_is_not_told_as_delivered() {
+    let mut pump = Pump::streaming(ConnectionConfig::default());
+    pump.send("one").unwrap();
+    pump.connection.finish(pump.now).unwrap();
+    // The transport takes it all, and holds it back.
+    pump.write();
+    while pump.connection.poll_event(pump.now).is_some() {}
+    assert_eq!(pump.connection.phase(), Phase::Ending);
+    pump.pass(secs(30));
+    pump.events();
+    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Deadline::Drain)));
+}
+
+#[test]
 fn reading_on_after_an_answer_does_not_move_the_drain_deadline() {
     let mut config = ConnectionConfig::default();
     config.drain_timeout = secs(5);

@@ -44,6 +44,10 @@ impl Disorder for PutOff {
     }
 
     /// A runtime whose tasks have one waker for ever: with another one the timer is looked at again.
+    fn holds(&self, _: u64) -> bool {
+        false
+    }
+
     fn renews_waker(&self) -> bool {
         false
     }

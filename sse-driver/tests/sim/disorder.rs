@@ -28,6 +28,9 @@ pub trait Disorder: Send + Sync {
     /// Which of so many woken tasks is polled next.
     fn next(&self, woken: usize) -> usize;
 
+    /// Whether the thread of this task is held up, so that the task is not polled.
+    fn holds(&self, task: u64) -> bool;
+
     /// Whether a poll has a new waker, after which the earlier ones do nothing.
     fn renews_waker(&self) -> bool;
 

@@ -21,6 +21,7 @@ pub struct Executor {
     ready: Arc<Ready>,
     stopped: AtomicBool,
     polls: AtomicU64,
+    spawned: AtomicU64,
     disorder: Option<Arc<dyn Disorder>>,
     /// How much has happened.
     pub(super) progress: AtomicU64,
@@ -30,6 +31,7 @@ pub struct Executor {
 type Ready = Mutex<VecDeque<Arc<Task>>>;
 
 struct Task {
+    number: u64,
     /// `None` once it is over.
     future: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
     /// Whether it is in the queue already.
@@ -57,6 +59,7 @@ impl Executor {
             ready: Arc::default(),
             stopped: AtomicBool::new(false),
             polls: AtomicU64::new(0),
+            spawned: AtomicU64::new(0),
             disorder,
             progress: AtomicU64::new(0),
         }
@@ -68,6 +71,7 @@ impl Executor {
 
     fn spawn_task(&self, future: impl Future<Output = ()> + Send + 'static) -> Arc<Task> {
         let task = Arc::new(Task {
+            number: self.spawned.fetch_add(1, Ordering::Relaxed),
             future: Mutex::new(Some(Box::pin(future))),
             is_ready: AtomicBool::new(false),
             waker_number: AtomicU64::new(0),
@@ -88,11 +92,11 @@ impl Executor {
     pub fn poll_next(&self) -> bool {
         let task = {
             let mut ready = lock(&self.ready);
-            let first = match &self.disorder {
-                Some(disorder) if ready.len() > 1 => disorder.next(ready.len()),
-                _ => 0,
+            let next = match &self.disorder {
+                Some(disorder) => choose(&ready, &**disorder),
+                None => Some(0),
             };
-            ready.remove(first)
+            next.and_then(|next| ready.remove(next))
         };
         let Some(task) = task else {
             return false;
@@ -115,7 +119,11 @@ impl Executor {
             let one = one.checked_rem(tasks.len());
             one.map(|one| tasks[one].clone())
         };
-        if let Some(task) = task {
+        let is_held = |task: &Arc<Task>| {
+            let disorder = self.disorder.as_ref();
+            disorder.is_some_and(|disorder| disorder.holds(task.number))
+        };
+        if let Some(task) = task.filter(|task| !is_held(task)) {
             self.poll(&task, false);
         }
     }
@@ -173,6 +181,19 @@ impl Executor {
     pub fn polls(&self) -> u64 {
         self.polls.load(Ordering::Relaxed)
     }
+}
+
+/// Which of the tasks that were woken is polled next, of those whose threads are not held up.
+fn choose(ready: &VecDeque<Arc<Task>>, disorder: &dyn Disorder) -> Option<usize> {
+    let is_free = |task: &Arc<Task>| !disorder.holds(task.number);
+    let free = ready.iter().filter(|task| is_free(task)).count();
+    let chosen = match free {
+        0 => return None,
+        1 => 0,
+        _ => disorder.next(free),
+    };
+    let mut free = ready.iter().enumerate().filter(|(_, task)| is_free(task));
+    free.nth(chosen).map(|(at, _)| at)
 }
 
 impl Task {

@@ -15,6 +15,7 @@ use fastrand::Rng;
 use sse_driver::{Clock, Runtime, Timer};
 
 use crate::{
+    reactor::Reactor,
     sim::{Dialing, Disorder, NO_HOST, NO_HOST_IPV6, Sim},
     transport::{End, Manner},
     wire::{Link, Side},
@@ -52,13 +53,27 @@ pub struct Disarray {
     pub longest_latency: Duration,
     /// The share of dials of which nothing comes, and of those that are refused.
     pub lost_dials: f64,
+    /// The share of arrivals that can be read before a task is woken for them.
+    pub late_notices: f64,
 }
 
 /// How long the thread is held up at most where everything is to be well soon.
 const CALM_HOLD_UP: Duration = Duration::from_millis(100);
 
+/// Why no task is polled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// None was woken.
+    Rest,
+    /// Those that were woken are on threads that are held up.
+    SomeHeldUp,
+    /// All threads are held up.
+    AllHeldUp,
+}
+
 pub struct Chaos {
     disarray: Disarray,
+    reactor: Arc<Reactor>,
     state: Mutex<State>,
 }
 
@@ -66,6 +81,8 @@ struct State {
     rng: Rng,
     budget: u32,
     is_calm: bool,
+    /// The threads that are held up, and until when.
+    held: Option<(Instant, u64)>,
     links: Vec<Arc<Link>>,
     open: Vec<Arc<Link>>,
 }
@@ -76,11 +93,13 @@ const BUDGET: u32 = 128;
 impl Chaos {
     pub fn new(seed: u64, disarray: Disarray) -> Arc<Self> {
         Arc::new(Self {
+            reactor: Reactor::new(seed, disarray.late_notices),
             disarray,
             state: Mutex::new(State {
                 rng: Rng::with_seed(seed),
                 budget: BUDGET,
                 is_calm: false,
+                held: None,
                 links: Vec::new(),
                 open: Vec::new(),
             }),
@@ -101,7 +120,24 @@ impl Chaos {
 
     /// The network is in order from now on. The runtime stays as it is.
     pub fn calm_down(&self) {
-        self.state().is_calm = true;
+        let mut state = self.state();
+        (state.is_calm, state.held) = (true, None);
+    }
+
+    /// About half of the tasks have no turn for so long, while the others go on.
+    pub fn hold_up(&self, sim: &Sim, time: Duration) {
+        let mut state = self.state();
+        let which = state.rng.u64(..);
+        state.held = Some((sim.now() + time, which));
+    }
+
+    fn held_until(&self) -> Option<Instant> {
+        self.state().held.map(|(until, _)| until)
+    }
+
+    fn release(&self, now: Instant) {
+        let held = &mut self.state().held;
+        *held = held.filter(|(until, _)| *until > now);
     }
 
     pub fn is_calm(&self) -> bool {
@@ -143,15 +179,16 @@ impl Chaos {
     /// Lets time pass up to `end`. Whenever no task is left to be polled, `at_rest` is called.
     pub fn pass(&self, sim: &Sim, end: Instant, mut at_rest: impl FnMut()) {
         loop {
-            let is_at_rest = self.run(sim);
-            if is_at_rest {
+            self.release(sim.now());
+            let stop = self.run(sim);
+            if stop == Stop::Rest {
                 at_rest();
             }
             let now = sim.now();
-            let next = match is_at_rest {
-                true => sim.next_timer(),
-                // The thread is held up.
-                false => {
+            let next = match stop {
+                Stop::Rest => sim.next_timer(),
+                Stop::SomeHeldUp => sim.next_timer().into_iter().chain(self.held_until()).min(),
+                Stop::AllHeldUp => {
                     let most = match self.is_calm() {
                         true => CALM_HOLD_UP,
                         false => self.disarray.longest_hold_up,
@@ -160,34 +197,38 @@ impl Chaos {
                     Some(now + later.max(Duration::from_millis(1)))
                 }
             };
-            let Some(next) = next.filter(|next| *next <= end) else {
-                if is_at_rest {
-                    self.wake(sim.go_to(end));
-                    return;
-                }
+            if let Some(next) = next.filter(|next| *next <= end) {
+                self.wake(sim.go_to(next));
+                continue;
+            }
+            self.wake(sim.go_to(end));
+            if stop == Stop::AllHeldUp {
                 // Whatever is to be done now is done before the end.
-                self.wake(sim.go_to(end));
-                while sim.step() {}
-                at_rest();
-                return;
-            };
-            self.wake(sim.go_to(next));
+                while sim.step() || self.reactor.look() {}
+                if sim.woken() == 0 {
+                    at_rest();
+                }
+            }
+            return;
         }
     }
 
-    /// Polls tasks until none is left that was woken, or until the thread is held up; says whether
-    /// none is left.
-    fn run(&self, sim: &Sim) -> bool {
+    /// Polls tasks until none is left that was woken and can be polled, or until every thread is held
+    /// up.
+    fn run(&self, sim: &Sim) -> Stop {
         loop {
             if self.has(self.disarray.needless) {
                 let one = self.draw(|rng| rng.usize(..));
                 sim.poll_needlessly(one);
             }
-            if !sim.step() {
-                return true;
+            if !sim.step() && !self.reactor.look() {
+                return match sim.woken() {
+                    0 => Stop::Rest,
+                    _ => Stop::SomeHeldUp,
+                };
             }
             if self.has(self.disarray.held_up) && sim.woken() > 0 {
-                return false;
+                return Stop::AllHeldUp;
             }
         }
     }
@@ -201,22 +242,29 @@ impl Chaos {
         if !sim.listens() {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
+        let (client, server, address) = self.new_link(sim, client);
+        sim.come_in((Box::new(server), address));
+        Ok(client)
+    }
+
+    /// Both ends of a link, the client's first, and where the client comes from.
+    pub fn new_link(self: &Arc<Self>, sim: &Sim, client: usize) -> (End, End, SocketAddr) {
         let link = {
             let state = &mut *self.state();
-            let latency = self.disarray.longest_latency;
+            let (latency, capacity) = (self.disarray.longest_latency, self.disarray.capacity);
             let latency = match state.rng.u8(..3) {
                 0 => Duration::ZERO,
                 _ => latency.mul_f64(state.rng.f64()),
             };
             let id = state.links.len();
-            let link = Link::new(id, client, sim, latency, self.disarray.capacity);
+            let link = Link::new(id, client, sim, &self.reactor, latency, capacity);
             state.links.push(link.clone());
             state.open.push(link.clone());
             link
         };
         let server = End::new(sim, self, &link, Side::Server);
-        sim.come_in((Box::new(server), address_of(&link)));
-        Ok(End::new(sim, self, &link, Side::Client))
+        let client = End::new(sim, self, &link, Side::Client);
+        (client, server, address_of(&link))
     }
 }
 
@@ -241,6 +289,11 @@ pub struct Runtimes(pub Arc<Chaos>);
 impl Disorder for Runtimes {
     fn next(&self, woken: usize) -> usize {
         self.0.draw(|rng| rng.usize(..woken))
+    }
+
+    fn holds(&self, task: u64) -> bool {
+        let held = self.0.state().held;
+        held.is_some_and(|(_, which)| Rng::with_seed(task ^ which).bool())
     }
 
     fn renews_waker(&self) -> bool {

@@ -58,7 +58,7 @@ impl Surroundings {
             let link = self.chaos.link(id);
             link.is_some_and(|link| !link.state().log.troubles.is_empty())
         });
-        let is_delivered = asked.ended.is_some()
+        let is_delivered = self.registry.is_to_be_delivered(&asked)
             && asked
                 .cleaned
                 .iter()
@@ -81,11 +81,22 @@ impl Surroundings {
         let Some(log) = link.map(|link| link.state().log.clone()) else {
             return;
         };
+        let text = loss.to_string();
+        // A connection that is cut is told nothing, and one that its client leaves hears nothing.
+        let is_silent = log.server_left && !log.has_response && !self.registry.has_shut_down();
+        if text.contains("head was not complete") || is_silent {
+            let deadline = log.connected + bounds.head_timeout;
+            let was_in_time = log.head_arrived.is_some_and(|at| at < deadline);
+            assert!(
+                !was_in_time || !log.troubles.is_empty(),
+                "{loss}, and the request came in time: {log:?}"
+            );
+        }
         match loss {
             Loss::HeadTimeout | Loss::IdleTimeout => {
                 assert!(!log.left_unread, "{loss}, and there was something to read");
             }
-            Loss::Status(response) if response.to_string().contains("body was not complete") => {
+            Loss::Status(_) if text.contains("body was not complete") => {
                 let deadline = log.first_arrival.map(|at| at + bounds.body_timeout);
                 let was_in_time = log.last_arrival < deadline;
                 assert!(

@@ -8,14 +8,14 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use http_body::{Body as _, Frame};
 use sse_core::{
     Decoder,
-    http::{Method, Request},
+    http::{Method, Request, StatusCode},
 };
 use sse_driver::{
     Clock, Runtime, Timer,
@@ -125,6 +125,8 @@ impl ForeignClient {
             request = request.method(Method::POST);
         }
         let body = Upload::new(&self.around, &self.body);
+        let (now, bounds) = (self.around.sim.now(), self.around.registry.bounds);
+        let is_in_time = body.end().is_none_or(|at| at < now + bounds.body_timeout);
         let request = request.body(body).expect("a request");
         let answer = {
             let host = self
@@ -135,6 +137,10 @@ impl ForeignClient {
         };
         let response = answer.await;
         self.around.sim.note_progress();
+        if response.status() == StatusCode::REQUEST_TIMEOUT {
+            let is_late = !is_in_time || bounds.has_short_budgets;
+            assert!(is_late, "a body that came in time is answered {response:?}");
+        }
         let Some(id) = number_of(&response) else {
             // The answer of none of the handlers, such as a 503.
             return self.take_rest(response.into_body()).await;
@@ -204,10 +210,10 @@ impl ForeignClient {
     }
 }
 
-/// A request's body, piece by piece.
+/// A request's body, piece by piece: when each of them arrives is settled from the beginning.
 struct Upload {
     around: Surroundings,
-    pieces: VecDeque<Bytes>,
+    pieces: VecDeque<(Instant, Bytes)>,
     pause: Option<SimTimer>,
 }
 
@@ -215,15 +221,25 @@ impl Upload {
     fn new(around: &Surroundings, body: &Bytes) -> Self {
         let mut pieces = VecDeque::new();
         let mut left = body.clone();
+        let mut at = around.sim.now();
         while !left.is_empty() {
-            let piece = around.chaos.draw(|rng| rng.usize(1..=8000)).min(left.len());
-            pieces.push_back(left.split_to(piece));
+            let (piece, pause) = around.chaos.draw(|rng| {
+                let pauses = rng.u8(..4) == 0;
+                (rng.usize(1..=8000), pauses.then(|| rng.u64(1..500)))
+            });
+            at += Duration::from_millis(pause.unwrap_or(0));
+            pieces.push_back((at, left.split_to(piece.min(left.len()))));
         }
         Self {
             around: around.clone(),
             pieces,
             pause: None,
         }
+    }
+
+    /// When all of it has arrived.
+    fn end(&self) -> Option<Instant> {
+        self.pieces.back().map(|(at, _)| *at)
     }
 }
 
@@ -235,20 +251,18 @@ impl http_body::Body for Upload {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        if let Some(pause) = &mut self.pause {
-            std::task::ready!(pause.poll_elapsed(cx));
-            self.pause = None;
-        }
-        let Some(piece) = self.pieces.pop_front() else {
+        let Some((at, _)) = self.pieces.front() else {
             return Poll::Ready(None);
         };
-        let sim = self.around.sim.clone();
-        sim.note_progress();
-        if self.around.chaos.draw(|rng| rng.u8(..4)) == 0 {
-            let pause = self.around.chaos.draw(|rng| rng.u64(1..500));
-            self.pause = Some(sim.timer(sim.now() + Duration::from_millis(pause)));
+        let (at, sim) = (*at, self.around.sim.clone());
+        if sim.now() < at {
+            let pause = self.pause.get_or_insert_with(|| sim.timer(at));
+            std::task::ready!(pause.poll_elapsed(cx));
         }
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        self.pause = None;
+        sim.note_progress();
+        let piece = self.pieces.pop_front();
+        Poll::Ready(piece.map(|(_, piece)| Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {

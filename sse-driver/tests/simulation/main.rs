@@ -4,9 +4,10 @@
 //!
 //! Everything that happens follows from one number, the seed, so that a failure can be seen again.
 //! [`chaos`] says what the runtime does, [`wire`] what the network does, [`scenario`] what is going to
-//! happen. What must hold: [`records`] says what clients may rely on, [`registry`] what clean-up may
+//! happen. [`reactor`] says when tasks hear of what has arrived. What must hold: [`records`] says what clients may rely on, [`registry`] what clean-up may
 //! be told, [`checks`] what is true whenever no task is left to be polled, which is where a lost
-//! wake-up shows, and what is left at the end: nothing.
+//! wake-up shows, and what is left at the end: nothing. In worlds of their own, [`sides`] are tasks that
+//! share a TLS connection, one to read and one to write.
 //!
 //! ```sh
 //! cargo test -p sse-driver --all-features --test simulation                   # what CI runs
@@ -31,11 +32,14 @@ mod laws;
 #[allow(dead_code)]
 #[path = "../../../sse-core/tests/simulation/payload.rs"]
 mod payload;
+mod reactor;
 mod records;
 mod registry;
 mod scenario;
 mod served;
 mod shrink;
+#[cfg(feature = "tls")]
+mod sides;
 #[allow(dead_code, unused_imports)]
 #[path = "../sim/mod.rs"]
 mod sim;
@@ -48,7 +52,7 @@ mod wire;
 mod world;
 
 use std::{
-    env,
+    env, iter,
     time::{Duration, Instant},
 };
 
@@ -60,6 +64,22 @@ const NAME: &str = "sim.test";
 /// How many seeds are run where nothing is said: some seconds in a debug build.
 const SEEDS: u64 = 80;
 
+/// Those that are to be run, and whether they are the ones that CI runs.
+fn seeds() -> (Box<dyn Iterator<Item = u64>>, bool) {
+    if let Some(seed) = number("SEED") {
+        return (Box::new(iter::once(seed)), false);
+    }
+    let Some(minutes) = number("MINUTES") else {
+        return (Box::new(0..SEEDS), true);
+    };
+    #[allow(clippy::disallowed_methods)] // real time
+    let end = Instant::now() + Duration::from_secs(60 * minutes);
+    let first = number("FIRST").unwrap_or(SEEDS);
+    #[allow(clippy::disallowed_methods)]
+    let is_time = move |_: &u64| Instant::now() < end;
+    (Box::new((first..).take_while(is_time)), false)
+}
+
 fn number(name: &str) -> Option<u64> {
     let value = env::var(name).ok()?;
     let number = value.parse();
@@ -69,17 +89,9 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn whatever_the_runtime_does_nothing_is_lost_in_silence() {
     let mut all = Tally::default();
-    if let Some(seed) = number("SEED") {
-        all.add(shrink::run(seed));
-    } else if let Some(minutes) = number("MINUTES") {
-        #[allow(clippy::disallowed_methods)] // real time
-        let end = Instant::now() + Duration::from_secs(60 * minutes);
-        let first = number("FIRST").unwrap_or(SEEDS);
-        (first..)
-            .take_while(|_| Instant::now() < end)
-            .for_each(|seed| all.add(shrink::run(seed)));
-    } else {
-        (0..SEEDS).for_each(|seed| all.add(shrink::run(seed)));
+    let (seeds, is_ci) = seeds();
+    seeds.for_each(|seed| all.add(shrink::run(seed)));
+    if is_ci {
         // Nothing is proved by a world in which nothing happens.
         all.assert_is_eventful();
     }
@@ -91,4 +103,13 @@ fn a_seed_replays_exactly() {
     for seed in 0..8 {
         assert_eq!(shrink::run(seed), shrink::run(seed), "seed {seed}");
     }
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn each_side_of_a_tls_connection_hears_of_what_the_other_one_read() {
+    let seeds = seeds()
+        .0
+        .flat_map(|seed| sides::WORLDS * seed..sides::WORLDS * (seed + 1));
+    seeds.for_each(sides::run);
 }

@@ -16,7 +16,7 @@ use crate::{
     payload::Place,
     scenario::Bounds,
     sim::Sim,
-    wire::{Side, Trouble},
+    wire::{Link, Side, Trouble},
 };
 
 /// What a client asks for.
@@ -62,6 +62,9 @@ pub struct Asked {
     pub given: usize,
     /// How the handler's stream ended by itself: the name of the reason.
     pub ended: Option<&'static str>,
+    ended_at: Option<Duration>,
+    /// By its clean-up, its client had taken nothing for too long.
+    has_stalled: bool,
     /// When the handler has its answer.
     ready: Option<Duration>,
     /// When it was asked for that.
@@ -85,6 +88,8 @@ struct Shared {
     asked: Vec<Asked>,
     /// Since when a shutdown has been under way: the server's, and the embedding's.
     shutdowns: [bool; 2],
+    /// The server has shut down at least once.
+    has_shut_down: bool,
     faults: Vec<String>,
     past: VecDeque<(Duration, String)>,
 }
@@ -130,7 +135,14 @@ impl Registry {
 
     /// A shutdown has begun, or what comes after it.
     pub fn set_shutdown(&self, is_embedded: bool, is_under_way: bool) {
-        self.lock().shutdowns[usize::from(is_embedded)] = is_under_way;
+        let mut shared = self.lock();
+        shared.shutdowns[usize::from(is_embedded)] = is_under_way;
+        shared.has_shut_down |= !is_embedded;
+    }
+
+    /// Whether the server has ever shut down.
+    pub fn has_shut_down(&self) -> bool {
+        self.lock().has_shut_down
     }
 
     /// A request has reached its handler. Gives its number.
@@ -174,6 +186,30 @@ impl Registry {
         self.change(id, |asked| asked.answered = Some(now));
     }
 
+    /// The handler's stream ends.
+    pub fn ends(&self, id: usize, end: &'static str) {
+        let now = self.sim.elapsed();
+        self.change(id, |asked| {
+            (asked.ended, asked.ended_at) = (Some(end), Some(now));
+        });
+    }
+
+    /// Whether all that the stream gave is to be delivered: it ended properly, or it failed and the
+    /// deadlines leave time for what came before.
+    pub fn is_to_be_delivered(&self, asked: &Asked) -> bool {
+        let time = self.bounds.drain_timeout.min(self.bounds.stall_timeout);
+        let now = self.sim.elapsed();
+        let has_time = asked.ended_at.is_some_and(|at| now < at + time);
+        asked.ended == Some("stream_ended") || (has_time && !asked.has_stalled)
+    }
+
+    /// Whether the client of this link has taken nothing for too long.
+    fn has_stalled(&self, link: &Link) -> bool {
+        let full_since = link.state().to(Side::Client).full_since;
+        let full_for = full_since.map(|since| sse_driver::Clock::now(&self.sim) - since);
+        full_for.is_some_and(|time| time >= self.bounds.stall_timeout)
+    }
+
     /// The foreign server drops what it has for this client.
     pub fn drop_foreign(&self, client: usize) {
         for asked in &mut self.lock().asked {
@@ -200,8 +236,11 @@ impl Registry {
 
     fn clean_up(&self, id: usize, reason: &CloseReason) {
         self.note(format_args!("clean-up of {id}: {reason}"));
+        let link = self.asked(id).link.and_then(|id| self.chaos.link(id));
+        let has_stalled = link.is_some_and(|link| self.has_stalled(&link));
         let asked = self.change(id, |asked| {
             asked.cleaned.push(reason.clone());
+            asked.has_stalled = has_stalled;
             asked.clone()
         });
         if asked.cleaned.len() > 1 {
@@ -229,15 +268,12 @@ impl Registry {
         let (client_left, timed_out, stalled) = match &link {
             None => (asked.dropped, false, false),
             Some(link) => {
-                let mut state = link.state();
+                let state = link.state();
                 let has = |trouble| state.log.troubles.contains(&trouble);
                 let broken = has(Trouble::Reset) || has(Trouble::End) || has(Trouble::HalfClose);
                 let silence = has(Trouble::Silence);
                 let left = state.log.client_left;
-                let full_since = state.to(Side::Client).full_since;
-                let full_for = full_since.map(|since| sse_driver::Clock::now(&self.sim) - since);
-                let stalled = full_for.is_some_and(|time| time >= self.bounds.stall_timeout);
-                (left || broken, silence, stalled)
+                (left || broken, silence, asked.has_stalled)
             }
         };
         match reason {
@@ -246,7 +282,9 @@ impl Registry {
             | CloseReason::HandlerPanicked => asked.ended == Some(reason.name()),
             CloseReason::ResponseSent => !has_stream,
             CloseReason::ClientWentAway => client_left || timed_out,
-            CloseReason::TimedOut(Deadline::Stall) => timed_out || stalled,
+            CloseReason::TimedOut(Deadline::Stall) => {
+                timed_out || stalled || self.bounds.has_short_budgets
+            }
             CloseReason::TimedOut(Deadline::Respond) => {
                 let deadline = asked.at + self.bounds.respond_timeout;
                 let was_ready = asked.ready.is_some_and(|ready| ready < deadline);
@@ -278,6 +316,8 @@ impl Asked {
             starts: Vec::new(),
             given: 0,
             ended: None,
+            ended_at: None,
+            has_stalled: false,
             ready: None,
             answered: None,
             dropped: false,

@@ -42,6 +42,8 @@ pub enum Action {
     CutEmbedding,
     /// The topic that forgets begins anew.
     BeginAnew,
+    /// About half of the tasks have no turn for so long.
+    HoldUp(Duration),
 }
 
 /// The bounds that reasons to close are compared with.
@@ -50,6 +52,8 @@ pub struct Bounds {
     pub stall_timeout: Duration,
     pub respond_timeout: Duration,
     pub body_timeout: Duration,
+    pub drain_timeout: Duration,
+    pub head_timeout: Duration,
     /// A budget that runs out may make a task later than it is.
     pub has_short_budgets: bool,
 }
@@ -152,6 +156,8 @@ impl Scenario {
         Bounds {
             stall_timeout: self.server.connection.stall_timeout,
             respond_timeout: self.server.connection.response.respond_timeout,
+            head_timeout: self.server.connection.head_timeout,
+            drain_timeout: self.server.connection.drain_timeout,
             body_timeout: self.server.connection.response.body_timeout,
             has_short_budgets: self.disarray.short_budgets > 0.0,
         }
@@ -179,11 +185,12 @@ fn disarray(rng: &mut Rng) -> Disarray {
         capacity: about(rng, 64, 64 * 1024),
         longest_latency: Duration::from_millis(about(rng, 1, 500) as u64),
         lost_dials: share(rng, 0.3),
+        late_notices: share(rng, 1.0),
     }
 }
 
 fn action(rng: &mut Rng, is_tls: bool) -> Action {
-    match rng.u8(..20) {
+    match rng.u8(..22) {
         0..=4 => Action::Publish(rng.usize(..3), about(rng, 1, 100) as u64),
         5..=8 => Action::Join(Box::new(wish(rng, is_tls))),
         9..=10 => {
@@ -203,7 +210,8 @@ fn action(rng: &mut Rng, is_tls: bool) -> Action {
             true => Action::ShutDownEmbedding,
             false => Action::CutEmbedding,
         },
-        _ => Action::BeginAnew,
+        19 => Action::BeginAnew,
+        _ => Action::HoldUp(Duration::from_millis(about(rng, 1000, 40_000) as u64)),
     }
 }
 

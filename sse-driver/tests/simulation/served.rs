@@ -317,7 +317,7 @@ impl Stream for Feed {
         sim.note_progress();
         if self.given == self.length {
             let end = self.end;
-            registry.change(self.id, |asked| asked.ended = Some(end));
+            registry.ends(self.id, end);
             return Poll::Ready(match end {
                 "stream_ended" => None,
                 "stream_error" => Some(Err(FAILURE)),

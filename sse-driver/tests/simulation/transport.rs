@@ -126,8 +126,9 @@ impl Transport for End {
             pipe.hold_back(&slice[..taken]);
             (left, count) = (left - taken, count + taken);
         }
-        if self.side == Side::Client {
-            state.log.asked.get_or_insert(self.sim.elapsed());
+        match self.side {
+            Side::Client => _ = state.log.asked.get_or_insert(self.sim.elapsed()),
+            Side::Server => state.log.has_response = true,
         }
         self.sim.note_progress();
         Poll::Ready(Ok(count))

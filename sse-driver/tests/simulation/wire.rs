@@ -10,7 +10,7 @@ use std::{
 
 use sse_driver::Clock;
 
-use crate::sim::Sim;
+use crate::{reactor::Reactor, sim::Sim};
 
 /// The end of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,7 @@ pub struct Link {
     pub id: usize,
     pub client: usize,
     sim: Sim,
+    reactor: Arc<Reactor>,
     latency: Duration,
     state: Mutex<State>,
 }
@@ -66,6 +67,7 @@ pub struct State {
 pub struct Log {
     /// When the client began its request.
     pub asked: Option<Duration>,
+    pub connected: Duration,
     pub troubles: Vec<Trouble>,
     /// The client dropped its end, or ended what it sends.
     pub client_left: bool,
@@ -77,6 +79,10 @@ pub struct Log {
     beginning: Vec<u8>,
     pub first_arrival: Option<Duration>,
     pub last_arrival: Option<Duration>,
+    /// When the head of the request had arrived, where it is not encrypted.
+    pub head_arrived: Option<Duration>,
+    /// The server has written something.
+    pub has_response: bool,
     /// The client went while there was something that it had not read.
     pub left_unread: bool,
 }
@@ -87,11 +93,24 @@ const BEGINNING: usize = 2000;
 impl Log {
     /// How many bytes of the request's body have arrived, where it is not encrypted.
     pub fn arrived_of_body(&self) -> usize {
-        let end = self
-            .beginning
-            .windows(4)
-            .position(|four| four == b"\r\n\r\n");
-        end.map_or(0, |end| self.arrived - end - 4)
+        self.end_of_head().map_or(0, |end| self.arrived - end)
+    }
+
+    fn end_of_head(&self) -> Option<usize> {
+        let mut fours = self.beginning.windows(4);
+        fours.position(|four| four == b"\r\n\r\n").map(|at| at + 4)
+    }
+
+    /// Bytes have arrived at the server.
+    fn arrive(&mut self, at: Duration, bytes: &[u8]) {
+        self.first_arrival.get_or_insert(at);
+        self.last_arrival = Some(at);
+        self.arrived += bytes.len();
+        let room = BEGINNING.saturating_sub(self.beginning.len());
+        self.beginning.extend(bytes.iter().take(room));
+        if self.head_arrived.is_none() && self.end_of_head().is_some() {
+            self.head_arrived = Some(at);
+        }
     }
 }
 
@@ -138,6 +157,7 @@ impl Link {
         id: usize,
         client: usize,
         sim: &Sim,
+        reactor: &Arc<Reactor>,
         latency: Duration,
         capacity: usize,
     ) -> Arc<Self> {
@@ -145,11 +165,15 @@ impl Link {
             id,
             client,
             sim: sim.clone(),
+            reactor: reactor.clone(),
             latency,
             state: Mutex::new(State {
                 to_client: Pipe::new(capacity),
                 to_server: Pipe::new(capacity),
-                log: Log::default(),
+                log: Log {
+                    connected: sim.elapsed(),
+                    ..Log::default()
+                },
             }),
         })
     }
@@ -201,7 +225,7 @@ impl Link {
     }
 
     /// What was sent to this side, and has been under way for long enough, is there.
-    fn arrive(&self, side: Side) {
+    fn arrive(self: &Arc<Self>, side: Side) {
         let now = self.sim.now();
         let elapsed = self.sim.elapsed();
         let mut guard = self.state();
@@ -226,11 +250,7 @@ impl Link {
                     if side == Side::Server {
                         // It may be noticed later.
                         let at = elapsed.saturating_sub(now.saturating_duration_since(at));
-                        log.first_arrival.get_or_insert(at);
-                        log.last_arrival = Some(at);
-                        log.arrived += bytes.len();
-                        let room = BEGINNING.saturating_sub(log.beginning.len());
-                        log.beginning.extend(bytes.iter().take(room));
+                        log.arrive(at, &bytes);
                     }
                     pipe.bytes.extend(bytes);
                 }
@@ -239,8 +259,15 @@ impl Link {
                 }
             }
         }
-        let receiver = pipe.receiver.take_if(|_| has_arrived);
         drop(guard);
+        if has_arrived {
+            self.reactor.arrived(self, side);
+        }
+    }
+
+    /// Wakes the task that waits for what comes to this side.
+    pub fn wake_receiver(&self, side: Side) {
+        let receiver = self.state().to(side).receiver.take();
         wake(receiver);
     }
 

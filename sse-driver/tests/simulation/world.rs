@@ -205,6 +205,7 @@ impl World {
                 self.embedding_goes_down().cut();
                 self.embedded.is_cut = true;
             }
+            Action::HoldUp(time) => self.around.chaos.hold_up(self.sim(), time),
             Action::BeginAnew => {
                 self.around.registry.topic_began_anew();
                 self.around.topics.begin_anew();

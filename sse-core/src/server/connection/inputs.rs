@@ -157,10 +157,12 @@ impl Connection {
             ),
             State::Streaming(_) => return self.stream_deadline(now),
             State::Failing(_) => return self.step(Step::Written),
-            State::Delivering(_)
-            | State::Ending(_)
-            | State::Lingering(_)
-            | State::Closed { .. } => return self.cut(CloseReason::TimedOut(Deadline::Drain)),
+            // A transport that does not end its output in time has not written it all, as TLS has not
+            // whose peer reads nothing.
+            State::Ending(_) => return self.cut_off(CloseReason::TimedOut(Deadline::Drain), false),
+            State::Delivering(_) | State::Lingering(_) | State::Closed { .. } => {
+                return self.cut(CloseReason::TimedOut(Deadline::Drain));
+            }
         };
         self.answer(now, status, text, CloseReason::TimedOut(deadline));
     }

@@ -184,7 +184,11 @@ impl Connection {
 
     /// To `Closed`, now. What was not transmitted never is.
     pub(super) fn cut(&mut self, reason: CloseReason) {
-        let is_delivered = self.is_on_socket() && self.output.is_over();
+        self.cut_off(reason, self.is_on_socket() && self.output.is_over());
+    }
+
+    /// The same, where it is known whether the peer has everything.
+    pub(super) fn cut_off(&mut self, reason: CloseReason, is_delivered: bool) {
         self.step(Step::Cut {
             reason,
             is_delivered,
