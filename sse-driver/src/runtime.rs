@@ -156,6 +156,13 @@ pub trait Transport: Send + Unpin + 'static {
     fn poll_break_off(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_shutdown(cx)
     }
+
+    /// Whether bytes that it had taken and held back were passed on since the last call, so that the
+    /// peer takes something though no write succeeds. A transport that writes through, such as a plain
+    /// socket, has none, as by default; TLS holds up to a record.
+    fn take_progress(&mut self) -> bool {
+        false
+    }
 }
 
 impl<T: Transport + ?Sized> Transport for Box<T> {
@@ -181,5 +188,9 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
     fn poll_break_off(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         (**self).poll_break_off(cx)
+    }
+
+    fn take_progress(&mut self) -> bool {
+        (**self).take_progress()
     }
 }

@@ -50,6 +50,10 @@ impl<T: Transport> Transport for Socket<T> {
     fn poll_break_off(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         delegate!(self, inner => inner.poll_break_off(cx))
     }
+
+    fn take_progress(&mut self) -> bool {
+        delegate!(self, inner => inner.take_progress())
+    }
 }
 
 #[cfg(test)]

@@ -314,6 +314,7 @@ fn inputs() -> Vec<Input> {
             })
         },
         world("`handle_transmitted`: everything", Tried::transmit),
+        world("`handle_progress`", |t| t.connection.handle_progress(t.now)),
         world("`poll_event`", |t| {
             while t.connection.poll_event(t.now).is_some() {}
         }),

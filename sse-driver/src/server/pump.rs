@@ -202,6 +202,9 @@ impl<R: Runtime, T: Transport> Pump<R, T> {
             {
                 Poll::Pending => {
                     self.write_blocked = true;
+                    if self.exchange.transport.take_progress() {
+                        self.exchange.connection.handle_progress(now);
+                    }
                     return busy;
                 }
                 Poll::Ready(Ok(n)) if n > 0 => {

@@ -63,6 +63,8 @@ pub struct Tls<T> {
     unasked: bool,
     /// The transport may hold something back.
     unflushed: bool,
+    /// The transport has taken ciphertext since the last look.
+    has_progressed: bool,
     /// `close_notify` is said.
     output_ended: bool,
     waiting: Arc<Waiting>,
@@ -106,6 +108,7 @@ impl<T: Transport> Tls<T> {
             input_ended: false,
             unasked: true,
             unflushed: false,
+            has_progressed: false,
             output_ended: false,
             waker: Waker::from(waiting.clone()),
             waiting,
@@ -201,7 +204,7 @@ impl<T: Transport> Tls<T> {
             match ready!(nonblocking(result))? {
                 // A transport that takes nothing of something is broken.
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                _ => self.unflushed = true,
+                _ => (self.unflushed, self.has_progressed) = (true, true),
             }
         }
         Poll::Ready(Ok(()))
@@ -285,6 +288,10 @@ impl<T: Transport> Transport for Tls<T> {
         self.waiting.writer(cx);
         self.output_ended = true;
         self.end_transport()
+    }
+
+    fn take_progress(&mut self) -> bool {
+        mem::take(&mut self.has_progressed)
     }
 }
 

@@ -78,12 +78,19 @@ impl Surroundings {
         }
         let links = self.chaos.links();
         let link = links.iter().rev().find(|link| link.client == client);
-        let Some(log) = link.map(|link| link.state().log.clone()) else {
+        let Some(log) = link.map(|link| link.state().log.take()) else {
             return;
         };
+        if log.is_lost {
+            // The loss is one of an attempt that has no connection.
+            return;
+        }
         let text = loss.to_string();
         // A connection that is cut is told nothing, and one that its client leaves hears nothing.
-        let is_silent = log.server_left && !log.has_response && !self.registry.has_shut_down();
+        let is_silent = matches!(loss, Loss::NoResponse | Loss::Transport(_))
+            && log.server_left
+            && !log.has_response
+            && !self.registry.has_shut_down();
         if text.contains("head was not complete") || is_silent {
             let deadline = log.connected + bounds.head_timeout;
             let was_in_time = log.head_arrived.is_some_and(|at| at < deadline);

@@ -85,12 +85,21 @@ pub struct Log {
     pub has_response: bool,
     /// The client went while there was something that it had not read.
     pub left_unread: bool,
+    /// The client was told that it is lost.
+    pub is_lost: bool,
 }
 
 /// How much of what a client sends is remembered: more than its request's head.
 const BEGINNING: usize = 2000;
 
 impl Log {
+    /// What is known when the client is told that the link is lost, which is once.
+    pub fn take(&mut self) -> Self {
+        let log = self.clone();
+        self.is_lost = true;
+        log
+    }
+
     /// How many bytes of the request's body have arrived, where it is not encrypted.
     pub fn arrived_of_body(&self) -> usize {
         self.end_of_head().map_or(0, |end| self.arrived - end)

@@ -128,6 +128,15 @@ impl Connection {
         self.after_progress(now);
     }
 
+    /// The client took something, though nothing more of the output could be written: a transport that
+    /// has taken bytes and holds them back, as TLS does, has passed on some of them. The time without
+    /// progress begins anew.
+    pub fn handle_progress(&mut self, now: Instant) {
+        if let Host::Socket { config, .. } = &self.host {
+            self.output.rearm_stall(now, config.stall_timeout);
+        }
+    }
+
     /// The sending side was shut down, as
     /// [`ConnectionEvent::EndOutput`](super::ConnectionEvent::EndOutput) asked.
     pub fn handle_output_ended(&mut self, now: Instant) {

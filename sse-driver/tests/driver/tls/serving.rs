@@ -195,6 +195,34 @@ fn a_stream_that_breaks_off_is_sent_up_to_there_and_ends_without_close_notify() 
     }
 }
 
+/// A record is as large as 16 KiB, and nothing more is written while it is under way.
+#[test]
+fn a_client_that_takes_a_record_slowly_has_not_stalled() {
+    let tls = TlsWorld::new();
+    let mut client = tls.over(tls.world.sim.connect_over(2000).unwrap());
+    client.get("/feed");
+    tls.settle(&mut client);
+    tls.feed.push("x".repeat(40_000).leak());
+    for _ in 0..16 {
+        tls.world.sim.advance(secs(10));
+        client.receive(1000);
+        tls.world.sim.settle();
+    }
+    assert_eq!(tls.world.handle.open_connections(), 1);
+
+    tls.world.sim.advance(secs(29));
+    assert_eq!(tls.world.handle.open_connections(), 1);
+    tls.world.sim.advance(secs(1));
+    assert_eq!(tls.world.handle.open_connections(), 0);
+    assert_eq!(
+        tls.journal.lines(),
+        [
+            "stream dropped",
+            "clean-up: the client took no bytes for too long"
+        ]
+    );
+}
+
 #[test]
 fn http_1_1_is_agreed_on_and_nothing_else() {
     let tls = TlsWorld::new();
