@@ -5,7 +5,8 @@ use super::*;
 #[test]
 fn at_the_high_water_mark_nothing_more_is_taken() {
     let mut config = ConnectionConfig::default();
-    config.response.high_water_mark = 1000;
+    // 55 of the events.
+    config.response.high_water_mark = 55 * "data: 0123456789\n\n".len();
     let mut pump = Pump::streaming(config);
     pump.run();
     let mut taken = 0;
@@ -13,8 +14,8 @@ fn at_the_high_water_mark_nothing_more_is_taken() {
         pump.send("0123456789").unwrap();
         taken += 1;
     }
+    assert_eq!(taken, 55);
     let queued = pump.connection.queued();
-    assert!((1000..1000 + 18).contains(&queued), "{queued}");
     assert_eq!(pump.send("more"), Err(SendError::Full));
     let comment = pump.connection.comment(pump.now, &Comment::new("more"));
     assert_eq!(comment, Err(SendError::Full));

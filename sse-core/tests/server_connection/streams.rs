@@ -1,6 +1,9 @@
 //! From a request to the end of its response, and who ends it.
 
+use std::error::Error;
+
 use super::*;
+
 #[test]
 fn an_event_stream_from_head_to_end() {
     let mut pump = Pump::streaming(ConnectionConfig::default());
@@ -318,4 +321,40 @@ fn an_extension_that_panics_leaves_nothing_half_done() {
         assert_eq!(pump.status(), "200");
         assert!(pump.closed.is_some());
     }
+}
+
+#[test]
+fn a_refused_call_says_what_to_do_and_names_its_cause() {
+    let mut pump = Pump::new(ConnectionConfig::default());
+    pump.input(REQUEST);
+    pump.events();
+    let mut interim = Response::new(ResponseBody::event_stream());
+    *interim.status_mut() = StatusCode::CONTINUE;
+    let error = pump.respond(interim).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "100 Continue is an interim status; respond with a final one, 200 or above"
+    );
+    assert!(error.source().is_none());
+
+    let error = pump.send("too early").unwrap_err();
+    let cause = error.source().unwrap().downcast_ref::<WrongPhase>();
+    assert_eq!(cause.unwrap().to_string(), error.to_string());
+    pump.respond(Response::new(ResponseBody::event_stream()))
+        .unwrap();
+    let error = pump
+        .respond(Response::new(ResponseBody::event_stream()))
+        .unwrap_err();
+    let cause = error.source().unwrap().downcast_ref::<WrongPhase>();
+    assert_eq!(cause.unwrap().to_string(), error.to_string());
+
+    while pump.connection.has_room() {
+        pump.send(&"x".repeat(10_000)).unwrap();
+    }
+    let error = pump.send("too much").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the queue is at its high-water mark; send again when `has_room()` says so"
+    );
+    assert!(error.source().is_none());
 }

@@ -65,3 +65,16 @@ fn a_topic_that_is_dropped_ends_for_that_reason() {
     assert_eq!(ends(drop), Some(TopicEnd::Dropped));
     assert_eq!(ends(|topic| topic.close()), Some(TopicEnd::Complete));
 }
+
+#[test]
+fn each_end_is_told_in_a_sentence() {
+    let texts = [TopicEnd::Complete, failed(), TopicEnd::Dropped].map(|end| end.to_string());
+    assert_eq!(
+        texts,
+        [
+            "everything was published",
+            "the topic failed: no more",
+            "the last handle of the topic was dropped"
+        ]
+    );
+}

@@ -105,3 +105,24 @@ proptest! {
         prop_assert_eq!(client.seen, published);
     }
 }
+
+#[test]
+fn what_is_delivered_can_be_taken_event_by_event() {
+    let topic = topic(TopicConfig::default());
+    let mut subscriber = topic.subscribe();
+    for data in ["one", "two"] {
+        topic
+            .publish(Event::new(data).under_id(data.len()))
+            .unwrap();
+    }
+    let Poll::Ready(Some(Ok(batch))) = subscriber.try_next() else {
+        panic!("there is nothing")
+    };
+    let mut events = batch.into_encoded().into_events();
+    for data in ["one", "two"] {
+        assert_eq!(events.size_hint(), (1, None));
+        assert_eq!(events.next(), Some(Event::new(data).under_id(data.len())));
+    }
+    assert_eq!(events.size_hint(), (0, Some(0)));
+    assert_eq!(events.next(), None);
+}

@@ -224,6 +224,18 @@ fn a_shutdown_tells_what_it_cut_and_not_what_is_open() {
 }
 
 #[test]
+fn a_whole_answer_that_the_server_drops_after_the_cut_is_not_told_as_cut() {
+    let world = World::new();
+    let page = world
+        .embedding
+        .respond(get("/"), None, |_| Response::new("page"));
+    let page = now(&world.sim, page).into_body();
+    world.embedding.cut();
+    drop(page);
+    assert_eq!(world.embedding.shut_down().now_or_never(), Some(0));
+}
+
+#[test]
 fn everyone_who_shuts_down_hears_of_the_end() {
     let world = World::new();
     let body = world.open();
