@@ -141,9 +141,12 @@ impl<T> Exchange<T> {
         route: impl FnOnce(RequestHead, router::Context) -> Routed,
     ) {
         self.place.asked();
-        trace::request(&head);
+        let headers = head.request().headers();
+        let client = self.place.connections().client(peer, headers);
+        trace::request(&head, peer, client);
         let context = router::Context {
             peer,
+            client,
             clean_up: self.connection.clean_up(),
             shutdown: self.place.connections().shutdown.signal(),
         };

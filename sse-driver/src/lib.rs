@@ -121,6 +121,7 @@ pub mod test_client;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod trace;
+mod trusted_proxies;
 
 #[cfg(any(doc, doctest))]
 #[doc = include_str!("writing_an_adapter.md")]
@@ -153,6 +154,7 @@ pub use sse_macros::{
     DriverFromEvent as FromEvent, DriverIntoEvent as IntoEvent, driver_controller as controller,
     driver_sse as sse,
 };
+pub use trusted_proxies::{InvalidNetwork, TrustedProxies};
 
 /// The macros of all flavours. An adapter re-exports its own.
 #[doc(hidden)]

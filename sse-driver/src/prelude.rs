@@ -13,12 +13,13 @@ pub use crate::test_client;
 #[doc(no_inline)]
 pub use crate::{
     Attachment, BindOptions, Connected, Connecting, Connector, Dial, EventSourceError,
-    EventSourceHandle, IntoPrepared, Lifetime, PreparePanicked, Prepared, Producer, Report,
-    ResumableStream, ResumableStreams, ServerConfig, ServerHandle, ServerStats, ShutdownSpread,
-    TcpConnector, TransportPanicked, UnixConnector,
+    EventSourceHandle, IntoPrepared, InvalidNetwork, Lifetime, PreparePanicked, Prepared, Producer,
+    Report, ResumableStream, ResumableStreams, ServerConfig, ServerHandle, ServerStats,
+    ShutdownSpread, TcpConnector, TransportPanicked, TrustedProxies, UnixConnector,
     router::{
-        Controller, Cors, FromRequest, IntoReply, LastEventId, LimitReached, Next, Refusal, Reply,
-        Request, RouteError, Router, Routes, StreamLimit, StreamLimitConfig, extract,
+        ClientAddress, Controller, Cors, FromRequest, IntoReply, LastEventId, LimitReached, Next,
+        Refusal, Reply, Request, RouteError, Router, Routes, StreamLimit, StreamLimitConfig,
+        extract,
     },
 };
 #[cfg(feature = "proxy")]

@@ -2,13 +2,17 @@
 //! tells nothing, and all of this comes to nothing.
 //!
 //! Every connection of a server has a span, `connection`, with the address of the peer where there is
-//! one; the handler and its stream run in it, so that what they log has the address, too. Levels:
+//! one, and with that of the client, which may be behind proxies, if it is another one; the handler and
+//! its stream run in it, so that what they log has the addresses, too. Levels:
 //! `error` for a handler that panics and for an event source that failed; `warn` for what an operator
 //! should look at; `info` for the server as a whole; `debug` for each connection.
 
 #![cfg_attr(not(feature = "tracing"), allow(unused_variables))]
 
-use std::{io, net::SocketAddr};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
 
 use super::Report;
 use sse_core::{
@@ -34,7 +38,7 @@ impl ConnectionSpan {
     pub(super) fn new(peer: Option<SocketAddr>) -> Self {
         Self {
             #[cfg(feature = "tracing")]
-            span: tracing::debug_span!(target: "sse", "connection", peer = peer.map(tracing::field::display)),
+            span: tracing::debug_span!(target: "sse", "connection", peer = peer.map(tracing::field::display), client = tracing::field::Empty),
         }
     }
 
@@ -52,7 +56,14 @@ pub(super) struct Entered {
     _span: tracing::span::EnteredSpan,
 }
 
-pub(super) fn request(head: &RequestHead) {
+pub(super) fn request(head: &RequestHead, peer: Option<SocketAddr>, client: Option<IpAddr>) {
+    #[cfg(feature = "tracing")]
+    if let Some(client) = client
+        && peer.is_none_or(|peer| peer.ip() != client)
+    {
+        // In the connection's span, where there is one.
+        tracing::Span::current().record("client", tracing::field::display(client));
+    }
     tell!(debug, method = %head.request().method(), path = head.request().uri().path(), "request");
 }
 

@@ -13,7 +13,9 @@ use sse_driver::{
 };
 
 /// Settings that bound nothing.
-const NO_BOUNDS: [&str; 18] = [
+const NO_BOUNDS: [&str; 20] = [
+    "ServerConfig::trusted_proxies",
+    "EmbeddingConfig::trusted_proxies",
     "BudgetUse::bodies",
     "BudgetUse::queued",
     "BudgetUse::history",

@@ -8,12 +8,14 @@ mod under_loom;
 
 use std::{
     future::poll_fn,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
-use crate::{Runtime, trace, wait::within};
+use crate::{Runtime, TrustedProxies, trace, wait::within};
+use ::http::HeaderMap;
 use endings::Ending;
 use sse_core::{
     Budget,
@@ -42,6 +44,8 @@ pub(crate) struct Connections {
     counters: Counters,
     /// What they have for request bodies and queued output, with whatever else shares it.
     budget: Mutex<Budget>,
+    /// Whom they believe who their clients are.
+    trusted_proxies: Mutex<Option<Arc<TrustedProxies>>>,
     /// When their streams end.
     endings: Mutex<Endings>,
     open: AtomicUsize,
@@ -72,6 +76,20 @@ impl Connections {
     /// Has them share another budget than that of the process.
     pub(crate) fn set_budget(&self, budget: &Budget) {
         lock(&self.budget).clone_from(budget);
+    }
+
+    /// Has them believe these proxies.
+    pub(crate) fn set_trusted_proxies(&self, proxies: Option<&TrustedProxies>) {
+        *lock(&self.trusted_proxies) = proxies.cloned().map(Arc::new);
+    }
+
+    /// Who sends a request with these fields.
+    pub(crate) fn client(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+        let proxies = lock(&self.trusted_proxies).clone();
+        match proxies {
+            Some(proxies) => proxies.client(peer, headers),
+            None => peer.map(|peer| peer.ip().to_canonical()),
+        }
     }
 
     /// Has their streams end so.

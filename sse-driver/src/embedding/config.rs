@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Lifetime, ShutdownSpread};
+use crate::{Lifetime, ShutdownSpread, TrustedProxies};
 
 use sse_core::server::ResponseConfig;
 
@@ -37,6 +37,9 @@ pub struct EmbeddingConfig {
     /// do not come back in one instant. About 1,000 of them end in a second by default, over 5 s at
     /// most; fewer than 100 end at once.
     pub shutdown_spread: ShutdownSpread,
+    /// The proxies that say who a client is. By default none is believed, and the client is whoever
+    /// connected.
+    pub trusted_proxies: Option<TrustedProxies>,
 }
 
 impl Default for EmbeddingConfig {
@@ -48,6 +51,7 @@ impl Default for EmbeddingConfig {
             lifetime: None,
             shutdown_timeout: Duration::from_secs(10),
             shutdown_spread: ShutdownSpread::default(),
+            trusted_proxies: None,
         }
     }
 }

@@ -21,7 +21,13 @@
 //! });
 //! ```
 
-use std::{borrow::Cow, fmt::Display, net::SocketAddr, ops::Deref, str::FromStr};
+use std::{
+    borrow::Cow,
+    fmt::Display,
+    net::{IpAddr, SocketAddr},
+    ops::Deref,
+    str::FromStr,
+};
 
 use ::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use bytes::Bytes;
@@ -171,6 +177,7 @@ from_request! {
     ShutdownSignal: request => request.shutdown();
     LastEventId: request => LastEventId(request.last_event_id().map(Into::into));
     Option<SocketAddr>: request => request.peer_addr();
+    Option<ClientAddress>: request => request.client_addr().map(ClientAddress);
     HeaderMap: request => request.headers().clone();
     Method: request => request.method().clone();
     Uri: request => request.uri().clone();
@@ -198,10 +205,45 @@ impl<T: serde::de::DeserializeOwned + Send> FromRequest for sse_core::Json<T> {
 /// takes an `Option<SocketAddr>`.
 impl FromRequest for SocketAddr {
     async fn from_request(request: &Request) -> Result<Self, Refusal> {
-        let text = "The server does not know who asks, and has to.\n";
-        let refusal = || Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, text);
-        request.peer_addr().ok_or_else(refusal)
+        request.peer_addr().ok_or_else(unknown_client)
     }
+}
+
+/// The address of the client, also where it asks through proxies that the server
+/// [trusts](crate::TrustedProxies): [`Request::client_addr`], as an argument.
+///
+/// Where it is not known, the answer is a 500. A handler that does not need the address takes an
+/// `Option<ClientAddress>`.
+///
+/// ```
+/// use futures_util::stream;
+/// use sse_driver::router::{FromRequest, Refusal, Request, Router, extract::ClientAddress};
+///
+/// let router = Router::new().events("/whoami", async |request: Request| {
+///     let ClientAddress(address) = ClientAddress::from_request(&request).await?;
+///     Ok::<_, Refusal>(stream::iter([address.to_string()]))
+/// });
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientAddress(pub IpAddr);
+
+impl Deref for ClientAddress {
+    type Target = IpAddr;
+
+    fn deref(&self) -> &IpAddr {
+        &self.0
+    }
+}
+
+impl FromRequest for ClientAddress {
+    async fn from_request(request: &Request) -> Result<Self, Refusal> {
+        request.client_addr().map(Self).ok_or_else(unknown_client)
+    }
+}
+
+fn unknown_client() -> Refusal {
+    let text = "The server does not know who asks, and has to.\n";
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, text)
 }
 
 /// What the text of a parameter may be turned into: any `T: FromStr`, an `Option` of one for what

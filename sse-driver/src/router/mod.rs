@@ -43,7 +43,14 @@ mod resume;
 mod route_error;
 mod routes;
 
-use std::{collections::BTreeMap, fmt, future::Future, net::SocketAddr, pin::Pin, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::Future,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+};
 
 use ::http::Method;
 
@@ -55,7 +62,7 @@ use layer::{Handler, Layer};
 
 pub use controller::Controller;
 pub use cors::{Cors, InvalidOrigin};
-pub use extract::{FromRequest, LastEventId};
+pub use extract::{ClientAddress, FromRequest, LastEventId};
 pub use into_reply::IntoReply;
 pub use layer::Next;
 pub use limit::{LimitReached, StreamLimit, StreamLimitConfig};
@@ -336,6 +343,8 @@ fn with_fields(reply: ReplyFuture, fields: CorsFields) -> ReplyFuture {
 pub struct Context {
     /// Where the request comes from, if that is known.
     pub peer: Option<SocketAddr>,
+    /// The address of the client, which may be behind proxies, if that is known.
+    pub client: Option<IpAddr>,
     /// The connection's clean-up.
     pub clean_up: CleanUp,
     /// The server's shutdown.
@@ -343,11 +352,13 @@ pub struct Context {
 }
 
 impl Context {
-    /// The context of a request from an unknown peer; set [`peer`](Self::peer) where it is known.
+    /// The context of a request from an unknown peer; set [`peer`](Self::peer) and
+    /// [`client`](Self::client) where they are known.
     #[must_use]
     pub fn new(clean_up: CleanUp, shutdown: ShutdownSignal) -> Self {
         Self {
             peer: None,
+            client: None,
             clean_up,
             shutdown,
         }

@@ -1,6 +1,9 @@
 //! What a handler sees of a request.
 
-use std::{borrow::Cow, net::SocketAddr};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, SocketAddr},
+};
 
 use ::http::{HeaderMap, HeaderName, Method, Uri, Version};
 use bytes::Bytes;
@@ -119,10 +122,18 @@ impl Request {
         str::from_utf8(value).ok().filter(|id| !id.is_empty())
     }
 
-    /// The address of the client, or of the proxy before it, where it is known.
+    /// The address that the connection came from, where it is known: of the client, or of the proxy
+    /// before it. [`client_addr`](Self::client_addr) looks behind proxies.
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.context.peer
+    }
+
+    /// The address of the client, where it is known: the peer's, or what the
+    /// [trusted proxies](crate::TrustedProxies) of the server say.
+    #[must_use]
+    pub fn client_addr(&self) -> Option<IpAddr> {
+        self.context.client
     }
 
     /// The place for what is to happen when the connection is over.

@@ -73,6 +73,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::{
+    TrustedProxies,
     connections::Connections,
     router::{RouteError, Router, Routes},
 };
@@ -126,6 +127,15 @@ impl TestClient {
     #[must_use]
     pub fn with_peer_addr(mut self, peer: SocketAddr) -> Self {
         self.peer = Some(peer);
+        self
+    }
+
+    /// Has the router believe these proxies, as
+    /// [`ServerConfig::trusted_proxies`](crate::ServerConfig::trusted_proxies) does. It holds for the
+    /// clones of this client as well.
+    #[must_use]
+    pub fn with_trusted_proxies(self, proxies: TrustedProxies) -> Self {
+        self.connections.set_trusted_proxies(Some(&proxies));
         self
     }
 

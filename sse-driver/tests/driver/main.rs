@@ -26,6 +26,7 @@ mod opening;
 mod over_http_client;
 mod panicking_links;
 mod preparing;
+mod proxied;
 mod resumable;
 mod shutdown;
 #[path = "../sim/mod.rs"]

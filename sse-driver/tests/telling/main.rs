@@ -18,7 +18,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use sse_driver::router::Router;
+use sse_driver::{ServerConfig, TrustedProxies, router::Router};
 use tracing_subscriber::{filter::LevelFilter, util::SubscriberInitExt};
 
 use crate::harness::{Feed, Journal, World};
@@ -63,11 +63,18 @@ fn a_connection_is_told_of_with_its_peer_from_its_request_to_its_end() {
         });
     let _default = subscriber.set_default();
 
-    let world = World::new(router);
+    let mut config = ServerConfig::default();
+    config.trusted_proxies = TrustedProxies::with_x_forwarded_for(["127.0.0.1"]).ok();
+    let world = World::with_config(config, router);
     let client = world.get("/feed?secret");
     client.close();
     world.sim.settle();
     world.get("/oops");
+    let mut client = world.connect();
+    client.send("GET /none HTTP/1.1\r\nHost: sim\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n");
+    world.sim.settle();
+    client.close();
+    world.sim.settle();
     world.handle.shut_down();
     world.sim.settle();
 
@@ -83,8 +90,10 @@ fn a_connection_is_told_of_with_its_peer_from_its_request_to_its_end() {
             format!(
                 "ERROR {peer}: connection closed: the handler panicked reason=\"handler_panicked\""
             ),
+            "DEBUG connection{peer=127.0.0.1:50000 client=192.0.2.7}: request method=GET path=\"/none\"".into(),
+            "DEBUG connection{peer=127.0.0.1:50000 client=192.0.2.7}: connection closed: the response was sent reason=\"response_sent\"".into(),
             "INFO shutting down open=0".into(),
-            "INFO shut down: 2 connections accepted, 0 turned away at the limit, \
+            "INFO shut down: 3 connections accepted, 0 turned away at the limit, \
              0 failed to be accepted, 0 cut when it was shut down"
                 .into(),
         ]

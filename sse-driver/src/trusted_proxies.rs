@@ -1,0 +1,326 @@
+//! Who asks, where proxies stand between the client and the server.
+
+use std::{
+    error::Error,
+    fmt,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    str::FromStr,
+};
+
+use ::http::{HeaderMap, HeaderName, header};
+use ipnet::{AddrParseError, IpNet};
+
+/// The proxies whose word on a client's address is taken, and the header field that they use.
+///
+/// A proxy adds the address of whoever connected to it at the end of a list in a header field. A client
+/// can send such a field itself, so that only what a known proxy added can be believed. The list is
+/// therefore read from its end: starting with the peer of the connection, each address that is a trusted
+/// proxy's gives way to the one that this proxy added, and the first that is not is the client's. Where
+/// that is not an address (`unknown`, a name that hides one, a fault), the client is not known beyond the
+/// proxy, and the proxy's own address stands for it.
+///
+/// ```
+/// use sse_driver::{ServerConfig, TrustedProxies};
+///
+/// let mut config = ServerConfig::default();
+/// // A load balancer in this network, and a proxy on this machine behind it.
+/// let proxies = TrustedProxies::with_x_forwarded_for(["10.0.0.0/8", "127.0.0.1", "::1"])?;
+/// config.trusted_proxies = Some(proxies);
+/// # Ok::<(), sse_driver::InvalidNetwork>(())
+/// ```
+///
+/// Handlers and layers take a [`ClientAddress`](crate::router::extract::ClientAddress).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedProxies {
+    networks: Vec<IpNet>,
+    field: Field,
+    trusts_nameless: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Field {
+    Forwarded,
+    XForwardedFor,
+}
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+impl TrustedProxies {
+    /// Proxies in these networks, which add to `X-Forwarded-For`: most do. A network is an address, or
+    /// one with the length of its prefix, such as `10.0.0.0/8` or `fd00::/8`.
+    ///
+    /// The proxies must not pass that field on as a client sent it: they add to it, or replace it.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidNetwork`], which names the first that is none.
+    pub fn with_x_forwarded_for<T: AsRef<str>>(
+        networks: impl IntoIterator<Item = T>,
+    ) -> Result<Self, InvalidNetwork> {
+        Self::new(networks, Field::XForwardedFor)
+    }
+
+    /// Proxies in these networks, which add to `Forwarded`
+    /// ([RFC 7239](https://www.rfc-editor.org/rfc/rfc7239)).
+    ///
+    /// # Errors
+    ///
+    /// As for [`with_x_forwarded_for`](Self::with_x_forwarded_for).
+    pub fn with_forwarded<T: AsRef<str>>(
+        networks: impl IntoIterator<Item = T>,
+    ) -> Result<Self, InvalidNetwork> {
+        Self::new(networks, Field::Forwarded)
+    }
+
+    fn new<T: AsRef<str>>(
+        networks: impl IntoIterator<Item = T>,
+        field: Field,
+    ) -> Result<Self, InvalidNetwork> {
+        let networks = networks.into_iter().map(|text| parse(text.as_ref()));
+        Ok(Self {
+            networks: networks.collect::<Result<_, _>>()?,
+            field,
+            trusts_nameless: false,
+        })
+    }
+
+    /// Trusts peers without an address as well: a proxy that connects to a Unix socket of the server.
+    #[must_use]
+    pub fn and_unix_sockets(mut self) -> Self {
+        self.trusts_nameless = true;
+        self
+    }
+
+    /// The address of the client whose request came from `peer` with these fields. `None` where it is
+    /// not known: `peer` is `None`, and there is no better one.
+    #[must_use]
+    pub fn client(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+        let mut client = peer.map(|peer| peer.ip().to_canonical());
+        let name = match self.field {
+            Field::Forwarded => header::FORWARDED,
+            Field::XForwardedFor => X_FORWARDED_FOR,
+        };
+        // Several fields are one list, whose last element is in the last of them.
+        for value in headers.get_all(name).iter().rev() {
+            let mut rest = Some(value.as_bytes());
+            while let Some(list) = rest {
+                if !self.trusts(client) {
+                    return client;
+                }
+                let (before, element) = last_element(list);
+                match self.field.address(element) {
+                    Some(address) => client = Some(address),
+                    None => return client,
+                }
+                rest = before;
+            }
+        }
+        client
+    }
+
+    fn trusts(&self, address: Option<IpAddr>) -> bool {
+        match address {
+            Some(address) => self.networks.iter().any(|net| net.contains(&address)),
+            None => self.trusts_nameless,
+        }
+    }
+}
+
+/// The last element of a list, and the list before its comma. A comma in a quoted text separates
+/// nothing. It is read from the end, where a trusted proxy wrote: what comes before, even a quote without
+/// its other one, changes nothing.
+fn last_element(list: &[u8]) -> (Option<&[u8]>, &[u8]) {
+    let mut is_quoted = false;
+    for (at, byte) in list.iter().enumerate().rev() {
+        match byte {
+            b'"' => {
+                let before = list.get(..at).unwrap_or_default();
+                let escapes = before.iter().rev().take_while(|byte| **byte == b'\\');
+                is_quoted ^= !is_quoted || escapes.count() % 2 == 0;
+            }
+            b',' if !is_quoted => {
+                let before = list.get(..at).unwrap_or_default();
+                return (Some(before), list.get(at + 1..).unwrap_or_default());
+            }
+            _ => {}
+        }
+    }
+    (None, list)
+}
+
+impl Field {
+    /// The address that one element of the list names.
+    fn address(self, element: &[u8]) -> Option<IpAddr> {
+        let element = str::from_utf8(element).ok()?.trim();
+        match self {
+            Self::XForwardedFor => node(element),
+            Self::Forwarded => {
+                let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
+                let (_, value) = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
+                let value = value.trim();
+                // No address has anything that would be escaped.
+                let quoted = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
+                node(quoted.unwrap_or(value))
+            }
+        }
+    }
+}
+
+/// An address, perhaps with a port, in the ways that proxies write it: `192.0.2.1`, `192.0.2.1:80`,
+/// `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`.
+fn node(text: &str) -> Option<IpAddr> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Some(address.to_canonical());
+    }
+    let address = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (address, port) = rest.split_once(']')?;
+            if !port.is_empty() && !is_port(port.strip_prefix(':')?) {
+                return None;
+            }
+            IpAddr::V6(address.parse::<Ipv6Addr>().ok()?)
+        }
+        None => {
+            let (address, port) = text.split_once(':')?;
+            if !is_port(port) {
+                return None;
+            }
+            IpAddr::V4(address.parse().ok()?)
+        }
+    };
+    Some(address.to_canonical())
+}
+
+/// A port, or a name that hides one.
+fn is_port(text: &str) -> bool {
+    let is_hidden = text.starts_with('_') && text.len() > 1;
+    is_hidden || (text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u16>().is_ok())
+}
+
+fn parse(text: &str) -> Result<IpNet, InvalidNetwork> {
+    let network = match text.parse::<IpAddr>() {
+        Ok(address) => Ok(IpNet::from(address.to_canonical())),
+        Err(_) => IpNet::from_str(text),
+    };
+    network.map_err(|cause| InvalidNetwork {
+        text: text.to_owned(),
+        cause,
+    })
+}
+
+/// The error of a network that is neither an address nor one with the length of a prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidNetwork {
+    text: String,
+    cause: AddrParseError,
+}
+
+impl fmt::Display for InvalidNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { text, cause } = self;
+        write!(
+            f,
+            "{text:?} is no network, such as 10.0.0.0/8, and no address: {cause}"
+        )
+    }
+}
+
+impl Error for InvalidNetwork {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.cause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ::http::HeaderValue;
+
+    use super::*;
+
+    fn client(proxies: &TrustedProxies, peer: &str, values: &[&str]) -> String {
+        let name = match proxies.field {
+            Field::Forwarded => "forwarded",
+            Field::XForwardedFor => "x-forwarded-for",
+        };
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(name, HeaderValue::from_str(value).unwrap());
+        }
+        let peer = (!peer.is_empty()).then(|| SocketAddr::new(peer.parse().unwrap(), 5000));
+        match proxies.client(peer, &headers) {
+            Some(address) => address.to_string(),
+            None => "unknown".into(),
+        }
+    }
+
+    #[test]
+    fn the_client_is_the_first_from_the_end_who_is_no_trusted_proxy() {
+        let proxies = TrustedProxies::with_x_forwarded_for(["10.0.0.0/8", "::1"]).unwrap();
+        for (peer, values, expected) in [
+            // Who is not trusted is not believed.
+            ("192.0.2.9", &["203.0.113.1"][..], "192.0.2.9"),
+            ("", &["203.0.113.1"], "unknown"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &["203.0.113.1"], "203.0.113.1"),
+            ("::ffff:10.0.0.1", &["203.0.113.1"], "203.0.113.1"),
+            // What the client itself claimed is before that.
+            ("10.0.0.1", &["127.0.0.1, 203.0.113.1"], "203.0.113.1"),
+            ("10.0.0.1", &["evil", "203.0.113.1"], "203.0.113.1"),
+            ("10.0.0.1", &["\"evil, 203.0.113.1"], "203.0.113.1"),
+            // Proxies behind proxies.
+            ("::1", &["203.0.113.1, 10.1.2.3", "10.9.9.9"], "203.0.113.1"),
+            ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+            // Ports and brackets.
+            ("10.0.0.1", &["203.0.113.1:443"], "203.0.113.1"),
+            ("10.0.0.1", &["[2001:db8::7]:443"], "2001:db8::7"),
+            ("10.0.0.1", &["[2001:db8::7]"], "2001:db8::7"),
+            ("10.0.0.1", &["2001:db8::7"], "2001:db8::7"),
+            // What is no address hides the client, and the proxy stands for it.
+            ("10.0.0.1", &["203.0.113.1, unknown"], "10.0.0.1"),
+            ("10.0.0.1", &["203.0.113.1, 10.0.0.2, "], "10.0.0.1"),
+            ("10.0.0.1", &["203.0.113.1, x, 10.0.0.2"], "10.0.0.2"),
+            ("10.0.0.1", &["203.0.113.1:99999"], "10.0.0.1"),
+            ("10.0.0.1", &["203.0.113.1:"], "10.0.0.1"),
+            ("10.0.0.1", &["[203.0.113.1]"], "10.0.0.1"),
+            ("10.0.0.1", &["[::7]x"], "10.0.0.1"),
+            ("10.0.0.1", &[""], "10.0.0.1"),
+        ] {
+            assert_eq!(client(&proxies, peer, values), expected, "{values:?}");
+        }
+        let local = proxies.and_unix_sockets();
+        assert_eq!(client(&local, "", &["203.0.113.1"]), "203.0.113.1");
+        assert_eq!(client(&local, "", &[]), "unknown");
+    }
+
+    #[test]
+    fn forwarded_is_read_with_its_quotes_and_hidden_names() {
+        let proxies = TrustedProxies::with_forwarded(["10.0.0.0/8"]).unwrap();
+        for (value, expected) in [
+            ("for=203.0.113.1", "203.0.113.1"),
+            ("For=\"[2001:db8:cafe::17]:4711\"", "2001:db8:cafe::17"),
+            ("proto=https; for=203.0.113.1 ;by=10.0.0.1", "203.0.113.1"),
+            ("for=192.0.2.43, for=\"203.0.113.1:_port\"", "203.0.113.1"),
+            (
+                "for=192.0.2.43,for=203.0.113.1;by=\"a,b\\\",c\"",
+                "203.0.113.1",
+            ),
+            ("for=203.0.113.1;host=\"\\\\\"", "203.0.113.1"),
+            ("for=\"evil, for=203.0.113.1", "203.0.113.1"),
+            ("for=203.0.113.1, for=unknown", "10.0.0.1"),
+            ("for=203.0.113.1, for=_hidden", "10.0.0.1"),
+            ("for=203.0.113.1, proto=https", "10.0.0.1"),
+            ("203.0.113.1", "10.0.0.1"),
+        ] {
+            assert_eq!(client(&proxies, "10.0.0.1", &[value]), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_network_that_is_none_is_named() {
+        for text in ["", "10.0.0.0/33", "localhost", "10.0.0.0/8/8", "fd00::/129"] {
+            let error = TrustedProxies::with_forwarded(["::1", text]).unwrap_err();
+            assert!(error.to_string().starts_with(&format!("{text:?} is no")));
+            assert!(error.source().is_some());
+        }
+    }
+}
