@@ -17,9 +17,9 @@ pub use crate::{
     Report, ResumableStream, ResumableStreams, ServerConfig, ServerHandle, ServerStats,
     ShutdownSpread, TcpConnector, TransportPanicked, TrustedProxies, UnixConnector,
     router::{
-        ClientAddress, Controller, Cors, FromRequest, IntoReply, LastEventId, LimitReached, Next,
-        Refusal, Reply, Request, RouteError, Router, Routes, StreamLimit, StreamLimitConfig,
-        extract,
+        AllowList, ClientAddress, Controller, Cors, FromRequest, IntoReply, LastEventId,
+        LimitReached, Next, Refusal, Reply, Request, RouteError, Router, Routes, StreamLimit,
+        StreamLimitConfig, extract,
     },
 };
 #[cfg(feature = "proxy")]

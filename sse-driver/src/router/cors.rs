@@ -190,7 +190,7 @@ impl CorsFields {
 }
 
 /// An origin as a browser writes it, or the error that says what is wrong.
-fn parse_origin(origin: &str) -> Result<HeaderValue, InvalidOrigin> {
+pub(super) fn parse_origin(origin: &str) -> Result<HeaderValue, InvalidOrigin> {
     let error = || InvalidOrigin {
         origin: origin.into(),
     };

@@ -22,6 +22,7 @@
 //! fields are on every answer that a route gives, so that a page can read a refusal, too; an answer
 //! in a handler's place, because it panicked or took too long, is without them.
 
+mod allow_list;
 #[cfg(feature = "macros")]
 pub(crate) mod answer;
 mod body;
@@ -56,6 +57,7 @@ use ::http::Method;
 
 use sse_core::lifecycle::{CleanUp, ShutdownSignal};
 
+pub use allow_list::{AllowList, InvalidHost};
 pub use body::Receive;
 use cors::CorsFields;
 use layer::{Handler, Layer};

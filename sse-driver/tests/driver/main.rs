@@ -5,6 +5,7 @@
 
 mod accepting;
 mod addresses;
+mod allowed;
 mod backpressure;
 mod bodies;
 mod budget;

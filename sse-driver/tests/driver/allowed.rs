@@ -1,0 +1,119 @@
+//! Which hosts and origins a router answers to.
+
+use futures_util::stream;
+use sse_driver::router::{AllowList, Router};
+
+use crate::harness::{Received, World};
+
+fn status(world: &World, target: &str, fields: &str) -> u16 {
+    let mut client = world.connect();
+    client.send(format!("GET {target} HTTP/1.1\r\n{fields}\r\n"));
+    world.sim.settle();
+    client.read_all();
+    Received::by(&client).status
+}
+
+fn serve(allowed: AllowList) -> World {
+    let router = Router::new().events("/", |_| stream::iter(["x"]));
+    World::new(router.allow_only(allowed))
+}
+
+#[test]
+fn a_page_that_has_its_name_lead_here_is_refused() {
+    let world = serve(AllowList::localhost());
+    for (target, fields, expected) in [
+        ("/", "Host: localhost\r\n", 200),
+        ("/", "Host: LocalHost.:8080\r\n", 200),
+        ("/", "Host: 127.0.0.1:3000\r\n", 200),
+        ("/", "Host: [::1]:3000\r\n", 200),
+        // The attacker's name leads to this server, and the browser takes it for the same origin.
+        ("/", "Host: evil.example:3000\r\n", 421),
+        (
+            "/",
+            "Host: evil.example:3000\r\nOrigin: http://evil.example:3000\r\n",
+            421,
+        ),
+        ("/", "Host: localhost.evil.example\r\n", 421),
+        (
+            "/",
+            "Host: localhost\r\nOrigin: http://evil.example\r\n",
+            403,
+        ),
+        ("/", "Host: localhost\r\nOrigin: null\r\n", 403),
+        (
+            "/",
+            "Host: localhost\r\nOrigin: http://localhost\r\nOrigin: http://evil.example\r\n",
+            403,
+        ),
+        // Its own pages.
+        (
+            "/",
+            "Host: localhost:3000\r\nOrigin: http://localhost:3000\r\n",
+            200,
+        ),
+        ("/", "Host: localhost\r\nOrigin: https://localhost\r\n", 200),
+        (
+            "/",
+            "Host: localhost:3000\r\nOrigin: http://localhost:3001\r\n",
+            403,
+        ),
+        (
+            "/",
+            "Host: localhost:3000\r\nOrigin: http://127.0.0.1:3000\r\n",
+            403,
+        ),
+        // The authority of a target, which has to be that of the field.
+        ("http://localhost/", "Host: localhost\r\n", 200),
+        ("http://evil.example/", "Host: evil.example\r\n", 421),
+    ] {
+        assert_eq!(
+            status(&world, target, fields),
+            expected,
+            "{target} {fields}"
+        );
+    }
+}
+
+#[test]
+fn other_origins_and_ports_are_let_in_by_name() {
+    let allowed = AllowList::hosts(["api.example.org", "localhost:8080"]).unwrap();
+    let world = serve(allowed.with_origins(["https://app.example.org"]).unwrap());
+    for (fields, expected) in [
+        (
+            "Host: api.example.org\r\nOrigin: https://app.example.org\r\n",
+            200,
+        ),
+        (
+            "Host: api.example.org\r\nOrigin: http://app.example.org\r\n",
+            403,
+        ),
+        (
+            "Host: app.example.org\r\nOrigin: https://app.example.org\r\n",
+            421,
+        ),
+        ("Host: localhost:8080\r\n", 200),
+        ("Host: localhost:8081\r\n", 421),
+        ("Host: localhost\r\n", 421),
+    ] {
+        assert_eq!(status(&world, "/", fields), expected, "{fields}");
+    }
+}
+
+#[test]
+fn a_host_that_is_none_is_named() {
+    for host in [
+        "",
+        "http://localhost",
+        "*",
+        "*.example.org",
+        "a b",
+        "a@b",
+        "a/b",
+        "a:b",
+        "a:",
+    ] {
+        let error = AllowList::hosts(["localhost", host]).unwrap_err();
+        assert_eq!(error.host(), host);
+    }
+    assert!(AllowList::localhost().with_origins(["*"]).is_err());
+}
