@@ -119,6 +119,14 @@ impl Runtime for AsyncStd {
         Ok(Box::new(AsyncStdTransport::from(stream)))
     }
 
+    #[cfg(unix)]
+    fn listen_unix(
+        &self,
+        listener: std::os::unix::net::UnixListener,
+    ) -> io::Result<Box<dyn sse_driver::UnixListener>> {
+        Ok(Box::new(UnixSocket(listener.into())))
+    }
+
     fn set_probing(&self, transport: &AsyncStdTransport, after: Duration) {
         system::set_probing(transport.0.get_ref(), after);
     }
@@ -184,5 +192,19 @@ impl fmt::Debug for AsyncStdTimer {
         f.debug_struct("AsyncStdTimer")
             .field("deadline", &self.deadline)
             .finish_non_exhaustive()
+    }
+}
+
+/// A Unix socket that listens.
+#[cfg(unix)]
+struct UnixSocket(async_std::os::unix::net::UnixListener);
+
+#[cfg(unix)]
+impl sse_driver::UnixListener for UnixSocket {
+    fn accept(&self) -> sse_driver::AcceptUnix<'_> {
+        Box::pin(async {
+            let (stream, _) = self.0.accept().await?;
+            Ok(Box::new(AsyncStdTransport::from(stream)) as Box<dyn Transport>)
+        })
     }
 }

@@ -43,10 +43,6 @@ pub(crate) struct Exchange<T> {
     pub(crate) transport: T,
     pub(crate) connection: Connection,
     pub(crate) place: Place,
-    /// The server was cut while there was something to lose.
-    is_cut: bool,
-    /// The stream's end at the shutdown was drawn.
-    has_end: bool,
 }
 
 /// What the handler is doing.
@@ -109,8 +105,6 @@ impl<T> Exchange<T> {
             transport,
             connection,
             place,
-            is_cut: false,
-            has_end: false,
         }
     }
 
@@ -121,8 +115,6 @@ impl<T> Exchange<T> {
             transport,
             connection,
             place,
-            is_cut: false,
-            has_end: false,
         }
     }
 
@@ -215,7 +207,7 @@ impl<T> Exchange<T> {
             self.connection.phase(),
             Phase::Body | Phase::Responding | Phase::Streaming
         );
-        self.is_cut |= is_cut && is_at_work;
+        self.place.is_cut |= is_cut && is_at_work;
         // Fails where it is over already.
         let _ = self.connection.close(now, reason);
         while let Some(event) = self.connection.poll_event(now) {
@@ -229,7 +221,7 @@ impl<T> Exchange<T> {
     /// one. Who waits for an answer then gets a 503, and that one is delivered.
     fn obey_shutdown(&mut self, now: Instant) {
         let connections = self.place.connections();
-        if !connections.shutdown.has_begun() || self.is_cut {
+        if !connections.shutdown.has_begun() || self.place.is_cut {
             return;
         }
         let phase = self.connection.phase();
@@ -241,7 +233,7 @@ impl<T> Exchange<T> {
         if !connections.is_cut() {
             return;
         }
-        self.is_cut = true;
+        self.place.is_cut = true;
         match phase {
             Phase::Body | Phase::Responding => self.abort(now, CloseReason::Shutdown),
             Phase::Streaming => {
@@ -250,10 +242,10 @@ impl<T> Exchange<T> {
             // The rest of a response is a foreign server's to deliver once that has its head.
             _ if self.connection.is_on_socket() => {
                 // What is transmitted is not lost by a cut.
-                self.is_cut = phase == Phase::Delivering;
+                self.place.is_cut = phase == Phase::Delivering;
                 let _ = self.connection.close(now, CloseReason::Shutdown);
             }
-            _ => self.is_cut = false,
+            _ => self.place.is_cut = false,
         }
     }
 
@@ -394,15 +386,15 @@ impl<T> Exchange<T> {
     /// client that resumes elsewhere loses nothing by an end between two events.
     fn ends_at_shutdown(&mut self, now: Instant) -> bool {
         let connections = self.place.connections();
-        if self.has_end || !connections.shutdown.has_begun() {
+        if self.place.has_end || !connections.shutdown.has_begun() {
             return false;
         }
         match &self.work {
             Work::Streaming(events) if events.ends_at_shutdown() => {}
             _ => return false,
         }
-        self.has_end = true;
         let end = connections.draw_end(now);
+        self.place.has_end = true;
         // Called where the stream is open.
         if let Some(retry) = end.retry {
             let _ = self.connection.end_with_retry(retry);
@@ -431,7 +423,7 @@ impl<T> Exchange<T> {
         let _ = self.drop_work();
         self.place.closed(&reason);
         trace::closed(&reason);
-        if self.is_cut && reason == CloseReason::Shutdown {
+        if self.place.is_cut && reason == CloseReason::Shutdown {
             self.place.was_cut();
         }
         Turn::Closed(reason)

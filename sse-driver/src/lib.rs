@@ -143,6 +143,8 @@ pub use connections::{Report, ServerStats};
 pub use futures_io::FuturesIo;
 pub use lifetime::Lifetime;
 pub use resumable::{Attachment, IntoProducer, Producer, ResumableStream, ResumableStreams};
+#[cfg(unix)]
+pub use runtime::{AcceptUnix, UnixListener};
 pub use runtime::{Runtime, Timer, Transport};
 pub use server::{ConnectionServer, Server, ServerConfig, ServerHandle};
 pub use shutdown_spread::ShutdownSpread;

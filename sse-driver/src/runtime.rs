@@ -86,6 +86,22 @@ pub trait Runtime: Clock + Clone + Unpin {
         ready(Err(io::Error::new(io::ErrorKind::Unsupported, text)))
     }
 
+    /// The listening Unix socket as one of this runtime's. It does not block.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, and [`io::ErrorKind::Unsupported`] where the runtime has no such sockets,
+    /// as by default.
+    #[cfg(unix)]
+    fn listen_unix(
+        &self,
+        listener: std::os::unix::net::UnixListener,
+    ) -> io::Result<Box<dyn UnixListener>> {
+        drop(listener);
+        let text = "this runtime has no Unix sockets";
+        Err(io::Error::new(io::ErrorKind::Unsupported, text))
+    }
+
     /// Has the system ask whether the peer is still there after so much silence, and have
     /// `transport` fail with [`io::ErrorKind::TimedOut`] where three more questions, as long after
     /// each other, get no answer: TCP's keep-alive
@@ -118,6 +134,18 @@ pub trait Runtime: Clock + Clone + Unpin {
         let _ = (transport, timeout);
     }
 }
+
+/// A listening Unix socket of a runtime's, from [`Runtime::listen_unix`].
+#[cfg(unix)]
+pub trait UnixListener: Send + Sync + 'static {
+    /// The next connection. Called by one task at a time.
+    fn accept(&self) -> AcceptUnix<'_>;
+}
+
+/// The future of a connection over a Unix socket.
+#[cfg(unix)]
+pub type AcceptUnix<'l> =
+    std::pin::Pin<Box<dyn Future<Output = io::Result<Box<dyn Transport>>> + Send + 'l>>;
 
 /// A timer that can be moved.
 pub trait Timer: Send + Unpin {

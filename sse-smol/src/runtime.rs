@@ -75,6 +75,14 @@ impl Runtime for Smol {
         Ok(Box::new(FuturesIo::new(stream)))
     }
 
+    #[cfg(unix)]
+    fn listen_unix(
+        &self,
+        listener: std::os::unix::net::UnixListener,
+    ) -> io::Result<Box<dyn sse_driver::UnixListener>> {
+        Ok(Box::new(UnixSocket(listener.try_into()?)))
+    }
+
     fn set_probing(&self, transport: &Self::Transport, after: Duration) {
         system::set_probing(transport.get_ref(), after);
     }
@@ -101,5 +109,19 @@ impl Timer for SmolTimer {
 
     fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         Pin::new(&mut self.0).poll(cx).map(drop)
+    }
+}
+
+/// A Unix socket that listens.
+#[cfg(unix)]
+struct UnixSocket(smol::net::unix::UnixListener);
+
+#[cfg(unix)]
+impl sse_driver::UnixListener for UnixSocket {
+    fn accept(&self) -> sse_driver::AcceptUnix<'_> {
+        Box::pin(async {
+            let (stream, _) = self.0.accept().await?;
+            Ok(Box::new(FuturesIo::new(stream)) as Box<dyn Transport>)
+        })
     }
 }

@@ -96,6 +96,16 @@ impl Runtime for Tokio {
         Ok(Box::new(TokioTransport(stream)))
     }
 
+    #[cfg(unix)]
+    fn listen_unix(
+        &self,
+        listener: std::os::unix::net::UnixListener,
+    ) -> io::Result<Box<dyn sse_driver::UnixListener>> {
+        Ok(Box::new(UnixSocket(tokio::net::UnixListener::from_std(
+            listener,
+        )?)))
+    }
+
     fn set_probing(&self, transport: &TokioTransport, after: Duration) {
         system::set_probing(&transport.0, after);
     }
@@ -142,5 +152,19 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Transport for TokioTran
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// A Unix socket that listens.
+#[cfg(unix)]
+struct UnixSocket(tokio::net::UnixListener);
+
+#[cfg(unix)]
+impl sse_driver::UnixListener for UnixSocket {
+    fn accept(&self) -> sse_driver::AcceptUnix<'_> {
+        Box::pin(async {
+            let (stream, _) = self.0.accept().await?;
+            Ok(Box::new(TokioTransport(stream)) as Box<dyn Transport>)
+        })
     }
 }

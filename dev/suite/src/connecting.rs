@@ -6,8 +6,9 @@ use std::{
     thread,
 };
 
+use futures_util::stream;
 use sse_core::client::EventSourceConfig;
-use sse_driver::Proxy;
+use sse_driver::{Proxy, router::Router};
 
 use crate::{
     Adapter, EventSource,
@@ -122,3 +123,69 @@ pub fn events_get_through_a_unix_socket<A: Adapter>() {
 
 #[cfg(not(unix))]
 pub fn events_get_through_a_unix_socket<A: Adapter>() {}
+
+#[cfg(unix)]
+pub fn a_server_listens_on_a_unix_socket<A: Adapter>() {
+    use std::{env, fs, io::ErrorKind, os::unix::net::UnixListener, process, sync::mpsc};
+
+    use sse_driver::{UnixConnector, router::Request};
+
+    use crate::Server;
+
+    let name = format!(
+        "sse-server-{}-{:?}.sock",
+        process::id(),
+        thread::current().id()
+    );
+    let path = env::temp_dir().join(name);
+    // A server that is gone has left its file.
+    drop(UnixListener::bind(&path).unwrap());
+    let (started, has_started) = mpsc::channel();
+    let listen = path.clone();
+    let serves = thread::spawn(move || {
+        A::block_on(async move {
+            let server = Server::<A>::bind_unix(&listen).await.unwrap();
+            assert_eq!(
+                server.local_addr().unwrap_err().kind(),
+                ErrorKind::Unsupported
+            );
+            started.send(server.handle()).unwrap();
+            let peer = |request: Request| stream::iter([format!("{:?}", request.peer_addr())]);
+            server.serve(Router::new().events("/", peer)).await.unwrap()
+        })
+    });
+    let handle = has_started.recv().unwrap();
+    A::block_on(async {
+        let taken = Server::<A>::bind_unix(&path).await.unwrap_err();
+        assert_eq!(taken.kind(), ErrorKind::AddrInUse);
+        assert!(taken.to_string().contains(".sock"), "{taken}");
+
+        let source = EventSource::<A>::new("http://daemon/").unwrap();
+        let mut source = source.with_connector(UnixConnector::new(&path));
+        assert_eq!(next_data::<A>(&mut source).await, "None");
+    });
+    handle.shut_down();
+    assert!(!path.exists(), "the file is removed at once");
+    // The second server asked whether the first one is there.
+    assert_eq!(serves.join().unwrap().accepted, 2);
+
+    // Whose file it is that has come into its place, the server does not know.
+    A::block_on(async {
+        let server = Server::<A>::bind_unix(&path).await.unwrap();
+        fs::remove_file(&path).unwrap();
+        let next = UnixListener::bind(&path).unwrap();
+        drop(server);
+        assert!(path.exists());
+        drop(next);
+
+        let file = path.with_extension("txt");
+        fs::write(&file, "no socket").unwrap();
+        assert!(Server::<A>::bind_unix(&file).await.is_err());
+        assert!(file.exists(), "it is not removed");
+        fs::remove_file(&file).unwrap();
+    });
+    fs::remove_file(&path).unwrap();
+}
+
+#[cfg(not(unix))]
+pub fn a_server_listens_on_a_unix_socket<A: Adapter>() {}

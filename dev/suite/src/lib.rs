@@ -199,6 +199,7 @@ macro_rules! suite {
             $crate::tests! { connecting $adapter
                 events_get_through_a_proxy
                 events_get_through_a_unix_socket
+                a_server_listens_on_a_unix_socket
             }
             $crate::tests! { resumable $adapter
                 a_client_that_leaves_comes_back_and_misses_nothing

@@ -68,6 +68,11 @@ pub(crate) struct Place {
     is_turned_away: bool,
     /// Its end has been counted.
     closed: bool,
+    /// The server was cut while there was something to lose. The exchange notes it here, where there is
+    /// room for it.
+    pub(crate) is_cut: bool,
+    /// The stream's end at the shutdown was drawn.
+    pub(crate) has_end: bool,
     /// How many bytes it last said that it queues.
     queued: usize,
 }
@@ -137,6 +142,8 @@ impl Connections {
             wakings: 0,
             is_turned_away,
             closed: false,
+            is_cut: false,
+            has_end: false,
             queued: 0,
         }
     }

@@ -8,14 +8,32 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+#[cfg(unix)]
+use super::unix_socket::UnixSocket;
 use crate::Runtime;
+#[cfg(unix)]
+use crate::Transport;
 use sse_core::internal::sync::{Mutex, MutexGuard, lock};
 
-/// A connection and its peer, or why there is none.
-pub(super) type Accepted<R> = io::Result<(<R as Runtime>::Transport, SocketAddr)>;
+/// A connection, or why there is none.
+pub(super) type Accepted<R> = io::Result<Newcomer<R>>;
+
+pub(super) enum Newcomer<R: Runtime> {
+    /// With the address of its peer.
+    Tcp(R::Transport, SocketAddr),
+    #[cfg(unix)]
+    Unix(Box<dyn Transport>),
+}
+
+/// What a server listens on.
+pub(super) enum Listener<R: Runtime> {
+    Tcp(R::Listener),
+    #[cfg(unix)]
+    Unix(UnixSocket),
+}
 
 /// Waits for a connection, and gives the listener back.
-type Accepting<R> = Pin<Box<dyn Future<Output = (Accepted<R>, <R as Runtime>::Listener)> + Send>>;
+type Accepting<R> = Pin<Box<dyn Future<Output = (Accepted<R>, Listener<R>)> + Send>>;
 
 /// The listening socket. The server's task accepts from it, and a handle closes it, on whatever
 /// thread that is: the task itself may come to it late, behind all the others that a shutdown
@@ -23,7 +41,7 @@ type Accepting<R> = Pin<Box<dyn Future<Output = (Accepted<R>, <R as Runtime>::Li
 pub(super) struct Acceptor<R: Runtime>(Mutex<State<R>>);
 
 enum State<R: Runtime> {
-    Listening(R::Listener),
+    Listening(Listener<R>),
     Accepting(Accepting<R>),
     Closed,
 }
@@ -36,7 +54,7 @@ pub(super) trait Close: Send + Sync {
 }
 
 impl<R: Runtime> Acceptor<R> {
-    pub(super) fn new(listener: R::Listener) -> Self {
+    pub(super) fn new(listener: Listener<R>) -> Self {
         Self(Mutex::new(State::Listening(listener)))
     }
 
@@ -61,7 +79,12 @@ impl<R: Runtime> Acceptor<R> {
 
     pub(super) fn local_addr(&self, runtime: &R) -> io::Result<SocketAddr> {
         match &*self.state() {
-            State::Listening(listener) => runtime.local_addr(listener),
+            State::Listening(Listener::Tcp(listener)) => runtime.local_addr(listener),
+            #[cfg(unix)]
+            State::Listening(Listener::Unix(_)) => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "the server listens on a Unix socket, which has a path and no address",
+            )),
             State::Accepting(_) | State::Closed => Err(io::Error::new(
                 io::ErrorKind::NotConnected,
                 "the server does not listen any more: it was shut down",
@@ -83,9 +106,16 @@ impl<R: Runtime> Close for Acceptor<R> {
     }
 }
 
-fn accept<R: Runtime>(runtime: R, listener: R::Listener) -> Accepting<R> {
+fn accept<R: Runtime>(runtime: R, listener: Listener<R>) -> Accepting<R> {
     Box::pin(async move {
-        let accepted = runtime.accept(&listener).await;
+        let accepted = match &listener {
+            Listener::Tcp(listener) => runtime
+                .accept(listener)
+                .await
+                .map(|(transport, peer)| Newcomer::Tcp(transport, peer)),
+            #[cfg(unix)]
+            Listener::Unix(socket) => socket.listener.accept().await.map(Newcomer::Unix),
+        };
         (accepted, listener)
     })
 }

@@ -8,6 +8,8 @@ mod pump;
 mod read_waker;
 #[cfg(all(test, loom, feature = "loom"))]
 mod under_loom;
+#[cfg(unix)]
+mod unix_socket;
 
 use std::{
     fmt,
@@ -25,7 +27,7 @@ use sse_core::lifecycle::ShutdownSignal;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 use crate::{
-    BindOptions, Runtime, bind,
+    BindOptions, Runtime, Transport, bind,
     connections::{Connections, Report},
     router::{RouteError, Router},
     socket::Socket,
@@ -33,7 +35,7 @@ use crate::{
     wait::{let_others_run, within},
 };
 
-use acceptor::{Accepted, Acceptor, Close};
+use acceptor::{Accepted, Acceptor, Close, Listener, Newcomer};
 pub use config::ServerConfig;
 pub use connection_server::ConnectionServer;
 pub use handle::ServerHandle;
@@ -82,11 +84,52 @@ impl<R: Runtime + Default> Server<R> {
         })?;
         Ok(Self::new(runtime, listener))
     }
+
+    /// Listens on a Unix socket at `path`, behind a proxy on the same machine for example.
+    ///
+    /// The file is made by the rules of the process's umask: put it into a directory that only those may
+    /// enter who may connect, or change its permissions afterwards. A file that a server left behind that
+    /// is gone gives way; one on which a process listens does not. The file is removed when the server
+    /// stops listening.
+    ///
+    /// Connections have no peer address ([`Request::peer_addr`](crate::router::Request::peer_addr)); a proxy
+    /// can name the client ([`TrustedProxies::and_unix_sockets`](crate::TrustedProxies::and_unix_sockets)).
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says, with the path named: [`io::ErrorKind::AddrInUse`] where a process
+    /// listens there, or something else has that name. [`io::ErrorKind::Unsupported`] where the runtime
+    /// has no Unix sockets.
+    #[cfg(unix)]
+    pub async fn bind_unix(path: impl AsRef<std::path::Path>) -> io::Result<Self> {
+        let (runtime, path) = (R::default(), path.as_ref());
+        let socket = unix_socket::UnixSocket::bind(&runtime, path).map_err(|error| {
+            let path = path.display();
+            io::Error::new(error.kind(), format!("cannot listen on {path}: {error}"))
+        })?;
+        Ok(Self::listening(runtime, Listener::Unix(socket)))
+    }
 }
 
 impl<R: Runtime> Server<R> {
     /// A server on a socket that listens already.
     pub fn new(runtime: R, listener: R::Listener) -> Self {
+        Self::listening(runtime, Listener::Tcp(listener))
+    }
+
+    /// A server on a Unix socket that listens already, such as one of systemd's. Its file is not removed.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says, and [`io::ErrorKind::Unsupported`] where the runtime has no Unix
+    /// sockets.
+    #[cfg(unix)]
+    pub fn new_unix(runtime: R, listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        let socket = unix_socket::UnixSocket::of(&runtime, listener)?;
+        Ok(Self::listening(runtime, Listener::Unix(socket)))
+    }
+
+    fn listening(runtime: R, listener: Listener<R>) -> Self {
         Self {
             runtime,
             acceptor: Arc::new(Acceptor::new(listener)),
@@ -131,8 +174,8 @@ impl<R: Runtime> Server<R> {
     ///
     /// # Errors
     ///
-    /// What the operating system says, and [`io::ErrorKind::NotConnected`] once the server was shut
-    /// down.
+    /// What the operating system says, [`io::ErrorKind::NotConnected`] once the server was shut down, and
+    /// [`io::ErrorKind::Unsupported`] on a Unix socket.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.acceptor.local_addr(&self.runtime)
     }
@@ -202,8 +245,8 @@ impl<R: Runtime> Server<R> {
                 newcomers = 0;
                 let_others_run().await;
             }
-            let (transport, peer) = match accepted {
-                Ok(accepted) => accepted,
+            let newcomer = match accepted {
+                Ok(newcomer) => newcomer,
                 Err(error) => {
                     trace::accept_failed(&error);
                     self.connections.count_accept_error();
@@ -216,16 +259,31 @@ impl<R: Runtime> Server<R> {
                 }
             };
             back_off = ACCEPT_BACK_OFF[0];
-            let stall = self.config.connection.stall_timeout;
-            self.runtime.set_user_timeout(&transport, stall);
-
-            let Some(socket) = self.socket(transport) else {
-                self.connections.count_accept_error();
-                continue;
-            };
-            if let Some(pump) = server.pump(socket, Some(peer)) {
-                self.runtime.spawn(pump);
+            match newcomer {
+                Newcomer::Tcp(transport, peer) => {
+                    let stall = self.config.connection.stall_timeout;
+                    self.runtime.set_user_timeout(&transport, stall);
+                    self.start(server, transport, Some(peer));
+                }
+                #[cfg(unix)]
+                Newcomer::Unix(transport) => self.start(server, transport, None),
             }
+        }
+    }
+
+    /// Has a newcomer served by a task of its own.
+    fn start<T: Transport>(
+        &self,
+        server: &ConnectionServer<R>,
+        transport: T,
+        peer: Option<SocketAddr>,
+    ) {
+        let Some(socket) = self.socket(transport) else {
+            self.connections.count_accept_error();
+            return;
+        };
+        if let Some(pump) = server.pump(socket, peer) {
+            self.runtime.spawn(pump);
         }
     }
 
@@ -241,7 +299,7 @@ impl<R: Runtime> Server<R> {
     }
 
     /// `None` where rustls makes no connection of its configuration.
-    fn socket(&self, transport: R::Transport) -> Option<Socket<R::Transport>> {
+    fn socket<T: Transport>(&self, transport: T) -> Option<Socket<T>> {
         #[cfg(feature = "tls")]
         if let Some(config) = &self.tls {
             let tls = Tls::server(transport, config.clone()).ok()?;

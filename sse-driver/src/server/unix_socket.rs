@@ -1,0 +1,84 @@
+//! Listening on a Unix socket, whose file is gone when the server is.
+
+use std::{
+    fs, io,
+    os::unix::{
+        fs::{FileTypeExt, MetadataExt},
+        net::{UnixListener as StdListener, UnixStream},
+    },
+    path::{Path, PathBuf},
+};
+
+use crate::{Runtime, UnixListener};
+
+/// A listening socket, and its file where the server made it.
+pub(super) struct UnixSocket {
+    pub(super) listener: Box<dyn UnixListener>,
+    _file: Option<SocketFile>,
+}
+
+impl UnixSocket {
+    /// A socket that listens already. Its file is its maker's.
+    pub(super) fn of<R: Runtime>(runtime: &R, listener: StdListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self {
+            listener: runtime.listen_unix(listener)?,
+            _file: None,
+        })
+    }
+
+    /// Listens at `path`. A file of a socket on which no process listens any more gives way.
+    pub(super) fn bind<R: Runtime>(runtime: &R, path: &Path) -> io::Result<Self> {
+        let listener = match StdListener::bind(path) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_left_over(path) => {
+                fs::remove_file(path)?;
+                StdListener::bind(path)?
+            }
+            bound => bound?,
+        };
+        let file = SocketFile::at(path);
+        Ok(Self {
+            _file: Some(file?),
+            ..Self::of(runtime, listener)?
+        })
+    }
+}
+
+/// Whether this is the file of a socket whose process is gone.
+fn is_left_over(path: &Path) -> bool {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    is_socket && UnixStream::connect(path).is_err_and(refused)
+}
+
+/// The file of a socket. It is removed when this is dropped, unless another server has put its own in
+/// its place by then.
+struct SocketFile {
+    path: PathBuf,
+    /// Device and number.
+    identity: (u64, u64),
+}
+
+impl SocketFile {
+    fn at(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            // The process may go to another directory.
+            path: std::path::absolute(path)?,
+            identity: identity(path)?,
+        })
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let file = fs::symlink_metadata(path)?;
+    Ok((file.dev(), file.ino()))
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
+            // What cannot be removed gives way to the next server.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
