@@ -1,0 +1,276 @@
+//! The clients: one thread that reads events, and connects again as browsers do.
+
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    io::{self, Read},
+    net::{SocketAddr, TcpStream},
+    os::fd::OwnedFd,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    event::epoll,
+    net::{AddressFamily, SocketFlags, SocketType},
+};
+use sse_core::{Decoded, Decoder};
+
+use crate::Result;
+
+/// How long a client waits that was told nothing else.
+const RECONNECTION_TIME: Duration = Duration::from_secs(3);
+
+/// How many connect before the server has had time for them.
+const AT_A_TIME: usize = 64;
+
+/// How long the server may take to answer these.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Clients {
+    address: SocketAddr,
+    poll: OwnedFd,
+    clients: Vec<Client>,
+    /// Who connects when.
+    waiting: BinaryHeap<Reverse<(Instant, usize)>>,
+    buffer: Box<[u8]>,
+    /// The storm's begin, and the number of the last event before it.
+    begin: Option<(Instant, u64)>,
+    storm: Storm,
+}
+
+/// What was seen since the storm began.
+#[derive(Default)]
+pub(crate) struct Storm {
+    /// When each client had an event that is newer than the storm, over a connection that is.
+    pub(crate) back: Vec<Duration>,
+    /// When each attempt to connect was made.
+    pub(crate) connections: Vec<Duration>,
+    pub(crate) lost: u64,
+    pub(crate) twice: u64,
+}
+
+struct Client {
+    socket: Option<TcpStream>,
+    /// Whether the request was sent.
+    has_asked: bool,
+    head: Vec<u8>,
+    has_head: bool,
+    decoder: Decoder,
+    retry: Duration,
+    last: Option<u64>,
+    /// It has connected since the storm began.
+    is_new: bool,
+    is_back: bool,
+}
+
+impl Clients {
+    pub(crate) fn new(address: SocketAddr, count: usize) -> Result<Self> {
+        let client = |_| Client {
+            socket: None,
+            has_asked: false,
+            head: Vec::new(),
+            has_head: false,
+            decoder: Decoder::new(),
+            retry: RECONNECTION_TIME,
+            last: None,
+            is_new: false,
+            is_back: false,
+        };
+        Ok(Self {
+            address,
+            poll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            clients: (0..count).map(client).collect(),
+            waiting: BinaryHeap::new(),
+            buffer: vec![0; 64 * 1024].into(),
+            begin: None,
+            storm: Storm::default(),
+        })
+    }
+
+    /// Connects everyone, a few at a time.
+    pub(crate) fn connect_all(&mut self) -> Result<()> {
+        for first in (0..self.clients.len()).step_by(AT_A_TIME) {
+            let these = first..(first + AT_A_TIME).min(self.clients.len());
+            for client in these.clone() {
+                self.connect(client)?;
+            }
+            let end = Instant::now() + PATIENCE;
+            while self.clients[these.clone()].iter().any(|it| !it.has_head) {
+                if Instant::now() > end {
+                    return Err("the server does not answer".into());
+                }
+                self.turn(Duration::from_millis(20))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn storm_begins(&mut self, now: Instant, number: u64) {
+        self.begin = Some((now, number));
+    }
+
+    pub(crate) fn all_are_back(&self) -> bool {
+        self.missing() == 0
+    }
+
+    pub(crate) fn missing(&self) -> usize {
+        self.clients.len() - self.storm.back.len()
+    }
+
+    pub(crate) fn storm(self) -> Storm {
+        self.storm
+    }
+
+    /// Reads, and connects whose time has come, until then.
+    pub(crate) fn run_until(&mut self, end: Instant) -> Result<()> {
+        loop {
+            let now = Instant::now();
+            while let Some(Reverse((at, client))) = self.waiting.peek().copied() {
+                if at > now {
+                    break;
+                }
+                self.waiting.pop();
+                self.connect(client)?;
+            }
+            if now >= end {
+                return Ok(());
+            }
+            let next = self.waiting.peek().map_or(end, |Reverse((at, _))| *at);
+            self.turn(next.min(end).saturating_duration_since(now))?;
+        }
+    }
+
+    fn connect(&mut self, number: usize) -> Result<()> {
+        if let Some((begin, _)) = self.begin {
+            self.storm.connections.push(begin.elapsed());
+        }
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket =
+            rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+        match rustix::net::connect(&socket, &self.address) {
+            Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let data = epoll::EventData::new_u64(number as u64);
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::ET;
+        epoll::add(&self.poll, &socket, data, flags)?;
+        let client = &mut self.clients[number];
+        client.socket = Some(TcpStream::from(socket));
+        client.has_asked = false;
+        client.head.clear();
+        client.has_head = false;
+        client.decoder = Decoder::new();
+        client.is_new = self.begin.is_some();
+        Ok(())
+    }
+
+    /// Waits so long at most until something happens, and sees to it.
+    fn turn(&mut self, wait: Duration) -> Result<()> {
+        let mut ready = Vec::with_capacity(1024);
+        let wait = rustix::event::Timespec::try_from(wait)?;
+        epoll::wait(
+            &self.poll,
+            rustix::buffer::spare_capacity(&mut ready),
+            Some(&wait),
+        )?;
+        for event in ready {
+            let number = event.data.u64() as usize;
+            if !self.read(number)? {
+                // Closed, or never open: again, after a while.
+                let client = &mut self.clients[number];
+                client.socket = None;
+                let at = Instant::now() + client.retry;
+                self.waiting.push(Reverse((at, number)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the connection is still there.
+    fn read(&mut self, number: usize) -> Result<bool> {
+        let Self {
+            clients,
+            buffer,
+            begin,
+            storm,
+            ..
+        } = self;
+        let client = &mut clients[number];
+        loop {
+            let Some(mut socket) = client.socket.as_ref() else {
+                return Ok(true);
+            };
+            if !client.has_asked {
+                let request = client.request();
+                match io::Write::write(&mut socket, request.as_bytes()) {
+                    Ok(n) if n == request.len() => client.has_asked = true,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+                    Err(error) if error.kind() == io::ErrorKind::NotConnected => return Ok(true),
+                    _ => return Ok(false),
+                }
+            }
+            match socket.read(buffer) {
+                Ok(0) => return Ok(false),
+                Ok(n) => {
+                    let events = client.receive(&buffer[..n], storm)?;
+                    if let (Some((begin, number)), true) = (*begin, events) {
+                        client.note_back(begin, number, storm);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+                Err(_) => return Ok(false),
+            }
+        }
+    }
+}
+
+impl Client {
+    /// Without chunks, which a client of HTTP/1.0 does not know.
+    fn request(&self) -> String {
+        let last = self.last.map(|last| format!("Last-Event-ID: {last}\r\n"));
+        format!(
+            "GET / HTTP/1.0\r\nAccept: text/event-stream\r\n{}\r\n",
+            last.unwrap_or_default()
+        )
+    }
+
+    /// Takes what came, and says whether there was an event among it.
+    fn receive(&mut self, mut input: &[u8], storm: &mut Storm) -> Result<bool> {
+        if !self.has_head {
+            let before = self.head.len();
+            self.head.extend_from_slice(input);
+            let Some(end) = memchr::memmem::find(&self.head, b"\r\n\r\n") else {
+                return Ok(false);
+            };
+            if !self.head.starts_with(b"HTTP/1.1 200") {
+                return Err(String::from_utf8_lossy(&self.head).into());
+            }
+            self.has_head = true;
+            input = &input[end + 4 - before..];
+        }
+        let mut has_events = false;
+        while let Some(decoded) = self.decoder.decode(&mut input)? {
+            match decoded {
+                Decoded::ReconnectionTime(time) => self.retry = time,
+                Decoded::Event(event) => {
+                    let number: u64 = event.data().parse()?;
+                    if let Some(last) = self.last {
+                        storm.lost += number.saturating_sub(last + 1);
+                        storm.twice += (last + 1).saturating_sub(number);
+                    }
+                    self.last = Some(number);
+                    has_events = true;
+                }
+                _ => {}
+            }
+        }
+        Ok(has_events)
+    }
+
+    fn note_back(&mut self, begin: Instant, number: u64, storm: &mut Storm) {
+        if self.is_new && !self.is_back && self.last.is_some_and(|last| last > number) {
+            self.is_back = true;
+            storm.back.push(begin.elapsed());
+        }
+    }
+}

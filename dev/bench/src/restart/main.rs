@@ -1,0 +1,187 @@
+//! A server that is started again behind a port that stays open: how long until all clients are back,
+//! with nothing lost, and how many connect at once.
+//!
+//! `cargo run --release --manifest-path dev/bench/Cargo.toml --no-default-features --bin restart`,
+//! behind `--`:
+//!
+//! - `clients=5000`, `rate=10` (events per second), `rounds=1`;
+//! - `spread=none,retry,ends,both`: the settings of a graceful shutdown that are measured;
+//! - `end=stop` (a graceful shutdown) or `end=kill`;
+//! - `down=0`: how many milliseconds the port has no server, after the old one is gone.
+//!
+//! This process has the listening socket, as systemd has it under socket activation: connections that
+//! are made while there is no server wait in its queue. The server is a process of its own with one
+//! thread, and gets the socket as its standard input. Its topic has events under IDs of its own, one
+//! for each step of the clock, so that a new server begins with the history of the old one and the
+//! events in between. Clients are one thread of this process. They behave as browsers do: their
+//! reconnection time is 3 s until a `retry` line says otherwise. Every client checks that each event
+//! follows the one before.
+
+mod clients;
+mod server;
+
+use std::{
+    error::Error,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use clients::{Clients, Storm};
+use server::{Process, Spread};
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+/// How long the old server runs with all of its clients.
+const BEFORE: Duration = Duration::from_secs(2);
+
+/// How long the storm may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Plan {
+    clients: usize,
+    rate: u32,
+    rounds: usize,
+    spreads: Vec<Spread>,
+    is_killed: bool,
+    down: Duration,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match arguments.split_first() {
+        Some((serve, how)) if serve == "serve" => server::serve(how),
+        _ => Plan::new(&arguments).and_then(|plan| plan.run()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Plan {
+    fn new(arguments: &[String]) -> Result<Self> {
+        let mut plan = Self {
+            clients: 5_000,
+            rate: 10,
+            rounds: 1,
+            spreads: Spread::ALL.to_vec(),
+            is_killed: false,
+            down: Duration::ZERO,
+        };
+        for argument in arguments {
+            match argument.split_once('=') {
+                Some(("clients", count)) => plan.clients = count.parse()?,
+                Some(("rate", rate)) => plan.rate = rate.parse()?,
+                Some(("rounds", count)) => plan.rounds = count.parse()?,
+                Some(("down", millis)) => plan.down = Duration::from_millis(millis.parse()?),
+                Some(("end", "stop")) => plan.is_killed = false,
+                Some(("end", "kill")) => plan.is_killed = true,
+                Some(("spread", list)) => {
+                    plan.spreads = list.split(',').map(Spread::named).collect::<Result<_>>()?;
+                }
+                _ => return Err(format!("{argument}? See the top of this program.").into()),
+            }
+        }
+        if plan.is_killed {
+            // No setting of a graceful shutdown makes a difference.
+            plan.spreads.truncate(1);
+        }
+        Ok(plan)
+    }
+
+    fn run(&self) -> Result<()> {
+        let _ = rlimit::increase_nofile_limit(1 << 16);
+        println!(
+            "{} clients, {} events/s, {}",
+            self.clients,
+            self.rate,
+            if self.is_killed { "killed" } else { "stopped" }
+        );
+        println!(
+            "| spread | old one gone | back: 50 % | 99 % | all | connections in the busiest 100 ms \
+             | in the busiest second | lost | twice | new server's CPU | its peak memory |"
+        );
+        println!("|---|---|---|---|---|---|---|---|---|---|---|");
+        for _ in 0..self.rounds {
+            for &spread in &self.spreads {
+                self.measure(spread)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn measure(&self, spread: Spread) -> Result<()> {
+        let port = server::Port::open()?;
+        let mut old = Process::start(&port, spread, self.rate)?;
+        let mut clients = Clients::new(port.address, self.clients)?;
+        clients.connect_all()?;
+        clients.run_until(Instant::now() + BEFORE)?;
+
+        let begin = Instant::now();
+        clients.storm_begins(begin, port.number(self.rate));
+        match self.is_killed {
+            true => old.kill()?,
+            false => old.stop()?,
+        }
+        while !old.is_gone()? {
+            clients.run_until(Instant::now() + Duration::from_millis(5))?;
+        }
+        let gone = begin.elapsed();
+        clients.run_until(Instant::now() + self.down)?;
+        let new = Process::start(&port, spread, self.rate)?;
+        while !clients.all_are_back() {
+            if begin.elapsed() > PATIENCE {
+                return Err(format!("{} clients are not back", clients.missing()).into());
+            }
+            clients.run_until(Instant::now() + Duration::from_millis(5))?;
+        }
+        let (cpu, memory) = new.cost()?;
+        let Storm {
+            mut back,
+            mut connections,
+            lost,
+            twice,
+        } = clients.storm();
+        let seconds = |time: Duration| format!("{:.2} s", time.as_secs_f64());
+        println!(
+            "| {} | {} | {} | {} | {} | {} | {} | {lost} | {twice} | {} | {:.0} MiB |",
+            spread.name(),
+            seconds(gone),
+            seconds(percentile(&mut back, 0.5)),
+            seconds(percentile(&mut back, 0.99)),
+            seconds(percentile(&mut back, 1.0)),
+            busiest(&mut connections, Duration::from_millis(100)),
+            busiest(&mut connections, Duration::from_secs(1)),
+            seconds(cpu),
+            memory as f64 / f64::from(1 << 20),
+        );
+        Ok(())
+    }
+}
+
+/// What so much of all (0.5, for example) has not exceeded.
+fn percentile(times: &mut [Duration], share: f64) -> Duration {
+    times.sort_unstable();
+    let index = (times.len() as f64 * share).ceil() as usize;
+    times
+        .get(index.saturating_sub(1))
+        .copied()
+        .unwrap_or_default()
+}
+
+/// How many times there are within one window of this length, at most.
+fn busiest(times: &mut [Duration], window: Duration) -> usize {
+    times.sort_unstable();
+    let mut first = 0;
+    let mut most = 0;
+    for (last, time) in times.iter().enumerate() {
+        while times[first] + window <= *time {
+            first += 1;
+        }
+        most = most.max(last + 1 - first);
+    }
+    most
+}
