@@ -55,6 +55,8 @@ enum Call {
     Reconnect,
     Pause,
     Resume,
+    /// What was received, without telling the time.
+    PollReceived,
 }
 
 /// Heads that are found too seldom by chance.
@@ -182,7 +184,7 @@ fuzz_target!(|input: Input| {
     for call in input.calls {
         let (phase, id) = (source.phase(), source.last_event_id().to_string());
         let is_connected = matches!(call, Call::Connected);
-        let may_change_id = matches!(call, Call::Poll | Call::PollAll | Call::Send(Some(_)));
+        let may_change_id = matches!(call, Call::Poll | Call::PollAll | Call::PollReceived | Call::Send(Some(_)));
         match call {
             Call::Connected => source.handle_connected(now),
             Call::Answer(answer) => source.handle_input(now, answer.bytes()),
@@ -262,6 +264,11 @@ fuzz_target!(|input: Input| {
             Call::Reconnect => assert_eq!(source.reconnect(now).is_ok(), phase != Phase::Closed),
             Call::Pause => assert_eq!(source.pause(now).is_ok(), phase != Phase::Closed),
             Call::Resume => assert_eq!(source.resume(now).is_ok(), phase != Phase::Closed),
+            Call::PollReceived => {
+                if let Some(event) = source.poll_received() {
+                    laws.check(&event, now);
+                }
+            }
             Call::PreparationError => source.handle_preparation_error(now, "no token"),
             Call::Close => {
                 let closed = source.close(now);

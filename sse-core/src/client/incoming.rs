@@ -19,16 +19,8 @@ pub(super) struct Incoming {
     /// Why the connection is lost, once the bytes before that are decoded. [`Loss::Ended`] is
     /// the end of the connection; whether the body ends there, too, its framing knows.
     loss: Option<Loss>,
-}
-
-/// What the stream has next.
-pub(super) enum Next {
-    Item(OwnedDecoded),
-    Discarded(DecodeError),
-    /// Nothing until more is received.
-    More,
-    /// It is over, for this reason.
-    Over(Loss),
+    /// Why the body is over, as its framing has it.
+    over: Option<Loss>,
 }
 
 impl Incoming {
@@ -39,6 +31,7 @@ impl Incoming {
             start: 0,
             end: 0,
             loss: None,
+            over: None,
         }
     }
 
@@ -60,6 +53,16 @@ impl Incoming {
         self.bytes.extend_from_slice(input);
     }
 
+    /// The same, of bytes that need no copy where nothing else is left to decode.
+    pub(super) fn receive_owned(&mut self, input: Vec<u8>) {
+        if self.len() > 0 || self.loss.is_some() {
+            return self.receive(&input);
+        }
+        self.bytes = input;
+        self.start = 0;
+        self.end = 0;
+    }
+
     /// The connection is lost after what was received.
     pub(super) fn lose(&mut self, loss: Loss) {
         self.loss.get_or_insert(loss);
@@ -75,43 +78,56 @@ impl Incoming {
         matches!(self.loss, Some(Loss::Paused))
     }
 
-    pub(super) fn next(&mut self, decoder: &mut Decoder) -> Next {
+    /// The next of what was received, which may be an event that was discarded.
+    #[inline]
+    pub(super) fn next(
+        &mut self,
+        decoder: &mut Decoder,
+    ) -> Option<Result<OwnedDecoded, DecodeError>> {
         loop {
             let mut part = &self.bytes[self.start..self.end];
             let item = decoder.decode_owned(&mut part);
             self.start = self.end - part.len();
-            match item {
-                Ok(Some(item)) => return Next::Item(item),
-                Err(error) => return Next::Discarded(error),
-                Ok(None) => {}
+            if let Some(item) = item.transpose() {
+                return Some(item);
             }
-            // The part is used up.
-            let mut rest = &self.bytes[self.end..];
-            match self.body.read(&mut rest) {
-                Ok(BodyPart::Data(data)) => {
-                    self.end = self.bytes.len() - rest.len();
-                    self.start = self.end - data.len();
-                }
-                Ok(BodyPart::More) => {
-                    self.release();
-                    return self.after_all();
-                }
-                Ok(BodyPart::End) => return Next::Over(Loss::Ended),
-                Err(error) => return Next::Over(Loss::BadBody(error)),
+            if !self.next_part() {
+                return None;
             }
         }
     }
 
-    /// What comes when everything that was received is decoded.
-    fn after_all(&mut self) -> Next {
-        match self.loss.take() {
-            None => Next::More,
-            Some(Loss::Ended) => Next::Over(match self.body.end_of_input() {
+    /// Finds the next bytes of the event stream. Says whether there are any.
+    fn next_part(&mut self) -> bool {
+        if self.over.is_some() {
+            return false;
+        }
+        let mut rest = &self.bytes[self.end..];
+        match self.body.read(&mut rest) {
+            Ok(BodyPart::Data(data)) => {
+                self.end = self.bytes.len() - rest.len();
+                self.start = self.end - data.len();
+                return true;
+            }
+            Ok(BodyPart::More) => self.release(),
+            Ok(BodyPart::End) => self.over = Some(Loss::Ended),
+            Err(error) => self.over = Some(Loss::BadBody(error)),
+        }
+        false
+    }
+
+    /// Why the connection is lost, if it is. To be asked when everything that was received is decoded.
+    pub(super) fn end(&mut self) -> Option<Loss> {
+        if let Some(over) = self.over.take() {
+            return Some(over);
+        }
+        Some(match self.loss.take()? {
+            Loss::Ended => match self.body.end_of_input() {
                 Ok(()) => Loss::Ended,
                 Err(error) => Loss::BadBody(error),
-            }),
-            Some(loss) => Next::Over(loss),
-        }
+            },
+            loss => loss,
+        })
     }
 
     /// Everything is used up: an idle connection holds no buffer.
@@ -134,12 +150,13 @@ mod tests {
         incoming.receive(b"data: x\n\n");
         for _ in 0..10_000 {
             incoming.receive(b"data: x\n\n");
-            assert!(matches!(incoming.next(&mut decoder), Next::Item(_)));
+            assert!(matches!(incoming.next(&mut decoder), Some(Ok(_))));
             assert_eq!(incoming.len(), 9);
             assert!(incoming.bytes.len() < 100, "{}", incoming.bytes.len());
         }
-        assert!(matches!(incoming.next(&mut decoder), Next::Item(_)));
-        assert!(matches!(incoming.next(&mut decoder), Next::More));
+        assert!(matches!(incoming.next(&mut decoder), Some(Ok(_))));
+        assert!(incoming.next(&mut decoder).is_none());
+        assert!(incoming.end().is_none());
         assert_eq!(
             incoming.bytes.capacity(),
             0,

@@ -92,6 +92,8 @@ pub(super) struct Open {
     /// The response's head, until the caller has been told.
     pub(super) untold: Option<Box<Response<()>>>,
     pub(super) incoming: Incoming,
+    /// Whether something was taken since the time was known: silence counts from after that.
+    pub(super) taken_untimed: bool,
     pub(super) since: Instant,
     pub(super) gave_event: bool,
 }

@@ -98,6 +98,16 @@ impl Client {
     /// One event, if there is one.
     pub(crate) fn poll_one(&mut self) -> Option<String> {
         let event = self.source.poll_event(self.now)?;
+        Some(self.note(event))
+    }
+
+    /// The next of what was received, if there is any.
+    pub(crate) fn take_received(&mut self) -> Option<String> {
+        let event = self.source.poll_received()?;
+        Some(self.note(event))
+    }
+
+    fn note(&mut self, event: ClientEvent) -> String {
         self.asked = matches!(event, ClientEvent::Connect(_));
         let line = match event {
             ClientEvent::Prepare(attempt) => {
@@ -145,7 +155,7 @@ impl Client {
             other => panic!("an event that this test does not know: {other:?}"),
         };
         self.log.push(line.clone());
-        Some(line)
+        line
     }
 
     /// Why the connection was lost.

@@ -155,6 +155,52 @@ fn silence_counts_from_when_the_last_of_it_was_taken() {
     assert_eq!(client.source.phase(), Phase::Waiting);
 }
 
+/// A caller that takes what was received without telling the time.
+#[test]
+fn what_is_taken_without_the_time_counts_when_the_time_is_told_next() {
+    for half in ["", "data: half", ": half"] {
+        for polls in [true, false] {
+            let mut client = Client::open(idle(secs(10)));
+            let text = format!("data: a\n\n: b\n{half}");
+            client.source.handle_input(client.now, text.as_bytes());
+            // Long after its deadline, as where the caller is slow with each of them.
+            client.now += secs(100);
+            assert_eq!(client.take_received().unwrap(), r#"message "" "a""#);
+            assert_eq!(client.take_received().unwrap(), ": b");
+            assert_eq!(client.take_received(), None);
+            client.told();
+            if polls {
+                client.poll();
+            }
+            client.source.handle_timeout(client.now);
+            assert_eq!(client.told(), [""; 0]);
+            assert_eq!(client.wait(), secs(10), "it counts from here");
+            assert_eq!(client.told(), ["disconnect", "lost IdleTimeout"]);
+        }
+    }
+}
+
+#[test]
+fn only_what_was_received_is_taken_without_the_time() {
+    let mut client = Client::new(EventSourceConfig::default());
+    assert_eq!(client.take_received(), None);
+    client.connect();
+    let text = format!("{OPEN}data: a\n\ndata: b\n\n");
+    client.source.handle_input(client.now, text.as_bytes());
+    client.source.handle_eof(client.now);
+    // That the stream is open is told before.
+    assert_eq!(client.take_received(), None);
+    assert_eq!(client.poll_one().unwrap(), "open 200");
+    assert_eq!(client.take_received().unwrap(), r#"message "" "a""#);
+    assert_eq!(client.poll_one().unwrap(), r#"message "" "b""#);
+    // And the end of the stream after all of it, by the other call.
+    assert_eq!(client.take_received(), None);
+    assert_eq!(client.take_received(), None);
+    let told = client.told();
+    assert_eq!(told[told.len() - 2..], ["disconnect", "lost Ended"]);
+    assert_eq!(client.take_received(), None);
+}
+
 #[test]
 fn a_deadline_does_nothing_early_and_comes_only_once() {
     let mut client = Client::open(idle(secs(10)));

@@ -36,6 +36,8 @@ pub(crate) enum Call {
     Reconnect,
     Pause,
     Resume,
+    /// The caller takes what was received without telling the time.
+    Received,
     PollOne,
     Poll,
     Close,
@@ -231,6 +233,12 @@ impl Trial {
                 let is_over = source.phase() == Phase::Closed;
                 assert_eq!(source.close(*now).is_err(), is_over);
             }
+            Call::Received => {
+                let line = self.client.take_received();
+                if let Some(line) = line {
+                    self.law.check(&line);
+                }
+            }
             Call::PollOne => {
                 self.poll_one();
             }
@@ -305,6 +313,7 @@ pub(crate) fn calls() -> Vec<Call> {
         Call::Reconnect,
         Call::Pause,
         Call::Resume,
+        Call::Received,
         Call::PollOne,
         Call::Poll,
         Call::Close,

@@ -134,7 +134,12 @@ impl Client {
                 let resumed = self.source.resume(now);
                 assert!(resumed.is_ok() || self.source.phase() == Phase::Closed);
             }
-            if let Some(event) = self.source.poll_event(now) {
+            // Both are the same to what was received.
+            let received = match network.rng.bool() {
+                true => self.source.poll_received(),
+                false => None,
+            };
+            if let Some(event) = received.or_else(|| self.source.poll_event(now)) {
                 self.take(event, network, server, tally);
                 continue;
             }

@@ -100,13 +100,17 @@ impl EventSourceHandle {
         }
     }
 
+    pub(super) fn is_wanted(&self) -> bool {
+        self.shared.wanted.load(Ordering::Acquire) != 0
+    }
+
     /// What is asked for. The end stays asked for; all else is given once.
     pub(super) fn take(&self) -> Option<Wanted> {
-        let wanted = &self.shared.wanted;
-        if wanted.load(Ordering::Acquire) == 0 {
+        if !self.is_wanted() {
             return None;
         }
-        Some(Wanted(wanted.fetch_and(CLOSE, Ordering::AcqRel)))
+        let wanted = self.shared.wanted.fetch_and(CLOSE, Ordering::AcqRel);
+        Some(Wanted(wanted))
     }
 
     /// Ready where something is asked for.
@@ -117,9 +121,9 @@ impl EventSourceHandle {
             none => *none = Some(cx.waker().clone()),
         }
         drop(waiting);
-        match self.shared.wanted.load(Ordering::Acquire) {
-            0 => Poll::Pending,
-            _ => Poll::Ready(()),
+        match self.is_wanted() {
+            false => Poll::Pending,
+            true => Poll::Ready(()),
         }
     }
 }

@@ -22,18 +22,41 @@ use super::{
 };
 use crate::Transport;
 
-/// How much is read at once. The buffer is on the stack: an idle event source has none.
-const READ_BUFFER: usize = 16 * 1024;
+/// How much is read at once of a stream with little to say. The buffer is on the stack: an idle event
+/// source has none, and what it costs to clear one for a single event is little.
+const SMALL_READ: usize = 4 * 1024;
+
+/// How much is read at once at most. A stream that fills one buffer gets a larger one, on the heap, which
+/// goes to the machine with what was read.
+const LARGE_READ: usize = 64 * 1024;
+
+/// By how much a buffer is larger than the one before.
+const GROWTH: usize = 4;
 
 /// The connection, or the foreign HTTP client's response.
 pub(super) enum Link {
     Down,
     Dialing(Dialing),
-    Up(Box<dyn Transport>, Sending),
+    Up(Box<dyn Transport>, Sending, ReadSize),
     #[cfg(feature = "http-body")]
     Sent(Sent),
     #[cfg(feature = "http-body")]
     Responding(AnyBody),
+}
+
+/// How much to read at once: as much as the stream had to say before.
+#[derive(Clone, Copy)]
+pub(super) struct ReadSize(usize);
+
+impl ReadSize {
+    /// So many bytes were read of those that there was room for.
+    fn learn(&mut self, read: usize) {
+        self.0 = match read < self.0 {
+            // There is nothing more for now.
+            true => SMALL_READ,
+            false => (self.0 * GROWTH).min(LARGE_READ),
+        };
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -115,7 +138,7 @@ impl Link {
         match dialing.as_mut().poll(cx) {
             Poll::Pending => return false,
             Poll::Ready(Ok(Connected { transport, route })) => {
-                *self = Self::Up(transport, Sending::Flushed);
+                *self = Self::Up(transport, Sending::Flushed, ReadSize(SMALL_READ));
                 match route {
                     Route::Direct => machine.handle_connected(now),
                     Route::Proxy(authorization) => {
@@ -137,19 +160,35 @@ impl Link {
         now: Instant,
         machine: &mut client::EventSource,
     ) -> bool {
-        let Self::Up(transport, _) = self else {
+        let Self::Up(transport, _, size) = self else {
             return false;
         };
-        let mut buffer = [0; READ_BUFFER];
-        match transport.poll_read(cx, &mut buffer) {
-            Poll::Pending => return false,
+        let mut small = [0; SMALL_READ];
+        let mut large = match size.0 {
+            SMALL_READ => Vec::new(),
+            size => vec![0; size],
+        };
+        let buffer = match large.is_empty() {
+            true => &mut small[..],
+            false => &mut large[..],
+        };
+        match transport.poll_read(cx, buffer) {
+            Poll::Pending => {
+                size.learn(0);
+                return false;
+            }
             Poll::Ready(Ok(0)) => {
                 *self = Self::Down;
                 machine.handle_eof(now);
             }
             Poll::Ready(Ok(n)) => {
-                let input = buffer.get(..n).unwrap_or(&buffer);
-                machine.handle_input(now, input);
+                size.learn(n);
+                if large.is_empty() {
+                    machine.handle_input(now, small.get(..n).unwrap_or(&small));
+                } else {
+                    large.truncate(n);
+                    machine.handle_input_owned(now, large);
+                }
             }
             Poll::Ready(Err(error)) => {
                 *self = Self::Down;
@@ -165,7 +204,7 @@ impl Link {
         now: Instant,
         machine: &mut client::EventSource,
     ) -> bool {
-        let Self::Up(transport, sending) = self else {
+        let Self::Up(transport, sending, _) = self else {
             return false;
         };
         let mut busy = false;

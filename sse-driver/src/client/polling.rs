@@ -86,6 +86,9 @@ impl<R: Runtime> EventSource<R> {
     /// [`next_update`](Self::next_update) for futures that are written by hand.
     pub fn poll_update(&mut self, cx: &mut Context<'_>) -> Poll<Option<ClientEvent>> {
         for _ in 0..ROUNDS {
+            if let Some(event) = self.take_received() {
+                return Poll::Ready(Some(event));
+            }
             if self.is_over {
                 return Poll::Ready(None);
             }
@@ -120,6 +123,16 @@ impl<R: Runtime> EventSource<R> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<MessageEvent, EventSourceError>>> {
         for _ in 0..ROUNDS {
+            // Most events come this way, and are moved once.
+            if let Some(event) = self.take_received() {
+                match event {
+                    ClientEvent::Event(event) => return Poll::Ready(Some(Ok(event))),
+                    ClientEvent::Discarded(error) => {
+                        return Poll::Ready(Some(Err(EventSourceError::Discarded(error))));
+                    }
+                    _ => continue,
+                }
+            }
             let Some(event) = ready!(self.poll_update(cx)) else {
                 return Poll::Ready(None);
             };
@@ -174,6 +187,18 @@ impl<R: Runtime> EventSource<R> {
             machine.handle_preparation_error(now, error);
         }
         true
+    }
+
+    /// The next of what was received, unless something is asked for from elsewhere. There is no look at
+    /// the clock for it.
+    #[inline]
+    fn take_received(&mut self) -> Option<ClientEvent> {
+        if self.handle.is_wanted() {
+            return None;
+        }
+        let event = self.machine.poll_received()?;
+        trace::event_source(self.machine.url(), &event);
+        Some(event)
     }
 
     /// What the machine has to tell. What it asks for is done.

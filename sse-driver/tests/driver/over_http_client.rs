@@ -19,7 +19,7 @@ use bytes::Bytes;
 use futures_util::future::{poll_fn, ready};
 use http_body::{Body, Frame};
 use sse_core::{
-    client::{Attempt, EventSourceConfig, Loss},
+    client::{Attempt, ClientEvent, EventSourceConfig, Loss},
     http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header},
 };
 use sse_driver::{Clock, HttpClient, Runtime, Timer, Transport};
@@ -523,9 +523,7 @@ fn a_client_that_never_answers_is_given_up_at_its_deadline() {
 fn first_loss(sim: &Sim, mut source: Source) -> Loss {
     let job = sim.start(async move {
         loop {
-            if let Some(sse_core::client::ClientEvent::Lost { loss, .. }) =
-                source.next_update().await
-            {
+            if let Some(ClientEvent::Lost { loss, .. }) = source.next_update().await {
                 return loss;
             }
         }
@@ -609,4 +607,59 @@ fn a_client_is_asked_for_no_more_than_is_taken() {
     sim.settle();
     let _source = job.take().expect("a thousand events");
     assert_eq!(frames.load(Ordering::Relaxed), 1999);
+}
+
+/// A body of one piece, after which nothing comes.
+struct OnePiece(Option<Bytes>);
+
+impl Body for OnePiece {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.0.take() {
+            Some(piece) => Poll::Ready(Some(Ok(Frame::data(piece)))),
+            None => Poll::Pending,
+        }
+    }
+}
+
+#[test]
+fn the_clock_is_not_looked_at_for_each_of_the_events_that_came_at_once() {
+    const MANY: usize = 1000;
+    for updates in [false, true] {
+        let sim = Sim::new();
+        let client = |_: Request<Bytes>| {
+            let piece = "data: x\n\n".repeat(MANY).into();
+            let response = Response::builder().header("content-type", "text/event-stream");
+            ready(Ok::<_, Infallible>(
+                response.body(OnePiece(Some(piece))).unwrap(),
+            ))
+        };
+        let mut source = source_with(&sim, "/", |_| ()).with_http_client(client);
+        let before = sim.readings();
+        let job = sim.start(async move {
+            let mut events = 0;
+            while events < MANY {
+                match updates {
+                    true => {
+                        let update = source.next_update().await.unwrap();
+                        events += usize::from(matches!(update, ClientEvent::Event(_)));
+                    }
+                    false => {
+                        source.next().await.unwrap().unwrap();
+                        events += 1;
+                    }
+                }
+            }
+            source
+        });
+        sim.settle();
+        let _source = job.take().expect("all of them");
+        let readings = sim.readings() - before;
+        assert!(readings < 20, "{readings} for {MANY} events");
+    }
 }

@@ -53,6 +53,8 @@ struct Shared {
     backlog: Mutex<network::Backlog>,
     /// How much has happened in this instant.
     steps: AtomicU64,
+    /// How often the clock was looked at.
+    readings: AtomicU64,
     /// What was asked for each connection that was dialed.
     probed_after: Mutex<Vec<Duration>>,
     /// Those of the one host there is, under whatever name.
@@ -96,6 +98,7 @@ impl Sim {
                 disorder,
                 backlog: Mutex::default(),
                 steps: AtomicU64::new(0),
+                readings: AtomicU64::new(0),
                 probed_after: Mutex::default(),
                 addresses: Mutex::new(vec![network::SERVER]),
                 dialed: Mutex::default(),
@@ -191,6 +194,12 @@ impl Sim {
         self.shared.executor.polls()
     }
 
+    /// How often the clock was looked at so far.
+    #[allow(dead_code)]
+    pub fn readings(&self) -> u64 {
+        self.shared.readings.load(Ordering::Relaxed)
+    }
+
     /// Something happened that takes no time; too much of it is a livelock.
     fn count_step(&self) {
         let steps = self.shared.steps.fetch_add(1, Ordering::Relaxed);
@@ -218,6 +227,7 @@ impl Time {
 
 impl Clock for Sim {
     fn now(&self) -> Instant {
+        self.shared.readings.fetch_add(1, Ordering::Relaxed);
         self.clock().now
     }
 

@@ -1,6 +1,6 @@
 //! What the world did: the connection and the clock.
 
-use std::{error::Error, io, time::Instant};
+use std::{error::Error, io, mem, time::Instant};
 
 use ::http::HeaderValue;
 
@@ -55,6 +55,16 @@ impl EventSource {
         self.receive(now, input);
     }
 
+    /// Bytes arrived, which are not needed elsewhere: where nothing that was received before is left to
+    /// take, they are not copied. It is otherwise the same as [`handle_input`](Self::handle_input), and is
+    /// for many bytes at once, since all of `input`'s capacity is held until they are decoded.
+    pub fn handle_input_owned(&mut self, now: Instant, input: Vec<u8>) {
+        match &mut self.state {
+            State::Open(open) => open.incoming.receive_owned(input),
+            _ => self.handle_input(now, &input),
+        }
+    }
+
     /// The peer's sending side ended.
     pub fn handle_eof(&mut self, now: Instant) {
         self.end(now, Loss::Ended);
@@ -96,12 +106,12 @@ impl EventSource {
             State::Requesting(_) => self.lose(now, Loss::HeadTimeout, None),
             State::Unexpected(_) => self.end_unexpected(now),
             State::Open(open) => {
-                if open.incoming.len() == 0 {
-                    open.deadline = None;
-                    open.incoming.lose(Loss::IdleTimeout);
-                } else {
+                if mem::take(&mut open.taken_untimed) || open.incoming.len() > 0 {
                     // It is not the server that keeps the caller waiting.
                     open.expect_more(now, &self.config);
+                } else {
+                    open.deadline = None;
+                    open.incoming.lose(Loss::IdleTimeout);
                 }
             }
             State::Waiting { .. } => self.step(Step::WaitOver),

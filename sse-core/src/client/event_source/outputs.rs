@@ -3,14 +3,11 @@
 use std::{mem, time::Instant};
 
 use super::{
-    super::{
-        incoming::Next,
-        state::{Outgoing, State},
-    },
+    super::state::{Open, Outgoing, State},
     ClientEvent, EventSource, Past,
     transitions::Step,
 };
-use crate::{Transmit, decode::OwnedDecoded};
+use crate::{Decoder, Transmit, decode::OwnedDecoded};
 
 impl EventSource {
     /// The bytes to write now, for one vectored write. Say with
@@ -28,6 +25,23 @@ impl EventSource {
             transmit.push(body, &mut skip);
         }
         transmit
+    }
+
+    /// The next of what was received of the open stream: an event, for the most part, or what else
+    /// [`poll_event`](Self::poll_event) gives of a stream. `None` where there is nothing more of this, or
+    /// something else is to be told before; `poll_event` has it.
+    ///
+    /// It is a part of `poll_event`, which a caller may always use alone. A caller with many events to
+    /// take saves looking at the clock for each of them.
+    #[inline]
+    pub fn poll_received(&mut self) -> Option<ClientEvent> {
+        match &mut self.state {
+            State::Open(open) if open.untold.is_none() => {
+                open.taken_untimed |= open.incoming.len() > 0;
+                open.next(&mut self.decoder)
+            }
+            _ => None,
+        }
     }
 
     /// What there is to tell, oldest first: what to do with the connection, what was received, what
@@ -50,20 +64,15 @@ impl EventSource {
                     if let Some(response) = open.untold.take() {
                         return Some(ClientEvent::Open(*response));
                     }
-                    if open.incoming.len() > 0 {
+                    if mem::take(&mut open.taken_untimed) || open.incoming.len() > 0 {
                         // Something is taken, and if it is the last, silence counts from here.
                         open.expect_more(now, &self.config);
                     }
-                    match open.incoming.next(&mut self.decoder) {
-                        Next::Item(OwnedDecoded::Event(event)) => {
-                            open.gave_event = true;
-                            return Some(ClientEvent::Event(event));
-                        }
-                        Next::Item(item) => return Some(item.into()),
-                        Next::Discarded(error) => return Some(ClientEvent::Discarded(error)),
-                        Next::More => return None,
-                        Next::Over(loss) => self.lose(now, loss, None),
+                    if let Some(event) = open.next(&mut self.decoder) {
+                        return Some(event);
                     }
+                    let loss = open.incoming.end()?;
+                    self.lose(now, loss, None);
                 }
                 State::Closed { untold } => {
                     return untold.take().map(|result| ClientEvent::Closed(*result));
@@ -77,6 +86,20 @@ impl EventSource {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.state.deadline()
+    }
+}
+
+impl Open {
+    #[inline]
+    fn next(&mut self, decoder: &mut Decoder) -> Option<ClientEvent> {
+        Some(match self.incoming.next(decoder)? {
+            Ok(OwnedDecoded::Event(event)) => {
+                self.gave_event = true;
+                ClientEvent::Event(event)
+            }
+            Ok(item) => item.into(),
+            Err(error) => ClientEvent::Discarded(error),
+        })
     }
 }
 

@@ -188,6 +188,7 @@ impl EventSource {
             request: from.request,
             untold: Some(response),
             incoming: Incoming::new(body),
+            taken_untimed: false,
             since: now,
             gave_event: false,
         };
