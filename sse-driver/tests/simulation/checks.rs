@@ -1,6 +1,10 @@
 //! What must hold whenever no task is left to be polled, and at the end.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use sse_core::topic::WhenTooSlow;
 
@@ -28,7 +32,11 @@ impl World {
             };
             let asked = self.around.registry.asked(id);
             let link = asked.link.and_then(|id| self.around.chaos.link(id));
-            if link.is_some_and(|link| link.state().is_at_rest()) {
+            let is_at_rest = match link {
+                Some(link) => link.state().is_at_rest(),
+                None => client.is_elsewhere,
+            };
+            if is_at_rest {
                 self.check_has_everything(id, &asked, &state);
             }
         }
@@ -119,9 +127,14 @@ impl World {
                     let is_away = self.foreign.iter().any(|client| {
                         let state = lock(&client.state);
                         client.number == asked.client && (state.is_away || state.open.is_none())
+                    }) || self.clients.get(asked.client).is_some_and(|client| {
+                        let state = lock(&client.state);
+                        state.is_away || state.open.is_none()
                     });
-                    let ends = self.embedded.is_cut
-                        || (asked.has_subscriber() && is_past_window(self.embedded.down_since));
+                    // Its task may have begun late.
+                    let is_past_window =
+                        is_past_window(None) || self.embedded.has_shut_down.load(Relaxed);
+                    let ends = self.embedded.is_cut || (asked.has_subscriber() && is_past_window);
                     assert!(
                         is_away || self.may_have_failed(&asked) || !ends,
                         "a shutdown passes over {asked:?}"
@@ -189,6 +202,18 @@ impl World {
     /// No client asks twice within its floor, unless it is redirected.
     fn check_paces(&self) {
         let mut last: BTreeMap<usize, (Duration, bool)> = BTreeMap::new();
+        for asked in self.around.registry.all() {
+            if let Some(client) = self.clients.get(asked.client).filter(|it| it.is_elsewhere) {
+                let redirects = asked.kind == Kind::Elsewhere;
+                let before = last.insert(asked.client, (asked.at, redirects));
+                assert!(
+                    before.is_none_or(|(at, redirects)| redirects || asked.at >= at + client.floor),
+                    "client {} asks at {before:?} and again at {:?}",
+                    asked.client,
+                    asked.at
+                );
+            }
+        }
         for link in self.around.chaos.links() {
             let log = link.state().log.clone();
             let Some(asked) = log.asked else {

@@ -17,6 +17,8 @@ use sse_driver::{Clock, EventSource, EventSourceHandle, Prepared, Runtime, Timer
 
 use crate::{
     chaos::Chaos,
+    foreign::SharedHost,
+    http_client::ToHost,
     records::Record,
     registry::{Kind, Registry},
     served::{number_of, path_of},
@@ -137,6 +139,8 @@ pub struct Wish {
     pub is_tls: bool,
     /// It is asked before each attempt.
     pub prepares: bool,
+    /// It has no connections: a foreign HTTP client sends its requests to the foreign server.
+    pub is_elsewhere: bool,
     /// The length of its body.
     pub body: usize,
     pub config: EventSourceConfig,
@@ -158,6 +162,8 @@ pub struct State {
 
 pub struct Client {
     pub kind: Kind,
+    /// Its requests go to the foreign server.
+    pub is_elsewhere: bool,
     /// The shortest time between two requests.
     pub floor: Duration,
     pub state: Arc<Mutex<State>>,
@@ -183,7 +189,7 @@ impl State {
 }
 
 impl Client {
-    pub fn start(around: &Surroundings, number: usize, wish: &Wish) -> Self {
+    pub fn start(around: &Surroundings, number: usize, wish: &Wish, host: &SharedHost) -> Self {
         let mut config = wish.config.clone();
         config.headers.insert("x-client", number.into());
         if wish.kind == Kind::Upload {
@@ -212,6 +218,14 @@ impl Client {
             }
             false => source,
         };
+        let source = match wish.is_elsewhere {
+            true => source.with_http_client(ToHost {
+                around: around.clone(),
+                number,
+                host: host.clone(),
+            }),
+            false => source,
+        };
         let record = Record::new(wish.kind, &body_of(wish.body), around.topics.largest_event);
         let state = State::new(record);
         let handle = source.handle();
@@ -228,6 +242,7 @@ impl Client {
         let reconnection = wish.config.reconnection.as_ref();
         Self {
             kind: wish.kind,
+            is_elsewhere: wish.is_elsewhere,
             floor: reconnection.map_or(Duration::ZERO, |reconnection| reconnection.floor),
             state,
             handle,
@@ -309,7 +324,10 @@ impl Listener {
                     .opened(id, &asked, last_id.as_str(), around.announce);
                 state.open = Some(id);
                 self.last = Some(id);
-                around.tally().opened(self.kind);
+                match asked.link {
+                    Some(_) => around.tally().opened(self.kind),
+                    None => around.tally().opened_elsewhere(self.kind),
+                }
             }
             ClientEvent::Event(event) => {
                 assert!(state.open.is_some(), "{event:?} of no stream");

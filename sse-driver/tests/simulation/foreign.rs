@@ -211,14 +211,14 @@ impl ForeignClient {
 }
 
 /// A request's body, piece by piece: when each of them arrives is settled from the beginning.
-struct Upload {
+pub struct Upload {
     around: Surroundings,
     pieces: VecDeque<(Instant, Bytes)>,
     pause: Option<SimTimer>,
 }
 
 impl Upload {
-    fn new(around: &Surroundings, body: &Bytes) -> Self {
+    pub fn new(around: &Surroundings, body: &Bytes) -> Self {
         let mut pieces = VecDeque::new();
         let mut left = body.clone();
         let mut at = around.sim.now();

@@ -26,6 +26,7 @@ mod chaos;
 mod checks;
 mod clients;
 mod foreign;
+mod http_client;
 #[allow(dead_code)] // the core's simulation uses all of it
 #[path = "../../../sse-core/tests/simulation/laws.rs"]
 mod laws;

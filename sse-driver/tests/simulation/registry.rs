@@ -54,7 +54,7 @@ pub struct Asked {
     pub link: Option<usize>,
     pub kind: Kind,
     pub last_event_id: Option<String>,
-    at: Duration,
+    pub at: Duration,
     pub promise: Option<Promise>,
     /// For each topic that forgets nothing: the first event to come, and whether the client resumed.
     pub starts: Vec<(usize, Place, bool)>,

@@ -255,6 +255,7 @@ fn wish(rng: &mut Rng, is_tls: bool) -> Wish {
         hops: is_redirected.then(|| rng.u32(..4)),
         is_tls,
         prepares: rng.u8(..3) == 0,
+        is_elsewhere: rng.u8(..4) == 0,
         body: body(rng, kind),
         config: client_config(rng),
     }

@@ -57,6 +57,10 @@ impl Tally {
         count(&mut self.opened, format!("embedded {kind:?}"));
     }
 
+    pub fn opened_elsewhere(&mut self, kind: Kind) {
+        count(&mut self.opened, format!("elsewhere {kind:?}"));
+    }
+
     pub fn lost(&mut self, loss: &Loss) {
         let name = match loss {
             Loss::Transport(error) => error.kind().to_string(),
@@ -101,6 +105,8 @@ impl Tally {
                 "embedded Merged",
                 "embedded Feed",
                 "embedded Upload",
+                "elsewhere Forgetful",
+                "elsewhere Merged",
             ],
         );
         has(&self.ends, &["Closed", "NoContent", "Failed"]);

@@ -2,7 +2,10 @@
 //! and at the end.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -47,6 +50,8 @@ pub struct Running {
 pub struct Embedded {
     pub host: SharedHost,
     shutdowns: Vec<Job<u64>>,
+    /// The shutdown that began last is over.
+    pub has_shut_down: Arc<AtomicBool>,
     pub down_since: Option<Duration>,
     pub is_cut: bool,
 }
@@ -153,8 +158,12 @@ impl World {
             }
             Action::Join(wish) => {
                 let number = self.clients.len();
-                self.clients
-                    .push(Client::start(&self.around, number, &wish));
+                self.clients.push(Client::start(
+                    &self.around,
+                    number,
+                    &wish,
+                    &self.embedded.host,
+                ));
             }
             Action::JoinForeign(kind, body) => {
                 let number = FOREIGN + self.foreign.len();
@@ -198,7 +207,13 @@ impl World {
             }
             Action::ShutDownEmbedding => {
                 let shutdown = self.embedding_goes_down().shut_down();
-                let shutdown = self.sim().start(shutdown);
+                let is_over = Arc::<AtomicBool>::default();
+                self.embedded.has_shut_down = is_over.clone();
+                let shutdown = self.sim().start(async move {
+                    let cut = shutdown.await;
+                    is_over.store(true, Ordering::Relaxed);
+                    cut
+                });
                 self.embedded.shutdowns.push(shutdown);
             }
             Action::CutEmbedding => {
@@ -287,7 +302,7 @@ impl World {
             fits
         };
         for client in &self.clients {
-            if !fits(false, client.kind, &client.state) {
+            if !fits(client.is_elsewhere, client.kind, &client.state) {
                 client.cancel();
             }
         }
@@ -356,6 +371,7 @@ fn embed(service: &Service, scenario: &Scenario) -> Embedded {
             routes: Arc::new(routes),
         })),
         shutdowns: Vec::new(),
+        has_shut_down: Arc::default(),
         down_since: None,
         is_cut: false,
     }
