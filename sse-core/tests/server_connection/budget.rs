@@ -251,3 +251,24 @@ proptest! {
         prop_assert_eq!(budget.used().total(), 0);
     }
 }
+
+#[test]
+fn a_stream_in_a_part_of_a_budget_waits_where_the_whole_is_used() {
+    let whole = Budget::new(64 * KIB);
+    let mut stream = stream(&whole.part(48 * KIB));
+    let others: Vec<_> = (0..20)
+        .map(|_| {
+            let mut other = self::stream(&whole);
+            while other.connection.has_room() {
+                other.send(&"x".repeat(2 * KIB)).unwrap();
+            }
+            other
+        })
+        .collect();
+    assert!(whole.is_exhausted());
+    // With nothing queued there is always room for one.
+    stream.send(&"x".repeat(KIB)).unwrap();
+    assert!(!stream.connection.has_room());
+    drop(others);
+    assert!(stream.connection.has_room());
+}

@@ -339,3 +339,32 @@ fn the_last_line_of_a_stream_can_be_a_reconnection_time() {
     pump.run();
     assert_eq!(pump.body(), "", "a stream that fails tells nothing");
 }
+
+#[test]
+fn with_no_time_to_stall_what_a_deadline_queues_is_still_offered_to_the_transport() {
+    let mut config = ConnectionConfig::default();
+    config.stall_timeout = Duration::ZERO;
+    let mut slow = Pump::new(config.clone());
+    slow.input(&REQUEST[..9]);
+    slow.now += config.head_timeout;
+    slow.connection.handle_timeout(slow.now);
+    slow.run();
+    assert_eq!(slow.status(), "408");
+
+    config.response.keep_alive = Some(secs(15));
+    let mut idle = Pump::streaming(config);
+    idle.run();
+    for _ in 0..3 {
+        idle.now += secs(15);
+        idle.connection.handle_timeout(idle.now);
+        idle.run();
+        assert_eq!(idle.closed, None);
+    }
+    // A client that takes nothing of the next one is cut as soon as the caller asks.
+    idle.now += secs(15);
+    idle.connection.handle_timeout(idle.now);
+    assert_eq!(idle.connection.poll_timeout(), Some(idle.now));
+    idle.connection.handle_timeout(idle.now);
+    idle.run();
+    assert_eq!(idle.closed, Some(CloseReason::TimedOut(Deadline::Stall)));
+}

@@ -244,6 +244,20 @@ fn a_dropped_connection_says_so_to_clean_up() {
 }
 
 #[test]
+fn a_connection_that_is_dropped_once_the_client_has_everything_keeps_its_reason() {
+    let mut pump = Pump::new(ConnectionConfig::default());
+    pump.input(POST);
+    pump.events();
+    pump.respond(Response::new(ResponseBody::Whole("early".into())))
+        .unwrap();
+    pump.run();
+    assert_eq!(pump.connection.phase(), Phase::Lingering);
+    let log = pump.cleaned_up.clone();
+    drop(pump);
+    assert_eq!(*log.lock().unwrap(), [CloseReason::ResponseSent]);
+}
+
+#[test]
 fn an_aborted_stream_delivers_what_is_queued_and_breaks_off() {
     let mut pump = Pump::streaming(ConnectionConfig::default());
     pump.send("one").unwrap();

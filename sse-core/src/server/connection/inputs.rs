@@ -104,10 +104,13 @@ impl Connection {
     #[cold]
     fn handle_passed(&mut self, now: Instant) {
         let has_passed = |deadline: Option<Instant>| deadline.filter(|at| *at <= now);
+        // What a deadline queues below has not been offered to the transport yet, so that the stall
+        // that it may begin is none of this call.
+        let stall = has_passed(self.output.stall());
         loop {
             match (
                 has_passed(self.state.deadline()),
-                has_passed(self.output.stall()),
+                stall.filter(|_| self.output.stall() == stall),
             ) {
                 (None, None) => return,
                 // A request that came too late is told so, and after that it is a stall.

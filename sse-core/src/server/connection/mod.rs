@@ -192,15 +192,15 @@ impl Host {
 /// The connection's driver is done with it: time for the callbacks.
 impl Drop for Connection {
     fn drop(&mut self) {
-        let Some(clean_up) = self.clean_up.get() else {
+        if self.clean_up.get().is_none() {
             return;
-        };
-        // Before its end the driver was dropped: the placeholder says so.
-        let reason = match std::mem::replace(&mut self.state, State::NONE) {
-            State::Closed { reason, .. } => reason,
-            _ => CloseReason::TaskDropped,
-        };
-        clean_up.run(reason);
+        }
+        // Before its end the driver was dropped. A client that has everything lost nothing by that.
+        self.cut(CloseReason::TaskDropped);
+        let state = std::mem::replace(&mut self.state, State::NONE);
+        if let (State::Closed { reason, .. }, Some(clean_up)) = (state, self.clean_up.get()) {
+            clean_up.run(reason);
+        }
     }
 }
 
