@@ -22,6 +22,10 @@ pub use library::sync::{
 };
 #[allow(unused_imports)]
 pub use std::sync::PoisonError;
+// A value that is set once is the standard library's in a model as well: loom has none, and nothing
+// that is modelled races to set one.
+#[allow(unused_imports)]
+pub use std::sync::OnceLock;
 
 /// Declares a static that is made at its first use: once in a process, and once in each run of a model.
 #[cfg(not(all(loom, feature = "loom")))]

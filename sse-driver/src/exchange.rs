@@ -11,7 +11,7 @@ use std::{
     net::SocketAddr,
     sync::Arc,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use ::http::Response;
@@ -34,10 +34,13 @@ use crate::{
 /// stream that is always ready may yield events of no bytes.
 const ITEMS: usize = 1024;
 
+/// How long a client may take over the 503 that it gets when the server is cut.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
+
 /// A reply in the making, from before its request to after its clean-up.
 ///
-/// It is dropped in the order of its fields: the handler's code first, then what stands for the
-/// socket, then the connection, which runs clean-up, and last its place among the others.
+/// It is dropped in the order of its fields: the handler's code first, then the transport (the socket,
+/// or its counterpart in an embedding or a test), then the connection, which runs clean-up, and last its place among the others.
 pub(crate) struct Exchange<T> {
     work: Work,
     pub(crate) transport: T,
@@ -75,7 +78,8 @@ pub(crate) enum Turn {
     Respond(Box<Response<BodyLength>>),
     /// Everything is transmitted: end the output, say so to the connection, and take another turn.
     EndOutput {
-        /// The stream failed: where a proper end is told apart, as in TLS, this is none.
+        /// The stream failed. A transport that has a proper end of its own, as TLS has with
+        /// `close_notify`, is shut down without it.
         broken_off: bool,
     },
     /// It is over. The last turn there is.
@@ -118,9 +122,10 @@ impl<T> Exchange<T> {
         }
     }
 
-    /// Answers a newcomer before its request.
-    pub(crate) fn refuse(&mut self, now: Instant, response: Response<ResponseBody>) {
+    /// Answers a newcomer that there is no place for, before its request.
+    pub(crate) fn turn_away(&mut self, now: Instant, response: Response<Bytes>) {
         // Nothing was said on this connection yet, so it takes an answer.
+        let response = response.map(ResponseBody::Whole);
         let _ = self.connection.respond(now, response);
     }
 
@@ -217,8 +222,8 @@ impl<T> Exchange<T> {
         }
     }
 
-    /// At a shutdown: a connection without a request is not waited for, and at the cut, no other
-    /// one. Who waits for an answer then gets a 503, and that one is delivered.
+    /// Ends, at a shutdown, a connection without a request, and at the cut every other one. A client
+    /// that waits for its answer then gets a 503, and has [`LAST_ANSWER`] to take it.
     fn obey_shutdown(&mut self, now: Instant) {
         let connections = self.place.connections();
         if !connections.shutdown.has_begun() || self.place.is_cut {
@@ -235,7 +240,15 @@ impl<T> Exchange<T> {
         }
         self.place.is_cut = true;
         match phase {
-            Phase::Body | Phase::Responding => self.abort(now, CloseReason::Shutdown),
+            Phase::Body | Phase::Responding => {
+                self.abort(now, CloseReason::Shutdown);
+                if self.connection.is_on_socket()
+                    && let Some(at) = now.checked_add(LAST_ANSWER)
+                {
+                    // Fails where nothing is queued.
+                    let _ = self.connection.deliver_by(at);
+                }
+            }
             Phase::Streaming => {
                 let _ = self.connection.close(now, CloseReason::Shutdown);
             }
@@ -253,7 +266,10 @@ impl<T> Exchange<T> {
         // There is one request, so this is where it is routed.
         if let Work::Unasked(unasked) = mem::replace(&mut self.work, Work::Idle) {
             let Unasked { routes, peer } = *unasked;
-            self.ask(now, head, peer, |head, context| routes.route(head, context));
+            // The routes may be the last to hold the handlers, and are dropped where a panic is caught.
+            self.ask(now, head, peer, move |head, context| {
+                routes.route(head, context)
+            });
         }
     }
 

@@ -14,7 +14,7 @@ use std::{
 
 use futures_util::{FutureExt, StreamExt, future, stream};
 use sse_core::{
-    Decoder, Event, EventId, StreamItem,
+    Budget, Decoder, Event, EventId, StreamItem,
     http::{Request as Head, StatusCode},
     lifecycle::{CloseReason, Deadline},
     server::ConnectionConfig,
@@ -491,4 +491,19 @@ fn a_stream_that_outlives_its_connection_runs_in_the_clocks_time() {
             assert_eq!(forgotten.head().status(), 404);
         })
         .unwrap();
+}
+
+#[test]
+fn where_the_budget_is_used_up_a_request_is_answered_503() {
+    let clock = clock();
+    let mut config = ConnectionConfig::default();
+    config.response.budget = Budget::new(0);
+    let router = Router::new().events("/", |_: Request| stream::iter(["one"]));
+    let client = TestClient::new(router, &clock).unwrap().with_config(config);
+    let (status, text) = clock.run(ask(&client, "/")).unwrap();
+    assert_eq!(status, 503);
+    assert_eq!(
+        text,
+        ["The server has as many connections as it can take. Try again later.\n"]
+    );
 }

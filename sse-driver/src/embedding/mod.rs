@@ -60,7 +60,7 @@ use crate::{
     Runtime, ServerStats,
     connections::{Connections, Endings},
     exchange::Exchange,
-    refusal::NoPlace,
+    no_place::NoPlace,
     router::{self, IntoReply, Refusal, Routed, Routes},
 };
 use sse_core::{
@@ -185,10 +185,12 @@ impl<R: Runtime> Embedding<R> {
         self.shared.connections.stats()
     }
 
-    /// Tells handlers that the server is about to shut down
-    /// ([`Request::shutdown`](router::Request::shutdown)), so that their streams can say last words
-    /// and end. The streams of topics end by themselves, each at a time of its own where there are many of
-    /// them ([`ShutdownSpread`](crate::ShutdownSpread)). Does nothing the second time.
+    /// Begins the shutdown: handlers are told ([`Request::shutdown`](router::Request::shutdown)), so
+    /// that their streams can say last words and end; the streams of topics end by themselves, each at
+    /// a time of its own where there are many of them ([`ShutdownSpread`](crate::ShutdownSpread)); and
+    /// each further request is answered 503. Does nothing the second time.
+    ///
+    /// Have the load balancer lead new requests elsewhere before.
     pub fn begin_shutdown(&self) {
         self.shared.connections.shut_down();
     }
@@ -240,13 +242,15 @@ impl<R: Runtime> Embedding<R> {
             ..
         } = &*self.shared;
         let place = match connections.shutdown.has_begun() {
-            true => None,
-            false => connections.enter(config.max_open),
+            true => Err(NoPlace::SHUTTING_DOWN),
+            false => connections.enter(config.max_open).ok_or(NoPlace::STREAMS),
         };
-        let Some(place) = place else {
-            connections.count_turned_away();
-            let text = "The server has as many streams as it can take. Try again later.\n";
-            return Answer::turned_away(self.shared.no_place.response(text));
+        let place = match place {
+            Ok(place) => place,
+            Err(text) => {
+                connections.count_turned_away();
+                return Answer::turned_away(self.shared.no_place.response(text));
+            }
         };
         connections.count_accepted();
         let is_head = *head.request().method() == Method::HEAD;

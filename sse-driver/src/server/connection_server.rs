@@ -9,21 +9,21 @@ use std::{
     task::{Poll, ready},
 };
 
-use sse_core::server::{Connection, ConnectionConfig, ResponseBody};
+use sse_core::server::{Connection, ConnectionConfig};
 
 use super::{ServerConfig, ServerHandle, acceptor::Acceptor, pump::Pump};
 use crate::{
     Runtime, Transport,
     connections::{Connections, Endings, Report},
     exchange::Exchange,
-    refusal::NoPlace,
+    no_place::NoPlace,
     router::{RouteError, Router, Routes},
     trace,
 };
 
-/// How many connections beyond the limit are told so at a time. Any more are closed without a
-/// word.
-const MAX_REFUSALS: usize = 64;
+/// How many connections beyond the limit are answered so at a time. Any more are closed without an
+/// answer.
+const MAX_TURNED_AWAY: usize = 64;
 
 /// A server without a listening socket: it serves connections that were accepted, wrapped or made
 /// elsewhere, such as those of a Unix socket, of an accept loop of the caller's, or in memory.
@@ -144,9 +144,8 @@ impl<R: Runtime> ConnectionServer<R> {
             None => {
                 trace::turned_away(peer);
                 connections.count_turned_away();
-                let mut exchange = exchange(connections.enter_turned_away(MAX_REFUSALS)?);
-                let text = "The server has as many connections as it can take. Try again later.\n";
-                exchange.refuse(now, no_place.response(text).map(ResponseBody::Whole));
+                let mut exchange = exchange(connections.enter_turned_away(MAX_TURNED_AWAY)?);
+                exchange.turn_away(now, no_place.response(NoPlace::CONNECTIONS));
                 exchange
             }
         };

@@ -15,17 +15,19 @@ pub struct ServerHandle {
 }
 
 impl ServerHandle {
-    /// Begins a graceful shutdown, as [`Server::serve`](super::Server::serve) describes it. Does nothing the second time.
+    /// Begins a graceful shutdown, as [`Server::serve`](super::Server::serve) describes it. Does
+    /// nothing the second time.
     ///
-    /// When it returns, the server does not listen any more: who connects is refused, and can go to
-    /// another server at once.
+    /// When it returns, the server does not listen any more: the system rejects a client that
+    /// connects, which can go to another server at once.
     pub fn shut_down(&self) {
         self.stop_listening();
         self.connections.shut_down();
     }
 
-    /// Ends every connection at once, without waiting for streams to end. The server does not
-    /// listen any more, as with [`shut_down`](Self::shut_down).
+    /// Ends every connection, without waiting for streams to end. A client that waits for its answer
+    /// gets a 503, and has a second to take it. The server does not listen any more, as with
+    /// [`shut_down`](Self::shut_down).
     pub fn cut(&self) {
         self.stop_listening();
         self.connections.cut();

@@ -204,8 +204,9 @@ impl<R: Runtime> Server<R> {
     /// A stream that is still open at the deadline is cut, or earlier by
     /// [`ServerHandle::cut`], which a second signal should call. Both close with
     /// [`CloseReason::Shutdown`](sse_core::lifecycle::CloseReason::Shutdown), and the report counts
-    /// those that were cut. For tasks that do not let themselves be cut, because a handler keeps
-    /// their thread, the server waits 5 s, and leaves them out of the report.
+    /// those that were cut. A client that still waits for its answer then gets a 503, and has a second
+    /// to take it. For a task that cannot be cut, because a handler keeps its thread, the server
+    /// waits 5 s, and leaves it out of the report.
     ///
     /// Errors of accepting, such as running out of file descriptors, are survived: the server
     /// waits a little, at most a second, and tries again. When this future is dropped, every

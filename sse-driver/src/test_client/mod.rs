@@ -116,9 +116,12 @@ impl TestClient {
 
     /// The bounds of the connections. Their
     /// [high-water mark](sse_core::server::ResponseConfig::high_water_mark) is one event, whatever
-    /// is said here: who waits for an event gets it before the next one is asked for.
+    /// is said here: a test that waits for an event gets it before the next one is asked for. Where
+    /// the [budget](sse_core::server::ResponseConfig::budget) is used up, requests are answered 503,
+    /// as a server answers newcomers.
     #[must_use]
     pub fn with_config(mut self, config: ConnectionConfig) -> Self {
+        self.connections.set_budget(&config.response.budget);
         self.config = Arc::new(one_at_a_time(config));
         self
     }

@@ -6,7 +6,7 @@ use std::{
     mem,
     pin::Pin,
     task::{Context, Poll},
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use ::http::{Method, Response};
@@ -18,7 +18,10 @@ use sse_core::{
 };
 
 use super::{NoResponse, Sleep, TestClient, TestClock};
-use crate::exchange::{Exchange, Turn};
+use crate::{
+    exchange::{Exchange, Turn},
+    no_place::NoPlace,
+};
 
 /// After how many turns others have the thread: a stream may be ready for ever.
 const TURNS: usize = 16;
@@ -57,9 +60,19 @@ impl Pair {
         // No test needs the date.
         let connection = Connection::new(now, SystemTime::UNIX_EPOCH, client.config.clone());
         let clean_up = connection.clean_up();
-        let place = client.connections.enter(usize::MAX);
-        let exchange = place
-            .map(|place| Exchange::new(connection, (), place, client.routes.clone(), client.peer));
+        let connections = &client.connections;
+        let exchange =
+            |place| Exchange::new(connection, (), place, client.routes.clone(), client.peer);
+        let exchange = match connections.enter(usize::MAX) {
+            Some(place) => Some(exchange(place)),
+            None => connections.enter_turned_away(usize::MAX).map(|place| {
+                let mut exchange = exchange(place);
+                // When clients come back is of no interest to a test.
+                let no_place = NoPlace::new(0, Duration::ZERO);
+                exchange.turn_away(now, no_place.response(NoPlace::CONNECTIONS));
+                exchange
+            }),
+        };
         Self {
             exchange,
             shutdown: client.shutdown().signal(),
@@ -164,7 +177,7 @@ impl Pair {
         Poll::Pending
     }
 
-    /// First the stream is dropped, then what stands for the socket, then clean-up runs.
+    /// Drops the exchange: the stream first, then clean-up runs.
     fn close(&mut self) {
         self.received.ended = true;
         self.timer = None;

@@ -1,12 +1,13 @@
 //! Configurations for servers and clients.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rustls::{
     ClientConfig, ConfigBuilder, ServerConfig, WantsVerifier, client::danger::ServerCertVerifier,
     crypto::CryptoProvider, server::WebPkiClientVerifier, sign::SingleCertAndKey,
 };
 use rustls_platform_verifier::Verifier;
+use sse_core::internal::sync::OnceLock;
 
 use super::{Certificates, Identity, TlsError};
 

@@ -214,3 +214,23 @@ fn a_shutdown_ends_the_wait_after_an_accept_error() {
     world.sim.settle();
     assert!(world.report().accept_errors > 5);
 }
+
+#[test]
+fn at_the_cut_a_client_has_a_second_to_take_the_answer_that_it_waited_for() {
+    let router = Router::new().get("/never", |_| std::future::pending::<Response<&str>>());
+    let world = World::new(router);
+    // The transport takes a byte at a time, and this client does not read.
+    let mut client = world.sim.connect_over(1).unwrap();
+    let request: &[u8] = b"GET /never HTTP/1.1\r\nHost: sim\r\n\r\n";
+    for byte in request {
+        client.send([*byte]);
+        world.sim.settle();
+    }
+    assert_eq!(world.handle.open_connections(), 1);
+    world.handle.cut();
+    world.sim.advance(secs(1) - MILLI);
+    assert_eq!(world.handle.open_connections(), 1);
+    world.sim.advance(MILLI);
+    assert_eq!(world.report().cut, 1);
+    assert_eq!(world.sim.live_tasks(), 0);
+}

@@ -22,6 +22,8 @@ struct Numbers {
     numbers: std::ops::Range<u32>,
     next: Instant,
     every: Duration,
+    /// All of it is written, and the body may end properly.
+    has_ended: bool,
 }
 
 impl Numbers {
@@ -39,6 +41,7 @@ impl Numbers {
             numbers,
             next: now,
             every,
+            has_ended: false,
         }
     }
 
@@ -70,7 +73,10 @@ impl Iterator for Numbers {
                 return Some(bytes.into());
             }
             match self.connection.poll_event(now) {
-                Some(ConnectionEvent::EndOutput { .. }) => self.connection.handle_output_ended(now),
+                Some(ConnectionEvent::EndOutput { .. }) => {
+                    self.has_ended = true;
+                    self.connection.handle_output_ended(now);
+                }
                 Some(ConnectionEvent::Closed(_)) => return None,
                 _ => {
                     let wake = self
@@ -125,10 +131,14 @@ fn serve(mut socket: TcpStream) -> io::Result<()> {
         socket.write_all(b"\r\n")?;
     }
     socket.write_all(b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n")?;
-    for bytes in body {
+    for bytes in &mut body {
         write!(socket, "{:x}\r\n", bytes.len())?;
         socket.write_all(&bytes)?;
         socket.write_all(b"\r\n")?;
     }
-    socket.write_all(b"0\r\n\r\n")
+    // Without the last chunk the client can tell that the stream broke off.
+    match body.has_ended {
+        true => socket.write_all(b"0\r\n\r\n"),
+        false => Ok(()),
+    }
 }

@@ -53,15 +53,16 @@ impl Connection {
     /// - [`ConnectionEvent::EndOutput`](super::ConnectionEvent::EndOutput) is the time to end the
     ///   body of a stream; [`handle_output_ended`](Self::handle_output_ended) says that this is
     ///   done.
-    /// - At [`ConnectionEvent::Closed`](super::ConnectionEvent::Closed) the body is over. With any
-    ///   reason but [`StreamEnded`] and [`ResponseSent`] let it fail, so that the client can tell.
-    ///   Servers discard what they have not written when a body fails, so that after an
-    ///   [abort](Self::abort) this event waits for [`fail_delay`](ResponseConfig::fail_delay).
+    /// - At [`ConnectionEvent::Closed`](super::ConnectionEvent::Closed) the body is over. Where
+    ///   `EndOutput` came, it has ended, whatever the reason: a stream may end properly at a
+    ///   [shutdown](crate::lifecycle::CloseReason::Shutdown), too. Otherwise let it fail with any
+    ///   reason but [`ResponseSent`], so that the client can tell. Servers discard what they have not
+    ///   written when a body fails, so that after an [abort](Self::abort) this event waits for
+    ///   [`fail_delay`](ResponseConfig::fail_delay).
     /// - A client that went away is told with [`close`](Self::close): no foreign server tells a
     ///   client that stalls from a body that is asked for late, and so there is no stall deadline
     ///   and no drain deadline.
     ///
-    /// [`StreamEnded`]: crate::lifecycle::CloseReason::StreamEnded
     /// [`ResponseSent`]: crate::lifecycle::CloseReason::ResponseSent
     ///
     /// ```

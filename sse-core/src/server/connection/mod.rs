@@ -13,7 +13,7 @@ mod verbs;
 mod writing;
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::{Instant, SystemTime},
 };
 
@@ -29,6 +29,7 @@ use super::{
 use crate::{
     http::{BodyLength, RequestHead, RequestHeadReader},
     lifecycle::{CleanUp, CleanUpOwner, CloseReason},
+    sync::OnceLock,
 };
 
 /// One accepted socket, or one response inside a foreign server: a request in, a response out,

@@ -232,6 +232,21 @@ impl Connection {
         Ok(())
     }
 
+    /// Gives a client until `at` to take what is queued, where
+    /// [`drain_timeout`](super::ConnectionConfig::drain_timeout) gives it longer. A server that has
+    /// been told to end at once has little time for its last answers.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongPhase`] where the response has not ended, or the connection is over.
+    pub fn deliver_by(&mut self, at: Instant) -> Result<(), WrongPhase> {
+        let (State::Delivering(leaving) | State::Ending(leaving)) = &mut self.state else {
+            return Err(self.wrong_phase("deliver_by"));
+        };
+        leaving.deadline = leaving.deadline.into_iter().chain([at]).min();
+        Ok(())
+    }
+
     /// Ends the connection at once: nothing more is transmitted. `reason` is the reason that
     /// counts, unless the connection was ending for another one already.
     ///

@@ -187,9 +187,12 @@ fn a_shutdown_lets_streams_end_and_cuts_the_others() {
         world.journal.lines(),
         ["stream dropped", "clean-up: the server was shut down"]
     );
+    let late = world.respond(get("/"));
+    assert_eq!(late.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let late = Reader::start(&world.sim, late.into_body());
     assert_eq!(
-        world.respond(get("/")).status(),
-        StatusCode::SERVICE_UNAVAILABLE
+        late.text(),
+        "The server is shutting down. Try again later.\n"
     );
 }
 

@@ -9,7 +9,7 @@ use sse_core::internal::{
     sync::{Mutex, lock},
 };
 
-/// Answers 503, and spreads out when those that are refused come back.
+/// Answers 503, and spreads out when those that are turned away come back.
 pub(crate) struct NoPlace {
     jitter: Mutex<Jitter>,
     /// The longest `Retry-After`.
@@ -17,6 +17,13 @@ pub(crate) struct NoPlace {
 }
 
 impl NoPlace {
+    /// Why there is none.
+    pub(crate) const CONNECTIONS: &str =
+        "The server has as many connections as it can take. Try again later.\n";
+    pub(crate) const STREAMS: &str =
+        "The server has as many streams as it can take. Try again later.\n";
+    pub(crate) const SHUTTING_DOWN: &str = "The server is shutting down. Try again later.\n";
+
     pub(crate) fn new(seed: u64, longest: Duration) -> Self {
         let jitter = Mutex::new(Jitter::new(seed));
         Self { jitter, longest }
