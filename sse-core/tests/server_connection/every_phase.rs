@@ -1,10 +1,12 @@
 //! Every phase with every input, by public calls alone: what follows is what `phases.md` says.
 
-use std::{collections::BTreeSet, fmt::Write};
+use std::{collections::BTreeSet, fmt::Write, task::Poll};
 
 use sse_core::{
+    EncodedEvents,
     http::{Request, RequestHead},
     server::ResponseConfig,
+    topic::{Batch, Topic, TopicConfig},
 };
 
 use super::*;
@@ -146,11 +148,29 @@ fn sent(result: Result<(), SendError>) -> Result<(), WrongPhase> {
     })
 }
 
+/// What a topic gives to each of its subscribers.
+fn encoded_events() -> EncodedEvents {
+    let topic = Topic::new(TopicConfig::default(), 0, Instant::now);
+    let mut subscriber = topic.subscribe();
+    topic.publish("x").unwrap();
+    match subscriber.try_next() {
+        Poll::Ready(Some(Ok(Batch::Events(events)))) => events,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// Opens a stream, and has everything transmitted.
 fn open(tried: &mut Tried) {
     tried.connection.poll_event(tried.now);
     tried.respond(ResponseBody::event_stream()).unwrap();
     tried.transmit();
+}
+
+/// Gives the open stream an end.
+fn end_soon(tried: &mut Tried) {
+    let soon = tried.now + secs(1);
+    let reason = CloseReason::LifetimeOver;
+    tried.connection.finish_at(soon, reason).unwrap();
 }
 
 /// A stream that has ended and is transmitted.
@@ -190,6 +210,11 @@ fn ways_on_socket() -> Vec<Way> {
             t.input(REQUEST);
             open(t);
             t.send().unwrap();
+        }),
+        way(Streaming, "with an end", |t| {
+            t.input(REQUEST);
+            open(t);
+            end_soon(t);
         }),
         way(Delivering, "queued", |t| {
             t.input(REQUEST);
@@ -231,6 +256,10 @@ fn ways_in_server() -> Vec<Way> {
         way(Streaming, "queued", |t| {
             open(t);
             t.send().unwrap();
+        }),
+        way(Streaming, "with an end", |t| {
+            open(t);
+            end_soon(t);
         }),
         way(Delivering, "queued", |t| {
             open(t);
@@ -292,6 +321,12 @@ fn inputs() -> Vec<Input> {
         world("`handle_body`", |t| {
             t.connection.handle_body(t.now, b"0\r\n\r\n")
         }),
+        Input {
+            config: |config| config.response.body_limit = 5,
+            ..world("`handle_body`: more than is received", |t| {
+                t.connection.handle_body(t.now, b"sixsix")
+            })
+        },
         world("`handle_body_end`", |t| t.connection.handle_body_end(t.now)),
         world("`handle_eof`", |t| t.connection.handle_eof(t.now)),
         world("`handle_transport_error`", |t| {
@@ -315,6 +350,9 @@ fn inputs() -> Vec<Input> {
         },
         world("`handle_transmitted`: everything", Tried::transmit),
         world("`handle_progress`", |t| t.connection.handle_progress(t.now)),
+        world("`take_body`: everything", |t| {
+            while t.connection.take_body(t.now).is_some() {}
+        }),
         world("`poll_event`", |t| {
             while t.connection.poll_event(t.now).is_some() {}
         }),
@@ -329,16 +367,23 @@ fn inputs() -> Vec<Input> {
             t.respond(ResponseBody::Whole("x".into()))
         }),
         verb("`send`", Tried::send),
+        verb("`send_encoded`", |t| {
+            sent(t.connection.send_encoded(t.now, encoded_events()))
+        }),
         verb("`comment`", |t| {
             sent(t.connection.comment(t.now, &Comment::new("x")))
         }),
         verb("`finish`", |t| t.connection.finish(t.now)),
+        verb("`finish_for`", |t| {
+            t.connection.finish_for(t.now, CloseReason::Shutdown)
+        }),
         verb("`finish_at`", |t| {
             t.connection.finish_at(t.now, CloseReason::LifetimeOver)
         }),
         verb("`end_with_retry`", |t| {
             t.connection.end_with_retry(Duration::from_secs(3))
         }),
+        verb("`deliver_by`", |t| t.connection.deliver_by(t.now + secs(1))),
         verb("`abort`", |t| {
             t.connection.abort(t.now, CloseReason::HandlerPanicked)
         }),

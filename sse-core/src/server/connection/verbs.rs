@@ -240,7 +240,9 @@ impl Connection {
     ///
     /// [`WrongPhase`] where the response has not ended, or the connection is over.
     pub fn deliver_by(&mut self, at: Instant) -> Result<(), WrongPhase> {
-        let (State::Delivering(leaving) | State::Ending(leaving)) = &mut self.state else {
+        let (State::Delivering(leaving) | State::Failing(leaving) | State::Ending(leaving)) =
+            &mut self.state
+        else {
             return Err(self.wrong_phase("deliver_by"));
         };
         leaving.deadline = leaving.deadline.into_iter().chain([at]).min();
