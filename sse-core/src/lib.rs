@@ -2,8 +2,8 @@
 //!
 //! This crate turns bytes and instants into events and back, and does nothing else: it touches no
 //! socket, no clock, no thread and no random source. The caller passes bytes, instants and seeds as
-//! arguments. An adapter, such as `sse-tokio`, does so for a runtime; you can do so for a server,
-//! a parser or a runtime of your own.
+//! arguments. To serve or to read event streams on tokio, smol or async-std, use `sse-tokio`,
+//! `sse-smol` or `sse-async-std`. Use this crate for a server, a parser or a runtime of your own.
 //!
 //! # The pieces
 //!

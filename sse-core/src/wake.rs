@@ -4,7 +4,7 @@ use std::{mem, num::NonZeroU64, task::Waker};
 
 /// The wakers of those who wait, each in a slot of its own for as long as it waits.
 ///
-/// Waking everyone costs what those cost who wait then, however many more there have been.
+/// To wake them all costs as much as there are waiting then, however many more there have been.
 #[derive(Debug)]
 pub struct WakerSet {
     slots: Vec<Option<Waker>>,

@@ -197,10 +197,10 @@ fn a_wrong_phase_is_the_cause_of_what_the_verbs_return() {
     };
     let mut bad = attempt.clone();
     bad.url = "http://".into();
-    let error = source.send(now, *bad).unwrap_err();
+    let error = source.attempt(now, *bad).unwrap_err();
     assert!(cause::<url::ParseError>(&error).is_some());
-    source.send(now, *attempt.clone()).unwrap();
-    let error = source.send(now, *attempt).unwrap_err();
+    source.attempt(now, *attempt.clone()).unwrap();
+    let error = source.attempt(now, *attempt).unwrap_err();
     assert!(matches!(error, AttemptError::WrongPhase(_)));
     assert!(cause::<WrongPhase<client::Phase>>(&error).is_some());
 }

@@ -74,6 +74,7 @@
 //! | `futures-io` | any stream of `futures-io` as a transport |
 //! | `http-body` | [`embedding`]: event streams in hyper, axum and other servers; [`HttpClient`]: the event source over reqwest, hyper and other clients |
 //! | `macros` | the attribute macros `controller` and `sse`, and derives of `IntoEvent` and `FromEvent`; on by default in an adapter |
+//! | `proxy` | [`Proxy`]: the event source through an HTTP proxy |
 //! | `system` | [`system`]: sockets' options and the like, for adapters over the operating system's sockets |
 //! | `test-client` | [`test_client`]: handlers tested without a socket |
 //! | `tls` | TLS over any transport, by `rustls` |
@@ -124,13 +125,13 @@ pub mod test_client;
 pub mod tls;
 mod trace;
 mod trusted_proxies;
+mod wait;
 
 #[cfg(any(doc, doctest))]
 #[doc = include_str!("writing_an_adapter.md")]
 pub mod writing_an_adapter {}
 
 pub use bind::BindOptions;
-mod wait;
 
 #[cfg(feature = "http-body")]
 pub use client::HttpClient;

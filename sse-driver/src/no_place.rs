@@ -20,8 +20,10 @@ impl NoPlace {
     /// Why there is none.
     pub(crate) const CONNECTIONS: &str =
         "The server has as many connections as it can take. Try again later.\n";
+    #[cfg(feature = "http-body")]
     pub(crate) const STREAMS: &str =
         "The server has as many streams as it can take. Try again later.\n";
+    #[cfg(feature = "http-body")]
     pub(crate) const SHUTTING_DOWN: &str = "The server is shutting down. Try again later.\n";
 
     pub(crate) fn new(seed: u64, longest: Duration) -> Self {

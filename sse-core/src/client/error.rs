@@ -73,7 +73,7 @@ impl Error for UrlError {
     }
 }
 
-/// Why [`send`](super::EventSource::send) did nothing.
+/// Why [`attempt`](super::EventSource::attempt) did nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AttemptError {

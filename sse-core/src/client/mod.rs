@@ -8,7 +8,7 @@
 //!
 //! The class of a method shows in its name, as with
 //! [`server::Connection`](crate::server::Connection): getters take `&self`; `handle_*` is what the
-//! world did, and never fails; [`send`](EventSource::send), [`wait`](EventSource::wait),
+//! world did, and never fails; [`attempt`](EventSource::attempt), [`wait`](EventSource::wait),
 //! [`take_request`](EventSource::take_request) and [`close`](EventSource::close) are what the
 //! application wants; `poll_*` is what the caller must do next. Any order of calls is legal.
 //!
@@ -117,7 +117,7 @@
 //! let Some(ClientEvent::Prepare(mut attempt)) = source.poll_event(now) else { panic!() };
 //! let token = HeaderValue::from_static("Bearer 8f14e45f");
 //! attempt.headers.insert(header::AUTHORIZATION, token);
-//! source.send(now, *attempt)?;
+//! source.attempt(now, *attempt)?;
 //! assert!(matches!(source.poll_event(now), Some(ClientEvent::Connect(_))));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -2,7 +2,7 @@
 //! [WHATWG HTML 9.2.5 and 9.2.6](https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream)
 //! say.
 //!
-//! A chunk of bytes goes through three rooms. `lines` splits it into lines and carries over the
+//! A chunk of bytes goes through three modules. `lines` splits it into lines and carries over the
 //! one that is not complete; what comes after it does not know where chunks end. `fields` says what
 //! a line means. The [`Decoder`] makes events of them, in `receive`: it leaves data and event type
 //! where they lie, in the chunk, for as long as the event may turn out to lie in that chunk whole,

@@ -1,6 +1,6 @@
 //! HTTP/1 messages: heads read and written, and the framing of bodies.
 //!
-//! This room knows RFC 9110 and RFC 9112 and nothing of events. The types of requests and
+//! This module knows RFC 9110 and RFC 9112 and nothing of events. The types of requests and
 //! responses are those of the `http` crate, re-exported here; field lines are parsed by
 //! `httparse`. What is decided here is what those two leave open: where a head ends, how large it
 //! may be, and what is refused because two readers could read it differently.

@@ -6,15 +6,21 @@
 //! - `handle_*` is what the world did: [`handle_input`](Connection::handle_input),
 //!   [`handle_eof`](Connection::handle_eof),
 //!   [`handle_transport_error`](Connection::handle_transport_error),
-//!   [`handle_timeout`](Connection::handle_timeout). These never fail: a peer's fault becomes an
-//!   answer to transmit and a close reason.
+//!   [`handle_timeout`](Connection::handle_timeout),
+//!   [`handle_transmitted`](Connection::handle_transmitted),
+//!   [`handle_output_ended`](Connection::handle_output_ended). These never fail: a peer's fault becomes
+//!   an answer to transmit and a close reason.
 //! - Verbs are what the application wants: [`receive_body`](Connection::receive_body),
-//!   [`respond`](Connection::respond), [`send`](Connection::send), [`send_encoded`](Connection::send_encoded),
-//!   [`comment`](Connection::comment), [`finish`](Connection::finish), [`abort`](Connection::abort), [`close`](Connection::close).
+//!   [`respond`](Connection::respond), [`send`](Connection::send),
+//!   [`send_encoded`](Connection::send_encoded), [`comment`](Connection::comment),
+//!   [`finish`](Connection::finish), also [for a reason](Connection::finish_for) or
+//!   [at a time](Connection::finish_at), [`end_with_retry`](Connection::end_with_retry),
+//!   [`deliver_by`](Connection::deliver_by), [`abort`](Connection::abort), [`close`](Connection::close).
 //!   In the wrong phase they return [`WrongPhase`] and change nothing.
 //! - `poll_*` is what the caller must do next: [`poll_transmit`](Connection::poll_transmit) (then
-//!   [`handle_transmitted`](Connection::handle_transmitted)), [`poll_event`](Connection::poll_event),
-//!   [`poll_timeout`](Connection::poll_timeout).
+//!   `handle_transmitted`), or [`take_body`](Connection::take_body) inside a foreign server, which does
+//!   both; [`poll_event`](Connection::poll_event); [`poll_timeout`](Connection::poll_timeout). To take
+//!   an event may be a step: with `EndOutput` the phase becomes `Ending`.
 //!
 //! Any order of calls is legal. There is one request per connection.
 //!

@@ -22,7 +22,7 @@ pub(super) struct RequestBody {
     /// How many bytes it can come to at most: never more than the limit.
     most: usize,
     limit: usize,
-    state: Progress,
+    state: BodyProgress,
     /// The client waits to be told that the body is wanted.
     waits: bool,
     /// What the budget counts for it. Not there where there is no body.
@@ -31,8 +31,8 @@ pub(super) struct RequestBody {
 
 /// How far a body has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
-    Incoming,
+pub(super) enum BodyProgress {
+    Pending,
     Complete,
     /// It is nothing that can be served.
     Faulty(Fault),
@@ -97,8 +97,8 @@ impl RequestBody {
     pub(super) fn unframed(head: &RequestHead, config: &ResponseConfig) -> Self {
         let announced = Self::of(head, config);
         match announced.state {
-            Progress::Faulty(_) | Progress::Complete => announced,
-            Progress::Incoming => Self {
+            BodyProgress::Faulty(_) | BodyProgress::Complete => announced,
+            BodyProgress::Pending => Self {
                 reader: BodyReader::new(Framing::CloseDelimited),
                 most: config.body_limit,
                 waits: false,
@@ -127,8 +127,8 @@ impl RequestBody {
             most: most.unwrap_or_default(),
             limit,
             state: match most {
-                Some(_) => Progress::Incoming,
-                None => Progress::Faulty(Fault::TooLarge(limit)),
+                Some(_) => BodyProgress::Pending,
+                None => BodyProgress::Faulty(Fault::TooLarge(limit)),
             },
             waits: false,
             counted: None,
@@ -138,14 +138,14 @@ impl RequestBody {
         body
     }
 
-    pub(super) fn progress(&self) -> Progress {
+    pub(super) fn progress(&self) -> BodyProgress {
         self.state
     }
 
     /// Whether the client is to be told to go on. That is once at most, and never where it has
     /// begun to send without.
     pub(super) fn take_wait(&mut self) -> bool {
-        mem::take(&mut self.waits) && self.state == Progress::Incoming
+        mem::take(&mut self.waits) && self.state == BodyProgress::Pending
     }
 
     /// Takes what belongs to the body from the front of `input`.
@@ -153,11 +153,11 @@ impl RequestBody {
         if !input.is_empty() {
             self.waits = false;
         }
-        while self.state == Progress::Incoming {
+        while self.state == BodyProgress::Pending {
             match self.reader.read(input) {
                 Ok(BodyPart::More) => return,
                 Ok(BodyPart::Data(data)) => self.collect(data),
-                Ok(BodyPart::End) => self.state = Progress::Complete,
+                Ok(BodyPart::End) => self.state = BodyProgress::Complete,
                 Err(error) => self.fail(Fault::Framing(error)),
             }
         }
@@ -165,8 +165,8 @@ impl RequestBody {
 
     /// The foreign server says that this was all.
     pub(super) fn end(&mut self) {
-        if self.state == Progress::Incoming {
-            self.state = Progress::Complete;
+        if self.state == BodyProgress::Pending {
+            self.state = BodyProgress::Complete;
         }
     }
 
@@ -192,7 +192,7 @@ impl RequestBody {
     }
 
     fn fail(&mut self, fault: Fault) {
-        self.state = Progress::Faulty(fault);
+        self.state = BodyProgress::Faulty(fault);
         self.collected = Vec::new();
         self.counted = None;
     }
@@ -235,9 +235,9 @@ mod tests {
         let chunks = [b"2710\r\n", &whole[..], b"\r\n0\r\n\r\n"].concat();
         for step in [1, 7, 4096, LIMIT] {
             let body = received(BodyLength::Exact(LIMIT as u64), &whole, step);
-            assert_eq!(body.progress(), Progress::Complete);
+            assert_eq!(body.progress(), BodyProgress::Complete);
             let body = received(BodyLength::Chunked, &chunks, step);
-            assert_eq!(body.progress(), Progress::Complete);
+            assert_eq!(body.progress(), BodyProgress::Complete);
             assert_eq!(body.into_bytes(), &whole[..]);
         }
     }
@@ -250,7 +250,7 @@ mod tests {
             (b"3\r\nabcd", Fault::Framing(BodyError::ChunkEnd)),
         ] {
             let body = received(BodyLength::Chunked, wire, 7);
-            assert_eq!(body.progress(), Progress::Faulty(fault));
+            assert_eq!(body.progress(), BodyProgress::Faulty(fault));
             assert_eq!(body.collected.capacity(), 0);
         }
     }

@@ -33,14 +33,14 @@ pub(super) enum State {
 pub(super) struct Head {
     pub(super) deadline: Option<Instant>,
     pub(super) reader: RequestHeadReader,
-    pub(super) clock: Clock,
+    pub(super) clock: Moment,
 }
 
 #[derive(Debug)]
 pub(super) struct ReceivingBody {
     pub(super) deadline: Option<Instant>,
     pub(super) body: RequestBody,
-    pub(super) clock: Option<Clock>,
+    pub(super) clock: Option<Moment>,
 }
 
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(super) struct Responding {
     pub(super) deadline: Option<Instant>,
     pub(super) body: Asked,
     /// For the date of the response; `None` where its head is written elsewhere.
-    pub(super) clock: Option<Clock>,
+    pub(super) clock: Option<Moment>,
 }
 
 /// What the application knows of the request body.
@@ -109,12 +109,12 @@ pub(super) struct Lingering {
 
 /// A moment that is known on both clocks, so that every later one is, too.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
+pub(super) struct Moment {
     pub(super) instant: Instant,
     pub(super) date: SystemTime,
 }
 
-impl Clock {
+impl Moment {
     pub(super) fn date(&self, now: Instant) -> SystemTime {
         let passed = now.saturating_duration_since(self.instant);
         self.date.checked_add(passed).unwrap_or(self.date)
@@ -162,7 +162,7 @@ impl State {
     }
 
     /// The clock for the date of the response, before there is one.
-    pub(super) fn clock(&self) -> Option<Clock> {
+    pub(super) fn clock(&self) -> Option<Moment> {
         match self {
             Self::Head(head) => Some(head.clock),
             Self::Body(receiving) => receiving.clock,

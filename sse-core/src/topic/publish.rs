@@ -157,7 +157,8 @@ impl Topic {
         })
     }
 
-    /// The same as [`publish`](Self::publish), for one who tries again.
+    /// Does what [`publish`](Self::publish) does, with an event that the caller keeps, to publish it
+    /// again where there is no room.
     #[doc(hidden)]
     pub fn publish_event(&self, event: &Event) -> Result<Position, PublishError> {
         self.add(|now, state| state.log.append(now, event))

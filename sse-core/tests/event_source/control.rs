@@ -252,7 +252,7 @@ fn a_pause_can_come_at_any_time() {
     let attempt = client.attempt.take().unwrap();
     pause(&mut client);
     assert_eq!(client.told(), ["prepare 1", "paused"]);
-    assert!(client.source.send(client.now, attempt).is_err());
+    assert!(client.source.attempt(client.now, attempt).is_err());
     resume(&mut client);
     assert_eq!(client.told(), ["prepare 1"]);
     // Once it is over there is nothing to control.
@@ -295,7 +295,7 @@ fn an_attempt_is_told_that_it_follows_a_pause() {
     let mut client = Client::prepared(EventSourceConfig::default());
     client.poll();
     let attempt = client.attempt.take().unwrap();
-    client.source.send(client.now, attempt).unwrap();
+    client.source.attempt(client.now, attempt).unwrap();
     client.connect();
     client.receive(OPEN);
     pause(&mut client);

@@ -93,7 +93,7 @@ fn an_attempt_takes_them_too() {
     client.poll();
     let mut attempt = client.attempt.take().unwrap();
     attempt.set_bearer("8f14e45f").unwrap();
-    client.source.send(client.now, attempt).unwrap();
+    client.source.attempt(client.now, attempt).unwrap();
     let request = client.connect();
     assert_eq!(field(&request, "authorization"), Some("Bearer 8f14e45f"));
 }

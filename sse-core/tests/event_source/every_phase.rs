@@ -196,8 +196,8 @@ fn inputs() -> Vec<Input> {
         input("`take_request`", |t| {
             t.client.source.take_request(t.client.now).map(|_| ())
         }),
-        input("`send`", |t| {
-            let sent = t.client.source.send(t.client.now, t.attempt.clone());
+        input("`attempt`", |t| {
+            let sent = t.client.source.attempt(t.client.now, t.attempt.clone());
             sent.map_err(|error| match error {
                 AttemptError::WrongPhase(error) => error,
                 other => panic!("{other}"),

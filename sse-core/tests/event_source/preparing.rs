@@ -15,7 +15,7 @@ fn send(client: &mut Client, change: impl FnOnce(&mut sse_core::client::Attempt)
     client.poll();
     let mut attempt = client.attempt.take().expect("an attempt is being prepared");
     change(&mut attempt);
-    client.source.send(client.now, attempt).unwrap();
+    client.source.attempt(client.now, attempt).unwrap();
     client.connect()
 }
 
@@ -113,7 +113,7 @@ fn preparing_has_a_deadline_of_its_own() {
     assert_eq!(client.told(), ["prepare 1", "lost PrepareTimeout"]);
     // What comes of it later is too late.
     let attempt = client.attempt.take().unwrap();
-    assert!(client.source.send(client.now, attempt).is_err());
+    assert!(client.source.attempt(client.now, attempt).is_err());
     client.source.handle_preparation_error(client.now, "late");
     client.wait();
     assert_eq!(client.told(), ["prepare 2"]);
@@ -159,7 +159,7 @@ fn a_request_that_can_never_be_made_is_a_failure() {
     client.poll();
     let mut attempt = client.attempt.take().unwrap();
     attempt.url = "ftp://a/".into();
-    let Err(AttemptError::Invalid(error)) = client.source.send(client.now, attempt) else {
+    let Err(AttemptError::Invalid(error)) = client.source.attempt(client.now, attempt) else {
         panic!("that is no request")
     };
     client.source.handle_preparation_error(client.now, error);
@@ -180,7 +180,7 @@ const UNAUTHORIZED: &str = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 7\r\n\r
 fn refuse(client: &mut Client, elsewhere: bool) {
     client.poll();
     let attempt = client.attempt.take().expect("an attempt is being prepared");
-    client.source.send(client.now, attempt).unwrap();
+    client.source.attempt(client.now, attempt).unwrap();
     if elsewhere {
         client.take_request();
         let response = Response::builder().status(401).body(()).unwrap();
@@ -457,17 +457,17 @@ fn what_cannot_be_sent_is_an_error_and_changes_nothing() {
     ] {
         let mut bad = attempt.clone();
         bad.url = url.to_owned();
-        let result = client.source.send(client.now, bad);
+        let result = client.source.attempt(client.now, bad);
         assert_eq!(result, Err(AttemptError::Invalid(error)));
         assert_eq!(client.source.phase(), Phase::Preparing);
         assert_eq!(client.source.url(), "http://example.org/events");
     }
-    client.source.send(client.now, attempt.clone()).unwrap();
+    client.source.attempt(client.now, attempt.clone()).unwrap();
     // It is sent, and there is no other to send.
-    let error = client.source.send(client.now, attempt).unwrap_err();
+    let error = client.source.attempt(client.now, attempt).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "`send` was called in the phase Connecting, which does not allow it; \
+        "`attempt` was called in the phase Connecting, which does not allow it; \
          look at `phase()` and `poll_event()` first"
     );
     let error = client.source.wait(client.now, secs(1)).unwrap_err();

@@ -210,7 +210,7 @@ impl Trial {
                         attempt.last_event_id = EventId::new(id).unwrap();
                     }
                     let is_preparing = self.client.source.phase() == Phase::Preparing;
-                    let sent = self.client.source.send(self.client.now, attempt);
+                    let sent = self.client.source.attempt(self.client.now, attempt);
                     assert_eq!(sent.is_ok(), is_preparing);
                     if let (Ok(()), Some(id)) = (sent, id) {
                         self.law.last_event_id = id.to_owned();

@@ -282,7 +282,7 @@ impl Client {
             "timed out".into()
         } else {
             assert_eq!(attempt.last_event_id.as_str(), self.record.last_id());
-            self.source.send(now, attempt).expect("it was asked");
+            self.source.attempt(now, attempt).expect("it was asked");
             "sent".into()
         }
     }

@@ -175,7 +175,7 @@ impl<R: Runtime> EventSource<R> {
         let machine = &mut self.machine;
         // It is asked in the phase that all of these are for.
         let done = match prepared {
-            Ok(Prepared::Send(attempt)) => machine.send(now, attempt),
+            Ok(Prepared::Send(attempt)) => machine.attempt(now, attempt),
             Ok(Prepared::Wait(time)) => machine.wait(now, time).map_err(AttemptError::from),
             Ok(Prepared::Stop) => machine.stop(now).map_err(AttemptError::from),
             Err(error) => {

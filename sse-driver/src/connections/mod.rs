@@ -125,7 +125,8 @@ impl Connections {
             .map(|_| self.place(false))
     }
 
-    /// A place for one who is being told that there is none, unless `limit` of those are taken.
+    /// A place for a connection that is answered that there is none, unless `limit` of those are
+    /// taken.
     pub(crate) fn enter_turned_away(self: &Arc<Self>, limit: usize) -> Option<Place> {
         self.turned_away
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |turned_away| {

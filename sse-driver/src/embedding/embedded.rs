@@ -14,7 +14,7 @@ use sse_core::{
     lifecycle::CloseReason,
 };
 
-use super::{Embedding, Incoming};
+use super::{Embedding, IncomingBody};
 use crate::{
     Runtime,
     alarm::Alarm,
@@ -23,7 +23,7 @@ use crate::{
 
 /// The exchange with what its host needs. In a box that the answer and the body pass on.
 pub(super) struct Embedded<R: Runtime> {
-    exchange: Exchange<Incoming>,
+    exchange: Exchange<IncomingBody>,
     alarm: Alarm<R>,
     embedding: Embedding<R>,
     /// The request is a `HEAD`: there would be a body, and there is none.
@@ -47,7 +47,7 @@ pub(super) enum Output {
 impl<R: Runtime> Embedded<R> {
     pub(super) fn new(
         embedding: &Embedding<R>,
-        exchange: Exchange<Incoming>,
+        exchange: Exchange<IncomingBody>,
         is_head: bool,
     ) -> Self {
         Self {
@@ -105,7 +105,7 @@ impl<R: Runtime> Embedded<R> {
         } = &mut self.exchange;
         // The body is the foreign server's, or its user's.
         if let Err(Panicked) = catch(|| transport.receive(cx, now, connection)) {
-            *transport = Incoming::none();
+            *transport = IncomingBody::none();
             connection.handle_transport_error(now, io::Error::other("the body panicked"));
         }
         let turn = self.exchange.turn(cx, now, false);

@@ -15,14 +15,14 @@ use sse_core::{
 
 /// The body, from which the connection takes bytes where a handler wants them. Trailers are
 /// discarded.
-pub(super) struct Incoming(Option<Pin<Box<dyn RequestBody>>>);
+pub(super) struct IncomingBody(Option<Pin<Box<dyn RequestBody>>>);
 
 /// What is read at a time before other tasks have the thread, and what is read where a deadline has
 /// passed: it is the task that is late then, and not the client.
 const PIECES: usize = 16;
 const LATE_PIECES: usize = 256;
 
-impl Incoming {
+impl IncomingBody {
     /// No body, or one that nothing is to be had of.
     pub(super) fn none() -> Self {
         Self(None)
@@ -79,7 +79,7 @@ impl Incoming {
     }
 }
 
-impl Drop for Incoming {
+impl Drop for IncomingBody {
     fn drop(&mut self) {
         self.forget();
     }

@@ -22,6 +22,8 @@
 //! | the stream panicked | `HandlerPanicked` | fails |
 //! | the handler panicked before it answered | `HandlerPanicked` | of a 500 |
 //! | the handler did not answer in time | `TimedOut` | of a 503 |
+//! | the stream had its [longest life](EmbeddingConfig::lifetime) | `LifetimeOver` | ends |
+//! | the stream was a topic's, and the [shutdown began](Embedding::begin_shutdown) | `Shutdown` | ends |
 //! | the embedding was [cut](Embedding::cut) | `Shutdown` | fails |
 //!
 //! When a body fails, hyper breaks the response off, so that the client can tell: over HTTP/1.1
@@ -73,7 +75,7 @@ pub use body::{Body, StreamBroken};
 pub use config::EmbeddingConfig;
 
 use embedded::Embedded;
-use incoming::Incoming;
+use incoming::IncomingBody;
 
 /// Serves event streams inside another server. See the [module](self).
 ///
@@ -141,7 +143,7 @@ impl<R: Runtime> Embedding<R> {
                 reply.await
             }))
         };
-        self.answer(head_of(parts, false), peer, call, Incoming::none)
+        self.answer(head_of(parts, false), peer, call, IncomingBody::none)
     }
 
     /// Leads the request to a handler of `routes`, and answers with what it returns, or with what
@@ -168,7 +170,7 @@ impl<R: Runtime> Embedding<R> {
             head_of(parts, has_body),
             peer,
             |head, context| routes.route(head, context),
-            || Incoming::of(body),
+            || IncomingBody::of(body),
         )
     }
 
@@ -232,7 +234,7 @@ impl<R: Runtime> Embedding<R> {
         head: RequestHead,
         peer: Option<SocketAddr>,
         route: impl FnOnce(RequestHead, router::Context) -> Routed,
-        incoming: impl FnOnce() -> Incoming,
+        incoming: impl FnOnce() -> IncomingBody,
     ) -> Answer<R> {
         let Shared {
             runtime,
@@ -256,7 +258,7 @@ impl<R: Runtime> Embedding<R> {
         let is_head = *head.request().method() == Method::HEAD;
         let now = runtime.now();
         let connection = Connection::for_response(now, response.clone(), &head);
-        let mut exchange = Exchange::requested(connection, Incoming::none(), place);
+        let mut exchange = Exchange::requested(connection, IncomingBody::none(), place);
         exchange.ask(now, head, peer, route);
         if exchange.connection.phase() == Phase::Body {
             exchange.transport = incoming();

@@ -460,7 +460,7 @@ impl fmt::Debug for Events {
     }
 }
 
-/// A handler's no: a status and a plain text, before any stream starts.
+/// An error response instead of a stream: a status and a plain text.
 ///
 /// ```
 /// use futures_core::Stream;

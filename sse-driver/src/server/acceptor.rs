@@ -48,8 +48,8 @@ enum State<R: Runtime> {
 
 /// A listening socket of any runtime, to be closed.
 pub(super) trait Close: Send + Sync {
-    /// Stops listening: who connects from here on is refused, and who waits to be accepted is
-    /// turned away.
+    /// Stops listening: the system rejects a client that connects from here on, and resets one that
+    /// waits to be accepted.
     fn close(&self);
 }
 

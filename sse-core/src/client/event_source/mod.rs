@@ -53,7 +53,7 @@ pub struct EventSource {
 #[non_exhaustive]
 pub enum ClientEvent {
     /// Only of [`EventSource::with_preparation`]: the next request may be changed. Give it back
-    /// with [`send`](EventSource::send), or call [`wait`](EventSource::wait) or
+    /// with [`attempt`](EventSource::attempt), or call [`wait`](EventSource::wait) or
     /// [`stop`](EventSource::stop), or
     /// [`handle_preparation_error`](EventSource::handle_preparation_error).
     Prepare(Box<Attempt>),

@@ -54,7 +54,7 @@ impl EventSource {
             match &mut self.state {
                 State::Unprepared => {
                     self.step(Step::Preparing(now));
-                    return Some(ClientEvent::Prepare(Box::new(self.attempt())));
+                    return Some(ClientEvent::Prepare(Box::new(self.to_prepare())));
                 }
                 State::Asking => {
                     self.step(Step::Asked(now));

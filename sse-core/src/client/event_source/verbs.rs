@@ -26,8 +26,8 @@ impl EventSource {
     /// [`AttemptError::WrongPhase`] where the phase is not `Preparing`, and
     /// [`AttemptError::Invalid`] where it is not a request that can be made. Nothing was changed
     /// then: the phase is still the same.
-    pub fn send(&mut self, _now: Instant, attempt: Attempt) -> Result<(), AttemptError> {
-        self.check_preparing("send")?;
+    pub fn attempt(&mut self, _now: Instant, attempt: Attempt) -> Result<(), AttemptError> {
+        self.check_preparing("attempt")?;
         self.target = Target::of_attempt(&attempt, &self.target)?;
         if attempt.last_event_id.as_str() != self.decoder.last_event_id_to_send() {
             self.decoder.set_last_event_id(&attempt.last_event_id);
@@ -181,7 +181,7 @@ impl EventSource {
         Ok(())
     }
 
-    pub(super) fn attempt(&self) -> Attempt {
+    pub(super) fn to_prepare(&self) -> Attempt {
         Attempt::new(
             self.backoff.failed_attempts().saturating_add(1),
             self.last_loss.as_deref().cloned(),

@@ -4,13 +4,13 @@ use std::{io, time::Instant};
 
 use ::http::StatusCode;
 
-use super::{Connection, Host, Incoming, transitions::Step};
+use super::{Connection, Host, PeerSide, transitions::Step};
 use crate::{
     Comment, StreamItem,
     http::{BodyLength, RequestHead},
     lifecycle::{CloseReason, Deadline},
     server::{
-        request_body::{Progress, RequestBody},
+        request_body::{BodyProgress, RequestBody},
         response::RequestFacts,
         state::{Asked, State},
     },
@@ -39,8 +39,8 @@ impl Connection {
             }
         }
         self.receive(now, &mut input);
-        if !input.is_empty() && self.incoming != Incoming::Ended {
-            self.incoming = Incoming::Expected;
+        if !input.is_empty() && self.incoming != PeerSide::Ended {
+            self.incoming = PeerSide::Expected;
         }
         if let State::Lingering(lingering) = &mut self.state {
             match lingering.room.checked_sub(input.len()) {
@@ -60,7 +60,7 @@ impl Connection {
         if !self.is_on_socket() {
             return;
         }
-        self.incoming = Incoming::Ended;
+        self.incoming = PeerSide::Ended;
         match &self.state {
             State::Head(_) | State::Body(_) | State::Responding(_) | State::Streaming(_) => {
                 self.cut(CloseReason::ClientWentAway);
@@ -232,8 +232,8 @@ impl Connection {
     pub(super) fn note_request(&mut self, head: &RequestHead) {
         self.request = RequestFacts::of(head);
         self.incoming = match head.body() {
-            BodyLength::None => Incoming::Complete,
-            BodyLength::Exact(_) | BodyLength::Chunked => Incoming::Expected,
+            BodyLength::None => PeerSide::Complete,
+            BodyLength::Exact(_) | BodyLength::Chunked => PeerSide::Expected,
         };
     }
 
@@ -247,10 +247,10 @@ impl Connection {
             },
             _ => return,
         };
-        if body.progress() == Progress::Incoming {
+        if body.progress() == BodyProgress::Pending {
             body.receive(input);
-            if self.incoming != Incoming::Ended && body.progress() == Progress::Complete {
-                self.incoming = Incoming::Complete;
+            if self.incoming != PeerSide::Ended && body.progress() == BodyProgress::Complete {
+                self.incoming = PeerSide::Complete;
             }
         }
         self.check_body(now);

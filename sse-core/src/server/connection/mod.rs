@@ -24,7 +24,7 @@ use super::{
     ConnectionConfig, Phase, ResponseConfig,
     output::Output,
     response::RequestFacts,
-    state::{Clock, Head, State},
+    state::{Head, Moment, State},
 };
 use crate::{
     http::{BodyLength, RequestHead, RequestHeadReader},
@@ -43,7 +43,7 @@ pub struct Connection {
     host: Host,
     output: Output,
     request: RequestFacts,
-    incoming: Incoming,
+    incoming: PeerSide,
     /// Present once it was asked for.
     clean_up: OnceLock<CleanUpOwner>,
 }
@@ -100,7 +100,7 @@ enum Host {
 
 /// What is to be expected of the peer's sending side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Incoming {
+enum PeerSide {
     /// The client may still be sending: to close now would reset the connection, and might destroy
     /// the response on its way.
     Expected,
@@ -118,7 +118,7 @@ impl Connection {
         let state = State::Head(Box::new(Head {
             deadline: now.checked_add(config.head_timeout),
             reader: RequestHeadReader::new(config.head_limits),
-            clock: Clock { instant: now, date },
+            clock: Moment { instant: now, date },
         }));
         let request = None;
         Self::in_state(state, Host::Socket { config, request })
@@ -130,7 +130,7 @@ impl Connection {
             host,
             output: Output::new(),
             request: RequestFacts::default(),
-            incoming: Incoming::Expected,
+            incoming: PeerSide::Expected,
             clean_up: OnceLock::new(),
         }
     }

@@ -5,7 +5,7 @@ use std::{mem, time::Instant};
 use super::{Connection, transitions::Step};
 use crate::server::{
     WrongPhase,
-    request_body::{Progress, RequestBody},
+    request_body::{BodyProgress, RequestBody},
     state::{Asked, State},
 };
 
@@ -49,9 +49,9 @@ impl Connection {
             return;
         };
         match receiving.body.progress() {
-            Progress::Incoming => {}
-            Progress::Complete => self.step(Step::BodyReceived(now)),
-            Progress::Faulty(fault) => self.reject(now, fault.status(), &fault.to_string()),
+            BodyProgress::Pending => {}
+            BodyProgress::Complete => self.step(Step::BodyReceived(now)),
+            BodyProgress::Faulty(fault) => self.reject(now, fault.status(), &fault.to_string()),
         }
     }
 }

@@ -6,14 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Connection, ConnectionEvent, Host, Incoming};
+use super::{Connection, ConnectionEvent, Host, PeerSide};
 use crate::{
     lifecycle::CloseReason,
     server::{
         ResponseConfig,
         request_body::RequestBody,
         state::{
-            Asked, BodyEnd, Clock, Leaving, Lingering, Own, ReceivingBody, Responding, State,
+            Asked, BodyEnd, Leaving, Lingering, Moment, Own, ReceivingBody, Responding, State,
             Streaming,
         },
     },
@@ -92,7 +92,7 @@ impl Connection {
         };
     }
 
-    fn receiving(&self, now: Instant, body: RequestBody, clock: Option<Clock>) -> State {
+    fn receiving(&self, now: Instant, body: RequestBody, clock: Option<Moment>) -> State {
         State::Body(Box::new(ReceivingBody {
             deadline: now.checked_add(self.host.config().body_timeout),
             body,
@@ -140,7 +140,7 @@ impl Connection {
     /// `Lingering`, or `Closed` where nothing more is to be expected of the peer.
     fn lingering(&self, now: Instant, from: Leaving) -> State {
         match (&self.host, self.incoming) {
-            (Host::Socket { config, .. }, Incoming::Expected) => {
+            (Host::Socket { config, .. }, PeerSide::Expected) => {
                 let linger = now.checked_add(config.linger_timeout);
                 State::Lingering(Box::new(Lingering {
                     deadline: from.deadline.into_iter().chain(linger).min(),
@@ -205,7 +205,7 @@ pub(super) fn responding(
     now: Instant,
     config: &ResponseConfig,
     body: Asked,
-    clock: Option<Clock>,
+    clock: Option<Moment>,
 ) -> State {
     State::Responding(Box::new(Responding {
         deadline: now.checked_add(config.respond_timeout),

@@ -20,6 +20,7 @@ use crate::sim::Sim;
 const KIB: usize = 1024;
 
 /// A connection whose client takes nothing, and whose queue takes the whole budget.
+#[allow(clippy::disallowed_methods)] // a connection of no exchange
 fn hog(budget: &Budget) -> Connection {
     let mut config = ConnectionConfig::default();
     config.response.budget = budget.clone();
