@@ -15,7 +15,8 @@ pub(super) struct Cursor {
     next: u64,
     outcome: Outcome,
     stage: Stage,
-    when_too_slow: WhenTooSlow,
+    /// What the history no longer holds is read from the log that the topic follows.
+    is_backed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,11 +62,11 @@ impl Cursor {
             next,
             outcome,
             stage: Stage::Joining { tells, at_oldest },
-            when_too_slow: config.when_too_slow,
+            is_backed: false,
         }
     }
 
-    /// The cursor of a client that was told how it joined. It is cut when it is too slow.
+    /// The cursor of a client that was told how it joined, and whose topic follows a log.
     #[cfg(feature = "follower")]
     pub(super) fn quiet(log: &Log, next: u64) -> Self {
         let replayed = log.next().saturating_sub(next);
@@ -74,13 +75,13 @@ impl Cursor {
             next,
             outcome: Outcome::Resumed { replayed },
             stage: Stage::Reading,
-            when_too_slow: WhenTooSlow::Cut,
+            is_backed: true,
         }
     }
 
     #[cfg(feature = "follower")]
-    pub(super) fn cut_when_too_slow(&mut self) {
-        self.when_too_slow = WhenTooSlow::Cut;
+    pub(super) fn back_by_log(&mut self) {
+        self.is_backed = true;
     }
 
     pub(super) fn outcome(&self) -> Outcome {
@@ -129,6 +130,7 @@ impl Cursor {
     pub(super) fn look(
         &mut self,
         state: &mut State,
+        config: &TopicConfig,
         most: u64,
         kept: Option<EncodedEvents>,
     ) -> Next {
@@ -153,9 +155,12 @@ impl Cursor {
                 events: lost,
                 went_on,
             } => {
+                if self.is_backed {
+                    return Next::Cut(SlowConsumer::new(lost));
+                }
                 let replayed = state.log.held();
                 let gap = Outcome::Gap { lost, replayed };
-                match self.when_too_slow {
+                match config.when_too_slow {
                     // The history went on elsewhere: the subscriber was not slow.
                     _ if went_on => {}
                     WhenTooSlow::Cut => {

@@ -91,10 +91,11 @@ impl Subscriber {
         Self::with_cursor(shared, Cursor::quiet(&state.log, next))
     }
 
-    /// The same, but that it is cut when it is too slow, whatever the topic's settings say.
+    /// The same, but that it fails where the next event is no longer held, and tells nothing: the
+    /// caller reads it from the log.
     #[cfg(feature = "follower")]
-    pub(super) fn cut_when_too_slow(mut self) -> Self {
-        self.cursor.cut_when_too_slow();
+    pub(super) fn backed_by_log(mut self) -> Self {
+        self.cursor.back_by_log();
         self
     }
 
@@ -327,7 +328,7 @@ impl Subscriber {
         };
         let ready = |batch| Poll::Ready(FromLog { batch, capacity });
         let config = &self.shared.config;
-        let outcome = match self.cursor.look(state, most, behind_notice) {
+        let outcome = match self.cursor.look(state, config, most, behind_notice) {
             Next::Events(events) => {
                 if !selects {
                     state.counts.delivered(events.count, events.bytes.len());

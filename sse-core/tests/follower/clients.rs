@@ -240,6 +240,86 @@ fn a_slow_client_goes_back_to_the_log() {
 }
 
 #[test]
+fn a_client_of_an_epoch_that_is_over_is_told_when_the_node_has_come_to_the_next() {
+    let mut log = Log::new(12);
+    let [behind, passed] = [0, 12].map(|n| topic_at(TopicConfig::default(), n));
+    log.begin_anew();
+    log.append(2);
+    for topic in [behind, passed] {
+        let mut subscriber = LogSubscriber::new(&topic, Some("7-7"), 100);
+        let given = take(&mut subscriber, &log);
+        assert!(given.ids.is_empty(), "{given:?}");
+        // What is late of the old epoch does not come twice.
+        topic
+            .publish_at(topic.position().sequence() + 1, "late")
+            .unwrap();
+        assert!(take(&mut subscriber, &log).ids.is_empty());
+        topic.go_on_behind(Position::new(8, 0)).unwrap();
+        (1..=2).for_each(|n| assert!(topic.publish_at(n, log.event(n)).is_ok()));
+        let given = take(&mut subscriber, &log);
+        assert_eq!(given.outcomes, [Outcome::Unknown { replayed: 2 }]);
+        assert_eq!(given.ids, ["8-1", "8-2"]);
+        // The first asks once, and each once more in the new epoch.
+        assert_eq!(given.pages, 1);
+    }
+}
+
+#[test]
+fn a_page_of_an_older_epoch_than_the_topics_is_asked_for_again() {
+    let mut log = Log::new(12);
+    let late = log.clone();
+    log.begin_anew();
+    log.append(9);
+    let topic = topic_at(TopicConfig::default(), 0);
+    topic.go_on_behind(Position::new(8, 9)).unwrap();
+    let mut subscriber = LogSubscriber::new(&topic, Some("8-2"), 100);
+    let asked = request(&mut subscriber);
+    subscriber.handle_page(late.page(asked));
+    let given = take(&mut subscriber, &log);
+    assert_eq!((given.outcomes.len(), given.ids.len()), (0, 7));
+}
+
+#[test]
+fn a_slow_client_is_told_of_no_more_than_the_log_has_lost() {
+    let mut config = TopicConfig::default();
+    config.max_events = 5;
+    let mut log = Log::new(0);
+    let topic = topic_at(config, 0);
+    let mut subscriber = LogSubscriber::new(&topic, None, 100);
+    publish(&topic, &mut log, 2);
+    assert_eq!(take(&mut subscriber, &log).sequences(), [1, 2]);
+    // The node missed 3 to 10, and dropped 11 to 25 meanwhile.
+    log.append(8);
+    log.tails.oldest = 11;
+    topic.go_on_behind(place(10)).unwrap();
+    publish(&topic, &mut log, 20);
+    let given = take(&mut subscriber, &log);
+    let gap = Outcome::Gap {
+        lost: 8,
+        replayed: 20,
+    };
+    assert_eq!(given.outcomes, [gap]);
+    assert_eq!(given.sequences(), (11..=30).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_page_from_before_the_topic_passed_a_client_causes_no_gap() {
+    let mut config = TopicConfig::default();
+    config.max_events = 2;
+    let mut log = Log::new(3);
+    let topic = topic_at(config, 2);
+    let mut subscriber = LogSubscriber::new(&topic, Some("7-3"), 100);
+    let request = request(&mut subscriber);
+    let page = log.page(request);
+    topic.publish_at(3, log.event(3)).unwrap();
+    publish(&topic, &mut log, 9);
+    subscriber.handle_page(page);
+    let given = take(&mut subscriber, &log);
+    assert!(given.outcomes.is_empty());
+    assert_eq!(given.sequences(), (4..=12).collect::<Vec<_>>());
+}
+
+#[test]
 fn what_the_log_drops_while_a_client_reads_it_is_told() {
     let mut log = Log::new(100);
     let mut config = TopicConfig::default();

@@ -8,6 +8,7 @@ mod clients;
 mod faults;
 mod laws;
 mod log;
+mod nodes;
 
 use std::time::{Duration, Instant};
 

@@ -89,6 +89,8 @@ struct Replay {
     is_asked: bool,
     /// The topic's epoch when the log was asked last.
     asked_in: u64,
+    /// The log has left this epoch: the client goes on when the topic has done so, too.
+    over: Option<u64>,
     /// Wakes when the topic has moved, where that is waited for.
     topic_moves: Option<Subscriber>,
 }
@@ -147,7 +149,7 @@ impl LogSubscriber {
                 State::Asking { id, at, asked_in } => {
                     // The topic may have come there meanwhile.
                     match self.topic.join(id) {
-                        Outcome::Resumed { .. } => State::Live(self.topic.resume_from(Some(id))),
+                        Outcome::Resumed { .. } => live(&self.topic, Some(id)),
                         _ => {
                             *asked_in = Some(self.topic.epoch());
                             let request = PageRequest::new(*at, self.page_events);
@@ -180,30 +182,38 @@ impl LogSubscriber {
 
     /// The log answered.
     pub fn handle_page(&mut self, page: Page) {
-        let Some(tails) = page.tails.checked() else {
+        let (tails, here) = (page.tails, self.topic.epoch());
+        // The topic has come from the log: a page of an older epoch is late.
+        let Some(tails) = tails.checked().filter(|tails| tails.epoch >= here) else {
             return self.handle_page_failed();
         };
         match &mut self.state {
             State::Asking { id, at, asked_in } => {
+                let mut replay = Replay::behind(*at, asked_in.unwrap_or(here));
                 let is_known = tails.epoch == at.epoch() && at.sequence() <= tails.newest;
-                if !is_known {
+                if is_known {
+                    self.outcome = Some(replay.join(&self.topic, tails));
+                    replay.take(&self.topic, page, tails, self.page_events);
+                } else if tails.epoch > here {
+                    replay.over = Some(here);
+                } else {
                     self.state = live(&self.topic, Some(id));
                     return self.note_outcome();
                 }
-                let epoch = asked_in.unwrap_or_else(|| self.topic.epoch());
-                let mut replay = Replay::behind(*at, epoch);
-                let outcome = replay.join(&self.topic, tails);
-                self.outcome = Some(outcome);
-                replay.take(&self.topic, page, tails, self.page_events);
                 self.state = State::Replaying(replay);
             }
             State::Replaying(replay) if replay.is_asked => {
                 replay.is_asked = false;
-                let id = replay.behind.to_string();
-                if tails.epoch != replay.behind.epoch() {
+                if tails.epoch == replay.behind.epoch() {
+                    if tails.newest >= replay.behind.sequence() {
+                        replay.take(&self.topic, page, tails, self.page_events);
+                    }
+                } else if tails.epoch > here {
+                    replay.over = Some(here);
+                } else {
+                    let id = replay.behind.to_string();
                     self.state = live(&self.topic, Some(&id));
-                } else if tails.newest >= replay.behind.sequence() {
-                    replay.take(&self.topic, page, tails, self.page_events);
+                    self.note_outcome();
                 }
             }
             _ => {}
@@ -258,7 +268,7 @@ fn begin(topic: &Topic, last_event_id: Option<&str>) -> (State, Option<Outcome>)
 }
 
 fn live(topic: &Topic, last_event_id: Option<&str>) -> State {
-    State::Live(topic.resume_from(last_event_id).cut_when_too_slow())
+    State::Live(topic.resume_from(last_event_id).backed_by_log())
 }
 
 enum Replayed {
@@ -274,6 +284,7 @@ impl Replay {
             batches: VecDeque::new(),
             is_asked: false,
             asked_in,
+            over: None,
             topic_moves: None,
         }
     }
@@ -334,7 +345,9 @@ impl Replay {
         if newest.epoch() != epoch {
             return;
         }
-        let before = self.behind;
+        let before = self.behind.sequence();
+        let is_there = |sequence: u64| page.events.iter().any(|(other, _)| *other > sequence);
+        let has_nothing = tails.newest > before && !is_there(before);
         let (mut bytes, mut count) = (Vec::new(), 0);
         for (sequence, event) in page.events.into_iter().take(most) {
             let next = self.behind.sequence() + 1;
@@ -353,7 +366,7 @@ impl Replay {
         self.put(&mut bytes, &mut count);
         let (first, held) = topic.held();
         let missing = first.saturating_sub(self.behind.sequence() + 1);
-        if self.behind == before && missing > 0 && self.batches.is_empty() {
+        if has_nothing && missing > 0 {
             // The log does not return what it says that it has, and the topic has passed it.
             self.lose(topic, missing, held);
         }
@@ -377,12 +390,17 @@ impl Replay {
             if self.is_asked {
                 return Poll::Pending;
             }
-            if let Some(subscriber) = topic.subscriber_behind(self.behind) {
+            if self.over.is_none()
+                && let Some(subscriber) = topic.subscriber_behind(self.behind)
+            {
                 return Poll::Ready(Replayed::Live(Box::new(subscriber)));
             }
             let epoch = topic.epoch();
+            if self.over != Some(epoch) {
+                self.over = None;
+            }
             let may_be_over = epoch != self.behind.epoch() && epoch != self.asked_in;
-            if may_be_over || topic.has_passed(self.behind) {
+            if self.over.is_none() && (may_be_over || topic.has_passed(self.behind)) {
                 self.is_asked = true;
                 self.asked_in = epoch;
                 let request = PageRequest::new(self.behind, most);
