@@ -265,6 +265,26 @@ fn a_client_of_an_epoch_that_is_over_is_told_when_the_node_has_come_to_the_next(
 }
 
 #[test]
+fn a_request_that_fails_while_the_epoch_is_over_is_made_again() {
+    let mut log = Log::new(100);
+    let topic = topic_at(TopicConfig::default(), 100);
+    let mut subscriber = LogSubscriber::new(&topic, Some("7-0"), 10);
+    let first = request(&mut subscriber);
+    subscriber.handle_page(log.page(first));
+    log.begin_anew();
+    log.append(1);
+    topic.go_on_behind(Position::new(8, 0)).unwrap();
+    topic.publish_at(1, log.event(1)).unwrap();
+    assert!(matches!(
+        poll(&mut subscriber),
+        Poll::Ready(Some(LogItem::Batch(_)))
+    ));
+    request(&mut subscriber);
+    subscriber.handle_page_failed();
+    assert_eq!(take(&mut subscriber, &log).ids, ["8-1"]);
+}
+
+#[test]
 fn a_page_of_an_older_epoch_than_the_topics_is_asked_for_again() {
     let mut log = Log::new(12);
     let late = log.clone();

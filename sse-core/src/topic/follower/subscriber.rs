@@ -87,8 +87,8 @@ struct Replay {
     behind: Position,
     batches: VecDeque<Batch>,
     is_asked: bool,
-    /// The topic's epoch when the log was asked last.
-    asked_in: u64,
+    /// The topic's epoch when the log was asked last, unless it did not answer.
+    asked_in: Option<u64>,
     /// The log has left this epoch: the client goes on when the topic has done so, too.
     over: Option<u64>,
     /// Wakes when the topic has moved, where that is waited for.
@@ -170,9 +170,10 @@ impl LogSubscriber {
                         return Poll::Ready(Some(LogItem::Batch(batch)));
                     }
                     // The topic dropped its next event, and the log may hold it.
-                    Poll::Ready(Some(Err(_))) => {
-                        State::Replaying(Replay::behind(subscriber.position(), self.topic.epoch()))
-                    }
+                    Poll::Ready(Some(Err(_))) => State::Replaying(Replay::behind(
+                        subscriber.position(),
+                        Some(self.topic.epoch()),
+                    )),
                 },
             };
             self.state = next;
@@ -189,7 +190,7 @@ impl LogSubscriber {
         };
         match &mut self.state {
             State::Asking { id, at, asked_in } => {
-                let mut replay = Replay::behind(*at, asked_in.unwrap_or(here));
+                let mut replay = Replay::behind(*at, *asked_in);
                 let is_known = tails.epoch == at.epoch() && at.sequence() <= tails.newest;
                 if is_known {
                     self.outcome = Some(replay.join(&self.topic, tails));
@@ -226,7 +227,7 @@ impl LogSubscriber {
     pub fn handle_page_failed(&mut self) {
         match &mut self.state {
             State::Asking { asked_in, .. } => *asked_in = None,
-            State::Replaying(replay) => replay.is_asked = false,
+            State::Replaying(replay) => (replay.is_asked, replay.asked_in) = (false, None),
             State::Live(_) | State::Over => {}
         }
     }
@@ -278,7 +279,7 @@ enum Replayed {
 }
 
 impl Replay {
-    fn behind(behind: Position, asked_in: u64) -> Self {
+    fn behind(behind: Position, asked_in: Option<u64>) -> Self {
         Self {
             behind,
             batches: VecDeque::new(),
@@ -399,10 +400,10 @@ impl Replay {
             if self.over != Some(epoch) {
                 self.over = None;
             }
-            let may_be_over = epoch != self.behind.epoch() && epoch != self.asked_in;
+            let may_be_over = epoch != self.behind.epoch() && self.asked_in != Some(epoch);
             if self.over.is_none() && (may_be_over || topic.has_passed(self.behind)) {
                 self.is_asked = true;
-                self.asked_in = epoch;
+                self.asked_in = Some(epoch);
                 let request = PageRequest::new(self.behind, most);
                 return Poll::Ready(Replayed::Item(LogItem::Read(request)));
             }
