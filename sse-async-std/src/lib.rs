@@ -65,6 +65,8 @@
 mod runtime;
 
 pub use runtime::{AsyncStd, AsyncStdTimer, AsyncStdTransport};
+#[cfg(feature = "event-log")]
+pub use sse_driver::event_log;
 #[doc(hidden)]
 #[cfg(feature = "macros")]
 pub use sse_driver::for_macros;

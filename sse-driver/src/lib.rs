@@ -29,6 +29,10 @@
 //! own; clients attach, leave, come back and miss nothing. The states are those of
 //! [`sse_core::topic::resumable`].
 //!
+//! **Many nodes.** An [`event_log`] is a log outside the process. `FollowedTopics` runs a task for each
+//! topic, which follows it, and a handler returns a `LogStream`. The states are those of
+//! [`sse_core::topic::follower`].
+//!
 //! **Tests.** A [`test_client`] is the third host. It asks handlers without a socket, in virtual
 //! time.
 //!
@@ -59,7 +63,9 @@
 //! 7. Streams that outlive their connections: `resumable/mod.rs`, then `resumable/shared.rs` (the
 //!    table of streams), `resumable/producer.rs`, `resumable/task.rs` and `resumable/keeper.rs` (the
 //!    tasks), and `resumable/attachment.rs` (what a handler returns).
-//! 8. As needed: `tls/mod.rs`, and `macros/src/lib.rs` beside `src` for the attribute macros.
+//! 8. Topics of many nodes: `event_log/mod.rs` (the trait), `event_log/topics.rs` and
+//!    `event_log/task.rs` (what follows a log), `event_log/stream.rs` (what a client gets).
+//! 9. As needed: `tls/mod.rs`, and `macros/src/lib.rs` beside `src` for the attribute macros.
 //!
 //! The page `docs/one-request.md` of the repository follows one request from its first bytes to its
 //! clean-up, through both crates, and names each function on the way.
@@ -71,6 +77,7 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
+//! | `event-log` | [`event_log`]: topics of many nodes, which follow an external log |
 //! | `futures-io` | any stream of `futures-io` as a transport |
 //! | `http-body` | [`embedding`]: event streams in hyper, axum and other servers; [`HttpClient`]: the event source over reqwest, hyper and other clients |
 //! | `macros` | the attribute macros `controller` and `sse`, and derives of `IntoEvent` and `FromEvent`; on by default in an adapter |
@@ -91,6 +98,8 @@ mod client;
 mod connections;
 #[cfg(feature = "http-body")]
 pub mod embedding;
+#[cfg(feature = "event-log")]
+pub mod event_log;
 // Some of its hosts are behind features.
 #[cfg_attr(
     not(all(feature = "http-body", feature = "test-client")),

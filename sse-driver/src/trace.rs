@@ -82,6 +82,20 @@ pub(super) fn closed(reason: &CloseReason) {
     }
 }
 
+#[cfg(feature = "event-log")]
+pub(super) fn log_failed(topic: &str, call: &str, error: &crate::event_log::LogError) {
+    tell!(warn, topic, "the event log could not be {call}: {error}");
+}
+
+#[cfg(feature = "event-log")]
+pub(super) fn event_passed_over(topic: &str, error: &sse_core::topic::PublishError) {
+    tell!(
+        warn,
+        topic,
+        "an event of the log was passed over, and clients are told of one that is lost: {error}"
+    );
+}
+
 pub(super) fn stream_ended(name: &str, end: &StreamEnd) {
     let outcome = end.name();
     match end {

@@ -1,5 +1,5 @@
 //! SECURITY.md names every bound and its default: as the code has them, and all of them.
-#![cfg(feature = "http-body")]
+#![cfg(all(feature = "event-log", feature = "http-body"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
@@ -9,7 +9,8 @@ use sse_core::{
     topic::{TopicMapConfig, resumable::ResumableConfig},
 };
 use sse_driver::{
-    BindOptions, ServerConfig, embedding::EmbeddingConfig, router::StreamLimitConfig,
+    BindOptions, ServerConfig, embedding::EmbeddingConfig, event_log::FollowedTopicsConfig,
+    router::StreamLimitConfig,
 };
 
 /// Settings that bound nothing.
@@ -44,6 +45,7 @@ fn defaults() -> BTreeMap<String, String> {
         format!("{:#?}", EmbeddingConfig::default()),
         format!("{:#?}", StreamLimitConfig::default()),
         format!("{:#?}", ResumableConfig::default()),
+        format!("{:#?}", FollowedTopicsConfig::default()),
         // Behind what has a topic's settings with other defaults.
         format!("{:#?}", TopicMapConfig::default()),
         format!("{:#?}", EventSourceConfig::default()),

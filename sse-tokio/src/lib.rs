@@ -56,6 +56,8 @@
 mod runtime;
 
 pub use runtime::{Tokio, TokioTimer, TokioTransport};
+#[cfg(feature = "event-log")]
+pub use sse_driver::event_log;
 #[doc(hidden)]
 #[cfg(feature = "macros")]
 pub use sse_driver::for_macros;

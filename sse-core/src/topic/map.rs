@@ -91,6 +91,14 @@ pub struct TooManyTopics {
     pub max_topics: usize,
 }
 
+impl TooManyTopics {
+    /// The error of a map of your own, which has as many topics as there may be.
+    #[must_use]
+    pub fn new(max_topics: usize) -> Self {
+        Self { max_topics }
+    }
+}
+
 impl fmt::Display for TooManyTopics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { max_topics } = self;

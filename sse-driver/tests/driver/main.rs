@@ -18,6 +18,8 @@ mod elsewhere;
 #[cfg(feature = "http-body")]
 mod embedding;
 mod endings;
+#[cfg(feature = "event-log")]
+mod event_log;
 #[cfg(feature = "macros")]
 mod guards;
 mod harness;

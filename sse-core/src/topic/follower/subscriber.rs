@@ -170,10 +170,9 @@ impl LogSubscriber {
                         return Poll::Ready(Some(LogItem::Batch(batch)));
                     }
                     // The topic dropped its next event, and the log may hold it.
-                    Poll::Ready(Some(Err(_))) => State::Replaying(Replay::behind(
-                        subscriber.position(),
-                        Some(self.topic.epoch()),
-                    )),
+                    Poll::Ready(Some(Err(_))) => {
+                        State::Replaying(Replay::behind(subscriber.position(), None))
+                    }
                 },
             };
             self.state = next;

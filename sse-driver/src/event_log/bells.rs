@@ -1,0 +1,125 @@
+//! The bells of a topic: a bounded queue from the log to the topic's task.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::Arc,
+    task::{Context, Waker},
+};
+
+use sse_core::{
+    Event,
+    internal::sync::{Mutex, lock},
+    topic::follower::Bell,
+};
+
+/// What a log rings: see [`EventLog::watch`](super::EventLog::watch).
+///
+/// Clones ring the same bells. Ringing never waits. A topic's task that does not keep up reads the log
+/// instead: bells wait up to a bound, 1,000 by default
+/// ([`max_bells`](super::FollowedTopicsConfig::max_bells)), and those beyond it are dropped.
+#[derive(Clone)]
+pub struct Bells {
+    queue: Arc<Mutex<Queue>>,
+}
+
+struct Queue {
+    news: VecDeque<News>,
+    max: usize,
+    max_bytes: usize,
+    /// How many bytes of data wait.
+    bytes: usize,
+    /// Bells were dropped.
+    overflowed: bool,
+    task: Option<Waker>,
+}
+
+pub(super) enum News {
+    Up,
+    Bell(Bell),
+}
+
+impl Bells {
+    pub(super) fn new(max: usize, max_bytes: usize) -> Self {
+        Self {
+            queue: Arc::new(Mutex::new(Queue {
+                news: VecDeque::new(),
+                max,
+                max_bytes,
+                bytes: 0,
+                overflowed: false,
+                task: None,
+            })),
+        }
+    }
+
+    /// From now on a bell rings for every event.
+    pub fn up(&self) {
+        self.put(News::Up);
+    }
+
+    /// An event was appended.
+    pub fn ring(&self, bell: Bell) {
+        self.put(News::Bell(bell));
+    }
+
+    fn put(&self, news: News) {
+        let task = {
+            let mut queue = lock(&self.queue);
+            let size = size_of_news(&news);
+            let is_full = queue.news.len() >= queue.max || queue.bytes + size > queue.max_bytes;
+            if is_full {
+                queue.overflowed = true;
+            } else {
+                queue.bytes += size;
+                queue.news.push_back(news);
+            }
+            queue.task.take()
+        };
+        task.into_iter().for_each(Waker::wake);
+    }
+
+    /// Wakes the task, which looks at what there is.
+    pub(super) fn wake(&self) {
+        let task = lock(&self.queue).task.take();
+        task.into_iter().for_each(Waker::wake);
+    }
+
+    /// Takes everything, and has the task woken by what comes next. What was dropped is as if the bells
+    /// were just up.
+    pub(super) fn take(&self, cx: &Context<'_>) -> VecDeque<News> {
+        let mut queue = lock(&self.queue);
+        let mut news = std::mem::take(&mut queue.news);
+        queue.bytes = 0;
+        if std::mem::take(&mut queue.overflowed) {
+            news.push_back(News::Up);
+        }
+        let before = queue.task.replace(cx.waker().clone());
+        drop(queue);
+        // Not under the lock: it may be the last to hold its task.
+        drop(before);
+        news
+    }
+}
+
+fn size_of_news(news: &News) -> usize {
+    match news {
+        News::Bell(Bell {
+            event: Some(event), ..
+        }) => size_of_event(event),
+        _ => 0,
+    }
+}
+
+pub(super) fn size_of_event(event: &Event) -> usize {
+    event.data().map_or(0, str::len)
+}
+
+impl fmt::Debug for Bells {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let queue = lock(&self.queue);
+        f.debug_struct("Bells")
+            .field("waiting", &queue.news.len())
+            .finish_non_exhaustive()
+    }
+}

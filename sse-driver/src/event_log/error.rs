@@ -1,0 +1,145 @@
+//! What a log, and what stands on one, may fail with.
+
+use std::{error::Error, fmt, sync::Arc, time::Duration};
+
+use sse_core::EventError;
+
+/// Why a log did not do what it was asked for: its cause, which clones share.
+///
+/// ```
+/// use std::{error::Error, io};
+/// use sse_driver::event_log::LogError;
+///
+/// let error = LogError::new(io::Error::from(io::ErrorKind::ConnectionReset));
+/// assert!(error.source().unwrap().is::<io::Error>());
+/// assert_eq!(LogError::new("out of memory").to_string(), "out of memory");
+/// ```
+#[derive(Clone, Debug)]
+pub struct LogError {
+    cause: Arc<dyn Error + Send + Sync>,
+}
+
+impl LogError {
+    /// An error with this cause.
+    pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            cause: cause.into().into(),
+        }
+    }
+}
+
+impl fmt::Display for LogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause.fmt(f)
+    }
+}
+
+impl Error for LogError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.cause)
+    }
+}
+
+/// Why [`EventLog::append`](super::EventLog::append) does not say that the log has the event.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// The log has not taken the event. It may be appended again.
+    NotAppended(LogError),
+    /// The log may have taken the event or not.
+    Unknown(LogError),
+}
+
+impl fmt::Display for AppendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAppended(cause) => write!(f, "the log did not take the event: {cause}"),
+            Self::Unknown(cause) => {
+                write!(f, "the log may have taken the event or not: {cause}")
+            }
+        }
+    }
+}
+
+impl Error for AppendError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::NotAppended(cause) | Self::Unknown(cause) => Some(cause),
+        }
+    }
+}
+
+/// Why an event was not published, or may not have been.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LogPublishError {
+    /// The value did not become an event.
+    Event(EventError),
+    /// The log does not say that it has the event.
+    Append(AppendError),
+}
+
+impl LogPublishError {
+    /// Whether the event may be in the log all the same, so that publishing it again may double it.
+    #[must_use]
+    pub fn may_be_published(&self) -> bool {
+        matches!(self, Self::Append(AppendError::Unknown(_)))
+    }
+}
+
+impl fmt::Display for LogPublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(error) => error.fmt(f),
+            Self::Append(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for LogPublishError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Event(error) => Some(error),
+            Self::Append(error) => Some(error),
+        }
+    }
+}
+
+impl From<EventError> for LogPublishError {
+    fn from(error: EventError) -> Self {
+        Self::Event(error)
+    }
+}
+
+impl From<AppendError> for LogPublishError {
+    fn from(error: AppendError) -> Self {
+        Self::Append(error)
+    }
+}
+
+/// The log was not reached for [as long as a client waits](super::FollowedTopicsConfig::client_wait).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LogStreamError {
+    /// How long it was waited for.
+    pub waited: Duration,
+    /// The last error of the log, where it said any.
+    pub cause: Option<LogError>,
+}
+
+impl fmt::Display for LogStreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { waited, cause } = self;
+        write!(f, "the log was not reached for {waited:?}")?;
+        match cause {
+            Some(cause) => write!(f, ": {cause}"),
+            None => f.write_str("; it did not answer"),
+        }
+    }
+}
+
+impl Error for LogStreamError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_ref().map(|cause| cause as _)
+    }
+}

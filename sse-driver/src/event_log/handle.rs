@@ -1,0 +1,189 @@
+//! A handle to a followed topic.
+
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use sse_core::{
+    IntoEvent, Text,
+    internal::SlotId,
+    topic::{Position, ResumeRequest, TopicStats, follower::Bell},
+};
+
+use super::{
+    LogPublishError, LogStream, LogStreamError,
+    followed::Followed,
+    topics::{Held, Shared},
+};
+
+/// A handle to one of the [`FollowedTopics`](super::FollowedTopics). Clones are handles to the same.
+pub struct FollowedTopic {
+    shared: Arc<Shared>,
+    held: Arc<Held>,
+}
+
+impl FollowedTopic {
+    pub(super) fn new(shared: Arc<Shared>, held: Arc<Held>) -> Self {
+        Self { shared, held }
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(super) fn followed(&self) -> &Arc<Followed> {
+        &self.held.followed
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &Text {
+        &self.held.followed.name
+    }
+
+    /// Appends an event to the log, from which every node gets it. Returns its place, which is its ID
+    /// unless it has one of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`LogPublishError`]. It is never a success where the log does not say that it has the event. Whether
+    /// the log may have it all the same is told by [`LogPublishError::may_be_published`].
+    pub fn publish<E: IntoEvent>(
+        &self,
+        event: E,
+    ) -> impl Future<Output = Result<Position, LogPublishError>> + Send + use<E> {
+        let event = event.into_event();
+        let followed = self.held.followed.clone();
+        async move {
+            let event = event?;
+            let appended = followed.log.append(followed.name.clone(), event.clone());
+            let position = appended.await?;
+            // So that this node does not wait for the log's own bell.
+            followed.bells.ring(Bell::new(position).with_event(event));
+            Ok(position)
+        }
+    }
+
+    /// A stream for the client that sent this request: it resumes behind the last event ID that the request
+    /// names, as for [`Topic::resume`](sse_core::topic::Topic::resume).
+    #[must_use]
+    pub fn resume(&self, request: &impl ResumeRequest) -> LogStream {
+        let param = &self.shared.config.topic.last_event_id_param;
+        self.resume_from(request.last_event_id(param).as_deref())
+    }
+
+    /// A stream for a client that has seen the event with this ID last; for `None` one that gets what is
+    /// published from now on.
+    #[must_use]
+    pub fn resume_from(&self, last_event_id: Option<&str>) -> LogStream {
+        let id = last_event_id.filter(|id| !id.is_empty());
+        LogStream::new(self.clone(), id.map(Text::from))
+    }
+
+    /// Waits until this node has reached the end of the log once, `within` this time at most: for a program
+    /// that does not want to start without its log.
+    ///
+    /// # Errors
+    ///
+    /// [`LogStreamError`] with the last error of the log.
+    pub async fn ready(&self, within: Duration) -> Result<(), LogStreamError> {
+        let now = self.shared.host.now();
+        let until = now.checked_add(within);
+        let mut waiting = Waiting::new(self.clone());
+        let mut alarm = self.shared.host.alarm();
+        poll_fn(|cx| {
+            if waiting.poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            match alarm.poll(until, cx) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(()) if self.is_past(until) => Poll::Ready(Err(self.gave_up(within))),
+                Poll::Ready(()) => {
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    pub(super) fn is_past(&self, deadline: Option<Instant>) -> bool {
+        deadline.is_some_and(|at| at <= self.shared.host.now())
+    }
+
+    pub(super) fn gave_up(&self, waited: Duration) -> LogStreamError {
+        LogStreamError {
+            waited,
+            cause: self.held.followed.last_error(),
+        }
+    }
+
+    /// Whether this node has reached the end of the log once.
+    #[must_use]
+    pub fn is_following(&self) -> bool {
+        self.held.followed.is_following()
+    }
+
+    /// The place that this node has come to.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.held.followed.topic.position()
+    }
+
+    /// What this node's topic has done so far. Clients that read the log count as slow where the topic
+    /// had dropped their next event.
+    #[must_use]
+    pub fn stats(&self) -> TopicStats {
+        self.held.followed.topic.stats()
+    }
+}
+
+impl Clone for FollowedTopic {
+    fn clone(&self) -> Self {
+        Self::new(self.shared.clone(), self.held.clone())
+    }
+}
+
+impl Drop for FollowedTopic {
+    fn drop(&mut self) {
+        self.held.followed.note_leaving(self.shared.host.now());
+    }
+}
+
+impl fmt::Debug for FollowedTopic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FollowedTopic")
+            .field("name", self.name())
+            .field("position", &self.position())
+            .field("is_following", &self.is_following())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Waits until a topic follows its log.
+pub(super) struct Waiting {
+    topic: FollowedTopic,
+    slot: Option<SlotId>,
+}
+
+impl Waiting {
+    pub(super) fn new(topic: FollowedTopic) -> Self {
+        Self { topic, slot: None }
+    }
+
+    pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
+        self.topic.followed().poll_following(&mut self.slot, cx)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            self.topic.followed().leave(slot);
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! The stream of one client.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use futures_core::Stream;
+use sse_core::{
+    Text,
+    internal::catch,
+    topic::{
+        Batch, Outcome,
+        follower::{LogItem, LogSubscriber, Page, PageRequest},
+    },
+};
+
+use super::{
+    BoxFuture, FollowedTopic, LogError, LogStreamError,
+    handle::Waiting,
+    permits::{Permit, Turn},
+    topics::Sleep,
+};
+
+/// What a client of a [`FollowedTopic`] gets: a stream of [`Batch`]es. A handler returns it as it is.
+///
+/// Where this node's topic does not hold what the client missed, it reads the log in pages, one at a time,
+/// and each when the client has taken the one before. Such clients take turns
+/// ([`max_client_reads`](super::FollowedTopicsConfig::max_client_reads)); the others do not wait for
+/// them. It waits where this node has not come to the client's place yet.
+///
+/// The stream ends with [`LogStreamError`] where the log cannot be reached for
+/// [long](super::FollowedTopicsConfig::client_wait) and is needed; the client comes back.
+pub struct LogStream {
+    topic: FollowedTopic,
+    stage: Stage,
+    /// Since when the log is waited for, or its answers are errors.
+    trouble_since: Option<Instant>,
+    alarm: Box<dyn Sleep>,
+}
+
+enum Stage {
+    /// The node has not reached the log yet.
+    Cold {
+        last_event_id: Option<Text>,
+        waiting: Waiting,
+    },
+    Joined {
+        subscriber: Box<LogSubscriber>,
+        reading: Reading,
+    },
+    Over,
+}
+
+enum Reading {
+    Nothing,
+    /// It waits for its turn.
+    Queued(Turn, PageRequest),
+    Asked {
+        answer: BoxFuture<Result<Page, LogError>>,
+        deadline: Option<Instant>,
+        _permit: Permit,
+    },
+    /// It failed, and is asked for again then.
+    Failed(Option<Instant>),
+}
+
+type Item = Result<Batch, LogStreamError>;
+
+impl LogStream {
+    pub(super) fn new(topic: FollowedTopic, last_event_id: Option<Text>) -> Self {
+        let alarm = topic.shared().host.alarm();
+        let waiting = Waiting::new(topic.clone());
+        Self {
+            topic,
+            stage: Stage::Cold {
+                last_event_id,
+                waiting,
+            },
+            trouble_since: None,
+            alarm,
+        }
+    }
+
+    /// How the client joined the history; `None` as long as that is not known.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        match &self.stage {
+            Stage::Joined { subscriber, .. } => subscriber.outcome(),
+            Stage::Cold { .. } | Stage::Over => None,
+        }
+    }
+
+    /// What is next. `None` once the topic is followed no longer.
+    ///
+    /// # Errors
+    ///
+    /// [`LogStreamError`], as the last item.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        loop {
+            let polled = match &mut self.stage {
+                Stage::Over => return Poll::Ready(None),
+                Stage::Cold { .. } => self.poll_cold(cx),
+                Stage::Joined { .. } => self.poll_joined(cx),
+            };
+            match polled {
+                Step::Again => {}
+                Step::Pending => return Poll::Pending,
+                Step::Item(item) => return Poll::Ready(Some(Ok(item))),
+                Step::Over(error) => {
+                    self.stage = Stage::Over;
+                    return Poll::Ready(error.map(Err));
+                }
+            }
+        }
+    }
+
+    fn poll_cold(&mut self, cx: &mut Context<'_>) -> Step {
+        let Stage::Cold {
+            last_event_id,
+            waiting,
+        } = &mut self.stage
+        else {
+            return Step::Again;
+        };
+        if waiting.poll(cx).is_pending() {
+            return self.wait_for(None, cx);
+        }
+        let followed = self.topic.followed();
+        if !followed.is_following() {
+            return Step::Over(None);
+        }
+        let page_events = self.topic.shared().config.client_page_events;
+        let id = last_event_id.take();
+        let subscriber = LogSubscriber::new(&followed.topic, id.as_deref(), page_events);
+        self.trouble_since = None;
+        self.stage = Stage::Joined {
+            subscriber: Box::new(subscriber),
+            reading: Reading::Nothing,
+        };
+        Step::Again
+    }
+
+    /// Waits until `deadline`, but no longer than a client waits for a log that is in trouble.
+    fn wait_for(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Step {
+        let now = self.topic.shared().host.now();
+        let client_wait = self.topic.shared().config.client_wait;
+        let since = *self.trouble_since.get_or_insert(now);
+        if now.saturating_duration_since(since) >= client_wait {
+            return Step::Over(Some(self.topic.gave_up(client_wait)));
+        }
+        if deadline.is_some_and(|at| at <= now) {
+            return Step::Again;
+        }
+        let ends_at = since.checked_add(client_wait);
+        let until = [deadline, ends_at].into_iter().flatten().min();
+        match self.alarm.poll(until, cx) {
+            Poll::Pending => Step::Pending,
+            Poll::Ready(()) => Step::Again,
+        }
+    }
+
+    fn poll_joined(&mut self, cx: &mut Context<'_>) -> Step {
+        let Stage::Joined {
+            subscriber,
+            reading,
+        } = &mut self.stage
+        else {
+            return Step::Again;
+        };
+        match reading {
+            Reading::Nothing => match subscriber.poll_next(cx) {
+                Poll::Pending => Step::Pending,
+                Poll::Ready(None) => Step::Over(None),
+                Poll::Ready(Some(LogItem::Batch(batch))) => Step::Item(batch),
+                Poll::Ready(Some(LogItem::Read(request))) => {
+                    let turn = self.topic.shared().permits.turn();
+                    *reading = Reading::Queued(turn, request);
+                    Step::Again
+                }
+                Poll::Ready(Some(_)) => Step::Again,
+            },
+            Reading::Queued(turn, request) => match turn.poll(cx) {
+                Poll::Pending => Step::Pending,
+                Poll::Ready(permit) => {
+                    let request = *request;
+                    self.ask(request, permit);
+                    Step::Again
+                }
+            },
+            Reading::Asked {
+                answer, deadline, ..
+            } => {
+                let answer = match catch(|| answer.as_mut().poll(cx)) {
+                    Ok(Poll::Pending) => {
+                        let deadline = *deadline;
+                        return self.wait_for_answer(deadline, cx);
+                    }
+                    Ok(Poll::Ready(answer)) => answer,
+                    Err(_) => Err(LogError::new("the log panicked while it was read")),
+                };
+                self.take_answer(answer);
+                Step::Again
+            }
+            Reading::Failed(retry_at) => {
+                let retry_at = *retry_at;
+                if !self.topic.is_past(retry_at) {
+                    return self.wait_for(retry_at, cx);
+                }
+                if let Stage::Joined {
+                    subscriber,
+                    reading,
+                } = &mut self.stage
+                {
+                    subscriber.handle_page_failed();
+                    *reading = Reading::Nothing;
+                }
+                Step::Again
+            }
+        }
+    }
+
+    fn ask(&mut self, request: PageRequest, permit: Permit) {
+        let followed = self.topic.followed();
+        let shared = self.topic.shared();
+        let asked = catch(|| followed.log.read(followed.name.clone(), request));
+        let timeout = shared.config.follower.request_timeout;
+        let deadline = shared.host.now().checked_add(timeout);
+        match asked {
+            Ok(answer) => self.set_reading(Reading::Asked {
+                answer,
+                deadline,
+                _permit: permit,
+            }),
+            Err(_) => self.take_answer(Err(LogError::new("the log panicked"))),
+        }
+    }
+
+    fn wait_for_answer(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Step {
+        if self.topic.is_past(deadline) {
+            self.take_answer(Err(LogError::new("the log did not answer in time")));
+            return Step::Again;
+        }
+        match self.alarm.poll(deadline, cx) {
+            Poll::Pending => Step::Pending,
+            Poll::Ready(()) => Step::Again,
+        }
+    }
+
+    fn take_answer(&mut self, answer: Result<Page, LogError>) {
+        let now = self.topic.shared().host.now();
+        match answer {
+            Ok(page) => {
+                self.trouble_since = None;
+                if let Stage::Joined { subscriber, .. } = &mut self.stage {
+                    subscriber.handle_page(page);
+                }
+                self.set_reading(Reading::Nothing);
+            }
+            Err(error) => {
+                self.topic.followed().note_error(error);
+                self.trouble_since.get_or_insert(now);
+                let retry = self.topic.shared().config.follower.retry;
+                let retry = retry.saturating_mul(10).max(Duration::from_millis(1));
+                self.set_reading(Reading::Failed(now.checked_add(retry)));
+            }
+        }
+    }
+
+    fn set_reading(&mut self, next: Reading) {
+        if let Stage::Joined { reading, .. } = &mut self.stage {
+            // What the log's code does as it is dropped stays there.
+            let _ = catch(|| *reading = next);
+        }
+    }
+}
+
+enum Step {
+    Again,
+    Pending,
+    Item(Batch),
+    Over(Option<LogStreamError>),
+}
+
+impl Stream for LogStream {
+    type Item = Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        LogStream::poll_next(&mut self, cx)
+    }
+}
+
+impl fmt::Debug for LogStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogStream")
+            .field("topic", self.topic.name())
+            .field("outcome", &self.outcome())
+            .finish_non_exhaustive()
+    }
+}

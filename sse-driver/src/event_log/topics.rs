@@ -1,0 +1,227 @@
+//! Topics by name, each with a task that follows its log.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use sse_core::{
+    Text,
+    internal::sync::{Mutex, lock},
+    topic::{TooManyTopics, Topic, TopicConfig},
+};
+
+use super::{
+    Bells, DynLog, EventLog, FollowedTopic, FollowedTopicsConfig, followed::Followed,
+    permits::Permits, task::FollowTask,
+};
+use crate::{Runtime, alarm::Alarm};
+
+/// Topics by name, each of which follows the log of its name. See the [module](super) for an example.
+///
+/// A topic is followed from the first use of its name, by a task of its own, so that none waits for
+/// another; and until it was not used for [a while](FollowedTopicsConfig::keep_unused). Their number is
+/// bounded.
+///
+/// Clones are handles to the same topics, for any thread. When the last one is dropped, with all handles of
+/// topics and all streams, the tasks end.
+#[derive(Clone)]
+pub struct FollowedTopics {
+    shared: Arc<Shared>,
+}
+
+pub(super) struct Shared {
+    pub(super) config: FollowedTopicsConfig,
+    pub(super) permits: Arc<Permits>,
+    pub(super) host: Box<dyn Host>,
+    log: DynLog,
+    /// A tree and not a hash table: clients may choose names, and no choice of names slows a tree down.
+    topics: Mutex<BTreeMap<Text, Arc<Held>>>,
+}
+
+/// What handles and streams hold, and the task does not: without it the topic is over.
+pub(super) struct Held {
+    pub(super) followed: Arc<Followed>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.followed.end();
+    }
+}
+
+impl FollowedTopics {
+    /// Topics over this log, with the tasks and the timers of this runtime, such as
+    /// `FollowedTopics::on(Tokio, log, FollowedTopicsConfig::default())`.
+    #[must_use]
+    pub fn on(runtime: impl Runtime, log: impl EventLog, config: FollowedTopicsConfig) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                permits: Permits::new(config.max_client_reads),
+                config,
+                host: Box::new(runtime),
+                log: Arc::new(log),
+                topics: Mutex::default(),
+            }),
+        }
+    }
+
+    /// The topic of this name. It follows its log from the first use on.
+    ///
+    /// # Errors
+    ///
+    /// [`TooManyTopics`] where it is not followed yet, and as many topics are
+    /// [as may be](FollowedTopicsConfig::max_topics). A handler's `?` makes it a 503.
+    pub fn topic(&self, name: &str) -> Result<FollowedTopic, TooManyTopics> {
+        let shared = &self.shared;
+        let now = shared.host.now();
+        let name = Text::from(name);
+        let (held, is_new, gone) = {
+            let mut topics = lock(&shared.topics);
+            let mut gone = Vec::new();
+            match topics.get(&name) {
+                Some(held) if !held.followed.is_over() => (held.clone(), false, gone),
+                _ => {
+                    let max_topics = shared.config.max_topics;
+                    if topics.len() >= max_topics {
+                        gone = shared.take_unused(&mut topics, now);
+                    }
+                    if topics.len() >= max_topics && !topics.contains_key(&name) {
+                        return Err(TooManyTopics::new(max_topics));
+                    }
+                    let held = shared.new_held(&name, now);
+                    gone.extend(topics.insert(name, held.clone()));
+                    (held, true, gone)
+                }
+            }
+        };
+        // Not under the lock: it wakes tasks and frees memory.
+        drop(gone);
+        if is_new {
+            shared.host.follow(shared, held.followed.clone());
+        }
+        Ok(FollowedTopic::new(shared.clone(), held))
+    }
+
+    /// How many topics are followed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        lock(&self.shared.topics).len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &FollowedTopicsConfig {
+        &self.shared.config
+    }
+}
+
+impl Shared {
+    fn new_held(&self, name: &Text, now: Instant) -> Arc<Held> {
+        let config = &self.config;
+        let bells = Bells::new(config.max_bells, config.max_bell_bytes);
+        let topic = self.host.topic(config.topic.clone());
+        let followed = Followed::new(name.clone(), self.log.clone(), topic, bells, now);
+        Arc::new(Held {
+            followed: Arc::new(followed),
+        })
+    }
+
+    /// Takes the topics out that were not used for long.
+    fn take_unused(&self, topics: &mut BTreeMap<Text, Arc<Held>>, now: Instant) -> Vec<Arc<Held>> {
+        let mut due = Vec::new();
+        for (name, held) in topics.iter_mut() {
+            if self.is_unused(held, now) {
+                due.push(name.clone());
+            }
+        }
+        due.iter().filter_map(|name| topics.remove(name)).collect()
+    }
+
+    /// None can come into use meanwhile: handles are clones of others, or come from the map.
+    fn is_unused(&self, held: &mut Arc<Held>, now: Instant) -> bool {
+        let is_unused = |held: &mut Held| {
+            let unused = now.saturating_duration_since(held.followed.left_at());
+            unused >= self.config.keep_unused
+        };
+        Arc::get_mut(held).is_some_and(is_unused)
+    }
+
+    /// Drops the topic of this name, if it was not used for long.
+    pub(super) fn forget_if_unused(&self, name: &Text, now: Instant) {
+        let gone = {
+            let mut topics = lock(&self.topics);
+            let is_unused = topics
+                .get_mut(name)
+                .is_some_and(|held| self.is_unused(held, now));
+            match is_unused {
+                true => topics.remove(name),
+                false => None,
+            }
+        };
+        drop(gone);
+    }
+}
+
+/// What is asked of the runtime, whichever it is.
+pub(super) trait Host: Send + Sync {
+    fn now(&self) -> Instant;
+    fn topic(&self, config: TopicConfig) -> Topic;
+    fn follow(&self, shared: &Arc<Shared>, followed: Arc<Followed>);
+    fn alarm(&self) -> Box<dyn Sleep>;
+}
+
+/// One timer, for whatever deadline.
+pub(super) trait Sleep: Send {
+    fn poll(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+struct AlarmOn<R: Runtime> {
+    runtime: R,
+    alarm: Alarm<R>,
+}
+
+impl<R: Runtime> Sleep for AlarmOn<R> {
+    fn poll(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+        self.alarm.poll(&self.runtime, deadline, cx)
+    }
+}
+
+impl<R: Runtime> Host for R {
+    fn now(&self) -> Instant {
+        sse_core::Clock::now(self)
+    }
+
+    fn topic(&self, config: TopicConfig) -> Topic {
+        Topic::on(self.clone(), config)
+    }
+
+    fn follow(&self, shared: &Arc<Shared>, followed: Arc<Followed>) {
+        self.spawn(FollowTask::new(self.clone(), shared, followed));
+    }
+
+    fn alarm(&self) -> Box<dyn Sleep> {
+        Box::new(AlarmOn {
+            runtime: self.clone(),
+            alarm: Alarm::new(),
+        })
+    }
+}
+
+impl fmt::Debug for FollowedTopics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FollowedTopics")
+            .field("config", self.config())
+            .field("topics", &self.len())
+            .finish_non_exhaustive()
+    }
+}

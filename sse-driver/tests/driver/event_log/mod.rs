@@ -1,0 +1,213 @@
+//! Topics of many nodes, over a log that fails as logs do.
+
+mod bounds;
+mod faults;
+mod streams;
+
+use std::{
+    future::pending,
+    sync::{Arc, Mutex},
+    task::Waker,
+};
+
+use futures_util::StreamExt;
+use sse_core::{
+    Event, Text,
+    topic::{
+        Batch, Outcome, Position,
+        follower::{Page, PageRequest},
+    },
+};
+use sse_driver::event_log::{
+    AppendError, Bells, EventLog, FollowedTopics, FollowedTopicsConfig, LogError, LogStream,
+    MemoryLog,
+};
+
+use crate::sim::{Job, Sim};
+
+/// A log that fails when it is told to.
+#[derive(Clone)]
+struct Faulty {
+    log: MemoryLog,
+    faults: Arc<Mutex<Faults>>,
+}
+
+#[derive(Default)]
+struct Faults {
+    /// Nothing works, and whatever watches is told.
+    is_down: bool,
+    /// Reads of these topics do not answer.
+    hang: Vec<Text>,
+    /// Reads panic.
+    panics: bool,
+    /// Bells are said to be up, and are not heard.
+    bells_are_lost: bool,
+    reads: usize,
+    watching: Vec<Waker>,
+}
+
+impl Faulty {
+    fn new() -> Self {
+        Self {
+            log: MemoryLog::new(7),
+            faults: Arc::default(),
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Faults)) {
+        let mut faults = self.faults.lock().unwrap();
+        change(&mut faults);
+        let watching = std::mem::take(&mut faults.watching);
+        drop(faults);
+        watching.into_iter().for_each(Waker::wake);
+    }
+
+    fn set_down(&self, is_down: bool) {
+        self.change(|faults| faults.is_down = is_down);
+    }
+
+    fn reads(&self) -> usize {
+        self.faults.lock().unwrap().reads
+    }
+
+    fn check(&self) -> Result<(), LogError> {
+        match self.faults.lock().unwrap().is_down {
+            true => Err(LogError::new("connection refused")),
+            false => Ok(()),
+        }
+    }
+}
+
+impl EventLog for Faulty {
+    async fn append(&self, topic: &Text, event: Event) -> Result<Position, AppendError> {
+        self.check().map_err(AppendError::NotAppended)?;
+        self.log.append(topic, event).await
+    }
+
+    async fn read(&self, topic: &Text, request: PageRequest) -> Result<Page, LogError> {
+        let (hangs, panics) = {
+            let mut faults = self.faults.lock().unwrap();
+            faults.reads += 1;
+            (faults.hang.contains(topic), faults.panics)
+        };
+        assert!(!panics, "the log panics");
+        self.check()?;
+        match hangs {
+            true => pending().await,
+            false => self.log.read(topic, request).await,
+        }
+    }
+
+    async fn watch(&self, topic: &Text, bells: Bells) -> LogError {
+        let lost = std::future::poll_fn(|cx| {
+            let mut faults = self.faults.lock().unwrap();
+            if faults.is_down {
+                return std::task::Poll::Ready(LogError::new("connection refused"));
+            }
+            faults.watching.push(cx.waker().clone());
+            std::task::Poll::Pending
+        });
+        if self.faults.lock().unwrap().bells_are_lost {
+            bells.up();
+            return lost.await;
+        }
+        let watched = std::pin::pin!(self.log.watch(topic, bells));
+        let lost = std::pin::pin!(lost);
+        futures_util::future::select(lost, watched)
+            .await
+            .factor_first()
+            .0
+    }
+}
+
+/// A server process.
+fn node(sim: &Sim, log: &Faulty) -> FollowedTopics {
+    node_with(sim, log, |_| {})
+}
+
+fn node_with(
+    sim: &Sim,
+    log: &Faulty,
+    change: impl FnOnce(&mut FollowedTopicsConfig),
+) -> FollowedTopics {
+    let mut config = FollowedTopicsConfig::default();
+    change(&mut config);
+    FollowedTopics::on(sim.clone(), log.clone(), config)
+}
+
+/// A client that reads whatever there is.
+struct Reader {
+    got: Arc<Mutex<Got>>,
+    job: Job<()>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Got {
+    text: String,
+    outcomes: Vec<Outcome>,
+    error: Option<String>,
+    is_over: bool,
+}
+
+impl Reader {
+    fn new(sim: &Sim, mut stream: LogStream) -> Self {
+        let got = Arc::<Mutex<Got>>::default();
+        let sink = got.clone();
+        let job = sim.start(async move {
+            while let Some(item) = stream.next().await {
+                let mut got = sink.lock().unwrap();
+                match item {
+                    Ok(Batch::Notice(notice)) => got.outcomes.push(notice.outcome()),
+                    Ok(batch) => got.text += str::from_utf8(batch.as_bytes()).unwrap(),
+                    Err(error) => got.error = Some(error.to_string()),
+                }
+            }
+            sink.lock().unwrap().is_over = true;
+        });
+        sim.settle();
+        Self { got, job }
+    }
+
+    fn got(&self) -> Got {
+        self.got.lock().unwrap().clone()
+    }
+
+    /// The data of its events.
+    fn data(&self) -> Vec<String> {
+        let text = self.got().text;
+        let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
+        data.map(str::to_owned).collect()
+    }
+
+    fn leave(self) {
+        self.job.cancel();
+    }
+}
+
+/// The result of a future that waits for nothing but the log.
+fn run<T: Send + 'static>(sim: &Sim, future: impl Future<Output = T> + Send + 'static) -> T {
+    let job = sim.start(future);
+    sim.settle();
+    job.take().expect("it waits")
+}
+
+fn publish(sim: &Sim, node: &FollowedTopics, topic: &str, data: impl Into<Text>) -> Position {
+    let publishing = node.topic(topic).unwrap().publish(data.into());
+    run(sim, publishing).unwrap()
+}
+
+/// Publishes these numbers.
+fn publish_many(
+    sim: &Sim,
+    node: &FollowedTopics,
+    topic: &str,
+    numbers: std::ops::RangeInclusive<u64>,
+) {
+    for n in numbers {
+        publish(sim, node, topic, n.to_string());
+    }
+}
+
+fn numbers(range: std::ops::RangeInclusive<u64>) -> Vec<String> {
+    range.map(|n| n.to_string()).collect()
+}
