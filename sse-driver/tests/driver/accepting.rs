@@ -192,6 +192,24 @@ fn a_silent_connection_is_closed_by_the_same_deadline() {
 }
 
 #[test]
+fn a_late_executor_sees_that_a_client_has_gone_behind_its_request() {
+    let (world, _feed, journal) = world(|_| ());
+    let mut client = world.connect();
+    // More than one read takes.
+    let field = "x".repeat(5000);
+    client.send(format!(
+        "GET /feed HTTP/1.1\r\nHost: a\r\nX: {field}\r\n\r\n"
+    ));
+    client.half_close();
+    world.sim.hold_up(secs(11));
+    world.sim.settle();
+    assert_eq!(
+        journal.lines(),
+        ["stream dropped", "clean-up: the client went away"]
+    );
+}
+
+#[test]
 fn a_request_that_came_in_time_is_answered_by_a_late_executor() {
     let (world, feed, _) = world(|_| ());
     feed.push("one");

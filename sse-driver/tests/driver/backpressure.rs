@@ -1,14 +1,39 @@
 //! Clients that are slow, stalled or gone without a word, and streams with nothing to say.
 
 use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+    Arc, Mutex,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use sse_driver::{ServerConfig, router::Router};
 
 use crate::harness::{Feed, Journal, MILLI, Received, World, secs};
+
+#[test]
+fn a_stream_that_is_always_ready_lets_others_run() {
+    let (taken, count) = (Arc::<Mutex<Vec<u64>>>::default(), AtomicU64::new(0));
+    let log = taken.clone();
+    let router = Router::new().events("/flood", move |_| {
+        let (log, client) = (log.clone(), count.fetch_add(1, Ordering::Relaxed));
+        stream::repeat_with(move || log.lock().unwrap().push(client))
+            .map(|()| "x")
+            .take(5000)
+    });
+    let mut config = ServerConfig::default();
+    // There is room for all of it.
+    config.connection.response.high_water_mark = 1 << 20;
+    let world = World::with_config(config, router);
+    let mut clients = [world.connect(), world.connect()];
+    clients.iter_mut().for_each(|client| client.get("/flood"));
+    world.sim.settle();
+    let taken = taken.lock().unwrap();
+    let first_of_the_other = taken.iter().position(|client| *client == 1);
+    assert!(
+        first_of_the_other.is_some_and(|at| at < 5000),
+        "{first_of_the_other:?}"
+    );
+}
 
 #[test]
 fn a_stalled_reader_stops_its_stream_and_is_cut_and_delays_nobody() {

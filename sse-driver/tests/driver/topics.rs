@@ -521,3 +521,12 @@ fn comments_of_a_stream_go_out_where_they_stand() {
     let client = world.get("/");
     assert_eq!(Received::by(&client).body, "data: a\n\n: b\ndata: c\n\n");
 }
+
+#[test]
+fn the_events_of_a_topic_are_counted_for_each_client() {
+    let it = Broadcast::new(topic::TopicConfig::default());
+    let _clients = [it.get_with("/", ""), it.get_with("/", "")];
+    it.publish(3);
+    it.world.sim.settle();
+    assert_eq!(it.world.handle.stats().events, 6);
+}
