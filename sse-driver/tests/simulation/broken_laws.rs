@@ -6,6 +6,7 @@ use sse_core::{Decoder, MessageEvent, topic::TopicConfig};
 
 use crate::{
     chaos::{Chaos, Runtimes},
+    jobs::Jobs,
     payload::{Payload, Place},
     records::Record,
     registry::{Asked, Kind},
@@ -19,8 +20,9 @@ const LARGEST: usize = 20;
 fn topics() -> Topics {
     let scenario = Scenario::draw(0);
     let chaos = Chaos::new(0, scenario.disarray);
-    let sim = Sim::with_disorder(Arc::new(Runtimes(chaos)));
-    let topics = Topics::new(&sim, TopicConfig::default(), LARGEST);
+    let sim = Sim::with_disorder(Arc::new(Runtimes(chaos.clone())));
+    let jobs = Jobs::new(&sim, &chaos, scenario.jobs);
+    let topics = Topics::new(&sim, TopicConfig::default(), LARGEST, jobs);
     topics.publish(COMPLETE[0], 20);
     topics
 }

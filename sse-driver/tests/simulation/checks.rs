@@ -19,6 +19,10 @@ impl World {
     /// A wake-up that was lost shows here: there is something to do, and no task is going to do it.
     pub fn check_at_rest(&self) {
         self.around.registry.check_faults();
+        self.around
+            .topics
+            .jobs
+            .check(self.around.registry.has_ever_shut_down());
         self.around.tally().rests += 1;
         let links = self.around.chaos.open_links();
         for link in &links {
@@ -164,6 +168,7 @@ impl World {
                 continue;
             }
             let is_well = match kind {
+                Kind::Job if state.record.is_over() => true,
                 Kind::Page | Kind::Gone => state.is_final || number >= self.clients.len(),
                 _ => state.open.is_some() && state.record.has_everything(&self.around.topics, 0),
             };
@@ -185,6 +190,9 @@ impl World {
         for asked in self.around.registry.all() {
             assert_eq!(asked.cleaned.len(), 1, "the clean-up of {asked:?}");
             assert!(!asked.is_held, "the stream of {asked:?} is left");
+        }
+        for run in self.around.topics.jobs.all() {
+            assert!(run.is_over(), "{run:?} is left");
         }
         self.check_paces();
     }
@@ -238,7 +246,7 @@ impl Asked {
         self.is_answered()
             && !matches!(
                 self.kind,
-                Kind::Feed | Kind::Upload | Kind::Page | Kind::Gone | Kind::Elsewhere
+                Kind::Feed | Kind::Job | Kind::Upload | Kind::Page | Kind::Gone | Kind::Elsewhere
             )
     }
 }

@@ -141,13 +141,21 @@ impl ForeignClient {
             let is_late = !is_in_time || bounds.has_short_budgets;
             assert!(is_late, "a body that came in time is answered {response:?}");
         }
+        if response.status() == StatusCode::NOT_FOUND {
+            // What it resumes is forgotten, and the page is loaded anew.
+            self.last_id.clear();
+        }
         let Some(id) = number_of(&response) else {
             // The answer of none of the handlers, such as a 503.
             return self.take_rest(response.into_body()).await;
         };
         let asked = self.around.registry.asked(id);
         assert_eq!((asked.client, asked.kind), (self.number, self.kind));
-        if !response.status().is_success() || matches!(self.kind, Kind::Page | Kind::Gone) {
+        let has_no_events = response.status() == StatusCode::NO_CONTENT;
+        if !response.status().is_success()
+            || has_no_events
+            || matches!(self.kind, Kind::Page | Kind::Gone)
+        {
             return self.take_rest(response.into_body()).await;
         }
         {

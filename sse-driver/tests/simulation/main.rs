@@ -27,6 +27,7 @@ mod checks;
 mod clients;
 mod foreign;
 mod http_client;
+mod jobs;
 #[allow(dead_code)] // the core's simulation uses all of it
 #[path = "../../../sse-core/tests/simulation/laws.rs"]
 mod laws;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use sse_core::{MessageEvent, topic::Announce};
 
 use crate::{
-    laws,
+    jobs, laws,
     payload::{Payload, Place},
     registry::{Asked, Kind},
     served::{complete_topics, describe, item, selects},
@@ -22,6 +22,7 @@ pub enum Record {
         /// The request that is being answered, and how many items it gave.
         at: Option<(usize, usize)>,
     },
+    Job(jobs::Record),
     Upload {
         expected: String,
         is_told: bool,
@@ -43,6 +44,7 @@ impl Record {
                 })
             }
             Kind::Feed => Self::Feed { at: None },
+            Kind::Job => Self::Job(jobs::Record::default()),
             Kind::Upload => Self::Upload {
                 expected: describe(body),
                 is_told: false,
@@ -62,6 +64,7 @@ impl Record {
             }
             Self::Complete(record) => record.opened(asked, last_id),
             Self::Feed { at } => *at = Some((id, 0)),
+            Self::Job(record) => record.opened(asked.run.expect("a producer"), last_id),
             Self::Upload { is_told, .. } => *is_told = false,
             Self::Nothing => panic!("a stream of {asked:?}"),
         }
@@ -76,6 +79,7 @@ impl Record {
                 assert_eq!(event.data(), item(*id, *number), "item {number} of {id}");
                 *number += 1;
             }
+            Self::Job(record) => record.received(event, &topics.jobs),
             Self::Upload { expected, is_told } => {
                 assert_eq!(event.data(), expected);
                 assert!(!std::mem::replace(is_told, true), "told twice");
@@ -100,8 +104,14 @@ impl Record {
             Self::Forgetful(record) => record.is_past(topics.end(FORGETFUL)),
             Self::Complete(record) => record.has_everything(topics),
             Self::Feed { at } => at.is_some_and(|(_, number)| number == given),
+            Self::Job(record) => record.has_everything(&topics.jobs),
             Self::Upload { .. } | Self::Nothing => true,
         }
+    }
+
+    /// There is nothing more for the client, and it knows.
+    pub fn is_over(&self) -> bool {
+        matches!(self, Self::Job(record) if record.is_over())
     }
 }
 

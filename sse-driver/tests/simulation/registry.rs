@@ -36,6 +36,8 @@ pub enum Kind {
     Feed,
     /// A request with a body, whose length is the answer.
     Upload,
+    /// A resumable stream.
+    Job,
     /// Whole answers: an error, and one that asks to be left alone.
     Page,
     Gone,
@@ -56,6 +58,8 @@ pub struct Asked {
     pub last_event_id: Option<String>,
     pub at: Duration,
     pub promise: Option<Promise>,
+    /// Which producer the client is attached to.
+    pub run: Option<usize>,
     /// For each topic that forgets nothing: the first event to come, and whether the client resumed.
     pub starts: Vec<(usize, Place, bool)>,
     /// How many items the handler's stream gave.
@@ -90,6 +94,7 @@ struct Shared {
     shutdowns: [bool; 2],
     /// The server has shut down at least once.
     has_shut_down: bool,
+    has_embedding_shut_down: bool,
     faults: Vec<String>,
     past: VecDeque<(Duration, String)>,
 }
@@ -137,12 +142,21 @@ impl Registry {
     pub fn set_shutdown(&self, is_embedded: bool, is_under_way: bool) {
         let mut shared = self.lock();
         shared.shutdowns[usize::from(is_embedded)] = is_under_way;
-        shared.has_shut_down |= !is_embedded;
+        match is_embedded {
+            true => shared.has_embedding_shut_down = true,
+            false => shared.has_shut_down = true,
+        }
     }
 
     /// Whether the server has ever shut down.
     pub fn has_shut_down(&self) -> bool {
         self.lock().has_shut_down
+    }
+
+    /// The same of the server or the embedding.
+    pub fn has_ever_shut_down(&self) -> bool {
+        let shared = self.lock();
+        shared.has_shut_down || shared.has_embedding_shut_down
     }
 
     /// A request has reached its handler. Gives its number.
@@ -277,10 +291,12 @@ impl Registry {
             }
         };
         match reason {
+            // It ends when its producer has, which has laws of its own.
+            CloseReason::StreamEnded if asked.kind == Kind::Job => true,
             CloseReason::StreamEnded
             | CloseReason::StreamError(_)
             | CloseReason::HandlerPanicked => asked.ended == Some(reason.name()),
-            CloseReason::ResponseSent => !has_stream,
+            CloseReason::ResponseSent => !has_stream || asked.kind == Kind::Job,
             CloseReason::ClientWentAway => client_left || timed_out,
             CloseReason::TimedOut(Deadline::Stall) => {
                 timed_out || stalled || self.bounds.has_short_budgets
@@ -293,7 +309,8 @@ impl Registry {
                     && (!was_ready || self.bounds.has_short_budgets)
             }
             CloseReason::TimedOut(Deadline::Drain) => {
-                asked.ended.is_some() || !has_stream || has_shutdown
+                let ends = asked.ended.is_some() || asked.kind == Kind::Job;
+                ends || !has_stream || has_shutdown
             }
             CloseReason::SlowConsumer => {
                 matches!(asked.kind, Kind::Forgetful | Kind::Slow)
@@ -313,6 +330,7 @@ impl Asked {
             last_event_id: None,
             at,
             promise: None,
+            run: None,
             starts: Vec::new(),
             given: 0,
             ended: None,

@@ -7,7 +7,7 @@ use sse_core::{
     Budget,
     client::EventSourceConfig,
     http::StatusCode,
-    topic::{Announce, TopicConfig, WhenTooSlow},
+    topic::{Announce, TopicConfig, WhenTooSlow, resumable::ResumableConfig},
 };
 use sse_driver::{ServerConfig, embedding::EmbeddingConfig};
 
@@ -42,6 +42,8 @@ pub enum Action {
     CutEmbedding,
     /// The topic that forgets begins anew.
     BeginAnew,
+    /// The producer of this name is stopped.
+    StopJob(usize),
     /// About half of the tasks have no turn for so long.
     HoldUp(Duration),
 }
@@ -65,6 +67,7 @@ pub struct Scenario {
     pub server: ServerConfig,
     pub embedding: EmbeddingConfig,
     pub topic: TopicConfig,
+    pub jobs: ResumableConfig,
     /// How many bytes all of it may hold.
     pub budget: usize,
     pub largest_event: usize,
@@ -109,6 +112,7 @@ impl Scenario {
             is_tls,
             embedding,
             topic: topic_config(rng),
+            jobs: jobs_config(rng),
             budget,
             largest_event,
             dawdling: match rng.bool() {
@@ -172,7 +176,11 @@ fn disarray(rng: &mut Rng) -> Disarray {
         needless: share(rng, 0.5),
         held_up: share(rng, 0.1),
         longest_hold_up: Duration::from_millis(about(rng, 1, 30_000) as u64),
-        short_budgets: share(rng, 0.8),
+        // A late task is none of theirs: the laws of deadlines hold where there are none.
+        short_budgets: match rng.bool() {
+            true => share(rng, 0.8),
+            false => 0.0,
+        },
         piece: about(rng, 4, 16 * 1024),
         slow_flushes: share(rng, 0.5),
         manner: *rng
@@ -190,7 +198,7 @@ fn disarray(rng: &mut Rng) -> Disarray {
 }
 
 fn action(rng: &mut Rng, is_tls: bool) -> Action {
-    match rng.u8(..22) {
+    match rng.u8(..25) {
         0..=4 => Action::Publish(rng.usize(..3), about(rng, 1, 100) as u64),
         5..=8 => Action::Join(Box::new(wish(rng, is_tls))),
         9..=10 => {
@@ -211,7 +219,8 @@ fn action(rng: &mut Rng, is_tls: bool) -> Action {
             false => Action::CutEmbedding,
         },
         19 => Action::BeginAnew,
-        _ => Action::HoldUp(Duration::from_millis(about(rng, 1000, 40_000) as u64)),
+        20 => Action::StopJob(rng.usize(..3)),
+        _ => Action::HoldUp(Duration::from_secs(rng.u64(1..=40))),
     }
 }
 
@@ -226,7 +235,7 @@ fn trouble(rng: &mut Rng) -> Trouble {
 }
 
 fn kind(rng: &mut Rng) -> Kind {
-    match rng.u8(..17) {
+    match rng.u8(..20) {
         0..=3 => Kind::Forgetful,
         4..=5 => Kind::Slow,
         6..=7 => Kind::Selected,
@@ -236,6 +245,7 @@ fn kind(rng: &mut Rng) -> Kind {
         12..=13 => Kind::Feed,
         14 => Kind::Upload,
         15 => Kind::Page,
+        16..=18 => Kind::Job,
         _ => Kind::Gone,
     }
 }
@@ -319,6 +329,21 @@ fn topic_config(rng: &mut Rng) -> TopicConfig {
         0 => Announce::Nothing,
         1 | 2 => Announce::Everything,
         _ => Announce::Losses,
+    };
+    config
+}
+
+fn jobs_config(rng: &mut Rng) -> ResumableConfig {
+    let mut config = ResumableConfig::default();
+    config.topic.budget = Budget::new(1 << 40);
+    config.grace = match rng.u8(..4) {
+        0 => None,
+        _ => Some(Duration::from_millis(about(rng, 100, 60_000) as u64)),
+    };
+    config.retention = Duration::from_millis(about(rng, 100, 300_000) as u64);
+    config.shutdown_grace = match rng.u8(..4) {
+        0 => None,
+        _ => Some(Duration::from_millis(about(rng, 1, 10_000) as u64)),
     };
     config
 }

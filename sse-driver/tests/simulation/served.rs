@@ -58,6 +58,7 @@ pub fn path_of(kind: Kind) -> &'static str {
         Kind::MergedSelected => "/merged-selected",
         Kind::Feed => "/feed",
         Kind::Upload => "/upload",
+        Kind::Job => "/job",
         Kind::Page => "/page",
         Kind::Gone => "/gone",
         Kind::Elsewhere => "/elsewhere",
@@ -96,6 +97,7 @@ impl Service {
             Kind::Merged,
             Kind::MergedSelected,
             Kind::Feed,
+            Kind::Job,
             Kind::Page,
             Kind::Gone,
         ] {
@@ -138,6 +140,12 @@ impl Service {
             }
             Kind::Merged | Kind::MergedSelected => Reply::from(self.merged(request, kind, id)?),
             Kind::Feed => Reply::events(Feed::new(self, id)),
+            Kind::Job => {
+                let client = self.registry.asked(id).client;
+                let (run, attachment) = self.topics.jobs.attach(client, request)?;
+                self.registry.change(id, |asked| asked.run = Some(run));
+                Reply::from(attachment)
+            }
             Kind::Gone => Reply::empty(StatusCode::NO_CONTENT),
             _ => Reply::text(StatusCode::OK, "This is a page."),
         };

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use sse_core::{
     client::{End, Failure, Loss},
     lifecycle::CloseReason,
+    topic::resumable::StreamEnd,
 };
 
 use crate::registry::Kind;
@@ -26,6 +27,7 @@ pub struct Tally {
     losses: Counts,
     ends: Counts,
     close_reasons: Counts,
+    job_ends: Counts,
 }
 
 impl Tally {
@@ -42,6 +44,7 @@ impl Tally {
             (&mut self.losses, other.losses),
             (&mut self.ends, other.ends),
             (&mut self.close_reasons, other.close_reasons),
+            (&mut self.job_ends, other.job_ends),
         ] {
             for (name, count) in others {
                 *counts.entry(name).or_default() += count;
@@ -83,6 +86,12 @@ impl Tally {
         }
     }
 
+    pub fn job_ended(&mut self, ends: &[StreamEnd]) {
+        for end in ends {
+            count(&mut self.job_ends, end.name().to_owned());
+        }
+    }
+
     /// Whether all that worlds have in store did happen.
     pub fn assert_is_eventful(&self) {
         let has = |counts: &Counts, names: &[&str]| {
@@ -100,10 +109,12 @@ impl Tally {
                 "Merged",
                 "MergedSelected",
                 "Feed",
+                "Job",
                 "Upload",
                 "embedded Forgetful",
                 "embedded Merged",
                 "embedded Feed",
+                "embedded Job",
                 "embedded Upload",
                 "elsewhere Forgetful",
                 "elsewhere Merged",
@@ -111,6 +122,7 @@ impl Tally {
         );
         has(&self.ends, &["Closed", "NoContent", "Failed"]);
         has(&self.losses, &["Preparation"]);
+        has(&self.job_ends, &["abandoned", "complete", "stopped"]);
         has(
             &self.close_reasons,
             &[
@@ -148,6 +160,7 @@ impl fmt::Display for Tally {
             ("losses", &self.losses),
             ("ends", &self.ends),
             ("close reasons", &self.close_reasons),
+            ("ends of jobs", &self.job_ends),
         ] {
             write!(f, "{title}:")?;
             for (name, count) in counts {

@@ -8,6 +8,7 @@ use sse_core::{
 };
 
 use crate::{
+    jobs::Jobs,
     payload::{Payload, Place},
     sim::Sim,
 };
@@ -21,6 +22,7 @@ pub const COMPLETE: [usize; 2] = [1, 2];
 pub struct Topics {
     shared: Arc<Mutex<Shared>>,
     pub largest_event: usize,
+    pub jobs: Jobs,
 }
 
 struct Shared {
@@ -33,7 +35,7 @@ struct Shared {
 
 impl Topics {
     /// `config` is that of the topic that forgets.
-    pub fn new(sim: &Sim, config: TopicConfig, largest_event: usize) -> Self {
+    pub fn new(sim: &Sim, config: TopicConfig, largest_event: usize, jobs: Jobs) -> Self {
         // A history of a budget that others use up forgets as well.
         let mut complete = TopicConfig::default();
         complete.budget = Budget::new(1 << 40);
@@ -52,6 +54,7 @@ impl Topics {
         Self {
             shared: Arc::new(Mutex::new(shared)),
             largest_event,
+            jobs,
         }
     }
 

@@ -16,6 +16,7 @@ use crate::{
     chaos::{Chaos, Runtimes},
     clients::{Client, State, Surroundings, lock},
     foreign::{Foreign, Host, SharedHost},
+    jobs::Jobs,
     registry::{Kind, Registry},
     scenario::{Action, Scenario},
     served::Service,
@@ -77,7 +78,8 @@ impl World {
         addresses.push(SERVER);
         sim.set_addresses(addresses);
         let registry = Registry::new(&sim, &chaos, scenario.bounds());
-        let topics = Topics::new(&sim, scenario.topic.clone(), scenario.largest_event);
+        let jobs = Jobs::new(&sim, &chaos, scenario.jobs.clone());
+        let topics = Topics::new(&sim, scenario.topic.clone(), scenario.largest_event, jobs);
         let service = Service {
             sim: sim.clone(),
             chaos: chaos.clone(),
@@ -133,6 +135,9 @@ impl World {
         tally.connections = self.around.chaos.links().len() as u64;
         for asked in self.around.registry.all() {
             tally.closed(&asked.cleaned);
+        }
+        for run in self.around.topics.jobs.all() {
+            tally.job_ended(&run.cleaned);
         }
         tally
     }
@@ -220,6 +225,7 @@ impl World {
                 self.embedding_goes_down().cut();
                 self.embedded.is_cut = true;
             }
+            Action::StopJob(name) => self.around.topics.jobs.stop(name),
             Action::HoldUp(time) => self.around.chaos.hold_up(self.sim(), time),
             Action::BeginAnew => {
                 self.around.registry.topic_began_anew();
@@ -324,6 +330,8 @@ impl World {
         }
         self.foreign.iter().for_each(Foreign::cancel);
         self.pass(AFTERMATH);
+        self.around.topics.jobs.forget_all();
+        self.pass(SECOND);
         self.check_nothing_is_open();
         self.act(Action::ShutDown);
         let shutdown = self.embedding_goes_down().shut_down();
