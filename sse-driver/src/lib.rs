@@ -77,6 +77,7 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
+//! | `axum` | a refusal is a response of axum's; the extractor is the tokio adapter's |
 //! | `event-log` | [`event_log`]: topics of many nodes, which follow an external log |
 //! | `futures-io` | any stream of `futures-io` as a transport |
 //! | `http-body` | [`embedding`]: event streams in hyper, axum and other servers; [`HttpClient`]: the event source over reqwest, hyper and other clients |

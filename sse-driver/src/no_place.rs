@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
-use ::http::{HeaderValue, Response, StatusCode, header};
+use ::http::{Response, StatusCode, header};
 use bytes::Bytes;
-use sse_core::internal::{
-    Jitter,
-    sync::{Mutex, lock},
+use sse_core::{
+    Text,
+    internal::{
+        Jitter,
+        sync::{Mutex, lock},
+    },
 };
+
+use crate::router::Refusal;
 
 /// Answers 503, and spreads out when those that are turned away come back.
 pub(crate) struct NoPlace {
@@ -32,17 +37,15 @@ impl NoPlace {
     }
 
     /// The answer, with a `Retry-After` of a whole number of seconds.
-    pub(crate) fn response(&self, text: &'static str) -> Response<Bytes> {
+    pub(crate) fn refusal(&self, text: &'static str) -> Refusal {
         let longest = self.longest.as_secs().max(1);
         let seconds = 1 + lock(&self.jitter).below(longest);
-        let mut response = Response::new(Bytes::from_static(text.as_bytes()));
-        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-        let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-        );
-        headers.insert(header::RETRY_AFTER, seconds.into());
-        response
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, Text::from_static(text))
+            .with_header(header::RETRY_AFTER, seconds.into())
+    }
+
+    /// The same, as a response.
+    pub(crate) fn response(&self, text: &'static str) -> Response<Bytes> {
+        self.refusal(text).into_response()
     }
 }

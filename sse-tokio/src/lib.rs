@@ -43,7 +43,7 @@
 //!
 //! # How to read this crate
 //!
-//! It has two files. This one, `lib.rs`, names the driver's types on tokio, and re-exports the rest.
+//! It has two files, and `axum.rs` for the feature `axum`. This one, `lib.rs`, names the driver's types on tokio, and re-exports the rest.
 //! `runtime.rs` implements the driver's traits: `Tokio`, `TokioTimer` and `TokioTransport`. What those
 //! traits demand is in `sse-driver/src/runtime.rs`, and all behaviour is in the driver, whose own
 //! documentation says in which order to read it ([`driver`]). The page `docs/one-request.md` of the
@@ -53,6 +53,8 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[cfg(feature = "axum")]
+pub mod axum;
 mod runtime;
 
 pub use runtime::{Tokio, TokioTimer, TokioTransport};

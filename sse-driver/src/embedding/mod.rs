@@ -9,7 +9,9 @@
 //! Each adapter has the types of this module for its runtime, whose timers they use:
 //! `sse_tokio::Embedding` is `Embedding<Tokio>`. In axum, a route is one line, since axum takes any
 //! response whose body is an `http_body::Body`:
-//! `get(move |request: Request| sse.respond(request, None, handler))`.
+//! `get(move |request: Request| sse.respond(request, None, handler))`. With the feature `axum` the tokio
+//! adapter has an extractor, and [`Embedding::begin`] is what an extractor of another framework is made
+//! of.
 //!
 //! # What ends a response, and what clean-up is told
 //!
@@ -53,6 +55,7 @@ mod body;
 mod config;
 mod embedded;
 mod incoming;
+mod request;
 
 use std::{fmt, future::Future, net::SocketAddr, sync::Arc};
 
@@ -73,6 +76,7 @@ use sse_core::{
 pub use answer::Answer;
 pub use body::{Body, StreamBroken};
 pub use config::EmbeddingConfig;
+pub use request::EmbeddedRequest;
 
 use embedded::Embedded;
 use incoming::IncomingBody;
@@ -236,6 +240,20 @@ impl<R: Runtime> Embedding<R> {
         route: impl FnOnce(RequestHead, router::Context) -> Routed,
         incoming: impl FnOnce() -> IncomingBody,
     ) -> Answer<R> {
+        match self.ask(head, peer, route, incoming) {
+            Ok(embedded) => Answer::asked(embedded),
+            Err(refusal) => Answer::turned_away(refusal.into_response()),
+        }
+    }
+
+    /// Hands the request over to `route`, where there is a place for it.
+    fn ask(
+        &self,
+        head: RequestHead,
+        peer: Option<SocketAddr>,
+        route: impl FnOnce(RequestHead, router::Context) -> Routed,
+        incoming: impl FnOnce() -> IncomingBody,
+    ) -> Result<Embedded<R>, Refusal> {
         let Shared {
             runtime,
             config,
@@ -251,7 +269,7 @@ impl<R: Runtime> Embedding<R> {
             Ok(place) => place,
             Err(text) => {
                 connections.count_turned_away();
-                return Answer::turned_away(self.shared.no_place.response(text));
+                return Err(self.shared.no_place.refusal(text));
             }
         };
         connections.count_accepted();
@@ -263,7 +281,7 @@ impl<R: Runtime> Embedding<R> {
         if exchange.connection.phase() == Phase::Body {
             exchange.transport = incoming();
         }
-        Answer::asked(Embedded::new(self, exchange, is_head))
+        Ok(Embedded::new(self, exchange, is_head))
     }
 }
 

@@ -25,6 +25,8 @@
 mod allow_list;
 #[cfg(feature = "macros")]
 pub(crate) mod answer;
+#[cfg(feature = "axum")]
+mod axum;
 mod body;
 mod controller;
 mod cors;

@@ -51,6 +51,8 @@ pub enum ReplyBody {
     Whole(Bytes),
 }
 
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
 impl Reply {
     /// An event stream, with status 200, of whatever a handler's stream may yield: values that are
     /// `IntoEvent`, comments, what a topic's subscriber yields.
@@ -96,10 +98,7 @@ impl Reply {
     pub fn text(status: StatusCode, text: impl Into<Text>) -> Self {
         let mut head = Response::new(());
         *head.status_mut() = status;
-        head.headers_mut().insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-        );
+        head.headers_mut().insert(header::CONTENT_TYPE, TEXT);
         Self {
             head,
             body: ReplyBody::Whole(text.into().into_bytes()),
@@ -507,14 +506,22 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         self.response.0
     }
+
+    /// The response.
+    pub(crate) fn into_response(self) -> Response<Bytes> {
+        let (status, headers, text) = *self.response;
+        let mut response = Response::new(text.into_bytes());
+        *response.status_mut() = status;
+        let fields = response.headers_mut();
+        fields.insert(header::CONTENT_TYPE, TEXT);
+        fields.extend(headers);
+        response
+    }
 }
 
 impl From<Refusal> for Reply {
     fn from(refusal: Refusal) -> Self {
-        let (status, headers, text) = *refusal.response;
-        let mut reply = Self::text(status, text);
-        reply.head.headers_mut().extend(headers);
-        reply
+        refusal.into_response().into()
     }
 }
 

@@ -6,3 +6,4 @@ mod budget;
 mod cuts;
 pub mod harness;
 mod receiving;
+mod requests;

@@ -1,0 +1,151 @@
+//! A request that a foreign server's own handler answers.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    future::poll_fn,
+    net::SocketAddr,
+    ops::Deref,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use ::http::{Response, StatusCode, request::Parts};
+use sse_core::{
+    internal::sync::{Mutex, lock},
+    topic::ResumeRequest,
+};
+
+use super::{Answer, Body, Embedding, Incoming, embedded::Embedded, head_of};
+use crate::{
+    Runtime,
+    router::{self, Refusal, Reply, Routed},
+};
+
+/// A request inside a foreign server whose own handler makes the reply: what an extractor of that
+/// server's is made of.
+///
+/// [`Embedding::begin`] makes it of the request's head. It is a [`Request`](router::Request) to read
+/// from, and [`reply`](Self::reply) makes the foreign server's response of a topic's subscriber, of a
+/// resumable stream's attachment, or of any [`Reply`]. For axum, `sse_tokio::axum::Sse` is this as an
+/// extractor.
+///
+/// It is open from the beginning: it counts among those of the [embedding](Embedding::open), and
+/// clean-up runs when it is dropped without a reply, with
+/// [`CloseReason::ClientWentAway`](sse_core::lifecycle::CloseReason::ClientWentAway), for that is why servers drop
+/// handlers.
+///
+/// ```
+/// use futures_util::stream;
+/// use sse_core::http::{Request, StatusCode};
+/// use sse_driver::{embedding::{Body, Embedding}, router::{Refusal, Reply}};
+///
+/// /// A handler of the foreign server's.
+/// fn count<R: sse_driver::Runtime>(
+///     sse: &Embedding<R>,
+///     request: Request<()>,
+/// ) -> Result<sse_core::http::Response<Body<R>>, Refusal> {
+///     let (parts, _) = request.into_parts();
+///     let request = sse.begin(parts, None)?;
+///     let from: u32 = request.query_param("from").and_then(|from| from.parse().ok()).unwrap_or(0);
+///     request.clean_up().add(|reason| println!("over: {reason}"));
+///     Ok(request.reply(Reply::events(stream::iter(from..))))
+/// }
+/// ```
+pub struct EmbeddedRequest<R: Runtime> {
+    request: router::Request,
+    reply: Arc<Mutex<Option<Reply>>>,
+    // Last, so that what is above is dropped before clean-up runs.
+    embedded: Box<Embedded<R>>,
+}
+
+impl<R: Runtime> Embedding<R> {
+    /// Takes a request, of which `parts` is the head, whose reply the caller makes. Where the foreign
+    /// server's handlers are this crate's, [`respond`](Self::respond) is simpler.
+    ///
+    /// `peer` is what [`Request::peer_addr`](router::Request::peer_addr) says.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] where as many are open as there may be
+    /// ([`EmbeddingConfig::max_open`](super::EmbeddingConfig::max_open)), or the embedding shuts down: 503
+    /// with `Retry-After`.
+    pub fn begin(
+        &self,
+        parts: Parts,
+        peer: Option<SocketAddr>,
+    ) -> Result<EmbeddedRequest<R>, Refusal> {
+        let reply = Arc::<Mutex<Option<Reply>>>::default();
+        let (given, mut request) = (reply.clone(), None);
+        let route = |head, context| {
+            request = Some(router::Request::new(head, Vec::new(), context));
+            // It is polled when the reply is there.
+            Routed::Call(Box::pin(poll_fn(move |_| {
+                lock(&given).take().map_or(Poll::Pending, Poll::Ready)
+            })))
+        };
+        let embedded = self.ask(head_of(parts, false), peer, route, Incoming::none)?;
+        // It was asked for above.
+        let request = request.ok_or_else(no_request)?;
+        let embedded = Box::new(embedded);
+        Ok(EmbeddedRequest {
+            request,
+            reply,
+            embedded,
+        })
+    }
+}
+
+fn no_request() -> Refusal {
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "The request is lost.\n")
+}
+
+impl<R: Runtime> EmbeddedRequest<R> {
+    /// The request.
+    #[must_use]
+    pub fn request(&self) -> &router::Request {
+        &self.request
+    }
+
+    /// The foreign server's response: the head, and a body that gives the stream.
+    ///
+    /// What becomes a [`Reply`]: a topic's subscriber, an attachment of a resumable stream, a
+    /// [`Refusal`], and [`Reply::events`] of any stream.
+    pub fn reply(self, reply: impl Into<Reply>) -> Response<Body<R>> {
+        *lock(&self.reply) = Some(reply.into());
+        // The reply is there, so that the answer is, too. The body is polled with the server's waker.
+        let mut answer = Answer::asked(*self.embedded);
+        let mut cx = Context::from_waker(Waker::noop());
+        match Future::poll(Pin::new(&mut answer), &mut cx) {
+            Poll::Ready(response) => response,
+            Poll::Pending => {
+                let mut response = Response::new(Body::whole(Default::default()));
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                response
+            }
+        }
+    }
+}
+
+impl<R: Runtime> Deref for EmbeddedRequest<R> {
+    type Target = router::Request;
+
+    fn deref(&self) -> &router::Request {
+        &self.request
+    }
+}
+
+impl<R: Runtime> ResumeRequest for EmbeddedRequest<R> {
+    fn last_event_id(&self, query_param: &str) -> Option<Cow<'_, str>> {
+        ResumeRequest::last_event_id(&self.request, query_param)
+    }
+}
+
+impl<R: Runtime> fmt::Debug for EmbeddedRequest<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddedRequest")
+            .field("request", &self.request)
+            .finish_non_exhaustive()
+    }
+}

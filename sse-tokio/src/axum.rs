@@ -1,0 +1,128 @@
+//! Event streams in axum: an extractor, whose replies are responses of axum's.
+
+use std::{borrow::Cow, fmt, net::SocketAddr, ops::Deref};
+
+use ::axum::{
+    extract::{ConnectInfo, FromRef, FromRequestParts},
+    http::request::Parts,
+};
+use sse_driver::{core::topic::ResumeRequest, embedding::EmbeddedRequest};
+
+use crate::{Body, Embedding, Refusal, Reply, Request, Tokio, http::Response};
+
+/// A request of axum's whose reply may be an event stream.
+///
+/// It is an extractor, and takes the [`Embedding`] from the router's state, and the client's address
+/// from `ConnectInfo<SocketAddr>` where the server provides that
+/// (`into_make_service_with_connect_info::<SocketAddr>()`). It is a [`Request`] to read from: last event
+/// ID, clean-up, shutdown. [`reply`](Self::reply) makes the response.
+///
+/// ```
+/// use axum::{extract::{FromRef, Path, State}, response::IntoResponse, routing::get};
+/// use futures_util::stream;
+/// use sse_tokio::{
+///     Embedding, KeepAlive, Refusal, Reply, ResumableStreams, StatusCode, TopicMap, axum::Sse,
+/// };
+///
+/// #[derive(Clone)]
+/// struct App {
+///     sse: Embedding,
+///     rooms: TopicMap,
+///     answers: ResumableStreams,
+/// }
+///
+/// impl FromRef<App> for Embedding {
+///     fn from_ref(app: &App) -> Self {
+///         app.sse.clone()
+///     }
+/// }
+///
+/// /// A topic's subscriber.
+/// async fn room(
+///     State(app): State<App>,
+///     Path(room): Path<String>,
+///     sse: Sse,
+/// ) -> Result<impl IntoResponse, Refusal> {
+///     let subscriber = app.rooms.topic(&room)?.resume(&sse);
+///     Ok(sse.reply(subscriber))
+/// }
+///
+/// /// A stream that outlives its connections.
+/// async fn answer(
+///     State(app): State<App>,
+///     Path(id): Path<String>,
+///     sse: Sse,
+/// ) -> Result<impl IntoResponse, StatusCode> {
+///     let attachment = app.answers.attach(&id, &sse).ok_or(StatusCode::NOT_FOUND)?;
+///     Ok(sse.reply(attachment))
+/// }
+///
+/// /// Any stream, and what a reply may have.
+/// async fn count(sse: Sse) -> impl IntoResponse {
+///     sse.clean_up().add(|reason| println!("over: {reason}"));
+///     sse.reply(Reply::events(stream::iter(1..=3)).with_keep_alive(KeepAlive::never()))
+/// }
+///
+/// # fn router(app: App) -> axum::Router {
+/// axum::Router::new()
+///     .route("/rooms/{room}", get(room))
+///     .route("/answers/{id}", get(answer))
+///     .route("/count", get(count))
+///     .with_state(app)
+/// # }
+/// ```
+///
+/// # Rejection
+///
+/// A [`Refusal`] where as many responses are open as there may be
+/// ([`EmbeddingConfig::max_open`](crate::EmbeddingConfig::max_open)), or the embedding shuts down: 503
+/// with `Retry-After`.
+///
+/// A handler that returns a response without [`reply`](Self::reply) drops this: clean-up is then told
+/// that the client went away, for that is why a server drops a handler.
+pub struct Sse(EmbeddedRequest<Tokio>);
+
+impl Sse {
+    /// The response: the head, and a body that gives the stream. What becomes a [`Reply`] can be given: a
+    /// topic's subscriber, an attachment of a resumable stream, a [`Refusal`], and
+    /// [`Reply::events`] of any stream.
+    pub fn reply(self, reply: impl Into<Reply>) -> Response<Body> {
+        self.0.reply(reply)
+    }
+}
+
+impl<S> FromRequestParts<S> for Sse
+where
+    S: Send + Sync,
+    Embedding: FromRef<S>,
+{
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map(|ConnectInfo(peer)| *peer);
+        Embedding::from_ref(state)
+            .begin(parts.clone(), peer)
+            .map(Self)
+    }
+}
+
+impl Deref for Sse {
+    type Target = Request;
+
+    fn deref(&self) -> &Request {
+        self.0.request()
+    }
+}
+
+impl ResumeRequest for Sse {
+    fn last_event_id(&self, query_param: &str) -> Option<Cow<'_, str>> {
+        ResumeRequest::last_event_id(&self.0, query_param)
+    }
+}
+
+impl fmt::Debug for Sse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Sse").field(self.0.request()).finish()
+    }
+}
