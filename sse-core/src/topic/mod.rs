@@ -65,6 +65,17 @@
 //! of stream: the events that a stream begins with, [`Batch::Place`] and the IDs of a
 //! [`MergedSubscriber`] carry them, too.
 //!
+//! # After a restart
+//!
+//! A topic is in memory, and its epoch ends with the process. Clients resume without a gap in one of three
+//! ways:
+//!
+//! - **A snapshot**: [`Topic::snapshot`] at the end, in a file, and [`Topic::restore`] at the beginning.
+//!   The new topic knows the IDs that the old one gave.
+//! - **IDs of your own**, of events that are stored anyway: publish the stored ones to the new topic, as
+//!   above.
+//! - **Numbers of your own**, where another system has the history: [`Topic::publish_at`].
+//!
 //! # Many topics
 //!
 //! A [`TopicMap`] has topics by name, such as those of rooms or of users. It makes a topic at the
@@ -129,6 +140,7 @@ pub mod resumable;
 mod resume;
 mod segment;
 mod selection;
+mod snapshot;
 mod stats;
 mod subscriber;
 mod wire;
@@ -143,5 +155,6 @@ pub use position::Position;
 pub use publish::{HistoryBound, PublishError, Topic};
 pub use request::ResumeRequest;
 pub use resume::Outcome;
+pub use snapshot::{InvalidSnapshot, RestoreError, TopicSnapshot};
 pub use stats::TopicStats;
 pub use subscriber::Subscriber;

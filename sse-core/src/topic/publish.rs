@@ -1,6 +1,6 @@
 //! The topic: the history under a lock, and those who wait for its next event.
 
-use std::{error::Error, fmt, io, task::Waker, time::Instant};
+use std::{error::Error, fmt, io, mem, task::Waker, time::Instant};
 
 use super::{Outcome, Position, Subscriber, TopicConfig, TopicEnd, TopicStats, log::Log};
 use crate::{
@@ -306,6 +306,34 @@ impl Topic {
             state.end = Some(end);
             Ok(added)
         })
+    }
+
+    /// Looks at the history. No code from outside this crate may run there.
+    pub(super) fn with_log<T>(&self, look: impl FnOnce(&mut Log) -> T) -> T {
+        let shared = &self.publisher.shared;
+        let now = shared.now();
+        let mut state = shared.state();
+        state.log.expire(now);
+        look(&mut state.log)
+    }
+
+    /// Has this history in place of its own, unless that is in use.
+    pub(super) fn begin_with(&self, log: Log) -> bool {
+        let (parked, _replaced) = {
+            let mut state = self.publisher.shared.state();
+            if state.end.is_some() || !state.log.is_new() {
+                return false;
+            }
+            let replaced = mem::replace(&mut state.log, log);
+            (state.parked.take_all(), replaced)
+        };
+        parked.for_each(Waker::wake);
+        true
+    }
+
+    /// The time.
+    pub(super) fn now(&self) -> Instant {
+        self.publisher.shared.now()
     }
 
     /// Whether it publishes nothing more.

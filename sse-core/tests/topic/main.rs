@@ -17,6 +17,7 @@ mod resumable;
 mod resuming;
 mod selecting;
 mod slow;
+mod snapshot;
 mod stats;
 mod waking;
 

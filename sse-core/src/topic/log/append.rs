@@ -129,7 +129,7 @@ impl Log {
         max_bytes: usize,
     ) -> Result<Needed, PublishError> {
         if let Some(id) = event.id()
-            && Position::in_epoch(self.epoch, id.as_str()).is_some()
+            && self.is_reserved(id.as_str())
         {
             return Err(PublishError::ReservedId(id.clone()));
         }

@@ -37,6 +37,8 @@ const LARGEST_SEGMENT: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Log {
     epoch: u64,
+    /// The places at which earlier lives ended whose numbers go on here, the latest first.
+    lives: Vec<Position>,
     /// What the line with an ID begins with, up to the sequence number.
     id_start: Box<str>,
     max_events: u64,
@@ -94,6 +96,7 @@ impl Log {
     pub(super) fn new(config: &TopicConfig, epoch: u64) -> Self {
         Self {
             epoch,
+            lives: Vec::new(),
             id_start: id_start(epoch),
             max_events: (config.max_events as u64).max(1),
             max_bytes: config.max_bytes,
@@ -115,11 +118,28 @@ impl Log {
         }
     }
 
+    /// Has its first event behind the one of this number, as one of earlier lives that ended at these
+    /// places.
+    pub(super) fn begin_behind(&mut self, sequence: u64, lives: impl Iterator<Item = Position>) {
+        self.go_on_behind(Position::new(self.epoch, sequence));
+        self.lives = lives.collect();
+    }
+
+    pub(super) fn lives(&self) -> &[Position] {
+        &self.lives
+    }
+
+    /// Whether it never had an event or another place.
+    pub(super) fn is_new(&self) -> bool {
+        self.next() == 1
+    }
+
     /// Goes on behind this place, without what it holds.
     pub(super) fn go_on_behind(&mut self, position: Position) {
         let Position { epoch, sequence } = position;
         if epoch != self.epoch {
             self.epoch = epoch;
+            self.lives.clear();
             self.id_start = id_start(epoch);
         }
         let next = sequence.saturating_add(1);
@@ -275,8 +295,25 @@ impl Log {
     fn find(&self, id: &str, name: Option<&str>) -> Option<u64> {
         Position::in_epoch(self.epoch, id)
             .map(|position| position.sequence)
+            .or_else(|| self.find_in_lives(id))
             .or_else(|| self.find_own_id(id))
             .or_else(|| self.find_own_id(&merged_id::own_id_of(id, name?)?))
+    }
+
+    /// The event that had this ID in an earlier life, unless it was published behind the snapshot.
+    fn find_in_lives(&self, id: &str) -> Option<u64> {
+        self.lives.iter().find_map(|end| {
+            let position = Position::in_epoch(end.epoch, id)?;
+            (position.sequence <= end.sequence).then_some(position.sequence)
+        })
+    }
+
+    /// Whether the ID has the form of those that the topic gives, or gave in an earlier life.
+    fn is_reserved(&self, id: &str) -> bool {
+        let lives = self.lives.iter().map(|end| end.epoch);
+        std::iter::once(self.epoch)
+            .chain(lives)
+            .any(|epoch| Position::in_epoch(epoch, id).is_some())
     }
 
     /// What there is from `cursor` on, `most` events or as many as lie in one piece.

@@ -1,0 +1,286 @@
+//! What a topic holds, to be kept elsewhere and to become a topic again.
+
+use std::{error::Error, fmt};
+
+use bytes::Bytes;
+
+use super::{
+    EncodedEvents, Position, PublishError, Topic,
+    log::{Log, Read},
+    wire,
+};
+use crate::Event;
+
+/// What a [`Topic`](super::Topic) holds at one moment: its events and its place.
+///
+/// A server that restarts keeps it in a file, and has the new topic [begin](super::Topic::restore) with
+/// it. Clients then resume from the IDs that the old topic gave them, and miss nothing that was published
+/// before the snapshot.
+///
+/// It shares the memory of the topic's events; [`to_bytes`](Self::to_bytes) copies them.
+///
+/// ```
+/// use std::time::Instant;
+/// use sse_core::topic::{Outcome, Topic, TopicConfig, TopicSnapshot};
+///
+/// let before = Topic::new(TopicConfig::default(), 1, Instant::now);
+/// let seen = before.publish("one")?;
+/// before.publish("two")?;
+/// before.close();
+/// let file = before.snapshot().to_bytes();
+///
+/// // The server has restarted. The new topic has an epoch of its own.
+/// let after = Topic::new(TopicConfig::default(), 2, Instant::now);
+/// after.restore(&TopicSnapshot::from_bytes(&file)?)?;
+/// after.publish("three")?;
+///
+/// let subscriber = after.resume_from(Some(&seen.to_string()));
+/// assert_eq!(subscriber.outcome(), Outcome::Resumed { replayed: 2 });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct TopicSnapshot {
+    /// The place before the first event.
+    start: Position,
+    /// The places at which the lives before this one ended, the latest first.
+    lives: Vec<Position>,
+    events: Vec<EncodedEvents>,
+    count: u64,
+}
+
+/// Of how many earlier lives a topic knows the IDs.
+pub(super) const LIVES: usize = 8;
+
+/// What the form of [`TopicSnapshot::to_bytes`] begins with, up to the places.
+const START: &str = ": topic 1";
+/// What its last line begins with, up to the number of events.
+const END: &str = ": end ";
+
+impl TopicSnapshot {
+    pub(super) fn of(log: &mut Log) -> Self {
+        let first = log.first();
+        let (mut next, mut events) = (first, Vec::new());
+        while let Read::Events(piece) = log.read(next, u64::MAX) {
+            next += piece.count as u64;
+            events.push(piece);
+        }
+        Self {
+            start: log.position_before(first),
+            lives: log.lives().to_vec(),
+            events,
+            count: next - first,
+        }
+    }
+
+    /// The place behind the newest event.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        let Position { epoch, sequence } = self.start;
+        Position::new(epoch, sequence.saturating_add(self.count))
+    }
+
+    /// How many events it has.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The place before the first event.
+    pub(super) fn start(&self) -> Position {
+        self.start
+    }
+
+    /// The places at which this life and those before it end.
+    pub(super) fn lives(&self) -> impl Iterator<Item = Position> {
+        let before = self.lives.iter().copied();
+        std::iter::once(self.position()).chain(before).take(LIVES)
+    }
+
+    /// The events, without the IDs that the topic gave them.
+    pub(super) fn events(&self) -> impl Iterator<Item = Event> {
+        let epoch = self.start.epoch;
+        let all = self.events.iter().cloned();
+        all.flat_map(EncodedEvents::into_events)
+            .map(move |event| match event.id() {
+                Some(id) if Position::in_epoch(epoch, id.as_str()).is_some() => event.without_id(),
+                _ => event,
+            })
+    }
+
+    /// The snapshot as bytes, to be kept in a file: the events in the format of an event stream, behind
+    /// a line with the place and before one with their number.
+    ///
+    /// To replace a file, write another one and rename it, so that a crash leaves one of both.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut places = format!("{START} {}", self.start);
+        for life in &self.lives {
+            places += &format!(" {life}");
+        }
+        places.push('\n');
+        let end = format!("{END}{}\n", self.count);
+        let events = || self.events.iter().map(EncodedEvents::as_bytes);
+        let len = events().map(<[u8]>::len).sum::<usize>();
+        let mut bytes = Vec::with_capacity(places.len() + len + end.len());
+        bytes.extend_from_slice(places.as_bytes());
+        events().for_each(|events| bytes.extend_from_slice(events));
+        bytes.extend_from_slice(end.as_bytes());
+        bytes
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSnapshot`] where this is something else, or not all of it, as after a crash in the middle of
+    /// writing.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidSnapshot> {
+        let text = str::from_utf8(bytes).map_err(|_| InvalidSnapshot::Other)?;
+        let (places, rest) = text.split_once('\n').ok_or(InvalidSnapshot::Other)?;
+        let places = places.strip_prefix(START).ok_or(InvalidSnapshot::Other)?;
+        let mut places = places.split_ascii_whitespace().map(Position::parse);
+        let start = places.next().flatten().ok_or(InvalidSnapshot::Other)?;
+        // No topic has so many events, and one that goes on from here never runs out of numbers.
+        if start.sequence > u64::MAX / 2 {
+            return Err(InvalidSnapshot::Other);
+        }
+        let lives: Option<Vec<_>> = places.take(LIVES).collect();
+        let lives = lives.ok_or(InvalidSnapshot::Other)?;
+
+        let last_line = rest
+            .trim_end_matches('\n')
+            .rfind('\n')
+            .map_or(0, |at| at + 1);
+        let (events, end) = rest.split_at_checked(last_line).unwrap_or_default();
+        let count = end.strip_prefix(END).and_then(|end| end.strip_suffix('\n'));
+        let count = count.and_then(|count| count.parse().ok());
+        let count: u64 = count.ok_or(InvalidSnapshot::Incomplete)?;
+        let found = wire::events(events.as_bytes());
+        if found.filter(|event| event.ends_with(b"\n\n")).count() as u64 != count {
+            return Err(InvalidSnapshot::Incomplete);
+        }
+        let events = EncodedEvents {
+            bytes: Bytes::copy_from_slice(events.as_bytes()),
+            count: usize::try_from(count).map_err(|_| InvalidSnapshot::Other)?,
+        };
+        Ok(Self {
+            start,
+            lives,
+            events: vec![events],
+            count,
+        })
+    }
+}
+
+impl Topic {
+    /// What the topic holds now, to be kept where it outlives the process: see [`TopicSnapshot`].
+    ///
+    /// What is published later is not in it. At the end of a program [close](Self::close) the topic
+    /// before. A snapshot that is taken from time to time is good for a crash: a client that had an event
+    /// behind it is told that this one is unknown.
+    #[must_use]
+    pub fn snapshot(&self) -> TopicSnapshot {
+        self.with_log(|log| TopicSnapshot::of(log))
+    }
+
+    /// Begins with what another topic held, before the first event and the first client: those of an
+    /// earlier life of this one. Each event keeps its sequence number. Its ID is a new one, of this topic's
+    /// [epoch](Self::epoch), unless the publisher chose it.
+    ///
+    /// Clients resume from the IDs of the earlier life up to the snapshot, and of up to seven lives before
+    /// it. An event that was published behind the snapshot is unknown here, and a client that comes with
+    /// its ID is told so; no other event is taken for it. The age of all events counts from now.
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreError`]; the topic is as before.
+    pub fn restore(&self, snapshot: &TopicSnapshot) -> Result<(), RestoreError> {
+        let (now, start) = (self.now(), snapshot.start().sequence);
+        let mut log = Log::new(self.config(), self.epoch());
+        log.begin_behind(start, snapshot.lives());
+        for (event, sequence) in snapshot.events().zip(start.saturating_add(1)..) {
+            log.append(now, &event)
+                .map_err(|error| RestoreError::Event { sequence, error })?;
+        }
+        match self.begin_with(log) {
+            true => Ok(()),
+            false => Err(RestoreError::InUse),
+        }
+    }
+}
+
+impl fmt::Debug for TopicSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TopicSnapshot")
+            .field("position", &self.position())
+            .field("count", &self.count)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why bytes are no snapshot of a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum InvalidSnapshot {
+    /// They do not begin as a snapshot does, or are none of a topic that this version can read.
+    Other,
+    /// They begin as a snapshot does, and their end is missing.
+    Incomplete,
+}
+
+impl fmt::Display for InvalidSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Other => {
+                "this is no snapshot of a topic; begin without it, and clients are told that their \
+                 last event is unknown"
+            }
+            Self::Incomplete => {
+                "the snapshot is not complete; write it to another file and rename that one, so that \
+                 a crash leaves the one before"
+            }
+        })
+    }
+}
+
+impl Error for InvalidSnapshot {}
+
+/// Why a topic cannot begin with a snapshot.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// Events were published to the topic already, or it is closed.
+    InUse,
+    /// An event of the snapshot cannot be published under the topic's settings.
+    Event {
+        /// Its sequence number.
+        sequence: u64,
+        /// Why not.
+        error: PublishError,
+    },
+}
+
+impl fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InUse => f.write_str(
+                "the topic has events already, or is closed; restore it before the first event",
+            ),
+            Self::Event { sequence, error } => {
+                write!(
+                    f,
+                    "event {sequence} of the snapshot cannot be published: {error}"
+                )
+            }
+        }
+    }
+}
+
+impl Error for RestoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::InUse => None,
+            Self::Event { error, .. } => Some(error),
+        }
+    }
+}
