@@ -44,5 +44,6 @@ pages! {
     reference: "reference.md",
     systemd: "systemd.md",
     testing: "testing.md",
+    topics: "topics.md",
     when_not: "when-not.md",
 }

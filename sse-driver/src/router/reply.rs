@@ -18,7 +18,7 @@ use crate::Attachment;
 use sse_core::{
     Event, EventError, IntoEvent, IntoStreamItem, StreamItem, Text,
     server::KeepAlive,
-    topic::{MergedSubscriber, Subscriber},
+    topic::{MergedSubscriber, Outcome, Subscriber},
 };
 
 /// An answer to a request: a head, and an event stream or a whole body.
@@ -57,9 +57,9 @@ impl Reply {
     /// An event stream, with status 200, of whatever a handler's stream may yield: values that are
     /// `IntoEvent`, comments, what a topic's subscriber yields.
     ///
-    /// To be told the [outcome](sse_core::topic::Outcome) of a resumption in a field `sse-resume`, where
-    /// the topic's settings say so, a client has to be given the subscriber itself, not a stream that
-    /// is made of it.
+    /// Where the topic's settings say so, a client that is given the subscriber itself is told the
+    /// [outcome](Outcome) of its resumption in a field `sse-resume`. For a stream that is made of a
+    /// subscriber there is [`with_outcome`](Self::with_outcome).
     pub fn events<S>(stream: S) -> Self
     where
         S: Stream + Send + 'static,
@@ -233,6 +233,27 @@ fn outcomes_for_header(stream: &dyn Any) -> Option<String> {
 const NOT_IN_QUOTES: &AsciiSet = &CONTROLS.add(b'"').add(b'\\').add(b'%');
 
 impl Reply {
+    /// Adds a field `sse-resume`, which tells the client how its resumption went:
+    /// `gap; lost=2; replayed=5`. A subscriber that is returned as it is has it already, where its topic's
+    /// settings say so. This is for a stream that is made of one.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use futures_util::{StreamExt, future};
+    /// use sse_core::topic::{Topic, TopicConfig};
+    /// use sse_driver::router::Reply;
+    ///
+    /// let topic = Topic::new(TopicConfig::default(), 0, Instant::now);
+    /// let subscriber = topic.resume_from(Some("0-0"));
+    /// let outcome = subscriber.outcome();
+    /// let reply = Reply::events(subscriber.take_until(future::pending::<()>())).with_outcome(outcome);
+    /// assert_eq!(reply.headers()["sse-resume"], "resumed; replayed=0");
+    /// ```
+    #[must_use]
+    pub fn with_outcome(self, outcome: Outcome) -> Self {
+        self.with_resume(&outcome.to_string())
+    }
+
     fn with_resume(self, outcome: &str) -> Self {
         const SSE_RESUME: HeaderName = HeaderName::from_static("sse-resume");
         match HeaderValue::try_from(outcome) {

@@ -11,6 +11,7 @@ mod bodies;
 mod budget;
 #[cfg(feature = "http-body")]
 mod budgets;
+mod composing;
 mod connectors;
 mod controlling;
 mod counting;
@@ -30,6 +31,7 @@ mod over_http_client;
 mod panicking_links;
 mod preparing;
 mod proxied;
+mod restarting;
 mod resumable;
 mod shutdown;
 #[path = "../sim/mod.rs"]
