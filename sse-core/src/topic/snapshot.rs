@@ -180,7 +180,7 @@ impl Topic {
     /// behind it is told that this one is unknown.
     #[must_use]
     pub fn snapshot(&self) -> TopicSnapshot {
-        self.with_log(|log| TopicSnapshot::of(log))
+        self.with_log(TopicSnapshot::of)
     }
 
     /// Begins with what another topic held, before the first event and the first client: those of an

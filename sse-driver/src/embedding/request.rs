@@ -17,7 +17,7 @@ use sse_core::{
     topic::ResumeRequest,
 };
 
-use super::{Answer, Body, Embedding, Incoming, embedded::Embedded, head_of};
+use super::{Answer, Body, Embedding, IncomingBody, embedded::Embedded, head_of};
 use crate::{
     Runtime,
     router::{self, Refusal, Reply, Routed},
@@ -85,7 +85,7 @@ impl<R: Runtime> Embedding<R> {
                 lock(&given).take().map_or(Poll::Pending, Poll::Ready)
             })))
         };
-        let embedded = self.ask(head_of(parts, false), peer, route, Incoming::none)?;
+        let embedded = self.ask(head_of(parts, false), peer, route, IncomingBody::none)?;
         // It was asked for above.
         let request = request.ok_or_else(no_request)?;
         let embedded = Box::new(embedded);
