@@ -147,6 +147,23 @@ fn what_is_written_is_given_back_while_more_is_queued() {
 }
 
 #[test]
+fn events_behind_what_is_shared_count_and_what_is_shared_does_not() {
+    let budget = Budget::new(1024 * KIB);
+    let topic = Topic::new(TopicConfig::default(), 1, Instant::now);
+    topic.publish("x".repeat(30 * KIB)).unwrap();
+    let mut pump = stream(&budget);
+    let mut subscriber = topic.subscribe_from_oldest();
+    let std::task::Poll::Ready(Some(Ok(Batch::Events(events)))) = subscriber.try_next() else {
+        panic!("there is a history")
+    };
+    pump.connection.send_encoded(pump.now, events).unwrap();
+    for _ in 0..3 {
+        pump.send(&"x".repeat(5 * KIB)).unwrap();
+    }
+    assert_eq!(budget.used().queued, 12 * KIB, "15 KiB in whole granules");
+}
+
+#[test]
 fn a_whole_response_counts_where_nothing_else_holds_it() {
     let budget = Budget::new(1024 * KIB);
     let page = Bytes::from("x".repeat(100 * KIB));
