@@ -83,6 +83,8 @@ struct State {
     is_calm: bool,
     /// The threads that are held up, and until when.
     held: Option<(Instant, u64)>,
+    /// Since when none is, or from when on.
+    free_since: Duration,
     links: Vec<Arc<Link>>,
     open: Vec<Arc<Link>>,
 }
@@ -100,6 +102,7 @@ impl Chaos {
                 budget: BUDGET,
                 is_calm: false,
                 held: None,
+                free_since: Duration::ZERO,
                 links: Vec::new(),
                 open: Vec::new(),
             }),
@@ -119,9 +122,10 @@ impl Chaos {
     }
 
     /// The network is in order from now on. The runtime stays as it is.
-    pub fn calm_down(&self) {
+    pub fn calm_down(&self, sim: &Sim) {
         let mut state = self.state();
         (state.is_calm, state.held) = (true, None);
+        state.free_since = state.free_since.min(sim.elapsed());
     }
 
     /// About half of the tasks have no turn for so long, while the others go on.
@@ -129,6 +133,12 @@ impl Chaos {
         let mut state = self.state();
         let which = state.rng.u64(..);
         state.held = Some((sim.now() + time, which));
+        state.free_since = sim.elapsed() + time;
+    }
+
+    /// Since when every task has its turn, or from when on.
+    pub fn free_since(&self) -> Duration {
+        self.state().free_since
     }
 
     fn held_until(&self) -> Option<Instant> {

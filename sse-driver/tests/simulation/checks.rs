@@ -106,10 +106,15 @@ impl World {
     /// A shutdown has ended what it ends, unless the client takes nothing.
     fn check_shutdowns(&self) {
         let now = self.around.sim.elapsed();
-        // What is spread over a window has ended when the others are cut.
+        // What is spread over a window has ended when the others are cut. The task that shuts down may
+        // be held up before it begins.
         let is_past_window = |since: Option<Duration>| {
-            self.scenario.server.shutdown_spread.ends.is_zero()
-                || since.is_some_and(|since| now >= since + self.scenario.server.shutdown_timeout)
+            let server = &self.scenario.server;
+            let window = match server.shutdown_spread.ends.is_zero() {
+                true => Duration::ZERO,
+                false => server.shutdown_timeout,
+            };
+            since.is_some_and(|since| now >= since.max(self.around.chaos.free_since()) + window)
         };
         let server_is_down = self.server.down_since.is_some();
         let embedding_is_down = self.embedded.down_since.is_some();

@@ -232,8 +232,8 @@ impl Upload {
         let mut at = around.sim.now();
         while !left.is_empty() {
             let (piece, pause) = around.chaos.draw(|rng| {
-                let pauses = rng.u8(..4) == 0;
-                (rng.usize(1..=8000), pauses.then(|| rng.u64(1..500)))
+                let pauses = rng.bool();
+                (rng.usize(1..=8000), pauses.then(|| rng.u64(1..4000)))
             });
             at += Duration::from_millis(pause.unwrap_or(0));
             pieces.push_back((at, left.split_to(piece.min(left.len()))));

@@ -90,7 +90,8 @@ impl Jobs {
         let runs = &mut *self.runs();
         let run = runs.iter().rposition(|run| run.name == name);
         let run = run.expect("a producer of this name");
-        if !runs[run].is_over() {
+        // One that came too late may find the end of a producer that is still there.
+        if attached.stream().end().is_none() {
             runs[run].attached = self.sim.elapsed();
         }
         Ok((run, attached))

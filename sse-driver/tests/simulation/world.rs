@@ -275,7 +275,7 @@ impl World {
     /// The network is in order from now on, and clients do nothing else. After a while everything is
     /// well.
     fn recover(&mut self) {
-        self.around.chaos.calm_down();
+        self.around.chaos.calm_down(&self.around.sim);
         for state in self.clients.iter().map(|client| &client.state) {
             lock(state).hurries = true;
         }
