@@ -210,6 +210,21 @@ fn a_late_executor_sees_that_a_client_has_gone_behind_its_request() {
 }
 
 #[test]
+fn a_request_that_came_before_its_deadline_is_answered_at_the_deadline() {
+    let (world, feed, _) = world(|_| ());
+    feed.push("one");
+    let mut client = world.connect();
+    // More than one read takes.
+    let field = "x".repeat(8000);
+    client.send(format!(
+        "GET /feed HTTP/1.1\r\nHost: a\r\nX: {field}\r\n\r\n"
+    ));
+    world.sim.hold_up(secs(10));
+    world.advance(secs(0), &mut client);
+    assert_eq!(Received::by(&client).status, 200);
+}
+
+#[test]
 fn a_request_that_came_in_time_is_answered_by_a_late_executor() {
     let (world, feed, _) = world(|_| ());
     feed.push("one");

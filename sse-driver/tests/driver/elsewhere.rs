@@ -1,17 +1,21 @@
 //! Connections that were accepted or made elsewhere.
 
-use std::time::Duration;
+use std::{
+    io::{self, IoSlice},
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use futures_util::stream;
 use sse_core::server::ConnectionConfig;
 use sse_driver::{
-    ConnectionServer, ServerConfig,
+    ConnectionServer, ServerConfig, Transport,
     router::{Request, Router},
 };
 
 use crate::{
     harness::{Feed, Journal, Received, secs},
-    sim::{Client, Sim},
+    sim::{Client, Sim, SimTransport},
 };
 
 fn server(sim: &Sim, config: ServerConfig, router: Router) -> ConnectionServer<Sim> {
@@ -102,4 +106,45 @@ fn a_silent_connection_has_its_deadline() {
     sim.advance(ConnectionConfig::default().head_timeout + Duration::from_millis(1));
     assert!(client.server_side().is_closed());
     assert_eq!(server.handle().open_connections(), 0);
+}
+
+/// A transport whose writes take nothing of what they are given.
+struct TakesNothing(SimTransport);
+
+impl Transport for TakesNothing {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.0.poll_read(cx, buffer)
+    }
+
+    fn poll_write_vectored(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(0))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_shutdown(cx)
+    }
+}
+
+#[test]
+fn a_transport_that_takes_nothing_of_something_is_broken() {
+    let (sim, feed, journal) = (Sim::new(), Feed::default(), Journal::default());
+    let router = Router::new().events("/", feed.handler(&journal));
+    let server = server(&sim, ServerConfig::default(), router);
+    let (mut client, transport) = sim.client_and_transport();
+    let _ = sim.start(server.serve_connection(TakesNothing(transport), None));
+    client.get("/");
+    sim.settle();
+    assert_eq!(
+        journal.lines(),
+        ["stream dropped", "clean-up: the client went away"]
+    );
+    assert_eq!(sim.live_tasks(), 0);
 }
