@@ -1,0 +1,215 @@
+//! Which channels are watched, and the bells of each.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    future::poll_fn,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use redis::{PushKind, Value, cmd};
+use sse_driver::{
+    core::topic::{Position, follower::Bell},
+    event_log::{Bells, LogError},
+};
+
+use crate::blob;
+
+#[derive(Default)]
+pub(crate) struct Subscriptions {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    channels: BTreeMap<String, Channel>,
+    /// What is to be sent.
+    commands: VecDeque<Vec<u8>>,
+    task: Option<Waker>,
+    watches: u64,
+    /// How often the connection was lost, and why the last time.
+    losses: u64,
+    last_loss: Option<LogError>,
+}
+
+#[derive(Default)]
+struct Channel {
+    watches: BTreeMap<u64, Watch>,
+    /// The server has acknowledged it.
+    is_up: bool,
+}
+
+struct Watch {
+    bells: Bells,
+    task: Option<Waker>,
+}
+
+impl Subscriptions {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Rings these bells for the channel's events, until the connection is lost.
+    pub(crate) async fn watch(self: &Arc<Self>, channel: String, bells: Bells) -> LogError {
+        let watching = Watching::new(self, channel, bells);
+        poll_fn(|cx| watching.poll(cx)).await
+    }
+
+    /// What is to be sent. The task is woken by more.
+    pub(crate) fn take_commands(&self, cx: &Context<'_>) -> VecDeque<Vec<u8>> {
+        let mut state = self.state();
+        let commands = std::mem::take(&mut state.commands);
+        let before = state.task.replace(cx.waker().clone());
+        drop(state);
+        drop(before);
+        commands
+    }
+
+    /// There is a new connection, on which nothing is subscribed yet.
+    pub(crate) fn connected(&self) {
+        let mut state = self.state();
+        let State {
+            channels, commands, ..
+        } = &mut *state;
+        commands.clear();
+        for (name, channel) in channels {
+            channel.is_up = false;
+            commands.push_back(command("SUBSCRIBE", name));
+        }
+    }
+
+    /// The connection is over: so are all watches.
+    pub(crate) fn lost(&self, error: &LogError) {
+        let tasks: Vec<Waker> = {
+            let mut state = self.state();
+            state.losses += 1;
+            state.last_loss = Some(error.clone());
+            let channels = state.channels.values_mut();
+            let watches = channels.flat_map(|channel| channel.watches.values_mut());
+            watches.filter_map(|watch| watch.task.take()).collect()
+        };
+        tasks.into_iter().for_each(Waker::wake);
+    }
+
+    pub(crate) fn handle_push(&self, kind: &PushKind, data: &[Value]) {
+        let Some(Value::BulkString(channel)) = data.first() else {
+            return;
+        };
+        let Ok(channel) = str::from_utf8(channel) else {
+            return;
+        };
+        let mut state = self.state();
+        let Some(found) = state.channels.get_mut(channel) else {
+            return;
+        };
+        let bells: Vec<Bells> = found.watches.values().map(|it| it.bells.clone()).collect();
+        if *kind == PushKind::Subscribe {
+            found.is_up = true;
+        }
+        drop(state);
+        match (kind, data.get(1)) {
+            (PushKind::Subscribe, _) => bells.iter().for_each(Bells::up),
+            (PushKind::Message, Some(Value::BulkString(payload))) => {
+                if let Some(bell) = parse_bell(payload) {
+                    bells.iter().for_each(|bells| bells.ring(bell.clone()));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn command(name: &str, channel: &str) -> Vec<u8> {
+    cmd(name).arg(channel).get_packed_command()
+}
+
+/// `EPOCH-NUMBER`, as in a stream's IDs.
+pub(crate) fn parse_place(text: &[u8]) -> Option<Position> {
+    let (epoch, number) = str::from_utf8(text).ok()?.split_once('-')?;
+    Some(Position::new(epoch.parse().ok()?, number.parse().ok()?))
+}
+
+/// The place, a space, and the event, if it is there.
+fn parse_bell(payload: &[u8]) -> Option<Bell> {
+    let space = payload.iter().position(|byte| *byte == b' ')?;
+    let (place, event) = payload.split_at_checked(space)?;
+    let bell = Bell::new(parse_place(place)?);
+    Some(match event.get(1..).and_then(blob::decode) {
+        Some(event) => bell.with_event(event),
+        None => bell,
+    })
+}
+
+/// A watch, which ends when this is dropped.
+struct Watching<'a> {
+    subscriptions: &'a Subscriptions,
+    channel: String,
+    number: u64,
+    losses: u64,
+}
+
+impl<'a> Watching<'a> {
+    fn new(subscriptions: &'a Subscriptions, name: String, bells: Bells) -> Self {
+        let (number, losses, is_up, task) = {
+            let mut state = subscriptions.state();
+            state.watches += 1;
+            let (number, losses) = (state.watches, state.losses);
+            let channel = state.channels.entry(name.clone()).or_default();
+            let is_up = channel.is_up;
+            let is_first = channel.watches.is_empty();
+            let watch = Watch {
+                bells: bells.clone(),
+                task: None,
+            };
+            channel.watches.insert(number, watch);
+            if is_first {
+                state.commands.push_back(command("SUBSCRIBE", &name));
+            }
+            (number, losses, is_up, state.task.take())
+        };
+        task.into_iter().for_each(Waker::wake);
+        if is_up {
+            bells.up();
+        }
+        Self {
+            subscriptions,
+            channel: name,
+            number,
+            losses,
+        }
+    }
+
+    fn poll(&self, cx: &Context<'_>) -> Poll<LogError> {
+        let mut state = self.subscriptions.state();
+        if state.losses != self.losses {
+            let error = state.last_loss.clone();
+            return Poll::Ready(error.unwrap_or_else(|| LogError::new("the connection was lost")));
+        }
+        let channel = state.channels.get_mut(&self.channel);
+        if let Some(watch) = channel.and_then(|channel| channel.watches.get_mut(&self.number)) {
+            watch.task = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Watching<'_> {
+    fn drop(&mut self) {
+        let task = {
+            let mut state = self.subscriptions.state();
+            let Some(channel) = state.channels.get_mut(&self.channel) else {
+                return;
+            };
+            channel.watches.remove(&self.number);
+            if !channel.watches.is_empty() {
+                return;
+            }
+            state.channels.remove(&self.channel);
+            state
+                .commands
+                .push_back(command("UNSUBSCRIBE", &self.channel));
+            state.task.take()
+        };
+        task.into_iter().for_each(Waker::wake);
+    }
+}
