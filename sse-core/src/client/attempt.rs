@@ -9,7 +9,7 @@ use crate::EventId;
 /// An attempt that is about to be made, from
 /// [`ClientEvent::Prepare`](super::ClientEvent::Prepare): what the request is to be.
 ///
-/// Change what you like, and give it back with [`EventSource::attempt`](super::EventSource::send). What
+/// Change what you like, and give it back with [`EventSource::attempt`](super::EventSource::attempt). What
 /// was changed stays for later attempts, until it is changed again or a redirect changes it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
