@@ -184,7 +184,10 @@ fuzz_target!(|input: Input| {
     for call in input.calls {
         let (phase, id) = (source.phase(), source.last_event_id().to_string());
         let is_connected = matches!(call, Call::Connected);
-        let may_change_id = matches!(call, Call::Poll | Call::PollAll | Call::PollReceived | Call::Send(Some(_)));
+        let may_change_id = matches!(
+            call,
+            Call::Poll | Call::PollAll | Call::PollReceived | Call::Send(Some(_))
+        );
         match call {
             Call::Connected => source.handle_connected(now),
             Call::Answer(answer) => source.handle_input(now, answer.bytes()),
@@ -252,7 +255,7 @@ fuzz_target!(|input: Input| {
                     if let Some(id) = id {
                         attempt.last_event_id = id.into();
                     }
-                    let sent = source.send(now, *attempt);
+                    let sent = source.attempt(now, *attempt);
                     assert_eq!(sent.is_ok(), phase == Phase::Preparing);
                 }
             }
