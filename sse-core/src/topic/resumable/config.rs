@@ -47,6 +47,9 @@ pub struct ResumableConfig {
     /// How many streams there may be, running and finished. 1,000 by default. Beyond it the stream that
     /// finished first goes, if it has no listener; where there is none such, starting one is an
     /// [error](super::StartError::TooManyStreams).
+    ///
+    /// Beside its history a stream takes some 2 KB while it runs, without what its producer holds, and
+    /// 1.6 KB when it is finished; an attached client takes 70 bytes.
     pub max_streams: usize,
     /// How many streams an owner may have, running and finished. 100 by default. At the bound the same
     /// happens, among the owner's streams. Streams without an owner have no such bound.
