@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, env, error::Error, fs, path::Path, process::Exi
 use public_api::Builder;
 
 /// Crates whose items are no foreign types: the standard library's, and ours.
-const OWN: [&str; 10] = [
+const OWN: [&str; 11] = [
     "alloc",
     "core",
     "std",
@@ -16,6 +16,7 @@ const OWN: [&str; 10] = [
     "sse_core",
     "sse_driver",
     "sse_macros",
+    "sse_redis",
     "sse_smol",
     "sse_tokio",
     "proc_macro",
