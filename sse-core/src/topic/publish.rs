@@ -1,10 +1,12 @@
 //! The topic: the history under a lock, and those who wait for its next event.
 
-use std::{error::Error, fmt, io, mem, task::Waker, time::Instant};
+use std::{fmt, mem, task::Waker, time::Instant};
 
-use super::{Outcome, Position, Subscriber, TopicConfig, TopicEnd, TopicStats, log::Log};
+use super::{
+    Outcome, Position, PublishError, Subscriber, TopicConfig, TopicEnd, TopicStats, log::Log,
+};
 use crate::{
-    Clock, Event, EventError, EventId, IntoEvent, clock,
+    Clock, Event, IntoEvent, clock,
     sync::{Arc, Mutex, MutexGuard, PoisonError, lock},
     wake::WakerSet,
 };
@@ -473,115 +475,5 @@ impl fmt::Debug for Topic {
             .field("retained_events", &self.retained_events())
             .field("retained_bytes", &self.retained_bytes())
             .finish_non_exhaustive()
-    }
-}
-
-/// Why nothing was published.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum PublishError {
-    /// The value did not become an event.
-    Event(EventError),
-    /// The event is larger than all that the topic may hold.
-    TooLarge {
-        /// How many bytes it is, encoded.
-        len: usize,
-        /// How many it may be.
-        most: usize,
-    },
-    /// The history has no room for the event, and the topic drops none for it
-    /// ([`WhenFull::Refuse`](super::WhenFull::Refuse)).
-    Full {
-        /// What has no room.
-        bound: HistoryBound,
-    },
-    /// Another event is next than the one with the sequence number that was given.
-    WrongSequence {
-        /// The sequence number of the event that is next.
-        next: u64,
-    },
-    /// The event's ID is one that the topic itself gives, to another event.
-    ReservedId(EventId),
-    /// The topic is closed.
-    Closed,
-}
-
-impl fmt::Display for PublishError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Event(error) => error.fmt(f),
-            Self::TooLarge { len, most } => write!(
-                f,
-                "the event is {len} bytes large, and this topic takes {most}; \
-                 publish less at a time or raise its `max_bytes`"
-            ),
-            Self::Full { bound } => write!(
-                f,
-                "the history has no room for the event by {bound}, and this topic drops no event; \
-                 raise the bound, or have the oldest events go (`WhenFull::DropOldest`)"
-            ),
-            Self::ReservedId(id) => write!(
-                f,
-                "the id {id} has the topic's own form; leave the id out to have the topic set it"
-            ),
-            Self::WrongSequence { next } => write!(
-                f,
-                "the event with the sequence number {next} is next; publish that one, or have the \
-                 topic go on elsewhere by `go_on_behind`"
-            ),
-            Self::Closed => f.write_str("the topic is closed; make a new one to publish more"),
-        }
-    }
-}
-
-/// What a history has no room by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum HistoryBound {
-    /// [`TopicConfig::max_events`].
-    Events,
-    /// [`TopicConfig::max_bytes`].
-    Bytes,
-    /// [`TopicConfig::budget`], which the history shares with others.
-    Budget,
-}
-
-impl fmt::Display for HistoryBound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Events => "its `max_events`",
-            Self::Bytes => "its `max_bytes`",
-            Self::Budget => "its `budget`, which it shares with others",
-        })
-    }
-}
-
-impl Error for PublishError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Event(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-/// The [`EventError`] as it converts by itself. The kind is
-/// [`BrokenPipe`](io::ErrorKind::BrokenPipe) where the topic is closed,
-/// [`StorageFull`](io::ErrorKind::StorageFull) where it is full, and
-/// [`InvalidInput`](io::ErrorKind::InvalidInput) otherwise.
-impl From<PublishError> for io::Error {
-    fn from(error: PublishError) -> Self {
-        match error {
-            PublishError::Event(error) => error.into(),
-            PublishError::Closed => Self::new(io::ErrorKind::BrokenPipe, error),
-            PublishError::Full { .. } => Self::new(io::ErrorKind::StorageFull, error),
-            error => Self::new(io::ErrorKind::InvalidInput, error),
-        }
-    }
-}
-
-impl From<EventError> for PublishError {
-    fn from(error: EventError) -> Self {
-        Self::Event(error)
     }
 }

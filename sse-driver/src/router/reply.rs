@@ -2,7 +2,6 @@
 
 use std::{
     any::Any,
-    error::Error,
     fmt,
     pin::Pin,
     task::{Context, Poll},
@@ -51,7 +50,7 @@ pub enum ReplyBody {
     Whole(Bytes),
 }
 
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+pub(super) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 impl Reply {
     /// An event stream, with status 200, of whatever a handler's stream may yield: values that are
@@ -349,7 +348,7 @@ impl<B: Into<Bytes>> From<Response<B>> for Reply {
 }
 
 /// Adds a field, or puts a `content-type` in the place of the one that is there.
-fn add_field(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+pub(super) fn add_field(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
     // Either fails beyond 24,576 fields, which no client would take.
     let _ = match name == header::CONTENT_TYPE {
         true => headers.try_insert(name, value).map(|_| true),
@@ -479,77 +478,3 @@ impl fmt::Debug for Events {
         f.debug_struct("Events").finish_non_exhaustive()
     }
 }
-
-/// An error response instead of a stream: a status and a plain text.
-///
-/// ```
-/// use futures_core::Stream;
-/// use futures_util::stream;
-/// use sse_core::http::StatusCode;
-/// use sse_driver::router::{Refusal, Request};
-///
-/// async fn handler(request: Request) -> Result<impl Stream<Item = u32>, Refusal> {
-///     let from = request
-///         .query_param("from")
-///         .ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "add ?from=NUMBER"))?
-///         .parse()
-///         .map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "from is not a number"))?;
-///     Ok(stream::iter(from..))
-/// }
-/// ```
-///
-/// For an error type of your own, implement `From<YourError> for Refusal`: `?` turns it into a
-/// refusal, and a handler may return it as it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    // Boxed, so that a `Result` with it stays small.
-    response: Box<(StatusCode, HeaderMap, Text)>,
-}
-
-impl Refusal {
-    /// A refusal with this status and this text, which is sent as `text/plain`.
-    pub fn new(status: StatusCode, text: impl Into<Text>) -> Self {
-        Self {
-            response: Box::new((status, HeaderMap::new(), text.into())),
-        }
-    }
-
-    /// Adds a header field, such as `www-authenticate` to a 401 or `retry-after` to a 503. A
-    /// `content-type` takes the place of `text/plain`.
-    #[must_use]
-    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        add_field(&mut self.response.1, name, value);
-        self
-    }
-
-    /// The status.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        self.response.0
-    }
-
-    /// The response.
-    pub(crate) fn into_response(self) -> Response<Bytes> {
-        let (status, headers, text) = *self.response;
-        let mut response = Response::new(text.into_bytes());
-        *response.status_mut() = status;
-        let fields = response.headers_mut();
-        fields.insert(header::CONTENT_TYPE, TEXT);
-        fields.extend(headers);
-        response
-    }
-}
-
-impl From<Refusal> for Reply {
-    fn from(refusal: Refusal) -> Self {
-        refusal.into_response().into()
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.response.0, self.response.2)
-    }
-}
-
-impl Error for Refusal {}
