@@ -12,7 +12,7 @@ use ipnet::{AddrParseError, IpNet};
 
 /// The proxies whose word on a client's address is taken, and the header field that they use.
 ///
-/// A proxy adds the address of whoever connected to it at the end of a list in a header field. A client
+/// A proxy adds the address of the peer that connected to it at the end of a list in a header field. A client
 /// can send such a field itself, so that only what a known proxy added can be believed. The list is
 /// therefore read from its end: starting with the peer of the connection, each address that is a trusted
 /// proxy's gives way to the one that this proxy added, and the first that is not is the client's. Where

@@ -298,7 +298,7 @@ fn a_refusal_of_the_language_model_is_told_to_the_page() {
         "{written}"
     );
 
-    // An ID has one answer: whoever asks or reads again finds it, and the model is not asked.
+    // An ID has one answer: a client that asks or reads again finds it, and the model is not asked.
     assert_eq!(ask("written").matches("data: ").count(), 3);
     assert_eq!(requests.iter().count(), 3);
 

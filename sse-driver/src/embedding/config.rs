@@ -37,7 +37,7 @@ pub struct EmbeddingConfig {
     /// do not come back in one instant. About 1,000 of them end in a second by default, over 5 s at
     /// most; fewer than 100 end at once.
     pub shutdown_spread: ShutdownSpread,
-    /// The proxies that say who a client is. By default none is believed, and the client is whoever
+    /// The proxies that say who a client is. By default none is believed, and the client is the peer that
     /// connected.
     pub trusted_proxies: Option<TrustedProxies>,
 }
