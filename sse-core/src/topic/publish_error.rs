@@ -66,11 +66,11 @@ impl fmt::Display for PublishError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HistoryBound {
-    /// [`TopicConfig::max_events`].
+    /// [`TopicConfig::max_events`](crate::topic::TopicConfig::max_events).
     Events,
-    /// [`TopicConfig::max_bytes`].
+    /// [`TopicConfig::max_bytes`](crate::topic::TopicConfig::max_bytes).
     Bytes,
-    /// [`TopicConfig::budget`], which the history shares with others.
+    /// [`TopicConfig::budget`](crate::topic::TopicConfig::budget), which the history shares with others.
     Budget,
 }
 
