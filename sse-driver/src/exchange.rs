@@ -141,9 +141,13 @@ impl<T> Exchange<T> {
         let headers = head.request().headers();
         let client = self.place.connections().client(peer, headers);
         trace::request(&head, peer, client);
+        let streams = self.place.connections().open_streams();
+        let path = head.request().uri().path();
+        self.place.ticket = streams.map(|streams| streams.enter(now, path, peer, client));
         let context = router::Context {
             peer,
             client,
+            entry: self.place.ticket.as_ref().map(|it| it.entry().clone()),
             clean_up: self.connection.clean_up(),
             shutdown: self.place.connections().shutdown.signal(),
         };
@@ -324,7 +328,10 @@ impl<T> Exchange<T> {
                 options.keep_alive = events.keep_alive();
                 (ResponseBody::EventStream(options), Work::Streaming(events))
             }
-            ReplyBody::Whole(bytes) => (ResponseBody::Whole(bytes), Work::Idle),
+            ReplyBody::Whole(bytes) => {
+                self.place.ticket = None;
+                (ResponseBody::Whole(bytes), Work::Idle)
+            }
         };
         let mut dropped = self.drop_work();
         self.work = work;
@@ -345,6 +352,11 @@ impl<T> Exchange<T> {
 
     /// Takes what the handler's stream yields, while there is room.
     fn stream(&mut self, cx: &mut Context<'_>, now: Instant, write_blocked: bool) -> Progress {
+        let ticket = self.place.ticket.as_ref();
+        if let Some(reason) = ticket.and_then(|it| it.entry().begin_turn(now, cx.waker())) {
+            self.finish(now, CloseReason::Ended(reason));
+            return Progress::Changed;
+        }
         let ends = self.ends_at_shutdown(now);
         let Work::Streaming(events) = &mut self.work else {
             return Progress::Parked;
@@ -389,6 +401,9 @@ impl<T> Exchange<T> {
             };
         };
         self.place.sent(sent);
+        if let Some(ticket) = &self.place.ticket {
+            ticket.entry().end_turn(now, sent, events.lag());
+        }
         match end {
             Ok(_) if ends => self.finish(now, CloseReason::Shutdown),
             Ok(progress) => return progress,
@@ -437,6 +452,7 @@ impl<T> Exchange<T> {
 
     fn closed(&mut self, reason: CloseReason) -> Turn {
         let _ = self.drop_work();
+        self.place.ticket = None;
         self.place.closed(&reason);
         trace::closed(&reason);
         if self.place.is_cut && reason == CloseReason::Shutdown {

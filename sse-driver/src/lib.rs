@@ -120,6 +120,7 @@ mod lifetime;
 #[path = "../../sse-core/tests/loom/tasks.rs"]
 mod loom_tasks;
 mod no_place;
+mod open_streams;
 pub mod prelude;
 mod resumable;
 pub mod router;
@@ -155,6 +156,7 @@ pub use connections::{Report, ServerStats};
 #[cfg(feature = "futures-io")]
 pub use futures_io::FuturesIo;
 pub use lifetime::Lifetime;
+pub use open_streams::{OpenStream, OpenStreams, StreamId};
 pub use resumable::{Attachment, IntoProducer, Producer, ResumableStream, ResumableStreams};
 #[cfg(unix)]
 pub use runtime::{AcceptUnix, UnixListener};

@@ -13,9 +13,10 @@ pub use crate::test_client;
 #[doc(no_inline)]
 pub use crate::{
     Attachment, BindOptions, Connected, Connecting, Connector, Dial, EventSourceError,
-    EventSourceHandle, IntoPrepared, InvalidNetwork, Lifetime, PreparePanicked, Prepared, Producer,
-    Report, ResumableStream, ResumableStreams, ServerConfig, ServerHandle, ServerStats,
-    ShutdownSpread, TcpConnector, TransportPanicked, TrustedProxies, UnixConnector,
+    EventSourceHandle, IntoPrepared, InvalidNetwork, Lifetime, OpenStream, OpenStreams,
+    PreparePanicked, Prepared, Producer, Report, ResumableStream, ResumableStreams, ServerConfig,
+    ServerHandle, ServerStats, ShutdownSpread, StreamId, TcpConnector, TransportPanicked,
+    TrustedProxies, UnixConnector,
     router::{
         AllowList, ClientAddress, Controller, Cors, FromRequest, IntoReply, LastEventId,
         LimitReached, Next, Refusal, Reply, Request, RouteError, Router, Routes, StreamLimit,

@@ -14,7 +14,9 @@ use sse_driver::{
 };
 
 /// Settings that bound nothing.
-const NO_BOUNDS: [&str; 20] = [
+const NO_BOUNDS: [&str; 22] = [
+    "ServerConfig::open_streams",
+    "EmbeddingConfig::open_streams",
     "ServerConfig::trusted_proxies",
     "EmbeddingConfig::trusted_proxies",
     "BudgetUse::bodies",

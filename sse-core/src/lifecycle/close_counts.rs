@@ -35,6 +35,7 @@ const NAMES: [&str; WITHOUT_DEADLINE + Deadline::ALL.len()] = [
     "shutdown",
     "task_dropped",
     "lifetime_over",
+    "ended",
     "head_timeout",
     "body_timeout",
     "respond_timeout",
@@ -42,7 +43,7 @@ const NAMES: [&str; WITHOUT_DEADLINE + Deadline::ALL.len()] = [
     "drain_timeout",
     "keep_alive_timeout",
 ];
-const WITHOUT_DEADLINE: usize = 10;
+const WITHOUT_DEADLINE: usize = 11;
 
 impl CloseReason {
     /// A short name that does not change from one connection to the next, for counters and logs,
@@ -65,6 +66,7 @@ impl CloseReason {
             Self::Shutdown => 7,
             Self::TaskDropped => 8,
             Self::LifetimeOver => 9,
+            Self::Ended(_) => 10,
             Self::TimedOut(deadline) => WITHOUT_DEADLINE + *deadline as usize,
         }
     }
@@ -137,6 +139,7 @@ mod tests {
             (CloseReason::Shutdown, "shutdown"),
             (CloseReason::TaskDropped, "task_dropped"),
             (CloseReason::LifetimeOver, "lifetime_over"),
+            (CloseReason::Ended("x".into()), "ended"),
         ];
         let deadlines = Deadline::ALL
             .map(|deadline| (deadline, format!("{deadline:?}_timeout").to_lowercase()));

@@ -1,5 +1,6 @@
 //! Why a connection ended.
 
+use alloc::boxed::Box;
 use core::{error::Error, fmt};
 
 use ::http::StatusCode;
@@ -34,6 +35,9 @@ pub enum CloseReason {
     HandlerPanicked,
     /// The stream lasted as long as it may, and ended properly between two events.
     LifetimeOver,
+    /// The application ended the stream from outside its handler, between two events, for this reason:
+    /// the user has logged out, for example.
+    Ended(Box<str>),
     /// The server was shut down before the stream ended by itself. The stream of a topic's subscriber
     /// has ended properly then; any other one was cut.
     Shutdown,
@@ -94,6 +98,7 @@ impl fmt::Display for CloseReason {
             Self::StreamError(error) => write!(f, "the stream failed: {error}"),
             Self::HandlerPanicked => f.write_str("the handler panicked"),
             Self::LifetimeOver => f.write_str("the stream lasted as long as it may"),
+            Self::Ended(reason) => write!(f, "the stream was ended: {reason}"),
             Self::Shutdown => f.write_str("the server was shut down"),
             Self::TaskDropped => f.write_str("the connection's task was dropped"),
         }

@@ -159,4 +159,4 @@ pub use request::ResumeRequest;
 pub use resume::Outcome;
 pub use snapshot::{InvalidSnapshot, RestoreError, TopicSnapshot};
 pub use stats::TopicStats;
-pub use subscriber::Subscriber;
+pub use subscriber::{Lag, Subscriber};

@@ -128,6 +128,16 @@ impl Subscriber {
         self.cursor.position()
     }
 
+    /// Returns a handle that tells how far this subscriber is behind its topic, for as long as the
+    /// subscriber is not polled again.
+    #[must_use]
+    pub fn lag(&self) -> Lag {
+        Lag {
+            shared: self.shared.clone(),
+            next: self.cursor.next(),
+        }
+    }
+
     /// The place from which a client that is lost now is to go on: as the
     /// [position](Self::position), but before what it lost, as long as it was not told of that.
     /// `None` where it is told that it is unknown: it is to be so once more.
@@ -400,6 +410,30 @@ impl fmt::Debug for Subscriber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscriber")
             .field("cursor", &self.cursor)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How far a [`Subscriber`] was behind its topic's end, from [`Subscriber::lag`]: it grows with what is
+/// published.
+#[derive(Clone)]
+pub struct Lag {
+    shared: Arc<Shared>,
+    next: u64,
+}
+
+impl Lag {
+    /// Returns the number of events, of every type, that the subscriber has not taken yet.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.shared.state().log.next().saturating_sub(self.next)
+    }
+}
+
+impl fmt::Debug for Lag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lag")
+            .field("next", &self.next)
             .finish_non_exhaustive()
     }
 }

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Runtime, TrustedProxies, trace, wait::within};
+use crate::{OpenStreams, Runtime, TrustedProxies, open_streams::Ticket, trace, wait::within};
 use ::http::HeaderMap;
 use endings::Ending;
 use sse_core::{
@@ -46,6 +46,8 @@ pub(crate) struct Connections {
     budget: Mutex<Budget>,
     /// Whom they believe who their clients are.
     trusted_proxies: Mutex<Option<Arc<TrustedProxies>>>,
+    /// Where their streams are listed.
+    open_streams: Mutex<Option<OpenStreams>>,
     /// When their streams end.
     endings: Mutex<Endings>,
     open: AtomicUsize,
@@ -75,6 +77,8 @@ pub(crate) struct Place {
     pub(crate) has_end: bool,
     /// How many bytes it last said that it queues.
     queued: usize,
+    /// Where its stream is listed.
+    pub(crate) ticket: Option<Ticket>,
 }
 
 impl Connections {
@@ -95,6 +99,15 @@ impl Connections {
             Some(proxies) => proxies.client(peer, headers),
             None => peer.map(|peer| peer.ip().to_canonical()),
         }
+    }
+
+    /// Has their streams listed.
+    pub(crate) fn set_open_streams(&self, streams: Option<&OpenStreams>) {
+        *lock(&self.open_streams) = streams.cloned();
+    }
+
+    pub(crate) fn open_streams(&self) -> Option<OpenStreams> {
+        lock(&self.open_streams).clone()
     }
 
     /// Has their streams end so.
@@ -146,6 +159,7 @@ impl Connections {
             is_cut: false,
             has_end: false,
             queued: 0,
+            ticket: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Lifetime, ShutdownSpread, TrustedProxies};
+use crate::{Lifetime, OpenStreams, ShutdownSpread, TrustedProxies};
 
 use sse_core::server::ResponseConfig;
 
@@ -40,6 +40,8 @@ pub struct EmbeddingConfig {
     /// The proxies that say who a client is. By default none is believed, and the client is the peer that
     /// connected.
     pub trusted_proxies: Option<TrustedProxies>,
+    /// Where open streams are listed, and ended from elsewhere. By default they are not.
+    pub open_streams: Option<OpenStreams>,
 }
 
 impl Default for EmbeddingConfig {
@@ -52,6 +54,7 @@ impl Default for EmbeddingConfig {
             shutdown_timeout: Duration::from_secs(10),
             shutdown_spread: ShutdownSpread::default(),
             trusted_proxies: None,
+            open_streams: None,
         }
     }
 }

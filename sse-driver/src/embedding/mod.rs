@@ -105,6 +105,7 @@ impl<R: Runtime> Embedding<R> {
         let no_place = NoPlace::new(runtime.seed(), config.max_retry_after);
         let connections = Arc::<Connections>::default();
         connections.set_budget(&config.response.budget);
+        connections.set_open_streams(config.open_streams.as_ref());
         connections.set_trusted_proxies(config.trusted_proxies.as_ref());
         connections.set_endings(Endings::new(
             config.lifetime,

@@ -11,7 +11,7 @@ use futures_core::Stream;
 use sse_core::{
     SlowConsumer,
     lifecycle::ShutdownSignal,
-    topic::{Batch, Outcome, ResumeRequest, Subscriber, resumable::ResumableConfig},
+    topic::{Batch, Lag, Outcome, ResumeRequest, Subscriber, resumable::ResumableConfig},
 };
 
 use super::ResumableStream;
@@ -91,6 +91,10 @@ impl Attachment {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.subscriber.end().is_some()
+    }
+
+    pub(crate) fn lag(&self) -> Lag {
+        self.subscriber.lag()
     }
 
     pub(crate) fn outcome_for_header(&self) -> Option<Outcome> {

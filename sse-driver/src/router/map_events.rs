@@ -74,6 +74,10 @@ impl ItemStream for Mapped {
         self.items.is_resumable()
     }
 
+    fn lag(&self) -> Option<sse_core::topic::Lag> {
+        self.items.lag()
+    }
+
     fn can_wait(&self) -> bool {
         let is_empty = |batch: &DecodedEvents| batch.size_hint().0 == 0;
         self.batch.as_ref().is_none_or(is_empty) && self.items.can_wait()

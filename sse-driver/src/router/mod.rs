@@ -58,6 +58,7 @@ use std::{
 
 use ::http::Method;
 
+use crate::open_streams::Entry;
 use sse_core::lifecycle::{CleanUp, ShutdownSignal};
 
 pub use allow_list::{AllowList, InvalidHost};
@@ -355,6 +356,8 @@ pub struct Context {
     pub clean_up: CleanUp,
     /// The server's shutdown.
     pub shutdown: ShutdownSignal,
+    /// Where the stream is listed.
+    pub(crate) entry: Option<Arc<Entry>>,
 }
 
 impl Context {
@@ -367,6 +370,7 @@ impl Context {
             client: None,
             clean_up,
             shutdown,
+            entry: None,
         }
     }
 }

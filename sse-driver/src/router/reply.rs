@@ -17,7 +17,7 @@ use crate::Attachment;
 use sse_core::{
     Event, EventError, IntoEvent, IntoStreamItem, StreamItem, Text,
     server::KeepAlive,
-    topic::{MergedSubscriber, Outcome, Subscriber},
+    topic::{Lag, MergedSubscriber, Outcome, Subscriber},
 };
 
 /// An answer to a request: a head, and an event stream or a whole body.
@@ -71,14 +71,14 @@ impl Reply {
             }
             let ends = attachment.ends_at_shutdown();
             let outcome = attachment.outcome_for_header();
-            let reply = Self::from_items(Box::pin(stream)).with_end_at_shutdown(ends);
+            let reply = Self::from_items(items_of(stream)).with_end_at_shutdown(ends);
             return match outcome {
                 Some(outcome) => reply.with_resume(&outcome.to_string()),
                 None => reply,
             };
         }
         let outcomes = outcomes_for_header(&stream);
-        let reply = Self::from_items(Box::pin(stream));
+        let reply = Self::from_items(items_of(stream));
         match outcomes {
             Some(outcomes) => reply.with_resume(&outcomes),
             None => reply,
@@ -388,6 +388,11 @@ pub(super) trait ItemStream: Send {
     fn can_wait(&self) -> bool {
         self.is_resumable()
     }
+
+    /// How far it is behind its topic, where it is a subscriber.
+    fn lag(&self) -> Option<Lag> {
+        None
+    }
 }
 
 impl<S> ItemStream for S
@@ -405,6 +410,56 @@ where
 
     fn is_resumable(&self) -> bool {
         S::Item::IS_RESUMABLE
+    }
+}
+
+/// A stream that knows how far it is behind its topic.
+struct Tracked<S> {
+    stream: S,
+    lag: fn(&S) -> Lag,
+}
+
+impl<S> ItemStream for Tracked<S>
+where
+    S: Stream + Send + Unpin,
+    S::Item: IntoStreamItem,
+{
+    fn poll_next_yielded(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<StreamItem, EventError>>> {
+        Pin::new(&mut self.stream).poll_next_yielded(cx)
+    }
+
+    fn is_resumable(&self) -> bool {
+        S::Item::IS_RESUMABLE
+    }
+
+    fn lag(&self) -> Option<Lag> {
+        Some((self.lag)(&self.stream))
+    }
+}
+
+/// The items of a stream, which may be a subscriber.
+fn items_of<S>(stream: S) -> Pin<Box<dyn ItemStream>>
+where
+    S: Stream + Send + 'static,
+    S::Item: IntoStreamItem,
+{
+    let mut stream = Some(stream);
+    let any: &mut dyn Any = &mut stream;
+    if let Some(Some(stream)) = any.downcast_mut::<Option<Subscriber>>().map(Option::take) {
+        let lag = Subscriber::lag;
+        return Box::pin(Tracked { stream, lag });
+    }
+    if let Some(Some(stream)) = any.downcast_mut::<Option<Attachment>>().map(Option::take) {
+        let lag = Attachment::lag;
+        return Box::pin(Tracked { stream, lag });
+    }
+    match stream {
+        Some(stream) => Box::pin(stream),
+        // It was taken above.
+        None => Box::pin(Once(None)),
     }
 }
 
@@ -430,6 +485,11 @@ impl Events {
             items: map(self.items),
             options: self.options,
         }
+    }
+
+    /// How far the stream is behind its topic, where it is a subscriber.
+    pub(crate) fn lag(&self) -> Option<Lag> {
+        self.items.lag()
     }
 
     /// What the stream sends while it is idle, where it has something of its own.

@@ -9,7 +9,9 @@ use ::http::{HeaderMap, HeaderName, Method, Uri, Version};
 use bytes::Bytes;
 
 use super::Context;
+use crate::StreamId;
 use sse_core::{
+    Text,
     http::RequestHead,
     lifecycle::{CleanUp, ShutdownSignal},
 };
@@ -134,6 +136,21 @@ impl Request {
     #[must_use]
     pub fn client_addr(&self) -> Option<IpAddr> {
         self.context.client
+    }
+
+    /// The number of the stream that answers this request, where the server
+    /// [lists](crate::OpenStreams) its streams.
+    #[must_use]
+    pub fn stream_id(&self) -> Option<StreamId> {
+        self.context.entry.as_ref().map(|entry| entry.id())
+    }
+
+    /// Gives the stream that answers this request a name in the [list](crate::OpenStreams) of streams,
+    /// such as that of its user. Does nothing where the server lists none.
+    pub fn label_stream(&self, label: impl Into<Text>) {
+        if let Some(entry) = &self.context.entry {
+            entry.set_label(label.into());
+        }
     }
 
     /// The place for what is to happen when the connection is over.

@@ -73,6 +73,9 @@ impl Routes {
         if *method == Method::HEAD && route.yields == Yields::Events {
             return answer(Reply::events(NoEvents));
         }
+        if let (Some(entry), Some(found)) = (&context.entry, &found) {
+            entry.set_route(found.value.path());
+        }
         let has_body = has_body(&head);
         let request = Request::new(head, path_params, context);
         if has_body {

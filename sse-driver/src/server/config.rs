@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Lifetime, ShutdownSpread, TrustedProxies};
+use crate::{Lifetime, OpenStreams, ShutdownSpread, TrustedProxies};
 
 use sse_core::server;
 
@@ -41,6 +41,8 @@ pub struct ServerConfig {
     /// The proxies that say who a client is. By default none is believed, and the client is the peer that
     /// connected.
     pub trusted_proxies: Option<TrustedProxies>,
+    /// Where open streams are listed, and ended from elsewhere. By default they are not.
+    pub open_streams: Option<OpenStreams>,
 }
 
 impl Default for ServerConfig {
@@ -53,6 +55,7 @@ impl Default for ServerConfig {
             shutdown_timeout: Duration::from_secs(10),
             shutdown_spread: ShutdownSpread::default(),
             trusted_proxies: None,
+            open_streams: None,
         }
     }
 }

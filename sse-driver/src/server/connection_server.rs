@@ -61,6 +61,7 @@ impl<R: Runtime> ConnectionServer<R> {
         connections: Arc<Connections>,
     ) -> Result<Self, RouteError> {
         connections.set_budget(&config.connection.response.budget);
+        connections.set_open_streams(config.open_streams.as_ref());
         connections.set_trusted_proxies(config.trusted_proxies.as_ref());
         connections.set_endings(Endings::new(
             config.lifetime,

@@ -73,7 +73,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::{
-    TrustedProxies,
+    OpenStreams, TrustedProxies,
     connections::Connections,
     router::{RouteError, Router, Routes},
 };
@@ -139,6 +139,15 @@ impl TestClient {
     #[must_use]
     pub fn with_trusted_proxies(self, proxies: TrustedProxies) -> Self {
         self.connections.set_trusted_proxies(Some(&proxies));
+        self
+    }
+
+    /// Has the router's streams listed, as
+    /// [`ServerConfig::open_streams`](crate::ServerConfig::open_streams) does. It holds for the clones of this
+    /// client as well.
+    #[must_use]
+    pub fn with_open_streams(self, streams: &OpenStreams) -> Self {
+        self.connections.set_open_streams(Some(streams));
         self
     }
 

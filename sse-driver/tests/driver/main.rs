@@ -25,6 +25,7 @@ mod event_log;
 mod guards;
 mod harness;
 mod limits;
+mod listed;
 mod opening;
 #[cfg(feature = "http-body")]
 mod over_http_client;
