@@ -107,6 +107,7 @@
 //! | `client` | [`client`], [`http`] | yes |
 //! | `topic` | [`topic`] | yes |
 //! | `follower` | [`topic::follower`]: topics of many nodes | |
+//! | `compression` | [`gzip`]: one compressed stream for many clients | |
 //!
 //! The feature `loom` is for this project's own tests, and does nothing without `--cfg loom`.
 
@@ -132,6 +133,8 @@ mod encoded_events;
 mod event;
 mod event_error;
 mod field;
+#[cfg(feature = "compression")]
+pub mod gzip;
 #[cfg(any(feature = "client", feature = "server"))]
 pub mod http;
 mod into_event;
@@ -151,7 +154,7 @@ mod stream;
 mod stream_error;
 #[cfg(any(feature = "server", feature = "topic"))]
 mod stream_item;
-#[cfg(any(feature = "server", feature = "topic"))]
+#[cfg(any(feature = "compression", feature = "server", feature = "topic"))]
 mod sync;
 mod text;
 #[cfg(feature = "topic")]
@@ -200,7 +203,12 @@ pub use wrong_phase::WrongPhase;
 
 /// What the driver shares with this crate. It is not part of the public interface, and changes
 /// without notice.
-#[cfg(any(feature = "client", feature = "server", feature = "topic"))]
+#[cfg(any(
+    feature = "client",
+    feature = "compression",
+    feature = "server",
+    feature = "topic"
+))]
 #[doc(hidden)]
 pub mod internal {
     #[cfg(any(feature = "server", feature = "topic"))]
@@ -212,7 +220,7 @@ pub mod internal {
     #[cfg(any(feature = "server", feature = "topic"))]
     pub use crate::wake::{SlotId, WakerSet};
 
-    #[cfg(any(feature = "server", feature = "topic"))]
+    #[cfg(any(feature = "compression", feature = "server", feature = "topic"))]
     pub mod sync {
         pub use crate::sync::*;
     }

@@ -46,7 +46,7 @@ pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// A number that no other call in this process gives.
-#[cfg(feature = "server")]
+#[cfg(any(feature = "compression", feature = "server"))]
 pub fn unique_number() -> u64 {
     // A static is made before any model begins, and a number that only differs orders nothing.
     static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);

@@ -1,0 +1,136 @@
+//! The compressor that many clients share, and what it makes.
+
+use bytes::Bytes;
+use crc32fast::Hasher;
+
+use super::deflate::Deflate;
+use crate::sync::unique_number;
+
+/// After how many plain bytes a [`SharedDeflate`] sets a restart point, at the next event: 64 KiB. A client
+/// that joins gets up to so many bytes as they are, and the largest distance that a decoder looks back is
+/// half of it.
+pub const RESTART_INTERVAL: usize = 64 * 1024;
+
+/// Compresses events for all clients of one source, once.
+///
+/// It takes some 380 KiB. See the [module](super) for an example.
+#[derive(Debug)]
+pub struct SharedDeflate {
+    stream: u64,
+    place: Place,
+    since_restart: usize,
+    deflate: Deflate,
+}
+
+/// A place in the plain bytes of a shared stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// How many bytes lie before it.
+    pub(crate) len: u64,
+    /// The checksum of them all.
+    pub(crate) crc: u32,
+}
+
+impl Place {
+    fn after(self, bytes: &[u8]) -> Self {
+        let mut crc = Hasher::new_with_initial(self.crc);
+        crc.update(bytes);
+        Self {
+            len: self.len + bytes.len() as u64,
+            crc: crc.finalize(),
+        }
+    }
+}
+
+impl SharedDeflate {
+    /// One that has compressed nothing yet.
+    #[must_use]
+    #[expect(clippy::new_without_default)] // each is a stream of its own, and takes much memory
+    pub fn new() -> Self {
+        Self {
+            stream: unique_number(),
+            place: Place::default(),
+            since_restart: 0,
+            deflate: Deflate::new(),
+        }
+    }
+
+    /// Compresses what is next: whole events, since a client joins between two pieces. A piece is never
+    /// longer than its plain bytes and five more for each 65,535 of them.
+    pub fn compress(&mut self, plain: Bytes) -> Piece {
+        let restarts = self.is_restart_due();
+        if restarts {
+            self.restart();
+        }
+        let start = self.place;
+        let mut bytes = Vec::new();
+        self.push(&plain, &mut bytes);
+        Piece {
+            plain,
+            packed: Packed {
+                bytes: bytes.into(),
+                stream: self.stream,
+                start,
+                end: self.place,
+                restarts,
+            },
+        }
+    }
+
+    /// Whether the next bytes had better begin with a restart point.
+    pub(crate) fn is_restart_due(&self) -> bool {
+        self.place.len == 0 || self.since_restart >= RESTART_INTERVAL
+    }
+
+    /// Makes a restart point of this place.
+    pub(crate) fn restart(&mut self) {
+        self.since_restart = 0;
+        self.deflate.restart();
+    }
+
+    /// Appends these bytes, compressed.
+    pub(crate) fn push(&mut self, plain: &[u8], out: &mut Vec<u8>) {
+        self.place = self.place.after(plain);
+        self.since_restart = self.since_restart.saturating_add(plain.len());
+        self.deflate.push(plain, out);
+    }
+}
+
+/// Some events, plain and compressed. Cloning is cheap, and copies no bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    pub(super) plain: Bytes,
+    pub(super) packed: Packed,
+}
+
+impl Piece {
+    /// The bytes as they were before.
+    #[must_use]
+    pub fn plain(&self) -> &Bytes {
+        &self.plain
+    }
+
+    /// The compressed bytes, for a client that has had everything back to the last restart point.
+    #[must_use]
+    pub fn compressed(&self) -> &Bytes {
+        &self.packed.bytes
+    }
+
+    /// Whether it begins at a restart point, so that a client needs nothing that lies before.
+    #[must_use]
+    pub fn restarts(&self) -> bool {
+        self.packed.restarts
+    }
+}
+
+/// A stretch of a shared stream, compressed, and where it lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Packed {
+    pub(crate) bytes: Bytes,
+    /// Which shared stream it is of.
+    pub(crate) stream: u64,
+    pub(crate) start: Place,
+    pub(crate) end: Place,
+    /// It begins at a restart point.
+    pub(crate) restarts: bool,
+}
