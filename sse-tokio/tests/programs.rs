@@ -202,6 +202,172 @@ fn tail_stops_though_what_it_tells_is_not_read() {
     assert!(tail.wait().success());
 }
 
+/// A Redis server that ends with the test, and the URL of it.
+fn redis() -> (Program, String) {
+    let port = free_port();
+    let server = Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+        .args(["--save", "", "--appendonly", "no", "--dir", "/tmp"])
+        .stdout(Stdio::null())
+        .spawn();
+    let server = server.expect("the Debian package redis-server is installed");
+    (Program(server), format!("redis://127.0.0.1:{port}/"))
+}
+
+/// A `tail` on this server, with its port, its input, and what it tells.
+struct Node {
+    program: Program,
+    port: u16,
+    input: std::process::ChildStdin,
+    told: BufReader<std::process::ChildStderr>,
+}
+
+impl Node {
+    fn start(redis: &str) -> Self {
+        let port = free_port();
+        let flags = ["--addr", &format!("127.0.0.1:{port}"), "--redis", redis];
+        let mut program = Program::start("tail", |tail| {
+            tail.args(flags)
+                .stdin(Stdio::piped())
+                .stderr(Stdio::piped())
+        });
+        let input = program.0.stdin.take().unwrap();
+        let told = BufReader::new(program.0.stderr.take().unwrap());
+        Self {
+            program,
+            port,
+            input,
+            told,
+        }
+    }
+
+    /// A client that has seen the event with this ID last.
+    fn resume(&self, last_event_id: &str) -> BufReader<TcpStream> {
+        client(self.port, &format!("/events?lastEventId={last_event_id}"))
+    }
+}
+
+/// Reads up to this data, and returns all data on the way and the last event ID.
+fn data_up_to(last: &str, input: &mut impl BufRead) -> (Vec<String>, String) {
+    let (mut data, mut id) = (Vec::new(), String::new());
+    while data.last().is_none_or(|data| data != last) {
+        let line = line_with(": ", input);
+        let (name, value) = line.trim_end().split_once(": ").unwrap();
+        match name {
+            "data" => data.push(value.to_owned()),
+            "id" => id = value.to_owned(),
+            "event" => panic!("a loss is told: {value}"),
+            _ => {}
+        }
+    }
+    (data, id)
+}
+
+#[test]
+fn tails_on_one_redis_are_one_and_clients_resume_on_any_of_them() {
+    let (_redis, url) = redis();
+    let (mut first, mut second) = (Node::start(&url), Node::start(&url));
+    let mut on_second = client(second.port, "/events");
+    first.input.write_all(b"one\ntwo\n").unwrap();
+    let (data, id) = data_up_to("two", &mut on_second);
+    assert_eq!(data, ["one", "two"]);
+
+    // The client's node goes, and events go on; a node of which none has heard takes the client.
+    drop(on_second);
+    second.program.terminate();
+    second.program.wait();
+    for n in 0..500 {
+        writeln!(first.input, "{n}").unwrap();
+    }
+    let mut third = Node::start(&url);
+    let mut on_third = third.resume(&id);
+    third.input.write_all(b"from another node\n").unwrap();
+    let (mut data, _) = data_up_to("from another node", &mut on_third);
+    // Where the other node's line comes among the others is not said.
+    while data.len() < 501 {
+        data.extend(
+            line_with("data: ", &mut on_third)
+                .trim_end()
+                .strip_prefix("data: ")
+                .map(str::to_owned),
+        );
+    }
+    data.retain(|data| data != "from another node");
+    assert_eq!(data, (0..500).map(|n| n.to_string()).collect::<Vec<_>>());
+
+    // A new client gets everything, on either.
+    for node in [&first, &third] {
+        let (data, _) = data_up_to("499", &mut client(node.port, "/events"));
+        assert_eq!(data[..3], ["one", "two", data[2].as_str()]);
+    }
+}
+
+#[test]
+fn a_tail_waits_for_a_redis_that_is_lost_and_leaves_no_line_out() {
+    let port = free_port();
+    let url = format!("redis://127.0.0.1:{port}/");
+    let start = || {
+        let server = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+            .args(["--save", "", "--dir", "/tmp"])
+            .stdout(Stdio::null())
+            .spawn();
+        Program(server.unwrap())
+    };
+    let redis = start();
+    let mut tail = Node::start(&url);
+    let mut events = client(tail.port, "/events");
+    tail.input.write_all(b"before\n").unwrap();
+    line_with("data: before", &mut events);
+    drop(redis);
+    tail.input.write_all(b"while it is away\n").unwrap();
+    let line = line_with("waits", &mut tail.told);
+    assert!(
+        line.contains("line 2 waits: the log did not take the event"),
+        "{line}"
+    );
+    let _redis = start();
+    line_with("line 2 is published", &mut tail.told);
+    // It came back empty: the client, which stays connected, is told, and gets what follows.
+    line_with(r#""outcome":"unknown""#, &mut events);
+    line_with("data: while it is away", &mut events);
+}
+
+#[test]
+fn a_tail_without_its_redis_says_so_and_ends() {
+    for (url, expected) in [
+        ("http://127.0.0.1/", "--redis takes redis://"),
+        (
+            &*format!("redis://127.0.0.1:{}/", free_port()),
+            "the log was not reached for 10s: ",
+        ),
+    ] {
+        let mut tail = Node::start(url);
+        let line = line_with("tail: ", &mut tail.told);
+        assert!(line.contains(expected), "{line}");
+        assert!(!tail.program.wait().success());
+    }
+}
+
+#[test]
+fn demos_on_one_redis_show_the_same_numbers() {
+    let (_redis, url) = redis();
+    let ports = [(); 2].map(|()| free_port());
+    let _demos = ports.map(|port| {
+        let flags = ["--port", &port.to_string(), "--redis", &url];
+        Program::start("demo", |demo| demo.args(flags))
+    });
+    let mut id = String::new();
+    for port in ports {
+        let mut events = client(port, &format!("/events?lastEventId={id}"));
+        // What is said of the one server, and what is said on both.
+        line_with(r#""pid":"#, &mut events);
+        let line = line_with("id: ", &mut events);
+        id = line.trim_end().replace("id: ", "");
+        line_with("data: ", &mut events);
+    }
+}
+
 /// A server that answers each connection with this, and keeps it open.
 fn serve(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

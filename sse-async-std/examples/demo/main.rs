@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 /// What is async-std's own.
 mod on {
-    pub(crate) use sse_async_std as adapter;
+    pub(crate) use sse_async_std::{self as adapter, AsyncStd as Runtime};
 
     /// Until then.
     pub(crate) use async_std::task::sleep;

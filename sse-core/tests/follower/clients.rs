@@ -466,3 +466,57 @@ fn it_ends_with_the_topic() {
     let done = LogSubscriber::new(&topic, Some("7-1"), 100);
     assert_eq!(done.end(), Some(TopicEnd::Complete));
 }
+
+#[test]
+fn a_client_from_the_oldest_event_on_gets_all_that_the_log_holds_and_no_notice() {
+    let mut log = Log::new(1_000);
+    log.trim(300);
+    let topic = topic_at(TopicConfig::default(), 1_000);
+    publish(&topic, &mut log, 5);
+    let mut subscriber = LogSubscriber::from_oldest(&topic, 100);
+    assert_eq!(subscriber.outcome(), Some(Outcome::Fresh));
+    let given = take(&mut subscriber, &log);
+    assert_eq!(given.sequences(), (701..=1_005).collect::<Vec<_>>());
+    assert_eq!((given.pages, given.outcomes.len()), (3, 0));
+    assert_eq!((topic.stats().fresh, topic.stats().subscribers), (1, 1));
+
+    // What is lost from then on is told.
+    publish(&topic, &mut log, 5);
+    assert_eq!(take(&mut subscriber, &log).sequences().len(), 5);
+    let mut subscriber = LogSubscriber::from_oldest(&topic, 10);
+    let asked = request(&mut subscriber);
+    subscriber.handle_page(log.page(asked));
+    log.trim(30);
+    let given = take(&mut subscriber, &log);
+    let lost = given.outcomes.iter().map(|outcome| match outcome {
+        Outcome::Gap { lost, .. } => *lost,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(lost.sum::<u64>() + given.ids.len() as u64, 310);
+    assert_eq!(given.sequences().last(), Some(&1_010));
+}
+
+#[test]
+fn a_client_from_the_oldest_event_on_follows_the_log_to_another_epoch_without_a_notice() {
+    let mut log = Log::new(1_000);
+    let topic = topic_at(TopicConfig::default(), 1_000);
+    let mut subscriber = LogSubscriber::from_oldest(&topic, 100);
+    let asked = request(&mut subscriber);
+    log.begin_anew();
+    topic.go_on_behind(Position::new(EPOCH + 1, 0)).unwrap();
+    subscriber.handle_page(log.page(asked));
+    publish(&topic, &mut log, 3);
+    let given = take(&mut subscriber, &log);
+    assert_eq!(given.sequences(), [1, 2, 3]);
+    assert!(given.outcomes.is_empty(), "{:?}", given.outcomes);
+}
+
+#[test]
+fn a_client_from_the_oldest_event_on_asks_for_nothing_that_the_topic_holds() {
+    let mut log = Log::new(0);
+    let topic = topic_at(TopicConfig::default(), 0);
+    publish(&topic, &mut log, 5);
+    let given = take(&mut LogSubscriber::from_oldest(&topic, 100), &log);
+    assert_eq!(given.sequences(), [1, 2, 3, 4, 5]);
+    assert_eq!((given.pages, given.outcomes.len()), (0, 0));
+}

@@ -17,6 +17,7 @@ use sse_core::{
 use super::{
     LogPublishError, LogStream, LogStreamError,
     followed::Followed,
+    stream::Start,
     topics::{Held, Shared},
 };
 
@@ -81,7 +82,15 @@ impl FollowedTopic {
     #[must_use]
     pub fn resume_from(&self, last_event_id: Option<&str>) -> LogStream {
         let id = last_event_id.filter(|id| !id.is_empty());
-        LogStream::new(self.clone(), id.map(Text::from))
+        LogStream::new(self.clone(), Start::Behind(id.map(Text::from)))
+    }
+
+    /// A stream of everything that the log holds of its epoch, from its oldest event on, and of what is
+    /// published from then on. To the client this is
+    /// [fresh](sse_core::topic::Outcome::Fresh): it is told of no loss of what came before.
+    #[must_use]
+    pub fn subscribe_from_oldest(&self) -> LogStream {
+        LogStream::new(self.clone(), Start::Oldest)
     }
 
     /// Waits until this node has reached the end of the log once, `within` this time at most: for a program

@@ -44,7 +44,7 @@ pub struct LogStream {
 enum Stage {
     /// The node has not reached the log yet.
     Cold {
-        last_event_id: Option<Text>,
+        start: Start,
         waiting: Waiting,
     },
     Joined {
@@ -52,6 +52,14 @@ enum Stage {
         reading: Reading,
     },
     Over,
+}
+
+/// Where the client begins.
+pub(super) enum Start {
+    /// Behind the event with this ID, or with what is new.
+    Behind(Option<Text>),
+    /// At the oldest event of the log.
+    Oldest,
 }
 
 enum Reading {
@@ -70,15 +78,12 @@ enum Reading {
 type Item = Result<Batch, LogStreamError>;
 
 impl LogStream {
-    pub(super) fn new(topic: FollowedTopic, last_event_id: Option<Text>) -> Self {
+    pub(super) fn new(topic: FollowedTopic, start: Start) -> Self {
         let alarm = topic.shared().host.alarm();
         let waiting = Waiting::new(topic.clone());
         Self {
             topic,
-            stage: Stage::Cold {
-                last_event_id,
-                waiting,
-            },
+            stage: Stage::Cold { start, waiting },
             trouble_since: None,
             alarm,
         }
@@ -118,11 +123,7 @@ impl LogStream {
     }
 
     fn poll_cold(&mut self, cx: &mut Context<'_>) -> Step {
-        let Stage::Cold {
-            last_event_id,
-            waiting,
-        } = &mut self.stage
-        else {
+        let Stage::Cold { start, waiting } = &mut self.stage else {
             return Step::Again;
         };
         if waiting.poll(cx).is_pending() {
@@ -133,8 +134,10 @@ impl LogStream {
             return Step::Over(None);
         }
         let page_events = self.topic.shared().config.client_page_events;
-        let id = last_event_id.take();
-        let subscriber = LogSubscriber::new(&followed.topic, id.as_deref(), page_events);
+        let subscriber = match start {
+            Start::Behind(id) => LogSubscriber::new(&followed.topic, id.as_deref(), page_events),
+            Start::Oldest => LogSubscriber::from_oldest(&followed.topic, page_events),
+        };
         self.trouble_since = None;
         self.stage = Stage::Joined {
             subscriber: Box::new(subscriber),

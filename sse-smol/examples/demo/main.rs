@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 /// What is smol's own.
 mod on {
-    pub(crate) use sse_smol as adapter;
+    pub(crate) use sse_smol::{self as adapter, Smol as Runtime};
 
     /// Until then.
     pub(crate) async fn sleep(time: std::time::Duration) {

@@ -10,6 +10,11 @@ use std::process::ExitCode;
 /// What is smol's own.
 mod on {
     pub(crate) use sse_smol::{self as adapter, Smol as Runtime};
+
+    /// Until then.
+    pub(crate) async fn sleep(time: std::time::Duration) {
+        smol::Timer::after(time).await;
+    }
 }
 
 fn main() -> ExitCode {

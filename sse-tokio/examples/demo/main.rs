@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 /// What is tokio's own.
 mod on {
-    pub(crate) use sse_tokio as adapter;
+    pub(crate) use sse_tokio::{self as adapter, Tokio as Runtime};
 
     /// Until then.
     pub(crate) use tokio::time::sleep;

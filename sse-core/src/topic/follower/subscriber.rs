@@ -85,6 +85,8 @@ enum State {
 struct Replay {
     /// Behind what it was given.
     behind: Position,
+    /// It begins with the oldest event that the log holds, whichever that is.
+    at_oldest: bool,
     batches: VecDeque<Batch>,
     is_asked: bool,
     /// The topic's epoch when the log was asked last, unless it did not answer.
@@ -116,6 +118,22 @@ impl LogSubscriber {
             page_events: page_events.max(1),
             outcome,
             state,
+        }
+    }
+
+    /// A subscriber for a client that gets everything from the oldest event on that the log holds of its
+    /// epoch, and then what is published. To the client this is [fresh](Outcome::Fresh): what the log
+    /// has dropped before is not lost to it.
+    #[must_use]
+    pub fn from_oldest(topic: &Topic, page_events: usize) -> Self {
+        let mut replay = Replay::behind(Position::new(topic.epoch(), 0), None);
+        replay.at_oldest = true;
+        topic.count(Outcome::Fresh);
+        Self {
+            topic: topic.clone(),
+            page_events: page_events.max(1),
+            outcome: Some(Outcome::Fresh),
+            state: State::Replaying(replay),
         }
     }
 
@@ -210,6 +228,10 @@ impl LogSubscriber {
                     }
                 } else if tails.epoch > here {
                     replay.over = Some(here);
+                } else if replay.at_oldest {
+                    // It has got nothing yet, and begins in the epoch that the topic has come to.
+                    replay.behind = Position::new(here, 0);
+                    replay.asked_in = None;
                 } else {
                     let id = replay.behind.to_string();
                     self.state = live(&self.topic, Some(&id));
@@ -281,6 +303,7 @@ impl Replay {
     fn behind(behind: Position, asked_in: Option<u64>) -> Self {
         Self {
             behind,
+            at_oldest: false,
             batches: VecDeque::new(),
             is_asked: false,
             asked_in,
@@ -337,9 +360,12 @@ impl Replay {
     /// Takes what a page has for the client: no more than its topic has come to, which settles what
     /// the log is to be waited for.
     fn take(&mut self, topic: &Topic, page: Page, tails: Tails, most: usize) {
-        if let Outcome::Gap { lost, replayed } = self.outcome(tails) {
-            self.lose(topic, lost, replayed);
+        match self.outcome(tails) {
+            Outcome::Gap { lost, .. } if self.at_oldest => self.pass_over(lost),
+            Outcome::Gap { lost, replayed } => self.lose(topic, lost, replayed),
+            _ => {}
         }
+        self.at_oldest = false;
         let newest = topic.position();
         let epoch = self.behind.epoch();
         if newest.epoch() != epoch {

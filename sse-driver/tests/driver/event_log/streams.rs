@@ -103,3 +103,21 @@ fn a_handler_returns_a_stream_and_its_client_resumes() {
     sim.advance(secs(6));
     assert!(world.serving.take().is_some());
 }
+
+#[test]
+fn a_client_may_begin_with_the_oldest_event_of_the_log_on_any_node() {
+    let (sim, log) = (Sim::new(), Faulty::new());
+    let first = node(&sim, &log);
+    publish_many(&sim, &first, "news", 1..=500);
+    log.log.trim("news", 300);
+    let second = node_with(&sim, &log, |config| config.follower.warm_events = 10);
+    for node in [&first, &second] {
+        let stream = node.topic("news").unwrap().subscribe_from_oldest();
+        let reader = Reader::new(&sim, stream);
+        let oldest = reader.data()[0].parse::<u64>().unwrap();
+        // The first node holds what the log has dropped since.
+        assert_eq!(reader.data(), numbers(oldest..=500));
+        assert!(oldest <= 201 && reader.got().outcomes.is_empty());
+    }
+    publish(&sim, &second, "news", "501");
+}

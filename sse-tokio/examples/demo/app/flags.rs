@@ -25,6 +25,8 @@ Usage: demo [FLAGS]
   --shutdown-timeout SECONDS
                           for streams to end by themselves at Ctrl-C [10]
   --max-connections N     beyond it: 503             [10000]
+  --redis URL             the numbers, clocks and poems are those of all demos with
+                          the same URL, such as redis://127.0.0.1/
   --help                  this text
 ";
 
@@ -34,6 +36,8 @@ pub(crate) struct Flags {
     pub(crate) config: ServerConfig,
     /// The files of a certificate and its key.
     pub(crate) tls: Option<(String, String)>,
+    /// The server by which many nodes show the same.
+    pub(crate) redis: Option<String>,
 }
 
 impl Flags {
@@ -43,6 +47,7 @@ impl Flags {
             addr: "127.0.0.1:8080".into(),
             config: ServerConfig::default(),
             tls: None,
+            redis: None,
         };
         let (mut cert, mut key) = (None, None);
         let config = &mut flags.config;
@@ -66,6 +71,7 @@ impl Flags {
                     let port: u16 = number(&flag, &value(&mut parser)?)?;
                     flags.addr = format!("127.0.0.1:{port}");
                 }
+                "redis" => flags.redis = Some(value(&mut parser)?),
                 "cert" => cert = Some(value(&mut parser)?),
                 "key" => key = Some(value(&mut parser)?),
                 "keep-alive" => {

@@ -2,16 +2,24 @@
 
 use std::{
     f64::consts::TAU,
+    pin::pin,
     process,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{
+    Stream, StreamExt,
+    future::{self, Either},
+    stream::{self, BoxStream},
+};
 use serde::Serialize;
 
 use crate::on::{
-    adapter::{Event, EventError, EventType, ServerHandle},
+    adapter::{
+        Event, EventError, EventType, IntoStreamItem, ServerHandle, StreamItem,
+        event_log::FollowedTopic,
+    },
     sleep,
 };
 
@@ -38,7 +46,12 @@ pub(crate) struct Live {
     /// When this run of the server began: another one after a restart.
     run: String,
     handle: ServerHandle,
+    /// What all nodes show, where there are many.
+    shared: Option<FollowedTopic>,
 }
+
+/// What a stream of the demo yields.
+pub(crate) type Item = Result<StreamItem, EventError>;
 
 #[derive(Debug, Serialize)]
 struct System<'a> {
@@ -54,16 +67,38 @@ struct Resumed<'a> {
 }
 
 impl Live {
-    pub(crate) fn new(handle: ServerHandle) -> Self {
+    pub(crate) fn new(handle: ServerHandle, shared: Option<FollowedTopic>) -> Self {
         Self {
             start: Instant::now(),
             run: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
             handle,
+            shared,
         }
     }
 
-    /// The events of one connection. The numbers' ids go on after `last_event_id`.
+    /// The events of one connection, which goes on after `last_event_id`.
     pub(crate) fn events(
+        self: &Arc<Self>,
+        last_event_id: Option<&str>,
+    ) -> BoxStream<'static, Item> {
+        let own = self
+            .own_events(last_event_id)
+            .map(IntoStreamItem::into_stream_item);
+        match &self.shared {
+            None => own.boxed(),
+            // Those of all nodes resume on any of them. What is said of this server has no ID.
+            Some(topic) => stream::select(
+                own,
+                topic
+                    .resume_from(last_event_id)
+                    .map(IntoStreamItem::into_stream_item),
+            )
+            .boxed(),
+        }
+    }
+
+    /// What this server makes for the connection. The numbers' ids go on after `last_event_id`.
+    fn own_events(
         self: &Arc<Self>,
         last_event_id: Option<&str>,
     ) -> impl Stream<Item = Result<Event, EventError>> + use<> {
@@ -96,16 +131,10 @@ impl Live {
         if tick.is_multiple_of(8) {
             events.push(self.system());
         }
-        if tick.is_multiple_of(4) {
-            let now = humantime::format_rfc3339_seconds(SystemTime::now());
-            events.push(Ok(Event::new(now.to_string()).of_type(CLOCK)));
+        if self.shared.is_none() {
+            let shown = shown_at(tick).into_iter();
+            events.extend(shown.map(|event| Ok(event.under_id(id))));
         }
-        if tick.is_multiple_of(20) {
-            let stanza = STANZAS[(tick / 20) as usize % STANZAS.len()];
-            events.push(Ok(Event::new(stanza).of_type(POEM)));
-        }
-        let number = Event::new(format!("{:.2}", number_at(SystemTime::now())));
-        events.push(Ok(number.under_id(id)));
         events
     }
 
@@ -117,6 +146,43 @@ impl Live {
             pid: process::id(),
         };
         Ok(Event::json(&system)?.of_type(SYSTEM))
+    }
+}
+
+/// What the page shows of one tick, the number last.
+fn shown_at(tick: u64) -> Vec<Event> {
+    let mut events = Vec::new();
+    if tick.is_multiple_of(4) {
+        let now = humantime::format_rfc3339_seconds(SystemTime::now());
+        events.push(Event::new(now.to_string()).of_type(CLOCK));
+    }
+    if tick.is_multiple_of(20) {
+        let stanza = STANZAS[(tick / 20) as usize % STANZAS.len()];
+        events.push(Event::new(stanza).of_type(POEM));
+    }
+    events.push(Event::new(format!("{:.2}", number_at(SystemTime::now()))));
+    events
+}
+
+/// Publishes what all nodes show. The node whose patience is the shortest does; where it is gone, the
+/// next one goes on.
+pub(crate) async fn publish(topic: FollowedTopic) {
+    let patience = TICK + Duration::from_millis(u64::from(process::id() % 50));
+    let mut events = topic.resume_from(None);
+    for tick in 0_u64.. {
+        loop {
+            match future::select(events.next(), pin!(sleep(patience))).await {
+                Either::Left((Some(Ok(_)), _)) => {}
+                // Redis was away for long.
+                Either::Left((Some(Err(_)), _)) => events = topic.resume_from(None),
+                Either::Left((None, _)) => return,
+                Either::Right(_) => break,
+            }
+        }
+        for event in shown_at(tick) {
+            // Where Redis is away, the page shows that there are no numbers.
+            let _ = topic.publish(event).await;
+        }
     }
 }
 

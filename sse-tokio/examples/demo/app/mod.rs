@@ -7,6 +7,8 @@ mod clean_up_log;
 mod console;
 mod flags;
 mod live;
+#[path = "../../common/redis.rs"]
+mod redis;
 
 use std::{
     io::{self, Write},
@@ -18,16 +20,18 @@ use std::{
 use futures_util::{Stream, StreamExt, future, stream};
 
 use crate::on::{
+    Runtime,
     adapter::{
         Event, EventError, EventType, LastEventId, Request, Response, Router, Server, ServerHandle,
-        ShutdownSignal, controller, http::header, tls,
+        ShutdownSignal, controller, driver::Runtime as _, event_log::FollowedTopicsConfig,
+        http::header, tls,
     },
     sleep,
 };
 use clean_up_log::CleanUpLog;
 use console::Console;
 use flags::Flags;
-use live::Live;
+use live::{Item, Live};
 
 /// The type of the last event of a stream that ends by itself.
 const BYE: EventType = EventType::from_static("bye");
@@ -79,7 +83,15 @@ async fn run(flags: Flags, console: &Console) -> Result<(), Box<dyn std::error::
     ));
     console.say("Ctrl-C shuts the server down.\n");
 
-    let router = routes(handle, console.clone());
+    let shared = match &flags.redis {
+        None => None,
+        Some(url) => {
+            let topic = redis::topic(url, "demo", 1_000, FollowedTopicsConfig::default()).await?;
+            Runtime.spawn(live::publish(topic.clone()));
+            Some(topic)
+        }
+    };
+    let router = routes(Live::new(handle, shared), console.clone());
     for route in router.routes() {
         console.say(route);
     }
@@ -104,7 +116,7 @@ impl Demo {
         #[query("for")] seconds: Option<f64>,
         LastEventId(last): LastEventId,
         shutdown: ShutdownSignal,
-    ) -> impl Stream<Item = Result<Event, EventError>> {
+    ) -> impl Stream<Item = Item> {
         self.log.watch(&request);
         let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let end = async move {
@@ -156,10 +168,10 @@ impl Demo {
     }
 }
 
-fn routes(handle: ServerHandle, console: Console) -> Router {
+fn routes(live: Live, console: Console) -> Router {
     let demo = Demo {
         log: Arc::new(CleanUpLog::new(console)),
-        live: Arc::new(Live::new(handle)),
+        live: Arc::new(live),
     };
     Router::new().get("/", |_| html(PAGE)).controller(demo)
 }

@@ -20,6 +20,9 @@ Usage: tail [FLAGS]
   --max-line BYTES  the longest line; what is longer is left out, and told of [1048576]
   --keep-alive SECONDS
                     idle time before a comment                    [15; 0 is never]
+  --redis URL       the lines are those of all processes with the same URL, such
+                    as redis://127.0.0.1/: a line that is read by one reaches the
+                    clients of all, and clients resume on any of them
   --verbose         tell of every connection
   --help            this text
 ";
@@ -31,6 +34,8 @@ pub(crate) struct Flags {
     pub(crate) max_line: usize,
     /// `None` for never.
     pub(crate) keep_alive: Option<Duration>,
+    /// The server that holds the lines; `None` where this process does.
+    pub(crate) redis: Option<String>,
     pub(crate) verbose: bool,
 }
 
@@ -42,6 +47,7 @@ impl Flags {
             keep: 10_000,
             max_line: 1024 * 1024,
             keep_alive: ServerConfig::default().connection.response.keep_alive,
+            redis: None,
             verbose: false,
         };
         let mut parser = Parser::from_env();
@@ -56,6 +62,7 @@ impl Flags {
                     return Ok(None);
                 }
                 Arg::Long("verbose") | Arg::Short('v') => flags.verbose = true,
+                Arg::Long("redis") => flags.redis = Some(value(&mut parser)?),
                 Arg::Long("addr") => flags.addr = value(&mut parser)?,
                 Arg::Long("keep") => flags.keep = number("keep", &value(&mut parser)?)?,
                 Arg::Long("max-line") => flags.max_line = number("max-line", &value(&mut parser)?)?,

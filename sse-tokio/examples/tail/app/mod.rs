@@ -7,23 +7,32 @@ mod console;
 mod flags;
 mod lines;
 mod metrics;
+#[path = "../../common/redis.rs"]
+mod redis;
 
 use std::{
     io::{self, Write},
     process::ExitCode,
     thread,
+    time::Duration,
 };
 
 use crate::on::{
     Runtime,
     adapter::{
-        Request, Router, Server, ServerConfig,
+        Request, Router, Server, ServerConfig, ServerHandle,
+        driver::Runtime as _,
+        event_log::{AppendError, FollowedTopic, FollowedTopicsConfig, LogPublishError},
         topic::{Topic, TopicConfig},
     },
+    sleep,
 };
 use console::Console;
 use flags::Flags;
 use lines::{Line, Lines};
+
+/// How long a line waits that Redis did not take, before it is published again.
+const RETRY: Duration = Duration::from_secs(1);
 
 pub(crate) async fn main() -> ExitCode {
     let flags = match Flags::parse() {
@@ -54,12 +63,6 @@ async fn run(flags: Flags, console: &Console) -> Result<(), Box<dyn std::error::
             .with_writer(move || log.clone())
             .init();
     }
-    let mut config = TopicConfig::default();
-    config.max_events = flags.keep;
-    // Room for a few of the longest lines, however they are raised.
-    config.max_bytes = config.max_bytes.max(flags.max_line.saturating_mul(4));
-    let topic = Topic::on(Runtime, config);
-
     let mut config = ServerConfig::default();
     config.connection.response.keep_alive = flags.keep_alive;
     let server = Server::bind(&flags.addr)
@@ -73,56 +76,155 @@ async fn run(flags: Flags, console: &Console) -> Result<(), Box<dyn std::error::
     console.say(format_args!("  curl -N http://{address}/events"));
     console.say(format_args!("  curl http://{address}/metrics"));
 
-    let (handle, counted) = (server.handle(), topic.clone());
-    let metrics = move |_| metrics::page(&handle.stats(), &counted.stats());
-
-    // Reading blocks, and publishing does not wait.
-    let (publisher, log) = (topic.clone(), console.clone());
-    thread::spawn(move || publish_lines(&publisher, flags.max_line, &log));
-
-    // A new client gets the lines that are kept, and one that comes back those that it missed.
-    let events = move |request: Request| {
-        let in_query = request.query_param(&topic.config().last_event_id_param);
-        match request.last_event_id().or(in_query.as_deref()) {
-            None | Some("") => topic.subscribe_from_oldest(),
-            Some(_) => topic.resume(&request),
-        }
+    let stats = server.handle();
+    let router = match &flags.redis {
+        None => embedded(&flags, console, stats),
+        Some(url) => on_redis(url, &flags, console, stats).await?,
     };
-    let router = Router::new()
-        .events("/events", events)
-        .get("/metrics", metrics);
     let report = server.serve(router).await?;
     console.say(format_args!("Shut down: {report}."));
     Ok(())
 }
 
-fn publish_lines(topic: &Topic, max_line: usize, console: &Console) {
-    let mut lines = Lines::new(io::stdin().lock(), max_line);
-    let mut read = 0_u64;
-    let mut published = 0_u64;
-    loop {
-        let text = match lines.next() {
-            Ok(Some(Line::Whole(text))) => String::from_utf8_lossy(text).into_owned(),
-            Ok(Some(Line::TooLong)) => {
-                read += 1;
-                console.say(format_args!(
-                    "tail: line {read} is longer than {max_line} bytes and is left out; \
-                     --max-line raises the bound"
-                ));
-                continue;
+fn topic_config(flags: &Flags) -> TopicConfig {
+    let mut config = TopicConfig::default();
+    config.max_events = flags.keep;
+    // Room for a few of the longest lines, however they are raised.
+    config.max_bytes = config.max_bytes.max(flags.max_line.saturating_mul(4));
+    config
+}
+
+/// The lines are a topic of this process.
+fn embedded(flags: &Flags, console: &Console, server: ServerHandle) -> Router {
+    let topic = Topic::on(Runtime, topic_config(flags));
+    let (max_line, publisher, log) = (flags.max_line, topic.clone(), console.clone());
+    // Reading blocks, and publishing does not wait.
+    thread::spawn(move || {
+        let mut published = 0;
+        read_lines(max_line, &log, |line, text| {
+            match publisher.publish(text) {
+                Ok(_) => published += 1,
+                Err(error) => log.say(format_args!("tail: line {line} is left out: {error}")),
             }
+            true
+        });
+        say_ended(&log, published);
+    });
+
+    let counted = topic.clone();
+    let metrics = move |_| metrics::page(&server.stats(), &counted.stats());
+    // A new client gets the lines that are kept, and one that comes back those that it missed.
+    let events = move |request: Request| match is_new(&request, topic.config()) {
+        true => topic.subscribe_from_oldest(),
+        false => topic.resume(&request),
+    };
+    Router::new()
+        .events("/events", events)
+        .get("/metrics", metrics)
+}
+
+/// The lines are a topic that every process has which is given the same server.
+async fn on_redis(
+    url: &str,
+    flags: &Flags,
+    console: &Console,
+    server: ServerHandle,
+) -> Result<Router, Box<dyn std::error::Error>> {
+    let mut config = FollowedTopicsConfig::default();
+    config.topic = topic_config(flags);
+    let names = config.topic.clone();
+    let topic = redis::topic(url, "tail", flags.keep, config).await?;
+
+    // Reading blocks, and publishing waits for Redis.
+    let (lines, to_publish) = async_channel::bounded(100);
+    let (max_line, log) = (flags.max_line, console.clone());
+    thread::spawn(move || {
+        read_lines(max_line, &log, |line, text| {
+            lines.send_blocking((line, text)).is_ok()
+        });
+    });
+    let (publisher, log) = (topic.clone(), console.clone());
+    Runtime.spawn(async move { publish_lines(&publisher, to_publish, &log).await });
+
+    let counted = topic.clone();
+    let metrics = move |_| metrics::page(&server.stats(), &counted.stats());
+    // As in one process: what this one does not hold is read from Redis.
+    let events = move |request: Request| match is_new(&request, &names) {
+        true => topic.subscribe_from_oldest(),
+        false => topic.resume(&request),
+    };
+    Ok(Router::new()
+        .events("/events", events)
+        .get("/metrics", metrics))
+}
+
+/// Whether the client names no event that it has seen.
+fn is_new(request: &Request, config: &TopicConfig) -> bool {
+    let in_query = request.query_param(&config.last_event_id_param);
+    let id = request.last_event_id().or(in_query.as_deref());
+    id.is_none_or(str::is_empty)
+}
+
+/// Gives each line of the input to `publish`, with its number, until that says that it is enough.
+fn read_lines(max_line: usize, console: &Console, mut publish: impl FnMut(u64, String) -> bool) {
+    let mut lines = Lines::new(io::stdin().lock(), max_line);
+    for line in 1_u64.. {
+        match lines.next() {
+            Ok(Some(Line::Whole(text))) => {
+                if !publish(line, String::from_utf8_lossy(text).into_owned()) {
+                    break;
+                }
+            }
+            Ok(Some(Line::TooLong)) => console.say(format_args!(
+                "tail: line {line} is longer than {max_line} bytes and is left out; \
+                 --max-line raises the bound"
+            )),
             Ok(None) => break,
             Err(error) => {
                 console.say(format_args!("tail: cannot read on: {error}"));
                 break;
             }
-        };
-        read += 1;
-        match topic.publish(text) {
-            Ok(_) => published += 1,
-            Err(error) => console.say(format_args!("tail: line {read} is left out: {error}")),
         }
     }
+}
+
+/// Publishes one line after the other, so that they stay in order.
+async fn publish_lines(
+    topic: &FollowedTopic,
+    lines: async_channel::Receiver<(u64, String)>,
+    console: &Console,
+) {
+    let mut published = 0;
+    while let Ok((line, text)) = lines.recv().await {
+        let mut waits = false;
+        loop {
+            match topic.publish(text.clone()).await {
+                Ok(_) => {
+                    published += 1;
+                    if waits {
+                        console.say(format_args!("tail: line {line} is published"));
+                    }
+                    break;
+                }
+                // Redis has not taken it, so that it may be published again.
+                Err(error @ LogPublishError::Append(AppendError::NotAppended(_))) => {
+                    if !waits {
+                        console.say(format_args!("tail: line {line} waits: {error}"));
+                    }
+                    waits = true;
+                    sleep(RETRY).await;
+                }
+                Err(error) => {
+                    console.say(format_args!("tail: line {line}: {error}"));
+                    break;
+                }
+            }
+        }
+    }
+    say_ended(console, published);
+}
+
+fn say_ended(console: &Console, published: u64) {
     console.say(format_args!(
         "The input has ended after {published} lines. They are served until Ctrl-C."
     ));
