@@ -149,6 +149,7 @@ pub use client::HttpClient;
 pub use client::{
     Connected, Connecting, Connector, Dial, EventSource, EventSourceError, EventSourceHandle,
     IntoPrepared, PreparePanicked, Prepared, TcpConnector, TransportPanicked, UnixConnector,
+    connect,
 };
 #[cfg(feature = "proxy")]
 pub use client::{InvalidProxy, Proxy, ProxyRefused};

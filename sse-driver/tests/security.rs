@@ -117,6 +117,10 @@ fn the_table_of_bounds_is_the_codes() {
         .filter_map(|line| {
             let mut cells = line.strip_prefix("| `")?.split(" | ");
             let name = cells.next()?.strip_suffix('`')?;
+            // `sse-redis` tests its own.
+            if name.starts_with("RedisConfig::") {
+                return None;
+            }
             Some((name.to_owned(), as_code(cells.next()?)))
         })
         .collect();

@@ -1,14 +1,25 @@
 -- KEYS: the stream, its meta, what recognises this event. ARGV: the largest length, the event, the largest
--- event that its bell carries.
-local known = redis.call('GET', KEYS[3])
-if known then return known end
+-- event that its bell carries, for how many seconds the event is recognised.
+-- Returns the event's place; and the error, where something failed once the stream had the event.
 local epoch, newest, id = current()
+local known = redis.call('GET', KEYS[3])
+if known and string.match(known, '^%d+') == epoch then
+  -- A write, so that replicas that are waited for have the event, too.
+  redis.call('EXPIRE', KEYS[3], ARGV[4])
+  return known
+end
 local number = string.format('%.0f', tonumber(newest) + 1)
 local place = epoch .. '-' .. number
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], place, 'v', ARGV[2])
+-- The first write is refused where there is no memory, and nothing is done. A number without an event is a
+-- gap that clients are told of; an event without a number would stop the topic.
 redis.call('HSET', KEYS[2], 'epoch', epoch, 'replid', id, 'newest', number)
-redis.call('SET', KEYS[3], place, 'EX', 60)
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], place, 'v', ARGV[2])
 local bell = place .. ' '
 if #ARGV[2] <= tonumber(ARGV[3]) then bell = bell .. ARGV[2] end
-redis.call('PUBLISH', KEYS[1], bell)
+for _, result in ipairs({
+  redis.pcall('SET', KEYS[3], place, 'EX', ARGV[4]),
+  redis.pcall('PUBLISH', KEYS[1], bell),
+}) do
+  if type(result) == 'table' and result.err then return {place, result.err} end
+end
 return place

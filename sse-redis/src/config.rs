@@ -12,7 +12,7 @@ use std::{fmt, time::Duration};
 /// config.password = Some("secret".into());
 /// assert!(!format!("{config:?}").contains("secret"));
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct RedisConfig {
     /// The host: a name, or an IP address. `127.0.0.1` by default.
@@ -41,8 +41,11 @@ pub struct RedisConfig {
     /// How long after a loss a connection is dialed again. 100 ms by default; it doubles with each
     /// failure, up to 5 s.
     pub redial: Duration,
-    /// How many requests wait for their answers. 10,000 by default. Beyond it they fail at once.
+    /// How many requests wait for their answers on a connection. 10,000 by default. Beyond it, reads fail at
+    /// once and publishes are tried again until [`publish_timeout`](Self::publish_timeout).
     pub max_requests: usize,
+    /// How many bytes such requests have in all. 64 MiB by default. A larger one has to wait alone.
+    pub max_request_bytes: usize,
     /// How large an answer is at most. 64 MiB by default. A larger one ends the connection.
     pub max_answer_bytes: usize,
 }
@@ -63,6 +66,7 @@ impl Default for RedisConfig {
             ping_after: Duration::from_secs(10),
             redial: Duration::from_millis(100),
             max_requests: 10_000,
+            max_request_bytes: 64 * 1024 * 1024,
             max_answer_bytes: 64 * 1024 * 1024,
         }
     }
@@ -77,6 +81,16 @@ impl fmt::Debug for RedisConfig {
             .field("user", &self.user)
             .field("has_password", &self.password.is_some())
             .field("prefix", &self.prefix)
-            .finish_non_exhaustive()
+            .field("max_events", &self.max_events)
+            .field("max_bell_bytes", &self.max_bell_bytes)
+            .field("dial_timeout", &self.dial_timeout)
+            .field("answer_timeout", &self.answer_timeout)
+            .field("publish_timeout", &self.publish_timeout)
+            .field("ping_after", &self.ping_after)
+            .field("redial", &self.redial)
+            .field("max_requests", &self.max_requests)
+            .field("max_request_bytes", &self.max_request_bytes)
+            .field("max_answer_bytes", &self.max_answer_bytes)
+            .finish()
     }
 }

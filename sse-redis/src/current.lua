@@ -1,7 +1,12 @@
 -- Returns the epoch, the newest number, and what marks the life of the server. Where the replication ID is
--- another one, the server may have lost its newest events, and a greater epoch begins.
+-- another one, the server may have lost its newest events, and a greater epoch begins. Fails on a replica,
+-- whose stream may be behind.
 local function current()
-  local id = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+  local replication = redis.call('INFO', 'replication')
+  if not string.find(replication, 'role:master', 1, true) then
+    error({err = 'READONLY the server is a replica'})
+  end
+  local id = string.match(replication, 'master_replid:(%x+)')
   local epoch, of_id, newest = unpack(redis.call('HMGET', KEYS[2], 'epoch', 'replid', 'newest'))
   if epoch and of_id == id then return epoch, newest, id end
   local time = redis.call('TIME')

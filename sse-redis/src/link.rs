@@ -8,41 +8,68 @@ use std::{
 };
 
 use redis::Value;
-use sse_driver::event_log::LogError;
+
+use crate::{config::RedisConfig, error::RedisError};
 
 /// Where requests wait for the task of a connection.
 pub(crate) struct Link {
     max_requests: usize,
+    max_request_bytes: usize,
+    waiting: Arc<Mutex<Waiting>>,
     state: Mutex<State>,
+}
+
+/// What waits for its answer, whether it was sent or not.
+#[derive(Debug, Default)]
+struct Waiting {
+    requests: usize,
+    bytes: usize,
 }
 
 struct State {
     stage: Stage,
     requests: VecDeque<(Vec<u8>, Answerer)>,
     task: Option<Waker>,
+    /// Those who wait until it is open.
+    openings: Vec<Waker>,
 }
 
 enum Stage {
     /// There is no connection, for this reason.
-    Away(LogError),
+    Away(RedisError),
     Open,
+    /// There is one, and it is to be another one.
+    Leaving(RedisError),
     /// It is no longer used.
     Closed,
+}
+
+/// What the task of the connection is to do.
+#[derive(Debug)]
+pub(crate) enum Order {
+    GoOn,
+    /// Gives the connection up, and dials again.
+    Redial(RedisError),
+    End,
 }
 
 /// Why a request has no answer.
 #[derive(Clone, Debug)]
 pub(crate) enum Failed {
-    NotSent(LogError),
+    NotSent(RedisError),
     /// It was sent, and may have been done.
-    Unknown(LogError),
+    Unknown(RedisError),
 }
 
 type Outcome = Result<Value, Failed>;
 
 /// Where an answer goes to. Dropped without one, the outcome is unknown.
 #[derive(Debug)]
-pub(crate) struct Answerer(Arc<Mutex<Slot>>);
+pub(crate) struct Answerer {
+    slot: Arc<Mutex<Slot>>,
+    waiting: Arc<Mutex<Waiting>>,
+    bytes: usize,
+}
 
 #[derive(Debug, Default)]
 struct Slot {
@@ -55,14 +82,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Link {
-    pub(crate) fn new(max_requests: usize) -> Self {
-        let error = LogError::new("redis was not reached yet");
+    pub(crate) fn new(config: &RedisConfig) -> Self {
         Self {
-            max_requests,
+            max_requests: config.max_requests,
+            max_request_bytes: config.max_request_bytes,
+            waiting: Arc::default(),
             state: Mutex::new(State {
-                stage: Stage::Away(error),
+                stage: Stage::Away(RedisError::NotYet),
                 requests: VecDeque::new(),
                 task: None,
+                openings: Vec::new(),
             }),
         }
     }
@@ -73,17 +102,17 @@ impl Link {
         let task = {
             let mut state = lock(&self.state);
             match &state.stage {
-                Stage::Away(error) => return Err(Failed::NotSent(error.clone())),
-                Stage::Closed => {
-                    return Err(Failed::NotSent(LogError::new("the log is no longer used")));
+                Stage::Away(error) | Stage::Leaving(error) => {
+                    return Err(Failed::NotSent(error.clone()));
                 }
+                Stage::Closed => return Err(Failed::NotSent(RedisError::Over)),
                 Stage::Open => {}
             }
-            if state.requests.len() >= self.max_requests {
-                let text = "too many requests wait for redis; try again later";
-                return Err(Failed::NotSent(LogError::new(text)));
-            }
-            state.requests.push_back((bytes, Answerer(slot.clone())));
+            let answerer = self.answerer(&slot, bytes.len());
+            let Some(answerer) = answerer else {
+                return Err(Failed::NotSent(RedisError::Busy));
+            };
+            state.requests.push_back((bytes, answerer));
             state.task.take()
         };
         task.into_iter().for_each(Waker::wake);
@@ -100,51 +129,89 @@ impl Link {
         .await
     }
 
-    /// Takes the next requests, as long as fewer than may be wait for an answer. The task is woken by new
-    /// ones.
-    pub(crate) fn take(&self, waiting: usize, cx: &Context<'_>) -> Vec<(Vec<u8>, Answerer)> {
+    /// `None` where too much waits. A request that is larger than all that may wait has to wait alone.
+    fn answerer(&self, slot: &Arc<Mutex<Slot>>, bytes: usize) -> Option<Answerer> {
+        let mut waiting = lock(&self.waiting);
+        let is_full = waiting.requests >= self.max_requests
+            || waiting.bytes.saturating_add(bytes) > self.max_request_bytes;
+        if is_full && waiting.requests > 0 {
+            return None;
+        }
+        waiting.requests += 1;
+        waiting.bytes += bytes;
+        Some(Answerer {
+            slot: slot.clone(),
+            waiting: self.waiting.clone(),
+            bytes,
+        })
+    }
+
+    /// Takes all requests that were not sent. The task is woken by new ones.
+    pub(crate) fn take(&self, cx: &Context<'_>) -> VecDeque<(Vec<u8>, Answerer)> {
         let mut state = lock(&self.state);
-        let room = self.max_requests.saturating_sub(waiting);
-        let count = state.requests.len().min(room);
-        let taken = state.requests.drain(..count).collect();
+        let taken = std::mem::take(&mut state.requests);
         let before = state.task.replace(cx.waker().clone());
         drop(state);
+        // Not under the lock: it may be the last to hold its task.
         drop(before);
         taken
     }
 
     pub(crate) fn set_open(&self) {
-        let mut state = lock(&self.state);
-        if !matches!(state.stage, Stage::Closed) {
-            state.stage = Stage::Open;
-        }
+        self.set_stage(Stage::Open);
     }
 
     /// The connection is over. What was not sent fails.
-    pub(crate) fn lost(&self, error: &LogError) {
-        let requests = {
-            let mut state = lock(&self.state);
-            if !matches!(state.stage, Stage::Closed) {
-                state.stage = Stage::Away(error.clone());
-            }
-            std::mem::take(&mut state.requests)
-        };
-        for (_, answerer) in requests {
+    pub(crate) fn lost(&self, error: &RedisError) {
+        for (_, answerer) in self.set_stage(Stage::Away(error.clone())) {
             answerer.answer(Err(Failed::NotSent(error.clone())));
         }
     }
 
+    /// Has the task dial again, where it has a connection.
+    pub(crate) fn leave(&self, error: &RedisError) {
+        let is_open = matches!(lock(&self.state).stage, Stage::Open);
+        if is_open {
+            for (_, answerer) in self.set_stage(Stage::Leaving(error.clone())) {
+                answerer.answer(Err(Failed::NotSent(error.clone())));
+            }
+        }
+    }
+
     pub(crate) fn close(&self) {
-        let task = {
+        drop(self.set_stage(Stage::Closed));
+    }
+
+    /// Returns the requests that were not sent, where it is not open now. `Closed` is for good.
+    fn set_stage(&self, stage: Stage) -> VecDeque<(Vec<u8>, Answerer)> {
+        let (requests, task, openings, before) = {
             let mut state = lock(&self.state);
-            state.stage = Stage::Closed;
-            state.task.take()
+            if matches!(state.stage, Stage::Closed) {
+                return VecDeque::new();
+            }
+            let before = std::mem::replace(&mut state.stage, stage);
+            let requests = match state.stage {
+                Stage::Open => VecDeque::new(),
+                _ => std::mem::take(&mut state.requests),
+            };
+            let openings = std::mem::take(&mut state.openings);
+            (requests, state.task.take(), openings, before)
         };
-        task.into_iter().for_each(Waker::wake);
+        drop(before);
+        task.into_iter().chain(openings).for_each(Waker::wake);
+        requests
+    }
+
+    pub(crate) fn order(&self) -> Order {
+        match &lock(&self.state).stage {
+            Stage::Closed => Order::End,
+            Stage::Leaving(error) => Order::Redial(error.clone()),
+            Stage::Away(_) | Stage::Open => Order::GoOn,
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        matches!(lock(&self.state).stage, Stage::Closed)
+        matches!(self.order(), Order::End)
     }
 
     pub(crate) fn poll_closed(&self, cx: &Context<'_>) -> Poll<()> {
@@ -157,6 +224,20 @@ impl Link {
         drop(before);
         Poll::Pending
     }
+
+    /// Whether it is open, and why it is not. The task is woken when that changes.
+    pub(crate) fn opened(&self, cx: &Context<'_>) -> Result<(), RedisError> {
+        let mut state = lock(&self.state);
+        let error = match &state.stage {
+            Stage::Open => return Ok(()),
+            Stage::Closed => return Err(RedisError::Over),
+            Stage::Away(error) | Stage::Leaving(error) => error.clone(),
+        };
+        if !state.openings.iter().any(|it| it.will_wake(cx.waker())) {
+            state.openings.push(cx.waker().clone());
+        }
+        Err(error)
+    }
 }
 
 impl Answerer {
@@ -166,7 +247,7 @@ impl Answerer {
 
     fn set(&self, outcome: Outcome) {
         let task = {
-            let mut slot = lock(&self.0);
+            let mut slot = lock(&self.slot);
             slot.outcome.get_or_insert(outcome);
             slot.task.take()
         };
@@ -176,10 +257,14 @@ impl Answerer {
 
 impl Drop for Answerer {
     fn drop(&mut self) {
-        let is_answered = lock(&self.0).outcome.is_some();
+        {
+            let mut waiting = lock(&self.waiting);
+            waiting.requests -= 1;
+            waiting.bytes -= self.bytes;
+        }
+        let is_answered = lock(&self.slot).outcome.is_some();
         if !is_answered {
-            let error = LogError::new("the connection's task was dropped");
-            self.set(Err(Failed::Unknown(error)));
+            self.set(Err(Failed::Unknown(RedisError::Over)));
         }
     }
 }

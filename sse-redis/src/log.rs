@@ -2,16 +2,17 @@
 
 use std::{
     fmt,
-    future::Future,
+    future::{Future, poll_fn},
     pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    task::Poll,
     time::{Duration, Instant, UNIX_EPOCH},
 };
 
-use redis::{Value, cmd};
+use redis::Value;
 use sse_driver::{
     Runtime,
     core::{
@@ -27,19 +28,22 @@ use sse_driver::{
 use crate::{
     blob,
     config::RedisConfig,
-    connection,
-    link::{Failed, Link},
-    subscriptions::{Subscriptions, parse_place},
+    connection::{self, Connections},
+    error::RedisError,
+    link::Failed,
+    place::within,
+    scripts::Script,
+    subscriptions::parse_place,
 };
-
-const APPEND: &str = concat!(include_str!("current.lua"), include_str!("append.lua"));
-const READ: &str = concat!(include_str!("current.lua"), include_str!("read.lua"));
 
 /// How long after an attempt that failed a publish is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The largest number of an event that is asked for: the scripts count in doubles.
 const LARGEST: u64 = 1 << 53;
+
+/// For how many seconds an event is recognised at most: a day.
+const MOST_SECONDS: u64 = 24 * 60 * 60;
 
 /// A log on a Redis server. Clones are handles to the same connections, which are dialed again whenever they
 /// are lost, and end with the last handle. See the [crate](crate) for what it promises.
@@ -49,11 +53,7 @@ pub struct RedisLog {
 }
 
 struct Shared {
-    config: Arc<RedisConfig>,
-    commands: Arc<Link>,
-    /// Nothing is asked on it.
-    subscribed: Arc<Link>,
-    subscriptions: Arc<Subscriptions>,
+    connections: Arc<Connections>,
     host: Box<dyn Host>,
     /// Tells the events of this log from those of others.
     producer: String,
@@ -62,8 +62,7 @@ struct Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.commands.close();
-        self.subscribed.close();
+        self.connections.close();
     }
 }
 
@@ -72,6 +71,7 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// What is asked of the runtime, whichever it is.
 trait Host: Send + Sync {
     fn now(&self) -> Instant;
+    /// A timer that is ready after this time.
     fn sleep(&self, time: Duration) -> BoxFuture<()>;
 }
 
@@ -85,39 +85,27 @@ impl<R: Runtime> Host for R {
         Box::pin(async move {
             let until = sse_driver::Clock::now(&runtime).checked_add(time);
             let never = std::future::pending::<()>();
-            connection::within(&runtime, until, never).await;
+            within(&runtime, until, never).await;
         })
     }
 }
 
 impl RedisLog {
-    /// A log on this server. Its two connections are dialed at once, by tasks of the runtime.
+    /// A log on this server. Its connections are dialed at once, by tasks of the runtime, and again whenever
+    /// they are lost: a server that is away is waited for. [`ready`](Self::ready) tells whether it is there.
     #[must_use]
     pub fn on(runtime: impl Runtime, config: RedisConfig) -> Self {
-        let config = Arc::new(config);
-        let [commands, subscribed] = [(); 2].map(|()| Arc::new(Link::new(config.max_requests)));
-        let subscriptions = Arc::<Subscriptions>::default();
-        runtime.spawn(connection::run(
-            runtime.clone(),
-            config.clone(),
-            commands.clone(),
-            None,
-        ));
-        runtime.spawn(connection::run(
-            runtime.clone(),
-            config.clone(),
-            subscribed.clone(),
-            Some(subscriptions.clone()),
-        ));
+        let connections = Arc::new(Connections::new(config));
+        for purpose in connections.purposes() {
+            let task = connection::run(runtime.clone(), connections.clone(), purpose);
+            runtime.spawn(task);
+        }
         let date = runtime.date().duration_since(UNIX_EPOCH);
         let nanos = date.unwrap_or_default().as_nanos();
         let producer = format!("{:x}-{nanos:x}", runtime.seed());
         Self {
             shared: Arc::new(Shared {
-                config,
-                commands,
-                subscribed,
-                subscriptions,
+                connections,
                 host: Box::new(runtime),
                 producer,
                 published: AtomicU64::new(0),
@@ -125,79 +113,143 @@ impl RedisLog {
         }
     }
 
+    /// Waits until all connections are open. With a `patience` of zero it waits for the first dial alone:
+    /// a server that is down, or refuses the password, is an error at once.
+    ///
+    /// It need not be called. It is for a program that is not to start without its log.
+    ///
+    /// # Errors
+    ///
+    /// Why the last dial failed, once `patience` is over. The log goes on dialing.
+    pub async fn ready(&self, patience: Duration) -> Result<(), RedisError> {
+        let Shared {
+            connections, host, ..
+        } = &*self.shared;
+        let mut timer = host.sleep(patience);
+        let mut is_late = patience.is_zero();
+        poll_fn(|cx| {
+            is_late = is_late || timer.as_mut().poll(cx).is_ready();
+            let states: Vec<_> = connections.links().map(|link| link.opened(cx)).collect();
+            match states.into_iter().find_map(Result::err) {
+                None => Poll::Ready(Ok(())),
+                Some(error @ RedisError::Over) => Poll::Ready(Err(error)),
+                Some(RedisError::NotYet) if patience.is_zero() => Poll::Pending,
+                Some(error) if is_late => Poll::Ready(Err(error)),
+                Some(_) => Poll::Pending,
+            }
+        })
+        .await
+    }
+
     /// The settings.
     #[must_use]
     pub fn config(&self) -> &RedisConfig {
-        &self.shared.config
+        &self.shared.connections.config
     }
 
     /// A key of this topic. All have one hash tag.
     fn key(&self, topic: &Text, kind: &str) -> String {
         format!(
             "{}:{{{topic}}}:{kind}",
-            self.shared.config.prefix,
+            self.config().prefix,
             topic = topic.as_str()
         )
     }
 
-    fn append_command(&self, topic: &Text, event: &Event) -> Vec<u8> {
-        let Shared {
-            config,
-            producer,
-            published,
-            ..
-        } = &*self.shared;
-        let number = published.fetch_add(1, Ordering::Relaxed);
-        cmd("EVAL")
-            .arg(APPEND)
-            .arg(3)
-            .arg(self.key(topic, "log"))
-            .arg(self.key(topic, "meta"))
-            .arg(self.key(topic, &format!("once:{producer}:{number}")))
-            .arg(config.max_events)
-            .arg(blob::encode(event))
-            .arg(config.max_bell_bytes)
-            .get_packed_command()
+    /// Runs a script by its name, and by its text where the server has forgotten the name.
+    async fn run(
+        &self,
+        script: Script,
+        keys: &[String],
+        arguments: &[&[u8]],
+    ) -> Result<Value, Failed> {
+        let Connections {
+            commands, names, ..
+        } = &*self.shared.connections;
+        let mut by_text = false;
+        loop {
+            let command = names.command(script, by_text, keys, arguments);
+            match commands.request(command).await? {
+                Value::ServerError(error) if error.code() == "NOSCRIPT" && !by_text => {
+                    by_text = true;
+                }
+                value => return Ok(value),
+            }
+        }
+    }
+
+    /// Appends once, and says whether it may be done all the same.
+    async fn try_append(&self, keys: &[String], arguments: &[&[u8]]) -> Result<Position, Failed> {
+        let place = |value: &Value| match value {
+            Value::BulkString(place) => parse_place(place),
+            _ => None,
+        };
+        let value = self.run(Script::Append, keys, arguments).await?;
+        match &value {
+            Value::ServerError(error) => Err(Failed::NotSent(RedisError::of_answer(error))),
+            // Something failed once the stream had the event.
+            Value::Array(parts) => {
+                let text = parts.get(1).map_or(String::new(), text_of);
+                Err(Failed::Unknown(RedisError::of_text(&text)))
+            }
+            value => place(value).ok_or_else(|| {
+                let text = format!("{value:?} in place of a place");
+                Failed::Unknown(RedisError::Protocol(text))
+            }),
+        }
     }
 }
 
 impl EventLog for RedisLog {
     async fn append(&self, topic: &Text, event: Event) -> Result<Position, AppendError> {
         let Shared {
-            config,
-            commands,
             host,
+            producer,
+            published,
             ..
         } = &*self.shared;
-        let command = self.append_command(topic, &event);
+        let config = self.config();
+        let number = published.fetch_add(1, Ordering::Relaxed);
+        let keys = [
+            self.key(topic, "log"),
+            self.key(topic, "meta"),
+            self.key(topic, &format!("once:{producer}:{number}")),
+        ];
+        let numbers = [
+            config.max_events,
+            u64::try_from(config.max_bell_bytes).unwrap_or(u64::MAX),
+            // Longer than it is tried.
+            config
+                .publish_timeout
+                .as_secs()
+                .saturating_mul(2)
+                .clamp(60, MOST_SECONDS),
+        ];
+        let [max_events, max_bell_bytes, known_for] = numbers.map(|number| number.to_string());
+        let blob = blob::encode(&event);
+        let arguments = [
+            max_events.as_bytes(),
+            &blob,
+            max_bell_bytes.as_bytes(),
+            known_for.as_bytes(),
+        ];
         let until = host.now().checked_add(config.publish_timeout);
         // The script does it once, however often it is asked to.
         let mut may_be_done = false;
         loop {
-            let (error, is_final) = match commands.request(command.clone()).await {
-                Ok(Value::BulkString(place)) => match parse_place(&place) {
-                    Some(position) => return Ok(position),
-                    None => (LogError::new("redis returned no place"), true),
-                },
-                // Such as OOM, READONLY, NOPERM, LOADING.
-                Ok(Value::ServerError(error)) => {
-                    let text = error.to_string();
-                    let may_pass = ["LOADING", "READONLY", "MASTERDOWN", "BUSY"];
-                    let is_final = !may_pass.iter().any(|code| text.contains(code));
-                    (LogError::new(text), is_final)
-                }
-                Ok(other) => (LogError::new(format!("redis returned {other:?}")), true),
-                Err(Failed::NotSent(error)) => (error, false),
+            let error = match self.try_append(&keys, &arguments).await {
+                Ok(position) => return Ok(position),
+                Err(Failed::NotSent(error)) => error,
                 Err(Failed::Unknown(error)) => {
                     may_be_done = true;
-                    (error, false)
+                    error
                 }
             };
             let is_late = until.is_some_and(|at| at <= host.now() + PAUSE);
-            if is_final || is_late {
+            if is_late || !error.may_pass() {
                 return Err(match may_be_done {
-                    true => AppendError::Unknown(error),
-                    false => AppendError::NotAppended(error),
+                    true => AppendError::Unknown(error.into()),
+                    false => AppendError::NotAppended(error.into()),
                 });
             }
             host.sleep(PAUSE).await;
@@ -210,25 +262,30 @@ impl EventLog for RedisLog {
             true => request.limit,
             false => 0,
         };
-        let command = cmd("EVAL")
-            .arg(READ)
-            .arg(2)
-            .arg(self.key(topic, "log"))
-            .arg(self.key(topic, "meta"))
-            .arg(request.after.epoch())
-            .arg(after)
-            .arg(limit)
-            .get_packed_command();
-        match self.shared.commands.request(command).await {
-            Ok(Value::ServerError(error)) => Err(LogError::new(error.to_string())),
-            Ok(value) => parse_page(value).ok_or_else(|| LogError::new("redis returned no page")),
-            Err(Failed::NotSent(error) | Failed::Unknown(error)) => Err(error),
+        let keys = [self.key(topic, "log"), self.key(topic, "meta")];
+        let epoch = request.after.epoch().to_string();
+        let (after, limit) = (after.to_string(), limit.to_string());
+        let arguments = [epoch.as_bytes(), after.as_bytes(), limit.as_bytes()];
+        match self.run(Script::Read, &keys, &arguments).await {
+            Ok(Value::ServerError(error)) => Err(RedisError::of_answer(&error).into()),
+            Ok(value) => parse_page(value)
+                .ok_or_else(|| RedisError::Protocol("a page is not as it should be".into()).into()),
+            Err(Failed::NotSent(error) | Failed::Unknown(error)) => Err(error.into()),
         }
     }
 
     async fn watch(&self, topic: &Text, bells: Bells) -> LogError {
         let channel = self.key(topic, "log");
-        self.shared.subscriptions.watch(channel, bells).await
+        let subscriptions = &self.shared.connections.subscriptions;
+        subscriptions.watch(channel, bells).await.into()
+    }
+}
+
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Value::SimpleString(text) => text.clone(),
+        other => format!("{other:?}"),
     }
 }
 

@@ -10,10 +10,10 @@ use std::{
 use redis::{PushKind, Value, cmd};
 use sse_driver::{
     core::topic::{Position, follower::Bell},
-    event_log::{Bells, LogError},
+    event_log::Bells,
 };
 
-use crate::blob;
+use crate::{blob, error::RedisError};
 
 #[derive(Default)]
 pub(crate) struct Subscriptions {
@@ -24,12 +24,12 @@ pub(crate) struct Subscriptions {
 struct State {
     channels: BTreeMap<String, Channel>,
     /// What is to be sent.
-    commands: VecDeque<Vec<u8>>,
+    commands: VecDeque<Command>,
     task: Option<Waker>,
     watches: u64,
     /// How often the connection was lost, and why the last time.
     losses: u64,
-    last_loss: Option<LogError>,
+    last_loss: Option<RedisError>,
 }
 
 #[derive(Default)]
@@ -37,6 +37,14 @@ struct Channel {
     watches: BTreeMap<u64, Watch>,
     /// The server has acknowledged it.
     is_up: bool,
+    /// Why the server does not let it be subscribed.
+    refusal: Option<RedisError>,
+}
+
+/// Subscribes a channel, or ends that.
+pub(crate) struct Command {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) channel: String,
 }
 
 struct Watch {
@@ -50,13 +58,13 @@ impl Subscriptions {
     }
 
     /// Rings these bells for the channel's events, until the connection is lost.
-    pub(crate) async fn watch(self: &Arc<Self>, channel: String, bells: Bells) -> LogError {
+    pub(crate) async fn watch(self: &Arc<Self>, channel: String, bells: Bells) -> RedisError {
         let watching = Watching::new(self, channel, bells);
         poll_fn(|cx| watching.poll(cx)).await
     }
 
     /// What is to be sent. The task is woken by more.
-    pub(crate) fn take_commands(&self, cx: &Context<'_>) -> VecDeque<Vec<u8>> {
+    pub(crate) fn take_commands(&self, cx: &Context<'_>) -> VecDeque<Command> {
         let mut state = self.state();
         let commands = std::mem::take(&mut state.commands);
         let before = state.task.replace(cx.waker().clone());
@@ -74,18 +82,33 @@ impl Subscriptions {
         commands.clear();
         for (name, channel) in channels {
             channel.is_up = false;
+            channel.refusal = None;
             commands.push_back(command("SUBSCRIBE", name));
         }
     }
 
     /// The connection is over: so are all watches.
-    pub(crate) fn lost(&self, error: &LogError) {
+    pub(crate) fn lost(&self, error: &RedisError) {
         let tasks: Vec<Waker> = {
             let mut state = self.state();
             state.losses += 1;
             state.last_loss = Some(error.clone());
             let channels = state.channels.values_mut();
             let watches = channels.flat_map(|channel| channel.watches.values_mut());
+            watches.filter_map(|watch| watch.task.take()).collect()
+        };
+        tasks.into_iter().for_each(Waker::wake);
+    }
+
+    /// The server refused what was sent last for this channel.
+    pub(crate) fn refused(&self, channel: &str, error: &RedisError) {
+        let tasks: Vec<Waker> = {
+            let mut state = self.state();
+            let Some(channel) = state.channels.get_mut(channel) else {
+                return;
+            };
+            channel.refusal = Some(error.clone());
+            let watches = channel.watches.values_mut();
             watches.filter_map(|watch| watch.task.take()).collect()
         };
         tasks.into_iter().for_each(Waker::wake);
@@ -119,8 +142,11 @@ impl Subscriptions {
     }
 }
 
-fn command(name: &str, channel: &str) -> Vec<u8> {
-    cmd(name).arg(channel).get_packed_command()
+fn command(name: &str, channel: &str) -> Command {
+    Command {
+        bytes: cmd(name).arg(channel).get_packed_command(),
+        channel: channel.to_owned(),
+    }
 }
 
 /// `EPOCH-NUMBER`, as in a stream's IDs.
@@ -179,14 +205,18 @@ impl<'a> Watching<'a> {
         }
     }
 
-    fn poll(&self, cx: &Context<'_>) -> Poll<LogError> {
+    fn poll(&self, cx: &Context<'_>) -> Poll<RedisError> {
         let mut state = self.subscriptions.state();
         if state.losses != self.losses {
-            let error = state.last_loss.clone();
-            return Poll::Ready(error.unwrap_or_else(|| LogError::new("the connection was lost")));
+            return Poll::Ready(state.last_loss.clone().unwrap_or(RedisError::NotYet));
         }
-        let channel = state.channels.get_mut(&self.channel);
-        if let Some(watch) = channel.and_then(|channel| channel.watches.get_mut(&self.number)) {
+        let Some(channel) = state.channels.get_mut(&self.channel) else {
+            return Poll::Pending;
+        };
+        if let Some(error) = &channel.refusal {
+            return Poll::Ready(error.clone());
+        }
+        if let Some(watch) = channel.watches.get_mut(&self.number) {
             watch.task = Some(cx.waker().clone());
         }
         Poll::Pending

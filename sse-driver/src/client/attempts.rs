@@ -19,14 +19,26 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// How many addresses of a host are tried. A name server may name any number.
 const MOST_ADDRESSES: usize = 16;
 
-/// Connects to whichever of a host's addresses answers first. Each has a head start before the
-/// next; where one fails, the next is tried at once. There is no deadline here: the caller has
-/// one.
-pub(super) async fn connect<R: Runtime>(
-    runtime: &R,
-    host: &str,
-    port: u16,
-) -> io::Result<R::Transport> {
+/// Connects over TCP to whichever of a host's addresses answers first, as
+/// [RFC 8305](https://www.rfc-editor.org/rfc/rfc8305) says: up to 16 addresses, each with a head start of
+/// 250 ms before the next; where one fails, the next is tried at once. `host` is a name, or an IP address
+/// without brackets. There is no deadline here: the caller has one.
+///
+/// The event source connects so. It is public for what else speaks over a runtime's sockets, such as an
+/// event log.
+///
+/// ```
+/// # use std::io;
+/// # use sse_driver::{Runtime, connect};
+/// async fn to_the_log<R: Runtime + Default>() -> io::Result<R::Transport> {
+///     connect(&R::default(), "redis.internal", 6379).await
+/// }
+/// ```
+///
+/// # Errors
+///
+/// What the system says of the name, or of the last attempt.
+pub async fn connect<R: Runtime>(runtime: &R, host: &str, port: u16) -> io::Result<R::Transport> {
     let addresses = runtime.resolve(host, port).await?;
     let mut attempts = Attempts {
         runtime,

@@ -14,6 +14,7 @@ mod prepare;
 #[cfg(feature = "proxy")]
 mod proxy;
 
+pub use attempts::connect;
 pub use connector::{Connected, Connecting, Connector, Dial, TcpConnector, UnixConnector};
 pub use control::EventSourceHandle;
 pub use error::EventSourceError;

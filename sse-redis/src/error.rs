@@ -1,0 +1,179 @@
+//! Why Redis did not do what it was asked for.
+
+use std::{error::Error, fmt, io, sync::Arc};
+
+use redis::ServerError;
+use sse_driver::event_log::LogError;
+
+/// Why Redis did not do what it was asked for.
+///
+/// It is the [source](std::error::Error::source) of each [`LogError`] of this crate:
+///
+/// ```
+/// use sse_driver::event_log::LogError;
+/// use sse_redis::RedisError;
+/// use std::error::Error;
+///
+/// fn is_full(error: &LogError) -> bool {
+///     let cause = error.source().and_then(|cause| cause.downcast_ref());
+///     matches!(cause, Some(RedisError::OutOfMemory { .. }))
+/// }
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum RedisError {
+    /// No connection could be made. The log dials again.
+    #[non_exhaustive]
+    Unreachable {
+        /// The host and the port.
+        server: String,
+        /// What the system says.
+        cause: Arc<io::Error>,
+    },
+    /// The server did not answer within
+    /// [`answer_timeout`](crate::RedisConfig::answer_timeout), or could not be dialed within
+    /// [`dial_timeout`](crate::RedisConfig::dial_timeout). The log dials again.
+    TimedOut,
+    /// The connection was lost. The log dials again.
+    Lost(Arc<io::Error>),
+    /// What came is no answer, or one that is larger than
+    /// [`max_answer_bytes`](crate::RedisConfig::max_answer_bytes). The log dials again.
+    Protocol(String),
+    /// The server refused the connection, or a command: the password, the user or its permissions
+    /// (`WRONGPASS`, `NOAUTH`, `NOPERM`).
+    Refused(String),
+    /// The server is a replica, which takes no events. The log dials again, and asks Sentinel again where
+    /// there is one.
+    Replica(String),
+    /// The server has no memory left for the event (`OOM`).
+    OutOfMemory(String),
+    /// The server is a node of a Redis Cluster of several nodes (`MOVED`, `ASK`, `CROSSSLOT`), which this
+    /// crate does not follow.
+    Cluster(String),
+    /// Another error that the server returned, such as `LOADING`, `MISCONF` or `NOREPLICAS`.
+    Answer(String),
+    /// As many requests wait as may wait, [`max_requests`](crate::RedisConfig::max_requests) or
+    /// [`max_request_bytes`](crate::RedisConfig::max_request_bytes).
+    Busy,
+    /// The log was not reached yet.
+    NotYet,
+    /// The log is no longer used, or the runtime has dropped its tasks.
+    Over,
+}
+
+impl RedisError {
+    /// The name of the kind, to compare by.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => "unreachable",
+            Self::TimedOut => "timed-out",
+            Self::Lost(_) => "lost",
+            Self::Protocol(_) => "protocol",
+            Self::Refused(_) => "refused",
+            Self::Replica(_) => "replica",
+            Self::OutOfMemory(_) => "out-of-memory",
+            Self::Cluster(_) => "cluster",
+            Self::Answer(_) => "answer",
+            Self::Busy => "busy",
+            Self::NotYet => "not-yet",
+            Self::Over => "over",
+        }
+    }
+
+    /// What an error that the server returned means.
+    pub(crate) fn of_answer(error: &ServerError) -> Self {
+        Self::of_text(&match error.details() {
+            Some(details) => format!("{} {details}", error.code()),
+            None => error.code().to_owned(),
+        })
+    }
+
+    /// The same of the error's text, which begins with its code.
+    pub(crate) fn of_text(text: &str) -> Self {
+        let text = text.strip_prefix('-').unwrap_or(text).to_owned();
+        match code_of(&text) {
+            "OOM" => Self::OutOfMemory(text),
+            "READONLY" => Self::Replica(text),
+            "MOVED" | "ASK" | "CROSSSLOT" => Self::Cluster(text),
+            "WRONGPASS" | "NOAUTH" | "NOPERM" => Self::Refused(text),
+            _ => Self::Answer(text),
+        }
+    }
+
+    /// Whether a publish that failed with it is tried again.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::TimedOut | Self::Lost(_) | Self::Protocol(_) => true,
+            Self::Replica(_) | Self::Busy | Self::NotYet => true,
+            Self::Answer(text) => {
+                let codes = [
+                    "LOADING",
+                    "MASTERDOWN",
+                    "BUSY",
+                    "TRYAGAIN",
+                    "CLUSTERDOWN",
+                    "NOREPLICAS",
+                ];
+                codes.contains(&code_of(text))
+            }
+            // The server refused the connection, as long as its password is another one.
+            Self::Refused(text) => !text.starts_with("NOPERM"),
+            Self::OutOfMemory(_) | Self::Cluster(_) | Self::Over => false,
+        }
+    }
+}
+
+fn code_of(text: &str) -> &str {
+    text.split(' ').next().unwrap_or_default()
+}
+
+impl From<RedisError> for LogError {
+    fn from(error: RedisError) -> Self {
+        LogError::new(error)
+    }
+}
+
+impl fmt::Display for RedisError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable { server, cause } => {
+                write!(f, "redis at {server} could not be reached: {cause}")
+            }
+            Self::TimedOut => f.write_str("redis did not answer in time"),
+            Self::Lost(cause) => write!(f, "the connection to redis was lost: {cause}"),
+            Self::Protocol(what) => write!(f, "redis sent no valid answer: {what}"),
+            Self::Refused(answer) => write!(
+                f,
+                "redis refused: {answer}; check the password, the user and its permissions"
+            ),
+            Self::Replica(answer) => write!(
+                f,
+                "the server is a replica, which takes no events: {answer}; name the master, or \
+                 Sentinels that know it"
+            ),
+            Self::OutOfMemory(answer) => write!(
+                f,
+                "redis has no memory left: {answer}; raise its `maxmemory`, or lower `max_events`"
+            ),
+            Self::Cluster(answer) => write!(
+                f,
+                "the server is one of several nodes of a Redis Cluster, which is not supported: \
+                 {answer}; use a server without cluster mode, with Sentinel where it has to fail over"
+            ),
+            Self::Answer(answer) => write!(f, "redis returned an error: {answer}"),
+            Self::Busy => f.write_str("too many requests wait for redis; try again later"),
+            Self::NotYet => f.write_str("redis was not reached yet"),
+            Self::Over => f.write_str("the log is no longer used"),
+        }
+    }
+}
+
+impl Error for RedisError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Unreachable { cause, .. } | Self::Lost(cause) => Some(&**cause),
+            _ => None,
+        }
+    }
+}

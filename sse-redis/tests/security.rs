@@ -1,0 +1,44 @@
+//! SECURITY.md names every bound of the connections to Redis and its default: as the code has them, and all of
+//! them.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+
+use sse_redis::RedisConfig;
+
+/// Settings that bound nothing.
+const NO_BOUNDS: [&str; 5] = ["host", "port", "user", "has_password", "prefix"];
+
+/// `64 KiB`, `5 s` or `10,000` as a `Debug` form has it.
+fn as_code(documented: &str) -> String {
+    let (number, unit) = documented.split_once(' ').unwrap_or((documented, ""));
+    let number: u64 = number.replace(',', "").parse().unwrap();
+    match unit {
+        "" => number.to_string(),
+        "KiB" => (number << 10).to_string(),
+        "MiB" => (number << 20).to_string(),
+        "ms" | "s" => format!("{number}{unit}"),
+        _ => panic!("{documented}"),
+    }
+}
+
+#[test]
+fn the_table_of_bounds_is_the_codes() {
+    let rows = include_str!("../../SECURITY.md").lines();
+    let documented: BTreeMap<_, _> = rows
+        .filter_map(|line| {
+            let (name, rest) = line.strip_prefix("| `RedisConfig::")?.split_once("` | ")?;
+            let (default, _) = rest.split_once(" | ")?;
+            Some((name.to_owned(), as_code(default)))
+        })
+        .collect();
+    let text = format!("{:#?}", RedisConfig::default());
+    let fields = text.lines().filter_map(|line| line.trim().split_once(": "));
+    let defaults: BTreeMap<_, _> = fields
+        .map(|(name, value)| (name.to_owned(), value.trim_end_matches(',').to_owned()))
+        .filter(|(name, _)| !NO_BOUNDS.contains(&name.as_str()))
+        .collect();
+    // So that an empty list proves nothing.
+    assert_eq!(defaults["answer_timeout"], "5s");
+    assert_eq!(documented, defaults);
+}
