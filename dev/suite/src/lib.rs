@@ -124,6 +124,7 @@ macro_rules! suite {
                 at_the_limit_a_newcomer_is_refused_and_nobody_evicted
                 a_graceful_shutdown_lets_streams_end_and_cuts_the_rest
                 a_shutdown_spreads_the_ends_of_resumable_streams
+                an_open_stream_is_listed_and_ended_from_another_thread
                 dropping_the_server_cuts_its_connections
                 pages_of_allowed_origins_may_read
                 as_many_wait_to_be_accepted_as_the_system_allows

@@ -18,7 +18,7 @@ use sse_core::{
     topic::{Topic, TopicConfig},
 };
 use sse_driver::{
-    BindOptions, ServerConfig,
+    BindOptions, OpenStream, OpenStreams, ServerConfig,
     router::{Cors, Refusal, Reply, Request, Router},
 };
 
@@ -359,6 +359,32 @@ pub fn a_shutdown_spreads_the_ends_of_resumable_streams<A: Adapter>() {
     assert!(retries.len() > 1, "{retries:?}");
     assert_eq!(server.report().cut, 0);
     assert!(told.try_recv().is_err(), "clean-up ran once");
+}
+
+pub fn an_open_stream_is_listed_and_ended_from_another_thread<A: Adapter>() {
+    let (log, told) = log();
+    let streams = OpenStreams::new();
+    let mut config = ServerConfig::default();
+    config.open_streams = Some(streams.clone());
+    let server = start_with::<A>(
+        config,
+        Router::new().events("/feed/{name}", logged(&log, hello_and_silence)),
+    );
+    let (mut alice, mut bob) = (server.get("/feed/alice"), server.get("/feed/bob"));
+    alice.read_until("data: hello\n\n");
+    bob.read_until("data: hello\n\n");
+
+    let listed = streams.list();
+    let peers = listed.iter().map(|stream| stream.peer);
+    let own = [&alice, &bob].map(|client| client.0.local_addr().ok());
+    assert_eq!(peers.collect::<BTreeSet<_>>(), BTreeSet::from(own));
+    let is_alices = |stream: &OpenStream| stream.path == "/feed/alice";
+    assert_eq!(streams.end_where(is_alices, "logged out"), 1);
+    assert!(alice.answer_rest().ends_with("0\r\n\r\n"));
+    expect(&told, "the stream was ended: logged out");
+    server.wait_for_open(1);
+    let left: Vec<_> = streams.list().into_iter().map(|it| it.path).collect();
+    assert_eq!(left, ["/feed/bob"]);
 }
 
 pub fn dropping_the_server_cuts_its_connections<A: Adapter>() {
