@@ -9,7 +9,7 @@ use std::{
 };
 
 use sse_core::{
-    IntoEvent, Text,
+    EventError, IntoEvent, Text,
     internal::SlotId,
     topic::{Position, ResumeRequest, TopicStats, follower::Bell},
 };
@@ -91,6 +91,44 @@ impl FollowedTopic {
     #[must_use]
     pub fn subscribe_from_oldest(&self) -> LogStream {
         LogStream::new(self.clone(), Start::Oldest)
+    }
+
+    /// A stream that begins with these events, such as the state that the topic's events change, and goes
+    /// on with what was published behind `at`: on any node, without a hole. The last of the events gets
+    /// the place `at` as its ID.
+    ///
+    /// A node makes such a state of a stream of its own: of the events that it applied, the last one's ID
+    /// is `at`. Where the log does not know that place any more, the client is told that it is
+    /// [unknown](sse_core::topic::Outcome::Unknown).
+    ///
+    /// ```
+    /// use sse_core::{EventError, topic::{Position, ResumeRequest}};
+    /// use sse_driver::{event_log::{FollowedTopic, LogStream}, router::Request};
+    ///
+    /// /// How many there are, and the place of the event that made it so.
+    /// struct Count {
+    ///     count: u64,
+    ///     at: Position,
+    /// }
+    ///
+    /// fn handler(topic: &FollowedTopic, state: &Count, request: &Request) -> Result<LogStream, EventError> {
+    ///     match request.last_event_id() {
+    ///         Some(_) => Ok(topic.resume(request)),
+    ///         None => topic.begin_with([state.count], state.at),
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`EventError`] where one of these is no event.
+    pub fn begin_with<E: IntoEvent>(
+        &self,
+        events: impl IntoIterator<Item = E>,
+        at: Position,
+    ) -> Result<LogStream, EventError> {
+        let events: Result<Vec<_>, _> = events.into_iter().map(IntoEvent::into_event).collect();
+        Ok(LogStream::new(self.clone(), Start::State(events?, at)))
     }
 
     /// Waits until this node has reached the end of the log once, `within` this time at most: for a program

@@ -35,10 +35,23 @@
 //! }
 //! ```
 //!
-//! # What it does not do
+//! # What a client may ask for
 //!
-//! The streams of several topics in one, filters by event type, and streams that begin with a state are
-//! those of a [`Topic`](sse_core::topic::Topic) of one process. A [`LogStream`] has none of them.
+//! | of one process | of many nodes |
+//! |---|---|
+//! | [`Topic::resume`](sse_core::topic::Topic::resume), `resume_from` | [`FollowedTopic::resume`], `resume_from` |
+//! | [`Topic::subscribe_from_oldest`](sse_core::topic::Topic::subscribe_from_oldest) | [`FollowedTopic::subscribe_from_oldest`]: from the oldest event of the log |
+//! | [`Subscriber::only_event_types`](sse_core::topic::Subscriber::only_event_types) | [`LogStream::only_event_types`] |
+//! | [`Subscriber::begin_with`](sse_core::topic::Subscriber::begin_with) | [`FollowedTopic::begin_with`], which takes the place of the state: a node cannot hold a lock over the others |
+//! | [`MergedSubscriber`](sse_core::topic::MergedSubscriber) | not there: the IDs of its events tell topics apart by their epochs, which topics of one log share. A client opens a stream for each topic, or the program publishes to one topic and clients [filter](LogStream::only_event_types) |
+//!
+//! # Memory
+//!
+//! Each topic is bounded by [`FollowedTopicsConfig::topic`]. A page that a client is served from the log
+//! counts in that topic's [budget](sse_core::topic::TopicConfig::budget), as output, until its connection has
+//! sent it; while the budget has no room, the client waits for
+//! [`client_wait`](FollowedTopicsConfig::client_wait) at most. Up to
+//! [`max_client_reads`](FollowedTopicsConfig::max_client_reads) pages that are being read come on top.
 #![doc = include_str!("writing_a_log.md")]
 
 mod bells;

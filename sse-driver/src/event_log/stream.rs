@@ -9,10 +9,10 @@ use std::{
 
 use futures_core::Stream;
 use sse_core::{
-    Text,
+    Event, Text,
     internal::catch,
     topic::{
-        Batch, Outcome,
+        Batch, Outcome, Position,
         follower::{LogItem, LogSubscriber, Page, PageRequest},
     },
 };
@@ -35,6 +35,8 @@ use super::{
 /// [long](super::FollowedTopicsConfig::client_wait) and is needed; the client comes back.
 pub struct LogStream {
     topic: FollowedTopic,
+    /// Which event types the client gets, where that is not all.
+    wanted: Option<Wanted>,
     stage: Stage,
     /// Since when the log is waited for, or its answers are errors.
     trouble_since: Option<Instant>,
@@ -54,8 +56,12 @@ enum Stage {
     Over,
 }
 
+type Wanted = Box<dyn Fn(&str) -> bool + Send + Sync>;
+
 /// Where the client begins.
 pub(super) enum Start {
+    /// With these events, and then behind this place.
+    State(Vec<Event>, Position),
     /// Behind the event with this ID, or with what is new.
     Behind(Option<Text>),
     /// At the oldest event of the log.
@@ -83,10 +89,24 @@ impl LogStream {
         let waiting = Waiting::new(topic.clone());
         Self {
             topic,
+            wanted: None,
             stage: Stage::Cold { start, waiting },
             trouble_since: None,
             alarm,
         }
+    }
+
+    /// Leaves the events out whose type is none of those wanted, in what this node holds and in what is
+    /// read from the log: see
+    /// [`Subscriber::only_event_types`](sse_core::topic::Subscriber::only_event_types). It is called on a
+    /// stream of which nothing was read yet; later it changes nothing.
+    #[must_use]
+    pub fn only_event_types(
+        mut self,
+        wanted: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.wanted = Some(Box::new(wanted));
+        self
     }
 
     /// How the client joined the history; `None` as long as that is not known.
@@ -134,9 +154,22 @@ impl LogStream {
             return Step::Over(None);
         }
         let page_events = self.topic.shared().config.client_page_events;
+        let new = |id: Option<&str>| LogSubscriber::new(&followed.topic, id, page_events);
         let subscriber = match start {
-            Start::Behind(id) => LogSubscriber::new(&followed.topic, id.as_deref(), page_events),
+            Start::Behind(id) => new(id.as_deref()),
             Start::Oldest => LogSubscriber::from_oldest(&followed.topic, page_events),
+            Start::State(events, at) => {
+                let subscriber = new(Some(&at.to_string()));
+                match subscriber.begin_with(std::mem::take(events), *at) {
+                    Ok(subscriber) => subscriber,
+                    // They are events.
+                    Err(_) => new(None),
+                }
+            }
+        };
+        let subscriber = match self.wanted.take() {
+            Some(wanted) => subscriber.only_event_types(wanted),
+            None => subscriber,
         };
         self.trouble_since = None;
         self.stage = Stage::Joined {
@@ -189,7 +222,13 @@ impl LogStream {
                 Poll::Pending => Step::Pending,
                 Poll::Ready(permit) => {
                     let request = *request;
-                    self.ask(request, permit);
+                    match subscriber.has_room() {
+                        true => self.ask(request, permit),
+                        false => {
+                            let text = "the budget has no room for a page of the log";
+                            self.take_answer(Err(LogError::new(text)));
+                        }
+                    }
                     Step::Again
                 }
             },

@@ -43,6 +43,12 @@ impl Page {
     pub fn new(tails: Tails, events: Vec<(u64, Event)>) -> Self {
         Self { tails, events }
     }
+
+    /// The page, where the log gave no more than was asked for.
+    pub(super) fn cut(mut self, most: usize) -> Self {
+        self.events.truncate(most);
+        self
+    }
 }
 
 /// What is to be read from a log: the events behind a place, oldest first.

@@ -3,15 +3,17 @@
 
 use std::{
     collections::VecDeque,
-    fmt,
+    fmt, mem,
     task::{Context, Poll},
 };
 
 use super::{Page, PageRequest, Tails};
 use crate::{
-    EncodedEvents, Text,
+    Budget, EncodedEvents, EventError, EventType, IntoEvent, Text,
+    budget::Holding,
     topic::{
-        Announce, Batch, Notice, Outcome, Position, Subscriber, Topic, TopicEnd, merged_id, wire,
+        Announce, Batch, Notice, Outcome, Position, Subscriber, Topic, TopicEnd, merged_id,
+        selection::Wanted, wire,
     },
 };
 
@@ -63,6 +65,9 @@ pub struct LogSubscriber {
     topic: Topic,
     page_events: usize,
     outcome: Option<Outcome>,
+    /// What the stream begins with.
+    beginning: Option<EncodedEvents>,
+    wanted: Option<Wanted>,
     state: State,
 }
 
@@ -88,6 +93,8 @@ struct Replay {
     /// It begins with the oldest event that the log holds, whichever that is.
     at_oldest: bool,
     batches: VecDeque<Batch>,
+    /// How many events in a row were not wanted.
+    left_out: u64,
     is_asked: bool,
     /// The topic's epoch when the log was asked last, unless it did not answer.
     asked_in: Option<u64>,
@@ -117,6 +124,8 @@ impl LogSubscriber {
             topic: topic.clone(),
             page_events: page_events.max(1),
             outcome,
+            beginning: None,
+            wanted: None,
             state,
         }
     }
@@ -133,8 +142,70 @@ impl LogSubscriber {
             topic: topic.clone(),
             page_events: page_events.max(1),
             outcome: Some(Outcome::Fresh),
+            beginning: None,
+            wanted: None,
             state: State::Replaying(replay),
         }
+    }
+
+    /// Begins the stream with these events, such as the state that the topic's events change, as it is
+    /// after the event at `at`. The last of them gets that place as its ID; the others keep theirs. Make
+    /// the subscriber for a client whose last event ID is `at`.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use sse_core::topic::{Position, Topic, TopicConfig, follower::LogSubscriber};
+    ///
+    /// let topic = Topic::new(TopicConfig::default(), 7, Instant::now);
+    /// // Seven events were applied to this count.
+    /// let (count, at) = (42, Position::new(7, 7));
+    /// let subscriber = LogSubscriber::new(&topic, Some(&at.to_string()), 100);
+    /// let subscriber = subscriber.begin_with([count], at)?;
+    /// # Ok::<(), sse_core::EventError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`EventError`] where one of these is no event.
+    pub fn begin_with<E: IntoEvent>(
+        mut self,
+        events: impl IntoIterator<Item = E>,
+        at: Position,
+    ) -> Result<Self, EventError> {
+        let beginning = EncodedEvents::beginning(events, at.into())?;
+        self.beginning = (beginning.count > 0).then_some(beginning);
+        Ok(self)
+    }
+
+    /// Leaves the events out whose type is none of those wanted, in what comes from the topic and in what
+    /// comes from the log: see [`Subscriber::only_event_types`].
+    #[must_use]
+    pub fn only_event_types(
+        mut self,
+        wanted: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.wanted = Some(std::sync::Arc::new(wanted));
+        self.set_state(|state| state);
+        self
+    }
+
+    /// Whether the topic's [budget](crate::topic::TopicConfig::budget) has room for a page. The caller asks the log when
+    /// it has, or waits a moment: the pages that clients hold count in it, as output.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        let budget = &self.topic.config().budget;
+        budget.fits(Holding::Queue, Budget::GRANULE)
+    }
+
+    /// Every subscriber of the topic leaves out what is not wanted.
+    fn set_state(&mut self, next: impl FnOnce(State) -> State) {
+        let state = next(mem::replace(&mut self.state, State::Over));
+        self.state = match (state, &self.wanted) {
+            (State::Live(subscriber), Some(wanted)) => {
+                State::Live(subscriber.select(wanted.clone()))
+            }
+            (state, _) => state,
+        };
     }
 
     /// How the subscription joined the history; `None` while the log is asked. Its counts are those of
@@ -158,6 +229,9 @@ impl LogSubscriber {
     /// Pending while nothing is new, and while a request is out; in the latter case no task is woken but
     /// by the caller, who has its answer.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<LogItem>> {
+        if let Some(beginning) = self.beginning.take() {
+            return Poll::Ready(Some(LogItem::Batch(Batch::Events(beginning))));
+        }
         loop {
             let next = match &mut self.state {
                 State::Over => return Poll::Ready(None),
@@ -193,7 +267,7 @@ impl LogSubscriber {
                     }
                 },
             };
-            self.state = next;
+            self.set_state(|_| next);
             self.note_outcome();
         }
     }
@@ -211,11 +285,13 @@ impl LogSubscriber {
                 let is_known = tails.epoch == at.epoch() && at.sequence() <= tails.newest;
                 if is_known {
                     self.outcome = Some(replay.join(&self.topic, tails));
-                    replay.take(&self.topic, page, tails, self.page_events);
+                    let page = page.cut(self.page_events);
+                    replay.take(&self.topic, page, tails, self.wanted.as_ref());
                 } else if tails.epoch > here {
                     replay.over = Some(here);
                 } else {
-                    self.state = live(&self.topic, Some(id));
+                    let next = live(&self.topic, Some(id));
+                    self.set_state(|_| next);
                     return self.note_outcome();
                 }
                 self.state = State::Replaying(replay);
@@ -224,7 +300,8 @@ impl LogSubscriber {
                 replay.is_asked = false;
                 if tails.epoch == replay.behind.epoch() {
                     if tails.newest >= replay.behind.sequence() {
-                        replay.take(&self.topic, page, tails, self.page_events);
+                        let page = page.cut(self.page_events);
+                        replay.take(&self.topic, page, tails, self.wanted.as_ref());
                     }
                 } else if tails.epoch > here {
                     replay.over = Some(here);
@@ -234,7 +311,8 @@ impl LogSubscriber {
                     replay.asked_in = None;
                 } else {
                     let id = replay.behind.to_string();
-                    self.state = live(&self.topic, Some(&id));
+                    let next = live(&self.topic, Some(&id));
+                    self.set_state(|_| next);
                     self.note_outcome();
                 }
             }
@@ -305,6 +383,7 @@ impl Replay {
             behind,
             at_oldest: false,
             batches: VecDeque::new(),
+            left_out: 0,
             is_asked: false,
             asked_in,
             over: None,
@@ -359,7 +438,7 @@ impl Replay {
 
     /// Takes what a page has for the client: no more than its topic has come to, which settles what
     /// the log is to be waited for.
-    fn take(&mut self, topic: &Topic, page: Page, tails: Tails, most: usize) {
+    fn take(&mut self, topic: &Topic, page: Page, tails: Tails, wanted: Option<&Wanted>) {
         match self.outcome(tails) {
             Outcome::Gap { lost, .. } if self.at_oldest => self.pass_over(lost),
             Outcome::Gap { lost, replayed } => self.lose(topic, lost, replayed),
@@ -375,21 +454,34 @@ impl Replay {
         let is_there = |sequence: u64| page.events.iter().any(|(other, _)| *other > sequence);
         let has_nothing = tails.newest > before && !is_there(before);
         let (mut bytes, mut count) = (Vec::new(), 0);
-        for (sequence, event) in page.events.into_iter().take(most) {
+        for (sequence, event) in page.events {
             let next = self.behind.sequence() + 1;
             if sequence < next || sequence > newest.sequence() {
                 continue;
             }
             if sequence > next {
-                self.put(&mut bytes, &mut count);
+                self.put(topic, &mut bytes, &mut count);
                 self.lose(topic, sequence - next, newest.sequence() + 1 - sequence);
             }
             let place = Position::new(epoch, sequence);
-            wire::put_event(&mut bytes, place, &event);
-            count += 1;
             self.behind = place;
+            let event_type = event.event_type().map(EventType::as_str);
+            let event_type = event_type.filter(|it| !it.is_empty()).unwrap_or("message");
+            if wanted.is_none_or(|wanted| wanted(event_type)) {
+                wire::put_event(&mut bytes, place, &event);
+                count += 1;
+                self.left_out = 0;
+            } else {
+                self.left_out += 1;
+            }
         }
-        self.put(&mut bytes, &mut count);
+        self.put(topic, &mut bytes, &mut count);
+        // As seldom as a topic that is full does.
+        if self.left_out > topic.config().max_events as u64 / 4 {
+            let place = EncodedEvents::place(self.behind.text().as_str());
+            self.batches.push_back(Batch::Place(place));
+            self.left_out = 0;
+        }
         let (first, held) = topic.held();
         let missing = first.saturating_sub(self.behind.sequence() + 1);
         if has_nothing && missing > 0 {
@@ -398,11 +490,13 @@ impl Replay {
         }
     }
 
-    fn put(&mut self, bytes: &mut Vec<u8>, count: &mut usize) {
+    /// They count in the budget until the client's connection has sent them.
+    fn put(&mut self, topic: &Topic, bytes: &mut Vec<u8>, count: &mut usize) {
         if *count > 0 {
+            let budget = &topic.config().budget;
             let events = EncodedEvents {
-                bytes: std::mem::take(bytes).into(),
-                count: std::mem::take(count),
+                bytes: budget.count(Holding::Queue, mem::take(bytes)),
+                count: mem::take(count),
             };
             self.batches.push_back(Batch::Events(events));
         }

@@ -1,6 +1,10 @@
 //! Clients, on whichever node.
 
-use sse_core::topic::{Outcome, Position};
+use sse_core::{
+    Budget,
+    internal::Holding,
+    topic::{Outcome, Position},
+};
 use sse_driver::router::{Request, Router};
 
 use super::*;
@@ -120,4 +124,63 @@ fn a_client_may_begin_with_the_oldest_event_of_the_log_on_any_node() {
         assert!(oldest <= 201 && reader.got().outcomes.is_empty());
     }
     publish(&sim, &second, "news", "501");
+}
+
+#[test]
+fn a_client_gets_the_types_that_it_wants_and_a_state_to_begin_with_on_any_node() {
+    let (sim, log) = (Sim::new(), Faulty::new());
+    let first = node(&sim, &log);
+    for n in 1..=100 {
+        let event_type = if n % 10 == 0 { "tens" } else { "others" };
+        let event = Event::new(n.to_string())
+            .with_event_type(event_type)
+            .unwrap();
+        run(&sim, first.topic("news").unwrap().publish(event)).unwrap();
+    }
+    let second = node_with(&sim, &log, |config| {
+        config.follower.warm_events = 10;
+        config.client_page_events = 20;
+    });
+    for node in [&first, &second] {
+        let topic = node.topic("news").unwrap();
+        let stream = topic.resume_from(Some("7-50"));
+        let stream = stream.only_event_types(|event_type| event_type == "tens");
+        assert_eq!(
+            Reader::new(&sim, stream).data(),
+            ["60", "70", "80", "90", "100"]
+        );
+
+        let stream = topic
+            .begin_with(["the state"], Position::new(7, 97))
+            .unwrap();
+        let reader = Reader::new(&sim, stream);
+        assert_eq!(reader.data(), ["the state", "98", "99", "100"]);
+        assert!(
+            reader
+                .got()
+                .text
+                .starts_with("id: 7-97\ndata: the state\n\n")
+        );
+    }
+}
+
+#[test]
+fn a_client_whose_page_has_no_room_in_the_budget_waits_for_it() {
+    let (sim, log) = (Sim::new(), Faulty::new());
+    let first = node(&sim, &log);
+    publish_many(&sim, &first, "news", 1..=100);
+    let budget = Budget::new(8 * 1024);
+    let second = node_with(&sim, &log, |config| {
+        config.follower.warm_events = 0;
+        config.topic.budget = budget.clone();
+    });
+    let mut taken = budget.reserve(Holding::Queue);
+    assert!(taken.try_grow(8 * 1024));
+    let topic = second.topic("news").unwrap();
+    let reader = Reader::new(&sim, topic.resume_from(Some("7-90")));
+    sim.advance(secs(10));
+    assert!(reader.data().is_empty() && reader.got().error.is_none());
+    drop(taken);
+    sim.advance(secs(1));
+    assert_eq!(reader.data(), numbers(91..=100));
 }
