@@ -203,10 +203,23 @@ fn the_body_ends_behind_the_last_of_many_writes() {
     }
     connection.finish(Instant::now()).unwrap();
     let mut writes = 0;
-    while transmit(&mut connection, usize::MAX, &mut wire) > 0 {
+    loop {
+        let before = wire.len();
+        if transmit(&mut connection, usize::MAX, &mut wire) == 0 {
+            break;
+        }
         writes += 1;
+        // What one write takes is a chunk of its own.
+        let written = str::from_utf8(&wire[before..]).unwrap();
+        let (size, chunk) = written.split_once("\r\n").unwrap();
+        let size = usize::from_str_radix(size, 16).unwrap();
+        let behind = &chunk[size..];
+        assert!(behind == "\r\n" || behind == "\r\n0\r\n\r\n", "{behind:?}");
     }
-    assert!(writes > 1);
+    assert_eq!(
+        writes, 4,
+        "a write has 16 slices, 3 of them around the events"
+    );
     assert_eq!(unchunk(&wire), given);
 }
 

@@ -161,6 +161,24 @@ fn reconnecting_is_no_failed_attempt() {
 }
 
 #[test]
+fn a_stream_that_was_open_when_it_was_given_up_ends_the_failures_before() {
+    let mut config = EventSourceConfig::default();
+    config.reconnection.as_mut().unwrap().max_attempts = Some(2);
+    let mut client = Client::new(config);
+    client.connect();
+    client.fail(ConnectionRefused);
+    client.reconnect();
+    client.receive(OPEN);
+    reconnect(&mut client);
+    client.reconnect();
+    client.fail(ConnectionRefused);
+    assert_eq!(client.source.phase(), Phase::Waiting);
+    client.reconnect();
+    client.fail(ConnectionRefused);
+    assert_eq!(client.failure.unwrap().name(), "GaveUp");
+}
+
+#[test]
 fn attempts_are_never_closer_than_the_floor_however_often_one_asks() {
     let mut client = Client::new(EventSourceConfig::default());
     let mut before = None;

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, io};
 
-use sse_core::client::{EventSource, EventSourceConfig, InvalidRequest, Loss};
+use sse_core::client::{End, EventSource, EventSourceConfig, InvalidRequest, Loss};
 
 use crate::harness::Client;
 
@@ -62,6 +62,36 @@ fn failures_name_what_is_wrong() {
         client.failure.unwrap().to_string(),
         "gave up; the last loss: the connection failed: no such host"
     );
+}
+
+#[test]
+fn what_is_wrong_with_credentials_and_urls_is_said() {
+    let mut config = EventSourceConfig::default();
+    let errors = [
+        config.set_bearer("").unwrap_err(),
+        config.set_bearer("secret\n").unwrap_err(),
+        config.set_basic("a:b", "").unwrap_err(),
+        config.set_basic("a", "\0").unwrap_err(),
+    ];
+    let says = ["is empty", "at byte 6", "colon", "control character"];
+    for (error, says) in errors.iter().zip(says) {
+        assert!(error.to_string().contains(says), "{error}");
+    }
+    let error = EventSource::new("http://", config, 7).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains(&root(&error).to_string()), "{text}");
+    assert!(!root(&error).to_string().is_empty());
+}
+
+#[test]
+fn an_end_says_which_side_it_came_from() {
+    for (end, says) in [
+        (End::Closed, "it was closed here"),
+        (End::NoContent, "the server has nothing more to send (204)"),
+        (End::StreamEnded, "the server ended the event stream"),
+    ] {
+        assert_eq!(end.to_string(), says);
+    }
 }
 
 #[test]

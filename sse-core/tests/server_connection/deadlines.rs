@@ -225,6 +225,22 @@ fn an_output_that_is_not_ended_in_time_is_not_told_as_delivered() {
 }
 
 #[test]
+fn a_late_caller_is_told_the_deadline_that_passed_first() {
+    for (drain, reason) in [(secs(20), Deadline::Drain), (secs(40), Deadline::Stall)] {
+        let mut config = ConnectionConfig::default();
+        config.drain_timeout = drain;
+        let mut pump = Pump::streaming(config);
+        pump.send("one").unwrap();
+        pump.connection.finish(pump.now).unwrap();
+        // Both have passed: the time to drain, and the 30 s without progress.
+        pump.now += secs(60);
+        pump.connection.handle_timeout(pump.now);
+        pump.events();
+        assert_eq!(pump.closed, Some(CloseReason::TimedOut(reason)));
+    }
+}
+
+#[test]
 fn reading_on_after_an_answer_does_not_move_the_drain_deadline() {
     let mut config = ConnectionConfig::default();
     config.drain_timeout = secs(5);

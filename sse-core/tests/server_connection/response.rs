@@ -164,6 +164,28 @@ fn pieces_can_be_taken_after_a_part_was_transmitted() {
 }
 
 #[test]
+fn pieces_of_several_kinds_can_be_taken_after_any_part_was_transmitted() {
+    let topic = Topic::new(TopicConfig::default(), 0, Instant::now);
+    let mut subscriber = topic.subscribe();
+    topic.publish("shared").unwrap();
+    let Poll::Ready(Some(Ok(Batch::Events(shared)))) = subscriber.try_next() else {
+        panic!("no events");
+    };
+    let whole = [b"data: own\n\n", shared.as_bytes(), b"data: after\n\n"].concat();
+    for sent in 0..=whole.len() {
+        let mut pump = streaming();
+        pump.send("own").unwrap();
+        let events = shared.clone();
+        pump.connection.send_encoded(pump.now, events).unwrap();
+        pump.send("after").unwrap();
+        assert_eq!(pump.connection.poll_transmit().len(), whole.len());
+        pump.connection.handle_transmitted(pump.now, sent);
+        assert_eq!(pump.take().concat(), &whole[sent..], "behind {sent}");
+        assert_eq!(pump.connection.queued(), 0);
+    }
+}
+
+#[test]
 fn a_sockets_bytes_are_not_given_away() {
     let mut pump = Pump::streaming(super::ConnectionConfig::default());
     pump.send("one").unwrap();

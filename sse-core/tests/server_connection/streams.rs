@@ -139,6 +139,52 @@ fn a_status_without_a_body_opens_no_stream() {
 }
 
 #[test]
+fn a_status_without_a_body_has_no_length() {
+    for status in [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED] {
+        let mut pump = Pump::default();
+        pump.input(REQUEST);
+        let mut response = Response::new(ResponseBody::Whole("not sent".into()));
+        *response.status_mut() = status;
+        pump.respond(response).unwrap();
+        pump.run();
+        assert_eq!(pump.status(), status.as_str());
+        assert_eq!(pump.body(), "");
+        let head = pump.text().to_lowercase();
+        assert!(!head.contains("content-length"), "{head}");
+        assert_eq!(pump.closed, Some(CloseReason::ResponseSent));
+    }
+}
+
+#[test]
+fn every_answer_has_a_date_whatever_it_interrupts() {
+    let no_request = || {
+        let mut pump = Pump::default();
+        pump.input(b"no request\r\n\r\n");
+        pump
+    };
+    let no_body = || {
+        let mut pump = Pump::in_phase(Phase::Body);
+        pump.pass(secs(30));
+        pump
+    };
+    let no_answer = || {
+        let mut pump = Pump::in_phase(Phase::Responding);
+        pump.pass(secs(30));
+        pump
+    };
+    for (status, mut pump) in [
+        ("400", no_request()),
+        ("408", no_body()),
+        ("503", no_answer()),
+    ] {
+        pump.write();
+        assert_eq!(pump.status(), status);
+        let head = pump.text().to_lowercase();
+        assert!(head.contains("\r\ndate: "), "{head}");
+    }
+}
+
+#[test]
 fn an_interim_status_is_refused() {
     let mut response = Response::new(ResponseBody::event_stream());
     *response.status_mut() = StatusCode::EARLY_HINTS;
