@@ -180,7 +180,7 @@ fn every_answer_has_a_date_whatever_it_interrupts() {
         pump.write();
         assert_eq!(pump.status(), status);
         let head = pump.text().to_lowercase();
-        assert!(head.contains("\r\ndate: "), "{head}");
+        assert!(head.contains("\r\ndate: sun, 06 nov 1994 08:"), "{head}");
     }
 }
 

@@ -10,6 +10,8 @@ mod producer;
 mod shared;
 mod stream;
 mod task;
+#[cfg(all(test, loom, feature = "loom"))]
+mod under_loom;
 
 use std::{fmt, sync::Arc};
 
