@@ -4,18 +4,35 @@ use core::fmt;
 
 use bytes::Bytes;
 
+#[cfg(feature = "compression")]
+use crate::gzip::Packed;
+
 /// One or more events of a topic, encoded, in one piece of memory that all who
 /// receive them share. Cloning is cheap, and copies no bytes.
 ///
 /// It cannot be made of arbitrary bytes: it always holds whole events, so that a sender can send
 /// neither a part of one nor anything else.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct EncodedEvents {
     pub(crate) bytes: Bytes,
     pub(crate) count: usize,
+    /// The same events in the topic's compressed stream, where it has one.
+    #[cfg(feature = "compression")]
+    pub(crate) packed: Option<alloc::sync::Arc<Packed>>,
 }
 
 impl EncodedEvents {
+    /// So many events.
+    #[cfg(feature = "topic")]
+    pub(crate) fn new(bytes: impl Into<Bytes>, count: usize) -> Self {
+        Self {
+            bytes: bytes.into(),
+            count,
+            #[cfg(feature = "compression")]
+            packed: None,
+        }
+    }
+
     /// Returns the events as bytes of an event stream, for a server that sends them by itself. They
     /// have no transfer framing and no content coding, which are the server's to add.
     #[must_use]
@@ -35,6 +52,15 @@ impl EncodedEvents {
         self.count
     }
 }
+
+/// Events are the same where their bytes are.
+impl PartialEq for EncodedEvents {
+    fn eq(&self, other: &Self) -> bool {
+        self.count == other.count && self.bytes == other.bytes
+    }
+}
+
+impl Eq for EncodedEvents {}
 
 impl fmt::Debug for EncodedEvents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

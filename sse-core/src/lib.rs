@@ -107,7 +107,7 @@
 //! | `client` | [`client`], [`http`] | yes |
 //! | `topic` | [`topic`] | yes |
 //! | `follower` | [`topic::follower`]: topics of many nodes | |
-//! | `compression` | [`gzip`]: one compressed stream for many clients | |
+//! | `compression` | [`gzip`]: one compressed stream for many clients; topics and connections that use it | |
 //!
 //! The feature `loom` is for this project's own tests, and does nothing without `--cfg loom`.
 

@@ -326,6 +326,10 @@ impl<T> Exchange<T> {
                 let mut options = StreamOptions::default();
                 options.lifetime = self.place.connections().draw_lifetime();
                 options.keep_alive = events.keep_alive();
+                #[cfg(feature = "compression")]
+                {
+                    options.compression = events.compression();
+                }
                 (ResponseBody::EventStream(options), Work::Streaming(events))
             }
             ReplyBody::Whole(bytes) => {

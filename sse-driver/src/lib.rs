@@ -78,6 +78,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `axum` | a refusal is a response of axum's; the extractor is the tokio adapter's |
+//! | `compression` | event streams in the content coding `gzip`, where clients take it: see [`sse_core::gzip`] |
 //! | `event-log` | [`event_log`]: topics of many nodes, which follow an external log |
 //! | `futures-io` | any stream of `futures-io` as a transport |
 //! | `http-body` | [`embedding`]: event streams in hyper, axum and other servers; [`HttpClient`]: the event source over reqwest, hyper and other clients |

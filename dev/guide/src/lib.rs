@@ -34,6 +34,7 @@ macro_rules! pages {
 pages! {
     axum: "axum.md",
     chat: "chat.md",
+    compression: "compression.md",
     custom_server: "custom-server.md",
     http_client: "http-client.md",
     hyper: "hyper.md",

@@ -52,6 +52,21 @@
 //! everything before it, and a client's is combined from those of its first and its last piece. A body that
 //! breaks off has no such end, so that clients can tell.
 //!
+//! # In a topic and in a connection
+//!
+//! A topic with the setting `compress` has such a compressor, and subscribers' events carry both forms. A
+//! `server::Connection` makes the body of them, where the client takes the coding and
+//! `server::StreamOptions::compression` asks for it.
+//!
+//! # Over TLS
+//!
+//! The length of compressed data tells how much they have in common. Where an attacker can put text of their
+//! own into a stream that also carries a secret, and can see the lengths of what is sent, they can guess the
+//! secret piece by piece, although it is encrypted: this is the attack
+//! [BREACH](https://www.breachattack.com/). Therefore nothing is compressed unless the application says so. A
+//! topic mixes what all publishers say: do not compress one that carries both secrets and text that others
+//! choose.
+//!
 //! # The library
 //!
 //! The compressor is that of `zlib-rs`, through `flate2`, at its fastest level: Rust without C, though not
@@ -64,4 +79,10 @@ mod deflate;
 mod shared;
 
 pub use body::{GzipBody, Part};
+#[cfg(feature = "topic")]
+pub(crate) use deflate::stored_len;
+#[cfg(any(feature = "server", feature = "topic"))]
+pub(crate) use shared::Packed;
+#[cfg(feature = "topic")]
+pub(crate) use shared::Place;
 pub use shared::{Piece, RESTART_INTERVAL, SharedDeflate};

@@ -20,6 +20,8 @@ pub struct SharedDeflate {
     place: Place,
     since_restart: usize,
     deflate: Deflate,
+    /// Empty between two events.
+    out: Vec<u8>,
 }
 
 /// A place in the plain bytes of a shared stream.
@@ -43,6 +45,9 @@ impl Place {
 }
 
 impl SharedDeflate {
+    /// What it takes in memory, rounded up.
+    pub(crate) const SIZE: usize = Deflate::SIZE;
+
     /// One that has compressed nothing yet.
     #[must_use]
     #[expect(clippy::new_without_default)] // each is a stream of its own, and takes much memory
@@ -52,19 +57,20 @@ impl SharedDeflate {
             place: Place::default(),
             since_restart: 0,
             deflate: Deflate::new(),
+            out: Vec::new(),
         }
     }
 
     /// Compresses what is next: whole events, since a client joins between two pieces. A piece is never
     /// longer than its plain bytes and five more for each 65,535 of them.
     pub fn compress(&mut self, plain: Bytes) -> Piece {
-        let restarts = self.is_restart_due();
+        let restarts = self.is_restart_due(RESTART_INTERVAL);
         if restarts {
             self.restart();
         }
         let start = self.place;
         let mut bytes = Vec::new();
-        self.push(&plain, &mut bytes);
+        self.push(&plain, |compressed| bytes = compressed.to_vec());
         Piece {
             plain,
             packed: Packed {
@@ -77,9 +83,17 @@ impl SharedDeflate {
         }
     }
 
-    /// Whether the next bytes had better begin with a restart point.
-    pub(crate) fn is_restart_due(&self) -> bool {
-        self.place.len == 0 || self.since_restart >= RESTART_INTERVAL
+    /// Whether the next bytes begin with a restart point, where one comes every so many bytes.
+    pub(crate) fn is_restart_due(&self, interval: usize) -> bool {
+        self.place.len == 0 || self.since_restart >= interval
+    }
+
+    pub(crate) fn stream(&self) -> u64 {
+        self.stream
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        self.place
     }
 
     /// Makes a restart point of this place.
@@ -88,11 +102,18 @@ impl SharedDeflate {
         self.deflate.restart();
     }
 
-    /// Appends these bytes, compressed.
-    pub(crate) fn push(&mut self, plain: &[u8], out: &mut Vec<u8>) {
+    /// Compresses these bytes, and has `take` copy what they become.
+    pub(crate) fn push(&mut self, plain: &[u8], take: impl FnOnce(&[u8])) {
+        /// The memory that is kept for the next event.
+        const KEPT: usize = 4096;
         self.place = self.place.after(plain);
         self.since_restart = self.since_restart.saturating_add(plain.len());
-        self.deflate.push(plain, out);
+        self.out.clear();
+        self.deflate.push(plain, &mut self.out);
+        take(&self.out);
+        if self.out.capacity() > KEPT {
+            self.out = Vec::new();
+        }
     }
 }
 

@@ -87,7 +87,7 @@ impl<'a> Range<'a> {
 
 /// [RFC 9110 section 12.4.2](https://www.rfc-editor.org/rfc/rfc9110#section-12.4.2): digits and a
 /// point, where Rust's own numbers may have a sign, an exponent, or be none.
-fn parse_weight(text: &str) -> Option<f32> {
+pub(super) fn parse_weight(text: &str) -> Option<f32> {
     let plain = text
         .bytes()
         .all(|byte| byte.is_ascii_digit() || byte == b'.');

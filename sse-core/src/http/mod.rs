@@ -12,6 +12,8 @@ mod trailers;
 
 #[cfg(feature = "server")]
 mod accept;
+#[cfg(all(feature = "compression", feature = "server"))]
+mod accept_encoding;
 #[cfg(feature = "server")]
 mod chunked;
 #[cfg(feature = "server")]
@@ -40,6 +42,8 @@ pub use {
     framing::Framing,
 };
 
+#[cfg(all(feature = "compression", feature = "server"))]
+pub use accept_encoding::accepts_gzip;
 #[cfg(feature = "server")]
 pub use {
     accept::accepts,

@@ -69,6 +69,8 @@
 //! # By hand
 #![doc = include_str!("by_hand.md")]
 
+#[cfg(feature = "compression")]
+mod coding;
 mod config;
 mod connection;
 mod error;
@@ -76,8 +78,11 @@ mod output;
 mod phase;
 mod request_body;
 mod response;
+mod sink;
 mod state;
 
+#[cfg(feature = "compression")]
+pub use coding::StreamCompression;
 pub use config::{ConnectionConfig, ResponseConfig};
 pub use connection::{Connection, ConnectionEvent};
 pub use error::{RespondError, SendError, WrongPhase};

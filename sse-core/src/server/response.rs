@@ -7,7 +7,11 @@ use ::http::{
 };
 use bytes::Bytes;
 
+#[cfg(feature = "compression")]
+use super::StreamCompression;
 use super::{output::Delimiting, state::Own};
+#[cfg(feature = "compression")]
+use crate::http::accepts_gzip;
 use crate::{
     Comment, Event, StreamItem,
     http::{BodyLength, Framing, RequestHead, is_the_connections},
@@ -55,6 +59,9 @@ pub struct StreamOptions {
     ///
     /// Draw it for each stream, so that clients that came together do not come back together.
     pub lifetime: Option<Duration>,
+    /// How the stream is compressed, where the client takes that. Not at all by default.
+    #[cfg(feature = "compression")]
+    pub compression: StreamCompression,
 }
 
 impl StreamOptions {
@@ -66,6 +73,8 @@ impl StreamOptions {
             keep_alive: self.keep_alive,
             end,
             retry: None,
+            #[cfg(feature = "compression")]
+            coding: None,
         };
         (own.keep_alive.is_some() || own.end.is_some()).then_some(own)
     }
@@ -143,6 +152,8 @@ impl KeepAlive {
 pub(super) struct RequestFacts {
     version: Version,
     is_head: bool,
+    #[cfg(feature = "compression")]
+    accepts_gzip: bool,
 }
 
 impl RequestFacts {
@@ -150,7 +161,16 @@ impl RequestFacts {
         Self {
             version: head.request().version(),
             is_head: head.request().method() == Method::HEAD,
+            #[cfg(feature = "compression")]
+            accepts_gzip: head.request().version() >= Version::HTTP_11
+                && accepts_gzip(head.request().headers()),
         }
+    }
+
+    /// Whether the client takes a stream in the content coding `gzip`.
+    #[cfg(feature = "compression")]
+    pub(super) fn accepts_gzip(self) -> bool {
+        self.accepts_gzip
     }
 
     pub(super) fn may_have_body(self, status: StatusCode) -> bool {
@@ -191,6 +211,8 @@ impl Default for RequestFacts {
         Self {
             version: Version::HTTP_11,
             is_head: false,
+            #[cfg(feature = "compression")]
+            accepts_gzip: false,
         }
     }
 }

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 
+#[cfg(feature = "compression")]
+use super::coding::Coding;
 use super::{KeepAlive, Phase, ResponseConfig, request_body::RequestBody};
 use crate::{http::RequestHeadReader, lifecycle::CloseReason};
 
@@ -78,6 +80,9 @@ pub(super) struct Own {
     pub(super) end: Option<(Instant, CloseReason)>,
     /// The reconnection time that the client is told at a proper end.
     pub(super) retry: Option<Duration>,
+    /// The content coding of its body, if it has one.
+    #[cfg(feature = "compression")]
+    pub(super) coding: Option<Coding>,
 }
 
 /// The connection ends, for this reason.
@@ -192,6 +197,16 @@ impl Streaming {
 
     pub(super) fn retry(&self) -> Option<Duration> {
         self.own.as_ref().and_then(|own| own.retry)
+    }
+
+    #[cfg(feature = "compression")]
+    pub(super) fn coding(&mut self) -> Option<&mut Coding> {
+        self.own.as_mut()?.coding.as_mut()
+    }
+
+    #[cfg(feature = "compression")]
+    pub(super) fn take_coding(&mut self) -> Option<Coding> {
+        self.own.as_mut()?.coding.take()
     }
 
     /// Has the client told this reconnection time at a proper end.

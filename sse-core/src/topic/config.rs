@@ -51,6 +51,10 @@ pub struct TopicConfig {
     /// counts, since a page that reconnects repeats its query. `lastEventId` by default; with the
     /// empty name no parameter is read.
     pub last_event_id_param: Text,
+    /// Whether the topic compresses what it publishes, once for all clients that take the content coding
+    /// `gzip`; the others get the plain bytes. `false` by default. See [compression](super#compression).
+    #[cfg(feature = "compression")]
+    pub compress: bool,
     /// How many topics a stream may have that has this one, see
     /// [`MergedSubscriber`](super::MergedSubscriber). 16 by default. Every event of such a stream
     /// has an ID that comes back in a field of the request. It is up to 34 bytes long for each topic,
@@ -115,6 +119,8 @@ impl Default for TopicConfig {
             announce_in_header: false,
             notice_event_type: const { EventType::from_static("resume") },
             last_event_id_param: Text::from_static("lastEventId"),
+            #[cfg(feature = "compression")]
+            compress: false,
             max_merged_topics: 16,
         }
     }

@@ -34,8 +34,7 @@ impl EncodedEvents {
     pub(super) fn place(id: &str) -> Self {
         let mut bytes = Vec::new();
         wire::put_place(&mut bytes, id.as_bytes());
-        let bytes = bytes.into();
-        Self { bytes, count: 0 }
+        Self::new(bytes, 0)
     }
 
     /// What a stream begins with. Only the last has an ID: a client that is lost between them has
@@ -54,8 +53,7 @@ impl EncodedEvents {
             }
             count += 1;
         }
-        let bytes = bytes.into();
-        Ok(Self { bytes, count })
+        Ok(Self::new(bytes, count))
     }
 }
 
@@ -149,10 +147,7 @@ impl Notice {
         let event = Event::new(data).of_type(event_type.clone()).under_id(id);
         let mut bytes = Vec::with_capacity(event.encoded_len());
         event.encode_reserved(&mut bytes);
-        let encoded = EncodedEvents {
-            bytes: bytes.into(),
-            count: 1,
-        };
+        let encoded = EncodedEvents::new(bytes, 1);
         Self { outcome, encoded }
     }
 

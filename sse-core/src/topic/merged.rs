@@ -290,10 +290,7 @@ impl MergedSubscriber {
         if let Some(part) = self.parts.get_mut(index) {
             part.place = place;
         }
-        EncodedEvents {
-            bytes: bytes.into(),
-            count: events.count,
-        }
+        EncodedEvents::new(bytes, events.count)
     }
 
     /// What the IDs of the part of this index have before their place in it, and behind it.

@@ -98,6 +98,15 @@
 //! client holds one batch at most, whose memory it shares with others, and is found too slow when it
 //! reads again. A client that never reads again is cut by the stall timeout of its connection.
 //!
+//! # Compression
+//!
+//! With the feature `compression` a topic may [compress](TopicConfig) what it publishes (`compress`), once
+//! for all clients that take the content coding `gzip`. The compressed bytes lie in the history beside the
+//! plain ones, within the same bound, so that it holds fewer events; an event that would not fit twice is
+//! refused. The compressor itself takes 384 KiB more until the topic is closed, which count in its
+//! [budget](TopicConfig::budget). It works under the topic's lock, for some microseconds for each event. The
+//! module `gzip` of this crate says how clients join, and why not to compress secrets.
+//!
 //! # How it ends
 //!
 //! A topic ends when it is closed, when it fails, or when its last handle is dropped. Its subscribers
@@ -133,6 +142,8 @@ mod log;
 mod map;
 mod merged;
 mod merged_id;
+#[cfg(feature = "compression")]
+mod packed;
 mod position;
 mod publish;
 mod publish_error;

@@ -305,6 +305,7 @@ impl Topic {
         let event = event.into_event()?;
         self.add(|now, state| {
             let added = state.log.append_last(now, &event)?;
+            state.log.close();
             state.end = Some(end);
             Ok(added)
         })
@@ -446,6 +447,7 @@ impl Shared {
         let parked = {
             let mut state = self.state();
             state.end.get_or_insert(end);
+            state.log.close();
             state.parked.take_all()
         };
         parked.for_each(Waker::wake);

@@ -4,7 +4,11 @@ use std::{mem, ops::Range, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 
+#[cfg(feature = "compression")]
+use super::packed::PackedEvents;
 use crate::budget::{Budget, Holding, Lendable};
+#[cfg(feature = "compression")]
+use crate::gzip::{Packed, SharedDeflate};
 
 /// Events that lie next to each other, encoded, oldest first.
 ///
@@ -18,6 +22,9 @@ pub(super) struct Segment<B> {
     own_ids: Vec<(Arc<str>, u64)>,
     /// What the publisher's IDs take, here and where they are looked up.
     own_ids_size: usize,
+    /// The same events, compressed, where the topic compresses.
+    #[cfg(feature = "compression")]
+    packed: Option<Box<PackedEvents<B>>>,
 }
 
 /// Where an event begins, and when it was published.
@@ -88,21 +95,44 @@ impl<B: AsRef<[u8]>> Segment<B> {
         self.marks.get(index)
     }
 
-    /// What it takes in memory beside its bytes.
+    /// What it takes in memory beside its bytes, and beside those that are compressed.
     fn overhead(&self) -> usize {
-        SEGMENT_SIZE + self.marks.capacity() * MARK_SIZE + self.own_ids_size
+        let overhead = SEGMENT_SIZE + self.marks.capacity() * MARK_SIZE + self.own_ids_size;
+        #[cfg(feature = "compression")]
+        let overhead = overhead + self.packed.as_ref().map_or(0, |packed| packed.overhead());
+        overhead
     }
 }
 
 impl Segment<Lendable> {
     /// What it takes in memory.
     pub(super) fn size(&self) -> usize {
-        self.bytes.as_ref().len() + self.overhead()
+        self.bytes_len() + self.overhead()
+    }
+
+    /// How much of that are bytes that readers share, plain and compressed.
+    pub(super) fn bytes_len(&self) -> usize {
+        let len = self.bytes.as_ref().len();
+        #[cfg(feature = "compression")]
+        let len = len + self.packed.as_ref().map_or(0, |packed| packed.len());
+        len
     }
 
     /// How much of that is free once the segment is dropped: not its bytes, where readers hold them.
     pub(super) fn frees(&mut self) -> usize {
-        self.bytes.frees() + self.overhead()
+        let frees = self.bytes.frees() + self.overhead();
+        #[cfg(feature = "compression")]
+        let frees = frees + self.packed.as_mut().map_or(0, |packed| packed.frees());
+        frees
+    }
+
+    /// These events, compressed, for a reader.
+    #[cfg(feature = "compression")]
+    pub(super) fn lend_packed(&mut self, events: Range<u64>) -> Option<Packed> {
+        let plain = self.start_of(events.start)..self.start_of(events.end);
+        let first = self.first;
+        let packed = self.packed.as_mut()?;
+        Some(packed.lend(events.start - first..events.end - first, plain))
     }
 
     /// These events, for a reader.
@@ -121,12 +151,63 @@ impl Segment<Vec<u8>> {
             marks: Vec::new(),
             own_ids: Vec::new(),
             own_ids_size: 0,
+            #[cfg(feature = "compression")]
+            packed: None,
         }
     }
 
     /// How much of its memory its events use.
     pub(super) fn used(&self) -> usize {
-        self.bytes.len() + self.marks.len() * MARK_SIZE + self.own_ids_size
+        let used = self.bytes.len() + self.marks.len() * MARK_SIZE + self.own_ids_size;
+        #[cfg(feature = "compression")]
+        let used = used + self.packed.as_ref().map_or(0, |packed| packed.used());
+        used
+    }
+
+    /// Compresses the event that was [pushed](Self::push) last. All of a segment's are compressed, or
+    /// none.
+    #[cfg(feature = "compression")]
+    pub(super) fn pack(&mut self, shared: &mut SharedDeflate, most: usize) {
+        let start = self.marks.last().map_or(0, |mark| mark.start);
+        let event = self.bytes.get(start..).unwrap_or_default();
+        self.packed
+            .get_or_insert_with(|| Box::new(PackedEvents::begin(shared)))
+            .push(shared, event, most);
+    }
+
+    /// What it takes in memory compressed, with room for one event more that takes up to so many bytes;
+    /// and how much of that the bytes take.
+    #[cfg(feature = "compression")]
+    pub(super) fn packed_size_with(&self, len: usize, most: usize) -> (usize, usize) {
+        match &self.packed {
+            Some(packed) => packed.size_with(len, most),
+            None => PackedEvents::size_of_first(len),
+        }
+    }
+
+    /// How many bytes these events take compressed.
+    #[cfg(feature = "compression")]
+    pub(super) fn packed_len(&self, events: Range<u64>) -> usize {
+        let packed = self.packed.as_ref();
+        packed.map_or(0, |packed| {
+            packed.len_of(events.start - self.first..events.end - self.first)
+        })
+    }
+
+    /// These events, compressed, with the bytes that `copy` has of them.
+    #[cfg(feature = "compression")]
+    pub(super) fn copy_packed(
+        &self,
+        events: Range<u64>,
+        copy: impl FnOnce(&[u8]) -> Bytes,
+    ) -> Option<Packed> {
+        let plain = self.start_of(events.start)..self.start_of(events.end);
+        let packed = self.packed.as_ref()?;
+        Some(packed.copy(
+            events.start - self.first..events.end - self.first,
+            plain,
+            copy,
+        ))
     }
 
     /// What it takes in memory, with room for so many more bytes and one event more.
@@ -137,11 +218,7 @@ impl Segment<Vec<u8>> {
 
     /// How much of that the bytes take. They grow by doubling, to `most` unless more is needed.
     pub(super) fn grown_bytes(&self, len: usize, most: usize) -> usize {
-        let needed = self.bytes.len() + len;
-        match self.bytes.capacity() {
-            enough if enough >= needed => enough,
-            small => needed.max(most.min(2 * small)),
-        }
+        grown(&self.bytes, len, most)
     }
 
     fn grown_marks(&self) -> usize {
@@ -153,7 +230,10 @@ impl Segment<Vec<u8>> {
 
     /// What it takes in memory now.
     pub(super) fn size(&self) -> usize {
-        self.bytes.capacity() + self.overhead()
+        let size = self.bytes.capacity() + self.overhead();
+        #[cfg(feature = "compression")]
+        let size = size + self.packed.as_ref().map_or(0, |packed| packed.size());
+        size
     }
 
     /// Adds an event that takes so many bytes.
@@ -188,6 +268,18 @@ impl Segment<Vec<u8>> {
             marks: self.marks,
             own_ids: self.own_ids,
             own_ids_size: self.own_ids_size,
+            #[cfg(feature = "compression")]
+            packed: self.packed.map(|packed| Box::new(packed.seal(budget))),
         }
+    }
+}
+
+/// What the memory of these bytes grows to with so many more. It doubles, to `most` unless more is
+/// needed.
+pub(super) fn grown(bytes: &Vec<u8>, len: usize, most: usize) -> usize {
+    let needed = bytes.len() + len;
+    match bytes.capacity() {
+        enough if enough >= needed => enough,
+        small => needed.max(most.min(2 * small)),
     }
 }

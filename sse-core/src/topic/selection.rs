@@ -52,11 +52,9 @@ impl Selection {
         let next = start + skipped + count;
         let selected = if count > 0 {
             self.told = next;
-            Some(Selected::Events(EncodedEvents {
-                bytes: events.bytes.slice(from..from + len),
-                // No more than are in memory.
-                count: count as usize,
-            }))
+            let bytes = events.bytes.slice(from..from + len);
+            // No more than are in memory.
+            Some(Selected::Events(EncodedEvents::new(bytes, count as usize)))
         } else if next.saturating_sub(self.told) > capacity / 4 {
             self.told = next;
             Some(Selected::Nothing)

@@ -159,10 +159,9 @@ impl TopicSnapshot {
         if found.filter(|event| event.ends_with(b"\n\n")).count() as u64 != count {
             return Err(InvalidSnapshot::Incomplete);
         }
-        let events = EncodedEvents {
-            bytes: Bytes::copy_from_slice(events.as_bytes()),
-            count: usize::try_from(count).map_err(|_| InvalidSnapshot::Other)?,
-        };
+        let bytes = Bytes::copy_from_slice(events.as_bytes());
+        let held = usize::try_from(count).map_err(|_| InvalidSnapshot::Other)?;
+        let events = EncodedEvents::new(bytes, held);
         Ok(Self {
             start,
             lives,

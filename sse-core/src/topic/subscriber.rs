@@ -232,6 +232,15 @@ impl Subscriber {
         tells.then_some(self.outcome())
     }
 
+    /// Whether what it yields is compressed once for all clients: its topic
+    /// [compresses](TopicConfig::compress), and it leaves no events out.
+    #[cfg(feature = "compression")]
+    #[must_use]
+    pub fn is_compressed(&self) -> bool {
+        let selects = |extras: &Extras| extras.selection.is_some();
+        self.config().compress && !self.extras.as_deref().is_some_and(selects)
+    }
+
     /// The ID of the publisher's choice that the event at this subscriber's
     /// [position](Self::position) has.
     pub(super) fn own_id(&self) -> Option<Text> {

@@ -14,6 +14,8 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
 use crate::Attachment;
+#[cfg(feature = "compression")]
+use sse_core::server::StreamCompression;
 use sse_core::{
     Event, EventError, IntoEvent, IntoStreamItem, StreamItem, Text,
     server::KeepAlive,
@@ -78,7 +80,16 @@ impl Reply {
             };
         }
         let outcomes = outcomes_for_header(&stream);
+        #[cfg(feature = "compression")]
+        let is_compressed = (&stream as &dyn Any)
+            .downcast_ref::<Subscriber>()
+            .is_some_and(Subscriber::is_compressed);
         let reply = Self::from_items(items_of(stream));
+        #[cfg(feature = "compression")]
+        let reply = match is_compressed {
+            true => reply.with_compression(StreamCompression::Shared),
+            false => reply,
+        };
         match outcomes {
             Some(outcomes) => reply.with_resume(&outcomes),
             None => reply,
@@ -301,6 +312,26 @@ impl Reply {
         self.with_options(|options| options.keep_alive = Some(keep_alive))
     }
 
+    /// Sets how the stream is compressed for clients that take the content coding `gzip`:
+    /// [`Own`](StreamCompression::Own), by a compressor for this connection alone, or
+    /// [`Shared`](StreamCompression::Shared), by its topic. A [`Subscriber`] of a topic that
+    /// [compresses](sse_core::topic::TopicConfig::compress) is shared without this; a stream that is made of
+    /// one needs it. Does nothing to a whole body, nor to a response that has a `content-encoding`.
+    ///
+    /// ```
+    /// use futures_util::stream;
+    /// use sse_core::server::StreamCompression;
+    /// use sse_driver::router::Reply;
+    ///
+    /// let tokens = stream::iter(["A", " language", " model"]);
+    /// let reply = Reply::events(tokens).with_compression(StreamCompression::Own);
+    /// ```
+    #[cfg(feature = "compression")]
+    #[must_use]
+    pub fn with_compression(self, compression: StreamCompression) -> Self {
+        self.with_options(|options| options.compression = compression)
+    }
+
     fn with_options(mut self, set: impl FnOnce(&mut Options)) -> Self {
         if let ReplyBody::Events(Events { options, .. }) = &mut self.body {
             set(options.get_or_insert_default());
@@ -468,6 +499,8 @@ where
 struct Options {
     ends_at_shutdown: Option<bool>,
     keep_alive: Option<KeepAlive>,
+    #[cfg(feature = "compression")]
+    compression: StreamCompression,
 }
 
 impl Events {
@@ -495,6 +528,13 @@ impl Events {
     /// What the stream sends while it is idle, where it has something of its own.
     pub(crate) fn keep_alive(&self) -> Option<KeepAlive> {
         self.options.as_ref()?.keep_alive.clone()
+    }
+
+    /// How the stream is compressed, where the client takes that.
+    #[cfg(feature = "compression")]
+    pub(crate) fn compression(&self) -> StreamCompression {
+        let options = self.options.as_ref();
+        options.map_or(StreamCompression::Off, |options| options.compression)
     }
 
     /// What is to be sent next. An error is the last of a stream: do not poll it again.

@@ -12,6 +12,8 @@ mod budget;
 #[cfg(feature = "http-body")]
 mod budgets;
 mod composing;
+#[cfg(feature = "compression")]
+mod compressed;
 mod connectors;
 mod controlling;
 mod counting;

@@ -202,14 +202,20 @@ impl Connection {
         streaming.next_comment = None;
         // With bytes still queued it is the stall deadline that counts.
         if self.output.is_empty() {
+            #[cfg(feature = "compression")]
+            if let Some(coding) = streaming.coding() {
+                coding.release();
+            }
             let own = streaming.own.as_ref();
             let own = own.and_then(|own| own.keep_alive.as_ref());
             // The stream is open and has room.
             let _ = match own.map(|own| own.item().clone()) {
                 Some(StreamItem::Event(event)) => self.send(now, &event),
-                Some(StreamItem::Comment(comment)) => self.comment(now, &comment),
+                Some(StreamItem::Comment(comment)) if comment != Comment::KEEP_ALIVE => {
+                    self.comment(now, &comment)
+                }
                 // A keep-alive has no encoded events.
-                Some(StreamItem::Encoded(_)) | None => self.comment(now, &Comment::KEEP_ALIVE),
+                Some(_) | None => self.queue("comment", now, |sink| sink.keep_alive()),
             };
         }
     }

@@ -8,13 +8,15 @@ use std::{
 use ::http::{Response, StatusCode};
 
 use super::{Connection, transitions::Step};
+#[cfg(feature = "compression")]
+use crate::server::coding::Coding;
 use crate::{
     Comment, EncodedEvents, Event,
     lifecycle::{CleanUpOwner, CloseReason},
     server::{
         RespondError, ResponseBody, SendError, WrongPhase,
-        output::Output,
         response::add_stream_fields,
+        sink::Sink,
         state::{BodyEnd, State},
     },
 };
@@ -66,13 +68,25 @@ impl Connection {
         if is_stream {
             add_stream_fields(&mut head.headers);
         }
+        #[cfg(feature = "compression")]
+        let compression = options
+            .as_ref()
+            .map(|options| options.compression)
+            .filter(|it| it.add_fields(&mut head.headers, self.request.accepts_gzip()));
         self.begin_output(now, head, body);
         if self.clean_up.get_mut().is_some_and(CleanUpOwner::is_unused) {
             self.clean_up.take();
         }
         match options {
             Some(options) if opens_stream => {
-                self.step(Step::Opened(now, options.into_own(now).map(Box::new)));
+                #[cfg_attr(not(feature = "compression"), allow(unused_mut))]
+                let mut own = options.into_own(now).map(Box::new);
+                #[cfg(feature = "compression")]
+                if let Some(compression) = compression {
+                    let coding = Coding::begin(compression, &mut self.output);
+                    own.get_or_insert_default().coding = Some(coding);
+                }
+                self.step(Step::Opened(now, own));
                 self.arm_stall(now);
             }
             _ => {
@@ -90,9 +104,7 @@ impl Connection {
     /// [`SendError::Full`] at the high-water mark; [`SendError::WrongPhase`] where no event stream
     /// is open. The event was not queued then.
     pub fn send(&mut self, now: Instant, event: &Event) -> Result<(), SendError> {
-        self.queue("send", now, |output| {
-            output.put(|buffer| event.encode(buffer))
-        })
+        self.queue("send", now, |sink| sink.put(|buffer| event.encode(buffer)))
     }
 
     /// Queues a comment.
@@ -101,8 +113,8 @@ impl Connection {
     ///
     /// As for [`send`](Self::send).
     pub fn comment(&mut self, now: Instant, comment: &Comment) -> Result<(), SendError> {
-        self.queue("comment", now, |output| {
-            output.put(|buffer| comment.encode(buffer));
+        self.queue("comment", now, |sink| {
+            sink.put(|buffer| comment.encode(buffer));
         })
     }
 
@@ -113,16 +125,14 @@ impl Connection {
     ///
     /// As for [`send`](Self::send).
     pub fn send_encoded(&mut self, now: Instant, events: EncodedEvents) -> Result<(), SendError> {
-        self.queue("send_encoded", now, |output| {
-            output.put_shared(events.into_bytes());
-        })
+        self.queue("send_encoded", now, |sink| sink.put_encoded(events))
     }
 
-    fn queue(
+    pub(super) fn queue(
         &mut self,
         call: &'static str,
         now: Instant,
-        put: impl FnOnce(&mut Output),
+        put: impl FnOnce(Sink<'_>),
     ) -> Result<(), SendError> {
         let State::Streaming(_) = self.state else {
             return Err(self.wrong_phase(call).into());
@@ -130,7 +140,7 @@ impl Connection {
         if !self.has_room() {
             return Err(SendError::Full);
         }
-        put(&mut self.output);
+        put(self.sink());
         self.count_output();
         self.arm_stall(now);
         Ok(())
@@ -160,7 +170,13 @@ impl Connection {
         if let Some(retry) = streaming.retry() {
             // No event: it takes effect at the end of its line, and nothing is dispatched.
             let retry = Event::without_data().with_reconnection_time(retry);
-            self.output.put(|buffer| retry.encode(buffer));
+            self.sink().put(|buffer| retry.encode(buffer));
+        }
+        #[cfg(feature = "compression")]
+        if let State::Streaming(streaming) = &mut self.state
+            && let Some(coding) = streaming.take_coding()
+        {
+            coding.finish(&mut self.output);
         }
         self.output.finish();
         self.end(now, BodyEnd::Stream, reason);

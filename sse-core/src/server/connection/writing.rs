@@ -11,6 +11,7 @@ use crate::{
     server::{
         ResponseBody,
         response::embedded_response,
+        sink::Sink,
         state::{BodyEnd, State},
     },
 };
@@ -61,6 +62,21 @@ impl Connection {
         };
         self.output.put_shared(bytes);
         self.count_output();
+    }
+
+    /// Where the events of the open stream go.
+    #[inline]
+    pub(super) fn sink(&mut self) -> Sink<'_> {
+        Sink {
+            #[cfg(feature = "compression")]
+            coding: match &mut self.state {
+                State::Streaming(streaming) => streaming
+                    .coding()
+                    .map(|coding| (coding, &self.host.config().budget)),
+                _ => None,
+            },
+            output: &mut self.output,
+        }
     }
 
     /// To be called whenever what is queued has changed.

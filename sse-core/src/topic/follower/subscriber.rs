@@ -493,11 +493,11 @@ impl Replay {
     /// They count in the budget until the client's connection has sent them.
     fn put(&mut self, topic: &Topic, bytes: &mut Vec<u8>, count: &mut usize) {
         if *count > 0 {
-            let budget = &topic.config().budget;
-            let events = EncodedEvents {
-                bytes: budget.count(Holding::Queue, mem::take(bytes)),
-                count: mem::take(count),
-            };
+            let bytes = topic
+                .config()
+                .budget
+                .count(Holding::Queue, mem::take(bytes));
+            let events = EncodedEvents::new(bytes, mem::take(count));
             self.batches.push_back(Batch::Events(events));
         }
     }

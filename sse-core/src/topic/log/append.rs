@@ -11,6 +11,8 @@ use crate::{
         segment::{MARK_SIZE, SEGMENT_SIZE, own_id_size},
     },
 };
+#[cfg(feature = "compression")]
+use crate::{gzip::stored_len, topic::packed::PACKED_SIZE};
 
 /// How much of a history that refuses events is left for the last one.
 const LAST_EVENT: usize = 1024;
@@ -34,12 +36,18 @@ struct Needed {
     own_id_size: usize,
     /// What ends it where its encoding has no blank line.
     blank_line: &'static str,
+    /// How long it is compressed, at most.
+    #[cfg(feature = "compression")]
+    packed_len: usize,
 }
 
 impl Needed {
     /// What it takes in a segment.
     fn size(&self) -> usize {
-        self.len + MARK_SIZE + self.own_id_size
+        let size = self.len + MARK_SIZE + self.own_id_size;
+        #[cfg(feature = "compression")]
+        let size = size + self.packed_len;
+        size
     }
 }
 
@@ -102,6 +110,10 @@ impl Log {
             event.encode_reserved(bytes);
             bytes.extend_from_slice(needed.blank_line.as_bytes());
         });
+        #[cfg(feature = "compression")]
+        if let Some(compressor) = &mut self.compressor {
+            self.open.pack(compressor, self.segment_size);
+        }
         self.newest_own_id = own_id(event).map(Into::into);
         if let Some(id) = &self.newest_own_id {
             self.own_ids.insert((id.clone(), sequence));
@@ -148,6 +160,12 @@ impl Log {
         // Its own segment, and the empty one behind it.
         let alone = 2 * SEGMENT_SIZE + MARK_SIZE + own_id_size;
         let most = max_bytes.saturating_sub(alone);
+        #[cfg(feature = "compression")]
+        let (packed_len, most) = match self.compressor {
+            // Where it cannot be compressed it is there twice.
+            Some(_) => (stored_len(len), most.saturating_sub(PACKED_SIZE) / 2),
+            None => (0, most),
+        };
         if len > most {
             return Err(PublishError::TooLarge { len, most });
         }
@@ -155,6 +173,8 @@ impl Log {
             len,
             own_id_size,
             blank_line,
+            #[cfg(feature = "compression")]
+            packed_len,
         })
     }
 
@@ -178,6 +198,8 @@ impl Log {
             false => self.open.grown_bytes(len, self.segment_size),
         };
         let grown = self.open.size_with(len, self.segment_size) + needed.own_id_size + copy;
+        #[cfg(feature = "compression")]
+        let grown = grown + self.packed_with(needed.packed_len, is_large);
         if room == Room::Refuse {
             let takes_too_much = self.sealed_size + grown > max_bytes;
             return match self.full_with(len, takes_too_much) {
@@ -209,10 +231,26 @@ impl Log {
     /// How much the history grows by one more event of this length, if the budget has no room for that.
     fn missing_in_budget(&self, len: usize) -> usize {
         let grown = self.overhead() + self.open.size_with(len, self.segment_size);
+        #[cfg(feature = "compression")]
+        let grown = grown + self.packed_with(stored_len(len), true);
         let more = Budget::rounded(grown).saturating_sub(self.counted.bytes());
         match self.budget.fits(Holding::History, more) {
             true => 0,
             false => more,
+        }
+    }
+
+    /// What the open segment takes compressed with an event of up to so many bytes more, and what may be
+    /// copied of it for readers.
+    #[cfg(feature = "compression")]
+    fn packed_with(&self, len: usize, is_large: bool) -> usize {
+        if self.compressor.is_none() {
+            return 0;
+        }
+        let (size, bytes) = self.open.packed_size_with(len, self.segment_size);
+        match is_large {
+            true => size,
+            false => size + bytes,
         }
     }
 

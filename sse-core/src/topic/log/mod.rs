@@ -26,6 +26,8 @@ use super::{
     segment::{Segment, own_id_size},
     wire,
 };
+#[cfg(feature = "compression")]
+use crate::gzip::{Packed, SharedDeflate};
 use crate::{
     EventId,
     budget::{Budget, Holding, Lendable, Reservation},
@@ -53,6 +55,9 @@ pub(super) struct Log {
     /// How much of that are events.
     sealed_bytes: usize,
     open: Segment<Vec<u8>>,
+    /// What compresses the events, where the topic does so and is not closed.
+    #[cfg(feature = "compression")]
+    compressor: Option<Box<SharedDeflate>>,
     /// What was copied of the open segment since the last event.
     recent: Option<Recent>,
     /// The first event since the history began, or went on at another place.
@@ -75,6 +80,22 @@ pub(super) struct Log {
 struct Recent {
     start: usize,
     bytes: Bytes,
+    /// The same, compressed, and the number of its first event.
+    #[cfg(feature = "compression")]
+    packed: Option<(u64, Arc<Packed>)>,
+}
+
+impl Recent {
+    fn len(&self) -> usize {
+        let len = self.bytes.len();
+        #[cfg(feature = "compression")]
+        let len = len
+            + self
+                .packed
+                .as_ref()
+                .map_or(0, |(_, packed)| packed.bytes.len());
+        len
+    }
 }
 
 /// What there is for a cursor.
@@ -107,6 +128,8 @@ impl Log {
             sealed_size: 0,
             sealed_bytes: 0,
             open: Segment::new(1),
+            #[cfg(feature = "compression")]
+            compressor: config.compress.then(|| Box::new(SharedDeflate::new())),
             recent: None,
             began: 1,
             first: 1,
@@ -192,7 +215,7 @@ impl Log {
 
     /// How many bytes of memory it takes.
     pub(super) fn size(&self) -> usize {
-        let recent = self.recent.as_ref().map_or(0, |recent| recent.bytes.len());
+        let recent = self.recent.as_ref().map_or(0, Recent::len);
         let newest_own_id = match &self.newest_own_id {
             // Otherwise it belongs to a segment.
             Some(id) if self.held() == 0 => own_id_size(id),
@@ -261,9 +284,12 @@ impl Log {
             .resize_rounded(self.overhead() + self.open.size());
     }
 
-    /// What the sealed segments take beside their events.
+    /// What the history takes beside the open segment and the events of the sealed ones.
     fn overhead(&self) -> usize {
-        self.sealed_size - self.sealed_bytes
+        let overhead = self.sealed_size - self.sealed_bytes;
+        #[cfg(feature = "compression")]
+        let overhead = overhead + self.compressor.as_ref().map_or(0, |_| SharedDeflate::SIZE);
+        overhead
     }
 
     /// Drops what is too old.
@@ -328,21 +354,62 @@ impl Log {
             return Read::Lost { events, went_on };
         }
         let wanted = cursor.saturating_add(most.max(1));
-        let (bytes, end) = if cursor >= self.open.first() {
+        // No more than are in memory.
+        let count = |end: u64| (end - cursor) as usize;
+        if cursor >= self.open.first() {
             let end = next.min(wanted);
             let len = self.open.start_of(end) - self.open.start_of(cursor);
-            (self.read_open(cursor, len), end)
-        } else if let index = self.index_of(cursor)
-            && let Some(segment) = self.sealed.get_mut(index)
-        {
-            let end = segment.end().min(wanted);
-            (segment.lend(cursor..end), end)
-        } else {
+            #[cfg_attr(not(feature = "compression"), allow(unused_mut))]
+            let mut events = EncodedEvents::new(self.read_open(cursor, len), count(end));
+            #[cfg(feature = "compression")]
+            {
+                events.packed = self.read_open_packed(cursor..end);
+            }
+            return Read::Events(events);
+        }
+        let index = self.index_of(cursor);
+        let Some(segment) = self.sealed.get_mut(index) else {
             return Read::Nothing;
         };
-        // No more than are in memory.
-        let count = (end - cursor) as usize;
-        Read::Events(EncodedEvents { bytes, count })
+        let end = segment.end().min(wanted);
+        #[cfg_attr(not(feature = "compression"), allow(unused_mut))]
+        let mut events = EncodedEvents::new(segment.lend(cursor..end), count(end));
+        #[cfg(feature = "compression")]
+        {
+            events.packed = segment.lend_packed(cursor..end).map(Arc::new);
+        }
+        Read::Events(events)
+    }
+
+    /// These events of the open segment, compressed. Their plain bytes were read just now, and what was
+    /// copied for one subscriber is shared as they are.
+    #[cfg(feature = "compression")]
+    fn read_open_packed(&mut self, events: Range<u64>) -> Option<Arc<Packed>> {
+        let recent = self.recent.as_mut()?;
+        if let Some((first, all)) = &recent.packed
+            && *first <= events.start
+        {
+            if (*first, self.open.end()) == (events.start, events.end) {
+                return Some(all.clone());
+            }
+            let skip = self.open.packed_len(*first..events.start);
+            let len = self.open.packed_len(events.clone());
+            let part = all.bytes.slice(skip..skip + len);
+            return self.open.copy_packed(events, |_| part).map(Arc::new);
+        }
+        let all = events.start..self.open.end();
+        let count = |bytes: &[u8]| self.budget.count(Holding::History, bytes.to_vec());
+        let packed = self.open.copy_packed(all, count).map(Arc::new)?;
+        recent.packed = Some((events.start, packed));
+        self.read_open_packed(events)
+    }
+
+    /// Publishes nothing more.
+    pub(super) fn close(&mut self) {
+        #[cfg(feature = "compression")]
+        if self.compressor.take().is_some() {
+            self.count();
+        }
     }
 
     /// `len` bytes of the open segment from this event on. What is copied out of it for one subscriber
@@ -357,7 +424,12 @@ impl Log {
         let new = self.open.bytes().get(start..).unwrap_or_default();
         let bytes = self.budget.count(Holding::History, new.to_vec());
         let read = bytes.slice(..len);
-        self.recent = Some(Recent { start, bytes });
+        self.recent = Some(Recent {
+            start,
+            bytes,
+            #[cfg(feature = "compression")]
+            packed: None,
+        });
         read
     }
 
@@ -390,7 +462,7 @@ impl Log {
         let next = self.next();
         let sealed = mem::replace(&mut self.open, Segment::new(next)).seal(&self.budget);
         self.sealed_size += sealed.size();
-        self.sealed_bytes += sealed.bytes().as_ref().len();
+        self.sealed_bytes += sealed.bytes_len();
         self.sealed.push_back(sealed);
     }
 
@@ -417,7 +489,7 @@ impl Log {
         };
         self.first = self.first.max(dropped.end());
         self.sealed_size -= dropped.size();
-        self.sealed_bytes -= dropped.bytes().as_ref().len();
+        self.sealed_bytes -= dropped.bytes_len();
         self.forget_ids(&dropped);
         true
     }

@@ -1,0 +1,146 @@
+//! Compressed streams on their way from handlers to clients, over a socket and inside a foreign server.
+
+use std::io::Read;
+
+use futures_util::{StreamExt, future, stream};
+use sse_core::{
+    http::header,
+    server::StreamCompression,
+    topic::{Topic, TopicConfig},
+};
+use sse_driver::router::{self, Reply, Router};
+
+use crate::{harness::World, sim::Sim};
+
+const GZIP: &str = "accept-encoding: gzip, deflate\r\n";
+
+fn topic() -> Topic {
+    let mut config = TopicConfig::default();
+    config.compress = true;
+    let topic = Topic::on(Sim::new(), config);
+    (0..50).for_each(|_| drop(topic.publish("the same again and again").unwrap()));
+    topic.close();
+    topic
+}
+
+/// The head of the response, and its whole body without chunks.
+fn ask(router: Router, fields: &str) -> (String, Vec<u8>) {
+    let world = World::new(router);
+    let mut client = world.connect();
+    client.send(format!("GET / HTTP/1.1\r\nhost: sim\r\n{fields}\r\n"));
+    world.sim.settle();
+    client.read_all();
+    world.sim.settle();
+    let received = client.take_received();
+    let at = received
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .unwrap()
+        + 4;
+    let (head, mut chunks) = received.split_at(at);
+    let mut body = Vec::new();
+    loop {
+        let end = chunks.windows(2).position(|two| two == b"\r\n").unwrap();
+        let size = usize::from_str_radix(str::from_utf8(&chunks[..end]).unwrap(), 16).unwrap();
+        body.extend_from_slice(&chunks[end + 2..][..size]);
+        chunks = &chunks[end + 2 + size + 2..];
+        if size == 0 {
+            break;
+        }
+    }
+    (String::from_utf8(head.to_vec()).unwrap(), body)
+}
+
+fn decode(body: &[u8]) -> String {
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(body)
+        .read_to_string(&mut text)
+        .unwrap();
+    text
+}
+
+/// Asks twice: with and without the coding. Both get the same events, and one gets fewer bytes.
+fn is_compressed(router: impl Fn() -> Router) {
+    let (head, plain) = ask(router(), "");
+    assert!(!head.contains("content-encoding"));
+    assert!(head.contains("vary: accept-encoding\r\n"));
+    let (head, coded) = ask(router(), GZIP);
+    assert!(head.contains("content-encoding: gzip\r\n"));
+    assert!(head.contains("vary: accept-encoding\r\n"));
+    assert!(2 * coded.len() < plain.len());
+    assert_eq!(decode(&coded).as_bytes(), plain);
+}
+
+#[test]
+fn a_subscriber_of_a_topic_that_compresses_is_compressed_where_the_client_takes_it() {
+    is_compressed(|| {
+        let topic = topic();
+        Router::new().events("/", move |_: router::Request| topic.subscribe_from_oldest())
+    });
+}
+
+#[test]
+fn a_stream_that_is_made_of_a_subscriber_is_compressed_where_the_handler_says_so() {
+    is_compressed(|| {
+        let topic = topic();
+        Router::new().events("/", move |_: router::Request| {
+            let subscriber = topic.subscribe_from_oldest();
+            Reply::events(subscriber.take_until(future::pending::<()>()))
+                .with_compression(StreamCompression::Shared)
+        })
+    });
+}
+
+#[test]
+fn a_handlers_own_stream_is_compressed_where_the_handler_says_so() {
+    let events = || stream::iter(["the same again and again"; 50]);
+    is_compressed(|| {
+        Router::new().events("/", move |_: router::Request| {
+            Reply::events(events()).with_compression(StreamCompression::Own)
+        })
+    });
+    let router = Router::new().events("/", move |_: router::Request| events());
+    let (head, _) = ask(router, GZIP);
+    assert!(!head.contains("content-encoding") && !head.contains("vary"));
+}
+
+#[test]
+fn some_events_of_a_topic_are_plain_unless_the_handler_says_otherwise() {
+    let topic = topic();
+    let router = Router::new().events("/", move |_: router::Request| {
+        topic.subscribe_from_oldest().only_event_types(|_| true)
+    });
+    let (head, body) = ask(router, GZIP);
+    assert!(!head.contains("content-encoding"));
+    assert!(body.starts_with(b"id: "));
+}
+
+#[cfg(feature = "http-body")]
+#[test]
+fn inside_a_foreign_server_it_is_the_same() {
+    use crate::embedding::harness::{Reader, World, get, now};
+
+    let world = World::new();
+    let topic = topic();
+    for takes_gzip in [true, false] {
+        let mut request = get("/");
+        if takes_gzip {
+            let coding = "gzip".parse().unwrap();
+            request
+                .headers_mut()
+                .insert(header::ACCEPT_ENCODING, coding);
+        }
+        let topic = topic.clone();
+        let handler = move |_: router::Request| topic.subscribe_from_oldest();
+        let answer = world.embedding.respond(request, None, handler);
+        let response = now(&world.sim, answer);
+        let coding = response.headers().get(header::CONTENT_ENCODING);
+        assert_eq!(coding.is_some(), takes_gzip);
+        let reader = Reader::start(&world.sim, response.into_body());
+        let text = match takes_gzip {
+            true => decode(&reader.read.lock().unwrap()),
+            false => reader.text(),
+        };
+        assert_eq!(text.matches("data: the same again and again\n").count(), 50);
+    }
+}
