@@ -28,13 +28,19 @@ pub use std::sync::PoisonError;
 pub use std::sync::OnceLock;
 
 /// Declares a static that is made at its first use: once in a process, and once in each run of a model.
-#[cfg(not(all(loom, feature = "loom")))]
+#[cfg(all(
+    any(feature = "server", feature = "topic"),
+    not(all(loom, feature = "loom"))
+))]
 macro_rules! lazy_static {
     (static ref $name:ident: $type:ty = $value:expr;) => {
         static $name: std::sync::LazyLock<$type> = std::sync::LazyLock::new(|| $value);
     };
 }
-#[cfg(not(all(loom, feature = "loom")))]
+#[cfg(all(
+    any(feature = "server", feature = "topic"),
+    not(all(loom, feature = "loom"))
+))]
 pub(crate) use lazy_static;
 #[cfg(all(loom, feature = "loom"))]
 pub(crate) use loom::lazy_static;

@@ -1,5 +1,5 @@
 //! SECURITY.md names every bound and its default: as the code has them, and all of them.
-#![cfg(all(feature = "event-log", feature = "http-body"))]
+#![cfg(all(feature = "compression", feature = "event-log", feature = "http-body"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
@@ -14,7 +14,9 @@ use sse_driver::{
 };
 
 /// Settings that bound nothing.
-const NO_BOUNDS: [&str; 22] = [
+const NO_BOUNDS: [&str; 24] = [
+    "EventSourceConfig::accept_gzip",
+    "TopicConfig::compress",
     "ServerConfig::open_streams",
     "EmbeddingConfig::open_streams",
     "ServerConfig::trusted_proxies",

@@ -22,8 +22,8 @@ use crate::{DecoderLimits, EventId, http::ResponseHeadLimits};
 pub struct EventSourceConfig {
     /// The method: `GET` by default.
     pub method: Method,
-    /// Header fields of the request. `Accept`, `Accept-Encoding` (`identity`: nothing is
-    /// decompressed here), `Cache-Control` and `User-Agent` (`sse-core/` and its version) are there
+    /// Header fields of the request. `Accept`, `Accept-Encoding` (`identity`, unless the
+    /// feature `compression` and the setting `accept_gzip` say `gzip`), `Cache-Control` and `User-Agent` (`sse-core/` and its version) are there
     /// without them, and take other values from here; an empty `User-Agent` leaves that field out.
     /// `Host`, `Connection`, the framing of the body and
     /// `Last-Event-ID` are the event source's own: what is set here for them is left out.
@@ -92,6 +92,16 @@ pub struct EventSourceConfig {
     pub probe_after: Option<Duration>,
     /// How many redirects in a row are followed. 10 by default; one more is a loss, as in browsers.
     pub max_redirects: u32,
+    /// Whether the response may be in the content coding `gzip`: the request says so in
+    /// `Accept-Encoding`, unless [`headers`](Self::headers) has that field, and such a response is decoded
+    /// here. `false` by default.
+    #[cfg(feature = "compression")]
+    pub accept_gzip: bool,
+    /// How many times as long as it is a compressed response may become, beyond its first MiB. 200 by
+    /// default; more is a loss. A hostile server can then make the client decode so much, and hold no more
+    /// than without: events have the bounds of [`decoder_limits`](Self::decoder_limits).
+    #[cfg(feature = "compression")]
+    pub max_gzip_expansion: u32,
     /// How many responses in a row may be no event stream where the application
     /// [prepares](super::EventSource::with_preparation) each attempt: so often it can do something
     /// about a 401, for example. The last of them is the failure. 3 by default; 0 counts as 1.
@@ -127,6 +137,10 @@ impl Default for EventSourceConfig {
             idle_timeout: None,
             probe_after: Some(Duration::from_secs(45)),
             max_redirects: 10,
+            #[cfg(feature = "compression")]
+            accept_gzip: false,
+            #[cfg(feature = "compression")]
+            max_gzip_expansion: 200,
             max_unexpected_responses: 3,
             max_unexpected_body: 4 * 1024,
             response_head_limits: ResponseHeadLimits::default(),

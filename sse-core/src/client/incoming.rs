@@ -1,6 +1,8 @@
 //! The open event stream: bytes of the response's body, decoded one by one when asked for.
 
 use super::Loss;
+#[cfg(feature = "compression")]
+use super::inflating::Inflating;
 use crate::{
     DecodeError, Decoder,
     decode::OwnedDecoded,
@@ -21,6 +23,9 @@ pub(super) struct Incoming {
     loss: Option<Loss>,
     /// Why the body is over, as its framing has it.
     over: Option<Loss>,
+    /// What decodes the body, where it is compressed.
+    #[cfg(feature = "compression")]
+    inflating: Option<Box<Inflating>>,
 }
 
 impl Incoming {
@@ -32,12 +37,27 @@ impl Incoming {
             end: 0,
             loss: None,
             over: None,
+            #[cfg(feature = "compression")]
+            inflating: None,
         }
+    }
+
+    /// The body is compressed, and becomes at most so many times as long as it is.
+    #[cfg(feature = "compression")]
+    pub(super) fn inflate(&mut self, most: u32) {
+        self.inflating = Some(Box::new(Inflating::new(most)));
     }
 
     /// How many bytes are not decoded yet.
     pub(super) fn len(&self) -> usize {
-        self.bytes.len() - self.start
+        let len = self.bytes.len() - self.start;
+        #[cfg(feature = "compression")]
+        let len = len
+            + self
+                .inflating
+                .as_ref()
+                .map_or(0, |inflating| inflating.len());
+        len
     }
 
     pub(super) fn receive(&mut self, input: &[u8]) {
@@ -84,6 +104,10 @@ impl Incoming {
         &mut self,
         decoder: &mut Decoder,
     ) -> Option<Result<OwnedDecoded, DecodeError>> {
+        #[cfg(feature = "compression")]
+        if self.inflating.is_some() {
+            return self.next_inflated(decoder);
+        }
         loop {
             let mut part = &self.bytes[self.start..self.end];
             let item = decoder.decode_owned(&mut part);
@@ -97,7 +121,36 @@ impl Incoming {
         }
     }
 
-    /// Finds the next bytes of the event stream. Says whether there are any.
+    /// The same, of a compressed body.
+    #[cfg(feature = "compression")]
+    fn next_inflated(
+        &mut self,
+        decoder: &mut Decoder,
+    ) -> Option<Result<OwnedDecoded, DecodeError>> {
+        loop {
+            let inflating = self.inflating.as_mut()?;
+            if let Some(item) = inflating.next(decoder) {
+                return Some(item);
+            }
+            if matches!(self.over, Some(Loss::BadCoding(_))) {
+                return None;
+            }
+            let mut part = &self.bytes[self.start..self.end];
+            let inflated = inflating.inflate(&mut part);
+            self.start = self.end - part.len();
+            match inflated {
+                Ok(true) => {}
+                Ok(false) if self.next_part() => {}
+                Ok(false) => return None,
+                Err(error) => {
+                    self.over = Some(Loss::BadCoding(error));
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Finds the next bytes of the body. Says whether there are any.
     fn next_part(&mut self) -> bool {
         if self.over.is_some() {
             return false;
@@ -118,16 +171,23 @@ impl Incoming {
 
     /// Why the connection is lost, if it is. To be asked when everything that was received is decoded.
     pub(super) fn end(&mut self) -> Option<Loss> {
-        if let Some(over) = self.over.take() {
-            return Some(over);
-        }
-        Some(match self.loss.take()? {
-            Loss::Ended => match self.body.end_of_input() {
-                Ok(()) => Loss::Ended,
-                Err(error) => Loss::BadBody(error),
+        let loss = match self.over.take() {
+            Some(over) => over,
+            None => match self.loss.take()? {
+                Loss::Ended => match self.body.end_of_input() {
+                    Ok(()) => Loss::Ended,
+                    Err(error) => Loss::BadBody(error),
+                },
+                loss => loss,
             },
-            loss => loss,
-        })
+        };
+        #[cfg(feature = "compression")]
+        if let (Loss::Ended, Some(inflating)) = (&loss, &self.inflating)
+            && let Err(error) = inflating.gzip.end()
+        {
+            return Some(Loss::BadCoding(error));
+        }
+        Some(loss)
     }
 
     /// Everything is used up: an idle connection holds no buffer.
@@ -135,6 +195,10 @@ impl Incoming {
         self.bytes = Vec::new();
         self.start = 0;
         self.end = 0;
+        #[cfg(feature = "compression")]
+        if let Some(inflating) = &mut self.inflating {
+            inflating.plain = Vec::new();
+        }
     }
 }
 

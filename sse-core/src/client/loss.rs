@@ -3,6 +3,8 @@
 use std::{error::Error, fmt, io, sync::Arc};
 
 use super::{InvalidRequest, UnexpectedResponse};
+#[cfg(feature = "compression")]
+use crate::gzip::GzipError;
 use crate::{
     cause::find,
     http::{BodyError, ResponseHeadError},
@@ -36,6 +38,9 @@ pub enum Loss {
     BadHead(ResponseHeadError),
     /// The response's body is cut short, or not framed as it should be.
     BadBody(BodyError),
+    /// The compressed body of the response cannot be decoded, has not come as a whole, or becomes too long.
+    #[cfg(feature = "compression")]
+    BadCoding(GzipError),
     /// The server answered with a status that is neither 200 nor 204, and there is another attempt:
     /// the status is one of
     /// [`EventSourceConfig::retry_statuses`](super::EventSourceConfig::retry_statuses), or the
@@ -72,6 +77,8 @@ impl Loss {
             Self::TooManyRedirects => "TooManyRedirects",
             Self::BadHead(_) => "BadHead",
             Self::BadBody(_) => "BadBody",
+            #[cfg(feature = "compression")]
+            Self::BadCoding(_) => "BadCoding",
             Self::Status(_) => "Status",
             Self::ContentType(_) => "ContentType",
             Self::Preparation(_) => "Preparation",
@@ -131,6 +138,8 @@ impl fmt::Display for Loss {
             Self::TooManyRedirects => f.write_str("the server redirected too many times"),
             Self::BadHead(error) => error.fmt(f),
             Self::BadBody(error) => error.fmt(f),
+            #[cfg(feature = "compression")]
+            Self::BadCoding(error) => error.fmt(f),
             Self::Status(response) | Self::ContentType(response) => response.fmt(f),
             Self::Preparation(error) => error.fmt(f),
             Self::Replaced => f.write_str("the application asked for another connection"),
@@ -148,6 +157,8 @@ impl Error for Loss {
             Self::Transport(error) => Some(error),
             Self::BadHead(error) => Some(error),
             Self::BadBody(error) => Some(error),
+            #[cfg(feature = "compression")]
+            Self::BadCoding(error) => Some(error),
             Self::Preparation(error) => Some(error),
             _ => None,
         }

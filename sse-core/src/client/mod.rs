@@ -133,6 +133,8 @@ mod error;
 mod event_source;
 mod failure;
 mod incoming;
+#[cfg(feature = "compression")]
+mod inflating;
 mod loss;
 mod phase;
 mod state;

@@ -88,7 +88,16 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 impl Target {
     pub(super) fn new(url: &str, config: &EventSourceConfig) -> Result<Self, InvalidRequest> {
-        Self::of(url, &config.method, &config.headers, &config.body)
+        #[cfg_attr(not(feature = "compression"), allow(unused_mut))]
+        let mut target = Self::of(url, &config.method, &config.headers, &config.body)?;
+        #[cfg(feature = "compression")]
+        if config.accept_gzip {
+            target
+                .headers
+                .entry(header::ACCEPT_ENCODING)
+                .or_insert(HeaderValue::from_static("gzip"));
+        }
+        Ok(target)
     }
 
     fn of(

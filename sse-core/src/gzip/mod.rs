@@ -75,10 +75,12 @@
 //! each event.
 
 mod body;
+mod decoder;
 mod deflate;
 mod shared;
 
 pub use body::{GzipBody, Part};
+pub use decoder::{GzipDecoder, GzipError};
 #[cfg(feature = "topic")]
 pub(crate) use deflate::stored_len;
 #[cfg(any(feature = "server", feature = "topic"))]

@@ -46,6 +46,7 @@ impl Place {
 
 impl SharedDeflate {
     /// What it takes in memory, rounded up.
+    #[cfg(feature = "topic")]
     pub(crate) const SIZE: usize = Deflate::SIZE;
 
     /// One that has compressed nothing yet.
@@ -88,10 +89,12 @@ impl SharedDeflate {
         self.place.len == 0 || self.since_restart >= interval
     }
 
+    #[cfg(feature = "topic")]
     pub(crate) fn stream(&self) -> u64 {
         self.stream
     }
 
+    #[cfg(feature = "topic")]
     pub(crate) fn place(&self) -> Place {
         self.place
     }

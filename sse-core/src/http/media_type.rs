@@ -32,6 +32,16 @@ pub fn is_event_stream(headers: &HeaderMap) -> bool {
         && last.charset.is_none_or(|charset| is_utf8(&charset))
 }
 
+/// Whether this is the one content coding `gzip`
+/// ([RFC 9110 section 8.4.1.3](https://www.rfc-editor.org/rfc/rfc9110#section-8.4.1.3)).
+#[cfg(feature = "compression")]
+pub(crate) fn is_gzip(coding: &HeaderValue) -> bool {
+    let coding = coding.as_bytes().trim_ascii();
+    [&b"gzip"[..], b"x-gzip"]
+        .iter()
+        .any(|name| coding.eq_ignore_ascii_case(name))
+}
+
 /// The content coding of a response, if it has one.
 pub(crate) fn content_coding(headers: &HeaderMap) -> Option<&HeaderValue> {
     let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();

@@ -61,6 +61,8 @@ pub(crate) use {
 
 #[cfg(feature = "client")]
 pub(crate) use media_type::content_coding;
+#[cfg(all(feature = "client", feature = "compression"))]
+pub(crate) use media_type::is_gzip;
 #[cfg(feature = "client")]
 pub use {
     media_type::is_event_stream,

@@ -6,6 +6,8 @@
 mod answers;
 mod any_order;
 mod bounds;
+#[cfg(feature = "compression")]
+mod compressed;
 mod control;
 mod credentials;
 mod cuts;

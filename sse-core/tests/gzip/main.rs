@@ -1,6 +1,7 @@
 //! What a client decodes of a compressed stream that it shares with others.
 
 mod client;
+mod decoding;
 
 use bytes::Bytes;
 use client::Client;

@@ -18,7 +18,9 @@ fn topic() -> Topic {
     let mut config = TopicConfig::default();
     config.compress = true;
     let topic = Topic::on(Sim::new(), config);
-    (0..50).for_each(|_| drop(topic.publish("the same again and again").unwrap()));
+    for _ in 0..50 {
+        topic.publish("the same again and again").unwrap();
+    }
     topic.close();
     topic
 }

@@ -14,6 +14,8 @@ use super::{
     EventSource,
     transitions::Step,
 };
+#[cfg(feature = "compression")]
+use crate::http::is_gzip;
 use crate::http::{BodyReader, Framing, ResponseHeadError, content_coding, is_event_stream};
 
 impl EventSource {
@@ -95,7 +97,10 @@ impl EventSource {
     }
 
     fn open(&mut self, now: Instant, response: Response<()>, body: BodyReader) {
-        if let Some(coding) = content_coding(response.headers()) {
+        let coding = content_coding(response.headers());
+        #[cfg(feature = "compression")]
+        let coding = coding.filter(|coding| !self.config.accept_gzip || !is_gzip(coding));
+        if let Some(coding) = coding {
             let coding = coding.clone();
             return self.over(Err(Failure::ContentCoding(coding)));
         }

@@ -18,6 +18,8 @@ use super::{
     },
     EventSource,
 };
+#[cfg(feature = "compression")]
+use crate::http::content_coding;
 use crate::http::{BodyReader, ResponseHeadReader};
 
 /// What leads from one state to another.
@@ -183,11 +185,18 @@ impl EventSource {
         response: Box<Response<()>>,
         body: BodyReader,
     ) -> State {
+        #[cfg_attr(not(feature = "compression"), allow(unused_mut))]
+        let mut incoming = Incoming::new(body);
+        #[cfg(feature = "compression")]
+        if content_coding(response.headers()).is_some() {
+            // Others do not come here.
+            incoming.inflate(self.config.max_gzip_expansion);
+        }
         let mut open = Open {
             deadline: None,
             request: from.request,
             untold: Some(response),
-            incoming: Incoming::new(body),
+            incoming,
             taken_untimed: false,
             since: now,
             gave_event: false,

@@ -1,0 +1,290 @@
+//! Decoding: one body in the content coding `gzip`, as its bytes arrive.
+
+use std::{error::Error, fmt};
+
+use crc32fast::Hasher;
+use flate2::{Decompress, FlushDecompress, Status};
+
+/// Decodes a body in the content coding `gzip`, cut anywhere, with a bound on how much longer it becomes.
+///
+/// It takes some 50 KiB. Each byte of the body is decoded as soon as it is there.
+///
+/// ```
+/// use sse_core::gzip::{GzipBody, GzipDecoder, GzipError};
+///
+/// let mut wire = Vec::new();
+/// let mut body = GzipBody::begin(|part| wire.extend_from_slice(part.as_bytes()));
+/// body.compress(b"data: hello\n\n", |part| wire.extend_from_slice(part.as_bytes()));
+///
+/// let (mut decoder, mut input, mut plain) = (GzipDecoder::new(100), &wire[..], Vec::new());
+/// while decoder.decode(&mut input, &mut plain)? {}
+/// assert_eq!(plain, b"data: hello\n\n");
+/// // The rest is still to come.
+/// assert_eq!(decoder.end(), Err(GzipError::Incomplete));
+/// # Ok::<(), GzipError>(())
+/// ```
+#[derive(Debug)]
+pub struct GzipDecoder {
+    stage: Stage,
+    inflate: Decompress,
+    crc: Hasher,
+    /// How long this member has become, modulo 2^32.
+    len: u32,
+    /// How many bytes the body had so far, and how many they became.
+    total_in: u64,
+    total_out: u64,
+    max_expansion: u32,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// So many of the first ten bytes were there, with the flags among them.
+    Head {
+        read: u8,
+        flags: u8,
+    },
+    /// Fields of the head that the flags announce, and how many bytes of them were there.
+    Field {
+        field: Field,
+        flags: u8,
+        read: u32,
+    },
+    Blocks,
+    /// So many of the last eight bytes were there, and what they say.
+    Trailer {
+        read: u8,
+        says: u64,
+    },
+    /// The body may end here, or another member may follow.
+    Between,
+}
+
+/// An optional field of the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Field {
+    ExtraLen { low: u8 },
+    Extra { left: u16 },
+    Name,
+    Comment,
+    HeadCrc,
+}
+
+const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
+const HEAD_CRC: u8 = 2;
+const EXTRA: u8 = 4;
+const NAME: u8 = 8;
+const COMMENT: u8 = 16;
+const RESERVED: u8 = 0xe0;
+
+/// How long the optional fields of a head may be.
+const LARGEST_FIELDS: u32 = 64 * 1024;
+
+/// How much is decoded at a time.
+const STEP: usize = 8 * 1024;
+
+/// How much a body may become without being measured against what was received.
+const FREE: u64 = 1024 * 1024;
+
+impl GzipDecoder {
+    /// A decoder of a body that becomes at most so many times as long as it is, or 1 MiB if that is more.
+    #[must_use]
+    pub fn new(max_expansion: u32) -> Self {
+        Self {
+            stage: Stage::Head { read: 0, flags: 0 },
+            inflate: Decompress::new(false),
+            crc: Hasher::new(),
+            len: 0,
+            total_in: 0,
+            total_out: 0,
+            max_expansion,
+        }
+    }
+
+    /// Decodes some of `input`, which moves on, and appends at most 8 KiB to `plain`. Says whether there
+    /// may be more; otherwise `input` is used up.
+    ///
+    /// # Errors
+    ///
+    /// [`GzipError`]; the decoder is of no more use then.
+    pub fn decode(&mut self, input: &mut &[u8], plain: &mut Vec<u8>) -> Result<bool, GzipError> {
+        while self.stage != Stage::Blocks {
+            let Some((byte, rest)) = input.split_first() else {
+                return Ok(false);
+            };
+            *input = rest;
+            self.total_in += 1;
+            self.stage = self.take(*byte)?;
+        }
+        self.inflate(input, plain)
+    }
+
+    /// The body is complete.
+    ///
+    /// # Errors
+    ///
+    /// [`GzipError::Incomplete`] where it is not.
+    pub fn end(&self) -> Result<(), GzipError> {
+        match self.stage {
+            Stage::Between => Ok(()),
+            _ => Err(GzipError::Incomplete),
+        }
+    }
+
+    fn inflate(&mut self, input: &mut &[u8], plain: &mut Vec<u8>) -> Result<bool, GzipError> {
+        let (start, before) = (plain.len(), self.inflate.total_in());
+        let mut out = [0; STEP];
+        let written_before = self.inflate.total_out();
+        let status = self
+            .inflate
+            .decompress(input, &mut out, FlushDecompress::None)
+            .map_err(|_| GzipError::Data)?;
+        // No more than are in memory.
+        let taken = (self.inflate.total_in() - before) as usize;
+        let written = (self.inflate.total_out() - written_before) as usize;
+        *input = input.get(taken..).unwrap_or_default();
+        plain.extend_from_slice(out.get(..written).unwrap_or_default());
+        let new = plain.get(start..).unwrap_or_default();
+        self.crc.update(new);
+        self.len = self.len.wrapping_add(new.len() as u32);
+        self.total_in += taken as u64;
+        self.total_out += new.len() as u64;
+        let most = self.total_in.saturating_mul(self.max_expansion.into());
+        if self.total_out > most.max(FREE) {
+            return Err(GzipError::TooLong);
+        }
+        if status == Status::StreamEnd {
+            self.stage = Stage::Trailer { read: 0, says: 0 };
+            return Ok(true);
+        }
+        if taken == 0 && written == 0 && !input.is_empty() {
+            // It makes nothing of input that is there.
+            return Err(GzipError::Data);
+        }
+        Ok(taken > 0 || written > 0)
+    }
+
+    /// What comes after this byte outside the blocks.
+    fn take(&mut self, byte: u8) -> Result<Stage, GzipError> {
+        match self.stage {
+            Stage::Between => self.head(0, 0, byte),
+            Stage::Head { read, flags } => self.head(read, flags, byte),
+            Stage::Field { field, flags, read } => {
+                if read >= LARGEST_FIELDS {
+                    return Err(GzipError::Head);
+                }
+                Ok(field_after(field, flags, read + 1, byte))
+            }
+            Stage::Trailer { read, says } => {
+                self.trailer(read, says | u64::from(byte) << (8 * read))
+            }
+            Stage::Blocks => Ok(Stage::Blocks),
+        }
+    }
+
+    fn head(&mut self, read: u8, flags: u8, byte: u8) -> Result<Stage, GzipError> {
+        let expected = MAGIC.get(usize::from(read));
+        if expected.is_some_and(|expected| *expected != byte) || (read == 3 && byte & RESERVED != 0)
+        {
+            return Err(GzipError::Head);
+        }
+        let flags = match read {
+            3 => byte,
+            _ => flags,
+        };
+        Ok(match read {
+            // The time, how it was compressed, and where.
+            0..9 => Stage::Head {
+                read: read + 1,
+                flags,
+            },
+            _ => {
+                self.inflate.reset(false);
+                self.crc = Hasher::new();
+                self.len = 0;
+                next_field(flags, 0)
+            }
+        })
+    }
+
+    fn trailer(&mut self, read: u8, says: u64) -> Result<Stage, GzipError> {
+        if read < 7 {
+            return Ok(Stage::Trailer {
+                read: read + 1,
+                says,
+            });
+        }
+        let crc = self.crc.clone().finalize();
+        match says == u64::from(self.len) << 32 | u64::from(crc) {
+            true => Ok(Stage::Between),
+            false => Err(GzipError::Checksum),
+        }
+    }
+}
+
+/// The next field that these flags announce.
+fn next_field(flags: u8, read: u32) -> Stage {
+    let (flag, field) = match flags {
+        _ if flags & EXTRA != 0 => (EXTRA, Field::ExtraLen { low: 0 }),
+        _ if flags & NAME != 0 => (NAME, Field::Name),
+        _ if flags & COMMENT != 0 => (COMMENT, Field::Comment),
+        _ if flags & HEAD_CRC != 0 => (HEAD_CRC, Field::HeadCrc),
+        _ => return Stage::Blocks,
+    };
+    Stage::Field {
+        field,
+        flags: flags & !flag,
+        read,
+    }
+}
+
+/// What comes after this byte of a field.
+fn field_after(field: Field, flags: u8, read: u32, byte: u8) -> Stage {
+    let stay = |field| Stage::Field { field, flags, read };
+    match field {
+        Field::ExtraLen { .. } if read == 1 => stay(Field::ExtraLen { low: byte }),
+        Field::ExtraLen { low } => match u16::from_le_bytes([low, byte]) {
+            0 => next_field(flags, read),
+            left => stay(Field::Extra { left }),
+        },
+        Field::Extra { left: 1 } => next_field(flags, read),
+        Field::Extra { left } => stay(Field::Extra { left: left - 1 }),
+        Field::Name | Field::Comment if byte != 0 => stay(field),
+        Field::Name | Field::Comment => next_field(flags, read),
+        // Two bytes. The second is a field of no further kind.
+        Field::HeadCrc => stay(Field::Extra { left: 1 }),
+    }
+}
+
+/// Why a body is not one in the content coding `gzip`, or not a complete one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum GzipError {
+    /// It does not begin as one does, or with more than 64 KiB before the data.
+    Head,
+    /// The compressed data are not valid.
+    Data,
+    /// The checksum or the length at the end is another.
+    Checksum,
+    /// It ends before its end.
+    Incomplete,
+    /// It became more times as long as it was than is allowed.
+    TooLong,
+}
+
+impl fmt::Display for GzipError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Head => "the body does not begin as gzip does, although the response says that it is",
+            Self::Data => "the compressed data of the body are not valid",
+            Self::Checksum => "the body's checksum or length is not that of its data",
+            Self::Incomplete => "the compressed body ended before its end",
+            Self::TooLong => {
+                "the compressed body became too many times as long as it was; raise the bound where the \
+                 server is trusted"
+            }
+        })
+    }
+}
+
+impl Error for GzipError {}

@@ -1,0 +1,217 @@
+//! Responses in the content coding `gzip`.
+
+use std::io::Write;
+
+use flate2::{Compression, write::GzEncoder};
+use sse_core::{
+    client::EventSourceConfig,
+    gzip::{GzipBody, SharedDeflate},
+    http::{HeaderValue, Response, header},
+};
+
+use crate::harness::{Client, field, secs};
+
+const HEAD: &str =
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\n\r\n";
+
+fn config() -> EventSourceConfig {
+    let mut config = EventSourceConfig::default();
+    config.accept_gzip = true;
+    config
+}
+
+fn open() -> Client {
+    let mut client = Client::new(config());
+    client.connect();
+    client.told();
+    client.receive(HEAD);
+    assert_eq!(client.told(), ["open 200"]);
+    client
+}
+
+fn encode(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn the_request_asks_for_gzip_where_the_setting_says_so() {
+    let mut client = Client::new(config());
+    assert_eq!(field(&client.connect(), "accept-encoding"), Some("gzip"));
+    let mut client = Client::new(EventSourceConfig::default());
+    assert_eq!(
+        field(&client.connect(), "accept-encoding"),
+        Some("identity")
+    );
+    let mut own = config();
+    own.headers.insert(
+        header::ACCEPT_ENCODING,
+        HeaderValue::from_static("gzip;q=0.5"),
+    );
+    let mut client = Client::new(own);
+    assert_eq!(
+        field(&client.connect(), "accept-encoding"),
+        Some("gzip;q=0.5")
+    );
+}
+
+#[test]
+fn each_event_is_told_when_its_bytes_are_there() {
+    let mut client = open();
+    let mut shared = SharedDeflate::new();
+    let mut wire = Vec::new();
+    let mut body = GzipBody::begin(|part| wire.extend_from_slice(part.as_bytes()));
+    for n in 0..5 {
+        let piece = shared.compress(format!("id: {n}\ndata: event {n}\n\n").into());
+        body.piece(&piece, |part| wire.extend_from_slice(part.as_bytes()));
+        client.receive(std::mem::take(&mut wire));
+        let told = client.told();
+        assert!(
+            told.len() == 1 && told[0].contains(&format!("event {n}")),
+            "{told:?}"
+        );
+        body.keep_alive(|part| wire.extend_from_slice(part.as_bytes()));
+    }
+    body.finish(|part| wire.extend_from_slice(part.as_bytes()));
+    client.receive(wire);
+    client.end();
+    assert_eq!(client.told(), ["disconnect", "lost Ended"]);
+    assert_eq!(field(&client.reconnect(), "last-event-id"), Some("4"));
+}
+
+#[test]
+fn a_body_is_the_same_byte_by_byte_and_in_chunks() {
+    let body = encode(b"data: one\n\ndata: two\n\n");
+    let mut client = open();
+    for byte in &body {
+        client.receive([*byte]);
+    }
+    let bytewise = client.told();
+    let mut client = open();
+    client.receive(&body);
+    assert_eq!(client.told(), bytewise);
+    assert_eq!(bytewise.len(), 2);
+
+    let mut client = Client::new(config());
+    client.connect();
+    client.told();
+    client.receive(HEAD.replace("\r\n\r\n", "\r\ntransfer-encoding: chunked\r\n\r\n"));
+    for chunk in body.chunks(7) {
+        client.receive([format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat());
+    }
+    assert_eq!(client.told()[1..], bytewise);
+}
+
+#[test]
+fn a_large_body_takes_no_more_memory_than_its_events() {
+    let mut client = open();
+    let body = encode(&b"data: the same again and again\n\n".repeat(20_000));
+    for chunk in body.chunks(1000) {
+        client.receive(chunk);
+    }
+    assert_eq!(client.told().len(), 20_000);
+}
+
+#[test]
+fn a_body_that_breaks_off_or_is_not_gzip_is_a_loss() {
+    let body = encode(b"data: one\n\n");
+    let mut client = open();
+    client.receive(&body[..body.len() - 1]);
+    client.end();
+    assert_eq!(client.told().last().unwrap(), "lost BadCoding(Incomplete)");
+
+    let mut client = open();
+    client.receive("data: one\n\n");
+    assert_eq!(client.told(), ["disconnect", "lost BadCoding(Head)"]);
+
+    let mut client = open();
+    let mut wrong = body.clone();
+    *wrong.last_mut().unwrap() ^= 1;
+    client.receive(wrong);
+    let told = client.told();
+    assert_eq!(told.last().unwrap(), "lost BadCoding(Checksum)");
+}
+
+#[test]
+fn a_bomb_is_a_loss() {
+    let mut client = open();
+    let body = encode(&vec![b'\n'; 50 << 20]);
+    let lost_at = body.chunks(100).position(|chunk| {
+        client.receive(chunk);
+        client.told() == ["disconnect", "lost BadCoding(TooLong)"]
+    });
+    let lost_at = lost_at.expect("a bound");
+    assert!(100 * lost_at < body.len() / 2);
+}
+
+#[test]
+fn without_the_setting_and_in_another_coding_a_response_is_refused() {
+    let mut client = Client::new(EventSourceConfig::default());
+    client.connect();
+    client.told();
+    client.receive(HEAD);
+    assert_eq!(
+        client.failure.as_ref().map(|failure| failure.name()),
+        Some("ContentCoding")
+    );
+    let mut client = Client::new(config());
+    client.connect();
+    client.told();
+    client.receive(HEAD.replace("gzip", "br"));
+    assert_eq!(
+        client.failure.as_ref().map(|failure| failure.name()),
+        Some("ContentCoding")
+    );
+}
+
+#[test]
+fn a_plain_response_is_taken_as_it_is() {
+    let mut client = Client::new(config());
+    client.connect();
+    client.told();
+    client.receive(HEAD.replace("content-encoding: gzip\r\n", ""));
+    client.receive("data: one\n\n");
+    assert_eq!(client.told().len(), 2);
+}
+
+#[test]
+fn over_a_foreign_client_it_is_the_same() {
+    let mut client = Client::new(config());
+    let request = client.take_request();
+    client.told();
+    assert_eq!(request.headers()["accept-encoding"], "gzip");
+    let mut response = Response::new(());
+    let headers = response.headers_mut();
+    headers.insert(
+        "content-type",
+        HeaderValue::from_static("text/event-stream"),
+    );
+    headers.insert("content-encoding", HeaderValue::from_static("gzip"));
+    client.source.handle_response(client.now, response);
+    client
+        .source
+        .handle_body(client.now, &encode(b"data: one\n\n"));
+    client.poll();
+    assert_eq!(client.told().len(), 2);
+    client.source.handle_body_end(client.now);
+    assert_eq!(client.told(), ["disconnect", "lost Ended"]);
+}
+
+#[test]
+fn silence_is_counted_from_the_last_byte_whatever_that_is() {
+    let mut config = config();
+    config.idle_timeout = Some(secs(40));
+    let mut client = Client::new(config);
+    client.connect();
+    client.told();
+    client.receive(HEAD);
+    let mut wire = Vec::new();
+    let mut body = GzipBody::begin(|part| wire.extend_from_slice(part.as_bytes()));
+    for _ in 0..5 {
+        body.keep_alive(|part| wire.extend_from_slice(part.as_bytes()));
+        client.receive(std::mem::take(&mut wire));
+        client.advance(secs(30));
+    }
+    assert_eq!(client.told(), ["open 200"]);
+}

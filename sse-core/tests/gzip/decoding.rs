@@ -1,0 +1,130 @@
+//! The decoder: any body, cut anywhere, also where it is hostile.
+
+use std::io::Write;
+
+use flate2::{Compression, GzBuilder, write::GzEncoder};
+use proptest::{collection::vec, prelude::*};
+use sse_core::gzip::{GzipDecoder, GzipError};
+
+use super::payload;
+
+/// What `body` is, in chunks of these sizes, over and over.
+fn decode(mut body: &[u8], sizes: &[usize], most: u32) -> Result<Vec<u8>, GzipError> {
+    let (mut decoder, mut plain) = (GzipDecoder::new(most), Vec::new());
+    for size in sizes.iter().cycle() {
+        if body.is_empty() {
+            break;
+        }
+        let (mut chunk, rest) = body.split_at((*size).clamp(1, body.len()));
+        body = rest;
+        while decoder.decode(&mut chunk, &mut plain)? {}
+        assert!(chunk.is_empty(), "it says that the input is used up");
+    }
+    decoder.end().map(|()| plain)
+}
+
+fn encode(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_body_is_the_same_however_it_is_cut(
+        lens in vec((0..30_000_usize, any::<bool>()), 1..4),
+        sizes in vec(1..3000_usize, 1..5),
+    ) {
+        // Several members are one after the other.
+        let (mut body, mut expected) = (Vec::new(), Vec::new());
+        for (seed, (len, is_noise)) in lens.into_iter().enumerate() {
+            let plain = payload(seed as u64, len, is_noise);
+            body.extend_from_slice(&encode(&plain));
+            expected.extend_from_slice(&plain);
+        }
+        prop_assert!(decode(&body, &sizes, 1000).unwrap() == expected);
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(
+        mut body in vec(any::<u8>(), 0..300),
+        is_gzip in any::<bool>(),
+        sizes in vec(1..50_usize, 1..4),
+    ) {
+        if is_gzip {
+            body.splice(0..0, [0x1f, 0x8b, 8]);
+        }
+        let whole = decode(&body, &[usize::MAX], 10);
+        prop_assert_eq!(decode(&body, &sizes, 10), whole);
+    }
+}
+
+#[test]
+fn what_a_head_may_have_is_passed_over() {
+    let builder = GzBuilder::new()
+        .extra(vec![7; 300])
+        .filename("name")
+        .comment("comment");
+    let mut encoder = builder.write(Vec::new(), Compression::fast());
+    encoder.write_all(b"data: x\n\n").unwrap();
+    let mut body = encoder.finish().unwrap();
+    for sizes in [[1], [1000]] {
+        assert_eq!(decode(&body, &sizes, 10).unwrap(), b"data: x\n\n");
+    }
+    // And a checksum of the head, of two bytes.
+    let end_of_head = 10 + 2 + 300 + "name\0comment\0".len();
+    body[3] |= 2;
+    body.splice(end_of_head..end_of_head, [1, 2]);
+    assert_eq!(decode(&body, &[1], 10).unwrap(), b"data: x\n\n");
+}
+
+#[test]
+fn a_head_without_an_end_is_bounded() {
+    let mut body = vec![0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 0];
+    body.extend_from_slice(&vec![b'x'; 70_000]);
+    assert_eq!(decode(&body, &[1000], 10), Err(GzipError::Head));
+}
+
+#[test]
+fn every_cut_and_every_changed_byte_is_found() {
+    let plain = payload(1, 500, false);
+    let body = encode(&plain);
+    for cut in 1..body.len() {
+        assert_eq!(
+            decode(&body[..cut], &[cut], 1000),
+            Err(GzipError::Incomplete)
+        );
+    }
+    for at in 0..body.len() {
+        let mut changed = body.clone();
+        changed[at] ^= 0x10;
+        // The time and the system do not matter.
+        if !(4..10).contains(&at) {
+            assert_ne!(
+                decode(&changed, &[body.len()], 1000).as_ref(),
+                Ok(&plain.to_vec())
+            );
+        }
+    }
+    assert_eq!(decode(b"data: x\n\n", &[3], 1000), Err(GzipError::Head));
+}
+
+#[test]
+fn a_bomb_is_found_before_it_takes_memory() {
+    let body = encode(&vec![b'\n'; 100 << 20]);
+    assert!(body.len() < 200_000);
+    let (mut decoder, mut plain) = (GzipDecoder::new(20), Vec::new());
+    let (mut input, mut total) = (&body[..], 0);
+    let error = loop {
+        plain.clear();
+        match decoder.decode(&mut input, &mut plain) {
+            Ok(_) => total += plain.len(),
+            Err(error) => break error,
+        }
+        assert!(plain.len() <= 8 * 1024);
+    };
+    assert_eq!(error, GzipError::TooLong);
+    assert!(total <= 20 * body.len());
+}
