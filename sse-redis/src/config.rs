@@ -23,6 +23,24 @@ pub struct RedisConfig {
     pub user: String,
     /// The password. None by default.
     pub password: Option<String>,
+    /// The Sentinels that are asked for the server at every dial. None by default: then it is at
+    /// [`host`](Self::host) and [`port`](Self::port), which do not count otherwise.
+    pub sentinel: Option<SentinelConfig>,
+    /// TLS to the server, and to Sentinels where there are some. None by default.
+    #[cfg(feature = "tls")]
+    pub tls: Option<RedisTls>,
+    /// How many replicas have to acknowledge an event before its publish succeeds (`WAIT`). 0 by default:
+    /// then it succeeds once the server itself has the event.
+    ///
+    /// Such publishes have a connection of their own, so that nothing else waits for replicas. They go out
+    /// together, and wait together.
+    pub replicas: usize,
+    /// How long replicas are waited for, before a publish is tried again until
+    /// [`publish_timeout`](Self::publish_timeout), and then fails with
+    /// [`TooFewReplicas`](crate::RedisError::TooFewReplicas) as
+    /// [`Unknown`](sse_driver::event_log::AppendError::Unknown): the server has the event, and a failover may
+    /// lose it. 1 s by default.
+    pub replicas_timeout: Duration,
     /// What every key and channel begins with. `sse` by default.
     pub prefix: String,
     /// About how many events a topic's stream keeps (`MAXLEN ~`). 10,000 by default.
@@ -57,6 +75,11 @@ impl Default for RedisConfig {
             port: 6379,
             user: "default".into(),
             password: None,
+            sentinel: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+            replicas: 0,
+            replicas_timeout: Duration::from_secs(1),
             prefix: "sse".into(),
             max_events: 10_000,
             max_bell_bytes: 64 * 1024,
@@ -75,11 +98,16 @@ impl Default for RedisConfig {
 /// Without the password.
 impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisConfig")
-            .field("host", &self.host)
+        let mut f = f.debug_struct("RedisConfig");
+        f.field("host", &self.host)
             .field("port", &self.port)
             .field("user", &self.user)
             .field("has_password", &self.password.is_some())
+            .field("sentinel", &self.sentinel);
+        #[cfg(feature = "tls")]
+        f.field("has_tls", &self.tls.is_some());
+        f.field("replicas", &self.replicas)
+            .field("replicas_timeout", &self.replicas_timeout)
             .field("prefix", &self.prefix)
             .field("max_events", &self.max_events)
             .field("max_bell_bytes", &self.max_bell_bytes)
@@ -93,4 +121,88 @@ impl fmt::Debug for RedisConfig {
             .field("max_answer_bytes", &self.max_answer_bytes)
             .finish()
     }
+}
+
+/// The Sentinels of a server and its replicas.
+///
+/// They are asked at every dial, one after the other, and the first that knows the master is believed. The
+/// log connects to the address that they name, so that it has to be one that the program reaches
+/// (`replica-announce-ip`, `sentinel announce-ip`).
+///
+/// ```
+/// use sse_redis::{RedisConfig, SentinelConfig};
+///
+/// let mut sentinel = SentinelConfig::default();
+/// sentinel.addresses = ["a", "b", "c"].map(|host| (host.to_owned(), 26379)).into();
+/// sentinel.master = "events".into();
+/// let mut config = RedisConfig::default();
+/// config.sentinel = Some(sentinel);
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SentinelConfig {
+    /// The host and the port of each. None by default.
+    pub addresses: Vec<(String, u16)>,
+    /// What they call the master. `mymaster` by default.
+    pub master: String,
+    /// The user at the Sentinels. `default` by default; it counts where there is a password.
+    pub user: String,
+    /// The password for the Sentinels, which is not the server's. None by default.
+    pub password: Option<String>,
+    /// How long each is asked, connecting included, before the next one is. 1 s by default. All together have
+    /// [`dial_timeout`](RedisConfig::dial_timeout).
+    pub timeout: Duration,
+}
+
+impl Default for SentinelConfig {
+    fn default() -> Self {
+        Self {
+            addresses: Vec::new(),
+            master: "mymaster".into(),
+            user: "default".into(),
+            password: None,
+            timeout: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Without the password.
+impl fmt::Debug for SentinelConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SentinelConfig")
+            .field("addresses", &self.addresses)
+            .field("master", &self.master)
+            .field("user", &self.user)
+            .field("has_password", &self.password.is_some())
+            .field("timeout", &self.timeout)
+            .finish()
+    }
+}
+
+/// TLS to Redis. The default trusts what the runtime trusts, such as the platform's roots with the feature
+/// `tls` of an adapter.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use std::sync::Arc;
+/// # fn my_client_config() -> Arc<sse_driver::tls::rustls::ClientConfig> { unimplemented!() }
+/// use sse_redis::{RedisConfig, RedisTls};
+///
+/// let mut tls = RedisTls::default();
+/// // One made by `tls::client_config` of an adapter, for example, with an authority of one's own.
+/// tls.config = Some(my_client_config());
+/// let mut config = RedisConfig::default();
+/// config.tls = Some(tls);
+/// # Ok(())
+/// # }
+/// ```
+#[cfg(feature = "tls")]
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct RedisTls {
+    /// The configuration: whom the log trusts, and the certificate that it shows where the server asks for
+    /// one (`tls-auth-clients`). What the runtime brings by default.
+    pub config: Option<std::sync::Arc<sse_driver::tls::rustls::ClientConfig>>,
+    /// The name that the server's certificate is for. The host that is dialed by default.
+    pub server_name: Option<String>,
 }

@@ -22,6 +22,8 @@ pub(crate) struct Connections {
     pub(crate) config: RedisConfig,
     /// Scripts run on it.
     pub(crate) commands: Link,
+    /// Publishes run on it that wait for replicas. `None` where they do not wait.
+    pub(crate) replicated: Option<Link>,
     /// Nothing is asked on it.
     pub(crate) subscribed: Link,
     pub(crate) subscriptions: Arc<Subscriptions>,
@@ -32,6 +34,7 @@ pub(crate) struct Connections {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Commands,
+    Replicated,
     Subscribed,
 }
 
@@ -39,6 +42,7 @@ impl Connections {
     pub(crate) fn new(config: RedisConfig) -> Self {
         Self {
             commands: Link::new(&config),
+            replicated: (config.replicas > 0).then(|| Link::new(&config)),
             subscribed: Link::new(&config),
             subscriptions: Arc::default(),
             names: Names::default(),
@@ -48,14 +52,23 @@ impl Connections {
 
     /// Those that the log has.
     pub(crate) fn purposes(&self) -> impl Iterator<Item = Purpose> + use<> {
-        [Purpose::Commands, Purpose::Subscribed].into_iter()
+        let replicated = self.replicated.as_ref().map(|_| Purpose::Replicated);
+        [Purpose::Commands, Purpose::Subscribed]
+            .into_iter()
+            .chain(replicated)
     }
 
     pub(crate) fn link(&self, purpose: Purpose) -> &Link {
         match purpose {
             Purpose::Commands => &self.commands,
+            Purpose::Replicated => self.publishes(),
             Purpose::Subscribed => &self.subscribed,
         }
+    }
+
+    /// The one that publishes run on.
+    pub(crate) fn publishes(&self) -> &Link {
+        self.replicated.as_ref().unwrap_or(&self.commands)
     }
 
     pub(crate) fn links(&self) -> impl Iterator<Item = &Link> {

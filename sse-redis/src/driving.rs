@@ -2,7 +2,7 @@
 
 use std::{
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use redis::{Value, cmd};
@@ -19,6 +19,9 @@ use crate::{
     wire::Wire,
 };
 
+/// The longest time that replicas are waited for: a day.
+const MOST_MILLIS: u64 = 24 * 60 * 60 * 1000;
+
 /// What an answer is to.
 enum Token {
     Hello,
@@ -26,6 +29,8 @@ enum Token {
     Request(Answerer),
     /// The subscription of this channel, or its end.
     Channel(String),
+    /// How many replicas have what went before.
+    Wait,
 }
 
 pub(crate) struct Driving<'a, R: Runtime> {
@@ -36,6 +41,15 @@ pub(crate) struct Driving<'a, R: Runtime> {
     /// How many answers of the opening are not there yet.
     opening: usize,
     open_by: Option<Instant>,
+    batch: Batch,
+}
+
+/// Publishes that went out together, with a `WAIT` behind them. The next ones go out when it is answered.
+#[derive(Default)]
+struct Batch {
+    is_out: bool,
+    /// The answers, which are told once replicas have the events.
+    held: Vec<(Answerer, Value)>,
 }
 
 impl<'a, R: Runtime> Driving<'a, R> {
@@ -48,11 +62,12 @@ impl<'a, R: Runtime> Driving<'a, R> {
         open_by: Option<Instant>,
     ) -> Self {
         let config = &connections.config;
-        let limits = Limits {
-            answer_timeout: config.answer_timeout,
-            ping_after: config.ping_after,
-            max_answer_bytes: config.max_answer_bytes,
-        };
+        let mut limits = Limits::of(config);
+        if purpose == Purpose::Replicated {
+            limits.answer_timeout = limits
+                .answer_timeout
+                .saturating_add(config.replicas_timeout);
+        }
         let mut wire = Wire::new(runtime.clone(), transport, limits);
         wire.send(&hello(config), Token::Hello, AnsweredBy::Value);
         let mut opening = 1;
@@ -69,6 +84,7 @@ impl<'a, R: Runtime> Driving<'a, R> {
             link: connections.link(purpose),
             opening,
             open_by,
+            batch: Batch::default(),
         }
     }
 
@@ -80,21 +96,21 @@ impl<'a, R: Runtime> Driving<'a, R> {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<RedisError> {
         match self.link.order() {
             Order::GoOn => {}
-            Order::Redial(error) => return Poll::Ready(error),
-            Order::End => return Poll::Ready(RedisError::Over),
+            Order::Redial(error) => return Poll::Ready(self.end(error)),
+            Order::End => return Poll::Ready(self.end(RedisError::Over)),
         }
         let has_more = self.wire.read(cx);
         if let Some(error) = self.take_events() {
-            return Poll::Ready(error);
+            return Poll::Ready(self.end(error));
         }
         let now = self.wire.now();
         if !self.was_open() && self.open_by.is_some_and(|at| at <= now) {
-            return Poll::Ready(RedisError::TimedOut);
+            return Poll::Ready(self.end(RedisError::TimedOut));
         }
         self.take_requests(cx);
         self.wire.write(cx);
         if let Some(error) = self.take_events() {
-            return Poll::Ready(error);
+            return Poll::Ready(self.end(error));
         }
         let open_by = self.open_by.filter(|_| !self.was_open());
         self.wire.sleep(open_by, cx);
@@ -104,12 +120,31 @@ impl<'a, R: Runtime> Driving<'a, R> {
         Poll::Pending
     }
 
+    /// Tells whatever waits why there is no answer.
+    fn end(&mut self, error: RedisError) -> RedisError {
+        self.wire.close(error.clone());
+        while self.take_events().is_some() {}
+        error
+    }
+
     fn take_requests(&mut self, cx: &Context<'_>) {
+        if self.batch.is_out {
+            // The answer wakes the task, and what ends the link has to.
+            let _ = self.link.poll_closed(cx);
+            return;
+        }
         // Has the task woken by what comes, in any case.
         let requests = self.link.take(cx);
+        let has_some = !requests.is_empty();
         for (bytes, answerer) in requests {
             self.wire
                 .send(&bytes, Token::Request(answerer), AnsweredBy::Value);
+        }
+        if self.purpose == Purpose::Replicated && has_some {
+            let config = &self.connections.config;
+            let wait = wait(config.replicas, config.replicas_timeout);
+            self.wire.send(&wait, Token::Wait, AnsweredBy::Value);
+            self.batch.is_out = true;
         }
         if self.purpose == Purpose::Subscribed && self.was_open() {
             for Command { bytes, channel } in self.connections.subscriptions.take_commands(cx) {
@@ -133,6 +168,10 @@ impl<'a, R: Runtime> Driving<'a, R> {
                 MachineEvent::Closed(error, tokens) => {
                     // A caller that asks again once it is told finds no connection.
                     self.link.lost(&error);
+                    let held = std::mem::take(&mut self.batch.held);
+                    for (answerer, _) in held {
+                        answerer.answer(Err(Failed::Unknown(error.clone())));
+                    }
                     for token in tokens {
                         if let Token::Request(answerer) = token {
                             answerer.answer(Err(Failed::Unknown(error.clone())));
@@ -167,6 +206,10 @@ impl<'a, R: Runtime> Driving<'a, R> {
                 }
                 self.opened_further();
             }
+            (Token::Request(answerer), None) if self.purpose == Purpose::Replicated => {
+                self.batch.held.push((answerer, value));
+            }
+            (Token::Wait, error) => self.end_batch(&value, error),
             (Token::Request(answerer), error) => {
                 let replica = error.filter(|error| matches!(error, RedisError::Replica(_)));
                 if let Some(error) = &replica {
@@ -182,6 +225,28 @@ impl<'a, R: Runtime> Driving<'a, R> {
             (Token::Channel(_), None) => {}
         }
         Ok(())
+    }
+
+    /// Tells the publishes of a batch whether enough replicas have them.
+    fn end_batch(&mut self, acknowledged: &Value, error: Option<RedisError>) {
+        let wanted = self.connections.config.replicas;
+        let acknowledged = match acknowledged {
+            Value::Int(count) => usize::try_from(*count).unwrap_or_default(),
+            _ => 0,
+        };
+        let error = error.or(
+            (acknowledged < wanted).then_some(RedisError::TooFewReplicas {
+                wanted,
+                acknowledged,
+            }),
+        );
+        let Batch { held, .. } = std::mem::take(&mut self.batch);
+        for (answerer, value) in held {
+            answerer.answer(match &error {
+                None => Ok(value),
+                Some(error) => Err(Failed::Unknown(error.clone())),
+            });
+        }
     }
 
     fn opened_further(&mut self) {
@@ -202,6 +267,13 @@ fn hello(config: &RedisConfig) -> Vec<u8> {
         hello.arg("AUTH").arg(&config.user).arg(password);
     }
     hello.get_packed_command()
+}
+
+fn wait(replicas: usize, timeout: Duration) -> Vec<u8> {
+    // Zero would be for ever.
+    let millis = timeout.as_millis().max(1);
+    let millis = u64::try_from(millis).unwrap_or(u64::MAX).min(MOST_MILLIS);
+    cmd("WAIT").arg(replicas).arg(millis).get_packed_command()
 }
 
 /// The greeting says whether the server is the master.

@@ -52,6 +52,23 @@ pub enum RedisError {
     Cluster(String),
     /// Another error that the server returned, such as `LOADING`, `MISCONF` or `NOREPLICAS`.
     Answer(String),
+    /// The server has the event, and too few replicas acknowledged it within
+    /// [`replicas_timeout`](crate::RedisConfig::replicas_timeout).
+    #[non_exhaustive]
+    TooFewReplicas {
+        /// How many have to.
+        wanted: usize,
+        /// How many did.
+        acknowledged: usize,
+    },
+    /// No Sentinel named the master. The log asks again.
+    #[non_exhaustive]
+    NoMaster {
+        /// What it is called.
+        master: String,
+        /// What the last Sentinel said, where one was asked.
+        cause: Option<Box<RedisError>>,
+    },
     /// As many requests wait as may wait, [`max_requests`](crate::RedisConfig::max_requests) or
     /// [`max_request_bytes`](crate::RedisConfig::max_request_bytes).
     Busy,
@@ -75,6 +92,8 @@ impl RedisError {
             Self::OutOfMemory(_) => "out-of-memory",
             Self::Cluster(_) => "cluster",
             Self::Answer(_) => "answer",
+            Self::TooFewReplicas { .. } => "too-few-replicas",
+            Self::NoMaster { .. } => "no-master",
             Self::Busy => "busy",
             Self::NotYet => "not-yet",
             Self::Over => "over",
@@ -105,7 +124,8 @@ impl RedisError {
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::TimedOut | Self::Lost(_) | Self::Protocol(_) => true,
-            Self::Replica(_) | Self::Busy | Self::NotYet => true,
+            Self::Replica(_) | Self::TooFewReplicas { .. } | Self::NoMaster { .. } => true,
+            Self::Busy | Self::NotYet => true,
             Self::Answer(text) => {
                 let codes = [
                     "LOADING",
@@ -162,6 +182,20 @@ impl fmt::Display for RedisError {
                  {answer}; use a server without cluster mode, with Sentinel where it has to fail over"
             ),
             Self::Answer(answer) => write!(f, "redis returned an error: {answer}"),
+            Self::TooFewReplicas {
+                wanted,
+                acknowledged,
+            } => write!(
+                f,
+                "{acknowledged} replicas of {wanted} acknowledged the event in time"
+            ),
+            Self::NoMaster { master, cause } => {
+                write!(f, "no Sentinel named the master `{master}`")?;
+                match cause {
+                    Some(cause) => write!(f, ": {cause}"),
+                    None => f.write_str("; set `addresses`"),
+                }
+            }
             Self::Busy => f.write_str("too many requests wait for redis; try again later"),
             Self::NotYet => f.write_str("redis was not reached yet"),
             Self::Over => f.write_str("the log is no longer used"),
@@ -173,6 +207,7 @@ impl Error for RedisError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Unreachable { cause, .. } | Self::Lost(cause) => Some(&**cause),
+            Self::NoMaster { cause, .. } => cause.as_ref().map(|cause| &**cause as _),
             _ => None,
         }
     }

@@ -22,13 +22,19 @@
 //! of the name of the stream has the bells. `sse` is [`RedisConfig::prefix`].
 //!
 //! A process has two connections, however many topics it follows: one that is subscribed, and one for
-//! everything else. Redis 7 or later is needed, or Valkey, for `HELLO 3` and streams.
+//! everything else; and a third where publishes wait for replicas. Redis 7 or later is needed, or Valkey, for
+//! `HELLO 3` and streams.
 //!
 //! Where a user of an ACL has these rules, it has what is needed and no more:
 //!
 //! ```text
 #![doc = include_str!("acl.txt")]
 //! ```
+//!
+//! `+wait` comes with [`RedisConfig::replicas`].
+//!
+//! With the feature `tls` there is [TLS](RedisTls), also by `rediss://`
+//! ([`RedisConfig::from_url`]).
 //!
 //! # What is promised
 //!
@@ -46,13 +52,32 @@
 //! | the stream is trimmed past what a node has read | clients are told how many events are lost |
 //! | a user may not publish bells | publishing fails with `Unknown`; the events are in the log, and come when its tails are looked at |
 //!
+//! # Failover
+//!
+//! [Sentinel](SentinelConfig) is asked for the master at every dial, and a server that greets as a replica is
+//! left at once. Without Sentinel, the address has to lead to the new master, and the old one has to end its
+//! connections or become a replica: then they are dialed again.
+//!
+//! Replication is asynchronous. A promoted replica may lack the newest events, and gives their numbers to others.
+//! So its epoch is another one, and every client is told `unknown` once, also where nothing was lost: it has to
+//! fetch what it shows, as after a first connection. From there on it misses nothing.
+//!
+//! - An event whose publish succeeded may be lost at a failover, unless replicas had it:
+//!   [`RedisConfig::replicas`]. Even then the one that is promoted has to be among those that acknowledged it;
+//!   with as many as there are it is.
+//! - A publish that is repeated after a failover is appended to the new epoch, though it may be in the old one:
+//!   a client may get it before and after it is told.
+//! - A master that is cut off from its Sentinels takes events until it is reached again or given up, and they are
+//!   lost. `min-replicas-to-write` and `min-replicas-max-lag` have it refuse them after a while
+//!   (`NOREPLICAS`), and such a publish is tried again. A failover that is asked for (`SENTINEL FAILOVER`) leaves
+//!   the old master as it is for about ten seconds, too.
+//!
 //! # What it does not do
 //!
-//! It does not ask Sentinel for the master, speaks no TLS, and does not wait for replicas (`WAIT`): a failover
-//! may lose events whose publication succeeded.
-//!
 //! It does not follow `MOVED` and `ASK` of a Redis Cluster. A cluster of one node is a server as any other; with
-//! several nodes the topics of other nodes fail with [`RedisError::Cluster`].
+//! several nodes the topics of other nodes fail with [`RedisError::Cluster`]. Use a server without cluster
+//! mode, with Sentinel where it has to fail over; many topics can be spread over several servers by hand, a
+//! [`RedisLog`] each.
 
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
@@ -69,8 +94,12 @@ mod machine;
 mod place;
 mod scripts;
 mod subscriptions;
+mod url;
 mod wire;
 
-pub use config::RedisConfig;
+#[cfg(feature = "tls")]
+pub use config::RedisTls;
+pub use config::{RedisConfig, SentinelConfig};
 pub use error::RedisError;
 pub use log::RedisLog;
+pub use url::InvalidRedisUrl;

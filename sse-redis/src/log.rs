@@ -163,13 +163,15 @@ impl RedisLog {
         keys: &[String],
         arguments: &[&[u8]],
     ) -> Result<Value, Failed> {
-        let Connections {
-            commands, names, ..
-        } = &*self.shared.connections;
+        let connections = &self.shared.connections;
+        let link = match script {
+            Script::Append => connections.publishes(),
+            Script::Read => &connections.commands,
+        };
         let mut by_text = false;
         loop {
-            let command = names.command(script, by_text, keys, arguments);
-            match commands.request(command).await? {
+            let command = connections.names.command(script, by_text, keys, arguments);
+            match link.request(command).await? {
                 Value::ServerError(error) if error.code() == "NOSCRIPT" && !by_text => {
                     by_text = true;
                 }

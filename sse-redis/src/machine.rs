@@ -230,7 +230,8 @@ impl<T> Machine<T> {
         }
     }
 
-    fn close(&mut self, error: RedisError) {
+    /// Ends it. What waits is told by the last event.
+    pub(crate) fn close(&mut self, error: RedisError) {
         if let State::Open { asked, .. } = std::mem::replace(&mut self.state, State::Closed) {
             let tokens = asked.into_iter().filter_map(|asked| asked.token);
             let event = MachineEvent::Closed(error, tokens.collect());

@@ -1,14 +1,19 @@
 //! A machine, its transport and its timer.
 
 use std::{
+    future::poll_fn,
     io::{self, IoSlice},
     task::{Context, Poll},
     time::Instant,
 };
 
+use redis::Value;
 use sse_driver::{Runtime, Timer, Transport};
 
-use crate::machine::{AnsweredBy, Limits, Machine, MachineEvent};
+use crate::{
+    error::RedisError,
+    machine::{AnsweredBy, Limits, Machine, MachineEvent},
+};
 
 /// How often a socket is read in one turn.
 const READS: usize = 8;
@@ -40,6 +45,11 @@ impl<R: Runtime, T> Wire<R, T> {
     pub(crate) fn send(&mut self, bytes: &[u8], token: T, answered_by: AnsweredBy) {
         let now = self.now();
         drop(self.machine.send(now, bytes, token, answered_by));
+    }
+
+    /// Gives the connection up.
+    pub(crate) fn close(&mut self, error: RedisError) {
+        self.machine.close(error);
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<MachineEvent<T>> {
@@ -109,5 +119,37 @@ impl<R: Runtime, T> Wire<R, T> {
                 cx.waker().wake_by_ref();
             }
         }
+    }
+}
+
+impl<R: Runtime> Wire<R, ()> {
+    /// Sends these requests, and waits for their answers. The first error of the server is the result.
+    pub(crate) async fn ask(mut self, requests: &[Vec<u8>]) -> Result<Vec<Value>, RedisError> {
+        for request in requests {
+            self.send(request, (), AnsweredBy::Value);
+        }
+        let mut answers = Vec::new();
+        poll_fn(|cx| {
+            if self.read(cx) {
+                cx.waker().wake_by_ref();
+            }
+            self.write(cx);
+            while let Some(event) = self.poll_event() {
+                match event {
+                    MachineEvent::Answer((), Value::ServerError(error)) => {
+                        return Poll::Ready(Err(RedisError::of_answer(&error)));
+                    }
+                    MachineEvent::Answer((), value) => answers.push(value),
+                    MachineEvent::Push(..) => {}
+                    MachineEvent::Closed(error, _) => return Poll::Ready(Err(error)),
+                }
+            }
+            if answers.len() == requests.len() {
+                return Poll::Ready(Ok(std::mem::take(&mut answers)));
+            }
+            self.sleep(None, cx);
+            Poll::Pending
+        })
+        .await
     }
 }

@@ -4,10 +4,21 @@
 
 use std::collections::BTreeMap;
 
-use sse_redis::RedisConfig;
+use sse_redis::{RedisConfig, SentinelConfig};
 
 /// Settings that bound nothing.
-const NO_BOUNDS: [&str; 5] = ["host", "port", "user", "has_password", "prefix"];
+const NO_BOUNDS: [&str; 10] = [
+    "host",
+    "port",
+    "addresses",
+    "master",
+    "user",
+    "has_password",
+    "sentinel",
+    "has_tls",
+    "replicas",
+    "prefix",
+];
 
 /// `64 KiB`, `5 s` or `10,000` as a `Debug` form has it.
 fn as_code(documented: &str) -> String {
@@ -27,18 +38,28 @@ fn the_table_of_bounds_is_the_codes() {
     let rows = include_str!("../../SECURITY.md").lines();
     let documented: BTreeMap<_, _> = rows
         .filter_map(|line| {
-            let (name, rest) = line.strip_prefix("| `RedisConfig::")?.split_once("` | ")?;
+            let (name, rest) = line.strip_prefix("| `")?.split_once("` | ")?;
+            let owners = ["RedisConfig::", "SentinelConfig::"];
+            owners.iter().find(|owner| name.starts_with(**owner))?;
             let (default, _) = rest.split_once(" | ")?;
             Some((name.to_owned(), as_code(default)))
         })
         .collect();
-    let text = format!("{:#?}", RedisConfig::default());
-    let fields = text.lines().filter_map(|line| line.trim().split_once(": "));
-    let defaults: BTreeMap<_, _> = fields
-        .map(|(name, value)| (name.to_owned(), value.trim_end_matches(',').to_owned()))
-        .filter(|(name, _)| !NO_BOUNDS.contains(&name.as_str()))
-        .collect();
+    let texts = [
+        format!("{:#?}", RedisConfig::default()),
+        format!("{:#?}", SentinelConfig::default()),
+    ];
+    let mut defaults = BTreeMap::new();
+    for text in &texts {
+        let owner = text.split(' ').next().unwrap();
+        for (name, value) in text.lines().filter_map(|line| line.trim().split_once(": ")) {
+            if !NO_BOUNDS.contains(&name) {
+                let value = value.trim_end_matches(',').to_owned();
+                defaults.insert(format!("{owner}::{name}"), value);
+            }
+        }
+    }
     // So that an empty list proves nothing.
-    assert_eq!(defaults["answer_timeout"], "5s");
+    assert_eq!(defaults["RedisConfig::answer_timeout"], "5s");
     assert_eq!(documented, defaults);
 }

@@ -25,25 +25,40 @@ use crate::{
 };
 
 /// An authority that signs certificates.
-pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+#[derive(Debug)]
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Authority {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         Self(CertifiedIssuer::self_signed(params, key).unwrap())
     }
 
+    /// Its own certificate.
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
     /// A certificate for this host, and its key.
-    fn certify(&self, host: &str) -> (String, String) {
+    pub fn certify(&self, host: &str) -> (String, String) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new([host.to_owned()]).unwrap();
+        let mut params = CertificateParams::new([host.to_owned()]).unwrap();
+        // Under the authority's own name it would look as if it had signed itself.
+        let name = &mut params.distinguished_name;
+        name.push(rcgen::DnType::CommonName, host);
         let certificate = params.signed_by(&key, &self.0).unwrap();
         (certificate.pem(), key.serialize_pem())
     }
 
-    fn identify(&self, host: &str) -> Identity {
+    pub fn identify(&self, host: &str) -> Identity {
         let (certificate, key) = self.certify(host);
         Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap()
     }
@@ -57,11 +72,11 @@ impl Authority {
     }
 
     /// The configuration of those who trust it.
-    pub(crate) fn client(&self) -> Arc<ClientConfig> {
+    pub fn client(&self) -> Arc<ClientConfig> {
         self.client_known_as(None)
     }
 
-    fn client_known_as(&self, identity: Option<&Identity>) -> Arc<ClientConfig> {
+    pub fn client_known_as(&self, identity: Option<&Identity>) -> Arc<ClientConfig> {
         client_config(&Roots::Only(self.certificates()), identity).unwrap()
     }
 }

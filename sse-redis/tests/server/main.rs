@@ -2,10 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod events;
+mod failover;
 mod faults;
 mod nodes;
 mod permissions;
+mod roaming;
 mod server;
+mod tls;
+mod virtual_address;
 
 use std::{
     future::{Future, poll_fn},
@@ -125,6 +129,19 @@ tests! {
         a_server_that_becomes_a_replica_is_left
         the_connections_end_with_the_last_handle
         several_nodes_of_a_cluster_are_an_error_that_says_so;
+    failover:
+        a_replica_that_is_promoted_by_hand_begins_an_epoch_and_lost_events_are_told
+        sentinel_is_asked_for_the_master_at_every_dial
+        a_master_that_no_sentinel_names_is_an_error_that_says_so
+        a_publish_that_waits_for_replicas_holds_up_nothing_else
+        a_publish_that_too_few_replicas_have_is_no_success
+        a_publish_that_is_repeated_on_another_connection_waits_for_replicas_too;
+    tls:
+        events_go_over_tls
+        a_certificate_of_another_authority_or_name_is_an_error_that_says_so
+        a_server_that_asks_for_a_certificate_gets_one;
+    roaming:
+        clients_that_move_through_kill_restart_and_failover_miss_nothing_untold;
     permissions:
         a_wrong_password_is_a_clear_error
         the_permissions_that_the_documentation_names_are_enough

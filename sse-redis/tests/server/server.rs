@@ -24,8 +24,10 @@ pub(crate) struct Server {
     pid: String,
     pub(crate) port: u16,
     /// What stands behind `redis-server`.
-    arguments: Vec<String>,
-    folder: tempfile::TempDir,
+    pub(crate) arguments: Vec<String>,
+    /// What a Sentinel is told to watch.
+    monitored: Option<String>,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 /// A port that was free a moment ago.
@@ -52,18 +54,56 @@ impl Server {
             pid: String::new(),
             port: free_port(),
             arguments: arguments.iter().map(|it| (*it).to_owned()).collect(),
+            monitored: None,
             folder: tempfile::tempdir().unwrap(),
         }
+    }
+
+    /// A Sentinel that watches this master, and decides alone.
+    pub(crate) fn sentinel(master: &Server) -> Self {
+        let mut sentinel = Self::absent(&[]);
+        sentinel.monitored = Some(format!(
+            "sentinel monitor mymaster 127.0.0.1 {} 1\n\
+             sentinel down-after-milliseconds mymaster 500\n\
+             sentinel failover-timeout mymaster 2000\n",
+            master.port
+        ));
+        while !sentinel.start_again() {
+            sentinel.port = free_port();
+        }
+        sentinel
+    }
+
+    /// A replica of this master, which has everything.
+    pub(crate) fn replica_of(master: &Server) -> Self {
+        let port = master.port.to_string();
+        let diskless = ["--repl-diskless-sync-delay", "0"];
+        let replica = Self::start(&[&["--replicaof", "127.0.0.1", &port], &diskless[..]].concat());
+        replica.catch_up();
+        replica
+    }
+
+    /// Waits until this replica is connected to its master.
+    pub(crate) fn catch_up(&self) {
+        let give_up_at = Instant::now() + PATIENCE;
+        while !self.info("replication").contains("master_link_status:up") {
+            assert!(Instant::now() < give_up_at, "the replica does not catch up");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// What the server says of itself. Nothing where it ends the connection, as Sentinel has it do.
+    pub(crate) fn info(&self, section: &str) -> String {
+        let connection = self.connect();
+        let info = connection.and_then(|mut it| redis::cmd("INFO").arg(section).query(&mut it));
+        info.unwrap_or_default()
     }
 
     /// Starts it on its port, and says whether it answers there.
     pub(crate) fn start_again(&mut self) -> bool {
         let mut guard = Command::new("sh")
             .args(["-c", GUARD, "sh", "redis-server"])
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
-            .args(["--save", "", "--appendfsync", "always", "--dir"])
-            .arg(self.folder.path())
-            .args(&self.arguments)
+            .args(self.command_line())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -92,6 +132,25 @@ impl Server {
         panic!("redis-server does not answer; is the Debian package of this name installed?")
     }
 
+    fn command_line(&self) -> Vec<String> {
+        let (folder, port) = (self.folder.path().display(), self.port);
+        match &self.monitored {
+            Some(monitored) => {
+                let file = self.folder.path().join("sentinel.conf");
+                let own = format!("port {port}\nbind 127.0.0.1\ndir {folder}\n");
+                std::fs::write(&file, own + monitored).unwrap();
+                vec![file.display().to_string(), "--sentinel".into()]
+            }
+            None => {
+                let own = format!(
+                    "--port {port} --bind 127.0.0.1 --dir {folder} --appendfsync always --save"
+                );
+                let own = own.split(' ').map(str::to_owned).chain([String::new()]);
+                own.chain(self.arguments.iter().cloned()).collect()
+            }
+        }
+    }
+
     fn is_running(&self) -> bool {
         std::path::Path::new("/proc").join(&self.pid).exists()
     }
@@ -104,12 +163,12 @@ impl Server {
 
     /// Has the server do something, beside the log.
     pub(crate) fn command(&self, words: &[&str]) -> Value {
+        self.try_command(words).unwrap()
+    }
+
+    pub(crate) fn try_command(&self, words: &[&str]) -> redis::RedisResult<Value> {
         let (name, arguments) = words.split_first().unwrap();
-        let mut connection = self.connect().unwrap();
-        redis::cmd(name)
-            .arg(arguments)
-            .query(&mut connection)
-            .unwrap()
+        redis::cmd(name).arg(arguments).query(&mut self.connect()?)
     }
 
     /// How many clients are connected, but for the one that asks.

@@ -1,0 +1,157 @@
+//! Clients that move between nodes while the servers behind them fail.
+
+use std::{cell::Cell, time::Duration};
+
+use futures_util::{
+    StreamExt,
+    future::{join, join_all},
+};
+use sse_driver::{
+    core::topic::Batch,
+    event_log::{FollowedTopic, LogStream},
+};
+use sse_redis::RedisLog;
+use sse_suite::Adapter;
+
+use crate::{
+    PATIENCE,
+    failover::by_sentinels,
+    nodes::{node, publish},
+    patiently,
+    server::Server,
+    sleep, until,
+};
+
+const PHASE: u64 = 60;
+
+/// The last event.
+const COUNT: u64 = 5 * PHASE;
+
+/// What a client has.
+struct Client<'a> {
+    /// The event that was published last.
+    published: &'a Cell<u64>,
+    last_event_id: Option<String>,
+    /// The events since it was told last that some may be missing.
+    run: Vec<u64>,
+    /// What was published when it was told.
+    told: Vec<u64>,
+}
+
+impl Client<'_> {
+    /// Takes what comes next. Panics where something is missing or double, and was not told.
+    async fn take<A: Adapter>(&mut self, stream: &mut LogStream) {
+        let batch = match patiently::<A, _>(stream.next()).await.unwrap().unwrap() {
+            Batch::Notice(_) => {
+                self.told.push(self.published.get());
+                return self.run.clear();
+            }
+            batch => batch,
+        };
+        for line in str::from_utf8(batch.as_bytes()).unwrap().lines() {
+            if let Some(id) = line.strip_prefix("id: ") {
+                self.last_event_id = Some(id.to_owned());
+            }
+            if let Some(data) = line.strip_prefix("data: ") {
+                let number = data.parse().unwrap();
+                if let Some(last) = self.run.last() {
+                    assert_eq!(number, last + 1, "told {:?}", self.told);
+                }
+                self.run.push(number);
+            }
+        }
+    }
+
+    /// Goes from one node to the next, until it has the last event.
+    async fn roam<A: Adapter>(mut self, nodes: &[FollowedTopic]) -> Self {
+        for turn in 0.. {
+            let node = &nodes[turn % nodes.len()];
+            let mut stream = node.resume_from(self.last_event_id.as_deref());
+            for _ in 0..3 {
+                self.take::<A>(&mut stream).await;
+                if self.run.last() == Some(&COUNT) {
+                    return self;
+                }
+            }
+        }
+        self
+    }
+}
+
+pub(crate) async fn clients_that_move_through_kill_restart_and_failover_miss_nothing_untold<
+    A: Adapter,
+>() {
+    let mut master = Server::start(&["--repl-diskless-sync-delay", "0"]);
+    let replica = Server::replica_of(&master);
+    let sentinel = Server::sentinel(&master);
+    until::<A>(|| sentinel.info("sentinel").contains("slaves=1")).await;
+    let log = || {
+        let mut config = by_sentinels(&[&sentinel]);
+        config.publish_timeout = PATIENCE;
+        config.answer_timeout = Duration::from_millis(500);
+        RedisLog::on(A::Runtime::default(), config)
+    };
+    let nodes = [node::<A>(log()).await, node::<A>(log()).await];
+    let topics = [0, 1].map(|at: usize| nodes[at].topic("news").unwrap());
+    let start = topics[0].position().to_string();
+    let published = Cell::new(0);
+    let clients = (0..6).map(|_| {
+        let client = Client {
+            published: &published,
+            last_event_id: Some(start.clone()),
+            run: Vec::new(),
+            told: Vec::new(),
+        };
+        client.roam::<A>(&topics)
+    });
+    let epochs = Cell::new(0);
+    let publishing = async {
+        let mut epoch = 0;
+        for number in 1..=COUNT {
+            match number / PHASE {
+                // Events flow while Sentinel moves the master.
+                4 if number % PHASE != 0 => sleep::<A>(Duration::from_millis(5)).await,
+                _ if number % PHASE != 0 => {}
+                1 => drop(master.command(&["CLIENT", "KILL", "TYPE", "normal"])),
+                2 => {
+                    // It hangs, and is not given up by Sentinel.
+                    master.signal("-STOP");
+                    sleep::<A>(Duration::from_millis(300)).await;
+                    master.signal("-CONT");
+                }
+                3 => master.kill(),
+                4 => {
+                    // Once it is a replica of the one that was, that one gives its place back.
+                    let port = replica.port.to_string();
+                    let own = ["--replicaof", "127.0.0.1", &port].map(str::to_owned);
+                    master.arguments.extend(own);
+                    assert!(master.start_again());
+                    master.catch_up();
+                    let failover = ["SENTINEL", "FAILOVER", "mymaster"];
+                    until::<A>(|| sentinel.try_command(&failover).is_ok()).await;
+                }
+                // What the one that was still takes is lost. Sentinel would demote it after some seconds.
+                5 => {
+                    until::<A>(|| master.info("replication").contains("role:master")).await;
+                    let port = master.port.to_string();
+                    replica.command(&["REPLICAOF", "127.0.0.1", &port]);
+                }
+                _ => {}
+            }
+            let place = publish(&nodes[number as usize % 2], number).await;
+            published.set(number);
+            if place.epoch() != epoch {
+                epoch = place.epoch();
+                epochs.set(epochs.get() + 1);
+            }
+        }
+    };
+    let (clients, ()) = join(join_all(clients), publishing).await;
+    // The first, that of the replica, and that of the master when it came back.
+    assert_eq!(epochs.get(), 3);
+    for client in clients {
+        // Not before the server was lost, and at each loss.
+        let told = client.told;
+        assert!(told.len() >= 2 && told[0] >= 3 * PHASE - 1, "{told:?}");
+    }
+}
