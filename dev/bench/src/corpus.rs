@@ -9,6 +9,36 @@ pub(crate) struct Corpus {
     /// The events that a client is to see.
     pub(crate) events: Vec<Event>,
     pub(crate) wire: Vec<u8>,
+    /// How many bytes of the wire each event takes.
+    #[allow(dead_code)] // Not every program cuts the wire at its events.
+    pub(crate) lengths: Vec<usize>,
+}
+
+/// How an event stream is cut into chunks.
+#[allow(dead_code)]
+#[derive(Clone, Copy)]
+pub(crate) enum Cut<'a> {
+    /// Into chunks of so many bytes.
+    Bytes(usize),
+    /// Into events, which take so many bytes.
+    Events(&'a [usize]),
+}
+
+#[allow(dead_code)]
+impl<'a> Cut<'a> {
+    pub(crate) fn chunks(self, mut wire: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        let mut number = 0;
+        std::iter::from_fn(move || {
+            let length = match self {
+                Self::Bytes(length) => length,
+                Self::Events(lengths) => *lengths.get(number)?,
+            };
+            number += 1;
+            let (chunk, rest) = wire.split_at(length.min(wire.len()));
+            wire = rest;
+            (!chunk.is_empty()).then_some(chunk)
+        })
+    }
 }
 
 /// How to make an event stream: a name, the events by their numbers, and how one goes over the
@@ -17,13 +47,15 @@ pub(crate) struct Recipe(&'static str, fn(usize) -> Event, Option<Put>);
 
 type Put = fn(&Event, &mut Vec<u8>);
 
-pub(crate) const RECIPES: [Recipe; 8] = [
+pub(crate) const RECIPES: [Recipe; 9] = [
     Recipe("200 B of JSON", json_200, None),
     Recipe("200 B of non-ASCII JSON", non_ascii, None),
     Recipe("events of 9 B", short, None),
     Recipe("one line of 64 KiB", long, None),
     Recipe("20 lines of 60 B", lines, None),
     Recipe("id, event type, 200 B of JSON", full, None),
+    // What the APIs of language models send.
+    Recipe("event type, 200 B of JSON", typed, None),
     Recipe("200 B of JSON, CRLF", json_200, Some(encode_with_crlf)),
     Recipe(
         "heartbeats, ids, retries",
@@ -46,16 +78,22 @@ impl Recipe {
     /// An event stream of `size` bytes, and up to one event more.
     pub(crate) fn make(&self, size: usize) -> Corpus {
         let Self(_, event, put) = *self;
-        let (mut events, mut wire) = (Vec::new(), Vec::new());
+        let (mut events, mut wire, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
         while wire.len() < size {
             let event = event(events.len());
+            let start = wire.len();
             match put {
                 None => event.encode(&mut wire),
                 Some(put) => put(&event, &mut wire),
             }
             events.push(event);
+            lengths.push(wire.len() - start);
         }
-        Corpus { events, wire }
+        Corpus {
+            events,
+            wire,
+            lengths,
+        }
     }
 }
 
@@ -100,6 +138,12 @@ fn full(n: usize) -> Event {
     const UPDATE: EventType = EventType::from_static("update");
 
     json_200(n).under_id(n).of_type(UPDATE)
+}
+
+fn typed(n: usize) -> Event {
+    const DELTA: EventType = EventType::from_static("content_block_delta");
+
+    json_200(n).of_type(DELTA)
 }
 
 fn heartbeat(n: usize) -> Event {

@@ -12,20 +12,29 @@ mod sim;
 
 use std::{env, hint::black_box, process::ExitCode};
 
-use corpus::{Corpus, RECIPES};
+use corpus::{Corpus, Cut, RECIPES};
 use delivery::Delivery;
 use sse_core::{Decoded, Decoder};
 
 /// Enough for the long events, and little enough for a slow tool.
 const SIZE: usize = 160 << 10;
 
+const LARGE: Cut<'_> = Cut::Bytes(64 << 10);
+const SMALL: Cut<'_> = Cut::Bytes(16);
+
 type Work = fn(&Corpus);
 
 /// Each is done with each of the corpora.
-const WORKS: [(&str, Work); 4] = [
-    ("decode", |corpus| borrowed(corpus, 64 << 10)),
-    ("decode in chunks of 16 B", |corpus| borrowed(corpus, 16)),
-    ("decode, owned", owned),
+const WORKS: [(&str, Work); 6] = [
+    ("decode", |corpus| borrowed(corpus, LARGE)),
+    ("decode in chunks of 16 B", |corpus| borrowed(corpus, SMALL)),
+    ("decode in chunks of one event", |corpus| {
+        borrowed(corpus, Cut::Events(&corpus.lengths));
+    }),
+    ("decode, owned", |corpus| owned(corpus, LARGE)),
+    ("decode, owned, in chunks of 16 B", |corpus| {
+        owned(corpus, SMALL)
+    }),
     ("encode", encode),
 ];
 
@@ -68,10 +77,10 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn borrowed(corpus: &Corpus, chunk: usize) {
+fn borrowed<'a>(corpus: &'a Corpus, cut: Cut<'a>) {
     let mut decoder = Decoder::new();
     let mut events = 0;
-    for mut input in black_box(&corpus.wire).chunks(chunk) {
+    for mut input in cut.chunks(black_box(&corpus.wire)) {
         while let Ok(Some(item)) = decoder.decode(&mut input) {
             if let Decoded::Event(event) = item {
                 black_box(event);
@@ -82,10 +91,10 @@ fn borrowed(corpus: &Corpus, chunk: usize) {
     assert_eq!(events, corpus.events.len());
 }
 
-fn owned(corpus: &Corpus) {
+fn owned<'a>(corpus: &'a Corpus, cut: Cut<'a>) {
     let mut decoder = Decoder::new();
     let mut events = 0;
-    for mut input in black_box(&corpus.wire).chunks(64 << 10) {
+    for mut input in cut.chunks(black_box(&corpus.wire)) {
         while let Ok(Some(event)) = decoder.decode_event(&mut input) {
             black_box(&event);
             events += 1;

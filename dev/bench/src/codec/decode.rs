@@ -11,17 +11,19 @@ use futures_util::{Stream, StreamExt, stream};
 use sse_core::{Decoded, Decoder, EventStream};
 
 use crate::{
-    corpus::Recipe,
+    corpus::{Cut, Recipe},
     rounds::{Work, measure},
     row,
 };
 
-/// Sizes of chunks, and how much is decoded of each in a round.
-const CHUNKS: [(usize, usize); 4] = [
-    (64 << 10, 2 << 20),
-    (1460, 2 << 20),
-    (16, 256 << 10),
-    (1, 64 << 10),
+/// Sizes of chunks, each event in a chunk of its own where there is none, and how much is decoded
+/// of each in a round.
+const CHUNKS: [(Option<usize>, usize); 5] = [
+    (Some(64 << 10), 2 << 20),
+    (Some(1460), 2 << 20),
+    (None, 2 << 20),
+    (Some(16), 256 << 10),
+    (Some(1), 64 << 10),
 ];
 
 /// A decoder that would take longer for a round is left out.
@@ -31,12 +33,12 @@ const PATIENCE: f64 = 1.0;
 #[derive(Clone, Copy)]
 pub(crate) struct Input<'a> {
     wire: &'a [u8],
-    chunk: usize,
+    cut: Cut<'a>,
 }
 
 impl<'a> Input<'a> {
     pub(crate) fn chunks(self) -> impl Iterator<Item = &'a [u8]> {
-        black_box(self.wire).chunks(self.chunk)
+        self.cut.chunks(black_box(self.wire))
     }
 
     /// The same for decoders that are streams over streams of chunks, and for none else.
@@ -85,7 +87,11 @@ pub(crate) fn tables(recipes: &[&Recipe]) {
     let mut deviations = Vec::new();
     println!("Decoding, as a ratio to a `memchr2` search for LF and CR (the scan).\n");
     for (chunk, size) in CHUNKS {
-        println!("Chunks of {chunk} B:\n");
+        let chunks = match chunk {
+            Some(bytes) => format!("chunks of {bytes} B"),
+            None => "chunks of one event".to_owned(),
+        };
+        println!("In {chunks}:\n");
         let names = decoders.iter().skip(1).map(|(name, _)| *name);
         row(["events", "scan, GB/s"].into_iter().chain(names));
         row(["---", "--:"]
@@ -95,7 +101,7 @@ pub(crate) fn tables(recipes: &[&Recipe]) {
             let corpus = recipe.make(size);
             let input = Input {
                 wire: &corpus.wire,
-                chunk,
+                cut: chunk.map_or(Cut::Events(&corpus.lengths), Cut::Bytes),
             };
             let data = |event: &sse_core::Event| event.data().map_or(0, str::len);
             let expected = Count {
@@ -113,8 +119,12 @@ pub(crate) fn tables(recipes: &[&Recipe]) {
                 let count = decode(input);
                 if n >= LIMITS && count != expected {
                     deviations.push(format!(
-                        "{name}, {}, chunks of {chunk} B: {} events with {} bytes of data, not {} with {}",
-                        recipe.name(), count.events, count.bytes, expected.events, expected.bytes,
+                        "{name}, {}, {chunks}: {} events with {} bytes of data, not {} with {}",
+                        recipe.name(),
+                        count.events,
+                        count.bytes,
+                        expected.events,
+                        expected.bytes,
                     ));
                 }
                 works.push(Box::new(move || decode(input).events));
