@@ -49,7 +49,7 @@
 //! The files, in the order in which they build on each other, all in `sse-core/src`:
 //!
 //! 1. The event stream format: `event.rs` and `field.rs`, then `encode.rs` (events to bytes), then
-//!    `decode/mod.rs` (bytes to events) with `decode/lines.rs` and `decode/fields.rs`.
+//!    `decode/mod.rs` (bytes to events) with `decode/whole.rs`, `decode/lines.rs` and `decode/fields.rs`.
 //! 2. What handlers return: `into_event.rs` and `stream_item.rs`; `typed.rs` is the reverse, for
 //!    clients.
 //! 3. HTTP/1: `http/mod.rs`, then `http/request_head.rs` and `http/request_head_reader.rs`,

@@ -208,21 +208,68 @@ proptest! {
     }
 
     #[test]
-    fn owned_events_are_the_borrowed_ones(stream in stream(), sizes in sizes()) {
-        let (items, _) = reference_decoder::decode(&stream, WIDE);
-        let mut expected = items.into_iter().filter(|item| matches!(item, Item::Event { .. }));
-        let mut decoder = decoder(WIDE);
-        for mut input in chunks(&stream, &sizes) {
-            while let Some(event) = decoder.decode_event(&mut input).unwrap() {
-                let event = Item::Event {
-                    event_type: event.event_type().into(),
-                    data: event.data().into(),
-                    last_event_id: event.last_event_id().into(),
-                };
-                prop_assert_eq!(Some(event), expected.next());
+    fn events_by_themselves_are_those_among_all_items(
+        mut stream in stream(),
+        sizes in sizes(),
+        bounds in bounds(),
+        tail in prop::sample::select(vec![0, 64]),
+    ) {
+        stream.resize(stream.len() + tail, b'x');
+        let (items, left) = reference_decoder::decode(&stream, bounds);
+        let expected: Vec<Item> = items
+            .into_iter()
+            .filter(|item| matches!(item, Item::Event { .. } | Item::PastBound(_)))
+            .collect();
+        for chunks in [vec![&stream[..]], chunks(&stream, &sizes), stream.chunks(1).collect()] {
+            let (mut lending, mut owning) = (decoder(bounds), decoder(bounds));
+            let (mut lent, mut owned) = (Vec::new(), Vec::new());
+            for chunk in chunks {
+                let mut input = chunk;
+                while let Some(event) = lending.decode_event_ref(&mut input).transpose() {
+                    lent.push(event.map_or_else(
+                        |error| Item::PastBound(error.bound()),
+                        |event| Item::Event {
+                            event_type: event.event_type().into(),
+                            data: event.data().into(),
+                            last_event_id: event.last_event_id().into(),
+                        },
+                    ));
+                }
+                prop_assert!(input.is_empty());
+                let mut input = chunk;
+                while let Some(event) = owning.decode_event(&mut input).transpose() {
+                    owned.push(event.map_or_else(
+                        |error| Item::PastBound(error.bound()),
+                        |event| Item::Event {
+                            event_type: event.event_type().into(),
+                            data: event.data().into(),
+                            last_event_id: event.last_event_id().into(),
+                        },
+                    ));
+                }
+                prop_assert!(input.is_empty());
+                prop_assert_eq!(lending.reconnection_time(), owning.reconnection_time());
             }
+            prop_assert_eq!(&lent, &expected);
+            prop_assert_eq!(&owned, &expected);
+            prop_assert_eq!(lending.last_event_id(), &left.last_event_id);
+            prop_assert_eq!(lending.last_event_id_to_send(), &left.to_send);
         }
-        prop_assert_eq!(None, expected.next());
+    }
+
+    #[test]
+    fn reconnection_times_are_kept_where_events_alone_are_asked_for(
+        stream in stream(),
+        sizes in sizes(),
+    ) {
+        let (mut all, mut events) = (decoder(WIDE), decoder(WIDE));
+        for chunk in chunks(&stream, &sizes) {
+            let mut input = chunk;
+            while all.decode(&mut input).unwrap().is_some() {}
+            let mut input = chunk;
+            while events.decode_event_ref(&mut input).unwrap().is_some() {}
+            prop_assert_eq!(all.reconnection_time(), events.reconnection_time());
+        }
     }
 
     #[test]

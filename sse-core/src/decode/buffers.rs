@@ -55,6 +55,13 @@ impl EventBuffers {
         core::mem::replace(&mut self.data, line)
     }
 
+    /// Fills the data up to the end of a block, for the check of an event that is whole.
+    pub(super) fn pad_data(&mut self, block: usize) {
+        let length = self.data_start + self.data().len().next_multiple_of(block);
+        self.data.reserve_exact(length - self.data.len());
+        self.data.resize(length, 0);
+    }
+
     pub(super) fn set_event_type(&mut self, event_type: &str) {
         self.event_type.clear();
         self.event_type.push_str(event_type);

@@ -27,7 +27,7 @@ impl<'l> Field<'l> {
     /// How most lines begin: with data, in the form that most servers write.
     pub(super) const DATA: &'static [u8] = b"data: ";
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn parse(line: &'l [u8]) -> Self {
         match line.strip_prefix(Self::DATA) {
             Some(value) => Field::Data(value),
@@ -35,13 +35,15 @@ impl<'l> Field<'l> {
         }
     }
 
+    #[inline(always)]
     fn parse_any(line: &'l [u8]) -> Self {
-        let field = match line {
-            [b'd', b'a', b't', b'a', rest @ ..] => value(rest).map(Field::Data),
-            [b'e', b'v', b'e', b'n', b't', rest @ ..] => value(rest).map(Field::EventType),
-            [b'i', b'd', rest @ ..] => value(rest).and_then(id),
-            [b'r', b'e', b't', b'r', b'y', rest @ ..] => value(rest).and_then(reconnection_time),
-            [b':', comment @ ..] => Some(Field::Comment(comment)),
+        let named = |name: &str| line.strip_prefix(name.as_bytes()).and_then(value);
+        let field = match line.first() {
+            Some(b'd') => named("data").map(Field::Data),
+            Some(b'e') => named("event").map(Field::EventType),
+            Some(b'i') => named("id").and_then(id),
+            Some(b'r') => named("retry").and_then(reconnection_time),
+            Some(b':') => Some(Field::Comment(&line[1..])),
             _ => None,
         };
         field.unwrap_or(Field::Ignored)

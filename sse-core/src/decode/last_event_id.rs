@@ -65,6 +65,13 @@ impl LastEventId {
         self.received
     }
 
+    /// An event that came whole has this id.
+    #[inline]
+    pub(super) fn replace(&mut self, id: &str, has_controls: bool) {
+        self.receive(id, has_controls);
+        self.commit();
+    }
+
     /// The event's blank line has come.
     #[inline]
     pub(super) fn commit(&mut self) {

@@ -77,6 +77,12 @@ impl DecoderLimits {
         self.id
     }
 
+    /// What is no longer than this is past neither the bound of a line nor that of an event.
+    #[inline]
+    pub(super) fn line_and_event(&self) -> usize {
+        self.line.min(self.event)
+    }
+
     /// The error that says that something is past `bound`.
     pub(super) fn exceeded(&self, bound: DecodeBound) -> DecodeError {
         let limit = match bound {

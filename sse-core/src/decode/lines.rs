@@ -80,20 +80,6 @@ impl Lines {
         }
     }
 
-    /// What lies behind a blank line, where one lies at the front of the input with all of its end.
-    #[inline]
-    pub(super) fn behind_blank<'i>(&self, input: &'i [u8]) -> Option<&'i [u8]> {
-        match input {
-            // Were that LF the rest of a CRLF, it would be pending.
-            [b'\n', behind @ ..] | [b'\r', b'\n', behind @ ..]
-                if self.pending == Pending::Nothing =>
-            {
-                Some(behind)
-            }
-            _ => None,
-        }
-    }
-
     /// Skips up to and including the next blank line; `false` where the input is used up before.
     #[inline(never)]
     pub(super) fn skip_to_blank(&mut self, input: &mut &[u8]) -> bool {
@@ -135,6 +121,15 @@ impl Lines {
         self.reuse(carried);
     }
 
+    /// Whether the front of the input is the beginning of a line, and nothing has to be skipped.
+    #[inline]
+    pub(super) fn begin_at(&mut self, input: &mut &[u8]) -> bool {
+        if self.pending != Pending::Nothing {
+            self.skip_pending(input);
+        }
+        self.carried.is_empty()
+    }
+
     /// Takes the next line, or as much of it as there is, off the input.
     #[inline(always)]
     fn split<'i>(&mut self, input: &mut &'i [u8]) -> Piece<'i> {
@@ -142,25 +137,18 @@ impl Lines {
             self.skip_pending(input);
         }
         let chunk = *input;
-        // Where a line begins with its end it is blank. That is seen faster than searched.
-        let end = match chunk.first() {
-            Some(b'\n' | b'\r') => Some(0),
-            _ => memchr2(b'\n', b'\r', chunk),
-        };
-        let Some(end) = end else {
-            *input = &[];
-            return Piece::Beginning(chunk);
-        };
-        let mut next = end + 1;
-        if chunk[end] == b'\r' {
-            match chunk.get(next) {
-                Some(b'\n') => next += 1,
-                Some(_) => {}
-                None => self.pending = Pending::LineFeed,
-            }
+        if let Some((line, behind)) = whole_line(chunk) {
+            *input = behind;
+            return Piece::End(line);
         }
-        *input = &chunk[next..];
-        Piece::End(&chunk[..end])
+        *input = &[];
+        match chunk {
+            [line @ .., b'\r'] => {
+                self.pending = Pending::LineFeed;
+                Piece::End(line)
+            }
+            beginning => Piece::Beginning(beginning),
+        }
     }
 
     #[cold]
@@ -227,4 +215,50 @@ enum Piece<'i> {
     End(&'i [u8]),
     /// A line whose end is not in the chunk: all that is left of the chunk.
     Beginning(&'i [u8]),
+}
+
+/// The first line in `bytes`, without its end, and what lies behind that. `None` where there is no
+/// line end, or a CR at the very end, which an LF may follow.
+#[inline(always)]
+pub(super) fn whole_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (line, end) = bytes.split_at(line_end(bytes)?);
+    match end {
+        [b'\r', b'\n', behind @ ..] | [b'\n', behind @ ..] => Some((line, behind)),
+        [b'\r', behind @ ..] if !behind.is_empty() => Some((line, behind)),
+        _ => None,
+    }
+}
+
+/// Where the first LF or CR is. The call of `memchr2` costs as much as a short line, so that it
+/// is spared where a line is short.
+#[inline(always)]
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    let (words, _) = bytes.as_chunks::<8>();
+    let mut start = 0;
+    for word in words.iter().take(4) {
+        let controls = controls(u64::from_le_bytes(*word));
+        if controls != 0 {
+            let at = start + controls.trailing_zeros() as usize / 8;
+            if is_end(&bytes[at]) {
+                return Some(at);
+            }
+            break;
+        }
+        start += 8;
+    }
+    let behind = &bytes[start..];
+    let end = match words.len() {
+        0..=4 => behind.iter().position(is_end),
+        _ => memchr2(b'\n', b'\r', behind),
+    };
+    end.map(|end| start + end)
+}
+
+/// Marks, by its highest bit, the first of eight bytes that is below 0x10; those behind it may be
+/// marked in error.
+#[inline]
+fn controls(word: u64) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    word.wrapping_sub(EACH * 0x10) & !word & (EACH * 0x80)
 }

@@ -3,214 +3,270 @@
 use core::time::Duration;
 
 use super::{
-    DecodeBound, DecodeError, Decoded, Decoder, MessageEventRef, buffers, fields::Field,
-    lines::Line, utf8,
+    DecodeBound, DecodeError, Decoded, Decoder, MessageEventRef, Progress, buffers,
+    fields::Field,
+    lines::{Line, whole_line},
+    utf8,
+    whole::{self, Whole},
 };
 
-/// The part of an event that lies in the chunk at hand and may stay there. It has data only where
-/// the buffers have none.
-struct InChunk<'i> {
-    chunk: &'i [u8],
-    data: Option<&'i [u8]>,
-    event_type: Option<&'i str>,
+/// What the caller wants to be told of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    All,
+    /// Events alone.
+    Events,
 }
 
-impl<'i> InChunk<'i> {
-    fn new(chunk: &'i [u8]) -> Self {
-        Self {
-            chunk,
-            data: None,
-            event_type: None,
-        }
-    }
-}
-
-/// Something to tell at once, in the midst of an event.
-enum Note {
+/// Something to tell the caller.
+enum Found<'i> {
+    /// Nothing: the input is used up.
+    Nothing,
+    /// An event that lies in the chunk.
+    InChunk {
+        event_type: &'i str,
+        data: &'i str,
+    },
+    /// An event that is in the buffers.
+    InBuffers,
     /// A comment, which is in [`Decoder::text`].
     Comment,
     ReconnectionTime(Duration),
     IdTooLong,
 }
 
-/// What is rare or long is kept out of line: it would cost this loop its registers.
+/// What a call of the decoder begins with.
+pub(super) enum Start<'i> {
+    /// The input is used up.
+    Unfinished,
+    /// The event is one line of data, which lies in the chunk.
+    Data(&'i str),
+    /// It takes more to say: this is the first line, where it has been taken off the input.
+    Other(Option<Line<'i>>),
+}
+
+/// What most chunks and events go through is short and inlined, and all else is kept out of line.
+/// Nothing in between is returned as it is: to copy what was just written makes a processor wait.
 impl Decoder {
     #[inline(always)]
-    pub(super) fn next<'a, 'i: 'a>(
+    pub(super) fn start<'i>(&mut self, input: &mut &'i [u8]) -> Start<'i> {
+        if !self.text.is_empty() {
+            buffers::empty_text(&mut self.text);
+        }
+        match self.progress {
+            Progress::BetweenEvents => {}
+            Progress::Dispatched => self.begin_event(),
+            // Most small chunks end no line.
+            Progress::InEvent => {
+                return match self.lines.next(input, self.limits.line()) {
+                    Line::Unfinished => Start::Unfinished,
+                    line => Start::Other(Some(line)),
+                };
+            }
+            Progress::Discarding => {
+                if !self.lines.skip_to_blank(input) {
+                    return Start::Unfinished;
+                }
+                self.progress = Progress::BetweenEvents;
+            }
+        }
+        if !self.lines.begin_at(input) {
+            return Start::Other(None);
+        }
+        if input.is_empty() {
+            return Start::Unfinished;
+        }
+        // Most events are one line of data, and most of them lie in their chunk whole.
+        if let Some(text) = input.strip_prefix(Field::DATA) {
+            let line = whole_line(text);
+            if let Some((data, behind)) =
+                line.and_then(|line| whole::only_data(text, line, &self.limits))
+            {
+                *input = behind;
+                return Start::Data(data);
+            }
+            if line.is_none() {
+                // Its end has not come: there is no need to look for it again.
+                self.progress = Progress::InEvent;
+            }
+        }
+        Start::Other(None)
+    }
+
+    /// An event whose parts but the last event ID lie in the chunk.
+    #[inline(always)]
+    pub(super) fn lend<'a, 'i: 'a>(
+        &'a self,
+        event_type: &'i str,
+        data: &'i str,
+    ) -> MessageEventRef<'a> {
+        MessageEventRef::new(event_type, data, self.last_event_id.as_str())
+    }
+
+    #[inline(never)]
+    pub(super) fn next_item<'a, 'i: 'a>(
         &'a mut self,
+        line: Option<Line<'i>>,
         input: &mut &'i [u8],
     ) -> Result<Option<Decoded<'a>>, DecodeError> {
-        self.take_back_what_was_lent();
-        if self.discarding {
-            if !self.lines.skip_to_blank(input) {
-                return Ok(None);
-            }
-            self.discarding = false;
-        }
+        Ok(Some(match self.find(line, input, Wanted::All) {
+            Ok(Found::Nothing) => return Ok(None),
+            Ok(Found::InChunk { event_type, data }) => Decoded::Event(self.lend(event_type, data)),
+            Ok(Found::InBuffers) => Decoded::Event(self.dispatch()?),
+            Ok(Found::Comment) => Decoded::Comment(&self.text),
+            Ok(Found::ReconnectionTime(time)) => Decoded::ReconnectionTime(time),
+            Ok(Found::IdTooLong) => Decoded::IdTooLong(self.limits.exceeded(DecodeBound::Id)),
+            Err(bound) => return Err(self.discard(bound)),
+        }))
+    }
 
-        let chunk = *input;
-        match self.lines.next(input, self.limits.line()) {
-            // Most small chunks end no line.
-            Line::Unfinished => Ok(None),
-            Line::InChunk(line) => {
-                // Most events are one line of data, and most of them lie in their chunk whole.
-                if let Some(data) = line.strip_prefix(Field::DATA)
-                    && data.len() <= self.limits.event()
-                    && !self.buffers.are_used()
-                    && !self.last_event_id.is_received()
-                    && let Some(behind) = self.lines.behind_blank(input)
-                    && let Some(data) = utf8::check_in_chunk(data, chunk)
-                {
-                    *input = behind;
-                    let event = MessageEventRef::new("", data, self.last_event_id.as_str());
-                    return Ok(Some(Decoded::Event(event)));
-                }
-                self.receive_lines(Some(line), chunk, input)
-            }
-            Line::Carried => self.receive_lines(None, chunk, input),
-            Line::TooLong => Err(self.discard(DecodeBound::Line)),
+    #[inline(never)]
+    pub(super) fn next_event<'a, 'i: 'a>(
+        &'a mut self,
+        line: Option<Line<'i>>,
+        input: &mut &'i [u8],
+    ) -> Result<Option<MessageEventRef<'a>>, DecodeError> {
+        match self.find(line, input, Wanted::Events) {
+            Ok(Found::InChunk { event_type, data }) => Ok(Some(self.lend(event_type, data))),
+            Ok(Found::InBuffers) => self.dispatch().map(Some),
+            Ok(_) => Ok(None),
+            Err(bound) => Err(self.discard(bound)),
         }
     }
 
-    /// Goes on from a first line, the carried one where there is none, to the end of the event or of
-    /// the chunk.
     #[inline(never)]
-    fn receive_lines<'a, 'i: 'a>(
-        &'a mut self,
-        first: Option<&'i [u8]>,
-        chunk: &'i [u8],
+    fn find<'i>(
+        &mut self,
+        mut line: Option<Line<'i>>,
         input: &mut &'i [u8],
-    ) -> Result<Option<Decoded<'a>>, DecodeError> {
-        let mut here = InChunk::new(chunk);
-        let mut line = first.map_or(Line::Carried, Line::InChunk);
+        wanted: Wanted,
+    ) -> Result<Found<'i>, DecodeBound> {
         loop {
-            let received = match line {
+            if self.progress == Progress::BetweenEvents {
+                if let Some(found) = self.find_whole(input, wanted) {
+                    return Ok(found);
+                }
+                self.progress = Progress::InEvent;
+            }
+            if let Some(found) = self.find_in_event(line.take(), input, wanted)? {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Goes on between events, with one that lies in the chunk whole.
+    #[inline(always)]
+    fn find_whole<'i>(&mut self, input: &mut &'i [u8], wanted: Wanted) -> Option<Found<'i>> {
+        if !self.lines.begin_at(input) {
+            return None;
+        }
+        if input.is_empty() {
+            return Some(Found::Nothing);
+        }
+        let whole = Whole::read(input, &self.limits, wanted)?;
+        *input = whole.behind;
+        if let Some((id, has_controls)) = whole.id {
+            self.last_event_id.replace(id, has_controls);
+        }
+        if whole.reconnection_time.is_some() {
+            self.reconnection_time = whole.reconnection_time;
+        }
+        let (event_type, data) = (whole.event_type, whole.data);
+        Some(Found::InChunk { event_type, data })
+    }
+
+    /// Goes on in the midst of an event, line by line. `None` says that it has ended, and is not
+    /// dispatched.
+    #[inline(always)]
+    fn find_in_event<'i>(
+        &mut self,
+        first: Option<Line<'i>>,
+        input: &mut &'i [u8],
+        wanted: Wanted,
+    ) -> Result<Option<Found<'i>>, DecodeBound> {
+        let mut line = match first {
+            Some(line) => line,
+            None => self.lines.next(input, self.limits.line()),
+        };
+        loop {
+            let found = match line {
                 Line::InChunk([]) => {
-                    if here.data.is_some() || self.buffers.has_data() {
-                        return self.dispatch(here);
+                    if self.buffers.has_data() {
+                        self.progress = Progress::Dispatched;
+                        return Ok(Some(Found::InBuffers));
                     }
                     self.last_event_id.commit();
-                    self.buffers.clear();
-                    here = InChunk::new(input);
-                    Ok(None)
-                }
-                Line::InChunk(line) => match Field::parse(line) {
-                    Field::Data(value) => self.receive_data(value, &mut here),
-                    Field::EventType(value) => self.receive_event_type(value, &mut here),
-                    field => self.receive(field),
-                },
-                Line::Carried => self.receive_carried(),
-                Line::Unfinished => {
-                    self.keep(here);
+                    self.begin_event();
                     return Ok(None);
                 }
-                Line::TooLong => Err(DecodeBound::Line),
+                Line::InChunk(line) => self.receive(Field::parse(line), wanted)?,
+                Line::Carried => self.receive_carried(wanted)?,
+                Line::Unfinished => return Ok(Some(Found::Nothing)),
+                Line::TooLong => return Err(DecodeBound::Line),
             };
-            match received {
-                Ok(None) => {}
-                Ok(Some(note)) => {
-                    self.keep(here);
-                    return Ok(Some(match note {
-                        Note::Comment => Decoded::Comment(&self.text),
-                        Note::ReconnectionTime(time) => Decoded::ReconnectionTime(time),
-                        Note::IdTooLong => {
-                            Decoded::IdTooLong(self.limits.exceeded(DecodeBound::Id))
-                        }
-                    }));
+            if found.is_some() {
+                if !self.buffers.are_used() && !self.last_event_id.is_received() {
+                    self.progress = Progress::BetweenEvents;
                 }
-                Err(bound) => return Err(self.discard(bound)),
+                return Ok(found);
             }
             line = self.lines.next(input, self.limits.line());
         }
     }
 
-    /// A line of data that lies in the chunk. If it is the event's first, it stays there.
     #[inline]
-    fn receive_data<'i>(
+    fn receive<'i>(
         &mut self,
-        line: &'i [u8],
-        here: &mut InChunk<'i>,
-    ) -> Result<Option<Note>, DecodeBound> {
-        match here.data.take() {
-            None if !self.buffers.has_data() => {
-                let event_type = here.event_type.unwrap_or(self.buffers.event_type());
-                self.check_event(line.len(), event_type.len())?;
-                here.data = Some(line);
-            }
-            first => {
-                if let Some(event_type) = here.event_type.take() {
-                    self.buffers.set_event_type(event_type);
-                }
-                if let Some(first) = first {
-                    self.buffers.push_data(first, self.limits.event());
-                }
-                self.push_data(line)?;
-            }
-        }
-        Ok(None)
-    }
-
-    /// An event type that lies in the chunk. It stays there, unless it has to be replaced.
-    fn receive_event_type<'i>(
-        &mut self,
-        value: &'i [u8],
-        here: &mut InChunk<'i>,
-    ) -> Result<Option<Note>, DecodeBound> {
-        let data = here.data.unwrap_or(self.buffers.data()).len();
-        here.event_type = simdutf8::basic::from_utf8(value).ok();
-        match here.event_type {
-            Some(event_type) => self.check_event(data, event_type.len())?,
-            None => self.set_event_type(value, data)?,
-        }
-        Ok(None)
-    }
-
-    /// A field whose value never stays in the chunk.
-    #[inline(never)]
-    fn receive(&mut self, field: Field<'_>) -> Result<Option<Note>, DecodeBound> {
+        field: Field<'_>,
+        wanted: Wanted,
+    ) -> Result<Option<Found<'i>>, DecodeBound> {
         match field {
             Field::Data(line) => self.push_data(line)?,
-            Field::EventType(value) => self.set_event_type(value, self.buffers.data().len())?,
+            Field::EventType(value) => self.set_event_type(value)?,
             Field::Id {
                 value,
                 has_controls,
             } => {
-                let Some(id) = utf8::decode(value, &mut self.text, self.limits.id()) else {
-                    return Ok(Some(Note::IdTooLong));
-                };
-                self.last_event_id.receive(id, has_controls);
+                if !self.receive_id(value, has_controls) && wanted == Wanted::All {
+                    return Ok(Some(Found::IdTooLong));
+                }
             }
             Field::ReconnectionTime(time) => {
                 self.reconnection_time = Some(time);
-                return Ok(Some(Note::ReconnectionTime(time)));
+                if wanted == Wanted::All {
+                    return Ok(Some(Found::ReconnectionTime(time)));
+                }
             }
             Field::Comment(comment) => {
-                utf8::decode_into(comment, &mut self.text, self.limits.line())
-                    .ok_or(DecodeBound::Line)?;
-                return Ok(Some(Note::Comment));
+                if wanted == Wanted::All || !utf8::fits(comment, self.limits.line()) {
+                    utf8::decode_into(comment, &mut self.text, self.limits.line())
+                        .ok_or(DecodeBound::Line)?;
+                }
+                if wanted == Wanted::All {
+                    return Ok(Some(Found::Comment));
+                }
             }
             Field::Ignored => {}
         }
         Ok(None)
     }
 
-    /// A line that came in pieces. It is the first to end in its chunk: nothing of its event lies
-    /// in the chunk yet.
+    /// A line that came in pieces.
     #[inline(never)]
-    fn receive_carried(&mut self) -> Result<Option<Note>, DecodeBound> {
+    fn receive_carried<'i>(&mut self, wanted: Wanted) -> Result<Option<Found<'i>>, DecodeBound> {
         let line = self.lines.take_carried();
         match Field::parse(&line) {
             Field::Data(data) if !self.buffers.has_data() => {
-                self.check_event(data.len(), self.buffers.event_type().len())?;
+                self.check_event(data.len())?;
                 let start = line.len() - data.len();
                 let spare = self.buffers.adopt_data(line, start);
                 self.lines.reuse(spare);
                 Ok(None)
             }
             field => {
-                let note = self.receive(field)?;
+                let found = self.receive(field, wanted)?;
                 self.lines.reuse(line);
-                Ok(note)
+                Ok(found)
             }
         }
     }
@@ -220,89 +276,68 @@ impl Decoder {
         if self.buffers.has_data() {
             length += self.buffers.data().len() + "\n".len();
         }
-        self.check_event(length, self.buffers.event_type().len())?;
+        self.check_event(length)?;
         self.buffers.push_data(line, self.limits.event());
         Ok(())
     }
 
-    /// `data` is the length of the event's data so far.
-    fn set_event_type(&mut self, value: &[u8], data: usize) -> Result<(), DecodeBound> {
+    fn set_event_type(&mut self, value: &[u8]) -> Result<(), DecodeBound> {
         let event_type =
             utf8::decode(value, &mut self.text, self.limits.event()).ok_or(DecodeBound::Event)?;
         self.buffers.set_event_type(event_type);
-        self.check_event(data, self.buffers.event_type().len())
+        self.check_event(self.buffers.data().len())
     }
 
+    /// `false` where the id is too long.
+    fn receive_id(&mut self, value: &[u8], has_controls: bool) -> bool {
+        match utf8::decode(value, &mut self.text, self.limits.id()) {
+            Some(id) => self.last_event_id.receive(id, has_controls),
+            None => return false,
+        }
+        true
+    }
+
+    /// Whether so many bytes of data go with the event type.
     #[inline]
-    fn check_event(&self, data: usize, event_type: usize) -> Result<(), DecodeBound> {
-        if data.saturating_add(event_type) > self.limits.event() {
+    fn check_event(&self, data: usize) -> Result<(), DecodeBound> {
+        if data.saturating_add(self.buffers.event_type().len()) > self.limits.event() {
             return Err(DecodeBound::Event);
         }
         Ok(())
     }
 
-    /// The chunk ends, or is left, before the event does.
-    #[inline(never)]
-    fn keep(&mut self, here: InChunk<'_>) {
-        if let Some(event_type) = here.event_type {
-            self.buffers.set_event_type(event_type);
-        }
-        if let Some(data) = here.data {
-            self.buffers.push_data(data, self.limits.event());
-        }
-    }
-
-    /// The blank line of an event with data has come.
+    /// The blank line of the event in the buffers has come.
     #[inline]
-    fn dispatch<'a, 'i: 'a>(
-        &'a mut self,
-        here: InChunk<'i>,
-    ) -> Result<Option<Decoded<'a>>, DecodeError> {
-        self.dispatched = self.buffers.are_used();
-        let event_type = here.event_type.unwrap_or(self.buffers.event_type());
-        let in_chunk = here
-            .data
-            .and_then(|data| utf8::check_in_chunk(data, here.chunk));
-        let data = match in_chunk {
-            Some(data) => data,
-            None => {
-                let data = here.data.unwrap_or(self.buffers.data());
-                let limit = self.limits.event().saturating_sub(event_type.len());
-                let Some(data) = utf8::decode(data, &mut self.text, limit) else {
-                    self.last_event_id.forget_received();
-                    return Err(self.limits.exceeded(DecodeBound::Event));
-                };
-                data
-            }
+    fn dispatch(&mut self) -> Result<MessageEventRef<'_>, DecodeError> {
+        let length = self.buffers.data().len();
+        self.buffers.pad_data(utf8::BLOCK);
+        let event_type = self.buffers.event_type();
+        let limit = self.limits.event().saturating_sub(event_type.len());
+        let data = self.buffers.data();
+        let Some(data) = utf8::decode_front(data, length, &mut self.text, limit) else {
+            self.last_event_id.forget_received();
+            return Err(self.limits.exceeded(DecodeBound::Event));
         };
         self.last_event_id.commit();
-        let event = MessageEventRef::new(event_type, data, self.last_event_id.as_str());
-        Ok(Some(Decoded::Event(event)))
+        let last_event_id = self.last_event_id.as_str();
+        Ok(MessageEventRef::new(event_type, data, last_event_id))
     }
 
     /// The event that is being received went past a bound: it counts as never sent.
     #[cold]
     fn discard(&mut self, bound: DecodeBound) -> DecodeError {
         self.drop_event();
-        self.discarding = true;
+        self.progress = Progress::Discarding;
         self.limits.exceeded(bound)
     }
 
     pub(super) fn drop_event(&mut self) {
-        self.buffers.clear();
         self.last_event_id.forget_received();
-        self.dispatched = false;
-        self.discarding = false;
+        self.begin_event();
     }
 
-    #[inline]
-    fn take_back_what_was_lent(&mut self) {
-        if self.dispatched {
-            self.buffers.clear();
-            self.dispatched = false;
-        }
-        if !self.text.is_empty() {
-            buffers::empty_text(&mut self.text);
-        }
+    fn begin_event(&mut self) {
+        self.buffers.clear();
+        self.progress = Progress::BetweenEvents;
     }
 }

@@ -3,23 +3,30 @@
 use alloc::string::String;
 
 /// How many bytes are checked at once.
-const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 64;
 
-/// `bytes` as text, where they lie in `chunk` and the check can go on behind them to the end of a
-/// block. `None` says nothing about them.
+/// The first `length` bytes of `chunk` as text; `None` where they are not UTF-8.
 ///
-/// A check that ends within a block costs about twice as much, for the few hundred bytes that most
-/// events have.
+/// The check goes on behind them to the end of a block where it can: one that ends within a block
+/// costs about twice as much, for the few hundred bytes that most events have.
 #[inline]
-pub(super) fn check_in_chunk<'i>(bytes: &'i [u8], chunk: &'i [u8]) -> Option<&'i str> {
-    let start = bytes.as_ptr().addr().checked_sub(chunk.as_ptr().addr())?;
-    let length = bytes.len().next_multiple_of(BLOCK);
-    let (blocks, behind) = chunk.get(start..)?.split_at_checked(length)?;
-    // The blocks must not end in the midst of a character.
-    if behind.first().is_some_and(|byte| byte & 0xC0 == 0x80) {
-        return None;
+pub(super) fn check_front(chunk: &[u8], length: usize) -> Option<&str> {
+    match chunk.split_at_checked(length.next_multiple_of(BLOCK)) {
+        // The blocks must not end in the midst of a character.
+        Some((blocks, behind)) if behind.first().is_none_or(|byte| byte & 0xC0 != 0x80) => {
+            simdutf8::basic::from_utf8(blocks).ok()?.get(..length)
+        }
+        _ => simdutf8::basic::from_utf8(chunk.get(..length)?).ok(),
     }
-    simdutf8::basic::from_utf8(blocks).ok()?.get(..bytes.len())
+}
+
+/// Whether the text of `bytes` is within `limit`, even where all of them have to be replaced.
+#[inline]
+pub(super) fn fits(bytes: &[u8], limit: usize) -> bool {
+    bytes
+        .len()
+        .saturating_mul(char::REPLACEMENT_CHARACTER.len_utf8())
+        <= limit
 }
 
 /// `bytes` as text: as they are where they are UTF-8, or else decoded into `replaced`. `None`
@@ -33,9 +40,20 @@ pub(super) fn decode<'a>(
     replaced: &'a mut String,
     limit: usize,
 ) -> Option<&'a str> {
-    match simdutf8::basic::from_utf8(bytes) {
-        Ok(text) => (text.len() <= limit).then_some(text),
-        Err(_) => replace(bytes, replaced, limit),
+    decode_front(bytes, bytes.len(), replaced, limit)
+}
+
+/// As [`decode`], for the first `length` bytes of `chunk`.
+#[inline]
+pub(super) fn decode_front<'a>(
+    chunk: &'a [u8],
+    length: usize,
+    replaced: &'a mut String,
+    limit: usize,
+) -> Option<&'a str> {
+    match check_front(chunk, length) {
+        Some(text) => (length <= limit).then_some(text),
+        None => replace(chunk.get(..length)?, replaced, limit),
     }
 }
 

@@ -71,6 +71,7 @@ fn decoders() -> Vec<(&'static str, Decode)> {
         ("memcpy", copy),
         ("simdutf8", validate),
         ("**borrowed**", borrowed),
+        ("**events alone**", events_alone),
         ("**owned**", owned),
         ("**`EventStream`**", streamed),
     ];
@@ -193,6 +194,17 @@ fn borrowed(input: Input<'_>) -> Count {
             if let Decoded::Event(event) = item {
                 count += event.data();
             }
+        }
+    }
+    count
+}
+
+fn events_alone(input: Input<'_>) -> Count {
+    let mut decoder = Decoder::new();
+    let mut count = Count::default();
+    for mut chunk in input.chunks() {
+        while let Ok(Some(event)) = decoder.decode_event_ref(&mut chunk) {
+            count += event.data();
         }
     }
     count
