@@ -63,7 +63,7 @@ struct Shared {
     used: [AtomicUsize; Holding::ALL.len()],
 }
 
-/// What holds memory.
+/// A kind of memory that counts in a [`Budget`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holding {
     /// A request's body.
@@ -112,14 +112,14 @@ impl Budget {
     /// In steps of how many bytes queues and histories are counted: 4 KiB.
     pub const GRANULE: usize = 4 * 1024;
 
-    /// A budget of so many bytes, which nothing shares yet.
+    /// Creates a budget of so many bytes, which nothing shares yet.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self::inside(limit, None)
     }
 
-    /// A budget of so many bytes inside this one: what it counts, this one counts, too, and there is
-    /// room only where both have it. A part has no shares of its own: histories may take all of it, as
+    /// Returns a budget of so many bytes inside this one: what it counts, this one counts, too, and there
+    /// is room only where both have it. A part has no shares of its own: histories may take all of it, as
     /// far as the whole has room for histories.
     ///
     /// ```
@@ -145,7 +145,8 @@ impl Budget {
         }
     }
 
-    /// The budget that everything shares which is given no other: [`DEFAULT`](Self::DEFAULT) bytes.
+    /// Creates the budget that everything shares which is given no other: [`DEFAULT`](Self::DEFAULT)
+    /// bytes.
     #[must_use]
     pub fn of_process() -> Self {
         lazy_static! {
@@ -154,13 +155,13 @@ impl Budget {
         OF_PROCESS.clone()
     }
 
-    /// How many bytes it is.
+    /// Returns the size of the budget, in bytes.
     #[must_use]
     pub fn limit(&self) -> usize {
         self.shared.limit
     }
 
-    /// How much of it is used.
+    /// Returns the number of bytes in use.
     #[must_use]
     pub fn used(&self) -> BudgetUse {
         let used = |holding: Holding| self.counter(holding).load(Relaxed);
@@ -171,8 +172,8 @@ impl Budget {
         }
     }
 
-    /// Whether all of it is used, or all of a budget that it is a [part](Self::part) of. Servers and
-    /// embeddings turn newcomers away as long as it is.
+    /// Returns whether all of it is used, or all of a budget that it is a [part](Self::part) of. Servers
+    /// and embeddings turn newcomers away as long as it is.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
         self.shared.total.load(Relaxed) >= self.shared.limit
@@ -190,7 +191,7 @@ impl Budget {
                 && self.shared.whole.as_ref().is_none_or(fits_whole)
     }
 
-    /// A reservation of nothing yet.
+    /// Creates a reservation of no bytes.
     #[doc(hidden)]
     #[must_use]
     pub fn reserve(&self, holding: Holding) -> Reservation {
@@ -278,7 +279,7 @@ fn add_below(count: &AtomicUsize, bytes: usize, most: usize) -> bool {
     count.fetch_update(Relaxed, Relaxed, added).is_ok()
 }
 
-/// A part of a [`Budget`], which is given back when this is dropped.
+/// Bytes reserved in a [`Budget`]; dropping the reservation gives them back.
 #[derive(Debug)]
 pub struct Reservation {
     budget: Budget,
@@ -287,7 +288,7 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// How much it is.
+    /// Returns the size of the reservation, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes

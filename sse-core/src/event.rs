@@ -62,7 +62,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// An event with this data.
+    /// Creates an event with this data.
     ///
     /// Data may hold anything, also nothing. It is sent as one line per line of it, split on LF,
     /// CR and CRLF, and the client joins the lines with LF: line ends arrive as LF, whatever they
@@ -74,7 +74,7 @@ impl Event {
         }
     }
 
-    /// An event with no data: the client dispatches nothing, but takes note of the id and the
+    /// Creates an event with no data: the client dispatches nothing, but takes note of the id and the
     /// reconnection time.
     #[must_use]
     pub fn without_data() -> Self {
@@ -164,25 +164,25 @@ impl Event {
         self
     }
 
-    /// The data, if the event has any.
+    /// Returns the data, if the event has any.
     #[must_use]
     pub fn data(&self) -> Option<&str> {
         self.data.as_deref()
     }
 
-    /// The id, if the event sets one.
+    /// Returns the id, if the event sets one.
     #[must_use]
     pub fn id(&self) -> Option<&EventId> {
         self.id.as_ref()
     }
 
-    /// The event type, if the event sets one.
+    /// Returns the event type, if the event sets one.
     #[must_use]
     pub fn event_type(&self) -> Option<&EventType> {
         self.event_type.as_ref()
     }
 
-    /// The reconnection time, if the event sets one.
+    /// Returns the reconnection time, if the event sets one.
     #[must_use]
     pub fn reconnection_time(&self) -> Option<Duration> {
         self.reconnection_time
@@ -212,12 +212,12 @@ impl Comment {
     /// The comment that an idle stream sends to keep its connection alive: one without text.
     pub const KEEP_ALIVE: Self = Self(Text::new());
 
-    /// A comment with this text.
+    /// Creates a comment with this text.
     pub fn new(text: impl Into<Text>) -> Self {
         Self(text.into())
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.0

@@ -97,13 +97,13 @@ macro_rules! line_field {
                 Self(Text::from_static(text))
             }
 
-            /// The text.
+            /// Returns the text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
             }
 
-            /// The text, sharing its bytes.
+            /// Returns the text, sharing its bytes.
             #[must_use]
             pub fn into_text(self) -> Text {
                 self.0
@@ -165,7 +165,7 @@ id_from_number!(
     u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize
 );
 
-/// A field that a caller's text goes into as one line.
+/// A field of an event whose value is a single line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Field {
@@ -194,19 +194,19 @@ pub struct InvalidField {
 }
 
 impl InvalidField {
-    /// The field that the text was for.
+    /// Returns the field that the text was for.
     #[must_use]
     pub fn field(&self) -> Field {
         self.field
     }
 
-    /// Where in the text the byte stands, counted in bytes from 0.
+    /// Returns where in the text the byte stands, counted in bytes from 0.
     #[must_use]
     pub fn offset(&self) -> usize {
         self.offset
     }
 
-    /// The byte: CR (13), LF (10) or NUL (0).
+    /// Returns the byte: CR (13), LF (10) or NUL (0).
     #[must_use]
     pub fn byte(&self) -> u8 {
         self.byte

@@ -178,7 +178,7 @@ mod json {
     impl<T: Serialize> OneEvent for Json<T> {}
 
     impl Event {
-        /// An event whose data is `value` as JSON.
+        /// Creates an event whose data is `value` as JSON.
         ///
         /// ```
         /// use sse_core::{Event, EventError};

@@ -6,7 +6,7 @@
 pub struct Jitter(u64);
 
 impl Jitter {
-    /// The numbers that follow from `seed`.
+    /// Creates the numbers that follow from `seed`.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -19,7 +19,7 @@ impl Jitter {
         z ^ (z >> 31)
     }
 
-    /// A number from 0 up to, but not including, `end`; 0 where `end` is 0.
+    /// Returns a number from 0 up to, but not including, `end`; 0 where `end` is 0.
     pub fn below(&mut self, end: u64) -> u64 {
         // The high half of a product: no division, and no bias that matters here.
         ((u128::from(self.next()) * u128::from(end)) >> 64) as u64

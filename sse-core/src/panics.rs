@@ -5,7 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-/// Code of the application panicked; the panic hook has reported it.
+/// The error of application code that panicked. The panic hook has reported the panic.
 #[derive(Debug)]
 pub struct Panicked;
 

@@ -15,7 +15,7 @@ pub struct SlowConsumer {
 }
 
 impl SlowConsumer {
-    /// The error of a subscriber that has lost so many events.
+    /// Creates the error of a subscriber that has lost so many events.
     #[must_use]
     pub const fn new(lost: u64) -> Self {
         Self { lost }

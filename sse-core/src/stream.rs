@@ -64,13 +64,13 @@ where
     S: Stream<Item = Result<B, E>>,
     B: AsRef<[u8]>,
 {
-    /// The events in `chunks`, decoded with the default limits.
+    /// Creates a stream of the events in `chunks`, decoded with the default limits.
     pub fn new(chunks: S) -> Self {
         Self::with_decoder(chunks, Decoder::new())
     }
 
-    /// The events in `chunks`, decoded by `decoder`: one with limits of its own, or with the last
-    /// event ID that the request for the stream carried.
+    /// Creates a stream of the events in `chunks`, decoded by `decoder`: one with limits of its own, or
+    /// with the last event ID that the request for the stream carried.
     pub fn with_decoder(chunks: S, decoder: Decoder) -> Self {
         Self {
             chunks,
@@ -83,14 +83,14 @@ where
 }
 
 impl<S: TryStream> EventStream<S> {
-    /// The last event ID: what the request that asks for the rest of the stream carries in its
+    /// Returns the last event ID: what the request that asks for the rest of the stream carries in its
     /// `Last-Event-ID` header, unless it is empty. See [`Decoder::last_event_id`].
     #[must_use]
     pub fn last_event_id(&self) -> &str {
         self.decoder.last_event_id()
     }
 
-    /// The reconnection time that the server set last, if it ever did.
+    /// Returns the reconnection time that the server set last, if it ever did.
     #[must_use]
     pub fn reconnection_time(&self) -> Option<Duration> {
         self.decoder.reconnection_time()
@@ -155,7 +155,7 @@ impl<S: TryStream + fmt::Debug> fmt::Debug for EventStream<S> {
     }
 }
 
-/// Why an [`EventStream`] has an error in the place of an event.
+/// An error that an [`EventStream`] yields in place of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EventStreamError<E> {

@@ -44,7 +44,7 @@ impl StreamError {
         }))
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn text(&self) -> &Text {
         &self.0.text

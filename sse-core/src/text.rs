@@ -23,19 +23,19 @@ use bytestring::ByteString;
 pub struct Text(ByteString);
 
 impl Text {
-    /// The empty text.
+    /// Creates the empty text.
     #[must_use]
     pub const fn new() -> Self {
         Self(ByteString::new())
     }
 
-    /// A text that points at a static string: no copy, no allocation.
+    /// Creates a text that points at a static string: no copy, no allocation.
     #[must_use]
     pub const fn from_static(text: &'static str) -> Self {
         Self(ByteString::from_static(text))
     }
 
-    /// The text as a string slice.
+    /// Returns the text as a string slice.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -46,7 +46,7 @@ impl Text {
         Self(self.0.slice_ref(part))
     }
 
-    /// The shared bytes under the text; nothing is copied.
+    /// Returns the shared bytes under the text; nothing is copied.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         self.0.into_bytes()

@@ -118,7 +118,7 @@ impl<T: FromEvent> Typed<T> {
     }
 }
 
-/// An event whose data is not valid for its type. `E` is [`FromEvent::Error`].
+/// The error of an event whose data is not valid for its event type. `E` is [`FromEvent::Error`].
 #[derive(Debug)]
 pub struct BadData<E = serde_json::Error> {
     event: MessageEvent,
@@ -126,13 +126,13 @@ pub struct BadData<E = serde_json::Error> {
 }
 
 impl<E> BadData<E> {
-    /// The event.
+    /// Returns the event.
     #[must_use]
     pub fn event(&self) -> &MessageEvent {
         &self.event
     }
 
-    /// What is wrong with its data.
+    /// Returns what is wrong with its data.
     #[must_use]
     pub fn error(&self) -> &E {
         &self.error
@@ -219,7 +219,7 @@ mod stream {
     }
 
     impl<S, T> TypedEvents<S, T> {
-        /// The events in `events`.
+        /// Creates the events in `events`.
         pub fn new(events: S) -> Self {
             Self {
                 events,
@@ -227,17 +227,17 @@ mod stream {
             }
         }
 
-        /// The stream of events, to ask it for more than its events.
+        /// Returns the stream of events, to ask it for more than its events.
         pub fn get_ref(&self) -> &S {
             &self.events
         }
 
-        /// The same, to be changed.
+        /// Returns the stream of events, mutably.
         pub fn get_mut(&mut self) -> &mut S {
             &mut self.events
         }
 
-        /// The stream of events.
+        /// Returns the stream of events.
         pub fn into_inner(self) -> S {
             self.events
         }

@@ -91,8 +91,8 @@ impl TrustedProxies {
         self
     }
 
-    /// The address of the client whose request came from `peer` with these fields. `None` where it is
-    /// not known: `peer` is `None`, and there is no better one.
+    /// Returns the address of the client whose request came from `peer` with these fields. `None` where
+    /// it is not known: `peer` is `None`, and there is no better one.
     #[must_use]
     pub fn client(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> Option<IpAddr> {
         let mut client = peer.map(|peer| peer.ip().to_canonical());
@@ -208,7 +208,7 @@ fn parse(text: &str) -> Result<IpNet, InvalidNetwork> {
     })
 }
 
-/// The error of a network that is neither an address nor one with the length of a prefix.
+/// The error of a text that is neither an IP address nor a network such as `10.0.0.0/8`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidNetwork {
     text: String,

@@ -83,8 +83,8 @@ use crate::{Body, Embedding, Refusal, Reply, Request, Tokio, http::Response};
 pub struct Sse(EmbeddedRequest<Tokio>);
 
 impl Sse {
-    /// The response: the head, and a body that gives the stream. What becomes a [`Reply`] can be given: a
-    /// topic's subscriber, an attachment of a resumable stream, a [`Refusal`], and
+    /// Returns the response: the head, and a body that gives the stream. What becomes a [`Reply`] can be
+    /// given: a topic's subscriber, an attachment of a resumable stream, a [`Refusal`], and
     /// [`Reply::events`] of any stream.
     pub fn reply(self, reply: impl Into<Reply>) -> Response<Body> {
         self.0.reply(reply)

@@ -57,8 +57,8 @@ impl Attempt {
         }
     }
 
-    /// The response that ended the attempt before this one, if that was no event stream, such as a
-    /// 401.
+    /// Returns the response that ended the attempt before this one, if that was no event stream, such as
+    /// a 401.
     #[must_use]
     pub fn unexpected_response(&self) -> Option<&UnexpectedResponse> {
         self.loss.as_ref()?.unexpected_response()

@@ -9,7 +9,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{Attempt, EventSourceConfig};
 
-/// Why a token, or a user name and a password, cannot be sent. It does not tell them.
+/// The error of a token, or of a user name and password, that cannot be sent. Its text does not contain
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidCredentials {

@@ -7,7 +7,7 @@ use super::Phase;
 /// A verb was called in a phase of the event source that does not allow it.
 pub type WrongPhase = crate::WrongPhase<Phase>;
 
-/// This is no request that a subscription can make.
+/// The error of a URL, method or header field that an event source cannot send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidRequest {
@@ -51,7 +51,7 @@ impl Error for InvalidRequest {
     }
 }
 
-/// Why a text is not a URL.
+/// The error of a text that is not a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UrlError(url::ParseError);
 
@@ -73,7 +73,7 @@ impl Error for UrlError {
     }
 }
 
-/// Why [`attempt`](super::EventSource::attempt) did nothing.
+/// The error of [`attempt`](super::EventSource::attempt), which changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AttemptError {

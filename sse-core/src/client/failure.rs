@@ -48,7 +48,7 @@ impl fmt::Display for Failure {
 }
 
 impl Failure {
-    /// The name of the variant, such as `ContentType`: for metrics, and to compare by.
+    /// Returns the name of the variant, such as `ContentType`: for metrics, and to compare by.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -70,7 +70,7 @@ impl Failure {
         }
     }
 
-    /// The response that was not an event stream, if that is the failure.
+    /// Returns the response that was not an event stream, if that is the failure.
     #[must_use]
     pub fn unexpected_response(&self) -> Option<&UnexpectedResponse> {
         match self {
@@ -80,9 +80,9 @@ impl Failure {
         }
     }
 
-    /// The error of this type that caused the failure, if there is one: a [`Loss`], an
-    /// [`io::Error`](std::io::Error), or what the transport put into one, such as the
-    /// `rustls::Error` that says what is wrong with a certificate.
+    /// Returns the error of this type that caused the failure, if there is one: a [`Loss`], an
+    /// [`io::Error`](std::io::Error), or what the transport put into one, such as the `rustls::Error`
+    /// that says what is wrong with a certificate.
     #[must_use]
     pub fn cause<E: Error + 'static>(&self) -> Option<&E> {
         self.source().and_then(find)

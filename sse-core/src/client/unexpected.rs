@@ -32,19 +32,19 @@ pub struct UnexpectedResponse {
 }
 
 impl UnexpectedResponse {
-    /// The status.
+    /// Returns the status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.response.status()
     }
 
-    /// The header fields.
+    /// Returns the header fields.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         self.response.headers()
     }
 
-    /// The body as JSON, whatever its content type says.
+    /// Returns the body as JSON, whatever its content type says.
     ///
     /// # Errors
     ///

@@ -11,7 +11,7 @@ use super::{
 /// How long the extensions of one chunk may be.
 const LONGEST_EXTENSION: usize = 4 * 1024;
 
-/// Why a body is not what its head promised.
+/// The error of a body that is not framed as its head says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BodyError {
@@ -71,13 +71,25 @@ impl From<BodyError> for io::Error {
     }
 }
 
-/// Reads a body that arrives in pieces.
+/// Removes the transfer framing of a body that arrives in pieces
+/// ([RFC 9112 sections 6 and 7](https://www.rfc-editor.org/rfc/rfc9112#section-6)).
+///
+/// It holds no bytes of the body: each part borrows from the input.
+///
+/// ```
+/// use sse_core::http::{BodyPart, BodyReader, Framing};
+///
+/// let mut reader = BodyReader::new(Framing::Chunked);
+/// let mut input: &[u8] = b"5\r\nhello\r\n0\r\n\r\n";
+/// assert_eq!(reader.read(&mut input), Ok(BodyPart::Data(b"hello")));
+/// assert_eq!(reader.read(&mut input), Ok(BodyPart::End));
+/// ```
 #[derive(Clone, Debug)]
 pub struct BodyReader {
     state: State,
 }
 
-/// What is next in a body.
+/// A part of a body, from [`BodyReader::read`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyPart<'i> {
     /// Bytes of the body, at least one.
@@ -126,7 +138,7 @@ enum State {
 const FIRST_DIGIT: State = State::Size { size: 0, digits: 0 };
 
 impl BodyReader {
-    /// A reader of a body with this framing.
+    /// Creates a reader of a body with this framing.
     pub fn new(framing: Framing) -> Self {
         Self {
             state: match framing {
@@ -138,7 +150,11 @@ impl BodyReader {
         }
     }
 
-    /// Takes what is next off the front of `input`. After the end, nothing is taken.
+    /// Takes the next part off the front of `input`. After the end, nothing is taken.
+    ///
+    /// # Errors
+    ///
+    /// [`BodyError`] where the framing is broken or past a bound. Do not read on after an error.
     pub fn read<'i>(&mut self, input: &mut &'i [u8]) -> Result<BodyPart<'i>, BodyError> {
         loop {
             match &mut self.state {
@@ -165,7 +181,7 @@ impl BodyReader {
         }
     }
 
-    /// The connection has ended. Does the body end there, too?
+    /// Tells the reader that the connection has ended. Returns an error where the body is not complete.
     #[cfg(feature = "client")]
     pub fn end_of_input(&self) -> Result<(), BodyError> {
         match self.state {

@@ -9,7 +9,7 @@ use super::{
     request_target::check_host,
 };
 
-/// How large a request head may be.
+/// The bounds of a request head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeadLimits {
@@ -44,7 +44,7 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
-    /// A head that another parser has read. It is checked by the same rules as one that
+    /// Creates a head that another parser has read. It is checked by the same rules as one that
     /// [`RequestHeadReader`](super::RequestHeadReader) reads.
     ///
     /// ```
@@ -73,8 +73,9 @@ impl RequestHead {
         Ok(Self { request, body })
     }
 
-    /// A head that a foreign server has read. It is not checked, because that server has done so. The
-    /// caller says whether there is a body: over HTTP/2 one may come without a field that announces it.
+    /// Creates a head that a foreign server has read. It is not checked, because that server has done so.
+    /// The caller says whether there is a body: over HTTP/2 one may come without a field that announces
+    /// it.
     ///
     /// A length of [`Exact(0)`](BodyLength::Exact) becomes [`None`](BodyLength::None).
     ///
@@ -93,25 +94,25 @@ impl RequestHead {
         Self { request, body }
     }
 
-    /// The method, the target, the version and the header fields.
+    /// Returns the method, the target, the version and the header fields.
     #[must_use]
     pub fn request(&self) -> &Request<()> {
         &self.request
     }
 
-    /// The length of the body that follows. It is never `Exact(0)`.
+    /// Returns the length of the body that follows. It is never `Exact(0)`.
     #[must_use]
     pub fn body(&self) -> BodyLength {
         self.body
     }
 
-    /// The request's extensions, to be changed: values that one part of a program leaves for
+    /// Returns the request's extensions, to be changed: values that one part of a program leaves for
     /// another. They have nothing to do with the bytes of the head.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         self.request.extensions_mut()
     }
 
-    /// The request alone, to be changed or kept.
+    /// Returns the request alone, to be changed or kept.
     #[must_use]
     pub fn into_request(self) -> Request<()> {
         self.request
@@ -130,7 +131,7 @@ pub enum BodyLength {
     Chunked,
 }
 
-/// Why a request head cannot be served. Its text is fit to be sent back.
+/// The error of a request head that cannot be served. Its text may be sent to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestHeadError {
@@ -153,7 +154,7 @@ use RequestHeadError::{
 };
 
 impl RequestHeadError {
-    /// The status to answer with.
+    /// Returns the status to answer with.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {

@@ -54,7 +54,7 @@ enum Front {
 }
 
 impl RequestHeadReader {
-    /// A reader that has received nothing.
+    /// Creates a reader that has received nothing.
     #[must_use]
     pub fn new(limits: HeadLimits) -> Self {
         Self {
@@ -70,7 +70,7 @@ impl RequestHeadReader {
         }
     }
 
-    /// Whether nothing was received yet.
+    /// Returns whether nothing was received yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.received == 0

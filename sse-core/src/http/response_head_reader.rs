@@ -6,7 +6,7 @@ use ::http::{Response, StatusCode, Version};
 
 use super::head::{self, EndFinder, Fault, MOST_FIELDS};
 
-/// How large a response head may be.
+/// The bounds of a response head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResponseHeadLimits {
@@ -30,7 +30,7 @@ impl Default for ResponseHeadLimits {
     }
 }
 
-/// Why a response head cannot be understood, or is not waited for.
+/// The error of a response head that is malformed, or past a bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResponseHeadError {
@@ -127,7 +127,7 @@ pub struct ResponseHeadReader {
 }
 
 impl ResponseHeadReader {
-    /// A reader that has received nothing.
+    /// Creates a reader that has received nothing.
     #[must_use]
     pub fn new(limits: ResponseHeadLimits) -> Self {
         Self {

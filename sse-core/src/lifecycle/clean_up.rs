@@ -48,7 +48,7 @@ mod sealed {
 
 use sealed::Sealed;
 
-/// A handler's place for what is to happen when its connection is over.
+/// Registers callbacks that run when a handler's connection is over.
 ///
 /// Each callback runs exactly once, in the order of adding, with the [`CloseReason`], whatever
 /// ended the connection: the stream's end, the client, a time-out, an error, a panic, a shutdown.
@@ -110,7 +110,7 @@ struct Running<R> {
 }
 
 impl<R: EndReason> CleanUp<R> {
-    /// Has `callback` run once, when the connection is over. When it is over already, `callback`
+    /// Adds a callback that runs once, when the connection is over. Where it is over already, `callback`
     /// runs now, on the caller's thread, before `add` returns: also within another callback, before
     /// those that are still to run.
     pub fn add(&self, callback: impl FnOnce(&R) + Send + 'static) -> CallbackId {
@@ -127,7 +127,7 @@ impl<R: EndReason> CleanUp<R> {
         id
     }
 
-    /// Takes a callback back: it will not run. Says whether that was possible, which it is until the
+    /// Removes a callback, so that it does not run. Returns whether that was possible, which it is until the
     /// callback begins to run, also from within one that was added before it. It is `false` as well
     /// of a callback that was taken back before, or that belongs to another connection.
     pub fn remove(&self, id: CallbackId) -> bool {
@@ -147,7 +147,7 @@ impl<R: EndReason> CleanUp<R> {
         callback.is_some()
     }
 
-    /// Why the connection ended, once it has.
+    /// Returns why the connection ended, once it has.
     #[must_use]
     pub fn reason(&self) -> Option<R> {
         match &*self.lock() {
@@ -180,7 +180,7 @@ impl<R: EndReason> CleanUp<R> {
 }
 
 impl CleanUpOwner {
-    /// An owner with no callbacks yet.
+    /// Creates an owner with no callbacks yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -188,7 +188,7 @@ impl CleanUpOwner {
 }
 
 impl<R: EndReason> CleanUpOwner<R> {
-    /// The handle for the handler.
+    /// Returns a handle, for the handler.
     #[must_use]
     pub fn handle(&self) -> CleanUp<R> {
         self.handle.clone()

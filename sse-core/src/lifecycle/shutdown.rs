@@ -32,7 +32,7 @@ pub struct ShutdownSignal {
     slot: Option<SlotId>,
 }
 
-/// The server's side of [`ShutdownSignal`]. Clones are the same shutdown.
+/// The server's side of [`ShutdownSignal`]. Clones are handles to the same shutdown.
 #[derive(Clone, Default)]
 pub struct Shutdown {
     shared: Arc<Shared>,
@@ -56,20 +56,20 @@ impl Shared {
 }
 
 impl Shutdown {
-    /// A shutdown that has not begun.
+    /// Creates a shutdown that has not begun.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The shutdown begins: everyone who waits for it is woken. Does nothing the second time.
+    /// Begins the shutdown, and wakes every task that waits for it. Does nothing the second time.
     pub fn begin(&self) {
         self.shared.begun.store(true, Ordering::Release);
         let wakers = self.shared.waiting().take_all();
         wakers.for_each(std::task::Waker::wake);
     }
 
-    /// Whether it has begun.
+    /// Returns whether it has begun.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.shared.has_begun()
@@ -86,7 +86,7 @@ impl Shutdown {
 }
 
 impl ShutdownSignal {
-    /// Whether the shutdown has begun.
+    /// Returns whether the shutdown has begun.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.shared.has_begun()

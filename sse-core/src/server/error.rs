@@ -9,7 +9,7 @@ use super::Phase;
 /// A verb was called in a phase of the connection that does not allow it.
 pub type WrongPhase = crate::WrongPhase<Phase>;
 
-/// Why [`respond`](super::Connection::respond) did nothing.
+/// The error of [`respond`](super::Connection::respond), which changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RespondError {
@@ -40,7 +40,7 @@ impl Error for RespondError {
     }
 }
 
-/// Why [`send`](super::Connection::send) took nothing.
+/// The error of [`send`](super::Connection::send), which took nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {

@@ -83,7 +83,7 @@ struct Topics {
     look_at: usize,
 }
 
-/// There are as many topics as there may be, and all are in use.
+/// The error of a [`TopicMap`] that holds as many topics as it may, all of them in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TooManyTopics {
@@ -92,7 +92,7 @@ pub struct TooManyTopics {
 }
 
 impl TooManyTopics {
-    /// The error of a map of your own, which has as many topics as there may be.
+    /// Creates the error of a map of your own, which has as many topics as there may be.
     #[must_use]
     pub fn new(max_topics: usize) -> Self {
         Self { max_topics }
@@ -113,7 +113,7 @@ impl fmt::Display for TooManyTopics {
 impl Error for TooManyTopics {}
 
 impl TopicMap {
-    /// A map without any topics yet, with the time and an epoch of this clock, as for
+    /// Creates a map without any topics yet, with the time and an epoch of this clock, as for
     /// [`Topic::on`].
     #[must_use]
     pub fn on(clock: impl Clock, config: TopicMapConfig) -> Self {
@@ -121,7 +121,7 @@ impl TopicMap {
         Self::new(config, epoch, move || clock.now())
     }
 
-    /// A map without any topics yet.
+    /// Returns a map without any topics yet.
     ///
     /// `epoch` and `clock` are those of [`Topic::new`]. Each topic has an epoch of its own, which
     /// follows from this one: an ID of a topic that has gone is unknown to the one that takes its
@@ -146,7 +146,7 @@ impl TopicMap {
         }
     }
 
-    /// The topic of this name, which is a new one where there is none, or one that is closed.
+    /// Returns the topic of this name, which is a new one where there is none, or one that is closed.
     ///
     /// # Errors
     ///
@@ -177,14 +177,14 @@ impl TopicMap {
         result
     }
 
-    /// The topic of this name, if there is one that is not closed.
+    /// Returns the topic of this name, if there is one that is not closed.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Topic> {
         self.shared.topics().find(name)
     }
 
-    /// Every topic, with its name, in the order of the names: for those who want to know what they
-    /// all do. To the map, a handle that is held is a use of the topic.
+    /// Returns every topic, with its name, in the order of the names: for those who want to know what
+    /// they all do. To the map, a handle that is held is a use of the topic.
     #[must_use]
     pub fn all(&self) -> Vec<(Text, Topic)> {
         let topics = self.shared.topics();
@@ -193,19 +193,19 @@ impl TopicMap {
             .collect()
     }
 
-    /// The settings.
+    /// Returns the settings.
     #[must_use]
     pub fn config(&self) -> &TopicMapConfig {
         &self.shared.config
     }
 
-    /// How many topics there are.
+    /// Returns how many topics there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.shared.topics().by_name.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no topics.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -29,20 +29,20 @@ pub struct Position {
 }
 
 impl Position {
-    /// The place behind the event with this sequence number, in this epoch: a place in a history
+    /// Creates the place behind the event with this sequence number, in this epoch: a place in a history
     /// whose numbers another system gives. See [`Topic::go_on_behind`](super::Topic::go_on_behind).
     #[must_use]
     pub fn new(epoch: u64, sequence: u64) -> Self {
         Self { epoch, sequence }
     }
 
-    /// What tells this topic's life from another's.
+    /// Returns the epoch: the part of an ID that differs from one life of a topic to the next.
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// How many events were published up to here.
+    /// Returns how many events were published up to here.
     #[must_use]
     pub fn sequence(&self) -> u64 {
         self.sequence

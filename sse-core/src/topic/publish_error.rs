@@ -4,7 +4,7 @@ use std::{error::Error, fmt, io};
 
 use crate::{EventError, EventId};
 
-/// Why nothing was published.
+/// The error of [`Topic::publish`](crate::topic::Topic::publish): nothing was published.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PublishError {
@@ -62,7 +62,7 @@ impl fmt::Display for PublishError {
     }
 }
 
-/// What a history has no room by.
+/// A bound of a topic's history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HistoryBound {

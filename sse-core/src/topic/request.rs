@@ -48,8 +48,8 @@ fn named<'a>(headers: &'a HeaderMap, uri: &'a Uri, query_param: &str) -> Option<
 }
 
 impl Topic {
-    /// A subscriber for the client that sent this request: it resumes behind the last event ID that
-    /// the request names. Where the request names none, it gets what is published from now on.
+    /// Returns a subscriber for the client that sent this request: it resumes behind the last event ID
+    /// that the request names. Where the request names none, it gets what is published from now on.
     ///
     /// The ID is that of the field `Last-Event-ID` or, without one, of the query parameter
     /// [`last_event_id_param`](crate::topic::TopicConfig::last_event_id_param).
@@ -78,7 +78,7 @@ impl Topic {
 }
 
 impl MergedSubscriber {
-    /// A subscriber to these topics for the client that sent this request: as
+    /// Creates a subscriber to these topics for the client that sent this request: as
     /// [`resume_from`](Self::resume_from), with the last event ID that the request names, as for
     /// [`Topic::resume`]. The first topic's setting tells the name of the query parameter.
     ///
@@ -98,7 +98,7 @@ impl MergedSubscriber {
 }
 
 impl TopicMap {
-    /// A subscriber to the topics of these names for the client that sent this request: see
+    /// Returns a subscriber to the topics of these names for the client that sent this request: see
     /// [`MergedSubscriber`]. Topics that are not there are made, unless there are too many names.
     ///
     /// # Errors

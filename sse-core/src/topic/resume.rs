@@ -42,13 +42,13 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Whether the client lost something, or may have.
+    /// Returns whether the client lost something, or may have.
     #[must_use]
     pub fn is_loss(self) -> bool {
         matches!(self, Self::Gap { .. } | Self::Unknown { .. })
     }
 
-    /// The outcome as a JSON object: see the table above.
+    /// Returns the outcome as a JSON object: see the table above.
     #[must_use]
     pub fn to_json(self) -> String {
         format!("{{{}}}", self.json_members())

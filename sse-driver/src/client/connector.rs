@@ -48,7 +48,7 @@ pub trait Connector<R: Runtime>: Send + Sync + 'static {
     fn connect(&self, dial: Dial<R>) -> Connecting;
 }
 
-/// A connection that a [`Connector`] is making.
+/// The future of a connection that a [`Connector`] makes.
 pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Connected>> + Send>>;
 
 impl<R, F, C> Connector<R> for F
@@ -62,7 +62,7 @@ where
     }
 }
 
-/// What a [`Connector`] made.
+/// A connection that a [`Connector`] made.
 pub struct Connected {
     pub(super) transport: Box<dyn Transport>,
     pub(super) route: Route,
@@ -78,7 +78,7 @@ pub(super) enum Route {
 }
 
 impl Connected {
-    /// A connection to the server itself, or a tunnel that ends there.
+    /// Creates a connection to the server itself, or a tunnel that ends there.
     #[must_use]
     pub fn direct(transport: impl Transport) -> Self {
         Self {
@@ -87,9 +87,10 @@ impl Connected {
         }
     }
 
-    /// A connection to an HTTP proxy that forwards requests: the request names its target by the whole
-    /// URL, and carries `authorization` as `Proxy-Authorization`. For `http` URLs alone: with `https`
-    /// it is an error, since a proxy cannot forward what is encrypted. Have it make a tunnel then.
+    /// Creates a connection to an HTTP proxy that forwards requests: the request names its target by the
+    /// whole URL, and carries `authorization` as `Proxy-Authorization`. For `http` URLs alone: with
+    /// `https` it is an error, since a proxy cannot forward what is encrypted. Have it make a tunnel
+    /// then.
     #[must_use]
     pub fn to_proxy(transport: impl Transport, authorization: Option<HeaderValue>) -> Self {
         Self {
@@ -99,7 +100,7 @@ impl Connected {
     }
 }
 
-/// A connection that an event source wants: its endpoint, and what a [`Connector`] needs to make it.
+/// A request for a connection: its endpoint, and what a [`Connector`] needs to make it.
 #[derive(Clone, Debug)]
 pub struct Dial<R> {
     pub(super) runtime: R,
@@ -112,20 +113,20 @@ pub struct Dial<R> {
 }
 
 impl<R: Runtime> Dial<R> {
-    /// Where the URL leads: its host, which may be a name, its port, and whether it is `https`.
+    /// Returns where the URL leads: its host, which may be a name, its port, and whether it is `https`.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    /// The event source's runtime.
+    /// Returns the event source's runtime.
     #[must_use]
     pub fn runtime(&self) -> &R {
         &self.runtime
     }
 
-    /// A TCP connection to `host`, a name or an address without brackets. The host's addresses are tried
-    /// as [RFC 8305](https://www.rfc-editor.org/rfc/rfc8305) says, and the connection is
+    /// Returns a TCP connection to `host`, a name or an address without brackets. The host's addresses
+    /// are tried as [RFC 8305](https://www.rfc-editor.org/rfc/rfc8305) says, and the connection is
     /// [probed](sse_core::client::EventSourceConfig::probe_after) when it is silent.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use sse_core::{
     client::{End, Failure, UnexpectedResponse},
 };
 
-/// Why there is no event.
+/// An error that an event source yields in place of an event.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum EventSourceError {
@@ -23,7 +23,7 @@ pub enum EventSourceError {
 }
 
 impl EventSourceError {
-    /// The error of this type that caused it, if there is one: see [`Failure::cause`].
+    /// Returns the error of this type that caused it, if there is one: see [`Failure::cause`].
     #[must_use]
     pub fn cause<E: Error + 'static>(&self) -> Option<&E> {
         match self {
@@ -32,7 +32,7 @@ impl EventSourceError {
         }
     }
 
-    /// The response that was not an event stream, if that is the failure.
+    /// Returns the response that was not an event stream, if that is the failure.
     #[must_use]
     pub fn unexpected_response(&self) -> Option<&UnexpectedResponse> {
         match self {

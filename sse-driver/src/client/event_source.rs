@@ -54,7 +54,8 @@ pub struct EventSource<R: Runtime> {
 }
 
 impl<R: Runtime + Default> EventSource<R> {
-    /// A subscription to `url`, with the [default settings](EventSourceConfig::default): those of a browser.
+    /// Creates a subscription to `url`, with the [default settings](EventSourceConfig::default): those of
+    /// a browser.
     ///
     /// # Errors
     ///
@@ -64,7 +65,7 @@ impl<R: Runtime + Default> EventSource<R> {
         Self::with_config(url, EventSourceConfig::default())
     }
 
-    /// A subscription to `url` with settings of your own.
+    /// Creates a subscription to `url` with settings of your own.
     ///
     /// # Errors
     ///
@@ -78,7 +79,7 @@ impl<R: Runtime + Default> EventSource<R> {
 }
 
 impl<R: Runtime> EventSource<R> {
-    /// A subscription to `url` on this runtime.
+    /// Creates a subscription to `url` on this runtime.
     ///
     /// # Errors
     ///
@@ -242,19 +243,19 @@ impl<R: Runtime> EventSource<R> {
         Ok(self)
     }
 
-    /// A handle that closes, pauses or reconnects it from elsewhere.
+    /// Returns a handle that closes, pauses or reconnects the event source from another task or thread.
     #[must_use]
     pub fn handle(&self) -> EventSourceHandle {
         self.handle.clone()
     }
 
-    /// What it is doing.
+    /// Returns what the event source is doing.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.machine.phase()
     }
 
-    /// The last event ID, empty for none: what to keep for
+    /// Returns the last event ID, empty for none: what to keep for
     /// [`with_last_event_id`](Self::with_last_event_id) of a later run.
     ///
     /// The next request carries it, unless it has control characters other than a tab, which a
@@ -264,13 +265,13 @@ impl<R: Runtime> EventSource<R> {
         self.machine.last_event_id()
     }
 
-    /// The head of the response that opened the stream, while the stream is open.
+    /// Returns the head of the response that opened the stream, while the stream is open.
     #[must_use]
     pub fn response(&self) -> Option<&Response<()>> {
         self.response.as_deref()
     }
 
-    /// The URL of the next request: the one that was given, or where redirects led.
+    /// Returns the URL of the next request: the one that was given, or where redirects led.
     #[must_use]
     pub fn url(&self) -> &str {
         self.machine.url()

@@ -16,7 +16,7 @@ use sse_core::{
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// What a hook of [`EventSource::prepare`](crate::EventSource::prepare) makes of an [`Attempt`].
+/// The decision of a hook of [`EventSource::prepare`](crate::EventSource::prepare) about an [`Attempt`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 #[allow(clippy::large_enum_variant)] // there is one for each attempt

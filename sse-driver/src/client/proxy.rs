@@ -283,7 +283,7 @@ impl fmt::Debug for Server {
     }
 }
 
-/// A proxy's URL that cannot be used.
+/// The error of a proxy's URL that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidProxy {
     variable: Option<&'static str>,
@@ -297,7 +297,7 @@ enum Fault {
 }
 
 impl InvalidProxy {
-    /// The variable of the environment that has the URL, if one has.
+    /// Returns the variable of the environment that has the URL, if one has.
     #[must_use]
     pub fn variable(&self) -> Option<&'static str> {
         self.variable
@@ -335,7 +335,7 @@ pub struct ProxyRefused {
 }
 
 impl ProxyRefused {
-    /// What the proxy answered.
+    /// Returns what the proxy answered.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status

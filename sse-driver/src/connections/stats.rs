@@ -41,7 +41,7 @@ pub struct ServerStats {
     pub closed: CloseCounts,
 }
 
-/// What a server did, told when it has shut down.
+/// Counters of a server that has shut down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {

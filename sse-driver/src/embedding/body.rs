@@ -48,7 +48,7 @@ pub struct StreamBroken {
 }
 
 impl StreamBroken {
-    /// Why, as the clean-up callbacks are told.
+    /// Returns why, as the clean-up callbacks are told.
     #[must_use]
     pub fn reason(&self) -> &CloseReason {
         &self.reason

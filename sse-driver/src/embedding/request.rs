@@ -102,13 +102,13 @@ fn no_request() -> Refusal {
 }
 
 impl<R: Runtime> EmbeddedRequest<R> {
-    /// The request.
+    /// Returns the request.
     #[must_use]
     pub fn request(&self) -> &router::Request {
         &self.request
     }
 
-    /// The foreign server's response: the head, and a body that gives the stream.
+    /// Returns the foreign server's response: the head, and a body that gives the stream.
     ///
     /// What becomes a [`Reply`]: a topic's subscriber, an attachment of a resumable stream, a
     /// [`Refusal`], and [`Reply::events`] of any stream.

@@ -20,7 +20,7 @@ pub struct LogError {
 }
 
 impl LogError {
-    /// An error with this cause.
+    /// Creates an error with this cause.
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             cause: cause.into().into(),
@@ -40,7 +40,8 @@ impl Error for LogError {
     }
 }
 
-/// Why [`EventLog::append`](super::EventLog::append) does not say that the log has the event.
+/// The error of [`EventLog::append`](super::EventLog::append): the log has not taken the event, or may not
+/// have.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AppendError {
@@ -69,7 +70,7 @@ impl Error for AppendError {
     }
 }
 
-/// Why an event was not published, or may not have been.
+/// The error of an event that was not published, or may not have been.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LogPublishError {
@@ -80,7 +81,8 @@ pub enum LogPublishError {
 }
 
 impl LogPublishError {
-    /// Whether the event may be in the log all the same, so that publishing it again may double it.
+    /// Returns whether the event may be in the log all the same, so that publishing it again may double
+    /// it.
     #[must_use]
     pub fn may_be_published(&self) -> bool {
         matches!(self, Self::Append(AppendError::Unknown(_)))
@@ -117,7 +119,8 @@ impl From<AppendError> for LogPublishError {
     }
 }
 
-/// The log was not reached for [as long as a client waits](super::FollowedTopicsConfig::client_wait).
+/// The error of a stream whose log was out of reach for
+/// [as long as a client waits](super::FollowedTopicsConfig::client_wait).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LogStreamError {

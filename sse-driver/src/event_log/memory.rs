@@ -67,7 +67,7 @@ impl Default for MemoryLogConfig {
     }
 }
 
-/// The log has as many topics as it may have.
+/// The error of a [`MemoryLog`](super::MemoryLog) that has as many topics as it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryLogFull {
@@ -126,13 +126,13 @@ impl Default for Stream {
 }
 
 impl MemoryLog {
-    /// An empty log with this epoch.
+    /// Creates an empty log with this epoch.
     #[must_use]
     pub fn new(epoch: u64) -> Self {
         Self::with_config(epoch, MemoryLogConfig::default())
     }
 
-    /// The same with these bounds.
+    /// Creates an empty log with this epoch and these bounds.
     #[must_use]
     pub fn with_config(epoch: u64, config: MemoryLogConfig) -> Self {
         let state = State {

@@ -69,7 +69,7 @@ impl FollowedTopics {
         }
     }
 
-    /// The topic of this name. It follows its log from the first use on.
+    /// Returns the topic of this name. It follows its log from the first use on.
     ///
     /// # Errors
     ///
@@ -106,19 +106,19 @@ impl FollowedTopics {
         Ok(FollowedTopic::new(shared.clone(), held))
     }
 
-    /// How many topics are followed.
+    /// Returns how many topics are followed.
     #[must_use]
     pub fn len(&self) -> usize {
         lock(&self.shared.topics).len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no topics.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The settings.
+    /// Returns the settings.
     #[must_use]
     pub fn config(&self) -> &FollowedTopicsConfig {
         &self.shared.config

@@ -45,13 +45,13 @@ impl Producer {
         }
     }
 
-    /// The stream's name.
+    /// Returns the stream's name.
     #[must_use]
     pub fn name(&self) -> &Text {
         self.inner.name()
     }
 
-    /// The place for what is to happen when the stream is over: each callback runs exactly once, with
+    /// Returns the handle for callbacks that run when the stream is over: each runs exactly once, with
     /// the [`StreamEnd`], whatever ended the stream. By then what the producer returned has been
     /// dropped.
     #[must_use]
@@ -93,7 +93,7 @@ impl Producer {
         self.inner.end()
     }
 
-    /// How many clients are attached to the stream now.
+    /// Returns how many clients are attached to the stream now.
     #[must_use]
     pub fn listeners(&self) -> u64 {
         let shared = self.shared.upgrade();

@@ -47,13 +47,13 @@ impl ResumableStream {
         &self.inner
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &Text {
         &self.inner.name
     }
 
-    /// The owner; empty where there is none.
+    /// Returns the owner; empty where there is none.
     #[must_use]
     pub fn owner(&self) -> &Text {
         &self.inner.owner
@@ -69,7 +69,8 @@ impl ResumableStream {
         self.listen(id.as_deref(), shutdown)
     }
 
-    /// The same for a client that is no request of this driver's, or for this program itself.
+    /// Attaches a client whose request came another way, or the program itself: it gets what comes after
+    /// this last event ID.
     #[must_use]
     pub fn attach_at(&self, last_event_id: Option<&str>) -> Attachment {
         self.listen(last_event_id, None)
@@ -106,7 +107,7 @@ impl ResumableStream {
         poll_fn(|cx| waiting.poll(cx)).await
     }
 
-    /// How many clients are attached to it now.
+    /// Returns how many clients are attached to it now.
     #[must_use]
     pub fn listeners(&self) -> u64 {
         self.shared.act(|table, _| table.listeners(self.inner.id))

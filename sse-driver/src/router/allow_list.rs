@@ -166,14 +166,14 @@ impl Router {
     }
 }
 
-/// The error of a host that is neither a name nor an address as in a URL.
+/// The error of a text that is not a host as a URL has it: a name, or an IP address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidHost {
     host: String,
 }
 
 impl InvalidHost {
-    /// What was given for one.
+    /// Returns the text that was given for a host.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host

@@ -26,7 +26,7 @@ impl Receive {
         }
     }
 
-    /// The answer of the handler, to be polled as that of [`Routed::Call`](super::Routed).
+    /// Returns the answer of the handler, to be polled as that of [`Routed::Call`](super::Routed).
     #[must_use]
     pub fn call(self, body: Bytes) -> ReplyFuture {
         let mut request = self.request;
@@ -34,7 +34,7 @@ impl Receive {
         self.route.call(request, self.fields)
     }
 
-    /// The request's header fields.
+    /// Returns the request's header fields.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         self.request.headers()
@@ -42,15 +42,15 @@ impl Receive {
 }
 
 impl Request {
-    /// The body: what was sent, without its framing, and empty where there is none. Only routes of
-    /// methods other than `GET` take one, see [`Router::post`](super::Router::post). It is freed
-    /// with the request; [cloning](Bytes::clone) it copies nothing.
+    /// Returns the body: what was sent, without its framing, and empty where there is none. Only routes
+    /// of methods other than `GET` take one, see [`Router::post`](super::Router::post). It is freed with
+    /// the request; [cloning](Bytes::clone) it copies nothing.
     #[must_use]
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     ///
     /// ```
     /// use futures_core::Stream;

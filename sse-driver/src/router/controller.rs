@@ -47,7 +47,7 @@ pub trait Controller {
 }
 
 impl Router {
-    /// Takes the routes of `controller` in.
+    /// Adds the routes of `controller`.
     #[must_use]
     pub fn controller(self, controller: impl Controller) -> Self {
         self.nest("", controller.routes())

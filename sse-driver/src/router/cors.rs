@@ -39,7 +39,7 @@ const USUAL_HEADERS: [HeaderName; 2] = [
 ];
 
 impl Cors {
-    /// Pages of any origin, without credentials.
+    /// Allows pages of any origin, without credentials.
     #[must_use]
     pub fn any() -> Self {
         Self {
@@ -211,14 +211,14 @@ pub(super) fn parse_origin(origin: &str) -> Result<HeaderValue, InvalidOrigin> {
     HeaderValue::from_str(origin).map_err(|_| error())
 }
 
-/// This is no origin as browsers write them.
+/// The error of a text that is not an origin as browsers write it, such as `https://example.org`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidOrigin {
     origin: String,
 }
 
 impl InvalidOrigin {
-    /// What was given for one.
+    /// Returns the text that was given for an origin.
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin

@@ -150,7 +150,7 @@ where
 {
 }
 
-/// The last event ID that the client has seen, if any: [`Request::last_event_id`], as an argument.
+/// An extractor of the last event ID: [`Request::last_event_id`], as a handler's argument.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LastEventId(pub Option<String>);
 
@@ -270,7 +270,7 @@ pub trait FromParam<Kind>: Sized {
     fn from_values<'v>(values: impl Iterator<Item = Cow<'v, str>>) -> Result<Self, BadParam>;
 }
 
-/// What is wrong with a parameter.
+/// The error of a parameter that is missing or does not parse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BadParam {
@@ -310,7 +310,7 @@ impl<T: FromStr<Err: Display>> FromParam<IsMany> for Vec<T> {
     }
 }
 
-/// The part of the path that a parameter or wildcard of the route stands for, percent-decoded.
+/// Returns the part of the path that a parameter or wildcard of the route stands for, percent-decoded.
 ///
 /// # Errors
 ///
@@ -327,7 +327,7 @@ pub fn path<T: FromParam<K>, K>(request: &Request, name: &str) -> Result<T, Refu
     })
 }
 
-/// A parameter of the query, decoded as from a form.
+/// Returns a parameter of the query, decoded as from a form.
 ///
 /// # Errors
 ///
@@ -346,7 +346,7 @@ pub fn query<T: FromParam<K>, K>(request: &Request, name: &str) -> Result<T, Ref
     })
 }
 
-/// A header field, read as UTF-8.
+/// Returns a header field, read as UTF-8.
 ///
 /// # Errors
 ///
@@ -368,7 +368,7 @@ pub fn header<T: FromParam<K>, K>(request: &Request, name: &str) -> Result<T, Re
     })
 }
 
-/// A cookie, as it was sent: neither unquoted nor percent-decoded.
+/// Returns a cookie, as it was sent: neither unquoted nor percent-decoded.
 ///
 /// # Errors
 ///

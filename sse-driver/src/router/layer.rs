@@ -10,13 +10,13 @@ pub(super) type Handler = Arc<dyn Fn(Request) -> ReplyFuture + Send + Sync>;
 /// Something that stands before a handler.
 pub(super) type Layer = Arc<dyn Fn(Request, Next) -> ReplyFuture + Send + Sync>;
 
-/// What comes behind a [layer](Router::layer): the next layer, or the handler.
+/// The next [layer](Router::layer), or the handler where there is none.
 pub struct Next {
     handler: Handler,
 }
 
 impl Next {
-    /// Asks it for its reply.
+    /// Hands the request on, and returns the reply.
     #[must_use]
     pub fn run(self, request: Request) -> ReplyFuture {
         (self.handler)(request)

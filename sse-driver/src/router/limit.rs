@@ -86,7 +86,7 @@ impl Default for StreamLimitConfig {
 }
 
 impl StreamLimit {
-    /// A limit with no stream open.
+    /// Creates a limit with no stream open.
     #[must_use]
     pub fn new(config: StreamLimitConfig) -> Self {
         let open = Open {
@@ -137,19 +137,19 @@ impl StreamLimit {
         Ok(())
     }
 
-    /// How many streams are open.
+    /// Returns how many streams are open.
     #[must_use]
     pub fn open(&self) -> usize {
         self.lock().all
     }
 
-    /// How many of them have this key.
+    /// Returns how many of them have this key.
     #[must_use]
     pub fn open_of(&self, key: &str) -> usize {
         self.lock().by_key.get(key).map_or(0, |open| open.get())
     }
 
-    /// The bounds.
+    /// Returns the bounds.
     #[must_use]
     pub fn config(&self) -> &StreamLimitConfig {
         &self.shared.config
@@ -210,7 +210,7 @@ impl fmt::Debug for StreamLimit {
     }
 }
 
-/// Why a [`StreamLimit`] admits no stream more.
+/// The error of a [`StreamLimit`] that admits no further stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LimitReached {

@@ -6,7 +6,8 @@ use ::http::Method;
 
 use super::{Router, Yields};
 
-/// One route of a [`Router`]. It shows itself as `GET /example/events (events)`.
+/// A route of a [`Router`], from [`Router::routes`]. Its `Display` form is
+/// `GET /example/events (events)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RouteInfo<'a> {
     method: &'a Method,
@@ -15,19 +16,19 @@ pub struct RouteInfo<'a> {
 }
 
 impl<'a> RouteInfo<'a> {
-    /// The method; `GET` stands for `HEAD`, too.
+    /// Returns the method; `GET` stands for `HEAD`, too.
     #[must_use]
     pub fn method(&self) -> &'a Method {
         self.method
     }
 
-    /// The path, as it was given to the router, with all prefixes.
+    /// Returns the path, as it was given to the router, with all prefixes.
     #[must_use]
     pub fn path(&self) -> &'a str {
         self.path
     }
 
-    /// Whether it answers with an event stream.
+    /// Returns whether it answers with an event stream.
     #[must_use]
     pub fn is_events(&self) -> bool {
         self.yields == Yields::Events
@@ -45,7 +46,7 @@ impl fmt::Display for RouteInfo<'_> {
 }
 
 impl Router {
-    /// The routes that there are so far, in the order of adding.
+    /// Returns the routes that there are so far, in the order of adding.
     ///
     /// ```
     /// use futures_util::stream;

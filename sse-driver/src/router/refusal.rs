@@ -35,7 +35,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal with this status and this text, which is sent as `text/plain`.
+    /// Creates a refusal with this status and this text, which is sent as `text/plain`.
     pub fn new(status: StatusCode, text: impl Into<Text>) -> Self {
         Self {
             response: Box::new((status, HeaderMap::new(), text.into())),
@@ -50,7 +50,7 @@ impl Refusal {
         self
     }
 
-    /// The status.
+    /// Returns the status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.response.0

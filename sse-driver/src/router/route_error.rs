@@ -45,7 +45,7 @@ impl RouteError {
         Self { path, problem }
     }
 
-    /// The path of the route.
+    /// Returns the path of the route.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path

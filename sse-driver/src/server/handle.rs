@@ -41,14 +41,14 @@ impl ServerHandle {
         }
     }
 
-    /// What the server has done so far, and what it is doing. Cheap, and at any time: some twenty
+    /// Returns what the server has done so far, and what it is doing. Cheap, and at any time: some twenty
     /// numbers are read.
     #[must_use]
     pub fn stats(&self) -> ServerStats {
         self.connections.stats()
     }
 
-    /// How many connections are open.
+    /// Returns how many connections are open.
     #[must_use]
     pub fn open_connections(&self) -> usize {
         self.connections.open()

@@ -71,7 +71,7 @@ impl<R: Runtime + Default> Server<R> {
         Self::bind_with(address, BindOptions::default()).await
     }
 
-    /// What [`bind`](Self::bind) does, with other options than the default ones.
+    /// Listens on `address` as [`bind`](Self::bind) does, with these options.
     ///
     /// # Errors
     ///
@@ -112,12 +112,13 @@ impl<R: Runtime + Default> Server<R> {
 }
 
 impl<R: Runtime> Server<R> {
-    /// A server on a socket that listens already.
+    /// Creates a server on a socket that listens already.
     pub fn new(runtime: R, listener: R::Listener) -> Self {
         Self::listening(runtime, Listener::Tcp(listener))
     }
 
-    /// A server on a Unix socket that listens already, such as one of systemd's. Its file is not removed.
+    /// Creates a server on a Unix socket that listens already, such as one of systemd's. Its file is not
+    /// removed.
     ///
     /// # Errors
     ///
@@ -170,7 +171,7 @@ impl<R: Runtime> Server<R> {
         self
     }
 
-    /// Where the server listens.
+    /// Returns where the server listens.
     ///
     /// # Errors
     ///
@@ -180,7 +181,7 @@ impl<R: Runtime> Server<R> {
         self.acceptor.local_addr(&self.runtime)
     }
 
-    /// A handle that shuts the server down.
+    /// Returns a handle that shuts the server down.
     #[must_use]
     pub fn handle(&self) -> ServerHandle {
         // The type is needed for a `Weak` of any runtime's.

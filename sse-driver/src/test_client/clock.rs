@@ -41,7 +41,7 @@ struct Shared {
 }
 
 impl TestClock {
-    /// A clock that stands at `now`. Which moment that is makes no difference.
+    /// Creates a clock that stands at `now`. Which moment that is makes no difference.
     #[must_use]
     pub fn new(now: Instant) -> Self {
         Self {
@@ -65,20 +65,21 @@ impl TestClock {
         self
     }
 
-    /// The time.
+    /// Returns the time.
     #[must_use]
     pub fn now(&self) -> Instant {
         self.lock().now
     }
 
-    /// How far the clock has gone on since the beginning.
+    /// Returns how far the clock has gone on since the beginning.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         let shared = self.lock();
         shared.now.saturating_duration_since(shared.start)
     }
 
-    /// A future that is ready in so much time. For ever, where the clock cannot go so far.
+    /// Returns a future that is ready once this time has passed; never, where the clock cannot represent
+    /// that moment.
     #[must_use]
     pub fn sleep(&self, time: Duration) -> Sleep {
         let now = self.now();
@@ -94,7 +95,7 @@ impl TestClock {
         }
     }
 
-    /// The clock goes on by so much, at once.
+    /// Moves the clock forward by `time`, at once.
     pub fn advance(&self, time: Duration) {
         let now = self.now();
         self.go_to(now.checked_add(time).unwrap_or(now));
@@ -178,7 +179,7 @@ impl TestClock {
     }
 }
 
-/// From [`TestClock::sleep`].
+/// The future of [`TestClock::sleep`].
 #[derive(Debug)]
 pub struct Sleep {
     clock: TestClock,
@@ -239,7 +240,7 @@ impl Wake for Woken {
     }
 }
 
-/// Why [`TestClock::run`] gave up.
+/// The error of [`TestClock::run`], which gave up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stuck {

@@ -163,7 +163,7 @@ impl Timer for TestTimer {
     }
 }
 
-/// The sockets of a [`TestClock`], of which there are none.
+/// The transport and listener of a [`TestClock`], which has no sockets.
 #[derive(Debug)]
 pub enum NoSocket {}
 

@@ -14,7 +14,7 @@ use super::{Certificates, Identity, TlsError};
 /// The protocol that is agreed on ([RFC 7301](https://www.rfc-editor.org/rfc/rfc7301)).
 const ALPN: &[u8] = b"http/1.1";
 
-/// Whom a client trusts to say who a server is.
+/// The certificate authorities that a client trusts.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Roots {

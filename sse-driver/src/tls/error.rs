@@ -4,7 +4,7 @@ use std::{error::Error, fmt, io, path::PathBuf};
 
 use rustls::pki_types::pem;
 
-/// Why no configuration could be made. It names the file that is to blame.
+/// The error of a certificate, a key or a TLS configuration. It names the file that is wrong.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TlsError {
@@ -34,7 +34,7 @@ pub enum TlsError {
     Config(rustls::Error),
 }
 
-/// Where a certificate or a key is from.
+/// The source of a certificate or a key: a file, or bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Source {

@@ -33,11 +33,12 @@ impl Identity {
         Self::new((chain, Source::Bytes), (key, Source::Bytes))
     }
 
-    /// The same, from files.
+    /// Reads the certificate chain and the key from PEM files, as [`from_pem`](Self::from_pem) does from
+    /// bytes.
     ///
     /// # Errors
     ///
-    /// The same, with the file's name, and where a file cannot be read.
+    /// As for [`from_pem`](Self::from_pem), with the file's name, and where a file cannot be read.
     pub fn from_pem_files(
         chain: impl AsRef<Path>,
         key: impl AsRef<Path>,
@@ -86,7 +87,7 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// Certificates of authorities, which are trusted to say who others are. There is at least one.
+/// Certificates of certificate authorities to trust: at least one.
 #[derive(Clone)]
 pub struct Certificates {
     der: Vec<CertificateDer<'static>>,
@@ -103,11 +104,11 @@ impl Certificates {
         Self::new(pem, Source::Bytes)
     }
 
-    /// The same, from a file.
+    /// Reads every certificate that is in a PEM file.
     ///
     /// # Errors
     ///
-    /// The same, with the file's name, and where the file cannot be read.
+    /// As for [`from_pem`](Self::from_pem), with the file's name, and where the file cannot be read.
     pub fn from_pem_file(file: impl AsRef<Path>) -> Result<Self, TlsError> {
         let (pem, source) = read(file.as_ref())?;
         Self::new(&pem, source)

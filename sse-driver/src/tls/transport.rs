@@ -73,7 +73,7 @@ pub struct Tls<T> {
 }
 
 impl<T: Transport> Tls<T> {
-    /// The server's end of a connection.
+    /// Creates the server's end of a connection.
     ///
     /// # Errors
     ///
@@ -83,7 +83,7 @@ impl<T: Transport> Tls<T> {
         Ok(Self::new(transport, connection.into()))
     }
 
-    /// The client's end of a connection to `server_name`, which is what the server's certificate
+    /// Creates the client's end of a connection to `server_name`, which is what the server's certificate
     /// has to be for. It is named to the server (SNI) unless it is an IP address.
     ///
     /// # Errors

@@ -48,7 +48,8 @@ pub struct EventSource {
     past: Past,
 }
 
-/// What an [`EventSource`] has to tell, from [`EventSource::poll_event`].
+/// An event from [`EventSource::poll_event`]: a received event, or a change of the connection or of the
+/// subscription.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClientEvent {
@@ -91,7 +92,7 @@ pub enum ClientEvent {
     Closed(Result<End, Failure>),
 }
 
-/// How a subscription ended that did not fail.
+/// How a subscription ended without a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum End {
@@ -123,7 +124,7 @@ struct Past {
 }
 
 impl EventSource {
-    /// A subscription to `url`. `seed` is a number that is hard to foresee: the waiting times are
+    /// Creates a subscription to `url`. `seed` is a number that is hard to foresee: the waiting times are
     /// drawn from it.
     ///
     /// # Errors
@@ -170,13 +171,13 @@ impl EventSource {
         self
     }
 
-    /// What the event source is doing.
+    /// Returns what the event source is doing.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.state.phase()
     }
 
-    /// The last event ID, as the standard has it; empty for none. It is what
+    /// Returns the last event ID, as the standard has it; empty for none. It is what
     /// [`EventSourceConfig::last_event_id`] takes in a later run.
     ///
     /// The next request carries it, unless it has control characters other than a tab, which a
@@ -188,14 +189,14 @@ impl EventSource {
         EventId::new(self.decoder.last_event_id()).unwrap_or_default()
     }
 
-    /// Where the next request would go: the URL that was given, or where redirects led.
+    /// Returns where the next request would go: the URL that was given, or where redirects led.
     #[must_use]
     pub fn url(&self) -> &str {
         self.target.url().as_str()
     }
 
-    /// Whether more input is wanted: less than the
-    /// [high-water mark](EventSourceConfig::high_water_mark) is waiting to be asked for.
+    /// Returns whether more input is wanted: less than the [high-water
+    /// mark](EventSourceConfig::high_water_mark) is waiting to be asked for.
     #[must_use]
     pub fn has_room(&self) -> bool {
         match &self.state {

@@ -164,7 +164,7 @@ impl EventSource {
         Ok(())
     }
 
-    /// Has the next request carry this last event ID, such as the one of an earlier run.
+    /// Sets the last event ID that the next request carries, such as the one of an earlier run.
     pub fn set_last_event_id(&mut self, id: &EventId) {
         self.decoder.set_last_event_id(id);
     }

@@ -18,10 +18,10 @@ use crate::{
 };
 
 impl Connection {
-    /// A connection whose request head was read by a parser of your own. It goes on where the head
-    /// is complete, in [`Phase::Responding`](super::Phase::Responding), without telling of a
-    /// [`ConnectionEvent::Request`](super::ConnectionEvent::Request). What was read beyond the head
-    /// goes to [`handle_input`](Self::handle_input).
+    /// Creates a connection whose request head was read by a parser of your own. It goes on where the
+    /// head is complete, in [`Phase::Responding`](super::Phase::Responding), without telling of a
+    /// [`ConnectionEvent::Request`](super::ConnectionEvent::Request). What was read beyond the head goes
+    /// to [`handle_input`](Self::handle_input).
     ///
     /// [`RequestHead::new`] makes a head of an `http::Request`, and checks it.
     #[must_use]
@@ -36,8 +36,8 @@ impl Connection {
         connection
     }
 
-    /// The response to a request that a foreign server read: that server writes the response's head
-    /// and frames its body, in chunks or in HTTP/2. It begins in
+    /// Creates the response to a request that a foreign server read: that server writes the response's
+    /// head and frames its body, in chunks or in HTTP/2. It begins in
     /// [`Phase::Responding`](super::Phase::Responding). [`RequestHead::of_server`] makes a head of the
     /// server's request.
     ///
@@ -126,9 +126,9 @@ impl Connection {
         self.check_body(now);
     }
 
-    /// The next piece of the body, as one piece of memory: events that were queued one by one are
-    /// together in one, and what is [shared](Self::send_encoded) is given away without a copy. To
-    /// take it is to transmit it. `None` where nothing is queued.
+    /// Returns the next piece of the body, as one piece of memory: events that were queued one by one are
+    /// together in one, and what is [shared](Self::send_encoded) is given away without a copy. To take it
+    /// is to transmit it. `None` where nothing is queued.
     ///
     /// For connections [for a response](Self::for_response). The bytes of a socket's are framed: it
     /// gives none here.

@@ -48,7 +48,7 @@ pub struct Connection {
     clean_up: OnceLock<CleanUpOwner>,
 }
 
-/// What the machine has to tell, from [`Connection::poll_event`].
+/// An event from [`Connection::poll_event`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectionEvent {
@@ -111,7 +111,7 @@ enum PeerSide {
 }
 
 impl Connection {
-    /// A connection that was accepted `now`. `date` is the same moment on the wall clock, for the
+    /// Creates a connection that was accepted `now`. `date` is the same moment on the wall clock, for the
     /// `Date` field of responses.
     #[must_use]
     pub fn new(now: Instant, date: SystemTime, config: Arc<ConnectionConfig>) -> Self {
@@ -135,13 +135,13 @@ impl Connection {
         }
     }
 
-    /// What the connection is doing.
+    /// Returns what the connection is doing.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.state.phase()
     }
 
-    /// Whether [`send`](Self::send) would take an event: the event stream is open, and nothing is
+    /// Returns whether [`send`](Self::send) would take an event: the event stream is open, and nothing is
     /// queued, or less than the high-water mark while the [budget](ResponseConfig::budget) has room.
     #[must_use]
     pub fn has_room(&self) -> bool {
@@ -154,26 +154,26 @@ impl Connection {
         queued == 0 || (queued < config.high_water_mark && !config.budget.is_exhausted())
     }
 
-    /// How many bytes are queued, without their transfer framing.
+    /// Returns how many bytes are queued, without their transfer framing.
     #[must_use]
     pub fn queued(&self) -> usize {
         self.output.queued()
     }
 
-    /// Whether [`poll_transmit`](Self::poll_transmit) would give something.
+    /// Returns whether [`poll_transmit`](Self::poll_transmit) would give something.
     #[must_use]
     pub fn has_output(&self) -> bool {
         !self.output.is_empty()
     }
 
-    /// Whether this connection reads its request and writes its response over a socket. One
-    /// [for a response](Self::for_response) leaves that to a foreign server.
+    /// Returns whether this connection reads its request and writes its response over a socket. One [for
+    /// a response](Self::for_response) leaves that to a foreign server.
     #[must_use]
     pub fn is_on_socket(&self) -> bool {
         matches!(self.host, Host::Socket { .. })
     }
 
-    /// The place for clean-up callbacks: they run when this connection is dropped.
+    /// Returns the place for clean-up callbacks: they run when this connection is dropped.
     #[must_use]
     pub fn clean_up(&self) -> CleanUp {
         self.clean_up.get_or_init(CleanUpOwner::new).handle()

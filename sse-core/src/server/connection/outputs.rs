@@ -9,13 +9,13 @@ use crate::{
 };
 
 impl Connection {
-    /// The bytes to write now, for one vectored write. Say with
+    /// Returns the bytes to write now, for one vectored write. Say with
     /// [`handle_transmitted`](Self::handle_transmitted) how many of them were written.
     pub fn poll_transmit(&mut self) -> Transmit<'_> {
         self.output.poll_transmit()
     }
 
-    /// What happened that the caller should know, oldest first.
+    /// Returns what happened that the caller should know, oldest first.
     ///
     /// `now` is there as on [the client's machine](crate::client::EventSource::poll_event); what
     /// this machine tells does not depend on it.
@@ -50,7 +50,7 @@ impl Connection {
         }
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout), if nothing happens before.
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout), if nothing happens before.
     #[must_use]
     #[inline]
     pub fn poll_timeout(&self) -> Option<Instant> {

@@ -86,7 +86,7 @@ pub enum FollowerPhase {
 const EVERYTHING: u64 = u64::MAX;
 
 impl Follower {
-    /// A follower that knows nothing yet, and asks for the log's tails. Bells are down until
+    /// Creates a follower that knows nothing yet, and asks for the log's tails. Bells are down until
     /// [`handle_up`](Self::handle_up).
     #[must_use]
     pub fn new(config: FollowerConfig) -> Self {
@@ -100,7 +100,7 @@ impl Follower {
         }
     }
 
-    /// How far it has come.
+    /// Returns how far it has come.
     #[must_use]
     pub fn phase(&self) -> FollowerPhase {
         match self.state {
@@ -110,14 +110,14 @@ impl Follower {
         }
     }
 
-    /// The place up to which it has delivered, or has asked its caller to; `None` while it is
+    /// Returns the place up to which it has delivered, or has asked its caller to; `None` while it is
     /// [cold](FollowerPhase::Cold).
     #[must_use]
     pub fn position(&self) -> Option<Position> {
         self.place().map(|place| place.behind)
     }
 
-    /// The settings.
+    /// Returns the settings.
     #[must_use]
     pub fn config(&self) -> &FollowerConfig {
         &self.config
@@ -240,7 +240,8 @@ impl Follower {
         self.reading = Reading::Waiting { until, failures };
     }
 
-    /// It is so late: a request is given up, is made again, or the log is looked at.
+    /// Handles the deadlines that have passed by `now`: gives requests up, repeats them, or asks for the
+    /// log's tails.
     pub fn handle_timeout(&mut self, now: Instant) {
         match self.reading {
             Reading::Asked {
@@ -259,7 +260,7 @@ impl Follower {
         }
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) next.
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout) next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.reading {
@@ -270,7 +271,7 @@ impl Follower {
         }
     }
 
-    /// What the caller has to do next. `None` once there is nothing.
+    /// Returns what the caller has to do next. `None` once there is nothing.
     ///
     /// A page is asked for once everything of the one before is taken, so that a caller that is slow
     /// holds no more than one. `now` is when it is asked for.

@@ -6,7 +6,7 @@ use crate::{
     topic::{Position, PublishError, Topic},
 };
 
-/// What the caller of a [`Follower`](super::Follower) has to do next.
+/// A task for the caller of a [`Follower`](super::Follower).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FollowerOutput {

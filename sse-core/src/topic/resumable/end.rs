@@ -56,7 +56,7 @@ pub enum StreamEnd {
 }
 
 impl StreamEnd {
-    /// A short name, for counters and logs.
+    /// Returns a short name, for counters and logs.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -71,7 +71,7 @@ impl StreamEnd {
         }
     }
 
-    /// What clients are told: see the table above.
+    /// Returns what clients are told: see the table above.
     #[must_use]
     pub fn to_json(&self) -> String {
         let outcome = match self {
@@ -82,7 +82,7 @@ impl StreamEnd {
         format!(r#"{{"outcome":"{outcome}"}}"#)
     }
 
-    /// The last event of the stream.
+    /// Returns the last event of the stream.
     #[must_use]
     pub fn to_event(&self, event_type: EventType) -> Event {
         Event::new(self.to_json()).of_type(event_type)

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-/// Why a resumable stream was not started.
+/// The error of a resumable stream that was not started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StartError {

@@ -2,7 +2,7 @@
 
 use super::StreamEnd;
 
-/// What resumable streams have done so far, and what they are doing.
+/// Counters and gauges of resumable streams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResumableStats {

@@ -88,7 +88,7 @@ pub enum Started {
 }
 
 impl Started {
-    /// The stream.
+    /// Returns the stream.
     #[must_use]
     pub fn id(self) -> StreamId {
         match self {
@@ -97,7 +97,7 @@ impl Started {
     }
 }
 
-/// What the caller of a [`StreamTable`] has to do.
+/// A task for the caller of a [`StreamTable`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StreamOutput<P> {
@@ -166,7 +166,7 @@ impl State {
 }
 
 impl<P: Clone> StreamTable<P> {
-    /// A table without any streams yet, with the time and an epoch of this clock, as for
+    /// Creates a table without any streams yet, with the time and an epoch of this clock, as for
     /// [`Topic::on`].
     #[must_use]
     pub fn on(clock: impl Clock, config: ResumableConfig) -> Self {
@@ -174,9 +174,9 @@ impl<P: Clone> StreamTable<P> {
         Self::new(config, epoch, move || clock.now())
     }
 
-    /// A table without any streams yet. `epoch` and `clock` are those of [`Topic::new`]. Each stream has
-    /// an epoch of its own, which follows from this one: the ID of a stream that is forgotten is
-    /// unknown to the one that takes its name.
+    /// Returns a table without any streams yet. `epoch` and `clock` are those of [`Topic::new`]. Each
+    /// stream has an epoch of its own, which follows from this one: the ID of a stream that is forgotten
+    /// is unknown to the one that takes its name.
     pub fn new(
         config: ResumableConfig,
         epoch: u64,
@@ -246,19 +246,19 @@ impl<P: Clone> StreamTable<P> {
         Ok(Started::New(id))
     }
 
-    /// The stream of this name, if there is one.
+    /// Returns the stream of this name, if there is one.
     #[must_use]
     pub fn find(&self, owner: &str, name: &str) -> Option<StreamId> {
         self.names.get(owner)?.get(name).copied()
     }
 
-    /// What the caller keeps for this stream.
+    /// Returns what the caller keeps for this stream.
     #[must_use]
     pub fn get(&self, id: StreamId) -> Option<&P> {
         Some(&self.streams.get(&id)?.producer)
     }
 
-    /// The streams of this owner, in the order of their names; those of all owners for `None`.
+    /// Returns the streams of this owner, in the order of their names; those of all owners for `None`.
     pub fn all(&self, owner: Option<&str>) -> impl Iterator<Item = &P> {
         let (one, all) = match owner {
             Some(owner) => (self.names.get(owner), None),
@@ -292,7 +292,7 @@ impl<P: Clone> StreamTable<P> {
         });
     }
 
-    /// How many listeners the stream has.
+    /// Returns how many listeners the stream has.
     #[must_use]
     pub fn listeners(&self, id: StreamId) -> u64 {
         self.streams.get(&id).map_or(0, |entry| entry.listeners)
@@ -357,7 +357,8 @@ impl<P: Clone> StreamTable<P> {
         });
     }
 
-    /// It is so late: ends streams whose grace time is over, and forgets those whose retention is.
+    /// Handles the deadlines that have passed by `now`: ends streams whose grace time is over, and removes
+    /// finished ones whose retention is.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(&(at, id)) = self.deadlines.first()
             && at <= now
@@ -381,30 +382,30 @@ impl<P: Clone> StreamTable<P> {
         }
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) next.
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout) next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    /// What the caller has to do next. `None` once there is nothing.
+    /// Returns what the caller has to do next. `None` once there is nothing.
     pub fn poll_output(&mut self) -> Option<StreamOutput<P>> {
         self.outputs.pop_front()
     }
 
-    /// How many streams there are, running and finished.
+    /// Returns how many streams there are, running and finished.
     #[must_use]
     pub fn len(&self) -> usize {
         self.streams.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no streams.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.streams.is_empty()
     }
 
-    /// What it has done so far, and what there is.
+    /// Returns what it has done so far, and what there is.
     #[must_use]
     pub fn stats(&self) -> ResumableStats {
         ResumableStats {
@@ -414,7 +415,7 @@ impl<P: Clone> StreamTable<P> {
         }
     }
 
-    /// The settings.
+    /// Returns the settings.
     #[must_use]
     pub fn config(&self) -> &ResumableConfig {
         &self.config
