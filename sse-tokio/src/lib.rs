@@ -34,6 +34,135 @@
 //! even if it is idle. Either way every callback that the handler gave to
 //! [`request.clean_up()`](Request::clean_up) runs exactly once, and is told the [`CloseReason`].
 //!
+//! # Annotated handlers
+//!
+//! With the feature `macros`, which is on by default, arguments come from the request by their names and
+//! types, and a struct groups handlers under a prefix:
+//!
+//! ```
+//! use futures_util::{Stream, stream};
+//! use sse_tokio::{CleanUp, LastEventId, Router, controller};
+//!
+//! struct News {
+//!     greeting: String,
+//! }
+//!
+//! #[controller("news")]
+//! impl News {
+//!     #[sse("{room}")]
+//!     fn follow(
+//!         &self,
+//!         #[path] room: String,
+//!         #[query] limit: Option<usize>, // a bad number is answered 400
+//!         last: LastEventId,
+//!         clean_up: CleanUp,
+//!     ) -> impl Stream<Item = String> {
+//!         clean_up.add(|reason| println!("over: {reason}"));
+//!         let first = format!("{} in {room}, after {:?}", self.greeting, last.0);
+//!         stream::iter([first]).chain(stream::iter((0..limit.unwrap_or(3)).map(|n| n.to_string())))
+//!     }
+//! }
+//! # use futures_util::StreamExt;
+//! let router = Router::new().controller(News { greeting: "hello".into() });
+//! ```
+//!
+//! # A client
+//!
+//! [`EventSource`] does what a browser's does: it reconnects after a loss, paced and with the last event
+//! ID, until its stream is over or it is dropped. [`client`] lists its settings, [`Connector`] and
+//! [`EventSource::prepare`](sse_driver::EventSource::prepare) change how it connects and what it sends.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use sse_tokio::{EventSource, EventSourceConfig};
+//!
+//! # async fn read() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut config = EventSourceConfig::default();
+//! config.idle_timeout = Some(Duration::from_secs(40)); // a silent server is a loss
+//! let mut source = EventSource::with_config("http://127.0.0.1:8080/events", config)?;
+//! while let Some(event) = source.next().await {
+//!     println!("{}", event?.data());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # One stream for many clients
+//!
+//! A [`Topic`] keeps its newest events, encodes each once for all clients, and resumes a client where it was:
+//!
+//! ```
+//! use sse_tokio::{Request, Router, Tokio, Topic, TopicConfig};
+//!
+//! let topic = Topic::on(Tokio, TopicConfig::default());
+//! topic.publish("hello")?; // from any thread, at any time
+//! let router = Router::new().events("/news", move |request: Request| topic.resume(&request));
+//! # Ok::<(), sse_tokio::topic::PublishError>(())
+//! ```
+//!
+//! # Streams that outlive their connection
+//!
+//! [`ResumableStreams`] run a producer, such as a language model's answer, in a task of its own. Clients
+//! attach, leave and come back, and miss nothing:
+//!
+//! ```
+//! use futures_util::stream;
+//! use sse_tokio::{Attachment, Request, ResumableConfig, ResumableStreams, Router, StartError, Tokio};
+//!
+//! fn answer(streams: &ResumableStreams, request: &Request) -> Result<Attachment, StartError> {
+//!     streams.attach_or_start("an-id", request, |_| stream::iter(["Once", " upon", " a time"]))
+//! }
+//!
+//! let streams = ResumableStreams::on(Tokio, ResumableConfig::default());
+//! let router = Router::new().events("/answer", move |request: Request| answer(&streams, &request));
+//! ```
+//!
+//! # In another server
+//!
+//! With the feature `http-body` the same handlers answer in hyper and whatever else takes an
+//! `http_body::Body`, over HTTP/1.1 and HTTP/2: see [`Embedding`]. With `axum`, a handler of axum's returns
+//! a topic's subscriber or a resumable stream by an extractor.
+//!
+//! # Tests without a socket
+//!
+//! With the feature `test-client`, [`test_client`] asks a router in virtual time: a test of an hour takes no
+//! time, and comes out the same each time.
+//!
+//! ```
+//! use std::time::Instant;
+//! use sse_tokio::{Router, test_client::{TestClient, TestClock}};
+//!
+//! let clock = TestClock::new(Instant::now());
+//! let client = TestClient::new(Router::new().events("/", |_| "hello"), &clock)?;
+//! clock.run(async {
+//!     let mut response = client.get("/").await?;
+//!     assert_eq!(response.next_event().await.unwrap().data(), "hello");
+//!     Ok::<_, Box<dyn std::error::Error>>(())
+//! })??;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Many nodes
+//!
+//! With the feature `event-log`, the topics of several processes follow one log. The crate `sse-redis` is
+//! that log on Redis Streams: an event that one node publishes reaches the clients of all, and a client that
+//! reconnects to another node resumes there.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `macros` (default) | [`controller`], [`sse`], `#[derive(IntoEvent, FromEvent)]` |
+//! | `tls` | https for servers and event sources |
+//! | `http-body` | [`Embedding`]; the event source over another HTTP client |
+//! | `axum` | the extractor and responses of axum 0.8; with `http-body` |
+//! | `proxy` | HTTP proxies for the event source, by hand or from the environment |
+//! | `event-log` | topics that follow an external log |
+//! | `test-client` | [`test_client`] |
+//! | `tracing` | what servers and event sources do, told to `tracing` |
+//!
+//! Without any of them there are the server, routers, topics, resumable streams and the event source.
+//!
 //! # What this crate is
 //!
 //! Tokio's clock, timers, tasks and sockets behind the traits of `sse-driver`, which

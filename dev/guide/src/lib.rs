@@ -39,6 +39,7 @@ pages! {
     http_client: "http-client.md",
     hyper: "hyper.md",
     language_model: "language-model.md",
+    moving: "moving.md",
     page: "page.md",
     progress: "progress.md",
     proxies: "proxies.md",
