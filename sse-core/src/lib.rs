@@ -68,6 +68,9 @@
 //!    `topic/resumable/table.rs`. Topics that follow a log elsewhere are in `topic/follower/mod.rs`,
 //!    with `topic/follower/machine.rs` and `topic/follower/place.rs`; a client that is behind such a topic is
 //!    in `topic/follower/subscriber.rs`.
+//! 8. Compression: `gzip/mod.rs`, then `gzip/shared.rs` (what a topic compresses once), `gzip/body.rs`
+//!    (what one client gets of it) and `gzip/decoder.rs` (the client's side). `topic/packed.rs` has the
+//!    compressed events of a history, and `server/coding.rs` the body of a connection.
 //!
 //! The page `docs/one-request.md` of the repository follows one request from its first bytes to
 //! its clean-up, through this crate and the driver, and names each function on the way.

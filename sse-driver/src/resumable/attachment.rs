@@ -101,6 +101,12 @@ impl Attachment {
         self.subscriber.outcome_for_header()
     }
 
+    /// Whether the stream's topic compresses what the producer publishes.
+    #[cfg(feature = "compression")]
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.subscriber.is_compressed()
+    }
+
     /// Whether the client's connection ends when its server begins to shut down.
     pub(crate) fn ends_at_shutdown(&self) -> bool {
         self.stream.shared().config().shutdown_grace.is_none()

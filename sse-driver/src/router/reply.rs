@@ -73,7 +73,11 @@ impl Reply {
             }
             let ends = attachment.ends_at_shutdown();
             let outcome = attachment.outcome_for_header();
+            #[cfg(feature = "compression")]
+            let is_compressed = attachment.is_compressed();
             let reply = Self::from_items(items_of(stream)).with_end_at_shutdown(ends);
+            #[cfg(feature = "compression")]
+            let reply = reply.shared_if(is_compressed);
             return match outcome {
                 Some(outcome) => reply.with_resume(&outcome.to_string()),
                 None => reply,
@@ -86,10 +90,7 @@ impl Reply {
             .is_some_and(Subscriber::is_compressed);
         let reply = Self::from_items(items_of(stream));
         #[cfg(feature = "compression")]
-        let reply = match is_compressed {
-            true => reply.with_compression(StreamCompression::Shared),
-            false => reply,
-        };
+        let reply = reply.shared_if(is_compressed);
         match outcomes {
             Some(outcomes) => reply.with_resume(&outcomes),
             None => reply,
@@ -315,7 +316,8 @@ impl Reply {
     /// Sets how the stream is compressed for clients that take the content coding `gzip`:
     /// [`Own`](StreamCompression::Own), by a compressor for this connection alone, or
     /// [`Shared`](StreamCompression::Shared), by its topic. A [`Subscriber`] of a topic that
-    /// [compresses](sse_core::topic::TopicConfig::compress) is shared without this; a stream that is made of
+    /// [compresses](sse_core::topic::TopicConfig::compress), and an [`Attachment`] to a resumable stream
+    /// whose topic does, are shared without this; a stream that is made of
     /// one needs it. Does nothing to a whole body, nor to a response that has a `content-encoding`.
     ///
     /// ```
@@ -330,6 +332,15 @@ impl Reply {
     #[must_use]
     pub fn with_compression(self, compression: StreamCompression) -> Self {
         self.with_options(|options| options.compression = compression)
+    }
+
+    /// Has the stream compressed by its topic, where that does so.
+    #[cfg(feature = "compression")]
+    fn shared_if(self, is_compressed: bool) -> Self {
+        match is_compressed {
+            true => self.with_compression(StreamCompression::Shared),
+            false => self,
+        }
     }
 
     fn with_options(mut self, set: impl FnOnce(&mut Options)) -> Self {

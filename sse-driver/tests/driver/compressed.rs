@@ -6,9 +6,12 @@ use futures_util::{StreamExt, future, stream};
 use sse_core::{
     http::header,
     server::StreamCompression,
-    topic::{Topic, TopicConfig},
+    topic::{Topic, TopicConfig, resumable::ResumableConfig},
 };
-use sse_driver::router::{self, Reply, Router};
+use sse_driver::{
+    Producer, ResumableStreams,
+    router::{self, Reply, Router},
+};
 
 use crate::{harness::World, sim::Sim};
 
@@ -27,7 +30,10 @@ fn topic() -> Topic {
 
 /// The head of the response, and its whole body without chunks.
 fn ask(router: Router, fields: &str) -> (String, Vec<u8>) {
-    let world = World::new(router);
+    ask_in(&World::new(router), fields)
+}
+
+fn ask_in(world: &World, fields: &str) -> (String, Vec<u8>) {
     let mut client = world.connect();
     client.send(format!("GET / HTTP/1.1\r\nhost: sim\r\n{fields}\r\n"));
     world.sim.settle();
@@ -91,6 +97,26 @@ fn a_stream_that_is_made_of_a_subscriber_is_compressed_where_the_handler_says_so
                 .with_compression(StreamCompression::Shared)
         })
     });
+}
+
+#[test]
+fn a_resumable_stream_whose_topic_compresses_is_compressed() {
+    let world = World::on(|sim| {
+        let mut config = ResumableConfig::default();
+        config.topic.compress = true;
+        let streams = ResumableStreams::on(sim.clone(), config);
+        Router::new().events("/", move |request: router::Request| {
+            let attachment = streams.attach_or_start("x", &request, |_: Producer| {
+                stream::iter(["the same again and again"; 50])
+            });
+            Ok::<_, router::Refusal>(attachment?)
+        })
+    });
+    let (head, body) = ask_in(&world, GZIP);
+    assert!(head.contains("content-encoding: gzip\r\n"));
+    let text = decode(&body);
+    assert_eq!(text.matches("data: the same again and again\n").count(), 50);
+    assert!(2 * body.len() < text.len());
 }
 
 #[test]
