@@ -22,6 +22,25 @@ fn fields(list: &[(&str, &str)]) -> HeaderMap {
 }
 
 #[test]
+fn a_request_is_whole_however_little_of_it_is_taken_at_a_time() {
+    for body in ["", "{}"] {
+        let mut config = EventSourceConfig::default();
+        config.body = body.into();
+        let mut whole = Client::new(config.clone());
+        let whole = whole.connect();
+        let mut client = Client::new(config);
+        client.poll();
+        client.source.handle_connected(client.now);
+        let mut request = Vec::new();
+        while let Some(byte) = client.unsent().first() {
+            request.push(*byte);
+            client.source.handle_transmitted(client.now, 1);
+        }
+        assert_eq!(String::from_utf8_lossy(&request), whole);
+    }
+}
+
+#[test]
 fn the_request_is_this() {
     assert_eq!(
         request(URL, EventSourceConfig::default()),

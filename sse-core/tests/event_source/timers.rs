@@ -24,6 +24,18 @@ fn once() -> EventSourceConfig {
 }
 
 #[test]
+fn asking_for_what_was_received_is_no_sign_of_life() {
+    let mut client = Client::open(idle(secs(60)));
+    client.told();
+    let until = client.source.poll_timeout();
+    client.now += secs(59);
+    assert!(client.take_received().is_none());
+    client.source.handle_timeout(client.now);
+    assert_eq!(client.told(), [""; 0]);
+    assert_eq!(client.source.poll_timeout(), until);
+}
+
+#[test]
 fn connecting_takes_no_longer_than_it_may() {
     let mut config = EventSourceConfig::default();
     config.connect_timeout = secs(5);

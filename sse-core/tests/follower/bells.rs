@@ -108,6 +108,7 @@ fn a_lost_last_bell_is_found_by_a_look() {
     assert!(node.events().is_empty());
     let look_at = node.follower.poll_timeout().unwrap();
     assert_eq!(look_at, node.now + Duration::from_secs(10));
+    // What the look finds is read at once.
     node.pass(Duration::from_secs(10));
     node.settle(&log);
     assert_eq!(node.events(), [1]);

@@ -133,6 +133,9 @@ fn requests_that_fail_are_made_again_ever_more_seldom() {
     // Bells that are up again are worth a try at once.
     assert!(node.take().is_some());
     node.follower.handle_page_failed(node.now);
+    // A timer that is early is not.
+    node.follower.handle_timeout(node.now);
+    assert_eq!(node.take(), None);
     node.follower.handle_up(node.now);
     node.settle(&log);
 }

@@ -30,6 +30,33 @@ fn fill(topic: &Topic, data: &str) -> (usize, HistoryBound) {
 }
 
 #[test]
+fn an_event_may_be_exactly_as_large_as_an_error_says() {
+    for named in [false, true] {
+        let topic = refusing(|config| config.max_bytes = 4 * KIB);
+        let event = |len: usize| {
+            let event = Event::new("x".repeat(len));
+            match named {
+                true => event.with_id("its own").unwrap(),
+                false => event,
+            }
+        };
+        let mut reader = topic.subscribe();
+        let error = topic.publish(event(8 * KIB)).unwrap_err();
+        let PublishError::TooLarge { len, most } = error else {
+            panic!("{error}");
+        };
+        let fits = 8 * KIB - (len - most);
+        let error = topic.publish(event(fits + 1)).unwrap_err();
+        assert!(
+            matches!(error, PublishError::TooLarge { len, .. } if len == most + 1),
+            "{error}"
+        );
+        topic.publish(event(fits)).unwrap();
+        assert_eq!(take(&mut reader).text.len(), most);
+    }
+}
+
+#[test]
 fn each_bound_refuses_events_and_keeps_those_that_are_there() {
     let budget = Budget::new(256 * KIB);
     let topics = [

@@ -22,6 +22,7 @@ fn a_topic_is_there_once_somebody_asks_for_it() {
     map.topic("a").unwrap().publish("one").unwrap();
     map.topic("b").unwrap();
     assert_eq!(map.clone().len(), 2);
+    assert!(!map.is_empty());
     assert_eq!(map.topic("a").unwrap().retained_events(), 1);
     assert_eq!(map.get("a").unwrap().retained_events(), 1);
     assert_eq!(map.get("b").unwrap().retained_events(), 0);

@@ -1,9 +1,14 @@
 //! Several topics in one stream.
 
+use std::error::Error;
+
 use proptest::prelude::*;
 use sse_core::{
     Decoded, Decoder, Event, EventId,
-    topic::{Announce, MergeError, MergedSubscriber, Outcome, Topic, TopicConfig, WhenTooSlow},
+    topic::{
+        Announce, MergeError, MergedSubscriber, Outcome, Topic, TopicConfig, TopicMap,
+        TopicMapConfig, WhenTooSlow,
+    },
 };
 
 use crate::{Clock, End, Taken, ids, publish, take, take_all, topic_of};
@@ -213,6 +218,20 @@ fn how_many_topics_there_may_be_is_a_setting() {
     assert_eq!(error, MergeError::TooMany { max: 2 });
     let error = merge(0).unwrap_err();
     assert_eq!(error, MergeError::NoTopic);
+}
+
+#[test]
+fn a_map_without_room_is_why_its_topics_cannot_be_merged() {
+    let mut config = TopicMapConfig::default();
+    config.max_topics = 1;
+    let clock = Clock::new();
+    let map = TopicMap::new(config, 7, move || clock.now());
+    let _used = map.topic("a").unwrap();
+    let cause = map.topic("b").unwrap_err();
+    let error = MergeError::from(cause.clone());
+    assert_eq!(error.to_string(), cause.to_string());
+    let source = error.source().and_then(|source| source.downcast_ref());
+    assert_eq!(source, Some(&cause));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::{
 };
 
 use futures_core::Stream;
+use futures_util::{FutureExt, StreamExt};
 use sse_core::topic::{Position, Subscriber, TopicConfig};
 
 use crate::{EPOCH, publish, topic};
@@ -61,6 +62,26 @@ fn a_burst_wakes_once_who_waits_and_nobody_else() {
     readers[0].park();
     publish(&topic, 64);
     assert_eq!(readers.each_ref().map(Reader::woken), [2, 1, 0]);
+}
+
+#[test]
+fn as_a_stream_a_subscriber_gives_the_same_as_by_hand() {
+    let topic = topic(TopicConfig::default());
+    let mut subscriber = topic.subscribe();
+    publish(&topic, 2);
+    let batch = subscriber.next().now_or_never().flatten();
+    let batch = batch.expect("a batch").expect("in time");
+    assert_eq!(
+        batch
+            .as_bytes()
+            .iter()
+            .filter(|byte| **byte == b'x')
+            .count(),
+        2
+    );
+    assert!(subscriber.next().now_or_never().is_none());
+    topic.close();
+    assert!(subscriber.next().now_or_never().expect("the end").is_none());
 }
 
 #[test]
