@@ -172,3 +172,42 @@ pub(crate) async fn a_publish_that_is_repeated_on_another_connection_waits_for_r
     let (place, ()) = join(appending, going_on).await;
     assert_eq!(place.unwrap().sequence(), 1);
 }
+
+pub(crate) async fn a_publish_that_is_repeated_after_a_failover_is_in_the_new_epoch<A: Adapter>() {
+    let master = Server::start(&[]);
+    let replica = Server::replica_of(&master);
+    let address = VirtualAddress::of(&master);
+    let mut config = master.config();
+    config.port = address.port;
+    // More than there are, so that it is repeated for as long as it may be.
+    config.replicas = 2;
+    config.replicas_timeout = Duration::from_millis(50);
+    config.publish_timeout = 2 * PATIENCE;
+    let log = RedisLog::on(A::Runtime::default(), config);
+    let topic = "news".into();
+    let appending = pin!(log.append(&topic, Event::new("1")));
+    let promoting = pin!(async {
+        let holds = ["EXISTS", "sse:{news}:log"];
+        until::<A>(|| replica.command(&holds) == redis::Value::Int(1)).await;
+        let before = log.read(&topic, tails()).await.unwrap().tails.epoch;
+        replica.command(&["REPLICAOF", "NO", "ONE"]);
+        address.move_to(&replica);
+        loop {
+            sleep::<A>(Duration::from_millis(20)).await;
+            let Ok(page) = log.read(&topic, tails()).await else {
+                continue;
+            };
+            let after = Position::new(page.tails.epoch, 0);
+            if after.epoch() > before
+                && let Ok(page) = log.read(&topic, PageRequest::new(after, 10)).await
+                && !page.events.is_empty()
+            {
+                return page.events;
+            }
+        }
+    });
+    let Either::Right((events, _)) = select(appending, promoting).await else {
+        panic!("two replicas do not have it");
+    };
+    assert_eq!(events, [(1, Event::new("1"))]);
+}

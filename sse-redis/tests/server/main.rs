@@ -135,7 +135,8 @@ tests! {
         a_master_that_no_sentinel_names_is_an_error_that_says_so
         a_publish_that_waits_for_replicas_holds_up_nothing_else
         a_publish_that_too_few_replicas_have_is_no_success
-        a_publish_that_is_repeated_on_another_connection_waits_for_replicas_too;
+        a_publish_that_is_repeated_on_another_connection_waits_for_replicas_too
+        a_publish_that_is_repeated_after_a_failover_is_in_the_new_epoch;
     tls:
         events_go_over_tls
         a_certificate_of_another_authority_or_name_is_an_error_that_says_so
