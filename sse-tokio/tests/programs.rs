@@ -336,7 +336,7 @@ fn a_tail_waits_for_a_redis_that_is_lost_and_leaves_no_line_out() {
 #[test]
 fn a_tail_without_its_redis_says_so_and_ends() {
     for (url, expected) in [
-        ("http://127.0.0.1/", "--redis takes redis://"),
+        ("http://127.0.0.1/", "begins with redis:// or rediss://"),
         (
             &*format!("redis://127.0.0.1:{}/", free_port()),
             "the log was not reached for 10s: ",
