@@ -38,6 +38,7 @@ pages! {
     custom_server: "custom-server.md",
     http_client: "http-client.md",
     hyper: "hyper.md",
+    many_nodes: "many-nodes.md",
     language_model: "language-model.md",
     moving: "moving.md",
     page: "page.md",
