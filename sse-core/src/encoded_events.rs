@@ -4,6 +4,7 @@ use core::fmt;
 
 use bytes::Bytes;
 
+use crate::chunked::Shared;
 #[cfg(feature = "compression")]
 use crate::gzip::Packed;
 
@@ -14,7 +15,7 @@ use crate::gzip::Packed;
 /// neither a part of one nor anything else.
 #[derive(Clone)]
 pub struct EncodedEvents {
-    pub(crate) bytes: Bytes,
+    pub(crate) shared: Shared,
     pub(crate) count: usize,
     /// The same events in the topic's compressed stream, where it has one.
     #[cfg(feature = "compression")]
@@ -24,9 +25,9 @@ pub struct EncodedEvents {
 impl EncodedEvents {
     /// So many events.
     #[cfg(feature = "topic")]
-    pub(crate) fn new(bytes: impl Into<Bytes>, count: usize) -> Self {
+    pub(crate) fn new(bytes: impl Into<Shared>, count: usize) -> Self {
         Self {
-            bytes: bytes.into(),
+            shared: bytes.into(),
             count,
             #[cfg(feature = "compression")]
             packed: None,
@@ -37,13 +38,13 @@ impl EncodedEvents {
     /// have no transfer framing and no content coding, which are the server's to add.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        self.shared.as_bytes()
     }
 
     /// Returns the bytes of [`as_bytes`](Self::as_bytes), which stay shared.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
-        self.bytes
+        self.shared.into_bytes()
     }
 
     /// How many events these are: none where there is just the place of a subscriber.
@@ -56,7 +57,7 @@ impl EncodedEvents {
 /// Events are the same where their bytes are.
 impl PartialEq for EncodedEvents {
     fn eq(&self, other: &Self) -> bool {
-        self.count == other.count && self.bytes == other.bytes
+        self.count == other.count && self.shared == other.shared
     }
 }
 
@@ -66,7 +67,7 @@ impl fmt::Debug for EncodedEvents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EncodedEvents")
             .field("count", &self.count)
-            .field("bytes", &self.bytes)
+            .field("bytes", &self.shared)
             .finish()
     }
 }

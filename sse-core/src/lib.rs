@@ -125,6 +125,8 @@ extern crate alloc;
 mod budget;
 #[cfg(any(feature = "client", feature = "server"))]
 mod cause;
+#[cfg(any(feature = "server", feature = "topic"))]
+mod chunked;
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(feature = "std")]

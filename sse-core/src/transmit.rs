@@ -1,13 +1,24 @@
 //! What a state machine has to write.
 
-use std::io::IoSlice;
+use std::{io::IoSlice, slice};
 
-/// Bytes for one vectored write, from a state machine's `poll_transmit`.
+/// Bytes for one vectored write, from a state machine's `poll_transmit`. Where they are one slice, a
+/// plain write does.
 #[derive(Debug)]
 pub struct Transmit<'a> {
-    slices: [IoSlice<'a>; Transmit::MOST],
-    used: usize,
+    slices: Slices<'a>,
     len: usize,
+}
+
+/// One slice is what there mostly is, and room for many takes a while to set up.
+#[derive(Debug)]
+enum Slices<'a> {
+    None,
+    One(IoSlice<'a>),
+    Many {
+        slices: [IoSlice<'a>; Transmit::MOST],
+        used: usize,
+    },
 }
 
 impl<'a> Transmit<'a> {
@@ -15,10 +26,10 @@ impl<'a> Transmit<'a> {
     pub(crate) const MOST: usize = 16;
 
     /// No bytes.
+    #[inline]
     pub(crate) fn empty() -> Self {
         Self {
-            slices: [IoSlice::new(&[]); Self::MOST],
-            used: 0,
+            slices: Slices::None,
             len: 0,
         }
     }
@@ -30,11 +41,7 @@ impl<'a> Transmit<'a> {
     pub(crate) fn push(&mut self, part: &'a [u8], skip: &mut usize) {
         let rest = part.get(*skip..).unwrap_or(&[]);
         *skip = skip.saturating_sub(part.len());
-        if !rest.is_empty()
-            && let Some(slice) = self.slices.get_mut(self.used)
-        {
-            *slice = IoSlice::new(rest);
-            self.used += 1;
+        if !rest.is_empty() && self.slices.push(IoSlice::new(rest)) {
             self.len += rest.len();
         }
     }
@@ -42,7 +49,11 @@ impl<'a> Transmit<'a> {
     /// The bytes, in order. No slice is empty.
     #[must_use]
     pub fn slices(&self) -> &[IoSlice<'a>] {
-        &self.slices[..self.used]
+        match &self.slices {
+            Slices::None => &[],
+            Slices::One(slice) => slice::from_ref(slice),
+            Slices::Many { slices, used } => &slices[..*used],
+        }
     }
 
     /// How many bytes there are.
@@ -55,5 +66,28 @@ impl<'a> Transmit<'a> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+}
+
+impl<'a> Slices<'a> {
+    /// Says whether there was room for it.
+    #[inline]
+    fn push(&mut self, slice: IoSlice<'a>) -> bool {
+        match self {
+            Self::None => *self = Self::One(slice),
+            Self::One(first) => {
+                let mut slices = [IoSlice::new(&[]); Transmit::MOST];
+                (slices[0], slices[1]) = (*first, slice);
+                *self = Self::Many { slices, used: 2 };
+            }
+            Self::Many { slices, used } => match slices.get_mut(*used) {
+                Some(free) => {
+                    *free = slice;
+                    *used += 1;
+                }
+                None => return false,
+            },
+        }
+        true
     }
 }

@@ -181,12 +181,71 @@ fn encoded_events_are_written_from_where_they_lie_and_then_released() {
     let bytes = events.clone().into_bytes();
     topic.publish("newer").unwrap();
     connection.send_encoded(Instant::now(), events).unwrap();
-    let lies_there = |slice: &&std::io::IoSlice<'_>| slice.as_ptr() == bytes.as_ptr();
+    let lies_there = |slice: &&std::io::IoSlice<'_>| slice.as_ptr_range().contains(&bytes.as_ptr());
     let transmit_now = connection.poll_transmit();
     assert_eq!(transmit_now.slices().iter().filter(lies_there).count(), 1);
     assert!(!bytes.is_unique());
     transmit(&mut connection, usize::MAX, &mut wire);
     assert!(bytes.is_unique());
+}
+
+#[test]
+fn what_subscribers_share_is_one_slice_with_its_framing() {
+    let (topic, mut first) = topic();
+    let mut second = topic.subscribe();
+    let events = [
+        encoded(&topic, &mut first, 3),
+        encoded(&topic, &mut second, 0),
+    ];
+    let slices = events.map(|events| {
+        let mut connection = streaming("HTTP/1.1");
+        transmit(&mut connection, usize::MAX, &mut Vec::new());
+        let given = events.as_bytes().to_vec();
+        connection.send_encoded(Instant::now(), events).unwrap();
+        let transmit_now = connection.poll_transmit();
+        let [slice] = transmit_now.slices() else {
+            panic!("{transmit_now:?}");
+        };
+        assert_eq!(slice[..], *chunk(&given));
+        slice.as_ptr()
+    });
+    assert_eq!(slices[0], slices[1]);
+}
+
+#[test]
+fn what_is_shared_is_framed_anew_where_other_bytes_are_in_its_chunk() {
+    let (topic, mut subscriber) = topic();
+    let mut connection = streaming("HTTP/1.1");
+    transmit(&mut connection, usize::MAX, &mut Vec::new());
+    let events = encoded(&topic, &mut subscriber, 1);
+    let given = events.as_bytes().to_vec();
+    connection.send_encoded(Instant::now(), events).unwrap();
+    // Offered alone, not taken, and then with something behind it.
+    assert_eq!(connection.poll_transmit().len(), chunk(&given).len());
+    connection
+        .comment(Instant::now(), &Comment::KEEP_ALIVE)
+        .unwrap();
+    let (mut wire, mut both) = (Vec::new(), given);
+    Comment::KEEP_ALIVE.encode(&mut both);
+    transmit(&mut connection, usize::MAX, &mut wire);
+    assert_eq!(wire, chunk(&both));
+}
+
+#[test]
+fn a_connection_without_chunks_writes_what_is_shared_without_framing() {
+    let (topic, mut subscriber) = topic();
+    let mut connection = streaming("HTTP/1.0");
+    let mut wire = Vec::new();
+    transmit(&mut connection, usize::MAX, &mut Vec::new());
+    let events = encoded(&topic, &mut subscriber, 2);
+    let given = events.as_bytes().to_vec();
+    connection.send_encoded(Instant::now(), events).unwrap();
+    transmit(&mut connection, usize::MAX, &mut wire);
+    assert_eq!(wire, given);
+}
+
+fn chunk(bytes: &[u8]) -> Vec<u8> {
+    [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
 }
 
 #[test]

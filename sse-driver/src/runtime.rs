@@ -165,7 +165,8 @@ pub trait Transport: Send + Unpin + 'static {
     /// Reads into `buffer`; 0 bytes mean that the peer's sending side has ended.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Writes from `slices`, in order, as much as fits.
+    /// Writes from `slices`, in order, as much as fits. One slice is what there mostly is: a system
+    /// does less for a plain write of it.
     fn poll_write_vectored(
         &mut self,
         cx: &mut Context<'_>,

@@ -143,7 +143,12 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Transport for TokioTran
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+        let stream = Pin::new(&mut self.0);
+        match slices {
+            // The system does less for a plain write.
+            [bytes] => stream.poll_write(cx, bytes),
+            slices => stream.poll_write_vectored(cx, slices),
+        }
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

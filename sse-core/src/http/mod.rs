@@ -15,8 +15,6 @@ mod accept;
 #[cfg(all(feature = "compression", feature = "server"))]
 mod accept_encoding;
 #[cfg(feature = "server")]
-mod chunked;
-#[cfg(feature = "server")]
 mod request_head;
 #[cfg(feature = "server")]
 mod request_head_reader;
@@ -53,11 +51,7 @@ pub use {
 #[cfg(feature = "server")]
 pub(crate) use {body::collect, response_head::is_the_connections};
 #[cfg(feature = "server")]
-pub(crate) use {
-    body::grown_capacity,
-    chunked::{CRLF, ChunkSize, LAST_CHUNK},
-    response_head::encode_response_head,
-};
+pub(crate) use {body::grown_capacity, response_head::encode_response_head};
 
 #[cfg(feature = "client")]
 pub(crate) use media_type::content_coding;

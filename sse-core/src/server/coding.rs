@@ -78,11 +78,12 @@ impl Coding {
         output: &mut Output,
     ) {
         if self.has_own(budget) {
-            return self.body.compress(&events.bytes, into(output));
+            return self.body.compress(events.as_bytes(), into(output));
         }
+        let plain = events.shared.clone().into_bytes();
         match &events.packed {
-            Some(packed) if !self.is_own => self.body.packed(&events.bytes, packed, into(output)),
-            _ => self.body.insert_shared(&events.bytes, into(output)),
+            Some(packed) if !self.is_own => self.body.packed(&plain, packed, into(output)),
+            _ => self.body.insert_shared(&plain, into(output)),
         }
     }
 
@@ -119,6 +120,6 @@ impl Coding {
 fn into(output: &mut Output) -> impl FnMut(Part<'_>) {
     |part| match part {
         Part::Own(bytes) => output.put(|buffer| buffer.extend_from_slice(bytes)),
-        Part::Shared(bytes) => output.put_shared(bytes),
+        Part::Shared(bytes) => output.put_shared(bytes.into()),
     }
 }

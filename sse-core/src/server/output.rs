@@ -1,8 +1,9 @@
 //! What waits to be written: the response's head, and the events in chunks.
 //!
-//! Encoded events are kept free of transfer framing. When bytes are asked for, everything queued
+//! When bytes are asked for, everything queued
 //! becomes one chunk, however many events it holds: its size line and its end are put around it
-//! in the same vectored write.
+//! in the same vectored write. Where all of it is one piece that is shared as a chunk already, that
+//! chunk is written as it lies, in one slice.
 //!
 //! What this connection encodes itself is appended to one buffer. What it shares with others is
 //! queued by reference behind that, and written from where it lies; what is encoded here after it
@@ -20,7 +21,7 @@ use bytes::Bytes;
 use crate::{
     Transmit,
     budget::{Budget, Holding, Reservation},
-    http::{CRLF, ChunkSize, LAST_CHUNK},
+    chunked::{CRLF, ChunkSize, LAST_CHUNK, Shared},
 };
 
 /// How the body of a response is delimited.
@@ -78,7 +79,7 @@ struct Queue {
 #[derive(Debug)]
 enum Piece {
     /// Shared with others: events, or a body that was known from the start.
-    Shared(Bytes),
+    Shared(Shared),
     /// Encoded here, for this connection alone.
     Own(Vec<u8>),
 }
@@ -93,6 +94,8 @@ struct Flush {
     /// How many bytes there are behind the head: size line, events, pieces and tail.
     len: usize,
     size_line: Option<ChunkSize>,
+    /// The only piece is a chunk already, and goes out as that.
+    is_shared_chunk: bool,
     tail: &'static [u8],
     /// The body's end is in the tail.
     has_end: bool,
@@ -130,9 +133,9 @@ impl Output {
     }
 
     /// Queues what is shared: encoded events, or a body that is all there is.
-    pub(super) fn put_shared(&mut self, bytes: Bytes) {
-        if !bytes.is_empty() {
-            self.queue().put_piece(Piece::Shared(bytes));
+    pub(super) fn put_shared(&mut self, shared: Shared) {
+        if !shared.is_empty() {
+            self.queue().put_piece(Piece::Shared(shared));
         }
     }
 
@@ -275,9 +278,10 @@ impl Queue {
     }
 
     fn put_piece(&mut self, piece: Piece) {
-        self.pieces_len += piece.as_bytes().len();
+        let len = piece.as_bytes().len();
+        self.pieces_len += len;
         if piece.is_alone() {
-            self.alone_len += piece.as_bytes().len();
+            self.alone_len += len;
         }
         match &self.piece {
             None => self.piece = Some(piece),
@@ -330,12 +334,25 @@ impl Queue {
         let flush = &self.flush;
         let mut skip = flush.sent;
         transmit.push(&self.head, &mut skip);
+        if flush.is_shared_chunk {
+            let chunk = self.piece.as_ref().and_then(Piece::as_chunk);
+            return transmit.push(chunk.unwrap_or_default(), &mut skip);
+        }
         transmit.push(flush.size_line(), &mut skip);
         transmit.push(self.events.get(..flush.events).unwrap_or(&[]), &mut skip);
         for piece in self.pieces().take(flush.pieces) {
             transmit.push(piece.as_bytes(), &mut skip);
         }
         transmit.push(flush.tail, &mut skip);
+    }
+
+    /// What is queued, where it is one shared piece that is a chunk already.
+    fn lone_chunk(&self, delimiting: Delimiting, end: End) -> Option<&[u8]> {
+        let is_alone = self.events.is_empty() && self.more_pieces.is_empty();
+        if !is_alone || delimiting != Delimiting::Chunks || end == End::Proper {
+            return None;
+        }
+        self.piece.as_ref()?.as_chunk()
     }
 
     /// The rest of the first piece that is not transmitted in full.
@@ -357,6 +374,15 @@ impl Queue {
     /// Has the flush be everything queued, as one chunk where the body goes in chunks; or as much of it
     /// as one vectored write takes.
     fn begin_flush(&mut self, delimiting: Delimiting, end: End) {
+        if let Some(chunk) = self.lone_chunk(delimiting, end) {
+            self.flush = Flush {
+                pieces: 1,
+                len: chunk.len(),
+                is_shared_chunk: true,
+                ..Flush::default()
+            };
+            return;
+        }
         let all = usize::from(self.piece.is_some()) + self.more_pieces.len();
         let pieces = all.min(Transmit::MOST - SLICES_AROUND);
         let is_all = pieces == all;
@@ -372,6 +398,7 @@ impl Queue {
         let has_end = in_chunks && is_all && end == End::Proper;
 
         let flush = &mut self.flush;
+        flush.is_shared_chunk = false;
         flush.size_line = match in_chunks && len > 0 {
             true => Some(ChunkSize::new(len)),
             false => None,
@@ -425,22 +452,31 @@ impl Flush {
 impl Piece {
     fn as_bytes(&self) -> &[u8] {
         match self {
-            Self::Shared(bytes) => bytes,
+            Self::Shared(shared) => shared.as_bytes(),
             Self::Own(bytes) => bytes,
+        }
+    }
+
+    /// The chunk that it is shared as.
+    #[inline]
+    fn as_chunk(&self) -> Option<&[u8]> {
+        match self {
+            Self::Shared(shared) => shared.as_chunk(),
+            Self::Own(_) => None,
         }
     }
 
     /// Whether nothing else holds it, as far as can be told.
     fn is_alone(&self) -> bool {
         match self {
-            Self::Shared(bytes) => bytes.is_unique(),
+            Self::Shared(shared) => shared.is_alone(),
             Self::Own(_) => true,
         }
     }
 
     fn into_bytes(self) -> Bytes {
         match self {
-            Self::Shared(bytes) => bytes,
+            Self::Shared(shared) => shared.into_bytes(),
             Self::Own(bytes) => bytes.into(),
         }
     }

@@ -45,6 +45,6 @@ impl Sink<'_> {
         if let Some((coding, budget)) = self.coding {
             return coding.put_encoded(&events, budget, self.output);
         }
-        self.output.put_shared(events.into_bytes());
+        self.output.put_shared(events.shared);
     }
 }

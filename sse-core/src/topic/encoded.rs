@@ -27,7 +27,9 @@ impl EncodedEvents {
     /// ```
     #[must_use]
     pub fn into_events(self) -> DecodedEvents {
-        DecodedEvents { bytes: self.bytes }
+        DecodedEvents {
+            bytes: self.into_bytes(),
+        }
     }
 
     /// What tells the client where it is, and nothing else.

@@ -270,10 +270,10 @@ impl MergedSubscriber {
         let mut short_others = None;
 
         let room = others.0.len() + others.1.len() + "id: 2n9c-1000\n".len();
-        let mut bytes = Vec::with_capacity(events.bytes.len() + events.count * room);
+        let mut bytes = Vec::with_capacity(events.shared.len() + events.count * room);
         let (mut id, mut own_id) = (String::new(), None);
         let before_all = last.sequence.saturating_sub(events.count as u64);
-        for (sequence, event) in (before_all + 1..).zip(wire::events(&events.bytes)) {
+        for (sequence, event) in (before_all + 1..).zip(wire::events(events.as_bytes())) {
             let position = Position { sequence, ..last };
             own_id = wire::id(event)
                 .filter(|id| !id.is_empty() && *id != position.text().as_str())

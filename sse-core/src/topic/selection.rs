@@ -38,7 +38,7 @@ impl Selection {
     pub(super) fn take(&mut self, events: &EncodedEvents, start: u64, capacity: u64) -> Taken {
         let (mut skipped, mut count) = (0, 0);
         let (mut from, mut len) = (0, 0);
-        for event in wire::events(&events.bytes) {
+        for event in wire::events(events.as_bytes()) {
             if (self.wanted)(wire::event_type(event)) {
                 count += 1;
                 len += event.len();
@@ -52,9 +52,9 @@ impl Selection {
         let next = start + skipped + count;
         let selected = if count > 0 {
             self.told = next;
-            let bytes = events.bytes.slice(from..from + len);
+            let shared = events.shared.slice(from..from + len);
             // No more than are in memory.
-            Some(Selected::Events(EncodedEvents::new(bytes, count as usize)))
+            Some(Selected::Events(EncodedEvents::new(shared, count as usize)))
         } else if next.saturating_sub(self.told) > capacity / 4 {
             self.told = next;
             Some(Selected::Nothing)

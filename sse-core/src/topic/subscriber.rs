@@ -320,7 +320,7 @@ impl Subscriber {
                     self.shared
                         .state()
                         .counts
-                        .delivered(events.count, events.bytes.len());
+                        .delivered(events.count, events.shared.len());
                     Batch::Events(events)
                 }
                 Some(Selected::Nothing) => {
@@ -350,7 +350,7 @@ impl Subscriber {
         let outcome = match self.cursor.look(state, config, most, behind_notice) {
             Next::Events(events) => {
                 if !selects {
-                    state.counts.delivered(events.count, events.bytes.len());
+                    state.counts.delivered(events.count, events.shared.len());
                 }
                 return ready(Some(Ok(Batch::Events(events))));
             }

@@ -6,6 +6,7 @@ use ::http::{HeaderValue, Response, StatusCode, header, response::Parts};
 
 use super::{Connection, Host};
 use crate::{
+    chunked::Shared,
     http::encode_response_head,
     lifecycle::CloseReason,
     server::{
@@ -60,7 +61,7 @@ impl Connection {
                 self.request.body_of(status, body)
             }
         };
-        self.output.put_shared(bytes);
+        self.output.put_shared(Shared::new(bytes));
         self.count_output();
     }
 

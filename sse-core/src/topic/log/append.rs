@@ -6,6 +6,7 @@ use super::Log;
 use crate::{
     Event,
     budget::{Budget, Holding},
+    chunked::Shared,
     topic::{
         HistoryBound, Position, PublishError, WhenFull,
         segment::{MARK_SIZE, SEGMENT_SIZE, own_id_size},
@@ -195,7 +196,7 @@ impl Log {
         // What is copied of the open segment for readers may become as large as its bytes.
         let copy = match is_large {
             true => SEGMENT_SIZE,
-            false => self.open.grown_bytes(len, self.segment_size),
+            false => self.open.grown_bytes(len, self.segment_size) + Shared::FRAMING,
         };
         let grown = self.open.size_with(len, self.segment_size) + needed.own_id_size + copy;
         #[cfg(feature = "compression")]

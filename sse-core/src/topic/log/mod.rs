@@ -18,8 +18,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-
 use super::{
     EncodedEvents, Outcome, Position, TopicConfig, WhenFull, merged_id,
     resume::{Named, decide},
@@ -31,6 +29,7 @@ use crate::gzip::{Packed, SharedDeflate};
 use crate::{
     EventId,
     budget::{Budget, Holding, Lendable, Reservation},
+    chunked::Shared,
 };
 
 /// The largest segment, unless it has but one event.
@@ -79,7 +78,8 @@ pub(super) struct Log {
 #[derive(Debug)]
 struct Recent {
     start: usize,
-    bytes: Bytes,
+    /// Made as one chunk, since most subscribers are at its beginning.
+    copy: Shared,
     /// The same, compressed, and the number of its first event.
     #[cfg(feature = "compression")]
     packed: Option<(u64, Arc<Packed>)>,
@@ -87,7 +87,7 @@ struct Recent {
 
 impl Recent {
     fn len(&self) -> usize {
-        let len = self.bytes.len();
+        let len = self.copy.size();
         #[cfg(feature = "compression")]
         let len = len
             + self
@@ -414,19 +414,20 @@ impl Log {
 
     /// `len` bytes of the open segment from this event on. What is copied out of it for one subscriber
     /// is shared with those that come after.
-    fn read_open(&mut self, cursor: u64, len: usize) -> Bytes {
+    fn read_open(&mut self, cursor: u64, len: usize) -> Shared {
         let start = self.open.start_of(cursor);
         if let Some(recent) = &self.recent
             && let Some(skip) = start.checked_sub(recent.start)
         {
-            return recent.bytes.slice(skip..skip + len);
+            return recent.copy.slice(skip..skip + len);
         }
         let new = self.open.bytes().get(start..).unwrap_or_default();
-        let bytes = self.budget.count(Holding::History, new.to_vec());
-        let read = bytes.slice(..len);
+        let budget = &self.budget;
+        let copy = Shared::chunk(new, |copy| budget.count(Holding::History, copy));
+        let read = copy.slice(0..len);
         self.recent = Some(Recent {
             start,
-            bytes,
+            copy,
             #[cfg(feature = "compression")]
             packed: None,
         });
