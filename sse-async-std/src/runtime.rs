@@ -1,12 +1,11 @@
 //! The runtime behind the driver's traits: async-std's clock, timers, tasks and sockets.
 
 use std::{
-    fmt,
     future::Future,
     io::{self, IoSlice},
     net::{Shutdown, SocketAddr},
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -54,12 +53,10 @@ impl Socket for UnixStream {
     }
 }
 
-/// A timer of async-std's. It cannot be moved, so another one takes its place.
-pub struct AsyncStdTimer {
-    deadline: Instant,
-    /// Once it has been polled.
-    sleep: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-}
+/// A timer of `async-io`, which async-std's own timers are made of: those cannot be moved, and take an
+/// allocation more.
+#[derive(Debug)]
+pub struct AsyncStdTimer(async_io::Timer);
 
 impl Clock for AsyncStd {
     fn now(&self) -> Instant {
@@ -81,10 +78,7 @@ impl Runtime for AsyncStd {
     type Listener = TcpListener;
 
     fn timer(&self, deadline: Instant) -> AsyncStdTimer {
-        AsyncStdTimer {
-            deadline,
-            sleep: None,
-        }
+        AsyncStdTimer(async_io::Timer::at(deadline))
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -170,28 +164,11 @@ impl<S: Socket> Transport for AsyncStdTransport<S> {
 
 impl Timer for AsyncStdTimer {
     fn reset(&mut self, deadline: Instant) {
-        self.deadline = deadline;
-        self.sleep = None;
+        self.0.set_at(deadline);
     }
 
     fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let left = || self.deadline.saturating_duration_since(Instant::now());
-        while !left().is_zero() {
-            let sleep = self
-                .sleep
-                .get_or_insert_with(|| Box::pin(task::sleep(left())));
-            ready!(sleep.as_mut().poll(cx));
-            self.sleep = None;
-        }
-        Poll::Ready(())
-    }
-}
-
-impl fmt::Debug for AsyncStdTimer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AsyncStdTimer")
-            .field("deadline", &self.deadline)
-            .finish_non_exhaustive()
+        Pin::new(&mut self.0).poll(cx).map(drop)
     }
 }
 

@@ -46,8 +46,8 @@
 //! # How to read this crate
 //!
 //! It has two files. This one, `lib.rs`, names the driver's types on smol, and re-exports the rest.
-//! `runtime.rs` implements the driver's traits: `Smol` and `SmolTimer`; the transport is
-//! the driver's `FuturesIo`. What those traits demand is in `sse-driver/src/runtime.rs`, and all behaviour is in the driver, whose own
+//! `runtime.rs` implements the driver's traits: `Smol`, `SmolTimer` and `SmolTransport`. What those traits demand is in
+//! `sse-driver/src/runtime.rs`, and all behaviour is in the driver, whose own
 //! documentation says in which order to read it ([`driver`]). The page `docs/one-request.md` of the
 //! repository follows one request from its first bytes to its clean-up.
 
@@ -57,7 +57,7 @@
 
 mod runtime;
 
-pub use runtime::{Smol, SmolTimer};
+pub use runtime::{Smol, SmolTimer, SmolTransport};
 #[cfg(feature = "event-log")]
 pub use sse_driver::event_log;
 #[doc(hidden)]

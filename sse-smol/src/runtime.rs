@@ -2,14 +2,18 @@
 
 use std::{
     future::Future,
-    io,
-    net::SocketAddr,
+    io::{self, IoSlice},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     pin::Pin,
     task::{Context, Poll},
     time::{Duration, Instant, SystemTime},
 };
 
-use smol::net::{TcpListener, TcpStream, resolve};
+use smol::{
+    Async,
+    io::{AsyncRead, AsyncWrite},
+    net::resolve,
+};
 use sse_driver::{BindOptions, Clock, FuturesIo, Runtime, Timer, Transport, system};
 
 /// The global runtime of smol, which begins by itself. Tasks run on its threads, of which there
@@ -20,6 +24,21 @@ pub struct Smol;
 /// A timer of smol's reactor.
 #[derive(Debug)]
 pub struct SmolTimer(smol::Timer);
+
+/// A TCP socket in smol's reactor.
+///
+/// `smol::net::TcpStream` is one, too, which many tasks can wait for. This one is for one task, and takes
+/// less memory.
+#[derive(Debug)]
+pub struct SmolTransport(Async<TcpStream>);
+
+/// A socket of the caller's. Set its `TCP_NODELAY`: the driver writes what belongs together in one
+/// write.
+impl From<Async<TcpStream>> for SmolTransport {
+    fn from(socket: Async<TcpStream>) -> Self {
+        Self(socket)
+    }
+}
 
 impl Clock for Smol {
     fn now(&self) -> Instant {
@@ -37,8 +56,8 @@ impl Clock for Smol {
 
 impl Runtime for Smol {
     type Timer = SmolTimer;
-    type Transport = FuturesIo<TcpStream>;
-    type Listener = TcpListener;
+    type Transport = SmolTransport;
+    type Listener = Async<TcpListener>;
 
     fn timer(&self, deadline: Instant) -> SmolTimer {
         SmolTimer(smol::Timer::at(deadline))
@@ -48,15 +67,22 @@ impl Runtime for Smol {
         smol::spawn(task).detach();
     }
 
-    async fn bind(&self, address: SocketAddr, options: &BindOptions) -> io::Result<TcpListener> {
-        system::listen(address, options)?.try_into()
+    async fn bind(
+        &self,
+        address: SocketAddr,
+        options: &BindOptions,
+    ) -> io::Result<Async<TcpListener>> {
+        Async::new_nonblocking(system::listen(address, options)?)
     }
 
-    fn local_addr(&self, listener: &TcpListener) -> io::Result<SocketAddr> {
-        listener.local_addr()
+    fn local_addr(&self, listener: &Async<TcpListener>) -> io::Result<SocketAddr> {
+        listener.get_ref().local_addr()
     }
 
-    async fn accept(&self, listener: &TcpListener) -> io::Result<(Self::Transport, SocketAddr)> {
+    async fn accept(
+        &self,
+        listener: &Async<TcpListener>,
+    ) -> io::Result<(SmolTransport, SocketAddr)> {
         let (stream, peer) = listener.accept().await?;
         Ok((transport(stream), peer))
     }
@@ -65,8 +91,8 @@ impl Runtime for Smol {
         resolve((host, port)).await
     }
 
-    async fn connect(&self, address: SocketAddr) -> io::Result<Self::Transport> {
-        TcpStream::connect(address).await.map(transport)
+    async fn connect(&self, address: SocketAddr) -> io::Result<SmolTransport> {
+        Async::<TcpStream>::connect(address).await.map(transport)
     }
 
     #[cfg(unix)]
@@ -83,8 +109,8 @@ impl Runtime for Smol {
         Ok(Box::new(UnixSocket(listener.try_into()?)))
     }
 
-    fn set_probing(&self, transport: &Self::Transport, after: Duration) {
-        system::set_probing(transport.get_ref(), after);
+    fn set_probing(&self, transport: &SmolTransport, after: Duration) {
+        system::set_probing(&transport.0, after);
     }
 
     #[cfg(feature = "tls")]
@@ -92,14 +118,41 @@ impl Runtime for Smol {
         Ok(sse_driver::tls::platform_client_config()?)
     }
 
-    fn set_user_timeout(&self, transport: &Self::Transport, timeout: Duration) {
-        system::set_user_timeout(transport.get_ref(), timeout);
+    fn set_user_timeout(&self, transport: &SmolTransport, timeout: Duration) {
+        system::set_user_timeout(&transport.0, timeout);
     }
 }
 
-fn transport(stream: TcpStream) -> FuturesIo<TcpStream> {
-    system::set_nodelay(&stream);
-    FuturesIo::new(stream)
+fn transport(socket: Async<TcpStream>) -> SmolTransport {
+    system::set_nodelay(&socket);
+    SmolTransport(socket)
+}
+
+impl Transport for SmolTransport {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let socket = Pin::new(&mut self.0);
+        match slices {
+            // The system does less for a plain write.
+            [bytes] => socket.poll_write(cx, bytes),
+            slices => socket.poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.get_ref().shutdown(Shutdown::Write))
+    }
 }
 
 impl Timer for SmolTimer {

@@ -14,5 +14,5 @@ sse_suite::suite!(smol, OnSmol);
 
 #[test]
 fn a_connections_task_is_as_small_as_recorded() {
-    sse_suite::size::check::<sse_smol::Smol>(448);
+    sse_suite::size::check::<sse_smol::Smol>(344);
 }

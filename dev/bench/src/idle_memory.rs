@@ -1,94 +1,150 @@
 //! What an idle connection costs in resident memory: `idle_memory [CONNECTIONS]`, 5,000 unless told.
 //!
-//! Three servers are measured in one run, each in a process of its own, which is this program again:
-//! ours, with its defaults, with a stream for each client and with a topic for all, and a bare one
-//! that holds each socket in a task that waits to read. Every client has read one event and then
-//! waits.
+//! Of each runtime three servers are measured, each in a process of its own, which is this program
+//! again: ours, with its defaults, with a stream for each client (`stream`) and with a topic for all
+//! (`topic`), and a bare one that holds each socket in a task that waits to read (`bare`). Every client
+//! has read one event and then waits.
 
 use std::{
     env,
     error::Error,
     fs,
     io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    net::{Ipv4Addr, TcpStream},
     process::{Child, Command, Stdio},
 };
 
-use futures_util::{StreamExt, stream};
-use sse_tokio::{Router, Server, ServerConfig, Tokio, Topic, topic};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
+use futures_util::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt, stream};
+use sse_async_std::AsyncStd;
+use sse_smol::Smol;
+use sse_tokio::{
+    Router, ServerConfig, Tokio, Topic,
+    driver::{Runtime, Server},
+    topic::TopicConfig,
 };
+use tokio_util::compat::TokioAsyncReadCompatExt;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-const SERVERS: [&str; 3] = ["bare", "sse-tokio", "topic"];
+const RUNTIMES: [&str; 3] = ["tokio", "smol", "async-std"];
+const SERVERS: [&str; 3] = ["bare", "stream", "topic"];
 
 /// How long a client waits for its event.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 fn main() -> Result<()> {
     rlimit::increase_nofile_limit(u64::MAX)?;
-    let argument = env::args().nth(1);
-    match argument.as_deref() {
-        Some("bare") => runtime()?.block_on(serve_bare()),
-        Some("sse-tokio") => runtime()?.block_on(serve_ours(a_stream_each())),
-        Some("topic") => runtime()?.block_on(serve_ours(one_topic()?)),
-        other => {
-            let connections = other.map_or(Ok(5_000), str::parse)?;
-            println!("resident memory per idle connection, {connections} held");
-            for server in SERVERS {
-                let bytes = measure(server, connections)?;
-                println!("{server:10} {bytes:6} bytes");
-            }
-            Ok(())
-        }
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        [runtime, server] => serve(runtime, server),
+        [] => measure_all(5_000),
+        [connections] => measure_all(connections.parse()?),
+        _ => Err("idle_memory [CONNECTIONS]".into()),
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?)
+fn measure_all(connections: usize) -> Result<()> {
+    println!("Resident memory per idle connection in bytes, {connections} held.\n");
+    println!("| runtime | {} |", SERVERS.join(" | "));
+    println!("|---|{}", "--:|".repeat(SERVERS.len()));
+    for runtime in RUNTIMES {
+        let cells = SERVERS.map(|server| measure(runtime, server, connections));
+        let cells: Vec<_> = cells.into_iter().collect::<Result<_>>()?;
+        let cells: Vec<_> = cells.iter().map(ToString::to_string).collect();
+        println!("| {runtime} | {} |", cells.join(" | "));
+    }
+    Ok(())
 }
 
-fn a_stream_each() -> Router {
-    Router::new().events("/", |_| stream::iter(["hello"]).chain(stream::pending()))
+/// Serves on one thread until this process is ended.
+fn serve(runtime: &str, server: &str) -> Result<()> {
+    match runtime {
+        "tokio" => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(async {
+                match server {
+                    "bare" => bare_on_tokio().await,
+                    _ => serve_ours::<Tokio>(server).await,
+                }
+            }),
+        "smol" => smol::block_on(async {
+            match server {
+                "bare" => bare_on_smol().await,
+                _ => serve_ours::<Smol>(server).await,
+            }
+        }),
+        "async-std" => async_std::task::block_on(async {
+            match server {
+                "bare" => bare_on_async_std().await,
+                _ => serve_ours::<AsyncStd>(server).await,
+            }
+        }),
+        _ => Err(format!("there is no runtime {runtime}").into()),
+    }
 }
 
-fn one_topic() -> Result<Router> {
-    let topic = Topic::on(Tokio, topic::TopicConfig::default());
-    topic.publish("hello")?;
-    Ok(Router::new().events("/", move |_| topic.subscribe_from_oldest()))
-}
-
-async fn serve_ours(router: Router) -> Result<()> {
+async fn serve_ours<R: Runtime + Default>(server: &str) -> Result<()> {
+    let router = match server {
+        "stream" => Router::new().events("/", |_| stream::iter(["hello"]).chain(stream::pending())),
+        "topic" => {
+            let topic = Topic::on(R::default(), TopicConfig::default());
+            topic.publish("hello")?;
+            Router::new().events("/", move |_| topic.subscribe_from_oldest())
+        }
+        _ => return Err(format!("there is no server {server}").into()),
+    };
     let mut config = ServerConfig::default();
     config.max_connections = usize::MAX;
-    let server = Server::bind("127.0.0.1:0").await?.with_config(config);
+    let server = Server::<R>::bind("127.0.0.1:0").await?.with_config(config);
     println!("{}", server.local_addr()?);
     server.serve(router).await?;
     Ok(())
 }
 
-async fn serve_bare() -> Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
+async fn bare_on_tokio() -> Result<()> {
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     println!("{}", listener.local_addr()?);
     loop {
-        let (mut socket, _) = listener.accept().await?;
-        tokio::spawn(async move {
-            let mut byte = [0];
-            let greeted = socket.write_all(b"data: hello\n\n").await.is_ok();
-            while greeted && socket.read(&mut byte).await.is_ok_and(|n| n > 0) {}
-        });
+        let (socket, _) = listener.accept().await?;
+        tokio::spawn(hold(socket.compat()));
     }
 }
 
-/// Bytes of resident memory that each of so many connections adds to this server.
-fn measure(server: &str, connections: usize) -> Result<usize> {
+async fn bare_on_smol() -> Result<()> {
+    let listener = smol::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    println!("{}", listener.local_addr()?);
+    loop {
+        let (socket, _) = listener.accept().await?;
+        smol::spawn(hold(socket)).detach();
+    }
+}
+
+async fn bare_on_async_std() -> Result<()> {
+    let listener = async_std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    println!("{}", listener.local_addr()?);
+    loop {
+        let (socket, _) = listener.accept().await?;
+        async_std::task::spawn(hold(socket));
+    }
+}
+
+/// Greets, and waits to read.
+async fn hold(mut socket: impl AsyncRead + AsyncWrite + Unpin) {
+    let mut byte = [0];
+    if socket.write_all(b"data: hello\n\n").await.is_err() {
+        return;
+    }
+    while socket.read(&mut byte).await.is_ok_and(|n| n > 0) {}
+}
+
+/// Bytes of resident memory that each of so many connections adds to this server on this runtime.
+fn measure(runtime: &str, server: &str, connections: usize) -> Result<usize> {
     let mut child = Command::new(env::current_exe()?)
-        .arg(server)
+        .args([runtime, server])
+        .env("ASYNC_STD_THREAD_COUNT", "1")
+        .env("SMOL_THREADS", "1")
         .stdout(Stdio::piped())
         .spawn()?;
     let result = measure_process(&mut child, connections);
