@@ -39,15 +39,19 @@ impl Clients {
     }
 
     /// Connects so many more, each of which has then got the head of its response.
-    pub(crate) fn connect(&mut self, address: SocketAddr, mut more: usize) -> Result<()> {
+    pub(crate) fn connect(
+        &mut self,
+        address: SocketAddr,
+        path: &str,
+        mut more: usize,
+    ) -> Result<()> {
+        let request = request(path);
         while more > 0 {
             let now = more.min(AT_A_TIME);
             more -= now;
             for _ in 0..now {
                 let mut socket = TcpStream::connect(address)?;
-                socket.write_all(
-                    b"GET /events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n",
-                )?;
+                socket.write_all(request.as_bytes())?;
                 socket.set_nonblocking(true)?;
                 let data = epoll::EventData::new_u64(self.sockets.len() as u64);
                 let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
@@ -130,6 +134,11 @@ impl Clients {
         }
         Ok(())
     }
+}
+
+/// What a client asks for this path.
+pub(crate) fn request(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
 }
 
 /// When something began, and how long what came after it took.

@@ -4,7 +4,9 @@
 //! `cargo run --release --manifest-path dev/bench/Cargo.toml --bin fan_out`, behind `--`:
 //!
 //! - `quick`: fewer rounds, and 100 and 1,000 clients alone;
-//! - `clients=100,1000,5000`, `rounds=5`, `servers=bare,sse-tokio`: others than the usual ones.
+//! - `clients=100,1000,5000`, `rounds=5`, `servers=bare,sse-tokio`: others than the usual ones;
+//! - `threads`, `threads quick`: our servers on several threads, and publishers on others;
+//! - `connections`, `connections quick`: connections opened, answered and closed.
 //!
 //! Every server is a process of its own with one thread for its tasks; the clients are one thread
 //! of this process, which only counts. A round has a turn of each server: it is started, the
@@ -12,10 +14,12 @@
 //! same round, to the bare one, which writes bytes that were encoded beforehand to every socket and
 //! does nothing else; of all rounds the median is told.
 
+mod connections;
 mod control;
 mod load;
 mod report;
 mod servers;
+mod threads;
 mod turn;
 
 use std::{error::Error, process::ExitCode};
@@ -35,6 +39,11 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.as_slice() {
         [serve, name, control] if serve == "serve" => serve_as(name, control),
+        [serve, name, threads, topics, control] if serve == "serve-threads" => {
+            serve_on_threads(name, threads, topics, control)
+        }
+        [mode, rest @ ..] if mode == "threads" => is_quick(rest).and_then(threads::run),
+        [mode, rest @ ..] if mode == "connections" => is_quick(rest).and_then(connections::run),
         others => Plan::new(others).and_then(|plan| run(&plan)),
     };
     match done {
@@ -49,6 +58,21 @@ fn main() -> ExitCode {
 fn serve_as(name: &str, control: &str) -> Result<()> {
     raise_descriptor_limit();
     Kind::named(name)?.serve(control)
+}
+
+fn serve_on_threads(name: &str, threads: &str, topics: &str, control: &str) -> Result<()> {
+    raise_descriptor_limit();
+    threads::serve(name, threads.parse()?, topics.parse()?, control)
+}
+
+/// What a mode may be told.
+fn is_quick(arguments: &[String]) -> Result<bool> {
+    raise_descriptor_limit();
+    match arguments {
+        [] => Ok(false),
+        [quick] if quick == "quick" => Ok(true),
+        others => Err(format!("{others:?}? See the top of this program.").into()),
+    }
 }
 
 fn run(plan: &Plan) -> Result<()> {
@@ -98,4 +122,10 @@ fn raise_descriptor_limit() {
     if rlimit::Resource::NOFILE.set(ENOUGH, ENOUGH).is_err() {
         let _ = rlimit::increase_nofile_limit(ENOUGH);
     }
+}
+
+fn median(samples: impl Iterator<Item = f64>) -> f64 {
+    let mut samples: Vec<_> = samples.collect();
+    samples.sort_by(f64::total_cmp);
+    samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN)
 }

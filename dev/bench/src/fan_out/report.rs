@@ -1,6 +1,6 @@
 //! The tables, in Markdown.
 
-use crate::{servers::Kind, turn::Measures};
+use crate::{median, servers::Kind, turn::Measures};
 
 /// What a table shows of a turn. Values are the median of all rounds, ratios of those within a
 /// round.
@@ -64,10 +64,4 @@ pub(crate) fn print(clients: usize, servers: &[Kind], rounds: &[Vec<Measures>]) 
         let cells: Vec<_> = cells.collect();
         println!("| {} | {} |", server.name(), cells.join(" | "));
     }
-}
-
-fn median(samples: impl Iterator<Item = f64>) -> f64 {
-    let mut samples: Vec<_> = samples.collect();
-    samples.sort_by(f64::total_cmp);
-    samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -12,6 +12,9 @@ use crate::{
     servers::Kind,
 };
 
+/// Where the events are.
+const PATH: &str = "/events";
+
 /// How many events are published at once, where they are many.
 const BACKLOG: u32 = 64;
 
@@ -73,11 +76,11 @@ fn measure(kind: Kind, count: usize) -> Result<Measures> {
         count: FIRST,
         published: 0,
     };
-    turn.clients.connect(turn.server.address, FIRST)?;
+    turn.clients.connect(turn.server.address, PATH, FIRST)?;
     turn.publish(1, |_| {})?;
     let before = turn.server.resident()?;
     turn.clients
-        .connect(turn.server.address, count.saturating_sub(FIRST))?;
+        .connect(turn.server.address, PATH, count.saturating_sub(FIRST))?;
     turn.count = count.max(FIRST);
     turn.publish(1, |_| {})?;
     thread::sleep(REST);

@@ -16,6 +16,8 @@ use crate::{
 /// How many events the log has: more are never published at once.
 const LOG: u64 = 64;
 
+const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
+
 const LISTENER: u64 = u64::MAX;
 const CONTROL: u64 = u64::MAX - 1;
 
@@ -24,6 +26,8 @@ pub(crate) fn serve(control: &str) -> Result<()> {
         .flat_map(|n| format!("id: {}\ndata: {}\n\n", id(10_000 + n), data()).into_bytes())
         .collect();
     let each = log.len() / LOG as usize;
+    // What a request for `/first` is answered: a stream with one event.
+    let first = [HEAD, &log[..each]].concat();
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     rustix::net::listen(&listener, 1024)?;
@@ -39,7 +43,7 @@ pub(crate) fn serve(control: &str) -> Result<()> {
     );
     epoll::add(&poll, &listener, epoll::EventData::new_u64(LISTENER), level)?;
     epoll::add(&poll, &control, epoll::EventData::new_u64(CONTROL), level)?;
-    let mut sockets: Vec<TcpStream> = Vec::new();
+    let mut sockets: Vec<Option<TcpStream>> = Vec::new();
     loop {
         let mut ready = Vec::with_capacity(1024);
         epoll::wait(&poll, rustix::buffer::spare_capacity(&mut ready), None)?;
@@ -51,7 +55,7 @@ pub(crate) fn serve(control: &str) -> Result<()> {
                         socket.set_nodelay(true)?;
                         let data = epoll::EventData::new_u64(sockets.len() as u64);
                         epoll::add(&poll, &socket, data, edge)?;
-                        sockets.push(socket);
+                        sockets.push(Some(socket));
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     Err(error) => return Err(error.into()),
@@ -62,19 +66,24 @@ pub(crate) fn serve(control: &str) -> Result<()> {
                     match u32::from_be_bytes(count) as usize {
                         0 => control.write_all(&own_cpu_time().to_be_bytes())?,
                         events => {
-                            for mut socket in &sockets {
+                            for socket in sockets.iter_mut().flatten() {
                                 socket.write_all(&log[..events * each])?;
                             }
                         }
                     }
                 }
                 client => {
-                    let mut socket = &sockets[client as usize];
-                    // The request, which comes in one piece.
-                    if socket.read(&mut [0; 1024])? > 0 {
-                        socket.write_all(
-                            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n",
-                        )?;
+                    let place = &mut sockets[client as usize];
+                    let Some(socket) = place else { continue };
+                    let mut request = [0; 1024];
+                    match socket.read(&mut request) {
+                        // The request, which comes in one piece.
+                        Ok(n @ 1..) => socket.write_all(match &request[..n] {
+                            [b'G', b'E', b'T', b' ', b'/', b'f', ..] => &first,
+                            _ => HEAD,
+                        })?,
+                        // The client has gone.
+                        _ => *place = None,
                     }
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::process;
 
-use futures_util::{AsyncRead, AsyncWrite};
+use futures_util::{AsyncRead, AsyncWrite, StreamExt, stream};
 use sse_async_std::AsyncStd;
 use sse_core::{
     Event,
@@ -17,7 +17,7 @@ use sse_tokio::{
 use super::{tokio_control, tokio_runtime};
 use crate::{
     Result,
-    control::{data, obey},
+    control::{data, id, obey},
 };
 
 pub(crate) fn serve_tokio(control: &str) -> Result<()> {
@@ -62,7 +62,14 @@ async fn serve<R: Runtime + Default>(
         process::exit(0);
     });
     server
-        .serve(Router::new().events("/events", move |_| topic.subscribe()))
+        .serve(
+            Router::new()
+                .events("/events", move |_| topic.subscribe())
+                .events("/first", |_| {
+                    let first = Event::new(data()).with_id(id(10_000));
+                    stream::iter([first]).chain(stream::pending())
+                }),
+        )
         .await?;
     Ok(())
 }

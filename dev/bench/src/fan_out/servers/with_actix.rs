@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::{App, HttpServer, web};
 use actix_web_lab::sse;
+use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
 use super::tokio_control;
@@ -31,6 +32,7 @@ pub(crate) fn serve(control: &str) -> Result<()> {
             App::new()
                 .app_data(web::Data::from(clients.clone()))
                 .route("/events", web::get().to(subscribe))
+                .route("/first", web::get().to(first))
         })
         .workers(1)
         .listen(listener)?
@@ -49,6 +51,12 @@ async fn subscribe(
         .unwrap_or_else(PoisonError::into_inner)
         .push(sender);
     sse::Sse::from_infallible_receiver(receiver)
+}
+
+/// A stream with one event.
+async fn first() -> impl actix_web::Responder {
+    let event = sse::Data::new(data()).id(id(10_000)).into();
+    sse::Sse::from_infallible_stream(stream::iter([event]).chain(stream::pending()))
 }
 
 async fn publish(control: String, port: u16, clients: Clients) {

@@ -9,7 +9,7 @@ use axum::{
     routing::get,
     serve::ListenerExt,
 };
-use futures_util::{Stream, StreamExt, future::ready};
+use futures_util::{Stream, StreamExt, future::ready, stream};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::broadcast,
@@ -46,7 +46,9 @@ pub(crate) fn serve(control: &str, nodelay: bool) -> Result<()> {
             std::process::exit(0);
         });
 
-        let app = Router::new().route("/events", get(async move || sse(&sender)));
+        let app = Router::new()
+            .route("/events", get(async move || sse(&sender)))
+            .route("/first", get(first));
         let listener = listener.tap_io(move |socket: &mut TcpStream| {
             if nodelay {
                 let _ = socket.set_nodelay(true);
@@ -55,6 +57,12 @@ pub(crate) fn serve(control: &str, nodelay: bool) -> Result<()> {
         axum::serve(listener, app).await?;
         Ok(())
     })
+}
+
+/// A stream with one event.
+async fn first() -> Sse<impl Stream<Item = std::result::Result<Event, Infallible>>> {
+    let event = Event::default().id(id(10_000)).data(data());
+    Sse::new(stream::iter([Ok(event)]).chain(stream::pending()))
 }
 
 fn sse(

@@ -1,0 +1,138 @@
+//! `fan_out connections`: connections that are opened, asked for a stream, get its first event, and are
+//! closed by their client.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    Result,
+    control::{MARK, Process},
+    load::request,
+    median,
+    servers::Kind,
+};
+
+/// How many connections are open at a time, where it is their number that counts.
+const AT_A_TIME: usize = 64;
+
+/// How long they are counted.
+const SPAN: Duration = Duration::from_millis(500);
+
+/// How many are opened one after the other, where it is the time until the first event that counts.
+const ALONE: usize = 500;
+
+/// How long a client waits.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What was measured, times in nanoseconds.
+struct Measures {
+    per_second: f64,
+    /// The server's CPU time for each connection.
+    cpu: f64,
+    p50: f64,
+    p99: f64,
+}
+
+/// Measures every server: `quick` has one round.
+pub(crate) fn run(is_quick: bool) -> Result<()> {
+    let rounds = if is_quick { 1 } else { 5 };
+    let mut measured: Vec<Vec<Measures>> = Vec::new();
+    for round in 0..rounds {
+        eprintln!("connections, round {} of {rounds}", round + 1);
+        let turns = Kind::ALL
+            .iter()
+            .map(|&kind| measure(kind).map_err(|error| format!("{}: {error}", kind.name()).into()));
+        measured.push(turns.collect::<Result<_>>()?);
+    }
+    print(&measured);
+    Ok(())
+}
+
+fn print(rounds: &[Vec<Measures>]) {
+    println!(
+        "\nConnections with one event each, {} rounds, {AT_A_TIME} at a time. CPU time of the server \
+         in µs; from `connect` to the first event, one connection at a time, in µs.\n",
+        rounds.len()
+    );
+    println!("| server | connections/s | CPU each | first event, p50 | p99 |");
+    println!("|---|--:|--:|--:|--:|");
+    for (index, kind) in Kind::ALL.iter().enumerate() {
+        let cell = |value: fn(&Measures) -> f64, unit: f64| {
+            let of = |round: &Vec<Measures>| round.get(index).map_or(f64::NAN, value);
+            let first = |round: &Vec<Measures>| round.first().map_or(f64::NAN, value);
+            let ratio = median(rounds.iter().map(|round| of(round) / first(round)));
+            let value = median(rounds.iter().map(of)) / unit;
+            match index {
+                0 => format!("{value:.0}"),
+                _ => format!("{value:.0} ({ratio:.2})"),
+            }
+        };
+        println!(
+            "| {} | {} | {} | {} | {} |",
+            kind.name(),
+            cell(|m| m.per_second, 1.0),
+            cell(|m| m.cpu, 1e3),
+            cell(|m| m.p50, 1e3),
+            cell(|m| m.p99, 1e3),
+        );
+    }
+}
+
+fn measure(kind: Kind) -> Result<Measures> {
+    let mut server = Process::start(kind)?;
+    let request = request("/first");
+    // What comes into being with the first connections is not the later ones' cost.
+    open(server.address, &request, AT_A_TIME)?;
+
+    let cpu_before = server.cpu_time()?;
+    let (start, mut count) = (Instant::now(), 0);
+    while start.elapsed() < SPAN {
+        open(server.address, &request, AT_A_TIME)?;
+        count += AT_A_TIME;
+    }
+    let passed = start.elapsed();
+    let cpu = server.cpu_time()? - cpu_before;
+
+    let mut times = Vec::with_capacity(ALONE);
+    for _ in 0..ALONE {
+        let start = Instant::now();
+        open(server.address, &request, 1)?;
+        times.push(start.elapsed().as_nanos() as f64);
+    }
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| times.get((ALONE as f64 * share) as usize).copied();
+    Ok(Measures {
+        per_second: count as f64 / passed.as_secs_f64(),
+        cpu: cpu.as_nanos() as f64 / count as f64,
+        p50: at(0.5).unwrap_or(f64::NAN),
+        p99: at(0.99).unwrap_or(f64::NAN),
+    })
+}
+
+/// Opens so many connections at once, waits for the first event of each, and closes them.
+fn open(address: SocketAddr, request: &str, count: usize) -> Result<()> {
+    let connect = |_| -> Result<TcpStream> {
+        let mut socket = TcpStream::connect(address)?;
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.write_all(request.as_bytes())?;
+        Ok(socket)
+    };
+    let sockets: Vec<TcpStream> = (0..count).map(connect).collect::<Result<_>>()?;
+    let mut buffer = [0; 4096];
+    for mut socket in sockets {
+        loop {
+            let n = socket.read(&mut buffer)?;
+            if n == 0 {
+                return Err("the server closed a connection".into());
+            }
+            if buffer[..n].contains(&MARK) {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
