@@ -9,7 +9,11 @@ use std::{
 
 use rustix::event::epoll;
 
-use crate::{Result, control::MARK};
+use crate::{
+    Result,
+    control::MARK,
+    http2::{self, Came, Frames},
+};
 
 /// How long nothing may come before the server is taken for broken.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -17,59 +21,91 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How many connect before the server has had time for them: less than a listening socket's queue.
 const AT_A_TIME: usize = 64;
 
+/// How clients ask for event streams.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Protocol {
+    Http1,
+    /// So many streams on each connection. Ours have it behind a server of others alone.
+    #[cfg_attr(not(feature = "peers"), allow(dead_code))]
+    Http2(usize),
+}
+
 pub(crate) struct Clients {
     poll: rustix::fd::OwnedFd,
-    sockets: Vec<TcpStream>,
-    /// How many events each has got.
-    counts: Vec<u64>,
+    protocol: Protocol,
+    connections: Vec<Connection>,
     buffer: Box<[u8]>,
     /// How long not to look, each time before looking for what has come.
     pub(crate) nap: Duration,
 }
 
+struct Connection {
+    socket: TcpStream,
+    /// How many event streams there are, how many of them were answered, and how many events came.
+    streams: u64,
+    answers: u64,
+    events: u64,
+    http2: Option<Frames>,
+}
+
 impl Clients {
-    pub(crate) fn new() -> Result<Self> {
+    pub(crate) fn new(protocol: Protocol) -> Result<Self> {
         Ok(Self {
             poll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
-            sockets: Vec::new(),
-            counts: Vec::new(),
+            protocol,
+            connections: Vec::new(),
             buffer: vec![0; 256 * 1024].into(),
             nap: Duration::ZERO,
         })
     }
 
-    /// Connects so many more, each of which has then got the head of its response.
+    /// Asks for so many streams more, each of which has then got the head of its response.
     pub(crate) fn connect(
         &mut self,
         address: SocketAddr,
         path: &str,
         mut more: usize,
     ) -> Result<()> {
-        let request = request(path);
         while more > 0 {
-            let now = more.min(AT_A_TIME);
-            more -= now;
-            for _ in 0..now {
-                let mut socket = TcpStream::connect(address)?;
-                socket.write_all(request.as_bytes())?;
-                socket.set_nonblocking(true)?;
-                let data = epoll::EventData::new_u64(self.sockets.len() as u64);
-                let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
-                epoll::add(&self.poll, &socket, data, flags)?;
-                self.sockets.push(socket);
-                self.counts.push(0);
+            let mut asked = 0;
+            while asked < more.min(AT_A_TIME) {
+                asked += self.ask(address, path, more - asked)?;
             }
-            let mut silent: Vec<bool> = vec![true; self.sockets.len()];
+            more -= asked;
             let mut answered = 0;
-            while answered < now {
-                self.receive(|client, _| {
-                    if std::mem::replace(&mut silent[client], false) {
-                        answered += 1;
-                    }
-                })?;
+            while answered < asked as u64 {
+                self.receive(|came| answered += came.answers)?;
             }
         }
         Ok(())
+    }
+
+    /// Opens one connection, for as many streams as it may have and are wanted. Returns how many.
+    fn ask(&mut self, address: SocketAddr, path: &str, wanted: usize) -> Result<usize> {
+        let mut socket = TcpStream::connect(address)?;
+        let (streams, http2) = match self.protocol {
+            Protocol::Http1 => {
+                socket.write_all(request(path).as_bytes())?;
+                (1, None)
+            }
+            Protocol::Http2(most) => {
+                let streams = wanted.min(most);
+                socket.write_all(&http2::requests(path, streams))?;
+                (streams, Some(Frames::default()))
+            }
+        };
+        socket.set_nonblocking(true)?;
+        let data = epoll::EventData::new_u64(self.connections.len() as u64);
+        let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        epoll::add(&self.poll, &socket, data, flags)?;
+        self.connections.push(Connection {
+            socket,
+            streams: streams as u64,
+            answers: 0,
+            events: 0,
+            http2,
+        });
+        Ok(streams)
     }
 
     /// Waits until so many events have come in all, and tells `each` how many came when.
@@ -79,9 +115,9 @@ impl Clients {
         mut each: impl FnMut(u64),
     ) -> Result<()> {
         while count > 0 {
-            self.receive(|_, events| {
-                count = count.saturating_sub(events);
-                each(events);
+            self.receive(|came| {
+                count = count.saturating_sub(came.events);
+                each(came.events);
             })?;
         }
         Ok(())
@@ -89,17 +125,20 @@ impl Clients {
 
     /// Counts from 0 again.
     pub(crate) fn forget_counts(&mut self) {
-        self.counts.fill(0);
+        for connection in &mut self.connections {
+            connection.events = 0;
+        }
     }
 
-    /// Whether everyone has got so many events.
+    /// Whether every stream has got so many events. Of the streams of one connection the sum is looked at.
     pub(crate) fn all_have(&self, count: u64) -> bool {
-        self.counts.iter().all(|&got| got == count)
+        self.connections
+            .iter()
+            .all(|connection| connection.events == count * connection.streams)
     }
 
-    /// Waits until something comes, and tells of each client whether it was the start of something
-    /// and how many events.
-    fn receive(&mut self, mut each: impl FnMut(usize, u64)) -> Result<()> {
+    /// Waits until something comes, and tells what.
+    fn receive(&mut self, mut each: impl FnMut(Came)) -> Result<()> {
         if !self.nap.is_zero() {
             thread::sleep(self.nap);
         }
@@ -114,14 +153,12 @@ impl Clients {
             return Err("the server went silent".into());
         }
         for event in ready {
-            let client = event.data.u64() as usize;
+            let connection = &mut self.connections[event.data.u64() as usize];
             loop {
-                match self.sockets[client].read(&mut self.buffer) {
+                match connection.socket.read(&mut self.buffer) {
                     Ok(0) => return Err("the server closed a connection".into()),
                     Ok(n) => {
-                        let events = memchr::memchr_iter(MARK, &self.buffer[..n]).count() as u64;
-                        self.counts[client] += events;
-                        each(client, events);
+                        each(connection.take(&self.buffer[..n])?);
                         // With room left in the buffer nothing is left in the socket.
                         if n < self.buffer.len() {
                             break;
@@ -133,6 +170,22 @@ impl Clients {
             }
         }
         Ok(())
+    }
+}
+
+impl Connection {
+    fn take(&mut self, bytes: &[u8]) -> Result<Came> {
+        let came = match &mut self.http2 {
+            None => Came {
+                // Whatever comes first.
+                answers: u64::from(self.answers == 0),
+                events: memchr::memchr_iter(MARK, bytes).count() as u64,
+            },
+            Some(frames) => frames.take(bytes, &mut self.socket)?,
+        };
+        self.answers += came.answers;
+        self.events += came.events;
+        Ok(came)
     }
 }
 

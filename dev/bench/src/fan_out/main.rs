@@ -5,6 +5,7 @@
 //!
 //! - `quick`: fewer rounds, and 100 and 1,000 clients alone;
 //! - `clients=100,1000,5000`, `rounds=5`, `servers=bare,sse-tokio`: others than the usual ones;
+//! - `embedded`: 1,000 event streams in axum, over HTTP/1.1 and HTTP/2: its own, and our embedding's;
 //! - `threads`, `threads quick`: our servers on several threads, and publishers on others;
 //! - `connections`, `connections quick`: connections opened, answered and closed.
 //!
@@ -16,6 +17,7 @@
 
 mod connections;
 mod control;
+mod http2;
 mod load;
 mod report;
 mod servers;
@@ -100,6 +102,10 @@ impl Plan {
             match argument.split_once('=') {
                 None if argument == "quick" => {
                     (plan.clients, plan.rounds) = (vec![100, 1_000], 3);
+                }
+                None if argument == "embedded" => {
+                    plan.clients = vec![1_000];
+                    plan.servers = Kind::EMBEDDED.to_vec();
                 }
                 Some(("clients", list)) => {
                     let counts = list.split(',').map(str::parse);

@@ -72,7 +72,7 @@ pub(crate) fn take(kind: Kind, clients: usize) -> Result<Measures> {
 fn measure(kind: Kind, count: usize) -> Result<Measures> {
     let mut turn = Turn {
         server: Process::start(kind)?,
-        clients: Clients::new()?,
+        clients: Clients::new(kind.protocol())?,
         count: FIRST,
         published: 0,
     };

@@ -7,7 +7,7 @@ mod with_actix;
 #[cfg(feature = "peers")]
 mod with_axum;
 
-use crate::Result;
+use crate::{Result, load::Protocol};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -22,6 +22,21 @@ pub(crate) enum Kind {
     AxumNodelay,
     #[cfg(feature = "peers")]
     Actix,
+    /// axum's own `Sse`, or our embedding, in axum, over this many streams on each connection of HTTP/2,
+    /// or over HTTP/1.1.
+    #[cfg(feature = "peers")]
+    InAxum {
+        ours: bool,
+        streams: Option<Streams>,
+    },
+}
+
+/// How many streams a connection of HTTP/2 has.
+#[cfg(feature = "peers")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Streams {
+    One,
+    Hundred,
 }
 
 impl Kind {
@@ -38,6 +53,45 @@ impl Kind {
         Self::Actix,
     ];
 
+    /// Ours and axum's own, in axum.
+    pub(crate) const EMBEDDED: &[Self] = &[
+        Self::Bare,
+        #[cfg(feature = "peers")]
+        Self::in_axum(false, None),
+        #[cfg(feature = "peers")]
+        Self::in_axum(true, None),
+        #[cfg(feature = "peers")]
+        Self::in_axum(false, Some(Streams::One)),
+        #[cfg(feature = "peers")]
+        Self::in_axum(true, Some(Streams::One)),
+        #[cfg(feature = "peers")]
+        Self::in_axum(false, Some(Streams::Hundred)),
+        #[cfg(feature = "peers")]
+        Self::in_axum(true, Some(Streams::Hundred)),
+    ];
+
+    #[cfg(feature = "peers")]
+    const fn in_axum(ours: bool, streams: Option<Streams>) -> Self {
+        Self::InAxum { ours, streams }
+    }
+
+    /// How its clients ask.
+    pub(crate) fn protocol(self) -> Protocol {
+        match self {
+            #[cfg(feature = "peers")]
+            Self::InAxum {
+                streams: Some(Streams::One),
+                ..
+            } => Protocol::Http2(1),
+            #[cfg(feature = "peers")]
+            Self::InAxum {
+                streams: Some(Streams::Hundred),
+                ..
+            } => Protocol::Http2(100),
+            _ => Protocol::Http1,
+        }
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare",
@@ -50,11 +104,21 @@ impl Kind {
             Self::AxumNodelay => "axum, TCP_NODELAY",
             #[cfg(feature = "peers")]
             Self::Actix => "actix-web",
+            #[cfg(feature = "peers")]
+            Self::InAxum { ours, streams } => match (ours, streams) {
+                (false, None) => "axum's `Sse`, HTTP/1.1",
+                (true, None) => "`Embedding` in axum, HTTP/1.1",
+                (false, Some(Streams::One)) => "axum's `Sse`, HTTP/2, 1 stream each",
+                (true, Some(Streams::One)) => "`Embedding` in axum, HTTP/2, 1 stream each",
+                (false, Some(Streams::Hundred)) => "axum's `Sse`, HTTP/2, 100 streams each",
+                (true, Some(Streams::Hundred)) => "`Embedding` in axum, HTTP/2, 100 streams each",
+            },
         }
     }
 
     pub(crate) fn named(name: &str) -> Result<Self> {
-        let found = Self::ALL.iter().find(|kind| kind.name() == name);
+        let mut all = Self::ALL.iter().chain(Self::EMBEDDED);
+        let found = all.find(|kind| kind.name() == name);
         found
             .copied()
             .ok_or_else(|| format!("there is no server {name}").into())
@@ -73,6 +137,10 @@ impl Kind {
             Self::AxumNodelay => with_axum::serve(control, true),
             #[cfg(feature = "peers")]
             Self::Actix => with_actix::serve(control),
+            #[cfg(feature = "peers")]
+            Self::InAxum { ours: true, .. } => with_axum::serve_embedding(control),
+            #[cfg(feature = "peers")]
+            Self::InAxum { ours: false, .. } => with_axum::serve(control, true),
         }
     }
 }

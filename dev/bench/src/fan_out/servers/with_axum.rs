@@ -5,11 +5,14 @@ use std::convert::Infallible;
 
 use axum::{
     Router,
+    extract::Request,
     response::sse::{Event, Sse},
     routing::get,
     serve::ListenerExt,
 };
 use futures_util::{Stream, StreamExt, future::ready, stream};
+use sse_core::topic::{Topic, TopicConfig};
+use sse_tokio::{Embedding, Tokio};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::broadcast,
@@ -49,14 +52,49 @@ pub(crate) fn serve(control: &str, nodelay: bool) -> Result<()> {
         let app = Router::new()
             .route("/events", get(async move || sse(&sender)))
             .route("/first", get(first));
-        let listener = listener.tap_io(move |socket: &mut TcpStream| {
-            if nodelay {
-                let _ = socket.set_nodelay(true);
-            }
-        });
-        axum::serve(listener, app).await?;
-        Ok(())
+        serve_app(listener, app, nodelay).await
     })
+}
+
+/// Our embedding: a topic, and a handler that returns a subscriber.
+pub(crate) fn serve_embedding(control: &str) -> Result<()> {
+    tokio_runtime()?.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let port = listener.local_addr()?.port();
+        let control = tokio_control(control).await?;
+        let topic = Topic::on(Tokio, TopicConfig::default());
+
+        let publisher = topic.clone();
+        tokio::spawn(async move {
+            let event = sse_core::Event::new(data());
+            let publish = |events| {
+                for _ in 0..events {
+                    // It is small enough, and has no ID.
+                    let _ = publisher.publish(event.clone());
+                }
+            };
+            let _ = obey(control, port, publish).await;
+            std::process::exit(0);
+        });
+
+        let embedding = Embedding::default();
+        let events = move |request: Request| {
+            let topic = topic.clone();
+            embedding.respond(request, None, move |_| topic.subscribe())
+        };
+        serve_app(listener, Router::new().route("/events", get(events)), true).await
+    })
+}
+
+/// HTTP/1.1, and HTTP/2 where the client begins with it.
+async fn serve_app(listener: TcpListener, app: Router, nodelay: bool) -> Result<()> {
+    let listener = listener.tap_io(move |socket: &mut TcpStream| {
+        if nodelay {
+            let _ = socket.set_nodelay(true);
+        }
+    });
+    axum::serve(listener, app).await?;
+    Ok(())
 }
 
 /// A stream with one event.

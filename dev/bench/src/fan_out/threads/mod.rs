@@ -15,7 +15,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Result, load::Clients, median};
+use crate::{
+    Result,
+    load::{Clients, Protocol},
+    median,
+};
 pub(crate) use server::serve;
 
 /// How many publishers there are, and how many events each publishes at once to every topic.
@@ -169,7 +173,7 @@ impl Turn {
         let mut turn = Self {
             child,
             control,
-            clients: Clients::new()?,
+            clients: Clients::new(Protocol::Http1)?,
             shape,
         };
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, u16::from_be_bytes(port)));
