@@ -12,6 +12,8 @@ pub struct Transmit<'a> {
 
 /// One slice is what there mostly is, and room for many takes a while to set up.
 #[derive(Debug)]
+// It is on the stack for as long as a write takes. A box is an allocation for each.
+#[allow(clippy::large_enum_variant)]
 enum Slices<'a> {
     None,
     One(IoSlice<'a>),
