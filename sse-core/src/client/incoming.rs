@@ -1,11 +1,12 @@
 //! The open event stream: bytes of the response's body, decoded one by one when asked for.
 
-use super::Loss;
+use std::mem;
+
 #[cfg(feature = "compression")]
 use super::inflating::Inflating;
+use super::{ClientEvent, Loss};
 use crate::{
-    DecodeError, Decoder,
-    decode::OwnedDecoded,
+    Decoder,
     http::{BodyPart, BodyReader},
 };
 
@@ -14,10 +15,14 @@ use crate::{
 pub(super) struct Incoming {
     body: BodyReader,
     bytes: Vec<u8>,
-    /// So many of `bytes` are used up,
+    /// So many of `bytes` were received. Behind them a buffer of the caller's may have more room.
+    received: usize,
+    /// So many of those are used up,
     start: usize,
     /// and those from there up to here are of the event stream, free of transfer framing.
     end: usize,
+    /// Whether `bytes` is a buffer of the caller's, who may want it back.
+    is_lent: bool,
     /// Why the connection is lost, once the bytes before that are decoded. [`Loss::Ended`] is
     /// the end of the connection; whether the body ends there, too, its framing knows.
     loss: Option<Loss>,
@@ -33,8 +38,10 @@ impl Incoming {
         Self {
             body,
             bytes: Vec::new(),
+            received: 0,
             start: 0,
             end: 0,
+            is_lent: false,
             loss: None,
             over: None,
             #[cfg(feature = "compression")]
@@ -50,7 +57,7 @@ impl Incoming {
 
     /// How many bytes are not decoded yet.
     pub(super) fn len(&self) -> usize {
-        let len = self.bytes.len() - self.start;
+        let len = self.received - self.start;
         #[cfg(feature = "compression")]
         let len = len
             + self
@@ -64,23 +71,39 @@ impl Incoming {
         if self.loss.is_some() {
             return;
         }
+        self.bytes.truncate(self.received);
         // What is used up makes room, once that is worth the move.
-        if self.start > self.bytes.len() / 2 {
+        if self.start > self.received / 2 {
             self.bytes.drain(..self.start);
             self.end -= self.start;
             self.start = 0;
         }
         self.bytes.extend_from_slice(input);
+        self.received = self.bytes.len();
     }
 
-    /// The same, of bytes that need no copy where nothing else is left to decode.
-    pub(super) fn receive_owned(&mut self, input: Vec<u8>) {
+    /// The same, of the first `n` bytes of a buffer, which need no copy where nothing else is left to
+    /// decode.
+    pub(super) fn receive_in(&mut self, buffer: Vec<u8>, n: usize) {
+        let n = n.min(buffer.len());
         if self.len() > 0 || self.loss.is_some() {
-            return self.receive(&input);
+            return self.receive(buffer.get(..n).unwrap_or_default());
         }
-        self.bytes = input;
+        self.bytes = buffer;
+        self.received = n;
         self.start = 0;
         self.end = 0;
+        self.is_lent = true;
+    }
+
+    /// The caller's buffer, once all of it is decoded.
+    pub(super) fn take_buffer(&mut self) -> Option<Vec<u8>> {
+        if self.len() > 0 || !mem::take(&mut self.is_lent) {
+            return None;
+        }
+        let buffer = mem::take(&mut self.bytes);
+        self.release();
+        Some(buffer)
     }
 
     /// The connection is lost after what was received.
@@ -98,22 +121,19 @@ impl Incoming {
         matches!(self.loss, Some(Loss::Paused))
     }
 
-    /// The next of what was received, which may be an event that was discarded.
+    /// The next of what was received.
     #[inline]
-    pub(super) fn next(
-        &mut self,
-        decoder: &mut Decoder,
-    ) -> Option<Result<OwnedDecoded, DecodeError>> {
+    pub(super) fn next(&mut self, decoder: &mut Decoder) -> Option<ClientEvent> {
         #[cfg(feature = "compression")]
         if self.inflating.is_some() {
             return self.next_inflated(decoder);
         }
         loop {
             let mut part = &self.bytes[self.start..self.end];
-            let item = decoder.decode_owned(&mut part);
+            let event = ClientEvent::next(decoder, &mut part);
             self.start = self.end - part.len();
-            if let Some(item) = item.transpose() {
-                return Some(item);
+            if event.is_some() {
+                return event;
             }
             if !self.next_part() {
                 return None;
@@ -123,14 +143,11 @@ impl Incoming {
 
     /// The same, of a compressed body.
     #[cfg(feature = "compression")]
-    fn next_inflated(
-        &mut self,
-        decoder: &mut Decoder,
-    ) -> Option<Result<OwnedDecoded, DecodeError>> {
+    fn next_inflated(&mut self, decoder: &mut Decoder) -> Option<ClientEvent> {
         loop {
             let inflating = self.inflating.as_mut()?;
-            if let Some(item) = inflating.next(decoder) {
-                return Some(item);
+            if let Some(event) = inflating.next(decoder) {
+                return Some(event);
             }
             if matches!(self.over, Some(Loss::BadCoding(_))) {
                 return None;
@@ -155,10 +172,10 @@ impl Incoming {
         if self.over.is_some() {
             return false;
         }
-        let mut rest = &self.bytes[self.end..];
+        let mut rest = &self.bytes[self.end..self.received];
         match self.body.read(&mut rest) {
             Ok(BodyPart::Data(data)) => {
-                self.end = self.bytes.len() - rest.len();
+                self.end = self.received - rest.len();
                 self.start = self.end - data.len();
                 return true;
             }
@@ -190,9 +207,12 @@ impl Incoming {
         Some(loss)
     }
 
-    /// Everything is used up: an idle connection holds no buffer.
+    /// Everything is used up: an idle connection holds no buffer of its own.
     fn release(&mut self) {
-        self.bytes = Vec::new();
+        if !self.is_lent {
+            self.bytes = Vec::new();
+        }
+        self.received = 0;
         self.start = 0;
         self.end = 0;
         #[cfg(feature = "compression")]
@@ -214,11 +234,17 @@ mod tests {
         incoming.receive(b"data: x\n\n");
         for _ in 0..10_000 {
             incoming.receive(b"data: x\n\n");
-            assert!(matches!(incoming.next(&mut decoder), Some(Ok(_))));
+            assert!(matches!(
+                incoming.next(&mut decoder),
+                Some(ClientEvent::Event(_))
+            ));
             assert_eq!(incoming.len(), 9);
             assert!(incoming.bytes.len() < 100, "{}", incoming.bytes.len());
         }
-        assert!(matches!(incoming.next(&mut decoder), Some(Ok(_))));
+        assert!(matches!(
+            incoming.next(&mut decoder),
+            Some(ClientEvent::Event(_))
+        ));
         assert!(incoming.next(&mut decoder).is_none());
         assert!(incoming.end().is_none());
         assert_eq!(

@@ -1,8 +1,8 @@
 //! A compressed body on its way to the decoder of events.
 
+use super::ClientEvent;
 use crate::{
-    DecodeError, Decoder,
-    decode::OwnedDecoded,
+    Decoder,
     gzip::{GzipDecoder, GzipError},
 };
 
@@ -30,14 +30,11 @@ impl Inflating {
     }
 
     /// The next of what was decompressed.
-    pub(super) fn next(
-        &mut self,
-        decoder: &mut Decoder,
-    ) -> Option<Result<OwnedDecoded, DecodeError>> {
+    pub(super) fn next(&mut self, decoder: &mut Decoder) -> Option<ClientEvent> {
         let mut part = self.plain.get(self.start..).unwrap_or_default();
-        let item = decoder.decode_owned(&mut part);
+        let event = ClientEvent::next(decoder, &mut part);
         self.start = self.plain.len() - part.len();
-        item.transpose()
+        event
     }
 
     /// Decompresses some of `input`, in place of what was decoded. Says whether there may be more without

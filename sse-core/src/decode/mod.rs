@@ -109,16 +109,6 @@ pub enum Decoded<'a> {
     IdTooLong(DecodeError),
 }
 
-/// The owned form of [`Decoded`].
-#[cfg(feature = "client")]
-#[derive(Debug)]
-pub(crate) enum OwnedDecoded {
-    Event(MessageEvent),
-    Comment(crate::Text),
-    ReconnectionTime(Duration),
-    IdTooLong(DecodeError),
-}
-
 impl Decoder {
     /// A decoder at the beginning of an event stream, with the default limits.
     #[must_use]
@@ -205,21 +195,6 @@ impl Decoder {
             Start::Data(data) => Ok(Some(self.lend("", data).into())),
             Start::Other(line) => Ok(self.next_event(line, input)?.map(MessageEvent::from)),
         }
-    }
-
-    /// [`decode`](Self::decode), with what it finds in its owned form.
-    #[cfg(feature = "client")]
-    pub(crate) fn decode_owned(
-        &mut self,
-        input: &mut &[u8],
-    ) -> Result<Option<OwnedDecoded>, DecodeError> {
-        let decoded = self.decode(input)?;
-        Ok(decoded.map(|decoded| match decoded {
-            Decoded::Event(event) => OwnedDecoded::Event(event.into()),
-            Decoded::Comment(comment) => OwnedDecoded::Comment(comment.into()),
-            Decoded::ReconnectionTime(time) => OwnedDecoded::ReconnectionTime(time),
-            Decoded::IdTooLong(error) => OwnedDecoded::IdTooLong(error),
-        }))
     }
 
     /// The last event ID, as the standard has it.

@@ -319,6 +319,42 @@ fn there_is_room_up_to_the_high_water_mark() {
 }
 
 #[test]
+fn a_buffer_comes_back_once_everything_in_it_is_taken() {
+    let mut client = Client::open(EventSourceConfig::default());
+    assert!(client.source.take_buffer().is_empty(), "there is none");
+    let mut buffer = b"data: a\n\ndata: b\n\n".to_vec();
+    let received = buffer.len();
+    buffer.resize(1000, b'x');
+    for _ in 0..3 {
+        client
+            .source
+            .handle_input_in(client.now, buffer.clone(), received);
+        client.poll_one();
+        assert!(
+            client.source.take_buffer().is_empty(),
+            "something is left to take"
+        );
+        assert_eq!(
+            client.told(),
+            [r#"message "" "a""#, r#"message "" "b""#],
+            "what was not received is no input"
+        );
+        assert_eq!(client.source.take_buffer(), buffer);
+        assert!(client.source.take_buffer().is_empty(), "it is gone");
+    }
+    // More than there is.
+    client
+        .source
+        .handle_input_in(client.now, b"data: c\n\n".to_vec(), usize::MAX);
+    assert_eq!(client.told(), [r#"message "" "c""#]);
+    client.end();
+    assert!(
+        client.source.take_buffer().is_empty(),
+        "it went with the connection"
+    );
+}
+
+#[test]
 fn there_is_always_room_for_something() {
     let mut config = EventSourceConfig::default();
     config.high_water_mark = 0;

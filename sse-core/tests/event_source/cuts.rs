@@ -1,4 +1,5 @@
-//! Neither how the input is cut nor when the caller listens makes a difference.
+//! Neither how the input is cut, nor what it is handed in by, nor when the caller listens makes a
+//! difference.
 
 use proptest::{prelude::*, sample::Index};
 use sse_core::{DecoderLimits, client::EventSourceConfig, http::StatusCode};
@@ -30,13 +31,34 @@ fn config() -> EventSourceConfig {
     config
 }
 
+/// What a piece of an answer is handed in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Slice,
+    /// With something behind it that was not received.
+    Buffer,
+}
+
+fn hand_in(client: &mut Client, piece: &[u8], by: By) {
+    let now = client.now;
+    if by == By::Slice {
+        return client.source.handle_input(now, piece);
+    }
+    let mut buffer = client.source.take_buffer();
+    if buffer.len() < piece.len() {
+        buffer = b"data: what was not received\n\n".repeat(20);
+    }
+    buffer[..piece.len()].copy_from_slice(piece);
+    client.source.handle_input_in(now, buffer, piece.len());
+}
+
 /// Plays an answer in pieces to a caller who listens after some of them. Gives what was told, and
 /// what the event source is up to then.
-fn play<'a>(pieces: impl IntoIterator<Item = (&'a [u8], bool)>) -> (Vec<String>, String) {
+fn play<'a>(pieces: impl IntoIterator<Item = (&'a [u8], bool, By)>) -> (Vec<String>, String) {
     let mut client = Client::new(config());
     client.connect();
-    for (piece, listens) in pieces {
-        client.source.handle_input(client.now, piece);
+    for (piece, listens, by) in pieces {
+        hand_in(&mut client, piece, by);
         if listens {
             client.poll();
         }
@@ -71,6 +93,7 @@ proptest! {
         ),
         cuts in prop::collection::vec(any::<Index>(), 0..6),
         listens in prop::collection::vec(any::<bool>(), 7),
+        by in prop::collection::vec(prop::sample::select(&[By::Slice, By::Buffer][..]), 7),
     ) {
         let mut answer = answer.as_bytes().to_vec();
         for (at, byte, how) in changes {
@@ -81,22 +104,27 @@ proptest! {
                 _ => _ = answer.remove(at),
             }
         }
-        let whole = play([(&answer[..], true)]);
-        prop_assert_eq!(&play(answer.chunks(1).map(|byte| (byte, true))), &whole);
-        prop_assert_eq!(&play(answer.chunks(1).map(|byte| (byte, false))), &whole);
+        let whole = play([(&answer[..], true, By::Slice)]);
+        prop_assert_eq!(&play([(&answer[..], true, By::Buffer)]), &whole);
+        for by in [By::Slice, By::Buffer] {
+            prop_assert_eq!(&play(answer.chunks(1).map(|byte| (byte, true, by))), &whole);
+            prop_assert_eq!(&play(answer.chunks(1).map(|byte| (byte, false, by))), &whole);
+        }
 
         let mut cuts: Vec<_> = cuts.iter().map(|at| at.index(answer.len() + 1)).collect();
         cuts.sort_unstable();
         let starts = [0].into_iter().chain(cuts.iter().copied());
         let ends = cuts.iter().copied().chain([answer.len()]);
         let pieces = starts.zip(ends).map(|(start, end)| &answer[start..end]);
-        prop_assert_eq!(&play(pieces.zip(listens)), &whole);
+        let pieces = pieces.zip(listens).zip(by);
+        let pieces = pieces.map(|((piece, listens), by)| (piece, listens, by));
+        prop_assert_eq!(&play(pieces), &whole);
     }
 }
 
 #[test]
 fn the_answers_are_what_they_seem_to_be() {
-    let told = |answer: &str| play([(answer.as_bytes(), true)]).0.split_off(1);
+    let told = |answer: &str| play([(answer.as_bytes(), true, By::Slice)]).0.split_off(1);
     let expected: [&[&str]; 8] = [
         &[
             "open 200",

@@ -26,11 +26,11 @@ use crate::Transport;
 /// source has none, and what it costs to clear one for a single event is little.
 const SMALL_READ: usize = 4 * 1024;
 
-/// How much is read at once at most. A stream that fills one buffer gets a larger one, on the heap, which
-/// goes to the machine with what was read.
+/// How much is read at once at most. A stream that fills one buffer gets a larger one, on the heap. It goes
+/// to the machine with what was read, comes back when that is decoded, and is cleared once.
 const LARGE_READ: usize = 64 * 1024;
 
-/// By how much a buffer is larger than the one before.
+/// By how much a buffer is larger or smaller than the one before.
 const GROWTH: usize = 4;
 
 /// The connection, or the foreign HTTP client's response.
@@ -45,17 +45,32 @@ pub(super) enum Link {
 }
 
 /// How much to read at once: as much as the stream had to say before.
-#[derive(Clone, Copy)]
-pub(super) struct ReadSize(usize);
+pub(super) struct ReadSize {
+    size: usize,
+    /// How much was read since there was nothing more.
+    read: usize,
+}
 
 impl ReadSize {
-    /// So many bytes were read of those that there was room for.
-    fn learn(&mut self, read: usize) {
-        self.0 = match read < self.0 {
-            // There is nothing more for now.
-            true => SMALL_READ,
-            false => (self.0 * GROWTH).min(LARGE_READ),
-        };
+    const SMALL: Self = Self {
+        size: SMALL_READ,
+        read: 0,
+    };
+
+    /// So many bytes were read.
+    fn learn(&mut self, n: usize) {
+        self.read = self.read.saturating_add(n);
+        if n >= self.size {
+            self.size = (self.size * GROWTH).min(LARGE_READ);
+        }
+    }
+
+    /// There is nothing more for now.
+    fn end_turn(&mut self) {
+        if self.read < self.size / GROWTH {
+            self.size = (self.size / GROWTH).max(SMALL_READ);
+        }
+        self.read = 0;
     }
 }
 
@@ -138,7 +153,7 @@ impl Link {
         match dialing.as_mut().poll(cx) {
             Poll::Pending => return false,
             Poll::Ready(Ok(Connected { transport, route })) => {
-                *self = Self::Up(transport, Sending::Flushed, ReadSize(SMALL_READ));
+                *self = Self::Up(transport, Sending::Flushed, ReadSize::SMALL);
                 match route {
                     Route::Direct => machine.handle_connected(now),
                     Route::Proxy(authorization) => {
@@ -163,32 +178,36 @@ impl Link {
         let Self::Up(transport, _, size) = self else {
             return false;
         };
-        let mut small = [0; SMALL_READ];
-        let mut large = match size.0 {
-            SMALL_READ => Vec::new(),
-            size => vec![0; size],
-        };
-        let buffer = match large.is_empty() {
-            true => &mut small[..],
-            false => &mut large[..],
+        let mut small;
+        let mut large = machine.take_buffer();
+        let buffer = match size.size {
+            SMALL_READ => {
+                small = [0; SMALL_READ];
+                &mut small[..]
+            }
+            size => {
+                if large.len() != size {
+                    large = vec![0; size];
+                }
+                &mut large[..]
+            }
         };
         match transport.poll_read(cx, buffer) {
             Poll::Pending => {
-                size.learn(0);
+                size.end_turn();
                 return false;
             }
             Poll::Ready(Ok(0)) => {
                 *self = Self::Down;
                 machine.handle_eof(now);
             }
-            Poll::Ready(Ok(n)) => {
+            Poll::Ready(Ok(n)) if size.size == SMALL_READ => {
+                machine.handle_input(now, buffer.get(..n).unwrap_or(buffer));
                 size.learn(n);
-                if large.is_empty() {
-                    machine.handle_input(now, small.get(..n).unwrap_or(&small));
-                } else {
-                    large.truncate(n);
-                    machine.handle_input_owned(now, large);
-                }
+            }
+            Poll::Ready(Ok(n)) => {
+                machine.handle_input_in(now, large, n);
+                size.learn(n);
             }
             Poll::Ready(Err(error)) => {
                 *self = Self::Down;

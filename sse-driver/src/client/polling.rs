@@ -196,9 +196,12 @@ impl<R: Runtime> EventSource<R> {
         if self.handle.is_wanted() {
             return None;
         }
-        let event = self.machine.poll_received()?;
-        trace::event_source(self.machine.url(), &event);
-        Some(event)
+        let event = self.machine.poll_received();
+        if let Some(event) = &event {
+            trace::event_source(self.machine.url(), event);
+        }
+        // Taken apart and put together again it would be copied.
+        event
     }
 
     /// What the machine has to tell. What it asks for is done.

@@ -34,6 +34,7 @@ mod over_http_client;
 mod panicking_links;
 mod preparing;
 mod proxied;
+mod reading;
 mod restarting;
 mod resumable;
 mod shutdown;

@@ -1,5 +1,5 @@
-//! Decodes or encodes a fixed event stream so many times, or delivers events to connections, for a
-//! tool that counts instructions.
+//! Decodes or encodes a fixed event stream so many times, or takes it through an event source, or delivers
+//! events to connections, for a tool that counts instructions.
 //!
 //! `instructions list` names the works; `instructions WORK TIMES` does one of them.
 
@@ -9,12 +9,14 @@ mod delivery;
 #[allow(dead_code, unreachable_pub, unused_imports)]
 #[path = "../../../../sse-driver/tests/sim/mod.rs"]
 mod sim;
+mod subscription;
 
 use std::{env, hint::black_box, process::ExitCode};
 
 use corpus::{Corpus, Cut, RECIPES};
 use delivery::Delivery;
 use sse_core::{Decoded, Decoder};
+use subscription::Subscription;
 
 /// Enough for the long events, and little enough for a slow tool.
 const SIZE: usize = 160 << 10;
@@ -49,25 +51,29 @@ fn main() -> ExitCode {
     match arguments.as_slice() {
         [list] if list == "list" => {
             works.for_each(|(name, ..)| println!("{name}"));
+            Subscription::works().for_each(|(name, _)| println!("{name}"));
             println!("{}", Delivery::NAME);
         }
-        [wanted, times] if wanted == Delivery::NAME => {
+        [wanted, times] => {
             let Ok(times) = times.parse::<usize>() else {
                 eprintln!("how often is {times}?");
                 return ExitCode::FAILURE;
             };
-            let mut delivery = Delivery::new();
-            (0..times).for_each(|_| delivery.deliver());
-        }
-        [wanted, times] => {
-            let mut works = works.filter(|(name, ..)| name == wanted);
-            let (Some((_, recipe, work)), Ok(times)) = (works.next(), times.parse::<usize>())
-            else {
-                eprintln!("no such work: {wanted} {times}");
+            let decoded = works.clone().find(|(name, ..)| name == wanted);
+            let subscribed = Subscription::works().find(|(name, _)| name == wanted);
+            if let Some((_, recipe, work)) = decoded {
+                let corpus = recipe.make(SIZE);
+                (0..times).for_each(|_| work(&corpus));
+            } else if let Some((_, recipe)) = subscribed {
+                let mut subscription = Subscription::new(&recipe.make(SIZE));
+                (0..times).for_each(|_| subscription.take());
+            } else if wanted == Delivery::NAME {
+                let mut delivery = Delivery::new();
+                (0..times).for_each(|_| delivery.deliver());
+            } else {
+                eprintln!("no such work: {wanted}");
                 return ExitCode::FAILURE;
-            };
-            let corpus = recipe.make(SIZE);
-            (0..times).for_each(|_| work(&corpus));
+            }
         }
         _ => {
             eprintln!("instructions list | instructions WORK TIMES");

@@ -55,13 +55,25 @@ impl EventSource {
         self.receive(now, input);
     }
 
-    /// Bytes arrived, which are not needed elsewhere: where nothing that was received before is left to
-    /// take, they are not copied. It is otherwise the same as [`handle_input`](Self::handle_input), and is
-    /// for many bytes at once, since all of `input`'s capacity is held until they are decoded.
-    pub fn handle_input_owned(&mut self, now: Instant, input: Vec<u8>) {
+    /// The first `n` bytes of `buffer` arrived. This is [`handle_input`](Self::handle_input) for many bytes
+    /// at once: where nothing that was received before is left to take, they are decoded where they lie.
+    ///
+    /// The buffer is held until they are decoded. Take it back with [`take_buffer`](Self::take_buffer) to
+    /// read into it again, which saves making and clearing another, or to give its memory back.
+    pub fn handle_input_in(&mut self, now: Instant, buffer: Vec<u8>, n: usize) {
         match &mut self.state {
-            State::Open(open) => open.incoming.receive_owned(input),
-            _ => self.handle_input(now, &input),
+            State::Open(open) => open.incoming.receive_in(buffer, n),
+            _ => self.handle_input(now, buffer.get(..n).unwrap_or(&buffer)),
+        }
+    }
+
+    /// The buffer that [`handle_input_in`](Self::handle_input_in) was given, with whatever is in it, once
+    /// everything that was received is taken. An empty one before that, and where there is none.
+    #[must_use]
+    pub fn take_buffer(&mut self) -> Vec<u8> {
+        match &mut self.state {
+            State::Open(open) => open.incoming.take_buffer().unwrap_or_default(),
+            _ => Vec::new(),
         }
     }
 

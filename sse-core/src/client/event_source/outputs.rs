@@ -7,7 +7,7 @@ use super::{
     ClientEvent, EventSource, Past,
     transitions::Step,
 };
-use crate::{Decoder, Transmit, decode::OwnedDecoded};
+use crate::{Decoded, Decoder, Transmit};
 
 impl EventSource {
     /// The bytes to write now, for one vectored write. Say with
@@ -92,24 +92,26 @@ impl EventSource {
 impl Open {
     #[inline]
     fn next(&mut self, decoder: &mut Decoder) -> Option<ClientEvent> {
-        Some(match self.incoming.next(decoder)? {
-            Ok(OwnedDecoded::Event(event)) => {
-                self.gave_event = true;
-                ClientEvent::Event(event)
-            }
-            Ok(item) => item.into(),
-            Err(error) => ClientEvent::Discarded(error),
-        })
+        // Taken apart and put together again it would be copied.
+        let event = self.incoming.next(decoder);
+        self.gave_event |= matches!(event, Some(ClientEvent::Event(_)));
+        event
     }
 }
 
-impl From<OwnedDecoded> for ClientEvent {
-    fn from(decoded: OwnedDecoded) -> Self {
-        match decoded {
-            OwnedDecoded::Event(event) => Self::Event(event),
-            OwnedDecoded::Comment(text) => Self::Comment(text),
-            OwnedDecoded::ReconnectionTime(time) => Self::ReconnectionTime(time),
-            OwnedDecoded::IdTooLong(error) => Self::IdTooLong(error),
+impl ClientEvent {
+    /// Decodes the next of a part of the stream.
+    #[inline]
+    pub(in crate::client) fn next(decoder: &mut Decoder, part: &mut &[u8]) -> Option<Self> {
+        match decoder.decode(part) {
+            Ok(None) => None,
+            // Most are events. They are taken out by themselves, since a copy of anything that it may
+            // be waits for the memory that was just written.
+            Ok(Some(Decoded::Event(event))) => Some(Self::Event(event.into())),
+            Ok(Some(Decoded::Comment(text))) => Some(Self::Comment(text.into())),
+            Ok(Some(Decoded::ReconnectionTime(time))) => Some(Self::ReconnectionTime(time)),
+            Ok(Some(Decoded::IdTooLong(error))) => Some(Self::IdTooLong(error)),
+            Err(error) => Some(Self::Discarded(error)),
         }
     }
 }
