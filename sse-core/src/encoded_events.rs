@@ -47,7 +47,7 @@ impl EncodedEvents {
         self.shared.into_bytes()
     }
 
-    /// How many events these are: none where there is just the place of a subscriber.
+    /// Returns how many events these are: none where there is just the place of a subscriber.
     #[must_use]
     pub fn count(&self) -> usize {
         self.count

@@ -51,7 +51,7 @@ pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A number that no other call in this process gives.
+/// Returns a number that no other call in this process gives.
 #[cfg(any(feature = "compression", feature = "server"))]
 pub fn unique_number() -> u64 {
     // A static is made before any model begins, and a number that only differs orders nothing.

@@ -48,7 +48,7 @@ impl<'a> Transmit<'a> {
         }
     }
 
-    /// The bytes, in order. No slice is empty.
+    /// Returns the bytes, in order. No slice is empty.
     #[must_use]
     pub fn slices(&self) -> &[IoSlice<'a>] {
         match &self.slices {
@@ -58,13 +58,13 @@ impl<'a> Transmit<'a> {
         }
     }
 
-    /// How many bytes there are.
+    /// Returns how many bytes there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is nothing to write.
+    /// Returns whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0

@@ -31,7 +31,7 @@ impl<S> FuturesIo<S> {
         Self(stream)
     }
 
-    /// The stream itself.
+    /// Returns the stream itself.
     pub fn get_ref(&self) -> &S {
         &self.0
     }

@@ -79,7 +79,7 @@ pub enum RedisError {
 }
 
 impl RedisError {
-    /// The name of the kind, to compare by.
+    /// Returns the name of the kind, to compare by.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

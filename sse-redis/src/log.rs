@@ -91,8 +91,9 @@ impl<R: Runtime> Host for R {
 }
 
 impl RedisLog {
-    /// A log on this server. Its connections are dialed at once, by tasks of the runtime, and again whenever
-    /// they are lost: a server that is away is waited for. [`ready`](Self::ready) tells whether it is there.
+    /// Creates a log on this server. Its connections are dialed at once, by tasks of the runtime, and
+    /// again whenever they are lost: a server that is away is waited for. [`ready`](Self::ready) tells
+    /// whether it is there.
     #[must_use]
     pub fn on(runtime: impl Runtime, config: RedisConfig) -> Self {
         let connections = Arc::new(Connections::new(config));
@@ -141,7 +142,7 @@ impl RedisLog {
         .await
     }
 
-    /// The settings.
+    /// Returns the settings.
     #[must_use]
     pub fn config(&self) -> &RedisConfig {
         &self.shared.connections.config

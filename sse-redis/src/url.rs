@@ -55,9 +55,9 @@ impl fmt::Display for InvalidRedisUrl {
 impl Error for InvalidRedisUrl {}
 
 impl RedisConfig {
-    /// The settings of the server at `url`, such as `redis://127.0.0.1/`: the host, the port, and the user
-    /// and the password where there are some, percent-encoded where they have to be. With the feature
-    /// `tls`, `rediss://` is TLS with what the runtime trusts.
+    /// Creates the settings of the server at `url`, such as `redis://127.0.0.1/`: the host, the port, and
+    /// the user and the password where there are some, percent-encoded where they have to be. With the
+    /// feature `tls`, `rediss://` is TLS with what the runtime trusts.
     ///
     /// ```
     /// use sse_redis::RedisConfig;

@@ -64,7 +64,7 @@ pub enum Loss {
 }
 
 impl Loss {
-    /// The name of the variant, such as `ConnectTimeout`: for metrics, and to compare by.
+    /// Returns the name of the variant, such as `ConnectTimeout`: for metrics, and to compare by.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -88,7 +88,7 @@ impl Loss {
         }
     }
 
-    /// The response that was not an event stream, if that is the loss.
+    /// Returns the response that was not an event stream, if that is the loss.
     #[must_use]
     pub fn unexpected_response(&self) -> Option<&UnexpectedResponse> {
         match self {
@@ -107,8 +107,8 @@ impl Loss {
         }
     }
 
-    /// The error of this type that caused the loss, if there is one: an [`io::Error`], or what the
-    /// transport put into one, such as the `rustls::Error` that says what is wrong with a
+    /// Returns the error of this type that caused the loss, if there is one: an [`io::Error`], or what
+    /// the transport put into one, such as the `rustls::Error` that says what is wrong with a
     /// certificate.
     ///
     /// ```
@@ -165,7 +165,7 @@ impl Error for Loss {
     }
 }
 
-/// What a transport said of its failure: the [`io::Error`], which it shares with its clones.
+/// The [`io::Error`] of a transport that failed. Clones share it.
 #[derive(Clone, Debug)]
 pub struct TransportError(Arc<io::Error>);
 
@@ -176,7 +176,7 @@ impl TransportError {
         self.0.kind()
     }
 
-    /// The error itself. What a TLS transport found is its [inner error](io::Error::get_ref).
+    /// Returns the error itself. What a TLS transport found is its [inner error](io::Error::get_ref).
     #[must_use]
     pub fn io_error(&self) -> &io::Error {
         &self.0
@@ -201,7 +201,7 @@ impl Error for TransportError {
     }
 }
 
-/// What kept the application from preparing a request: its own error, which is shared with clones.
+/// The application's error that kept it from preparing a request. Clones share it.
 #[derive(Clone, Debug)]
 pub struct PreparationError(Arc<dyn Error + Send + Sync>);
 

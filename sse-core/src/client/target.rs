@@ -6,7 +6,7 @@ use url::{Origin, Position, Url};
 
 use super::{Attempt, EventSourceConfig, InvalidRequest, RedirectError, error::UrlError};
 
-/// Where to connect to.
+/// The host and port to connect to, and whether over TLS.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Endpoint {
@@ -19,7 +19,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The endpoint at `host`, a name or an address without brackets, and `port`.
+    /// Creates the endpoint at `host`, a name or an address without brackets, and `port`.
     #[must_use]
     pub fn new(tls: bool, host: impl Into<String>, port: u16) -> Self {
         Self {

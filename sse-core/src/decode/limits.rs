@@ -59,19 +59,19 @@ impl DecoderLimits {
         self
     }
 
-    /// The longest line, in bytes without its end.
+    /// Returns the longest line, in bytes without its end.
     #[must_use]
     pub fn line(&self) -> usize {
         self.line
     }
 
-    /// The largest event, in bytes of its data and its event type.
+    /// Returns the largest event, in bytes of its data and its event type.
     #[must_use]
     pub fn event(&self) -> usize {
         self.event
     }
 
-    /// The longest id, in bytes.
+    /// Returns the longest id, in bytes.
     #[must_use]
     pub fn id(&self) -> usize {
         self.id
@@ -131,13 +131,13 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    /// Which bound.
+    /// Returns the bound that was reached.
     #[must_use]
     pub fn bound(&self) -> DecodeBound {
         self.bound
     }
 
-    /// How many bytes the bound allows.
+    /// Returns how many bytes the bound allows.
     #[must_use]
     pub fn limit(&self) -> usize {
         self.limit

@@ -36,7 +36,7 @@ impl<'a> MessageEventRef<'a> {
         }
     }
 
-    /// The event type: `message` where the server set none.
+    /// Returns the event type: `message` where the server set none.
     #[must_use]
     #[inline]
     pub fn event_type(&self) -> &'a str {
@@ -47,14 +47,14 @@ impl<'a> MessageEventRef<'a> {
         }
     }
 
-    /// The data. Where the server sent several lines, they are joined with LF.
+    /// Returns the data. Where the server sent several lines, they are joined with LF.
     #[must_use]
     #[inline]
     pub fn data(&self) -> &'a str {
         self.data
     }
 
-    /// The last event ID: the id of this event, or of the latest event before it that had one, or
+    /// Returns the last event ID: the id of this event, or of the latest event before it that had one, or
     /// empty.
     #[must_use]
     #[inline]
@@ -105,26 +105,26 @@ pub struct MessageEvent {
 }
 
 impl MessageEvent {
-    /// The event type: `message` where the server set none.
+    /// Returns the event type: `message` where the server set none.
     #[must_use]
     pub fn event_type(&self) -> &str {
         self.borrowed().event_type()
     }
 
-    /// The data. Where the server sent several lines, they are joined with LF.
+    /// Returns the data. Where the server sent several lines, they are joined with LF.
     #[must_use]
     pub fn data(&self) -> &str {
         self.borrowed().data
     }
 
-    /// The last event ID: the id of this event, or of the latest event before it that had one, or
+    /// Returns the last event ID: the id of this event, or of the latest event before it that had one, or
     /// empty.
     #[must_use]
     pub fn last_event_id(&self) -> &str {
         self.borrowed().last_event_id
     }
 
-    /// The data as a [`Text`], which shares its bytes.
+    /// Returns the data as a [`Text`], which shares its bytes.
     #[must_use]
     pub fn into_data(self) -> Text {
         if self.data_end == self.text.len() {

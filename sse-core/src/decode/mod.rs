@@ -91,7 +91,7 @@ enum Progress {
     Discarding,
 }
 
-/// Something that a [`Decoder`] found in an event stream.
+/// An item that a [`Decoder`] finds in an event stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Decoded<'a> {
@@ -110,13 +110,13 @@ pub enum Decoded<'a> {
 }
 
 impl Decoder {
-    /// A decoder at the beginning of an event stream, with the default limits.
+    /// Creates a decoder at the beginning of an event stream, with the default limits.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A decoder at the beginning of an event stream, with these limits.
+    /// Creates a decoder at the beginning of an event stream, with these limits.
     #[must_use]
     pub fn with_limits(limits: DecoderLimits) -> Self {
         let mut decoder = Self::new();
@@ -197,7 +197,7 @@ impl Decoder {
         }
     }
 
-    /// The last event ID, as the standard has it.
+    /// Returns the last event ID, as the standard has it.
     ///
     /// An event's id gets here when its blank line has come, also where the event has no data and
     /// hence is not dispatched. An id that is too long never does.
@@ -206,8 +206,8 @@ impl Decoder {
         self.last_event_id.as_str()
     }
 
-    /// The last event ID for the request that asks for the rest of the stream: the newest one that
-    /// a header field can carry. Send it as `Last-Event-ID`, unless it is empty.
+    /// Returns the last event ID for the request that asks for the rest of the stream: the newest one
+    /// that a header field can carry. Send it as `Last-Event-ID`, unless it is empty.
     ///
     /// It is the [last event ID](Self::last_event_id), unless that has control characters other
     /// than a tab: an event stream may have them in an id, and a header field may not
@@ -237,7 +237,7 @@ impl Decoder {
         self.last_event_id.set(id.as_str());
     }
 
-    /// The reconnection time that the server set last, if it ever did.
+    /// Returns the reconnection time that the server set last, if it ever did.
     #[must_use]
     pub fn reconnection_time(&self) -> Option<Duration> {
         self.reconnection_time

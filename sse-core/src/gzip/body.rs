@@ -46,7 +46,7 @@ pub enum Part<'a> {
 }
 
 impl Part<'_> {
-    /// The bytes.
+    /// Returns the bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match self {
@@ -152,7 +152,7 @@ impl GzipBody {
         emit(Part::Own(&compressed));
     }
 
-    /// Whether it has a compressor of its own now.
+    /// Returns whether it has a compressor of its own now.
     #[must_use]
     pub fn has_compressor(&self) -> bool {
         self.own.is_some()

@@ -87,7 +87,8 @@ const STEP: usize = 8 * 1024;
 const FREE: u64 = 1024 * 1024;
 
 impl GzipDecoder {
-    /// A decoder of a body that becomes at most so many times as long as it is, or 1 MiB if that is more.
+    /// Creates a decoder of a body that becomes at most so many times as long as it is, or 1 MiB if that
+    /// is more.
     #[must_use]
     pub fn new(max_expansion: u32) -> Self {
         Self {
@@ -119,7 +120,7 @@ impl GzipDecoder {
         self.inflate(input, plain)
     }
 
-    /// The body is complete.
+    /// Returns the body is complete.
     ///
     /// # Errors
     ///

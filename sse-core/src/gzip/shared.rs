@@ -128,19 +128,19 @@ pub struct Piece {
 }
 
 impl Piece {
-    /// The bytes as they were before.
+    /// Returns the bytes as they were before.
     #[must_use]
     pub fn plain(&self) -> &Bytes {
         &self.plain
     }
 
-    /// The compressed bytes, for a client that has had everything back to the last restart point.
+    /// Returns the compressed bytes, for a client that has had everything back to the last restart point.
     #[must_use]
     pub fn compressed(&self) -> &Bytes {
         &self.packed.bytes
     }
 
-    /// Whether it begins at a restart point, so that a client needs nothing that lies before.
+    /// Returns whether it begins at a restart point, so that a client needs nothing that lies before.
     #[must_use]
     pub fn restarts(&self) -> bool {
         self.packed.restarts

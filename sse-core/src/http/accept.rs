@@ -5,7 +5,7 @@ use ::http::{HeaderMap, header};
 
 use super::is_token_byte;
 
-/// Whether the `Accept` fields of a request allow `type/subtype`.
+/// Returns whether the `Accept` fields of a request allow `type/subtype`.
 ///
 /// Without any they do. Of the media ranges that match, the most specific one decides, and a
 /// weight of 0 means no. Parameters other than the weight are ignored, and so is what cannot be

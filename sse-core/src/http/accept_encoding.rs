@@ -5,7 +5,7 @@ use ::http::{HeaderMap, header};
 
 use super::accept::parse_weight;
 
-/// Whether the `Accept-Encoding` fields of a request ask for `gzip`.
+/// Returns whether the `Accept-Encoding` fields of a request ask for `gzip`.
 ///
 /// Without any they do not: a client that does not name the coding, or `*`, gets none. Nor do they where
 /// `gzip` has the weight 0, or a lower one than `identity` is given. A part that cannot be parsed is

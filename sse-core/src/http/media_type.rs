@@ -2,7 +2,7 @@
 
 use ::http::{HeaderMap, HeaderValue, header};
 
-/// Whether the `Content-Type` of a response says `text/event-stream`, in UTF-8 if in anything.
+/// Returns whether the `Content-Type` of a response says `text/event-stream`, in UTF-8 if in anything.
 ///
 /// The standard leaves it to the browsers how to read a content type that is not well-formed, and
 /// they differ; this reads it as Chromium does. Letter case and parameters make no difference, nor

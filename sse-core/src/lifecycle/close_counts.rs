@@ -46,7 +46,7 @@ const NAMES: [&str; WITHOUT_DEADLINE + Deadline::ALL.len()] = [
 const WITHOUT_DEADLINE: usize = 11;
 
 impl CloseReason {
-    /// A short name that does not change from one connection to the next, for counters and logs,
+    /// Returns a short name that does not change from one connection to the next, for counters and logs,
     /// such as `client_went_away` or `stall_timeout`.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -76,18 +76,18 @@ impl CloseCounts {
     /// How many reasons there are.
     const LEN: usize = NAMES.len();
 
-    /// How many ended for this reason.
+    /// Returns how many ended for this reason.
     #[must_use]
     pub fn of(&self, reason: &CloseReason) -> u64 {
         self.0.get(reason.index()).copied().unwrap_or_default()
     }
 
-    /// Every reason's name, and how many ended for it.
+    /// Returns every reason's name, and how many ended for it.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
         NAMES.into_iter().zip(self.0)
     }
 
-    /// How many ended in all.
+    /// Returns how many ended in all.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
@@ -105,7 +105,7 @@ impl Default for CloseCounts {
 pub struct CloseCounters([AtomicU64; NAMES.len()]);
 
 impl CloseCounters {
-    /// Counts one that ended for this reason.
+    /// Counts a connection that ended for this reason.
     pub fn count(&self, reason: &CloseReason) {
         if let Some(counter) = self.0.get(reason.index()) {
             counter.fetch_add(1, Relaxed);

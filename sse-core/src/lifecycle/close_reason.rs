@@ -8,7 +8,7 @@ use ::http::StatusCode;
 use super::StreamError;
 use crate::{EventError, SlowConsumer, cause::find};
 
-/// Why a connection ended. Clean-up callbacks are told.
+/// Why a connection ended: what clean-up callbacks get.
 ///
 /// The [`Display`](fmt::Display) form is a clause that reads well in a log line: "the client went
 /// away". [`name`](Self::name) is a short name for counters. Two reasons are equal where they have
@@ -33,7 +33,7 @@ pub enum CloseReason {
     StreamError(StreamError),
     /// The handler or its stream panicked.
     HandlerPanicked,
-    /// The stream lasted as long as it may, and ended properly between two events.
+    /// The stream had its longest life, and ended properly between two events.
     LifetimeOver,
     /// The application ended the stream from outside its handler, between two events, for this reason:
     /// the user has logged out, for example.
@@ -47,8 +47,8 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// The error of this type that ended the connection, if there is one: what the handler's stream
-    /// yielded, or a cause of that.
+    /// Returns the error of this type that ended the connection, if there is one: what the handler's
+    /// stream yielded, or a cause of that.
     ///
     /// ```
     /// use std::io;
@@ -65,7 +65,7 @@ impl CloseReason {
         self.error().and_then(find)
     }
 
-    /// The error that the handler's stream yielded, where the connection ended because of it.
+    /// Returns the error that the handler's stream yielded, where the connection ended because of it.
     #[must_use]
     pub fn error(&self) -> Option<&(dyn Error + 'static)> {
         match self {

@@ -29,7 +29,7 @@ pub enum ResponseBody {
 }
 
 impl ResponseBody {
-    /// An event stream for which the configuration holds.
+    /// Creates an event stream for which the configuration holds.
     #[must_use]
     pub fn event_stream() -> Self {
         Self::EventStream(StreamOptions::default())
@@ -99,7 +99,7 @@ pub struct KeepAlive {
 }
 
 impl KeepAlive {
-    /// A comment without text after so much idle time, which is at least 10 ms.
+    /// Creates a comment without text after so much idle time, which is at least 10 ms.
     #[must_use]
     pub fn every(interval: Duration) -> Self {
         let interval = Some(interval);
@@ -140,7 +140,7 @@ impl KeepAlive {
         self.interval
     }
 
-    /// What is sent then: a comment or an event.
+    /// Returns what is sent then: a comment or an event.
     #[must_use]
     pub fn item(&self) -> &StreamItem {
         &self.item

@@ -63,7 +63,7 @@ pub struct TopicConfig {
     pub max_merged_topics: usize,
 }
 
-/// What becomes of an event for which the history has no room.
+/// What a topic does with an event for which its history has no room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WhenFull {
@@ -78,7 +78,7 @@ pub enum WhenFull {
     Refuse,
 }
 
-/// What becomes of a subscriber that is so slow that its next event is no longer in the history.
+/// What a topic does with a subscriber whose next event has left the history.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WhenTooSlow {

@@ -8,7 +8,7 @@ use super::{Outcome, wire};
 use crate::{EncodedEvents, Event, EventError, EventId, EventType, IntoEvent};
 
 impl EncodedEvents {
-    /// The events as they were before they were encoded, each decoded when it is asked for. Those
+    /// Returns the events as they were before they were encoded, each decoded when it is asked for. Those
     /// that had no ID have the one that the topic gave them, and the line ends of data are LF. A
     /// [place](Batch::Place) is an ID without data.
     ///
@@ -59,7 +59,7 @@ impl EncodedEvents {
     }
 }
 
-/// The events of [`EncodedEvents::into_events`].
+/// An iterator over decoded events, from [`EncodedEvents::into_events`].
 #[derive(Clone, Debug)]
 pub struct DecodedEvents {
     bytes: Bytes,
@@ -84,7 +84,7 @@ impl Iterator for DecodedEvents {
 
 impl FusedIterator for DecodedEvents {}
 
-/// What a [`Subscriber`](super::Subscriber) yields at a time.
+/// An item of a [`Subscriber`](super::Subscriber): events, or a notice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Batch {
@@ -104,7 +104,7 @@ pub enum Batch {
 }
 
 impl Batch {
-    /// What goes to the client.
+    /// Returns the bytes that go to the client.
     #[must_use]
     pub fn into_encoded(self) -> EncodedEvents {
         match self {
@@ -113,7 +113,7 @@ impl Batch {
         }
     }
 
-    /// What goes to the client.
+    /// Returns the bytes that go to the client.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match self {
@@ -153,7 +153,7 @@ impl Notice {
         Self { outcome, encoded }
     }
 
-    /// What it tells.
+    /// Returns the outcome that the notice tells.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.outcome

@@ -77,7 +77,7 @@ struct Part {
 const MOST_AT_A_TIME: u64 = 256;
 
 impl MergedSubscriber {
-    /// A subscriber to these topics, each under the name by which the client is to know it, that
+    /// Creates a subscriber to these topics, each under the name by which the client is to know it, that
     /// has seen the event with this ID last. A topic that is there twice counts once.
     ///
     /// ```
@@ -151,7 +151,7 @@ impl MergedSubscriber {
             .map(|part| (part.topic.as_str(), part.subscriber.outcome()))
     }
 
-    /// The outcomes, where a topic's settings have them told in a field of the response.
+    /// Returns the outcomes, where a topic's settings have them told in a field of the response.
     pub fn outcomes_for_header(&self) -> impl Iterator<Item = (&str, Outcome)> {
         self.parts
             .iter()
@@ -191,12 +191,12 @@ impl MergedSubscriber {
         self
     }
 
-    /// What is next, if it is there already: see [`Subscriber::try_next`].
+    /// Returns what is next, if it is there already: see [`Subscriber::try_next`].
     pub fn try_next(&mut self) -> Poll<Option<Result<Batch, SlowConsumer>>> {
         self.poll_next(&mut Context::from_waker(Waker::noop()))
     }
 
-    /// What is next. `None` once all topics are closed and everything of them was taken.
+    /// Returns what is next. `None` once all topics are closed and everything of them was taken.
     ///
     /// # Errors
     ///
@@ -401,7 +401,7 @@ impl Stream for MergedSubscriber {
     }
 }
 
-/// Why some topics make no stream.
+/// The error of topics that cannot be merged into one stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MergeError {

@@ -48,7 +48,7 @@ pub(super) struct State {
 }
 
 impl Topic {
-    /// A topic without any events yet.
+    /// Returns a topic without any events yet.
     ///
     /// `epoch` is a number that no other topic has had that a client may come from: above all not
     /// the same topic before a restart. It is part of every ID, so a small number is better: the seconds
@@ -89,8 +89,8 @@ impl Topic {
         }
     }
 
-    /// A topic without any events yet, with the time and an epoch of this clock, which an adapter's
-    /// runtime is: `Topic::on(Tokio, TopicConfig::default())`.
+    /// Creates a topic without any events yet, with the time and an epoch of this clock, which an
+    /// adapter's runtime is: `Topic::on(Tokio, TopicConfig::default())`.
     ///
     /// The epoch is made of the clock's [seed](Clock::seed) and of the date. It has at most eight
     /// digits in an ID, and the odds that two topics have the same are one to 10<sup>12</sup>.
@@ -115,7 +115,7 @@ impl Topic {
         self.append(None, event.into_event()?)
     }
 
-    /// The same, for an event to which another system has given this sequence number: the history of
+    /// Publishes an event to which another system has given this sequence number: the history of
     /// the topic is a copy of one that lies there, and its clients can go from one copy to another.
     /// All copies have the same epoch.
     ///
@@ -186,15 +186,15 @@ impl Topic {
         Ok(position)
     }
 
-    /// A subscriber to what is published from now on.
+    /// Returns a subscriber to what is published from now on.
     #[must_use]
     pub fn subscribe(&self) -> Subscriber {
         self.resume_from(None)
     }
 
-    /// A subscriber to the whole history, as far as it is kept, and to what is published from now
-    /// on. To the subscriber this is [fresh](Outcome::Fresh). What is kept is looked at when it reads
-    /// for the first time.
+    /// Returns a subscriber to the whole history, as far as it is kept, and to what is published from now
+    /// on. To the subscriber this is [fresh](Outcome::Fresh). What is kept is looked at when it reads for
+    /// the first time.
     #[must_use]
     pub fn subscribe_from_oldest(&self) -> Subscriber {
         let shared = &self.publisher.shared;
@@ -205,7 +205,7 @@ impl Topic {
         Subscriber::new(shared, &mut state, first, Outcome::Fresh, true)
     }
 
-    /// A subscriber that has seen the event with this ID last, and wants what came after it.
+    /// Returns a subscriber that has seen the event with this ID last, and wants what came after it.
     ///
     /// What is replayed and what is published from now on join without a hole and without a
     /// repeat. [`Subscriber::outcome`] tells whether anything is lost. The search takes a time that
@@ -339,7 +339,7 @@ impl Topic {
         self.publisher.shared.now()
     }
 
-    /// Whether it publishes nothing more.
+    /// Returns whether it publishes nothing more.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.publisher.shared.state().end.is_some()
@@ -351,21 +351,21 @@ impl Topic {
         self.publisher.shared.state().end.clone()
     }
 
-    /// The place behind the newest event. A client that has the state as of this event, and resumes
-    /// from here, misses no event and gets none twice.
+    /// Returns the place behind the newest event. A client that has the state as of this event, and
+    /// resumes from here, misses no event and gets none twice.
     #[must_use]
     pub fn position(&self) -> Position {
         let state = self.publisher.shared.state();
         state.log.position_before(state.log.next())
     }
 
-    /// How many events the history holds.
+    /// Returns how many events the history holds.
     #[must_use]
     pub fn retained_events(&self) -> u64 {
         self.publisher.shared.state().log.held()
     }
 
-    /// How many bytes of memory the history takes, with all that belongs to it: never more than
+    /// Returns how many bytes of memory the history takes, with all that belongs to it: never more than
     /// [`TopicConfig::max_bytes`]. What was taken out of it and waits to be sent belongs to the
     /// connections.
     #[must_use]
@@ -373,7 +373,7 @@ impl Topic {
         self.publisher.shared.state().log.size()
     }
 
-    /// What the topic has done so far, and what it is doing.
+    /// Returns what the topic has done so far, and what it is doing.
     #[must_use]
     pub fn stats(&self) -> TopicStats {
         let state = self.publisher.shared.state();
@@ -384,7 +384,8 @@ impl Topic {
         }
     }
 
-    /// What tells this topic's life from another's: part of every ID that it gives.
+    /// Returns the epoch: the part of each of the topic's IDs that differs from one life of a topic to
+    /// the next.
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.publisher.shared.state().log.epoch()
@@ -414,7 +415,7 @@ impl Topic {
         state.unwrap_or_else(PoisonError::into_inner).left_at
     }
 
-    /// The topic's settings.
+    /// Returns the topic's settings.
     #[must_use]
     pub fn config(&self) -> &TopicConfig {
         &self.publisher.shared.config

@@ -72,14 +72,14 @@ impl TopicSnapshot {
         }
     }
 
-    /// The place behind the newest event.
+    /// Returns the place behind the newest event.
     #[must_use]
     pub fn position(&self) -> Position {
         let Position { epoch, sequence } = self.start;
         Position::new(epoch, sequence.saturating_add(self.count))
     }
 
-    /// How many events it has.
+    /// Returns how many events it has.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.count
@@ -107,8 +107,8 @@ impl TopicSnapshot {
             })
     }
 
-    /// The snapshot as bytes, to be kept in a file: the events in the format of an event stream, behind
-    /// a line with the place and before one with their number.
+    /// Returns the snapshot as bytes, to be kept in a file: the events in the format of an event stream,
+    /// behind a line with the place and before one with their number.
     ///
     /// To replace a file, write another one and rename it, so that a crash leaves one of both.
     #[must_use]
@@ -172,7 +172,7 @@ impl TopicSnapshot {
 }
 
 impl Topic {
-    /// What the topic holds now, to be kept where it outlives the process: see [`TopicSnapshot`].
+    /// Returns what the topic holds now, to be kept where it outlives the process: see [`TopicSnapshot`].
     ///
     /// What is published later is not in it. At the end of a program [close](Self::close) the topic
     /// before. A snapshot that is taken from time to time is good for a crash: a client that had an event
@@ -217,7 +217,7 @@ impl fmt::Debug for TopicSnapshot {
     }
 }
 
-/// Why bytes are no snapshot of a topic.
+/// The error of bytes that are not a snapshot of a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InvalidSnapshot {
@@ -244,7 +244,7 @@ impl fmt::Display for InvalidSnapshot {
 
 impl Error for InvalidSnapshot {}
 
-/// Why a topic cannot begin with a snapshot.
+/// The error of a topic that cannot begin with a snapshot.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RestoreError {

@@ -122,7 +122,7 @@ impl Subscriber {
         state.end.clone().filter(|_| has_all)
     }
 
-    /// The place up to which it was given everything that it is to get.
+    /// Returns the place up to which it was given everything that it is to get.
     #[must_use]
     pub fn position(&self) -> Position {
         self.cursor.position()
@@ -224,7 +224,7 @@ impl Subscriber {
         self.extras.get_or_insert_default()
     }
 
-    /// The [`outcome`](Self::outcome), where the topic's settings have it told in a field of the
+    /// Returns the [`outcome`](Self::outcome), where the topic's settings have it told in a field of the
     /// response.
     #[must_use]
     pub fn outcome_for_header(&self) -> Option<Outcome> {
@@ -232,7 +232,7 @@ impl Subscriber {
         tells.then_some(self.outcome())
     }
 
-    /// Whether what it yields is compressed once for all clients: its topic
+    /// Returns whether what it yields is compressed once for all clients: its topic
     /// [compresses](TopicConfig::compress), and it leaves no events out.
     #[cfg(feature = "compression")]
     #[must_use]
@@ -252,13 +252,13 @@ impl Subscriber {
         &self.shared.config
     }
 
-    /// What is next, if it is there already. [`Poll::Pending`] means that there is nothing new;
+    /// Returns what is next, if it is there already. [`Poll::Pending`] means that there is nothing new;
     /// no task is woken when there is. Otherwise the same as [`poll_next`](Self::poll_next).
     pub fn try_next(&mut self) -> Poll<Option<Result<Batch, SlowConsumer>>> {
         self.next_or(u64::MAX, |_, _| {})
     }
 
-    /// What is next. `None` once the topic is closed and everything of it was taken.
+    /// Returns what is next. `None` once the topic is closed and everything of it was taken.
     ///
     /// A subscriber that waits is woken once, by the first event that is published; what is
     /// published until it polls again is part of what it gets then.

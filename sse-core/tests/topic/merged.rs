@@ -228,7 +228,7 @@ fn a_map_without_room_is_why_its_topics_cannot_be_merged() {
     let map = TopicMap::new(config, 7, move || clock.now());
     let _used = map.topic("a").unwrap();
     let cause = map.topic("b").unwrap_err();
-    let error = MergeError::from(cause.clone());
+    let error = MergeError::from(cause);
     assert_eq!(error.to_string(), cause.to_string());
     let source = error.source().and_then(|source| source.downcast_ref());
     assert_eq!(source, Some(&cause));

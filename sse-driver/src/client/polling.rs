@@ -21,8 +21,8 @@ use crate::{Runtime, alarm::Alarm, trace};
 const ROUNDS: usize = 64;
 
 impl<R: Runtime> EventSource<R> {
-    /// The next event; `None` once the subscription is over. A future that is dropped before it is
-    /// ready loses nothing.
+    /// Returns the next event; `None` once the subscription is over. A future that is dropped before it
+    /// is ready loses nothing.
     ///
     /// # Errors
     ///
@@ -32,8 +32,8 @@ impl<R: Runtime> EventSource<R> {
         poll_fn(|cx| self.poll_event(cx)).await
     }
 
-    /// The next thing that happens, whatever it is; `None` after [`ClientEvent::Closed`]. A future
-    /// that is dropped before it is ready loses nothing.
+    /// Returns the next thing that happens, whatever it is; `None` after [`ClientEvent::Closed`]. A
+    /// future that is dropped before it is ready loses nothing.
     ///
     /// The connection is made and closed here, and the [hook](Self::prepare) is called:
     /// [`ClientEvent::Prepare`], [`ClientEvent::Connect`] and [`ClientEvent::Disconnect`] say that it

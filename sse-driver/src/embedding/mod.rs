@@ -99,7 +99,7 @@ struct Shared<R> {
 }
 
 impl<R: Runtime> Embedding<R> {
-    /// An embedding on this runtime's clock and timers.
+    /// Creates an embedding on this runtime's clock and timers.
     #[must_use]
     pub fn on(runtime: R, config: EmbeddingConfig) -> Self {
         let no_place = NoPlace::new(runtime.seed(), config.max_retry_after);
@@ -179,14 +179,14 @@ impl<R: Runtime> Embedding<R> {
         )
     }
 
-    /// How many responses are open: their handlers are deciding, or their bodies are there.
+    /// Returns how many responses are open: their handlers are deciding, or their bodies are there.
     #[must_use]
     pub fn open(&self) -> usize {
         self.shared.connections.open()
     }
 
-    /// What it has done so far, and what it is doing. A response counts as a connection here; what
-    /// the server's own connections do is the server's to count.
+    /// Returns what it has done so far, and what it is doing. A response counts as a connection here;
+    /// what the server's own connections do is the server's to count.
     #[must_use]
     pub fn stats(&self) -> ServerStats {
         self.shared.connections.stats()

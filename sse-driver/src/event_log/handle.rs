@@ -40,7 +40,7 @@ impl FollowedTopic {
         &self.held.followed
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &Text {
         &self.held.followed.name
@@ -69,33 +69,33 @@ impl FollowedTopic {
         }
     }
 
-    /// A stream for the client that sent this request: it resumes behind the last event ID that the request
-    /// names, as for [`Topic::resume`](sse_core::topic::Topic::resume).
+    /// Returns a stream for the client that sent this request: it resumes behind the last event ID that
+    /// the request names, as for [`Topic::resume`](sse_core::topic::Topic::resume).
     #[must_use]
     pub fn resume(&self, request: &impl ResumeRequest) -> LogStream {
         let param = &self.shared.config.topic.last_event_id_param;
         self.resume_from(request.last_event_id(param).as_deref())
     }
 
-    /// A stream for a client that has seen the event with this ID last; for `None` one that gets what is
-    /// published from now on.
+    /// Returns a stream for a client that has seen the event with this ID last; for `None` one that gets
+    /// what is published from now on.
     #[must_use]
     pub fn resume_from(&self, last_event_id: Option<&str>) -> LogStream {
         let id = last_event_id.filter(|id| !id.is_empty());
         LogStream::new(self.clone(), Start::Behind(id.map(Text::from)))
     }
 
-    /// A stream of everything that the log holds of its epoch, from its oldest event on, and of what is
-    /// published from then on. To the client this is
-    /// [fresh](sse_core::topic::Outcome::Fresh): it is told of no loss of what came before.
+    /// Returns a stream of everything that the log holds of its epoch, from its oldest event on, and of
+    /// what is published from then on. To the client this is [fresh](sse_core::topic::Outcome::Fresh): it
+    /// is told of no loss of what came before.
     #[must_use]
     pub fn subscribe_from_oldest(&self) -> LogStream {
         LogStream::new(self.clone(), Start::Oldest)
     }
 
-    /// A stream that begins with these events, such as the state that the topic's events change, and goes
-    /// on with what was published behind `at`: on any node, without a hole. The last of the events gets
-    /// the place `at` as its ID.
+    /// Returns a stream that begins with these events, such as the state that the topic's events change,
+    /// and goes on with what was published behind `at`: on any node, without a hole. The last of the
+    /// events gets the place `at` as its ID.
     ///
     /// A node makes such a state of a stream of its own: of the events that it applied, the last one's ID
     /// is `at`. Where the log does not know that place any more, the client is told that it is
@@ -169,20 +169,20 @@ impl FollowedTopic {
         }
     }
 
-    /// Whether this node has reached the end of the log once.
+    /// Returns whether this node has reached the end of the log once.
     #[must_use]
     pub fn is_following(&self) -> bool {
         self.held.followed.is_following()
     }
 
-    /// The place that this node has come to.
+    /// Returns the place that this node has come to.
     #[must_use]
     pub fn position(&self) -> Position {
         self.held.followed.topic.position()
     }
 
-    /// What this node's topic has done so far. Clients that read the log count as slow where the topic
-    /// had dropped their next event.
+    /// Returns what this node's topic has done so far. Clients that read the log count as slow where the
+    /// topic had dropped their next event.
     #[must_use]
     pub fn stats(&self) -> TopicStats {
         self.held.followed.topic.stats()

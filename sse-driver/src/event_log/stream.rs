@@ -118,7 +118,7 @@ impl LogStream {
         }
     }
 
-    /// What is next. `None` once the topic is followed no longer.
+    /// Returns what is next. `None` once the topic is followed no longer.
     ///
     /// # Errors
     ///

@@ -72,7 +72,7 @@ impl Attachment {
         }
     }
 
-    /// The stream.
+    /// Returns the stream.
     #[must_use]
     pub fn stream(&self) -> &ResumableStream {
         &self.stream
@@ -87,7 +87,7 @@ impl Attachment {
         self.subscriber.outcome()
     }
 
-    /// Whether the client has had the last event, so that there is nothing for it any more.
+    /// Returns whether the client has had the last event, so that there is nothing for it any more.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.subscriber.end().is_some()

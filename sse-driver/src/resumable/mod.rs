@@ -148,9 +148,9 @@ impl ResumableStreams {
         }
     }
 
-    /// The streams of this owner: a handle to the same streams, in which names are this owner's alone.
-    /// All that is done by it concerns no stream of another owner. The number of an owner's streams is
-    /// [bounded](ResumableConfig::max_streams_per_owner).
+    /// Returns the streams of this owner: a handle to the same streams, in which names are this owner's
+    /// alone. All that is done by it concerns no stream of another owner. The number of an owner's
+    /// streams is [bounded](ResumableConfig::max_streams_per_owner).
     ///
     /// The empty text is no owner: these are the streams of the first handle.
     #[must_use]
@@ -245,14 +245,14 @@ impl ResumableStreams {
         Some(self.get(name)?.attach(request))
     }
 
-    /// The stream of this name, if there is one.
+    /// Returns the stream of this name, if there is one.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<ResumableStream> {
         let inner = self.shared.find(&self.owner, name)?;
         Some(self.handle(inner))
     }
 
-    /// All streams of this owner, in the order of their names; those of all owners for the handle
+    /// Returns all streams of this owner, in the order of their names; those of all owners for the handle
     /// without one.
     #[must_use]
     pub fn all(&self) -> Vec<ResumableStream> {
@@ -285,14 +285,14 @@ impl ResumableStreams {
             .act(|table, now| table.forget(now, inner.id(), reason))
     }
 
-    /// What all streams have done so far, and what they are doing. It takes a time that grows with
-    /// their number.
+    /// Returns what all streams have done so far, and what they are doing. It takes a time that grows
+    /// with their number.
     #[must_use]
     pub fn stats(&self) -> ResumableStats {
         self.shared.act(|table, _| table.stats())
     }
 
-    /// The settings.
+    /// Returns the settings.
     #[must_use]
     pub fn config(&self) -> &ResumableConfig {
         self.shared.config()

@@ -153,13 +153,13 @@ impl fmt::Debug for Route {
 }
 
 impl Router {
-    /// A router without routes.
+    /// Creates a router without routes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Has `handler` answer `GET path` with an event stream.
+    /// Adds a route: `handler` answers `GET path` with an event stream.
     #[must_use]
     pub fn events<H, R, K>(self, path: impl Into<String>, handler: H) -> Self
     where
@@ -344,7 +344,7 @@ fn with_fields(reply: ReplyFuture, fields: CorsFields) -> ReplyFuture {
     })
 }
 
-/// What a request's handler gets beside the head.
+/// What a handler gets beside the request's head.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Context {
@@ -361,7 +361,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// The context of a request from an unknown peer; set [`peer`](Self::peer) and
+    /// Creates the context of a request from an unknown peer; set [`peer`](Self::peer) and
     /// [`client`](Self::client) where they are known.
     #[must_use]
     pub fn new(clean_up: CleanUp, shutdown: ShutdownSignal) -> Self {
@@ -378,7 +378,7 @@ impl Context {
 /// The future of a handler's answer.
 pub type ReplyFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
-/// What is to be done with a request.
+/// The answer of [`Routes::route`]: a reply, or a handler to call.
 pub enum Routed {
     /// Give this answer. No handler was asked.
     Answer(Reply),

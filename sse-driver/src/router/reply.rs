@@ -55,8 +55,8 @@ pub enum ReplyBody {
 pub(super) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 impl Reply {
-    /// An event stream, with status 200, of whatever a handler's stream may yield: values that are
-    /// `IntoEvent`, comments, what a topic's subscriber yields.
+    /// Creates a reply with an event stream and status 200. The stream's items are what a handler's
+    /// stream may yield: values that are `IntoEvent`, comments, what a topic's subscriber yields.
     ///
     /// Where the topic's settings say so, a client that is given the subscriber itself is told the
     /// [outcome](Outcome) of its resumption in a field `sse-resume`. For a stream that is made of a
@@ -105,7 +105,7 @@ impl Reply {
         }
     }
 
-    /// A plain text, with this status.
+    /// Creates a reply with this status and a plain text.
     pub fn text(status: StatusCode, text: impl Into<Text>) -> Self {
         let mut head = Response::new(());
         *head.status_mut() = status;
@@ -116,7 +116,7 @@ impl Reply {
         }
     }
 
-    /// No body, with this status.
+    /// Creates a reply with this status and no body.
     #[must_use]
     pub fn empty(status: StatusCode) -> Self {
         let mut head = Response::new(());
@@ -148,36 +148,36 @@ impl Reply {
         self
     }
 
-    /// The status.
+    /// Returns the status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.head.status()
     }
 
-    /// The header fields.
+    /// Returns the header fields.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         self.head.headers()
     }
 
-    /// The header fields, to be changed.
+    /// Returns the header fields, to be changed.
     pub fn headers_mut(&mut self) -> &mut HeaderMap {
         self.head.headers_mut()
     }
 
-    /// The body.
+    /// Returns the body.
     #[must_use]
     pub fn body(&self) -> &ReplyBody {
         &self.body
     }
 
-    /// A reply of a head and a body.
+    /// Creates a reply of a head and a body.
     #[must_use]
     pub fn from_parts(head: Response<()>, body: ReplyBody) -> Self {
         Self { head, body }
     }
 
-    /// One event, and then the end of the stream.
+    /// Creates a reply with one event, after which the stream ends.
     ///
     /// ```
     /// use sse_core::{Event, EventType};
@@ -190,7 +190,7 @@ impl Reply {
         Self::events(Once(Some(event.into_event())))
     }
 
-    /// The head and the body.
+    /// Returns the head and the body.
     #[must_use]
     pub fn into_parts(self) -> (Response<()>, ReplyBody) {
         (self.head, self.body)
@@ -273,9 +273,9 @@ impl Reply {
         }
     }
 
-    /// Says whether the stream ends when the server shuts down, before what it has still to yield: at
-    /// a time of its own within the [window](crate::ShutdownSpread) of the shutdown. It does so by default where it is a topic's subscriber, since its client resumes
-    /// elsewhere and loses nothing, and not where it is any other stream. Does nothing to a whole
+    /// Sets whether the stream ends when the server shuts down, before what it has still to yield: at
+    /// a time of its own within the [window](crate::ShutdownSpread) of the shutdown. By default a topic's
+    /// subscriber does, since its client resumes elsewhere and loses nothing, and any other stream does not. Does nothing to a whole
     /// body.
     ///
     /// ```
@@ -548,7 +548,7 @@ impl Events {
         options.map_or(StreamCompression::Off, |options| options.compression)
     }
 
-    /// What is to be sent next. An error is the last of a stream: do not poll it again.
+    /// Returns what is to be sent next. An error is the last of a stream: do not poll it again.
     pub fn poll_next_yielded(
         &mut self,
         cx: &mut Context<'_>,
@@ -556,14 +556,14 @@ impl Events {
         self.items.as_mut().poll_next_yielded(cx)
     }
 
-    /// Whether what is next is kept elsewhere until it is polled for: a topic does so. Then it is
+    /// Returns whether what is next is kept elsewhere until it is polled for: a topic does so. Then it is
     /// better not to poll while the transport takes no bytes, and to get more at a time later.
     #[must_use]
     pub fn can_wait(&self) -> bool {
         self.items.can_wait()
     }
 
-    /// Whether the stream is to end when the server begins to shut down: see
+    /// Returns whether the stream is to end when the server begins to shut down: see
     /// [`Reply::with_end_at_shutdown`].
     #[must_use]
     pub fn ends_at_shutdown(&self) -> bool {

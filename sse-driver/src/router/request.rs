@@ -54,38 +54,38 @@ impl Request {
         }
     }
 
-    /// The method: that of the [route](super::Router::route), or `HEAD` for a route of
+    /// Returns the method: that of the [route](super::Router::route), or `HEAD` for a route of
     /// [`get`](super::Router::get).
     #[must_use]
     pub fn method(&self) -> &Method {
         self.head.request().method()
     }
 
-    /// The target.
+    /// Returns the target.
     #[must_use]
     pub fn uri(&self) -> &Uri {
         self.head.request().uri()
     }
 
-    /// The version: HTTP/1.1 or HTTP/1.0.
+    /// Returns the version: HTTP/1.1 or HTTP/1.0.
     #[must_use]
     pub fn version(&self) -> Version {
         self.head.request().version()
     }
 
-    /// The path, as it was sent: not percent-decoded.
+    /// Returns the path, as it was sent: not percent-decoded.
     #[must_use]
     pub fn path(&self) -> &str {
         self.uri().path()
     }
 
-    /// The query, as it was sent.
+    /// Returns the query, as it was sent.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.uri().query()
     }
 
-    /// The first parameter of the query with this name, decoded as from a form.
+    /// Returns the first parameter of the query with this name, decoded as from a form.
     #[must_use]
     pub fn query_param(&self, name: &str) -> Option<Cow<'_, str>> {
         form_urlencoded::parse(self.query()?.as_bytes())
@@ -93,7 +93,7 @@ impl Request {
             .map(|(_, value)| value)
     }
 
-    /// The part of the path that a parameter or wildcard of the route stands for,
+    /// Returns the part of the path that a parameter or wildcard of the route stands for,
     /// percent-decoded.
     ///
     /// For a parameter that is one segment, which is neither `.` nor `..`; a slash in it was
@@ -108,14 +108,15 @@ impl Request {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The header fields.
+    /// Returns the header fields.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         self.head.request().headers()
     }
 
-    /// The last event ID that the client has seen: the `Last-Event-ID` field, read as UTF-8
-    /// ([WHATWG HTML 9.2.4](https://html.spec.whatwg.org/multipage/server-sent-events.html#the-last-event-id-header)).
+    /// Returns the last event ID that the client has seen: the `Last-Event-ID` field, read as UTF-8
+    /// ([WHATWG HTML
+    /// 9.2.4](https://html.spec.whatwg.org/multipage/server-sent-events.html#the-last-event-id-header)).
     /// `None` where it is missing, empty, or not UTF-8.
     #[must_use]
     pub fn last_event_id(&self) -> Option<&str> {
@@ -124,54 +125,55 @@ impl Request {
         str::from_utf8(value).ok().filter(|id| !id.is_empty())
     }
 
-    /// The address that the connection came from, where it is known: of the client, or of the proxy
-    /// before it. [`client_addr`](Self::client_addr) looks behind proxies.
+    /// Returns the address that the connection came from, where it is known: of the client, or of the
+    /// proxy before it. [`client_addr`](Self::client_addr) looks behind proxies.
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.context.peer
     }
 
-    /// The address of the client, where it is known: the peer's, or what the
-    /// [trusted proxies](crate::TrustedProxies) of the server say.
+    /// Returns the address of the client, where it is known: the peer's, or what the [trusted
+    /// proxies](crate::TrustedProxies) of the server say.
     #[must_use]
     pub fn client_addr(&self) -> Option<IpAddr> {
         self.context.client
     }
 
-    /// The number of the stream that answers this request, where the server
+    /// Returns the number of the stream that answers this request, where the server
     /// [lists](crate::OpenStreams) its streams.
     #[must_use]
     pub fn stream_id(&self) -> Option<StreamId> {
         self.context.entry.as_ref().map(|entry| entry.id())
     }
 
-    /// Gives the stream that answers this request a name in the [list](crate::OpenStreams) of streams,
-    /// such as that of its user. Does nothing where the server lists none.
+    /// Sets a label of the stream that answers this request in the [list](crate::OpenStreams) of streams,
+    /// such as the name of its user. Does nothing where the server lists none.
     pub fn label_stream(&self, label: impl Into<Text>) {
         if let Some(entry) = &self.context.entry {
             entry.set_label(label.into());
         }
     }
 
-    /// The place for what is to happen when the connection is over.
+    /// Returns the handle for callbacks that run once, when the connection is over.
     #[must_use]
     pub fn clean_up(&self) -> CleanUp {
         self.context.clean_up.clone()
     }
 
-    /// Tells when the server begins to shut down: a future, and a question.
+    /// Returns the signal of the server's shutdown: a future that is ready once it begins, and that can be
+    /// asked at any time.
     #[must_use]
     pub fn shutdown(&self) -> ShutdownSignal {
         self.context.shutdown.clone()
     }
 
-    /// A place where a [layer](super::Router::layer) leaves values for the layers and the handler
+    /// Returns a place where a [layer](super::Router::layer) leaves values for the layers and the handler
     /// behind it, which read them by [`as_http`](Self::as_http).
     pub fn extensions_mut(&mut self) -> &mut ::http::Extensions {
         self.head.extensions_mut()
     }
 
-    /// The request in the types of the `http` crate.
+    /// Returns the request in the types of the `http` crate.
     #[must_use]
     pub fn as_http(&self) -> &::http::Request<()> {
         self.head.request()

@@ -20,7 +20,8 @@ use super::{
     path,
 };
 
-/// Routes, ready to be asked. See the [module](super) for what they answer by themselves.
+/// The routes of a [`Router`](super::Router), ready to serve. The [module](super) says what they answer by
+/// themselves.
 #[derive(Debug)]
 pub struct Routes {
     matcher: matchit::Router<Methods>,
@@ -34,7 +35,7 @@ impl Routes {
         Self { matcher, cors }
     }
 
-    /// Finds out what is to be done with a request.
+    /// Finds the route of a request, and what to do with the request.
     #[must_use]
     pub fn route(&self, head: RequestHead, context: Context) -> Routed {
         let (method, headers) = (head.request().method(), head.request().headers());

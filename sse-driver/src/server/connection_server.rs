@@ -45,7 +45,7 @@ struct Shared<R> {
 }
 
 impl<R: Runtime> ConnectionServer<R> {
-    /// A server of `router` on this runtime's clock and timers.
+    /// Creates a server of `router` on this runtime's clock and timers.
     ///
     /// # Errors
     ///
@@ -174,7 +174,7 @@ impl<R: Runtime> ConnectionServer<R> {
 }
 
 impl<R: Runtime + Default> ConnectionServer<R> {
-    /// A server of `router`.
+    /// Creates a server of `router`.
     ///
     /// # Errors
     ///

@@ -99,7 +99,7 @@ pub struct TestClient {
 }
 
 impl TestClient {
-    /// A client that asks `router`.
+    /// Creates a client that asks `router`.
     ///
     /// # Errors
     ///
@@ -126,7 +126,7 @@ impl TestClient {
         self
     }
 
-    /// Sets the address that the requests come from. By default it is not known.
+    /// Sets the address that the requests come from. It is unknown by default.
     #[must_use]
     pub fn with_peer_addr(mut self, peer: SocketAddr) -> Self {
         self.peer = Some(peer);
@@ -151,8 +151,8 @@ impl TestClient {
         self
     }
 
-    /// What handlers see of the server's shutdown: [begin](Shutdown::begin) it to see what they do.
-    /// No connection is cut by it: see [`cut`](Self::cut).
+    /// Returns what handlers see of the server's shutdown: [begin](Shutdown::begin) it to see what they
+    /// do. No connection is cut by it: see [`cut`](Self::cut).
     #[must_use]
     pub fn shutdown(&self) -> &Shutdown {
         &self.connections.shutdown
@@ -262,7 +262,7 @@ fn one_at_a_time(mut config: ConnectionConfig) -> ConnectionConfig {
     config
 }
 
-/// Why there is no response.
+/// The error of a request that got no response.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum NoResponse {
@@ -302,18 +302,18 @@ pub struct TestResponse {
 }
 
 impl TestResponse {
-    /// The head: status and header fields.
+    /// Returns the head: status and header fields.
     #[must_use]
     pub fn head(&self) -> &Response<()> {
         &self.head
     }
 
-    /// The next event; `None` when the body has ended, properly or not.
+    /// Returns the next event; `None` when the body has ended, properly or not.
     pub async fn next_event(&mut self) -> Option<MessageEvent> {
         poll_fn(|cx| self.pair.poll_event(cx)).await?.ok()
     }
 
-    /// What is left of the body, as text, where it ends: for a page, or the reason of a refusal.
+    /// Returns the rest of the body as text, once it has ended: of a page, or of a refusal.
     ///
     /// # Errors
     ///
@@ -329,7 +329,8 @@ impl TestResponse {
         poll_fn(|cx| self.pair.poll_closed(cx)).await
     }
 
-    /// Goes away, and says what clean-up callbacks are told.
+    /// Closes the connection as a client that goes away does, and returns the reason that clean-up callbacks
+    /// get.
     pub fn disconnect(mut self) -> CloseReason {
         self.pair.disconnect()
     }

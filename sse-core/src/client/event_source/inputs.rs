@@ -67,8 +67,8 @@ impl EventSource {
         }
     }
 
-    /// The buffer that [`handle_input_in`](Self::handle_input_in) was given, with whatever is in it, once
-    /// everything that was received is taken. An empty one before that, and where there is none.
+    /// Returns the buffer that [`handle_input_in`](Self::handle_input_in) was given, with whatever is in
+    /// it, once everything that was received is taken. An empty one before that, and where there is none.
     #[must_use]
     pub fn take_buffer(&mut self) -> Vec<u8> {
         match &mut self.state {

@@ -10,7 +10,7 @@ use super::{
 use crate::{Decoded, Decoder, Transmit};
 
 impl EventSource {
-    /// The bytes to write now, for one vectored write. Say with
+    /// Returns the bytes to write now, for one vectored write. Say with
     /// [`handle_transmitted`](Self::handle_transmitted) how many of them were written.
     pub fn poll_transmit(&mut self) -> Transmit<'_> {
         let mut transmit = Transmit::empty();
@@ -27,9 +27,9 @@ impl EventSource {
         transmit
     }
 
-    /// The next of what was received of the open stream: an event, for the most part, or what else
-    /// [`poll_event`](Self::poll_event) gives of a stream. `None` where there is nothing more of this, or
-    /// something else is to be told before; `poll_event` has it.
+    /// Returns the next of what was received of the open stream: an event, for the most part, or what
+    /// else [`poll_event`](Self::poll_event) gives of a stream. `None` where there is nothing more of
+    /// this, or something else is to be told before; `poll_event` has it.
     ///
     /// It is a part of `poll_event`, which a caller may always use alone. A caller with many events to
     /// take saves looking at the clock for each of them.
@@ -44,8 +44,8 @@ impl EventSource {
         }
     }
 
-    /// What there is to tell, oldest first: what to do with the connection, what was received, what
-    /// became of the subscription.
+    /// Returns what there is to tell, oldest first: what to do with the connection, what was received,
+    /// what became of the subscription.
     pub fn poll_event(&mut self, now: Instant) -> Option<ClientEvent> {
         loop {
             if let Some(event) = self.past.next() {
@@ -82,7 +82,7 @@ impl EventSource {
         }
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout), if nothing happens before.
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout), if nothing happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.state.deadline()

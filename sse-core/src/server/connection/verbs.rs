@@ -146,7 +146,7 @@ impl Connection {
         Ok(())
     }
 
-    /// The stream has ended: what is queued is delivered, the body ends properly, and the
+    /// Ends the event stream: what is queued is delivered, the body ends properly, and the
     /// connection closes with [`CloseReason::StreamEnded`].
     ///
     /// # Errors
@@ -216,8 +216,8 @@ impl Connection {
         Ok(())
     }
 
-    /// The handler or its stream failed, for this reason. Before the response is out, the answer
-    /// is a 500, or a 503 where the reason is a [shutdown](CloseReason::Shutdown). An open stream
+    /// Breaks the response off, for this reason: the handler or its stream failed. Before the response
+    /// is out, the answer is a 500, or a 503 where the reason is a [shutdown](CloseReason::Shutdown). An open stream
     /// breaks off: what is queued is delivered, but an HTTP/1.1 body does not end properly, so that
     /// the client can tell.
     ///

@@ -5,7 +5,7 @@ use crate::{Event, topic::Position};
 /// The largest sequence number that a topic takes.
 pub(super) const LARGEST: u64 = u64::MAX / 2;
 
-/// Where a log begins and ends at one moment.
+/// The positions of a log's oldest and newest event at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tails {
     /// What tells this life of the log from others: a later life has a greater number. A log whose newest
@@ -27,7 +27,7 @@ impl Tails {
     }
 }
 
-/// A part of a log, with the log's tails at that moment: the answer to a [`PageRequest`].
+/// Events of a log and the log's tails at that moment: the answer to a [`PageRequest`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Page {
@@ -38,7 +38,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// A page of these events.
+    /// Creates a page of these events.
     #[must_use]
     pub fn new(tails: Tails, events: Vec<(u64, Event)>) -> Self {
         Self { tails, events }
@@ -65,7 +65,7 @@ pub struct PageRequest {
 }
 
 impl PageRequest {
-    /// A request for `limit` events behind this place.
+    /// Creates a request for `limit` events behind this place.
     #[must_use]
     pub fn new(after: Position, limit: usize) -> Self {
         Self { after, limit }
@@ -90,7 +90,7 @@ pub struct Bell {
 }
 
 impl Bell {
-    /// A bell that carries no event.
+    /// Creates a bell that carries no event.
     #[must_use]
     pub fn new(position: Position) -> Self {
         Self {

@@ -104,7 +104,7 @@ struct Replay {
     topic_moves: Option<Subscriber>,
 }
 
-/// What is next for a [`LogSubscriber`].
+/// An item of a [`LogSubscriber`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LogItem {
@@ -115,8 +115,8 @@ pub enum LogItem {
 }
 
 impl LogSubscriber {
-    /// A subscriber for the client that received the event with this ID last; `None` for one that gets
-    /// what is published from now on. A page has at most `page_events` events.
+    /// Creates a subscriber for the client that received the event with this ID last; `None` for one that
+    /// gets what is published from now on. A page has at most `page_events` events.
     #[must_use]
     pub fn new(topic: &Topic, last_event_id: Option<&str>, page_events: usize) -> Self {
         let (state, outcome) = begin(topic, last_event_id);
@@ -130,9 +130,9 @@ impl LogSubscriber {
         }
     }
 
-    /// A subscriber for a client that gets everything from the oldest event on that the log holds of its
-    /// epoch, and then what is published. To the client this is [fresh](Outcome::Fresh): what the log
-    /// has dropped before is not lost to it.
+    /// Creates a subscriber for a client that gets everything from the oldest event on that the log holds
+    /// of its epoch, and then what is published. To the client this is [fresh](Outcome::Fresh): what the
+    /// log has dropped before is not lost to it.
     #[must_use]
     pub fn from_oldest(topic: &Topic, page_events: usize) -> Self {
         let mut replay = Replay::behind(Position::new(topic.epoch(), 0), None);
@@ -189,8 +189,9 @@ impl LogSubscriber {
         self
     }
 
-    /// Whether the topic's [budget](crate::topic::TopicConfig::budget) has room for a page. The caller asks the log when
-    /// it has, or waits a moment: the pages that clients hold count in it, as output.
+    /// Returns whether the topic's [budget](crate::topic::TopicConfig::budget) has room for a page. The
+    /// caller asks the log when it has, or waits a moment: the pages that clients hold count in it, as
+    /// output.
     #[must_use]
     pub fn has_room(&self) -> bool {
         let budget = &self.topic.config().budget;
@@ -224,7 +225,7 @@ impl LogSubscriber {
         }
     }
 
-    /// What is next. `None` once the topic is closed and everything of it was taken.
+    /// Returns what is next. `None` once the topic is closed and everything of it was taken.
     ///
     /// Pending while nothing is new, and while a request is out; in the latter case no task is woken but
     /// by the caller, who has its answer.
