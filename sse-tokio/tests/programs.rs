@@ -579,3 +579,53 @@ fn listen_takes_a_token_from_a_command_and_a_fresh_one_after_a_401() {
     );
     assert!(!listen.wait().success());
 }
+
+#[test]
+fn load_counts_what_its_clients_get_and_writes_a_report() {
+    let url = serve(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n\
+         id: a-1\ndata: {\"sent\":1}\n\nid: a-4\ndata: {\"sent\":1}\n\n",
+    );
+    let report = env::temp_dir().join(format!("load-{}.json", std::process::id()));
+    let mut load = Program::start("load", |load| {
+        let flags = [
+            "-c3",
+            "-r0",
+            "-t2",
+            "--stamp",
+            "sent",
+            "--sequence",
+            "--json",
+        ];
+        load.args(flags).arg(&report).arg(&url)
+    });
+    assert!(load.wait().success());
+    let text = fs::read_to_string(&report).unwrap();
+    fs::remove_file(&report).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for (name, expected) in [
+        ("clients", 3),
+        ("clients_open", 3),
+        ("events", 6),
+        ("events_missed", 6),
+        ("events_repeated", 0),
+        ("lost", 0),
+    ] {
+        assert_eq!(report[name], expected, "{name}: {text}");
+    }
+    assert_eq!(report["latency"]["count"], 6, "{text}");
+}
+
+#[test]
+fn load_says_why_its_first_client_gets_no_stream() {
+    let (url, _) = answering(
+        vec!["HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno"],
+        0,
+    );
+    let none = format!("http://127.0.0.1:{}/", free_port());
+    for (url, why) in [(url, "404 Not Found"), (none, "the connection failed")] {
+        let mut load = Program::start("load", |load| load.arg(&url).stderr(Stdio::piped()));
+        line_with(why, &mut BufReader::new(load.0.stderr.take().unwrap()));
+        assert!(!load.wait().success());
+    }
+}
