@@ -236,7 +236,7 @@ fn line_end(bytes: &[u8]) -> Option<usize> {
     let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
     let (words, _) = bytes.as_chunks::<8>();
     let mut start = 0;
-    for word in words.iter().take(4) {
+    for word in words.iter().take(2) {
         let controls = controls(u64::from_le_bytes(*word));
         if controls != 0 {
             let at = start + controls.trailing_zeros() as usize / 8;
@@ -249,7 +249,7 @@ fn line_end(bytes: &[u8]) -> Option<usize> {
     }
     let behind = &bytes[start..];
     let end = match words.len() {
-        0..=4 => behind.iter().position(is_end),
+        0..=2 => behind.iter().position(is_end),
         _ => memchr2(b'\n', b'\r', behind),
     };
     end.map(|end| start + end)

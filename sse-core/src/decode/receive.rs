@@ -85,9 +85,19 @@ impl Decoder {
                 *input = behind;
                 return Start::Data(data);
             }
-            if line.is_none() {
+            match line {
                 // Its end has not come: there is no need to look for it again.
-                self.progress = Progress::InEvent;
+                None => self.progress = Progress::InEvent,
+                // An event of several lines of data goes into the buffers, line by line.
+                Some((data, behind)) if behind.starts_with(Field::DATA) => {
+                    let first = &input[..Field::DATA.len() + data.len()];
+                    if first.len() <= self.limits.line() {
+                        self.progress = Progress::InEvent;
+                        *input = behind;
+                        return Start::Other(Some(Line::InChunk(first)));
+                    }
+                }
+                Some(_) => {}
             }
         }
         Start::Other(None)
@@ -162,6 +172,10 @@ impl Decoder {
         }
         if input.is_empty() {
             return Some(Found::Nothing);
+        }
+        // A comment or a reconnection time at the front is an item of its own.
+        if wanted == Wanted::All && matches!(input.first(), Some(b':' | b'r')) {
+            return None;
         }
         let whole = Whole::read(input, &self.limits, wanted)?;
         *input = whole.behind;
