@@ -182,19 +182,19 @@ impl fmt::Debug for SentinelConfig {
 /// TLS to Redis. The default trusts what the runtime trusts, such as the platform's roots with the feature
 /// `tls` of an adapter.
 ///
-/// ```no_run
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # use std::sync::Arc;
-/// # fn my_client_config() -> Arc<sse_driver::tls::rustls::ClientConfig> { unimplemented!() }
+/// ```
+/// use std::sync::Arc;
+/// use sse_driver::tls::rustls::ClientConfig;
 /// use sse_redis::{RedisConfig, RedisTls};
 ///
-/// let mut tls = RedisTls::default();
-/// // One made by `tls::client_config` of an adapter, for example, with an authority of one's own.
-/// tls.config = Some(my_client_config());
-/// let mut config = RedisConfig::default();
-/// config.tls = Some(tls);
-/// # Ok(())
-/// # }
+/// // An adapter's `tls::client_config` makes one, with an authority of one's own for example.
+/// fn over_tls(client: Arc<ClientConfig>) -> RedisConfig {
+///     let mut tls = RedisTls::default();
+///     tls.config = Some(client);
+///     let mut config = RedisConfig::default();
+///     config.tls = Some(tls);
+///     config
+/// }
 /// ```
 #[cfg(feature = "tls")]
 #[derive(Clone, Debug, Default)]

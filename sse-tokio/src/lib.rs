@@ -157,6 +157,7 @@
 //! | `http-body` | [`Embedding`]; the event source over another HTTP client |
 //! | `axum` | the extractor and responses of axum 0.8; with `http-body` |
 //! | `proxy` | HTTP proxies for the event source, by hand or from the environment |
+//! | `compression` | a topic's events compressed once for all clients that take gzip; gzip in the event source |
 //! | `event-log` | topics that follow an external log |
 //! | `test-client` | [`test_client`] |
 //! | `tracing` | what servers and event sources do, told to `tracing` |
