@@ -1,4 +1,4 @@
-//! One bound on the memory that all connections, request bodies and histories hold together.
+//! A bound on the memory that all connections, request bodies and histories hold together.
 
 use std::{fmt, sync::Arc};
 
@@ -8,39 +8,38 @@ use bytes::Bytes;
 use crate::sync;
 use crate::sync::{AtomicUsize, Ordering::Relaxed, lazy_static};
 
-/// A bound, in bytes, on what all that share it hold together: request bodies, queued output, and the
+/// A bound, in bytes, on the memory that its users hold together: request bodies, queued output, and the
 /// histories of topics.
 ///
-/// Clones are handles to the same budget. Settings have one, `ResponseConfig::budget` for the
-/// connections of a server or the responses of an embedding, `TopicConfig::budget` for a history, and
-/// the default is the [budget of the process](Self::of_process): everything shares it that is given
-/// no other.
+/// Clones are handles to the same budget. A server or an embedding takes its budget from
+/// `ResponseConfig::budget`, and a topic from `TopicConfig::budget`. The default of both is the [budget
+/// of the process](Self::of_process), which they then share.
 ///
 /// # At the bound
 ///
 /// | what | has at most | then |
 /// |---|---|---|
 /// | request bodies | a quarter | the request is answered 503 |
-/// | histories | half | a topic drops its oldest events earlier, but not what readers hold; the newest stays |
-/// | queued output | what the others leave | a stream goes on once everything before is transmitted |
-/// | new connections | | while all of it is used they are answered 503 |
+/// | histories | half | a topic drops its oldest events earlier, except those that readers hold and the newest one |
+/// | queued output | what the others leave | a stream takes no further event until everything before it is transmitted |
+/// | new connections | | while the whole budget is in use they are answered 503 |
 ///
-/// Uploads therefore cannot take what streams need, and histories cannot keep newcomers out. A
-/// connection with nothing queued takes one event whatever the others hold: it waits for its own
-/// client and for nothing else, so that no wake-up can be lost. By so much, an event for each
-/// connection, the budget can be exceeded.
+/// Uploads therefore cannot use up the memory that streams need, and histories cannot keep new
+/// connections out. A connection with nothing queued takes one event however full the budget is: it waits
+/// for its own client only, so no wake-up can be lost. The budget can be exceeded by these events, one
+/// for each connection.
 ///
-/// Events that slow readers have taken and not yet sent stay in memory whether a topic drops them or
-/// not. A topic therefore drops events only where at least half of their memory becomes free; by
-/// as much again as such readers hold, and no more than its own bound, it can exceed the budget.
+/// Events that slow readers have taken and not yet sent stay in memory whether a topic drops them or not.
+/// A topic therefore drops events only where that frees at least half of their memory. It can exceed the
+/// budget by as much as such readers hold, and by no more than its own bound.
 ///
 /// # What is counted
 ///
-/// Queues and histories count in whole [granules](Self::GRANULE): what is smaller does not count, and
-/// costs nothing. Events of a topic count once, for as long as anything holds them, however many
-/// clients they wait for. A request body counts until the handler drops it, a whole response
-/// where nothing else holds its bytes. The few hundred bytes of an idle connection, the
-/// application's own memory and the kernel's buffers are outside.
+/// Queues and histories count in whole [granules](Self::GRANULE): less than one granule does not count,
+/// and costs nothing. Events of a topic count once, for as long as anything holds them, however many
+/// clients they wait for. A request body counts until the handler drops it, and a whole response unless
+/// something else holds its bytes. The few hundred bytes of an idle connection, the application's own
+/// memory and the kernel's buffers do not count.
 ///
 /// ```
 /// use sse_core::Budget;
@@ -57,7 +56,7 @@ pub struct Budget {
 
 struct Shared {
     limit: usize,
-    /// The budget that this is a part of: it counts what this one counts.
+    /// The budget that this one is a part of, which counts the same bytes.
     whole: Option<Budget>,
     total: AtomicUsize,
     used: [AtomicUsize; Holding::ALL.len()],
@@ -78,22 +77,22 @@ impl Holding {
     const ALL: [Self; 3] = [Self::Body, Self::Queue, Self::History];
 }
 
-/// How much of a [`Budget`] is used, in bytes.
+/// The number of bytes of a [`Budget`] in use, by kind.
 ///
-/// Each number is right; two of them may be of moments that lie a little apart.
+/// Each number is exact, but two of them may have been read at slightly different moments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BudgetUse {
-    /// By request bodies.
+    /// Bytes of request bodies.
     pub bodies: usize,
-    /// By output that waits to be written.
+    /// Bytes of output that waits to be written.
     pub queued: usize,
-    /// By the histories of topics, and by what clients have still to take of them.
+    /// Bytes of the histories of topics, and of their events that clients have yet to take.
     pub history: usize,
 }
 
 impl BudgetUse {
-    /// By all of them.
+    /// Returns the sum of all kinds.
     #[must_use]
     pub fn total(&self) -> usize {
         let Self {
@@ -106,26 +105,26 @@ impl BudgetUse {
 }
 
 impl Budget {
-    /// How much the [budget of the process](Self::of_process) is: 1 GiB.
+    /// The size of the [budget of the process](Self::of_process): 1 GiB.
     pub const DEFAULT: usize = 1024 * 1024 * 1024;
 
-    /// In steps of how many bytes queues and histories are counted: 4 KiB.
+    /// The unit in which queues and histories are counted: 4 KiB.
     pub const GRANULE: usize = 4 * 1024;
 
-    /// Creates a budget of so many bytes, which nothing shares yet.
+    /// Creates a budget of `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self::inside(limit, None)
     }
 
-    /// Returns a budget of so many bytes inside this one: what it counts, this one counts, too, and there
-    /// is room only where both have it. A part has no shares of its own: histories may take all of it, as
-    /// far as the whole has room for histories.
+    /// Creates a budget of `limit` bytes inside this one. Bytes counted in the part count in this budget,
+    /// too, and fit only where both have room. A part has no shares of its own: histories may use all of
+    /// it, as far as the whole budget has room for histories.
     ///
     /// ```
     /// use sse_core::{Budget, topic::{TopicMapConfig}};
     ///
-    /// // All rooms together take no more than 64 MiB of the process's budget.
+    /// // All rooms together use at most 64 MiB of the process's budget.
     /// let mut config = TopicMapConfig::default();
     /// config.topic.budget = Budget::of_process().part(64 * 1024 * 1024);
     /// ```
@@ -145,8 +144,8 @@ impl Budget {
         }
     }
 
-    /// Creates the budget that everything shares which is given no other: [`DEFAULT`](Self::DEFAULT)
-    /// bytes.
+    /// Returns the budget of the process, of [`DEFAULT`](Self::DEFAULT) bytes. Servers, embeddings and
+    /// topics use it where their config names no other.
     #[must_use]
     pub fn of_process() -> Self {
         lazy_static! {
@@ -172,15 +171,15 @@ impl Budget {
         }
     }
 
-    /// Returns whether all of it is used, or all of a budget that it is a [part](Self::part) of. Servers
-    /// and embeddings turn newcomers away as long as it is.
+    /// Returns whether the budget, or a budget that it is a [part](Self::part) of, has no bytes left.
+    /// Servers and embeddings answer new connections with 503 while this is so.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
         self.shared.total.load(Relaxed) >= self.shared.limit
             || self.shared.whole.as_ref().is_some_and(Self::is_exhausted)
     }
 
-    /// Whether there is room for so many more bytes.
+    /// Returns whether the budget has room for `bytes` more.
     #[cfg(feature = "topic")]
     pub(crate) fn fits(&self, holding: Holding, bytes: usize) -> bool {
         let fits = |used: &AtomicUsize, most| used.load(Relaxed).saturating_add(bytes) <= most;
@@ -191,7 +190,7 @@ impl Budget {
                 && self.shared.whole.as_ref().is_none_or(fits_whole)
     }
 
-    /// Creates a reservation of no bytes.
+    /// Creates an empty reservation, which can grow.
     #[doc(hidden)]
     #[must_use]
     pub fn reserve(&self, holding: Holding) -> Reservation {
@@ -202,7 +201,7 @@ impl Budget {
         }
     }
 
-    /// These bytes, which count until the last handle to them is dropped.
+    /// Returns `bytes` as `Bytes` that count until the last handle to them is dropped.
     #[cfg(feature = "topic")]
     pub(crate) fn count(&self, holding: Holding, bytes: Vec<u8>) -> Bytes {
         if bytes.len() < Self::GRANULE {
@@ -213,12 +212,13 @@ impl Budget {
         reservation.hold(bytes)
     }
 
-    /// So much in whole granules. Below one it is nothing, so that what is small costs no count.
+    /// Rounds `bytes` down to whole granules. Less than one granule is 0, so that small amounts need no
+    /// counting.
     pub(crate) fn rounded(bytes: usize) -> usize {
         bytes - bytes % Self::GRANULE
     }
 
-    /// How much of it these may take together.
+    /// Returns the share of the budget that this kind may use.
     fn share_of(&self, holding: Holding) -> usize {
         let limit = self.shared.limit;
         match holding {
@@ -238,7 +238,7 @@ impl Budget {
         }
     }
 
-    /// Counts so many more, where that is inside.
+    /// Counts `bytes` more if they fit, and returns whether they did.
     fn try_add(&self, holding: Holding, bytes: usize) -> bool {
         let own = self.counter(holding);
         if !add_below(own, bytes, self.share_of(holding)) {
@@ -294,7 +294,8 @@ impl Reservation {
         self.bytes
     }
 
-    /// Makes it so large, where that is inside the budget. Says whether it is.
+    /// Changes the size of the reservation to `bytes`, if that fits in the budget. Returns whether it
+    /// does.
     #[must_use]
     pub fn try_grow(&mut self, bytes: usize) -> bool {
         let more = bytes.saturating_sub(self.bytes);
@@ -305,7 +306,8 @@ impl Reservation {
         grown
     }
 
-    /// Makes it so large or so small, whether the budget has room or not: the memory is there.
+    /// Changes the size of the reservation to `bytes`, whether the budget has room or not, because the
+    /// memory is in use already.
     pub fn resize(&mut self, bytes: usize) {
         match bytes.checked_sub(self.bytes) {
             Some(0) => {}
@@ -315,16 +317,16 @@ impl Reservation {
         self.bytes = bytes;
     }
 
-    /// The same in whole granules.
+    /// Does the same as [`resize`](Self::resize), in whole granules.
     pub fn resize_rounded(&mut self, bytes: usize) {
         self.resize(Budget::rounded(bytes));
     }
 
-    /// These bytes, which hold the reservation until the last handle to them is dropped.
+    /// Returns `bytes` as `Bytes` that hold the reservation until the last handle to them is dropped.
     #[must_use]
     pub fn hold(self, bytes: Vec<u8>) -> Bytes {
         match self.bytes {
-            // There is nothing to give back.
+            // The reservation is empty: there is nothing to give back.
             0 => bytes.into(),
             _ => Bytes::from_owner(Counted {
                 bytes,
@@ -344,7 +346,7 @@ impl Drop for Reservation {
 #[derive(Debug)]
 pub(crate) struct Counted {
     bytes: Vec<u8>,
-    #[cfg_attr(not(feature = "topic"), allow(dead_code))] // dropped with the bytes
+    #[cfg_attr(not(feature = "topic"), allow(dead_code))] // Dropped together with the bytes.
     reservation: Reservation,
 }
 
@@ -354,8 +356,7 @@ impl AsRef<[u8]> for Counted {
     }
 }
 
-/// Bytes that are counted for as long as anything holds them, and that can be asked whether anything
-/// but this does.
+/// Bytes that are counted for as long as anything holds them, and that know whether a reader holds them.
 #[cfg(feature = "topic")]
 #[derive(Debug)]
 pub(crate) enum Lendable {
@@ -363,7 +364,7 @@ pub(crate) enum Lendable {
     Small(Bytes),
     Large {
         owner: sync::Arc<Counted>,
-        /// What readers share. `None` where none has come since the last look.
+        /// The bytes that readers share; `None` if no reader has come since the last check.
         lent: Option<Bytes>,
     },
 }
@@ -382,7 +383,7 @@ impl Lendable {
         }
     }
 
-    /// The bytes, for a reader.
+    /// Returns the bytes, for a reader to hold.
     pub(crate) fn lend(&mut self) -> &Bytes {
         match self {
             Self::Small(bytes) => bytes,
@@ -392,12 +393,14 @@ impl Lendable {
         }
     }
 
-    /// How much less the budget would count without this: nothing, where a reader holds the bytes.
+    /// Returns how many bytes dropping this would free in the budget: none while a reader holds the
+    /// bytes.
     pub(crate) fn frees(&mut self) -> usize {
         match self {
             Self::Small(_) => 0,
             Self::Large { owner, lent } => {
-                // Bytes do not tell how many hold them, so that this has to let go first.
+                // `Bytes` does not tell how many handles there are, so this handle has to be dropped
+                // first.
                 *lent = None;
                 match sync::Arc::strong_count(owner) {
                     1 => owner.reservation.bytes(),
@@ -435,7 +438,7 @@ impl Default for Budget {
     }
 }
 
-/// Two handles are equal that are handles to the same budget.
+/// Two handles are equal if they are handles to the same budget.
 impl PartialEq for Budget {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)

@@ -1,9 +1,9 @@
-//! Finding the cause of an error by its type.
+//! Finds the cause of an error by its type.
 
 use std::{error::Error, io};
 
-/// The first error of this type in the chain of sources. An [`io::Error`] that wraps another error
-/// leaves that one out of the chain; here it is looked at, too.
+/// Returns the first error of this type in the chain of sources. An [`io::Error`] that wraps another
+/// error leaves that one out of the chain; this function looks at it, too.
 pub(crate) fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
     let mut next = Some(error);
     while let Some(error) = next {

@@ -1,6 +1,6 @@
-//! The chunked transfer coding
-//! ([RFC 9112 section 7.1](https://www.rfc-editor.org/rfc/rfc9112#section-7.1)), the sender's half, and
-//! bytes that lie in memory as one chunk.
+//! The sender's half of the chunked transfer coding ([RFC 9112 section
+//! 7.1](https://www.rfc-editor.org/rfc/rfc9112#section-7.1)), and bytes that are stored in memory as one
+//! chunk.
 
 use core::{fmt, ops::Range};
 
@@ -17,7 +17,7 @@ pub(crate) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 /// A chunk's size line: the size in hexadecimal, and CRLF.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ChunkSize {
-    /// The line is at the end of it.
+    /// The line, at the end of the array.
     bytes: [u8; Self::LONGEST],
     start: usize,
 }
@@ -45,30 +45,30 @@ impl ChunkSize {
     }
 }
 
-/// Bytes that many connections send, in one piece of memory that has two views: the bytes as they
-/// are, and, where it was made for that, the same as one chunk. Many connections then send one chunk without
-/// framing it each, in one slice.
+/// Bytes that many connections send. One piece of memory has two views: the bytes alone, and, if it was
+/// made so, the same bytes as one chunk. Connections can then send the chunk as one slice, without
+/// framing it again.
 #[derive(Clone)]
 pub(crate) struct Shared {
-    /// The bytes, and around them the size line and CRLF if there are any.
+    /// The bytes, and around them the size line and CRLF, if the memory has them.
     memory: Bytes,
     /// The length of the size line; 0 where the memory is the bytes alone.
     size_line: u8,
 }
 
 impl Shared {
-    /// By how much the memory of a chunk is longer than its bytes, at most.
+    /// The largest number of bytes that a chunk adds to its data.
     #[cfg(feature = "topic")]
     pub(crate) const FRAMING: usize = ChunkSize::LONGEST + CRLF.len();
 
-    /// These bytes, with no chunk.
+    /// Wraps bytes without a chunk.
     pub(crate) fn new(memory: Bytes) -> Self {
         let size_line = 0;
         Self { memory, size_line }
     }
 
-    /// A copy of these bytes that has a chunk, where there are any. `share` makes the memory a shared
-    /// one.
+    /// Copies `bytes` into memory that has them as a chunk, unless they are empty. `share` makes the
+    /// memory a shared one.
     #[cfg(feature = "topic")]
     pub(crate) fn chunk(bytes: &[u8], share: impl FnOnce(Vec<u8>) -> Bytes) -> Self {
         if bytes.is_empty() {
@@ -82,7 +82,7 @@ impl Shared {
         memory.extend_from_slice(CRLF);
         Self {
             memory: share(memory),
-            // No longer than the longest.
+            // At most the length of the longest size line.
             size_line: size_line.len() as u8,
         }
     }
@@ -111,14 +111,15 @@ impl Shared {
         }
     }
 
-    /// The chunk: its size line, the bytes and CRLF.
+    /// Returns the chunk: its size line, the bytes and CRLF.
     #[cfg(feature = "server")]
     #[inline]
     pub(crate) fn as_chunk(&self) -> Option<&[u8]> {
         (self.size_line > 0).then_some(&*self.memory)
     }
 
-    /// Some of the bytes, without copying them. All of them are the same chunk; a part has none.
+    /// Returns a part of the bytes without copying them. The whole keeps its chunk; a smaller part has
+    /// none.
     #[cfg(feature = "topic")]
     pub(crate) fn slice(&self, part: Range<usize>) -> Self {
         let range = self.range();
@@ -131,19 +132,19 @@ impl Shared {
         )
     }
 
-    /// How much memory it is.
+    /// Returns the size of the memory.
     #[cfg(feature = "topic")]
     pub(crate) fn size(&self) -> usize {
         self.memory.len()
     }
 
-    /// Whether nothing else holds the memory, as far as can be told.
+    /// Returns whether this is the only handle to the memory, as far as `Bytes` can tell.
     #[cfg(feature = "server")]
     pub(crate) fn is_alone(&self) -> bool {
         self.memory.is_unique()
     }
 
-    /// Where in the memory the bytes are.
+    /// Returns where in the memory the bytes are.
     #[inline]
     fn range(&self) -> Range<usize> {
         let end = self.memory.len();
@@ -160,7 +161,7 @@ impl<B: Into<Bytes>> From<B> for Shared {
     }
 }
 
-/// Views are the same where the bytes are.
+/// Two views are equal if their bytes are.
 impl PartialEq for Shared {
     fn eq(&self, other: &Self) -> bool {
         self.as_bytes() == other.as_bytes()

@@ -1,11 +1,10 @@
-//! Where time and entropy come from: outside.
+//! The source of time and entropy, which is outside of this crate.
 
 #[cfg(feature = "topic")]
 use std::time::Duration;
 use std::time::{Instant, SystemTime};
 
-/// What this crate asks of the world beside bytes: what time it is, and a number that is hard to
-/// foresee. An adapter's runtime is a `Clock`.
+/// The current time, and unpredictable numbers. The runtime of an adapter is a `Clock`.
 ///
 /// ```
 /// use std::{hash::{BuildHasher, RandomState}, time::{Instant, SystemTime}};
@@ -37,12 +36,12 @@ pub trait Clock: Send + Sync + 'static {
     /// epochs.
     fn date(&self) -> SystemTime;
 
-    /// Returns a number that is hard to foresee, as the seed of a jitter or a part of IDs. It is
-    /// asked for once per server, event source and topic.
+    /// Returns an unpredictable number, which seeds a jitter or is part of IDs. Servers, event sources
+    /// and topics call it once each.
     fn seed(&self) -> u64;
 }
 
-/// Returns the epoch of a topic that begins now: at most 40 bits, eight digits in an ID.
+/// Returns the epoch of a topic that begins now: at most 40 bits, which are eight digits in an ID.
 #[cfg(feature = "topic")]
 pub(crate) fn epoch(clock: &impl Clock) -> u64 {
     const BITS: u32 = 40;
@@ -50,8 +49,8 @@ pub(crate) fn epoch(clock: &impl Clock) -> u64 {
         .date()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or(Duration::ZERO);
-    // The time is in the low bits and the seed in all: neither alone would do on a clock whose
-    // seed is poor, or for two topics of the same millisecond.
+    // The time is in the low bits and the seed in all of them. Neither alone would do if the seed is
+    // poor, or for two topics created in the same millisecond.
     let mixed = clock.seed() ^ since_1970.as_millis() as u64;
     mixed & ((1 << BITS) - 1)
 }

@@ -1,8 +1,8 @@
-//! Event to bytes: encoding into a buffer of the caller's.
+//! Events to bytes: encodes into a buffer of the caller's.
 //!
-//! An encoded event is free of transfer framing, so that the same bytes serve every connection.
-//! Encoding cannot fail, and no text of a caller's can forge a field: ids and event types hold no
-//! line end by construction, and data and comments are split at theirs.
+//! An encoded event has no transfer framing, so that the same bytes serve every connection. Encoding
+//! cannot fail, and no text of a caller's can forge a field: ids and event types have no line end by
+//! construction, and data and comments are split at theirs.
 
 use alloc::vec::Vec;
 
@@ -13,7 +13,7 @@ use crate::{Comment, Event};
 
 /// A growable buffer to encode into: [`Vec<u8>`] or [`BytesMut`].
 ///
-/// The trait is sealed: these two are all there is.
+/// The trait is sealed: only these two types implement it.
 pub trait Buffer: sealed::Buffer {}
 
 impl Buffer for Vec<u8> {}
@@ -48,7 +48,7 @@ impl sealed::Buffer for BytesMut {
     }
 }
 
-/// Counts what would be put, so that a caller can make room before encoding.
+/// Counts the encoded bytes, so that the caller can reserve room for them.
 #[cfg(feature = "topic")]
 struct Counter(usize);
 
@@ -65,16 +65,16 @@ impl sealed::Buffer for Counter {
     }
 }
 
-/// Every field's name with its colon, its space, its line's end and the blank line, for an event
-/// with one line of data: what [`Event::encode`] reserves beyond the values themselves.
+/// The length of every field's name with its colon, space and line end and of the blank line, for an
+/// event with one line of data: what [`Event::encode`] reserves in addition to the values.
 const OVERHEAD: usize = "event: \nid: \nretry: 18446744073709551615\ndata: \n\n".len();
 
 impl Event {
-    /// Appends the event as it goes over the wire, with the blank line that ends it.
+    /// Appends the encoded event, with the blank line that ends it.
     ///
-    /// Two events have no blank line, because a client that is more lenient than the standard would
-    /// dispatch it as an empty event: one with a reconnection time and nothing else, which takes
-    /// effect at the end of its own line, and one without any field, which appends nothing.
+    /// Two kinds of events get no blank line, because clients more lenient than the standard would
+    /// dispatch an empty event for it: an event with nothing but a reconnection time, which takes effect
+    /// at the end of its own line, and an event without any field, for which nothing is appended.
     ///
     /// ```
     /// use sse_core::Event;
@@ -118,7 +118,7 @@ impl Event {
         }
     }
 
-    /// How many bytes [`encode`](Self::encode) appends.
+    /// Returns the number of bytes that [`encode`](Self::encode) appends.
     #[cfg(feature = "topic")]
     pub(crate) fn encoded_len(&self) -> usize {
         let mut counter = Counter(0);
@@ -126,7 +126,7 @@ impl Event {
         counter.0
     }
 
-    /// What [`encode`](Self::encode) does, for a caller that has made room for exactly so many.
+    /// Does the same as [`encode`](Self::encode) for a caller that has reserved exactly this much room.
     #[cfg(feature = "topic")]
     pub(crate) fn encode_reserved(&self, buffer: &mut impl Buffer) {
         self.put_fields(buffer);
@@ -134,9 +134,9 @@ impl Event {
 }
 
 impl Comment {
-    /// Appends the comment as it goes over the wire: a line for each line of its text. It may stand
-    /// between any two events. There is no blank line behind it, which a client that is more lenient
-    /// than the standard would dispatch as an empty event.
+    /// Appends the encoded comment: a line for each line of its text. It may stand between any two
+    /// events. It has no blank line behind it, for which clients more lenient than the standard would
+    /// dispatch an empty event.
     ///
     /// ```
     /// let mut wire = Vec::new();
@@ -149,7 +149,7 @@ impl Comment {
     }
 }
 
-/// One line per line of `text`, each behind `name`; there is always at least one.
+/// Writes one line for each line of `text`, each behind `name`; at least one.
 fn put_lines(buffer: &mut impl Buffer, name: &[u8], mut text: &[u8]) {
     while let Some(end) = memchr2(b'\n', b'\r', text) {
         put_line(buffer, name, &text[..end]);
@@ -163,8 +163,8 @@ fn put_lines(buffer: &mut impl Buffer, name: &[u8], mut text: &[u8]) {
     put_line(buffer, name, text);
 }
 
-/// `name` ends with the one space that a client takes away, so that blanks at the start of
-/// `value` survive; where there is no value the space is left out.
+/// Writes a line. `name` ends with the one space that a client removes, so that spaces at the start of
+/// `value` survive; for an empty value the space is left out.
 #[inline]
 fn put_line(buffer: &mut impl Buffer, name: &[u8], value: &[u8]) {
     if value.is_empty() {

@@ -1,4 +1,4 @@
-//! Events that are encoded already, shared by all who send them.
+//! Encoded events, shared by all connections that send them.
 
 use core::fmt;
 
@@ -8,11 +8,11 @@ use crate::chunked::Shared;
 #[cfg(feature = "compression")]
 use crate::gzip::Packed;
 
-/// One or more events of a topic, encoded, in one piece of memory that all who
-/// receive them share. Cloning is cheap, and copies no bytes.
+/// One or more encoded events of a topic, in one piece of memory that all their receivers share. Cloning
+/// is cheap, and copies no bytes.
 ///
-/// It cannot be made of arbitrary bytes: it always holds whole events, so that a sender can send
-/// neither a part of one nor anything else.
+/// It cannot be made from arbitrary bytes: it always holds whole events, so that a sender cannot send a
+/// part of one or anything else.
 #[derive(Clone)]
 pub struct EncodedEvents {
     pub(crate) shared: Shared,
@@ -23,7 +23,7 @@ pub struct EncodedEvents {
 }
 
 impl EncodedEvents {
-    /// So many events.
+    /// Wraps `count` encoded events.
     #[cfg(feature = "topic")]
     pub(crate) fn new(bytes: impl Into<Shared>, count: usize) -> Self {
         Self {
@@ -34,27 +34,27 @@ impl EncodedEvents {
         }
     }
 
-    /// Returns the events as bytes of an event stream, for a server that sends them by itself. They
-    /// have no transfer framing and no content coding, which are the server's to add.
+    /// Returns the events as bytes of an event stream, for a server that sends them itself. They have no
+    /// transfer framing and no content coding; the server adds those.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.shared.as_bytes()
     }
 
-    /// Returns the bytes of [`as_bytes`](Self::as_bytes), which stay shared.
+    /// Returns the bytes of [`as_bytes`](Self::as_bytes), without a copy.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         self.shared.into_bytes()
     }
 
-    /// Returns how many events these are: none where there is just the place of a subscriber.
+    /// Returns the number of events: 0 for a value that has only the place of a subscriber.
     #[must_use]
     pub fn count(&self) -> usize {
         self.count
     }
 }
 
-/// Events are the same where their bytes are.
+/// Two values are equal if their bytes are.
 impl PartialEq for EncodedEvents {
     fn eq(&self, other: &Self) -> bool {
         self.count == other.count && self.shared == other.shared

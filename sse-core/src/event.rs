@@ -1,4 +1,4 @@
-//! What an event is: valid by construction, so that encoding it cannot fail.
+//! The type of an event to send, which is valid by construction, so that encoding it cannot fail.
 
 use core::time::Duration;
 
@@ -6,13 +6,12 @@ use crate::{EventError, EventId, EventType, Text};
 
 /// An event to send: any of data, id, event type and reconnection time.
 ///
-/// A client dispatches an event only when it has data
-/// ([WHATWG HTML 9.2.6](https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation));
-/// one without data still sets what it carries: its id becomes the client's last event ID, its
-/// reconnection time the client's waiting time. Many clients are more lenient than the standard and
-/// dispatch an empty event where there is no data, unless there is nothing but a reconnection time
-/// ([`encode`](Event::encode) says why). Start from [`Event::new`] for an event with data,
-/// from [`Event::without_data`] for one without.
+/// A client dispatches an event only when it has data ([WHATWG HTML
+/// 9.2.6](https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation)).
+/// An event without data still takes effect: its id becomes the client's last event ID, its reconnection
+/// time the client's. Many clients are more lenient than the standard and dispatch an empty event where
+/// there is no data, unless there is only a reconnection time ([`encode`](Event::encode) says why). Start
+/// from [`Event::new`] for an event with data, from [`Event::without_data`] for one without.
 ///
 /// ```
 /// use core::time::Duration;
@@ -30,9 +29,9 @@ use crate::{EventError, EventId, EventType, Text};
 /// assert_eq!(wire, b"event: greeting\nid: 7\nretry: 5000\ndata: two\ndata: lines\n\n");
 /// ```
 ///
-/// These methods cannot fail, because the arguments are valid by their types. Text is checked:
-/// [`with_event_type`](Self::with_event_type) and [`with_id`](Self::with_id) return a `Result`,
-/// whose error is [`EventError`], as it is for everything else that builds an event.
+/// These methods cannot fail, because their arguments are valid by their types.
+/// [`with_event_type`](Self::with_event_type) and [`with_id`](Self::with_id) take text, check it and
+/// return a `Result`, whose error is [`EventError`], as for everything else that builds an event.
 ///
 /// ```
 /// use sse_core::{Event, EventError};
@@ -44,7 +43,7 @@ use crate::{EventError, EventId, EventType, Text};
 /// # Ok::<(), EventError>(())
 /// ```
 ///
-/// Text that would forge a field is an error, which names the field and the position:
+/// Text that would forge a field is an error that names the field and the position:
 ///
 /// ```
 /// let error = sse_core::Event::new("x").with_id("7\ndata: forged").unwrap_err();
@@ -64,9 +63,8 @@ pub struct Event {
 impl Event {
     /// Creates an event with this data.
     ///
-    /// Data may hold anything, also nothing. It is sent as one line per line of it, split on LF,
-    /// CR and CRLF, and the client joins the lines with LF: line ends arrive as LF, whatever they
-    /// were.
+    /// Data may be any text, also an empty one. It is sent as one line for each of its lines, split at
+    /// LF, CR and CRLF, and the client joins the lines with LF: every line end arrives as LF.
     pub fn new(data: impl Into<Text>) -> Self {
         Self {
             data: Some(data.into()),
@@ -74,14 +72,14 @@ impl Event {
         }
     }
 
-    /// Creates an event with no data: the client dispatches nothing, but takes note of the id and the
+    /// Creates an event without data: the client dispatches nothing, but takes over the id and the
     /// reconnection time.
     #[must_use]
     pub fn without_data() -> Self {
         Self::default()
     }
 
-    /// An event with these fields.
+    /// Creates an event with these fields.
     #[cfg(feature = "topic")]
     pub(crate) fn from_fields(
         data: Option<Text>,
@@ -97,10 +95,10 @@ impl Event {
         }
     }
 
-    /// Sets the id: once this event has been dispatched it is the client's last event ID, which
-    /// comes back in the `Last-Event-ID` header when the client reconnects.
+    /// Sets the id. Once the client has dispatched this event, the id is the client's last event ID,
+    /// which the client sends in the `Last-Event-ID` header when it reconnects.
     ///
-    /// The empty id resets the client's last event ID. For a number or an [`EventId`], which are
+    /// The empty id resets the client's last event ID. For a number or an [`EventId`], which are always
     /// valid, [`under_id`](Self::under_id) does the same without a `Result`.
     ///
     /// # Errors
@@ -114,25 +112,24 @@ impl Event {
         Ok(self.under_id(id.try_into()?))
     }
 
-    /// Sets the id to one that is valid by its type: a number or an [`EventId`]. See
-    /// [`with_id`](Self::with_id).
+    /// Sets the id to a number or an [`EventId`], which are always valid. See [`with_id`](Self::with_id).
     #[must_use]
     pub fn under_id(mut self, id: impl Into<EventId>) -> Self {
         self.id = Some(id.into());
         self
     }
 
-    /// Leaves the id out: the client keeps the last event ID that it has.
+    /// Removes the id: the client keeps the last event ID that it has.
     #[must_use]
     pub fn without_id(mut self) -> Self {
         self.id = None;
         self
     }
 
-    /// Sets the event type, the name that a page gives to `addEventListener`. Without one a
-    /// client dispatches the event as `message`.
+    /// Sets the event type, the name that a page passes to `addEventListener`. Without one a client
+    /// dispatches the event as `message`.
     ///
-    /// For an [`EventType`], which is valid, [`of_type`](Self::of_type) does the same without a
+    /// For an [`EventType`], which is always valid, [`of_type`](Self::of_type) does the same without a
     /// `Result`.
     ///
     /// # Errors
@@ -147,7 +144,7 @@ impl Event {
         Ok(self.of_type(event_type.try_into()?))
     }
 
-    /// Sets the event type to one that is valid by its type, such as a constant made by
+    /// Sets the event type to one that is always valid, such as a constant made by
     /// [`EventType::from_static`]. See [`with_event_type`](Self::with_event_type).
     #[must_use]
     pub fn of_type(mut self, event_type: EventType) -> Self {
@@ -155,9 +152,8 @@ impl Event {
         self
     }
 
-    /// Sets the reconnection time: how long the client waits, after it lost the connection,
-    /// before it connects again. It is sent in whole milliseconds, rounded down, and at most
-    /// [`u64::MAX`] of them.
+    /// Sets the reconnection time: the time that the client waits after a lost connection before it
+    /// connects again. It is sent in whole milliseconds, rounded down, up to [`u64::MAX`] of them.
     #[must_use]
     pub fn with_reconnection_time(mut self, time: Duration) -> Self {
         self.reconnection_time = Some(time);
@@ -188,7 +184,7 @@ impl Event {
         self.reconnection_time
     }
 
-    /// Whether the event has a field that takes effect at a blank line: data, an id or an event
+    /// Returns whether the event has a field that takes effect at a blank line: data, an id or an event
     /// type. A reconnection time takes effect at the end of its own line.
     pub(crate) fn needs_dispatch(&self) -> bool {
         self.data.is_some() || self.id.is_some() || self.event_type.is_some()
@@ -197,8 +193,8 @@ impl Event {
 
 /// A comment: text that every client ignores.
 ///
-/// Comments keep an idle connection alive, and are visible to a reader that uses `curl`; a page does
-/// not see them. Text of several lines, split on LF, CR and CRLF, becomes several comments.
+/// Comments keep an idle connection alive. A page does not see them; a reader that uses `curl` does. Text
+/// of several lines, split at LF, CR and CRLF, becomes several comments.
 ///
 /// ```
 /// let mut wire = Vec::new();
@@ -209,7 +205,7 @@ impl Event {
 pub struct Comment(Text);
 
 impl Comment {
-    /// The comment that an idle stream sends to keep its connection alive: one without text.
+    /// The comment that keeps an idle stream's connection alive: one without text.
     pub const KEEP_ALIVE: Self = Self(Text::new());
 
     /// Creates a comment with this text.

@@ -1,22 +1,21 @@
-//! The one error of building an event.
+//! The error of everything that builds an event.
 
 use alloc::boxed::Box;
 use core::{convert::Infallible, error::Error, fmt};
 
 use crate::InvalidField;
 
-/// Why a value did not become an event: the error of everything that builds one
+/// Why a value did not become an event. Everything that builds an event returns this error
 /// ([`Event::json`](crate::Event::json), [`Event::with_id`](crate::Event::with_id),
-/// [`Event::with_event_type`](crate::Event::with_event_type),
-/// [`IntoEvent`](crate::IntoEvent)), so that `?` needs no conversion between them.
+/// [`Event::with_event_type`](crate::Event::with_event_type), [`IntoEvent`](crate::IntoEvent)), so that
+/// `?` needs no conversion between them.
 ///
-/// A handler's stream that yields it ends, and the connection's clean-up callbacks get it with the
-/// close reason.
+/// If a handler's stream yields it, the stream ends, and the connection's clean-up callbacks get it with
+/// the close reason.
 ///
-/// [`source`](Error::source) is the error that the variant holds, as it was given. `?` makes an
-/// [`io::Error`](std::io::Error) of it in a function that returns one: the stream's own, where it is
-/// an `io::Error`, and otherwise one of the kind
-/// [`InvalidInput`](std::io::ErrorKind::InvalidInput), or
+/// [`source`](Error::source) is the error in the variant. In a function that returns
+/// [`io::Error`](std::io::Error), `?` converts it: to the stream's own error, if that is an `io::Error`,
+/// and otherwise to one of the kind [`InvalidInput`](std::io::ErrorKind::InvalidInput), or
 /// [`Other`](std::io::ErrorKind::Other) for [`Stream`](Self::Stream).
 #[cfg_attr(feature = "json", doc = "```")]
 #[cfg_attr(not(feature = "json"), doc = "```ignore")]
@@ -32,12 +31,12 @@ use crate::InvalidField;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum EventError {
-    /// The stream itself yielded this error.
+    /// The stream yielded this error.
     Stream(Box<dyn Error + Send + Sync>),
     /// The value cannot be serialised to JSON.
     #[cfg(feature = "json")]
     Json(serde_json::Error),
-    /// A text is no valid id or event type.
+    /// A text is not a valid id or event type.
     InvalidField(InvalidField),
 }
 

@@ -7,11 +7,11 @@ use crate::Text;
 
 /// The id of an event: UTF-8 text without CR, LF and NUL.
 ///
-/// There is no bound on its length here, but it travels back in a request header: keep it well
-/// below the header limits of the servers and proxies on the way. This crate's decoder takes up
-/// to 8 KiB by default. Keep control characters out, too: an event stream may carry them, but a
-/// request with one in a field is malformed (RFC 9110 section 5.5), so that a client cannot come
-/// back with such an id; this crate's client comes back with the newest one before it.
+/// Its length has no bound here, but a client sends it back in a request header: keep it well below the
+/// header limits of the servers and proxies on the way. This crate's decoder takes up to 8 KiB by
+/// default. Avoid control characters: an event stream may carry them, but a header field may not ([RFC
+/// 9110 section 5.5](https://www.rfc-editor.org/rfc/rfc9110#section-5.5)), so a client cannot send such
+/// an id; this crate's client sends the newest id without them.
 ///
 /// ```
 /// use sse_core::{Event, EventId};
@@ -29,7 +29,7 @@ pub struct EventId(Text);
 
 /// The type of an event: UTF-8 text without CR, LF and NUL.
 ///
-/// The empty type means the same to a client as none: it dispatches the event as `message`.
+/// To a client the empty type means the same as none: it dispatches the event as `message`.
 ///
 /// ```
 /// use sse_core::{Event, EventType};
@@ -44,17 +44,17 @@ pub struct EventId(Text);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventType(Text);
 
-/// What [`EventId`] and [`EventType`] have in common: one line of text under the name of a field.
+/// Defines what [`EventId`] and [`EventType`] have in common: one line of text, as the value of a field.
 macro_rules! line_field {
     ($name:ident, $field:expr) => {
         impl $name {
-            /// Takes `text` over, after a look at every byte of it.
+            /// Checks every byte of `text`, and takes it over.
             ///
             /// # Errors
             ///
-            /// [`InvalidField`], which names the first CR or LF (it would end the line, and what
-            /// follows would be read as a field of its own) or NUL (a client ignores an id with
-            /// one, and it has no place in an event type).
+            /// [`InvalidField`], which names the first CR or LF (which would end the line, and make what
+            /// follows a field of its own) or NUL (clients ignore an id that has one, and an event type
+            /// may not have one).
             pub fn new(text: impl Into<Text>) -> Result<Self, InvalidField> {
                 let text = text.into();
                 match memchr::memchr3(b'\r', b'\n', b'\0', text.as_bytes()) {
@@ -67,13 +67,12 @@ macro_rules! line_field {
                 }
             }
 
-            /// Takes a literal over, without a copy and without a check at run time: in a `const`
-            /// item, a `static` item or a `const { }` block a literal that is not valid does not
-            /// compile.
+            /// Takes over a literal, without a copy and without a check at run time: in a `const` item, a
+            /// `static` item or a `const { }` block an invalid literal does not compile.
             ///
             /// # Panics
             ///
-            /// Where it is called at run time with text that has a CR, an LF or a NUL. Use
+            /// If it is called at run time with text that has a CR, an LF or a NUL. Use
             /// [`new`](Self::new) for text that is not a literal.
             ///
             /// ```compile_fail
@@ -103,7 +102,7 @@ macro_rules! line_field {
                 &self.0
             }
 
-            /// Returns the text, sharing its bytes.
+            /// Returns the text, without a copy.
             #[must_use]
             pub fn into_text(self) -> Text {
                 self.0
@@ -150,7 +149,7 @@ macro_rules! line_field {
 line_field!(EventId, Field::Id);
 line_field!(EventType, Field::EventType);
 
-/// Numbers are valid ids.
+/// Implements `From` for numbers, which are valid ids.
 macro_rules! id_from_number {
     ($($number:ty),*) => {$(
         impl From<$number> for EventId {
@@ -184,7 +183,7 @@ impl fmt::Display for Field {
     }
 }
 
-/// A caller's text cannot stand in a field: it has a byte that would end the field's line or void
+/// The error of text that is not valid in a field: it has a byte that would end the field's line or void
 /// its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct InvalidField {
@@ -200,7 +199,7 @@ impl InvalidField {
         self.field
     }
 
-    /// Returns where in the text the byte stands, counted in bytes from 0.
+    /// Returns the position of the byte in the text, counted in bytes from 0.
     #[must_use]
     pub fn offset(&self) -> usize {
         self.offset

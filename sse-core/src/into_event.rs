@@ -1,4 +1,4 @@
-//! What a handler may yield: whatever can become an event.
+//! The values that a handler's stream may yield, and their conversion to events.
 
 use alloc::{
     borrow::Cow,
@@ -9,13 +9,13 @@ use core::error::Error;
 
 use crate::{Event, EventError, InvalidField, Text};
 
-/// A value that a handler's stream may yield: it goes to the client as one event.
+/// A value that a handler's stream may yield. It is sent to the client as one event.
 ///
-/// | a value | goes out as |
+/// | a value | is sent as |
 /// |---|---|
-/// | `&str`, `String`, `Cow<str>`, `Box<str>`, `char`, [`Text`] | the text as it is |
-/// | numbers, booleans | their JSON, which for them is their usual text |
-/// | lists, tuples, sets, maps of anything that serialises, `serde_json::Value` | JSON |
+/// | `&str`, `String`, `Cow<str>`, `Box<str>`, `char`, [`Text`] | the text itself |
+/// | numbers, booleans | their JSON, which is their usual text |
+/// | lists, tuples, sets, maps of values that serialise, `serde_json::Value` | JSON |
 /// | [`Json(T)`](Json) for any `T: Serialize` | JSON |
 /// | [`Event`] | itself, with its id, event type and reconnection time |
 /// | `Result<T, E>` of these | the value; an error ends the stream, and its text is the reason |
@@ -53,17 +53,18 @@ use crate::{Event, EventError, InvalidField, Text};
     note = "or implement `IntoEvent` for a type of your own"
 )]
 pub trait IntoEvent {
-    /// Makes the event.
+    /// Converts the value to an event.
     ///
     /// # Errors
     ///
-    /// [`EventError`] where the value has no event: it cannot be serialised, a field of it is
-    /// invalid, or it was an error to begin with. It ends the stream that yielded it.
+    /// [`EventError`] where the value cannot become an event: it does not serialise, one of its fields is
+    /// invalid, or it is an error itself. The stream that yielded it ends.
     fn into_event(self) -> Result<Event, EventError>;
 }
 
-/// What is always one event, so that a handler may return it by itself. A `Result` is not: the error
-/// of a handler becomes a refusal. The derive of [`IntoEvent`] says it of an enum.
+/// A value that is always exactly one event, so that a handler may return it without a stream. A `Result`
+/// is not one, because an error of a handler is a refusal. The derive of [`IntoEvent`] implements it for
+/// an enum.
 #[doc(hidden)]
 pub trait OneEvent: IntoEvent {}
 
@@ -89,7 +90,7 @@ where
     }
 }
 
-/// The error of a stream. What already says why keeps its kind.
+/// Returns the error of a stream. An `EventError` keeps its variant.
 pub(crate) fn error_of(error: Box<dyn Error + Send + Sync>) -> EventError {
     match error.downcast::<EventError>() {
         Ok(error) => *error,
@@ -157,7 +158,7 @@ mod json {
 
     use super::{Event, EventError, IntoEvent, OneEvent};
 
-    /// Any serialisable value, to be sent as JSON: one line of data, whatever it holds.
+    /// A serialisable value, which is sent as JSON in one line of data.
     ///
     /// ```
     /// use sse_core::{Event, IntoEvent, Json};
@@ -190,9 +191,9 @@ mod json {
         ///
         /// # Errors
         ///
-        /// [`EventError::Json`] where `value` does not serialise: a map with keys that are not
-        /// text, or a `Serialize` implementation that fails. Within a value, numbers that are
-        /// infinite or not a number are `null`, as everywhere in `serde_json`.
+        /// [`EventError::Json`] where `value` does not serialise: a map with keys that are not text, or a
+        /// `Serialize` implementation that fails. Within a value, numbers that are infinite or not a
+        /// number become `null`, as always in `serde_json`.
         pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, EventError> {
             Ok(Self::new(serde_json::to_string(value)?))
         }
@@ -231,8 +232,8 @@ mod json {
             impl IntoEvent for $float {
                 /// # Errors
                 ///
-                /// [`EventError::Json`] where it is not a number, or infinite: JSON has no word for
-                /// that.
+                /// [`EventError::Json`] where the number is infinite or not a number, which JSON cannot
+                /// express.
                 fn into_event(self) -> Result<Event, EventError> {
                     if !self.is_finite() {
                         let error = serde::ser::Error::custom(format_args!("JSON has no {self}"));

@@ -1,12 +1,12 @@
-//! Numbers to spread things in time with, from a seed that comes in as an argument.
+//! Pseudo-random numbers that spread things in time, from a seed that is an argument.
 
-/// A stream of numbers after the SplitMix64 generator: good enough to spread clients out, not to
-/// keep a secret.
+/// A stream of numbers from the SplitMix64 generator: good enough to spread clients out, but not to keep
+/// a secret.
 #[derive(Clone, Debug)]
 pub struct Jitter(u64);
 
 impl Jitter {
-    /// Creates the numbers that follow from `seed`.
+    /// Creates the stream of numbers that follow from `seed`.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -21,7 +21,7 @@ impl Jitter {
 
     /// Returns a number from 0 up to, but not including, `end`; 0 where `end` is 0.
     pub fn below(&mut self, end: u64) -> u64 {
-        // The high half of a product: no division, and no bias that matters here.
+        // The high half of a product takes no division, and its bias does not matter here.
         ((u128::from(self.next()) * u128::from(end)) >> 64) as u64
     }
 }

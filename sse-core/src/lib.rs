@@ -8,8 +8,8 @@
 //! # The pieces
 //!
 //! **Events.** An [`Event`] is valid by construction, so that encoding it cannot fail, and
-//! [encoding](encode) appends it to a buffer of yours. A [`Decoder`] takes chunks, cut anywhere,
-//! and returns what a browser would dispatch.
+//! [encoding](encode) appends it to the caller's buffer. A [`Decoder`] takes chunks of any size, and
+//! returns what a browser would dispatch.
 //!
 //! ```
 //! use sse_core::{Decoded, Decoder, Event};
@@ -26,23 +26,21 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! **Connections.** A [`server::Connection`] is one accepted socket as a state machine: bytes and
-//! the time go in, a request comes out, events go in, bytes come out. The machine keeps its
-//! deadlines and its bounds, and names the reason why the connection closes; the caller moves bytes
-//! and decides none of this. [`lifecycle`] has the close reasons, and the clean-up callbacks of
-//! handlers, each of which runs exactly once.
+//! **Connections.** A [`server::Connection`] is one accepted socket as a state machine: bytes and the
+//! time go in, a request comes out, events go in, bytes come out. The machine keeps the deadlines and the
+//! bounds, and names the reason why the connection closed; its caller only moves bytes. [`lifecycle`] has
+//! the close reasons, and the clean-up callbacks of handlers, each of which runs exactly once.
 //!
-//! **Subscriptions.** A [`client::EventSource`] is the other side: one subscription with all its
-//! reconnections, as a browser's EventSource has them. It asks its caller to connect and to wait,
-//! and returns events.
+//! **Subscriptions.** A [`client::EventSource`] is the client's side: one subscription with all its
+//! reconnections, as in a browser's EventSource. It asks its caller to connect and to wait, and returns
+//! events.
 //!
-//! **Topics.** A [`topic::Topic`] is one source of events for many subscribers: each event is
-//! encoded once, and a client that reconnects resumes at the event after the last one it received.
-//! A topic depends on no runtime: waiting for its events takes a [`Waker`](core::task::Waker) and
-//! nothing else.
+//! **Topics.** A [`topic::Topic`] is one source of events for many subscribers: each event is encoded
+//! once, and a client that reconnects resumes at the event after the last one it received. A topic
+//! depends on no runtime: waiting for its events needs only a [`Waker`](core::task::Waker).
 //!
-//! The crate `sse-driver` drives these machines over sockets: it has the router, the handlers and
-//! the async code, over small traits that an adapter implements.
+//! The crate `sse-driver` drives these machines over sockets: it has the router, the handlers and the
+//! async code, over small traits that an adapter implements.
 //!
 //! # How to read this crate
 //!
@@ -94,16 +92,16 @@
 //!
 //! # What this is not
 //!
-//! Not an HTTP server: it serves one request per connection, for event streams and for the few pages
-//! beside them. Not an HTTP client: it makes requests for event streams and nothing else. Not a
-//! runtime, and not tied to one.
+//! This crate is not an HTTP server: it serves one request per connection, for event streams and for the
+//! few pages beside them. It is not an HTTP client: it makes requests for event streams only. It is not a
+//! runtime, and is not tied to one.
 //!
 //! # Features
 //!
 //! | feature | what it adds | default |
 //! |---|---|---|
-//! | (none) | the event codec; needs `alloc` alone | |
-//! | `std` | [`Clock`], and conversions of errors to `std::io::Error` | by `json`, `server`, `client` and `topic` |
+//! | (none) | the event codec, which needs only `alloc` | |
+//! | `std` | [`Clock`], and conversions of errors to `std::io::Error` | with `json`, `server`, `client` and `topic` |
 //! | `json` | lists, maps and [`Json(T)`](Json) can be yielded and sent | yes |
 //! | `stream` | [`EventStream`]: chunks of bytes to events, on `futures-core`; needs no `std` | yes |
 //! | `server` | [`server`], [`lifecycle`], [`http`] | yes |
@@ -206,7 +204,7 @@ pub use typed::{TypedError, TypedEvents};
 #[cfg(any(feature = "client", feature = "server"))]
 pub use wrong_phase::WrongPhase;
 
-/// What the driver shares with this crate. It is not part of the public interface, and changes
+/// Items that this crate shares with the driver. They are not part of the public interface, and change
 /// without notice.
 #[cfg(any(
     feature = "client",

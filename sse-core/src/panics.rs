@@ -1,4 +1,4 @@
-//! Keeping what panics from taking others along.
+//! Catches panics of application code.
 
 use std::{
     mem,
@@ -9,10 +9,10 @@ use std::{
 #[derive(Debug)]
 pub struct Panicked;
 
-/// Calls code of the application, and keeps its panic from going further.
+/// Calls code of the application, and catches its panic.
 pub fn catch<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
-        // To drop what it panicked with is to call its code once more.
+        // Dropping the payload of the panic may run application code, which may panic again.
         if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             mem::forget(again);
         }

@@ -2,20 +2,19 @@
 
 use std::{error::Error, fmt};
 
-/// A subscriber was so slow that its next event is no longer in the history that it reads from.
+/// The error of a subscriber whose next event has left the history that it reads from.
 ///
-/// A handler's stream that ends with this error ends its connection with
-/// `CloseReason::SlowConsumer`. A topic's subscriber does so by itself; a stream over a history of
-/// your own may do the same.
+/// A handler's stream that yields this error ends its connection with `CloseReason::SlowConsumer`. A
+/// topic's subscriber yields it; a stream over another history may do so, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct SlowConsumer {
-    /// How many events it has lost so far.
+    /// The number of events that the subscriber has lost so far.
     pub lost: u64,
 }
 
 impl SlowConsumer {
-    /// Creates the error of a subscriber that has lost so many events.
+    /// Creates the error of a subscriber that has lost this many events.
     #[must_use]
     pub const fn new(lost: u64) -> Self {
         Self { lost }

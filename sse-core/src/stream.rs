@@ -1,4 +1,4 @@
-//! A stream of bytes as a stream of events, on `futures-core` alone.
+//! A stream of byte chunks as a stream of events, over `futures-core` only.
 
 use core::{
     fmt,
@@ -18,8 +18,8 @@ use crate::{DecodeError, Decoder, MessageEvent};
 pin_project! {
     /// A [`Stream`] of byte chunks as a [`Stream`] of [`MessageEvent`]s.
     ///
-    /// The chunks may be anything that lends its bytes: the body of a response from `reqwest` or
-    /// `hyper`, a file. This stream is [`Unpin`] where the stream of chunks is.
+    /// A chunk may be any type that lends its bytes, such as those of a response body from `reqwest` or
+    /// `hyper`, or of a file. This stream is [`Unpin`] if the stream of chunks is.
     ///
     /// ```
     /// use futures_util::{StreamExt, stream};
@@ -35,24 +35,24 @@ pin_project! {
     /// # }).unwrap().unwrap();
     /// ```
     ///
-    /// It ends where the stream of chunks does; an event that is not complete by then is
-    /// discarded, as the standard says. It does not connect again: that takes a client.
+    /// It ends with the stream of chunks; an event that is not complete by then is discarded, as the
+    /// standard says. It does not reconnect: that takes a client.
     ///
     /// # Errors
     ///
-    /// An item is an [`EventStreamError`] where the stream of chunks fails or goes past one of the
-    /// decoder's limits. Neither ends this stream: behind a [`DecodeError`] comes the next event,
-    /// and behind an error of the stream of chunks whatever that comes up with.
+    /// An item is an [`EventStreamError`] where the stream of chunks fails or the event stream exceeds
+    /// one of the decoder's limits. Neither ends this stream: after a [`DecodeError`] comes the next
+    /// event, and after an error of the stream of chunks its next chunk.
     ///
     /// # Memory
     ///
-    /// One chunk at a time is held, until all its events have been taken, besides what the
-    /// [`Decoder`] holds. An event does not keep its chunk alive.
+    /// It holds one chunk at a time, until all its events have been taken, and what the [`Decoder`]
+    /// holds. An event does not keep its chunk alive.
     pub struct EventStream<S: TryStream> {
         #[pin]
         chunks: S,
         chunk: Option<S::Ok>,
-        // How many bytes of the chunk have been decoded.
+        // The number of bytes of the chunk that have been decoded.
         decoded: usize,
         decoder: Decoder,
         ended: bool,
@@ -69,8 +69,8 @@ where
         Self::with_decoder(chunks, Decoder::new())
     }
 
-    /// Creates a stream of the events in `chunks`, decoded by `decoder`: one with limits of its own, or
-    /// with the last event ID that the request for the stream carried.
+    /// Creates a stream of the events in `chunks`, decoded by `decoder`, which may have other limits, or
+    /// the last event ID that the request for the stream carried.
     pub fn with_decoder(chunks: S, decoder: Decoder) -> Self {
         Self {
             chunks,
@@ -83,14 +83,14 @@ where
 }
 
 impl<S: TryStream> EventStream<S> {
-    /// Returns the last event ID: what the request that asks for the rest of the stream carries in its
+    /// Returns the last event ID, which the request for the rest of the stream carries in its
     /// `Last-Event-ID` header, unless it is empty. See [`Decoder::last_event_id`].
     #[must_use]
     pub fn last_event_id(&self) -> &str {
         self.decoder.last_event_id()
     }
 
-    /// Returns the reconnection time that the server set last, if it ever did.
+    /// Returns the reconnection time that the server set last, if it set one.
     #[must_use]
     pub fn reconnection_time(&self) -> Option<Duration> {
         self.decoder.reconnection_time()
@@ -159,10 +159,10 @@ impl<S: TryStream + fmt::Debug> fmt::Debug for EventStream<S> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EventStreamError<E> {
-    /// The stream of chunks failed: the error is its own.
+    /// The stream of chunks failed with this error.
     Chunks(E),
-    /// The event stream went past one of the decoder's limits. The event in question was
-    /// discarded; the next item is the next event.
+    /// The event stream exceeded one of the decoder's limits. The event was discarded; the next item is
+    /// the next event.
     Decode(DecodeError),
 }
 
@@ -184,8 +184,8 @@ impl<E: core::error::Error + 'static> core::error::Error for EventStreamError<E>
     }
 }
 
-/// The error of the stream of chunks as an `io::Error`, or the [`DecodeError`] in one of the kind
-/// [`InvalidData`](std::io::ErrorKind::InvalidData).
+/// Converts to the stream's own error as an `io::Error`, or to one of the kind
+/// [`InvalidData`](std::io::ErrorKind::InvalidData) that holds the [`DecodeError`].
 #[cfg(feature = "std")]
 impl<E: Into<std::io::Error>> From<EventStreamError<E>> for std::io::Error {
     fn from(error: EventStreamError<E>) -> Self {

@@ -4,14 +4,14 @@ use std::{error::Error, fmt, sync::Arc};
 
 use crate::{EventError, Text, panics::catch};
 
-/// Why a handler's stream failed: a text, and the error that the stream yielded, where it was one.
+/// Why a handler's stream failed: a text, and the error that the stream yielded, if it did.
 ///
-/// Clones share the error. It is the [source](Error::source), so that a clean-up callback can find
-/// out what went wrong; `CloseReason::cause` finds it by its type. The
-/// text is taken from the error once. [`Display`](fmt::Display) and [`Debug`](fmt::Debug) show
-/// that text, and `==` compares it: the errors themselves are not compared.
+/// Clones share the error. It is the [source](Error::source), so that a clean-up callback can examine it;
+/// `CloseReason::cause` finds it by its type. The text is taken from the error once.
+/// [`Display`](fmt::Display) and [`Debug`](fmt::Debug) show the text, and `==` compares it, but not the
+/// errors.
 ///
-/// A panic of the error's destructor goes no further.
+/// A panic in the error's destructor is caught.
 ///
 /// ```
 /// use std::{error::Error, io};
@@ -33,7 +33,7 @@ struct Failed {
 }
 
 impl StreamError {
-    /// Keeps `error`, and takes its text.
+    /// Creates a stream error from `error`, with its text.
     #[must_use]
     pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let error = error.into();
@@ -51,7 +51,7 @@ impl StreamError {
     }
 }
 
-/// The stream's own error where the event error holds one, and otherwise the event error itself.
+/// Keeps the stream's own error if the event error holds one, and otherwise the event error itself.
 impl From<EventError> for StreamError {
     fn from(error: EventError) -> Self {
         match error {
@@ -63,7 +63,7 @@ impl From<EventError> for StreamError {
 
 macro_rules! from_text {
     ($($text:ty),*) => {$(
-        /// A text, without a cause.
+        /// Creates a stream error with a text and without a cause.
         impl From<$text> for StreamError {
             fn from(text: $text) -> Self {
                 let text = text.into();
@@ -100,8 +100,8 @@ impl Error for StreamError {
     }
 }
 
-/// The last clone may be dropped anywhere, in the midst of other connections' clean-up for one, and
-/// what it drops is the application's code.
+/// The last clone may be dropped anywhere, for example during the clean-up of another connection, and
+/// dropping it runs application code.
 impl Drop for Failed {
     fn drop(&mut self) {
         let cause = self.cause.take();

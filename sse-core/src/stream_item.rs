@@ -1,4 +1,4 @@
-//! What a handler's stream may yield: an event, a comment, or events that are encoded already.
+//! The items that a handler's stream may yield: events, comments, and encoded events.
 
 use std::error::Error;
 
@@ -15,13 +15,13 @@ pub enum StreamItem {
     Encoded(EncodedEvents),
 }
 
-/// A value that a handler's stream may yield: whatever is [`IntoEvent`], a [`Comment`], what a
-/// topic's subscriber yields, and a `Result` of one of these.
+/// A value that a handler's stream may yield: any [`IntoEvent`], a [`Comment`], the items of a topic's
+/// subscriber, and a `Result` of one of these.
 ///
-/// The trait is sealed: for a type of your own implement [`IntoEvent`].
+/// The trait is sealed: implement [`IntoEvent`] for types of your own.
 ///
-/// A subscriber is a stream of such values, so that it keeps the topic's encoding wherever it stands
-/// among others. Where the types of two streams differ, make both [`StreamItem`]s:
+/// A subscriber is a stream of such values, so that it keeps the topic's encoding when it is combined
+/// with other streams. Where the item types of two streams differ, convert both to [`StreamItem`]:
 ///
 #[cfg_attr(feature = "topic", doc = "```")]
 #[cfg_attr(not(feature = "topic"), doc = "```ignore")]
@@ -52,20 +52,20 @@ pub enum StreamItem {
     note = "or implement `IntoEvent` for a type of your own"
 )]
 pub trait IntoStreamItem {
-    /// No type outside this crate can name this, so that none implements the trait.
+    /// No type outside this crate can name this type, so that none can implement the trait.
     #[doc(hidden)]
     const SEALED: Sealed;
 
-    /// Whether a stream of these comes from a topic alone: what it has not yielded yet is kept there,
-    /// and a client that loses the stream resumes it.
+    /// Whether a stream of these values comes from a topic only. Events that it has not yielded yet then
+    /// stay in the topic, and a client that loses the stream resumes it.
     const IS_RESUMABLE: bool = false;
 
-    /// Makes the item.
+    /// Converts the value to an item.
     ///
     /// # Errors
     ///
-    /// [`EventError`] where the value has no event, as for [`IntoEvent::into_event`], or was an error to
-    /// begin with. It ends the stream that yielded it.
+    /// [`EventError`] where the value cannot become an event, as for [`IntoEvent::into_event`], or is an
+    /// error itself. The stream that yielded it ends.
     fn into_stream_item(self) -> Result<StreamItem, EventError>;
 }
 
@@ -77,8 +77,9 @@ impl<T: IntoEvent> IntoStreamItem for T {
     }
 }
 
-/// For each of these the value itself, and a `Result` of it whose error ends the stream. The compiler
-/// keeps silent about them where a value is none of them: what its user wants is `IntoEvent`.
+/// Implements the trait for the type, and for a `Result` of it, whose error ends the stream. The compiler
+/// does not suggest these types where a value is none of them, because the user most likely wants
+/// `IntoEvent`.
 macro_rules! into_stream_item {
     ($($type:ty, $is_resumable:literal, $item:expr;)*) => {$(
         #[diagnostic::do_not_recommend]
@@ -118,7 +119,7 @@ into_stream_item! {
     crate::topic::Batch, true, |batch| StreamItem::Encoded(batch.into_encoded());
 }
 
-/// What the sealed trait asks its implementations for. It cannot be named outside this crate.
+/// The supertrait that seals [`IntoStreamItem`]. It cannot be named outside this crate.
 mod sealed {
     #[derive(Debug)]
     pub struct Sealed;

@@ -1,4 +1,4 @@
-//! UTF-8 text over shared bytes: what the data, id and type of an event are made of.
+//! UTF-8 text over shared bytes, of which an event's data, id and type are made.
 
 use alloc::{borrow::Cow, boxed::Box, string::String};
 use core::{borrow::Borrow, cmp::Ordering, fmt, ops::Deref, str::Utf8Error};
@@ -8,14 +8,14 @@ use bytestring::ByteString;
 
 /// UTF-8 text that is cheap to clone: it shares its bytes instead of copying them.
 ///
-/// `Text` dereferences to [`str`]. Taking over a [`String`] or a static string copies nothing;
-/// taking a `&str` copies it once.
+/// `Text` dereferences to [`str`]. Creating one from a [`String`] or a static string copies nothing;
+/// creating one from a `&str` copies it once.
 ///
 /// ```
 /// use sse_core::Text;
 ///
 /// let text = Text::from(String::from("grüezi"));
-/// let again = text.clone(); // shares the bytes
+/// let again = text.clone(); // This shares the bytes.
 /// assert_eq!(again, "grüezi");
 /// assert_eq!(text.len(), 7);
 /// ```
@@ -41,12 +41,12 @@ impl Text {
         &self.0
     }
 
-    /// What `part`, a slice of this text, is as a text of its own: it shares the bytes.
+    /// Returns `part`, a slice of this text, as a text that shares the bytes.
     pub(crate) fn part(&self, part: &str) -> Self {
         Self(self.0.slice_ref(part))
     }
 
-    /// Returns the shared bytes under the text; nothing is copied.
+    /// Returns the bytes of the text, without a copy.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         self.0.into_bytes()
@@ -139,7 +139,7 @@ impl From<Cow<'_, str>> for Text {
 impl TryFrom<Bytes> for Text {
     type Error = Utf8Error;
 
-    /// Shares `bytes` after validating them once; fails where they are not UTF-8.
+    /// Validates `bytes` once and shares them; fails where they are not UTF-8.
     fn try_from(bytes: Bytes) -> Result<Self, Utf8Error> {
         ByteString::try_from(bytes).map(Self)
     }

@@ -1,18 +1,18 @@
-//! What a state machine has to write.
+//! The bytes that a state machine has to write.
 
 use std::{io::IoSlice, slice};
 
-/// Bytes for one vectored write, from a state machine's `poll_transmit`. Where they are one slice, a
-/// plain write does.
+/// Bytes for one vectored write, from a state machine's `poll_transmit`. If they are one slice, a plain
+/// write is enough.
 #[derive(Debug)]
 pub struct Transmit<'a> {
     slices: Slices<'a>,
     len: usize,
 }
 
-/// One slice is what there mostly is, and room for many takes a while to set up.
+/// Most often there is one slice, and room for many takes a while to set up.
 #[derive(Debug)]
-// It is on the stack for as long as a write takes. A box is an allocation for each.
+// It is on the stack for the duration of a write. A box would take an allocation for each.
 #[allow(clippy::large_enum_variant)]
 enum Slices<'a> {
     None,
@@ -24,10 +24,10 @@ enum Slices<'a> {
 }
 
 impl<'a> Transmit<'a> {
-    /// How many slices there are at most.
+    /// The largest number of slices.
     pub(crate) const MOST: usize = 16;
 
-    /// No bytes.
+    /// Creates a transmit without bytes.
     #[inline]
     pub(crate) fn empty() -> Self {
         Self {
@@ -36,9 +36,10 @@ impl<'a> Transmit<'a> {
         }
     }
 
-    /// Adds the bytes of `part`, without as many of the first ones as are still to be skipped. A part
-    /// beyond so many as there may be has to wait.
-    // Told part by part, since a chain of iterators over them costs more than what it does.
+    /// Adds the bytes of `part`, without those that are still to be skipped. A part beyond the largest
+    /// number of slices has to wait.
+    // The caller adds the parts one by one, because a chain of iterators over them costs more than the
+    // work itself.
     #[inline]
     pub(crate) fn push(&mut self, part: &'a [u8], skip: &mut usize) {
         let rest = part.get(*skip..).unwrap_or(&[]);
@@ -58,7 +59,7 @@ impl<'a> Transmit<'a> {
         }
     }
 
-    /// Returns how many bytes there are.
+    /// Returns the number of bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
@@ -72,7 +73,7 @@ impl<'a> Transmit<'a> {
 }
 
 impl<'a> Slices<'a> {
-    /// Says whether there was room for it.
+    /// Adds a slice, and returns whether there was room for it.
     #[inline]
     fn push(&mut self, slice: IoSlice<'a>) -> bool {
         match self {

@@ -1,13 +1,13 @@
-//! Events that a client reads as values of a type: the other side of [`IntoEvent`].
+//! Events that a client reads as values of a type: the counterpart of [`IntoEvent`].
 
 use std::{error::Error, fmt};
 
 use crate::MessageEvent;
 
-/// A type that says which events are its values: most often an enum with a variant for each event
-/// type, whose content is the data, as JSON.
+/// A type whose values are read from events: most often an enum with a variant for each event type, whose
+/// content is the data, as JSON.
 ///
-/// The derive macros of this name and of [`IntoEvent`](crate::IntoEvent) write both directions. By
+/// The derive macros of this name and of [`IntoEvent`](crate::IntoEvent) implement both directions. By
 /// hand, this one is:
 ///
 /// ```
@@ -36,7 +36,7 @@ use crate::MessageEvent;
 /// }
 /// ```
 ///
-/// Data need not be JSON, and the error can be one of your own:
+/// The data need not be JSON, and the error may be a type of your own:
 ///
 /// ```
 /// use std::num::ParseFloatError;
@@ -60,7 +60,7 @@ use crate::MessageEvent;
     note = "write `#[derive(FromEvent)]` before an enum with a variant for each event type"
 )]
 pub trait FromEvent: Sized {
-    /// Why the data of an event is not valid for its type. With the derive macro it is
+    /// The error of data that is not valid for the event's type. With the derive macro it is
     /// [`serde_json::Error`].
     type Error: Error + 'static;
 
@@ -68,12 +68,12 @@ pub trait FromEvent: Sized {
     ///
     /// # Errors
     ///
-    /// Where the event's type is known, and its data is not valid for it.
+    /// If the event's type is known, and its data is not valid for it.
     fn from_event(event: &MessageEvent) -> Result<Option<Self>, Self::Error>;
 }
 
-/// An event as a value of `T`, or as it came where `T` does not know its type: a server that learns
-/// a new type of events does not break its clients.
+/// An event as a value of `T`, or unchanged if `T` does not know its type: a server that sends new types
+/// of events does not break its clients.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Typed<T> {
     /// A value.
@@ -83,7 +83,7 @@ pub enum Typed<T> {
 }
 
 impl<T: FromEvent> Typed<T> {
-    /// Reads `event`.
+    /// Reads the value of `event`.
     ///
     /// ```
     /// # use sse_core::{Decoder, FromEvent, MessageEvent, Typed};
@@ -132,7 +132,7 @@ impl<E> BadData<E> {
         &self.event
     }
 
-    /// Returns what is wrong with its data.
+    /// Returns the error of its data.
     #[must_use]
     pub fn error(&self) -> &E {
         &self.error
@@ -207,9 +207,9 @@ mod stream {
         ///
         /// # Errors
         ///
-        /// An item is a [`TypedError`] where the stream of events has an error, and where an
-        /// event's data is not valid for its type. The latter does not end the stream: the next
-        /// item is the next event.
+        /// An item is a [`TypedError`] where the stream of events has an error, and where an event's data
+        /// is not valid for its type. The latter does not end the stream: the next item is the next
+        /// event.
         #[derive(Debug)]
         pub struct TypedEvents<S, T> {
             #[pin]
@@ -219,7 +219,7 @@ mod stream {
     }
 
     impl<S, T> TypedEvents<S, T> {
-        /// Creates the events in `events`.
+        /// Creates a stream of the values in `events`.
         pub fn new(events: S) -> Self {
             Self {
                 events,
@@ -227,7 +227,7 @@ mod stream {
             }
         }
 
-        /// Returns the stream of events, to ask it for more than its events.
+        /// Returns the stream of events.
         pub fn get_ref(&self) -> &S {
             &self.events
         }
@@ -263,14 +263,14 @@ mod stream {
         }
     }
 
-    /// Why [`TypedEvents`] have an error in the place of a value. `E` is the error of the stream of
-    /// events, `D` is [`FromEvent::Error`].
+    /// An error that [`TypedEvents`] yield in place of a value. `E` is the error of the stream of events,
+    /// `D` is [`FromEvent::Error`].
     #[derive(Debug)]
     #[non_exhaustive]
     pub enum TypedError<E, D = serde_json::Error> {
         /// The stream of events yielded this error.
         Events(E),
-        /// An event's data is not valid for its type. The stream goes on.
+        /// An event's data is not valid for its type. The stream continues.
         Data(BadData<D>),
     }
 
@@ -292,8 +292,8 @@ mod stream {
         }
     }
 
-    /// The error of the stream of events as an `io::Error`, or the [`BadData`] in one of the kind
-    /// [`InvalidData`](std::io::ErrorKind::InvalidData).
+    /// Converts to the stream's own error as an `io::Error`, or to one of the kind
+    /// [`InvalidData`](std::io::ErrorKind::InvalidData) that holds the [`BadData`].
     impl<E, D> From<TypedError<E, D>> for std::io::Error
     where
         E: Into<std::io::Error>,

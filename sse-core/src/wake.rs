@@ -1,15 +1,15 @@
-//! Many tasks that wait for the same thing.
+//! A set of tasks that wait for the same thing.
 
 use std::{mem, num::NonZeroU64, task::Waker};
 
-/// The wakers of those who wait, each in a slot of its own for as long as it waits.
+/// The wakers of waiting tasks, each in a slot of its own for as long as the task waits.
 ///
-/// To wake them all costs as much as there are waiting then, however many more there have been.
+/// Waking all of them costs in proportion to the tasks that wait, however many waited before.
 #[derive(Debug)]
 pub struct WakerSet {
     slots: Vec<Option<Waker>>,
     free: Vec<usize>,
-    /// Goes up whenever everyone is woken: slots of an earlier generation are no longer there.
+    /// Increases whenever all tasks are woken: slots of an earlier generation do not exist any more.
     generation: NonZeroU64,
 }
 
@@ -21,9 +21,9 @@ pub struct SlotId {
 }
 
 impl WakerSet {
-    /// Puts `waker` into the slot that `id` names, or into a new one that it names from here on.
-    /// Gives back the one that was there, to be dropped when no lock is held any more: it may be
-    /// the last to hold its task.
+    /// Puts `waker` into the slot of `id`, or into a new one whose ID it stores in `id`. Returns the
+    /// waker that was in the slot. Drop it when no lock is held any more: it may be the last handle of
+    /// its task.
     #[must_use]
     pub fn register(&mut self, id: &mut Option<SlotId>, waker: &Waker) -> Option<Waker> {
         let generation = self.generation;
@@ -45,7 +45,7 @@ impl WakerSet {
         }
     }
 
-    /// Gives a slot back, and gets the waker in it, to be dropped when no lock is held any more.
+    /// Frees a slot, and returns the waker in it. Drop it when no lock is held any more.
     #[must_use]
     pub fn remove(&mut self, id: SlotId) -> Option<Waker> {
         if id.generation != self.generation {
@@ -56,8 +56,8 @@ impl WakerSet {
         waker
     }
 
-    /// Takes out every waker. They are to be woken when no lock is held any more, since what
-    /// they wake may run at once.
+    /// Removes and returns all wakers. Wake them when no lock is held any more, because the woken tasks
+    /// may run at once.
     pub fn take_all(&mut self) -> impl Iterator<Item = Waker> + use<> {
         if !self.slots.is_empty() {
             self.generation = self.generation.saturating_add(1);
@@ -105,7 +105,7 @@ mod tests {
         drop(set.register(&mut a_slot, &a));
         set.take_all().for_each(Waker::wake);
 
-        // `b` has the index now that `a` had.
+        // `b` has the index that `a` had.
         drop(set.register(&mut b_slot, &b));
         drop(set.remove(a_slot.take().unwrap()));
         drop(set.register(&mut a_slot, &a));

@@ -1,14 +1,14 @@
-//! The caller's own mistake, on both state machines.
+//! The error of a call in the wrong phase, on both state machines.
 
 use core::{error::Error, fmt};
 
-/// A verb of a state machine was called in a phase that does not allow it. Nothing was changed.
+/// The error of a method called in a phase that does not allow it. The call changed nothing.
 ///
 /// `P` is the machine's phase: [`server::Phase`](crate::server::Phase) or
 /// [`client::Phase`](crate::client::Phase).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrongPhase<P> {
-    /// The verb.
+    /// The method.
     pub call: &'static str,
     /// The phase that the machine is in.
     pub phase: P,

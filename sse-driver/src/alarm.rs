@@ -1,4 +1,4 @@
-//! One timer for whatever deadline a state machine has.
+//! One timer for the deadline of a state machine.
 
 use std::{
     sync::Arc,
@@ -10,13 +10,13 @@ use sse_core::internal::sync::{AtomicBool, Ordering};
 
 use super::{Runtime, Timer};
 
-/// A timer that follows a deadline. It is only ever moved to an earlier one; when it elapses
-/// early, the task that it wakes asks the machine for the real one.
+/// A timer that follows a deadline. The timer is only ever moved to an earlier time; when it elapses too
+/// early, the task that it wakes asks the machine for the current deadline.
 pub(crate) struct Alarm<R: Runtime> {
     timer: Option<R::Timer>,
-    /// What the timer is set to.
+    /// The time to which the timer is set.
     armed: Option<Instant>,
-    /// The timer knows whom to wake.
+    /// Whether the timer will wake the task.
     has_task: bool,
 }
 
@@ -29,14 +29,14 @@ impl<R: Runtime> Alarm<R> {
         }
     }
 
-    /// The next poll may come from another task.
+    /// Forgets the task, because the next poll may come from another one.
     pub(super) fn forget_task(&mut self) {
         self.has_task = false;
     }
 
-    /// As [`poll`](Self::poll), for one task until [`forget_task`](Self::forget_task): the timer is
-    /// looked at only where it would not wake the task in time. Most wake-ups are none of the
-    /// timer's, and looking at it costs more than this.
+    /// Does the same as [`poll`](Self::poll) for one task until [`forget_task`](Self::forget_task), but
+    /// polls the timer only where it would not wake the task in time. Most wake-ups do not come from the
+    /// timer, and polling it costs more than this check.
     pub(super) fn sleep(
         &mut self,
         runtime: &R,
@@ -55,7 +55,7 @@ impl<R: Runtime> Alarm<R> {
         let polled = self.poll(runtime, deadline, &mut Context::from_waker(&waker));
         self.has_task = !notice.is_woken.load(Ordering::Relaxed);
         match polled.is_pending() && self.has_task {
-            // Has the timer forget the notice, which takes memory.
+            // The timer has to forget the notice, which takes memory.
             true => self.poll(runtime, deadline, cx),
             false => polled,
         }
@@ -69,7 +69,8 @@ impl<R: Runtime> Alarm<R> {
         }
     }
 
-    /// Ready when the timer elapses, which is at `deadline` at the latest; without one, never.
+    /// Becomes ready when the timer elapses, which is at `deadline` at the latest; without a deadline,
+    /// never.
     pub(crate) fn poll(
         &mut self,
         runtime: &R,
@@ -97,10 +98,10 @@ impl<R: Runtime> Alarm<R> {
     }
 }
 
-/// Passes a wake-up on, and takes notice of it.
+/// Passes a wake-up on, and records it.
 ///
-/// A runtime may put a task off that has used up its budget, as tokio does: the timer says that its
-/// time has not come and wakes the task at once, without having heard whom to wake at the deadline.
+/// A runtime such as tokio may postpone a task that has used up its budget: the timer then reports that
+/// its time has not come and wakes the task at once, without having stored the waker for the deadline.
 struct Notice {
     task: Waker,
     is_woken: AtomicBool,

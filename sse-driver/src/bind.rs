@@ -1,10 +1,10 @@
-//! Listening on what a user calls an address.
+//! Listening on an address that a user gives.
 
 use std::{io, net::SocketAddr};
 
 use crate::Runtime;
 
-/// How a server listens.
+/// The options of a listening socket.
 ///
 /// ```
 /// let mut options = sse_driver::BindOptions::default();
@@ -13,11 +13,11 @@ use crate::Runtime;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BindOptions {
-    /// How many connections may wait to be accepted, which is where a burst of newcomers waits.
+    /// The number of connections that may wait to be accepted, such as those of a burst.
     ///
-    /// By default as many as the system allows: on Linux `net.core.somaxconn`, which is 4,096
-    /// unless it was set. More than that counts as that many. At the bound the system
-    /// leaves newcomers unanswered; they try again by themselves, a second later at first.
+    /// The default is as many as the system allows: on Linux `net.core.somaxconn`, which is 4,096 unless
+    /// it was set. A larger number counts as that. At the bound the system does not answer new
+    /// connections; their clients try again by themselves, at first after a second.
     pub backlog: u32,
 }
 
@@ -27,8 +27,7 @@ impl Default for BindOptions {
     }
 }
 
-/// Listens on the first of the addresses that `address`, a `host:port`, stands for and that can be
-/// listened on.
+/// Listens on the first address of `address`, a `host:port`, for which that is possible.
 pub(crate) async fn bind<R: Runtime>(
     runtime: &R,
     address: &str,

@@ -1,10 +1,10 @@
-//! One request with its handler, its stream and its connection: the one place that drives a reply.
+//! One request with its handler, its stream and its connection: the only place that drives a reply.
 //!
 //! A host has the bytes and the time: the [pump](crate::Server) over a socket, an
-//! [embedding](crate::Embedding) inside a foreign server, a [test client](crate::test_client) in
-//! virtual time. It hands what came in to the [`connection`](Exchange::connection), takes a
-//! [`turn`](Exchange::turn), and does what the turn says. What the handler's code does, and when it
-//! is called, is decided here alone, so that it is the same behind every host.
+//! [embedding](crate::Embedding) inside a foreign server, a [test client](crate::test_client) in virtual
+//! time. It passes input to the [`connection`](Exchange::connection), takes a [`turn`](Exchange::turn),
+//! and does what the turn says. Only this module decides when the handler's code is called and what
+//! follows from it, so that it is the same behind every host.
 
 use std::{
     mem,
@@ -30,17 +30,18 @@ use crate::{
     trace,
 };
 
-/// After how many items of a stream other tasks have the thread, even if there is room for more: a
-/// stream that is always ready may yield events of no bytes.
+/// The number of items of a stream after which other tasks get the thread, even if there is room for
+/// more: a stream that is always ready may yield empty events.
 const ITEMS: usize = 1024;
 
-/// How long a client may take over the 503 that it gets when the server is cut.
+/// The time that a client may take over the 503 that it gets when the server is cut.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
-/// A reply in the making, from before its request to after its clean-up.
+/// One request and its reply, from before the request arrives to after the clean-up.
 ///
-/// It is dropped in the order of its fields: the handler's code first, then the transport (the socket,
-/// or its counterpart in an embedding or a test), then the connection, which runs clean-up, and last its place among the others.
+/// The fields are dropped in order: the handler's code first, then the transport (the socket, or its
+/// counterpart in an embedding or a test), then the connection, which runs clean-up, and last its place
+/// among the others.
 pub(crate) struct Exchange<T> {
     work: Work,
     pub(crate) transport: T,
@@ -48,11 +49,11 @@ pub(crate) struct Exchange<T> {
     pub(crate) place: Place,
 }
 
-/// What the handler is doing.
+/// The state of the handler.
 enum Work {
-    /// Nothing: there is a whole response, or none any more.
+    /// There is no handler: the response is whole, or there is none any more.
     Idle,
-    /// There is no request yet. What it needs is given back once it is routed.
+    /// There is no request yet. The parts that routing needs are freed once it is done.
     Unasked(Box<Unasked>),
     /// The handler is called once the request's body is there.
     Receiving(Box<Receive>),
@@ -65,38 +66,38 @@ struct Unasked {
     peer: Option<SocketAddr>,
 }
 
-/// What the host waits for after a turn.
+/// The result of a turn: what the host has to do or to wait for.
 #[derive(Debug)]
 pub(crate) enum Turn {
-    /// Nothing more is to be done until the task is woken or the connection's deadline passes.
+    /// Wait until the task is woken or the connection's deadline passes.
     Parked,
-    /// The stream goes on once something is transmitted.
+    /// Wait until bytes are transmitted; the stream continues then.
     Full,
     /// The handler's stream had its share: take another turn after other tasks had one.
     Spent,
     /// Give the foreign server this head, and take another turn.
     Respond(Box<Response<BodyLength>>),
-    /// Everything is transmitted: end the output, say so to the connection, and take another turn.
+    /// Everything is transmitted: end the output, report that to the connection, and take another turn.
     EndOutput {
-        /// The stream failed. A transport that has a proper end of its own, as TLS has with
-        /// `close_notify`, is shut down without it.
+        /// Whether the stream failed. Shut down a transport that has a proper end of its own, such as TLS
+        /// with `close_notify`, without it then.
         broken_off: bool,
     },
-    /// It is over. The last turn there is.
+    /// The connection is over. This is the last turn.
     Closed(CloseReason),
 }
 
-/// How far the handler's code got.
+/// The progress of the handler's code.
 enum Progress {
     Parked,
     Full,
     Spent,
-    /// The connection went on to another phase, and may have something to tell.
+    /// The connection's phase has changed, and it may have an event.
     Changed,
 }
 
 impl<T> Exchange<T> {
-    /// An exchange whose request is still to come.
+    /// Creates an exchange whose request is still to come.
     pub(crate) fn new(
         connection: Connection,
         transport: T,
@@ -112,7 +113,7 @@ impl<T> Exchange<T> {
         }
     }
 
-    /// An exchange whose request is there: [`ask`](Self::ask) next.
+    /// Creates an exchange whose request is there: call [`ask`](Self::ask) next.
     pub(crate) fn requested(connection: Connection, transport: T, place: Place) -> Self {
         Self {
             work: Work::Idle,
@@ -122,14 +123,14 @@ impl<T> Exchange<T> {
         }
     }
 
-    /// Answers a newcomer that there is no place for, before its request.
+    /// Responds to a new connection, before its request, that there is no place for it.
     pub(crate) fn turn_away(&mut self, now: Instant, response: Response<Bytes>) {
-        // Nothing was said on this connection yet, so it takes an answer.
+        // No response was sent on this connection yet, so it accepts one.
         let response = response.map(ResponseBody::Whole);
         let _ = self.connection.respond(now, response);
     }
 
-    /// Hands the request over to `route`, which finds its handler.
+    /// Passes the request to `route`, which finds its handler.
     pub(crate) fn ask(
         &mut self,
         now: Instant,
@@ -151,7 +152,7 @@ impl<T> Exchange<T> {
             clean_up: self.connection.clean_up(),
             shutdown: self.place.connections().shutdown.signal(),
         };
-        // A foreign server's request may hold values of the application's, which are dropped here.
+        // A foreign server's request may hold application values, which are dropped here.
         match catch(|| route(head, context)) {
             Ok(Routed::Answer(reply)) => self.respond(now, reply),
             Ok(Routed::Call(future)) => self.work = Work::Deciding(future),
@@ -164,9 +165,9 @@ impl<T> Exchange<T> {
         }
     }
 
-    /// Runs deadlines that have passed, tells the handler what came in, and takes what it yields
-    /// while there is room. `write_blocked` says that the transport took nothing when it was last
-    /// offered something.
+    /// Handles deadlines that have passed, tells the handler what came in, and takes what it yields while
+    /// there is room. `write_blocked` says that the transport took nothing when it was last offered
+    /// bytes.
     pub(crate) fn turn(&mut self, cx: &mut Context<'_>, now: Instant, write_blocked: bool) -> Turn {
         self.obey_shutdown(now);
         self.decide_late(cx, now);
@@ -194,18 +195,18 @@ impl<T> Exchange<T> {
         }
     }
 
-    /// Takes note of what the transport did with the connection's output.
+    /// Reports how many bytes of the connection's output the transport took.
     pub(crate) fn transmitted(&mut self, now: Instant, n: usize) {
         self.connection.handle_transmitted(now, n);
         self.place.wrote(n);
     }
 
-    /// Counts what waits to be written.
+    /// Counts the bytes that wait to be written.
     pub(crate) fn count_queued(&mut self) {
         self.place.queues(self.connection.queued());
     }
 
-    /// The host is about to drop this. A foreign server does so when the client has gone.
+    /// Handles that the host is about to drop this, as a foreign server does when the client has gone.
     pub(crate) fn hang_up(&mut self, now: Instant) {
         let is_cut = self.place.connections().is_cut();
         let reason = match is_cut {
@@ -217,7 +218,7 @@ impl<T> Exchange<T> {
             Phase::Body | Phase::Responding | Phase::Streaming
         );
         self.place.is_cut |= is_cut && is_at_work;
-        // Fails where it is over already.
+        // This fails where the connection is over already.
         let _ = self.connection.close(now, reason);
         while let Some(event) = self.connection.poll_event(now) {
             if let ConnectionEvent::Closed(reason) = event {
@@ -226,8 +227,8 @@ impl<T> Exchange<T> {
         }
     }
 
-    /// Ends, at a shutdown, a connection without a request, and at the cut every other one. A client
-    /// that waits for its answer then gets a 503, and has [`LAST_ANSWER`] to take it.
+    /// Ends, at a shutdown, a connection without a request, and at the cut every other one. A client that
+    /// waits for its response then gets a 503, and has [`LAST_ANSWER`] to take it.
     fn obey_shutdown(&mut self, now: Instant) {
         let connections = self.place.connections();
         if !connections.shutdown.has_begun() || self.place.is_cut {
@@ -235,7 +236,7 @@ impl<T> Exchange<T> {
         }
         let phase = self.connection.phase();
         if phase == Phase::Head {
-            // Fails where the connection is over already, as below.
+            // This fails where the connection is over already; so does the one below.
             let _ = self.connection.close(now, CloseReason::Shutdown);
             return;
         }
@@ -249,16 +250,16 @@ impl<T> Exchange<T> {
                 if self.connection.is_on_socket()
                     && let Some(at) = now.checked_add(LAST_ANSWER)
                 {
-                    // Fails where nothing is queued.
+                    // This fails where nothing is queued.
                     let _ = self.connection.deliver_by(at);
                 }
             }
             Phase::Streaming => {
                 let _ = self.connection.close(now, CloseReason::Shutdown);
             }
-            // The rest of a response is a foreign server's to deliver once that has its head.
+            // A foreign server that has the response's head delivers the rest itself.
             _ if self.connection.is_on_socket() => {
-                // What is transmitted is not lost by a cut.
+                // A cut does not lose bytes that are transmitted already.
                 self.place.is_cut = phase == Phase::Delivering;
                 let _ = self.connection.close(now, CloseReason::Shutdown);
             }
@@ -283,8 +284,8 @@ impl<T> Exchange<T> {
         }
     }
 
-    /// Where the deadline of the handler's answer has passed, its answer comes first, if it is there: it
-    /// may be this task that is late, and not the handler.
+    /// If the deadline of the handler's response has passed, a response that is there still counts: this
+    /// task may be late, and not the handler.
     fn decide_late(&mut self, cx: &mut Context<'_>, now: Instant) {
         if let Work::Deciding(_) = self.work
             && self
@@ -296,7 +297,7 @@ impl<T> Exchange<T> {
         }
     }
 
-    /// Calls the handler's code, where the connection is in a phase that wants something of it.
+    /// Calls the handler's code, if the connection's phase needs it.
     fn work(&mut self, cx: &mut Context<'_>, now: Instant, write_blocked: bool) -> Progress {
         match (&mut self.work, self.connection.phase()) {
             (Work::Idle | Work::Unasked(_), _) | (Work::Receiving(_), Phase::Body) => {
@@ -341,7 +342,7 @@ impl<T> Exchange<T> {
         self.work = work;
         let is_interim = head.status().is_informational();
         if self.connection.is_on_socket() || is_interim || dropped.is_err() {
-            // What a handler attaches to its response is for layers of a foreign server.
+            // The extensions of a handler's response are for layers of a foreign server.
             let extensions = mem::take(head.extensions_mut());
             dropped = dropped.and(catch(|| drop(extensions)));
         }
@@ -349,7 +350,7 @@ impl<T> Exchange<T> {
             return self.abort(now, CloseReason::HandlerPanicked);
         }
         if let Err(error) = self.connection.respond(now, head.map(|()| body)) {
-            // An interim status, which is a mistake of the handler's.
+            // An interim status is a mistake of the handler's.
             self.abort(now, CloseReason::StreamError(StreamError::new(error)));
         }
     }
@@ -381,12 +382,12 @@ impl<T> Exchange<T> {
                 break Ok(Progress::Spent);
             }
             items += 1;
-            // Put into its place under the `catch`, since each move of an item is a copy.
+            // The item is written to its place inside `catch`, because each move of an item is a copy.
             let mut item = Poll::Pending;
             if catch(|| item = events.poll_next_yielded(cx)).is_err() {
                 break Err(CloseReason::HandlerPanicked);
             }
-            // There is room, so what is sent is taken.
+            // There is room, so the connection takes the item.
             let _ = match item {
                 Poll::Pending => break Ok(Progress::Parked),
                 Poll::Ready(Some(Ok(StreamItem::Event(event)))) => {
@@ -417,7 +418,7 @@ impl<T> Exchange<T> {
         Progress::Changed
     }
 
-    /// Draws the end of a stream once the shutdown has begun, and says whether it has come already. A
+    /// Draws the end of a stream once the shutdown has begun, and returns whether it has come already. A
     /// client that resumes elsewhere loses nothing by an end between two events.
     fn ends_at_shutdown(&mut self, now: Instant) -> bool {
         let connections = self.place.connections();
@@ -430,7 +431,7 @@ impl<T> Exchange<T> {
         }
         let end = connections.draw_end(now);
         self.place.has_end = true;
-        // Called where the stream is open.
+        // The stream is open here.
         if let Some(retry) = end.retry {
             let _ = self.connection.end_with_retry(retry);
         }
@@ -440,7 +441,7 @@ impl<T> Exchange<T> {
 
     /// Ends the stream properly.
     fn finish(&mut self, now: Instant, reason: CloseReason) {
-        // The phase is the right one.
+        // The phase allows it.
         let _ = match self.drop_work() {
             Ok(()) => self.connection.finish_for(now, reason),
             Err(Panicked) => return self.abort(now, CloseReason::HandlerPanicked),
@@ -448,9 +449,9 @@ impl<T> Exchange<T> {
     }
 
     fn abort(&mut self, now: Instant, reason: CloseReason) {
-        // One panic more makes no difference to what the client is told.
+        // Another panic does not change what the client is told.
         let _ = self.drop_work();
-        // Called in the phases that allow it.
+        // This is called in the phases that allow it.
         let _ = self.connection.abort(now, reason);
     }
 
@@ -465,21 +466,21 @@ impl<T> Exchange<T> {
         Turn::Closed(reason)
     }
 
-    /// Drops what the handler left, which is the handler's code once more.
+    /// Drops what the handler left, which runs the handler's code again.
     fn drop_work(&mut self) -> Result<(), Panicked> {
         let work = mem::replace(&mut self.work, Work::Idle);
         catch(|| drop(work))
     }
 }
 
-/// Why a stream failed. To tell is the application's code as well. Apart from the loop that takes what a
-/// stream yields, which is run for each event.
+/// Returns why a stream failed. Formatting the error runs application code, too. This is apart from the
+/// loop that takes what a stream yields, which runs for each event.
 #[cold]
 fn reason_of(error: EventError) -> CloseReason {
     catch(|| CloseReason::from(error)).unwrap_or(CloseReason::HandlerPanicked)
 }
 
-/// When the task is dropped, the handler's code goes first, and a panic of it goes no further.
+/// When the task is dropped, the handler's code is dropped first, and its panic is caught.
 impl<T> Drop for Exchange<T> {
     fn drop(&mut self) {
         let _ = self.drop_work();

@@ -1,5 +1,5 @@
-//! What the macros' code names. It names nothing else of this crate or of the core, so that each
-//! crate that has macros re-exports this one module for them.
+//! The names in the macros' generated code. It uses no other name of this crate or of the core, so that a
+//! crate with macros re-exports only this module for them.
 
 pub use serde_json;
 pub use sse_core::{

@@ -10,8 +10,8 @@ use futures_io::{AsyncRead, AsyncWrite};
 
 use super::Transport;
 
-/// Any stream of `futures-io` as a [`Transport`]: the sockets of smol and async-std, and whatever
-/// else has these traits.
+/// A stream of `futures-io` as a [`Transport`]: the sockets of smol and async-std, and any other type
+/// with these traits.
 ///
 /// ```
 /// use sse_driver::{FuturesIo, Transport};
@@ -26,12 +26,12 @@ use super::Transport;
 pub struct FuturesIo<S>(S);
 
 impl<S> FuturesIo<S> {
-    /// `stream` as a transport.
+    /// Creates a transport from `stream`.
     pub fn new(stream: S) -> Self {
         Self(stream)
     }
 
-    /// Returns the stream itself.
+    /// Returns the stream.
     pub fn get_ref(&self) -> &S {
         &self.0
     }
@@ -49,7 +49,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Transport for FuturesIo
     ) -> Poll<io::Result<usize>> {
         let stream = Pin::new(&mut self.0);
         match slices {
-            // The system does less for a plain write.
+            // A plain write is less work for the system.
             [bytes] => stream.poll_write(cx, bytes),
             slices => stream.poll_write_vectored(cx, slices),
         }
@@ -59,7 +59,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Transport for FuturesIo
         Pin::new(&mut self.0).poll_flush(cx)
     }
 
-    /// `futures-io` has no word for it. Most sockets take closing for this, smol's among them.
+    /// `futures-io` has no method for this. Most sockets, including those of smol, do it when they are
+    /// closed.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_close(cx)
     }

@@ -1,15 +1,15 @@
-//! How long streams last.
+//! The lifetime of streams.
 
 use std::time::Duration;
 
 use sse_core::internal::Jitter;
 
-/// How long streams may last, in a [`ServerConfig`](crate::ServerConfig) or an `EmbeddingConfig`.
+/// The longest life of streams, in a [`ServerConfig`](crate::ServerConfig) or an `EmbeddingConfig`.
 ///
 /// Load balancers and rolling deployments need connections that end by themselves. At its end a stream
 /// ends properly, between two events and with
-/// [`CloseReason::LifetimeOver`](sse_core::lifecycle::CloseReason::LifetimeOver). A client that follows the
-/// standard then connects again with its last event ID, so that the stream of a topic loses nothing. The
+/// [`CloseReason::LifetimeOver`](sse_core::lifecycle::CloseReason::LifetimeOver). A client that follows
+/// the standard then reconnects with its last event ID, so that the stream of a topic loses nothing. The
 /// stream of a handler that cannot resume begins anew.
 ///
 /// ```
@@ -28,29 +28,29 @@ pub struct Lifetime {
 }
 
 impl Lifetime {
-    /// Streams last at most so long. Each is shorter by a random time of up to a tenth of it, so that
-    /// clients that came together do not come back together.
+    /// Limits the life of streams to `longest`. Each life is shorter by a random time of up to a tenth of
+    /// it, so that clients that connected together do not reconnect together.
     #[must_use]
     pub fn at_most(longest: Duration) -> Self {
         let jitter = longest / 10;
         Self { longest, jitter }
     }
 
-    /// Sets by how much a stream may be shorter, chosen anew for each. More than the lifetime counts as
-    /// the lifetime.
+    /// Sets the largest random time by which a life is shorter. More than the lifetime counts as the
+    /// lifetime.
     #[must_use]
     pub fn with_jitter(mut self, jitter: Duration) -> Self {
         self.jitter = jitter.min(self.longest);
         self
     }
 
-    /// One stream's.
+    /// Draws the life of one stream.
     pub(crate) fn draw(&self, random: &mut Jitter) -> Duration {
         self.longest.saturating_sub(up_to(self.jitter, random))
     }
 }
 
-/// A time up to this one, in whole milliseconds.
+/// Draws a time up to `longest`, in whole milliseconds.
 pub(crate) fn up_to(longest: Duration, random: &mut Jitter) -> Duration {
     let longest = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
     Duration::from_millis(random.below(longest.saturating_add(1)))

@@ -1,4 +1,4 @@
-//! What a newcomer is told where there is no place for it.
+//! The response to a new connection for which there is no place.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use sse_core::{
 
 use crate::router::Refusal;
 
-/// Answers 503, and spreads out when those that are turned away come back.
+/// Responds with 503, and spreads out when the rejected clients come back.
 pub(crate) struct NoPlace {
     jitter: Mutex<Jitter>,
     /// The longest `Retry-After`.
@@ -22,7 +22,7 @@ pub(crate) struct NoPlace {
 }
 
 impl NoPlace {
-    /// Why there is none.
+    /// The text of a 503 at the connection limit.
     pub(crate) const CONNECTIONS: &str =
         "The server has as many connections as it can take. Try again later.\n";
     #[cfg(feature = "http-body")]
@@ -36,7 +36,7 @@ impl NoPlace {
         Self { jitter, longest }
     }
 
-    /// The answer, with a `Retry-After` of a whole number of seconds.
+    /// Returns the refusal, with a `Retry-After` of a whole number of seconds.
     pub(crate) fn refusal(&self, text: &'static str) -> Refusal {
         let longest = self.longest.as_secs().max(1);
         let seconds = 1 + lock(&self.jitter).below(longest);
@@ -44,7 +44,7 @@ impl NoPlace {
             .with_header(header::RETRY_AFTER, seconds.into())
     }
 
-    /// The same, as a response.
+    /// Returns the same as a response.
     pub(crate) fn response(&self, text: &'static str) -> Response<Bytes> {
         self.refusal(text).into_response()
     }

@@ -15,12 +15,12 @@ use sse_core::{
     topic::Lag,
 };
 
-/// Lists the open streams of servers and embeddings, and ends them from outside the handler: at a logout,
-/// or when a token is revoked.
+/// Lists the open streams of servers and embeddings, and ends them from outside their handlers, such as
+/// at a logout, or when a token is revoked.
 ///
-/// Give it to a [`ServerConfig`](crate::ServerConfig) or an `EmbeddingConfig`, and keep a clone: clones are
-/// handles to the same one. It holds what is told of a stream, for as long as the stream is open, which
-/// the connection limit bounds; without it, nothing is held.
+/// Give it to a [`ServerConfig`](crate::ServerConfig) or an `EmbeddingConfig`, and keep a clone: clones
+/// are handles to the same list. It stores an [`OpenStream`] for as long as the stream is open, which the
+/// connection limit bounds; without a list, nothing is stored.
 ///
 /// ```
 /// use futures_util::stream;
@@ -31,7 +31,7 @@ use sse_core::{
 /// config.open_streams = Some(streams.clone());
 ///
 /// let router = Router::new().events("/news", |request: Request| {
-///     request.label_stream("alice"); // the user who is logged in
+///     request.label_stream("alice"); // The user who is logged in.
 ///     stream::pending::<String>()
 /// });
 ///
@@ -50,7 +50,7 @@ struct Table {
     entries: BTreeMap<StreamId, Arc<Entry>>,
 }
 
-/// Identifies a stream in one [`OpenStreams`]. It is unique there, and no secret: it counts up from 1.
+/// Identifies a stream in one [`OpenStreams`]. It is unique there, and not secret: it counts up from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamId(u64);
 
@@ -83,7 +83,7 @@ pub struct OpenStream {
     /// When the stream took the last of them.
     pub last_event: Option<Instant>,
     /// The number of events of its topic that a subscriber has not taken yet; `None` where the stream is
-    /// no subscriber, or a combination of several. Events that wait to be written count as taken.
+    /// not a subscriber, or combines several. Events that wait to be written count as taken.
     pub behind: Option<u64>,
 }
 
@@ -101,7 +101,7 @@ impl OpenStreams {
         entries.iter().filter_map(|entry| entry.look()).collect()
     }
 
-    /// Returns the number of open streams, including requests whose handlers have not answered yet.
+    /// Returns the number of open streams, including requests whose handlers have not responded yet.
     #[must_use]
     pub fn len(&self) -> usize {
         lock(&self.table).entries.len()
@@ -113,10 +113,10 @@ impl OpenStreams {
         self.len() == 0
     }
 
-    /// Ends a stream between two events: what was given to it is delivered, its body ends properly, and
-    /// clean-up is told [`CloseReason::Ended`](sse_core::lifecycle::CloseReason::Ended) with this reason.
-    /// Its client connects again, as after any end; refuse it then. A stream whose handler has not
-    /// answered yet ends when it has. Returns whether there is such a stream.
+    /// Ends a stream between two events: the events that it has taken are delivered, its body ends
+    /// properly, and clean-up gets [`CloseReason::Ended`](sse_core::lifecycle::CloseReason::Ended) with
+    /// this reason. Its client reconnects, as after any end; refuse it then. A stream whose handler has
+    /// not responded yet ends as soon as it has. Returns whether there is such a stream.
     pub fn end(&self, id: StreamId, reason: &str) -> bool {
         let entry = lock(&self.table).entries.get(&id).cloned();
         entry.is_some_and(|entry| {
@@ -125,8 +125,9 @@ impl OpenStreams {
         })
     }
 
-    /// [Ends](Self::end) every stream that `which` picks. `which` runs outside of any lock, and also gets
-    /// streams whose handlers have not answered yet. Returns the number of streams picked.
+    /// [Ends](Self::end) every stream for which `which` returns true. `which` runs outside of any lock,
+    /// and also gets streams whose handlers have not responded yet. Returns the number of streams that it
+    /// selected.
     pub fn end_where(&self, mut which: impl FnMut(&OpenStream) -> bool, reason: &str) -> usize {
         let picked = self
             .entries()
@@ -135,7 +136,7 @@ impl OpenStreams {
         picked.map(|entry| entry.end(reason)).count()
     }
 
-    /// Takes a request in, whose handler may answer with a stream.
+    /// Adds a request, whose handler may respond with a stream.
     pub(crate) fn enter(
         &self,
         now: Instant,
@@ -179,7 +180,7 @@ impl fmt::Debug for OpenStreams {
     }
 }
 
-/// What is held of a stream. Its path and addresses do not change.
+/// The stored data of a stream. Its path and addresses do not change.
 pub(crate) struct Entry {
     id: StreamId,
     path: Text,
@@ -197,9 +198,9 @@ struct State {
     events: u64,
     last_event: Option<Instant>,
     lag: Option<Lag>,
-    /// Why it is to end.
+    /// Why the stream has to end.
     end: Option<Box<str>>,
-    /// Who is woken for that.
+    /// The task to wake for that.
     task: Option<Waker>,
 }
 
@@ -216,7 +217,7 @@ impl Entry {
         self.state().label = Some(label);
     }
 
-    /// Before the stream is polled by `task`: why it is to end, if it is.
+    /// Called before `task` polls the stream. Returns why the stream has to end, if it has.
     pub(crate) fn begin_turn(&self, now: Instant, task: &Waker) -> Option<Box<str>> {
         let mut state = self.state();
         state.since.get_or_insert(now);
@@ -224,12 +225,12 @@ impl Entry {
         let before = (!is_known).then(|| state.task.replace(task.clone()));
         let end = state.end.clone();
         drop(state);
-        // It may be the last to hold its task.
+        // This must not happen under the lock: it may drop the last handle of a task.
         drop(before);
         end
     }
 
-    /// The stream was polled and gave so many events.
+    /// Called after the stream was polled and yielded `events` events.
     pub(crate) fn end_turn(&self, now: Instant, events: usize, lag: Option<Lag>) {
         let mut state = self.state();
         if events > 0 {
@@ -251,7 +252,7 @@ impl Entry {
         }
     }
 
-    /// What is told of the stream, once it is open.
+    /// Returns the description of the stream, once it is open.
     fn look(&self) -> Option<OpenStream> {
         self.state().since?;
         Some(self.describe())
@@ -278,7 +279,7 @@ impl Entry {
         stream
     }
 
-    /// Nothing can go wrong under the lock, so that a poisoned one hides nothing half-done.
+    /// No foreign code runs under the lock, so a poisoned lock never hides a half-done change.
     fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
@@ -290,7 +291,7 @@ impl fmt::Debug for Entry {
     }
 }
 
-/// A stream's place among the open ones, for as long as it is held.
+/// A stream's place among the open ones, which dropping this removes.
 #[derive(Debug)]
 pub(crate) struct Ticket(Box<(Arc<Entry>, OpenStreams)>);
 

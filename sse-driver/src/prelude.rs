@@ -1,5 +1,5 @@
-//! What the users of an adapter need. Every adapter re-exports all of it, so that moving from one
-//! to another changes a dependency and the name in a `use` line.
+//! The names that users of an adapter need. Every adapter re-exports all of them, so that moving from one
+//! to another changes only a dependency and the name in a `use` line.
 
 #[cfg(feature = "http-body")]
 #[doc(no_inline)]

@@ -1,25 +1,24 @@
-//! How the clients of resumable streams come back after a graceful shutdown.
+//! How the clients of resumable streams reconnect after a graceful shutdown.
 
 use std::time::Duration;
 
-/// How a graceful shutdown keeps clients from coming back in one instant, in a
+/// How a graceful shutdown keeps clients from reconnecting at the same moment, in a
 /// [`ServerConfig`](crate::ServerConfig) or an `EmbeddingConfig`.
 ///
 /// Streams that clients can resume, such as those of a topic, do not end together at a shutdown. Each
-/// ends at a time of its own, drawn from a window that begins with the shutdown, and goes on until then;
-/// and its client is told a reconnection time of its own (a `retry` line, which is no event), drawn from
-/// a second window. Streams of handlers are not ended: they see the shutdown coming, and say their last
-/// words when they like.
+/// ends at a random time of its own, within a window that begins with the shutdown, and continues until
+/// then. Its client gets a random reconnection time of its own (a `retry` line, which is not an event),
+/// from a second window. The streams of handlers are not ended: they see the shutdown, and may send a
+/// last event when they like.
 ///
-/// Both windows grow with the number of open connections, so that about
-/// [`per_second`](Self::per_second) streams end in each second, up to the bounds below. A server with
-/// fewer connections than fit into a tenth of a second ends all of its streams at once, and tells no
-/// reconnection time.
+/// Both windows grow with the number of open connections, so that about [`per_second`](Self::per_second)
+/// streams end in each second, up to the bounds below. A server with fewer connections than would end in
+/// a tenth of a second ends all of its streams at once, and sends no reconnection time.
 ///
 /// | deployment | setting |
 /// |---|---|
 /// | other servers take over, behind a load balancer | the defaults |
-/// | one server, started again: clients wait for it, at a port that stays open or not | [`ends`](Self::ends) of zero, so that the new process starts at once |
+/// | one server that is restarted: clients wait for it, whether its port stays open or not | [`ends`](Self::ends) of zero, so that the new process starts at once |
 /// | clients that do not follow `retry` | a longer `ends`, and a [`shutdown_timeout`](crate::ServerConfig::shutdown_timeout) of twice that |
 ///
 /// ```
@@ -36,14 +35,14 @@ use std::time::Duration;
 #[non_exhaustive]
 pub struct ShutdownSpread {
     /// The longest window over which streams end. 5 s by default, and never more than half of the
-    /// shutdown's timeout, so that what is queued can be delivered. With zero, all end at once.
+    /// shutdown's timeout, so that queued bytes can be delivered. With zero, all end at once.
     pub ends: Duration,
-    /// The longest window over which reconnection times are drawn: between 1 s and 1 s more than the
-    /// window. 5 s by default. With zero, clients are told none, and keep the one that they have, which
-    /// is about 3 s in browsers. A client keeps what it was told until it is told another one.
+    /// The longest window of the reconnection times: they lie between 1 s and 1 s more than the window. 5
+    /// s by default. With zero, clients get none, and keep the one that they have, which is about 3 s in
+    /// browsers. A client keeps the time until it gets another one.
     pub retry: Duration,
-    /// About how many streams end in a second, where the bounds allow it. 1,000 by default; 0 counts as
-    /// 1.
+    /// The number of streams that end in a second, as far as the bounds allow it. 1,000 by default; 0
+    /// counts as 1.
     pub per_second: u32,
 }
 

@@ -9,7 +9,7 @@ use crate::Transport;
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 
-/// A plain one costs no more than itself.
+/// A plain one is no larger than the transport itself.
 pub(super) enum Socket<T> {
     Plain(T),
     #[cfg(feature = "tls")]
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn a_plain_socket_is_no_larger_than_its_transport() {
-        /// As the transports of runtimes are: it owns something.
+        /// A transport that owns something, as those of runtimes do.
         type Transport = Box<u8>;
         assert_eq!(
             size_of::<Socket<(Transport, u32)>>(),

@@ -1,8 +1,8 @@
-//! What adapters over the sockets of the operating system have in common: a date, a seed, sockets'
-//! options and a socket that listens. An adapter passes its calls on to these.
+//! The parts that adapters over the sockets of the operating system have in common: a date, a seed,
+//! socket options and a listening socket. An adapter passes its calls on to these functions.
 //!
-//! What a system does not have is left out, and so is what fails for a socket whose peer is gone
-//! already: that shows when it is read from.
+//! An option that a system does not have is left out. An option that fails because the peer has gone
+//! already is ignored: the next read shows the error.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -15,25 +15,26 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::BindOptions;
 
-/// For [`Clock::date`](crate::Clock::date).
+/// Returns the date, for [`Clock::date`](crate::Clock::date).
 #[must_use]
 pub fn date() -> SystemTime {
     SystemTime::now()
 }
 
-/// For [`Clock::seed`](crate::Clock::seed): a number that is another one for each call.
+/// Returns an unpredictable number, for [`Clock::seed`](crate::Clock::seed). Each call returns another
+/// one.
 #[must_use]
 pub fn seed() -> u64 {
     RandomState::new().hash_one(())
 }
 
-/// For [`Runtime::bind`](crate::Runtime::bind): a socket that listens on `address` and does not
-/// block. On Unix it may take over a port whose connections of before are not forgotten yet
-/// (`SO_REUSEADDR`), as the sockets of the standard library do.
+/// Returns a non-blocking socket that listens on `address`, for [`Runtime::bind`](crate::Runtime::bind).
+/// On Unix it may take over a port whose earlier connections are not forgotten yet (`SO_REUSEADDR`), as
+/// the sockets of the standard library do.
 ///
 /// # Errors
 ///
-/// What the operating system says.
+/// The error of the operating system.
 pub fn listen(address: SocketAddr, options: &BindOptions) -> io::Result<TcpListener> {
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
@@ -46,13 +47,14 @@ pub fn listen(address: SocketAddr, options: &BindOptions) -> io::Result<TcpListe
     Ok(socket.into())
 }
 
-/// For [`Runtime::accept`](crate::Runtime::accept) and [`Runtime::connect`](crate::Runtime::connect):
-/// sets TCP_NODELAY.
+/// Sets TCP_NODELAY, for [`Runtime::accept`](crate::Runtime::accept) and
+/// [`Runtime::connect`](crate::Runtime::connect).
 pub fn set_nodelay<'s>(socket: impl Into<SockRef<'s>>) {
     let _ = socket.into().set_tcp_nodelay(true);
 }
 
-/// For [`Runtime::set_probing`](crate::Runtime::set_probing), on Linux and Android.
+/// Sets the keep-alive options of TCP on Linux and Android, for
+/// [`Runtime::set_probing`](crate::Runtime::set_probing).
 pub fn set_probing<'s>(socket: impl Into<SockRef<'s>>, after: Duration) {
     #[cfg(any(target_os = "android", target_os = "linux"))]
     let _ = socket.into().set_tcp_keepalive(
@@ -65,7 +67,8 @@ pub fn set_probing<'s>(socket: impl Into<SockRef<'s>>, after: Duration) {
     let _ = (socket, after);
 }
 
-/// For [`Runtime::set_user_timeout`](crate::Runtime::set_user_timeout), on Linux and Android.
+/// Sets the user timeout of TCP on Linux and Android, for
+/// [`Runtime::set_user_timeout`](crate::Runtime::set_user_timeout).
 pub fn set_user_timeout<'s>(socket: impl Into<SockRef<'s>>, timeout: Duration) {
     #[cfg(any(target_os = "android", target_os = "linux"))]
     let _ = socket.into().set_tcp_user_timeout(Some(timeout));

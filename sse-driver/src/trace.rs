@@ -1,11 +1,11 @@
-//! What the driver tells [`tracing`]: the one place that knows it. Without the feature `tracing` it
-//! tells nothing, and all of this comes to nothing.
+//! The spans and events of [`tracing`]: only this module uses it. Without the feature `tracing` its
+//! functions do nothing.
 //!
-//! Every connection of a server has a span, `connection`, with the address of the peer where there is
-//! one, and with that of the client, which may be behind proxies, if it is another one; the handler and
-//! its stream run in it, so that what they log has the addresses, too. Levels:
-//! `error` for a handler that panics and for an event source that failed; `warn` for what an operator
-//! should look at; `info` for the server as a whole; `debug` for each connection.
+//! Every connection of a server has a span, `connection`, with the address of the peer if there is one,
+//! and with that of the client, which may be behind proxies, if it is another one; the handler and its
+//! stream run in it, so that their log lines have the addresses, too. Levels: `error` for a handler that
+//! panics and for an event source that failed; `warn` for what an operator should look at; `info` for the
+//! server as a whole; `debug` for each connection.
 
 #![cfg_attr(not(feature = "tracing"), allow(unused_variables))]
 
@@ -19,7 +19,7 @@ use sse_core::{
     client::ClientEvent, http::RequestHead, lifecycle::CloseReason, topic::resumable::StreamEnd,
 };
 
-/// Tells it where the feature `tracing` is on.
+/// Emits an event if the feature `tracing` is on.
 macro_rules! tell {
     ($level:ident, $($what:tt)*) => {
         #[cfg(feature = "tracing")]
@@ -27,7 +27,7 @@ macro_rules! tell {
     };
 }
 
-/// One connection, in whose span everything is told that happens on it.
+/// The span of one connection, in which all its events are emitted.
 #[derive(Debug)]
 pub(super) struct ConnectionSpan {
     #[cfg(feature = "tracing")]
@@ -42,7 +42,7 @@ impl ConnectionSpan {
         }
     }
 
-    /// Until what is returned is dropped, everything is told of this connection.
+    /// Enters the span until the returned value is dropped.
     pub(super) fn enter(&self) -> Entered {
         Entered {
             #[cfg(feature = "tracing")]
@@ -61,7 +61,7 @@ pub(super) fn request(head: &RequestHead, peer: Option<SocketAddr>, client: Opti
     if let Some(client) = client
         && peer.is_none_or(|peer| peer.ip() != client)
     {
-        // In the connection's span, where there is one.
+        // This is recorded in the connection's span, if there is one.
         tracing::Span::current().record("client", tracing::field::display(client));
     }
     tell!(debug, method = %head.request().method(), path = head.request().uri().path(), "request");
@@ -127,7 +127,7 @@ pub(super) fn stream_ended(name: &str, end: &StreamEnd) {
 }
 
 pub(super) fn turned_away(peer: Option<SocketAddr>) {
-    // Not a warning each: a client that makes many connections would fill the log.
+    // These are not warnings: a client that makes many connections would fill the log.
     tell!(
         debug,
         peer = peer.map(tracing::field::display),

@@ -1,4 +1,4 @@
-//! Who asks, where proxies stand between the client and the server.
+//! The address of the client, behind proxies.
 
 use std::{
     error::Error,
@@ -10,14 +10,14 @@ use std::{
 use ::http::{HeaderMap, HeaderName, header};
 use ipnet::{AddrParseError, IpNet};
 
-/// The proxies whose word on a client's address is taken, and the header field that they use.
+/// The proxies that are trusted to name a client's address, and the header field that they use.
 ///
-/// A proxy adds the address of the peer that connected to it at the end of a list in a header field. A client
-/// can send such a field itself, so that only what a known proxy added can be believed. The list is
-/// therefore read from its end: starting with the peer of the connection, each address that is a trusted
-/// proxy's gives way to the one that this proxy added, and the first that is not is the client's. Where
-/// that is not an address (`unknown`, a name that hides one, a fault), the client is not known beyond the
-/// proxy, and the proxy's own address stands for it.
+/// A proxy adds the address of the peer that connected to it at the end of a list in a header field. A
+/// client can send such a field itself, so only addresses that a known proxy added can be trusted. The
+/// list is therefore read from its end: beginning with the peer of the connection, each address of a
+/// trusted proxy is replaced by the one that this proxy added, and the first that is not a trusted proxy
+/// is the client. If that entry is not an address (`unknown`, an obfuscated name, a fault), the client
+/// beyond the proxy is unknown, and the proxy's own address is used.
 ///
 /// ```
 /// use sse_driver::{ServerConfig, TrustedProxies};
@@ -46,26 +46,26 @@ enum Field {
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 impl TrustedProxies {
-    /// Proxies in these networks, which add to `X-Forwarded-For`: most do. A network is an address, or
-    /// one with the length of its prefix, such as `10.0.0.0/8` or `fd00::/8`.
+    /// Trusts proxies in these networks, which add to `X-Forwarded-For`, as most do. A network is an
+    /// address, or one with the length of its prefix, such as `10.0.0.0/8` or `fd00::/8`.
     ///
-    /// The proxies must not pass that field on as a client sent it: they add to it, or replace it.
+    /// The proxies must not pass that field on unchanged: they have to add to it, or replace it.
     ///
     /// # Errors
     ///
-    /// [`InvalidNetwork`], which names the first that is none.
+    /// [`InvalidNetwork`], which names the first text that is not a network.
     pub fn with_x_forwarded_for<T: AsRef<str>>(
         networks: impl IntoIterator<Item = T>,
     ) -> Result<Self, InvalidNetwork> {
         Self::new(networks, Field::XForwardedFor)
     }
 
-    /// Proxies in these networks, which add to `Forwarded`
-    /// ([RFC 7239](https://www.rfc-editor.org/rfc/rfc7239)).
+    /// Trusts proxies in these networks, which add to `Forwarded` ([RFC
+    /// 7239](https://www.rfc-editor.org/rfc/rfc7239)).
     ///
     /// # Errors
     ///
-    /// As for [`with_x_forwarded_for`](Self::with_x_forwarded_for).
+    /// The errors of [`with_x_forwarded_for`](Self::with_x_forwarded_for).
     pub fn with_forwarded<T: AsRef<str>>(
         networks: impl IntoIterator<Item = T>,
     ) -> Result<Self, InvalidNetwork> {
@@ -91,8 +91,8 @@ impl TrustedProxies {
         self
     }
 
-    /// Returns the address of the client whose request came from `peer` with these fields. `None` where
-    /// it is not known: `peer` is `None`, and there is no better one.
+    /// Returns the address of the client whose request came from `peer` with these fields. Returns `None`
+    /// where it is not known: `peer` is `None`, and no trusted proxy names one.
     #[must_use]
     pub fn client(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> Option<IpAddr> {
         let mut client = peer.map(|peer| peer.ip().to_canonical());
@@ -100,7 +100,7 @@ impl TrustedProxies {
             Field::Forwarded => header::FORWARDED,
             Field::XForwardedFor => X_FORWARDED_FOR,
         };
-        // Several fields are one list, whose last element is in the last of them.
+        // Several fields are one list, whose last element is in the last field.
         for value in headers.get_all(name).iter().rev() {
             let mut rest = Some(value.as_bytes());
             while let Some(list) = rest {
@@ -126,9 +126,9 @@ impl TrustedProxies {
     }
 }
 
-/// The last element of a list, and the list before its comma. A comma in a quoted text separates
-/// nothing. It is read from the end, where a trusted proxy wrote: what comes before, even a quote without
-/// its other one, changes nothing.
+/// Returns the last element of a list, and the list before its comma. A comma in a quoted text separates
+/// nothing. The list is read from its end, where a trusted proxy wrote: text before that, even an
+/// unmatched quote, changes nothing.
 fn last_element(list: &[u8]) -> (Option<&[u8]>, &[u8]) {
     let mut is_quoted = false;
     for (at, byte) in list.iter().enumerate().rev() {
@@ -149,7 +149,7 @@ fn last_element(list: &[u8]) -> (Option<&[u8]>, &[u8]) {
 }
 
 impl Field {
-    /// The address that one element of the list names.
+    /// Returns the address in one element of the list.
     fn address(self, element: &[u8]) -> Option<IpAddr> {
         let element = str::from_utf8(element).ok()?.trim();
         match self {
@@ -158,7 +158,7 @@ impl Field {
                 let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
                 let (_, value) = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
                 let value = value.trim();
-                // No address has anything that would be escaped.
+                // No address has characters that would be escaped.
                 let quoted = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
                 node(quoted.unwrap_or(value))
             }
@@ -166,7 +166,7 @@ impl Field {
     }
 }
 
-/// An address, perhaps with a port, in the ways that proxies write it: `192.0.2.1`, `192.0.2.1:80`,
+/// Parses an address with an optional port, in the forms that proxies write: `192.0.2.1`, `192.0.2.1:80`,
 /// `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`.
 fn node(text: &str) -> Option<IpAddr> {
     if let Ok(address) = text.parse::<IpAddr>() {
@@ -191,7 +191,7 @@ fn node(text: &str) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// A port, or a name that hides one.
+/// Returns whether this is a port, or an obfuscated one.
 fn is_port(text: &str) -> bool {
     let is_hidden = text.starts_with('_') && text.len() > 1;
     is_hidden || (text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u16>().is_ok())
@@ -257,13 +257,13 @@ mod tests {
     fn the_client_is_the_first_from_the_end_who_is_no_trusted_proxy() {
         let proxies = TrustedProxies::with_x_forwarded_for(["10.0.0.0/8", "::1"]).unwrap();
         for (peer, values, expected) in [
-            // Who is not trusted is not believed.
+            // A field from a peer that is not trusted is ignored.
             ("192.0.2.9", &["203.0.113.1"][..], "192.0.2.9"),
             ("", &["203.0.113.1"], "unknown"),
             ("10.0.0.1", &[], "10.0.0.1"),
             ("10.0.0.1", &["203.0.113.1"], "203.0.113.1"),
             ("::ffff:10.0.0.1", &["203.0.113.1"], "203.0.113.1"),
-            // What the client itself claimed is before that.
+            // The part that the client itself claimed comes first.
             ("10.0.0.1", &["127.0.0.1, 203.0.113.1"], "203.0.113.1"),
             ("10.0.0.1", &["evil", "203.0.113.1"], "203.0.113.1"),
             ("10.0.0.1", &["\"evil, 203.0.113.1"], "203.0.113.1"),
@@ -275,7 +275,7 @@ mod tests {
             ("10.0.0.1", &["[2001:db8::7]:443"], "2001:db8::7"),
             ("10.0.0.1", &["[2001:db8::7]"], "2001:db8::7"),
             ("10.0.0.1", &["2001:db8::7"], "2001:db8::7"),
-            // What is no address hides the client, and the proxy stands for it.
+            // An entry that is not an address hides the client, and the proxy's address is used.
             ("10.0.0.1", &["203.0.113.1, unknown"], "10.0.0.1"),
             ("10.0.0.1", &["203.0.113.1, 10.0.0.2, "], "10.0.0.1"),
             ("10.0.0.1", &["203.0.113.1, x, 10.0.0.2"], "10.0.0.2"),

@@ -1,4 +1,4 @@
-//! Waiting, but not for ever, and not at the cost of other tasks.
+//! Waits that end, and that let other tasks run.
 
 use std::{
     future::{Future, poll_fn},
@@ -10,7 +10,7 @@ use std::{
 
 use crate::{Runtime, Timer};
 
-/// Gives the thread to other tasks for a turn.
+/// Lets other tasks run for a turn.
 pub(crate) async fn let_others_run() {
     let mut had_their_turn = false;
     poll_fn(|cx| {

@@ -45,7 +45,7 @@ fn bytes_are_counted_until_the_last_handle_goes() {
     assert_eq!(&slice[..], [b'x'; 1_000]);
     drop(slice);
     assert_eq!(budget.used().history, 0);
-    // What is small is not counted at all.
+    // Less than one granule is not counted at all.
     let small = budget.count(Holding::History, vec![b'x'; Budget::GRANULE - 1]);
     assert_eq!(
         (small.len(), budget.used().total()),

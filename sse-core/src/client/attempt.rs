@@ -1,4 +1,4 @@
-//! The next request, for the application to change.
+//! The next request, which the application may change.
 
 use ::http::{HeaderMap, Method};
 use bytes::Bytes;
@@ -6,34 +6,35 @@ use bytes::Bytes;
 use super::{Loss, UnexpectedResponse, target::Target};
 use crate::EventId;
 
-/// An attempt that is about to be made, from
-/// [`ClientEvent::Prepare`](super::ClientEvent::Prepare): what the request is to be.
+/// The request of the next attempt, from [`ClientEvent::Prepare`](super::ClientEvent::Prepare).
 ///
-/// Change what you like, and give it back with [`EventSource::attempt`](super::EventSource::attempt). What
-/// was changed stays for later attempts, until it is changed again or a redirect changes it.
+/// Change its fields as needed, and give it back with
+/// [`EventSource::attempt`](super::EventSource::attempt). Changes stay for later attempts, until the
+/// application or a redirect changes the field again.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Attempt {
-    /// Which attempt this is since the stream was open last, or since the beginning: 1 for the
+    /// The number of this attempt since the stream was open last, or since the beginning: 1 for the
     /// first.
     pub number: u32,
-    /// What ended the attempt before this one; `None` for the first. To change it changes nothing.
+    /// What ended the attempt before this one; `None` for the first. Changes to this field have no
+    /// effect.
     pub loss: Option<Loss>,
-    /// Where it goes.
+    /// The URL of the request.
     pub url: String,
     /// Whether a redirect led to the origin of `url`, which the application did not name itself. While
-    /// this is true, `Authorization`, `Cookie` and `Proxy-Authorization` are left out of the request:
-    /// they are another server's. Set it to false to trust the origin.
+    /// this is true, `Authorization`, `Cookie` and `Proxy-Authorization` are left out of the request,
+    /// because they are meant for another server. Set it to false to trust the origin.
     pub is_redirected: bool,
     /// The method.
     pub method: Method,
-    /// Header fields, as in
-    /// [`EventSourceConfig::headers`](super::EventSourceConfig::headers): without those that are
-    /// there anyway, and without credentials that a redirect took away.
+    /// The application's header fields, as in
+    /// [`EventSourceConfig::headers`](super::EventSourceConfig::headers), without credentials that a
+    /// redirect removed. The fields that the event source adds are not among them.
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
-    /// The last event ID that goes along; empty for none.
+    /// The last event ID that the request carries; empty for none.
     pub last_event_id: EventId,
 }
 
@@ -52,13 +53,13 @@ impl Attempt {
             method: target.method().clone(),
             headers: target.headers().clone(),
             body: target.body().clone(),
-            // What a header field can carry an `EventId` can, too.
+            // Every value that a header field can carry is a valid `EventId`.
             last_event_id: EventId::new(last_event_id).unwrap_or_default(),
         }
     }
 
-    /// Returns the response that ended the attempt before this one, if that was no event stream, such as
-    /// a 401.
+    /// Returns the response that ended the attempt before this one, if it was not an event stream, such
+    /// as a 401.
     #[must_use]
     pub fn unexpected_response(&self) -> Option<&UnexpectedResponse> {
         self.loss.as_ref()?.unexpected_response()

@@ -1,29 +1,29 @@
-//! How long to wait before connecting again.
+//! The wait before the next attempt.
 
 use std::time::Duration;
 
 use super::Reconnection;
 use crate::jitter::Jitter;
 
-/// How far a connection got that is over.
+/// How far a connection got before it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reached {
     /// Its stream did not open.
     Nothing,
-    /// Its stream was open for so long.
+    /// Its stream was open for this long.
     Open(Duration),
-    /// Its stream gave an event, and ended properly: the server works as it is meant to.
+    /// Its stream gave an event and ended properly, as streams of a working server do.
     End,
 }
 
-/// The losses in a row, and the waits that follow from them.
+/// The number of losses in a row, and the waits that follow from them.
 #[derive(Clone, Debug)]
 pub(super) struct Backoff {
     jitter: Jitter,
-    /// How many connections in a row were lost before they had settled. A proper end behind an
+    /// The number of connections in a row that were lost before they had settled. A proper end after an
     /// event is not a loss.
     losses: u32,
-    /// How many attempts in a row failed to open the stream.
+    /// The number of attempts in a row that failed to open the stream.
     failed_attempts: u32,
 }
 
@@ -36,7 +36,7 @@ impl Backoff {
         }
     }
 
-    /// Takes note of the end of a connection that got so far.
+    /// Records the end of a connection that got this far.
     pub(super) fn lost(&mut self, settings: &Reconnection, reached: Reached) {
         self.losses = match reached {
             Reached::End => 0,
@@ -49,27 +49,27 @@ impl Backoff {
         };
     }
 
-    /// Takes note of a connection that the application gave up, which is not a loss.
+    /// Records a connection that the application gave up, which is not a loss.
     pub(super) fn given_up(&mut self, was_open: bool) {
         if was_open {
             self.failed_attempts = 0;
         }
     }
 
-    /// How many attempts in a row failed to open the stream.
+    /// Returns the number of attempts in a row that failed to open the stream.
     pub(super) fn failed_attempts(&self) -> u32 {
         self.failed_attempts
     }
 
-    /// Whether there is to be no further attempt.
+    /// Returns whether no further attempt is allowed.
     pub(super) fn is_exhausted(&self, settings: &Reconnection) -> bool {
         settings
             .max_attempts
             .is_some_and(|most| self.failed_attempts >= most.max(1))
     }
 
-    /// The wait after the connection whose end was noted last. `server` is the reconnection time that the
-    /// server set, `at_least` what it asked for in a `Retry-After`.
+    /// Returns the wait after the connection whose end was recorded last. `server` is the reconnection
+    /// time that the server set, `at_least` the wait that a `Retry-After` asked for.
     pub(super) fn wait(
         &mut self,
         settings: &Reconnection,
@@ -125,7 +125,7 @@ mod tests {
                     .iter()
                     .all(|wait| (secs(3)..=secs(longest)).contains(wait))
             );
-            // They are spread over all of it.
+            // The waits are spread over the whole range.
             let half = (secs(3) + secs(longest)) / 2;
             let late = waits.iter().filter(|&&wait| wait > half).count();
             assert!((60..=140).contains(&late), "{losses} losses: {late} of 200");
@@ -153,7 +153,7 @@ mod tests {
         let settings = Reconnection::default();
         let mut backoff = Backoff::new(1);
         backoff.losses = 1;
-        // Those who were told the same do not come back all at once.
+        // Clients that got the same `Retry-After` do not come back all at once.
         let wait = backoff.wait(&settings, None, Some(secs(100)));
         assert!((secs(100)..=secs(200)).contains(&wait), "{wait:?}");
         let wait = backoff.wait(&settings, None, Some(Duration::MAX));

@@ -1,4 +1,4 @@
-//! Credentials and JSON bodies, without building header values by hand.
+//! Methods that set credentials and JSON bodies, so that callers need not build header values.
 
 use std::{error::Error, fmt};
 
@@ -19,7 +19,7 @@ pub enum InvalidCredentials {
     /// The token has a byte that is not visible ASCII, at this offset. A file often ends with a line
     /// feed.
     TokenByte(usize),
-    /// The user name has a colon, which is what ends it.
+    /// The user name has a colon, which separates it from the password.
     ColonInUser,
     /// The user name or the password has a control character.
     ControlCharacter,
@@ -72,13 +72,13 @@ fn basic(user: &str, password: &str) -> Result<HeaderValue, InvalidCredentials> 
     ))
 }
 
-/// `Debug` does not show it, and HTTP/2 does not index it.
+/// Marks the value as sensitive: `Debug` does not show it, and HTTP/2 does not index it.
 fn sensitive(mut value: HeaderValue) -> HeaderValue {
     value.set_sensitive(true);
     value
 }
 
-/// The same on everything that has the fields of a request.
+/// Implements the same methods on every type that has the fields of a request.
 macro_rules! comfort {
     ($name:ident) => {
         impl $name {
@@ -88,8 +88,8 @@ macro_rules! comfort {
             ///
             /// # Errors
             ///
-            /// [`InvalidCredentials`] where the token is empty, or has anything but visible ASCII.
-            /// Nothing is set then.
+            /// [`InvalidCredentials`] where the token is empty, or has a byte that is not visible ASCII.
+            /// The request stays unchanged.
             pub fn set_bearer(&mut self, token: &str) -> Result<(), InvalidCredentials> {
                 self.headers.insert(header::AUTHORIZATION, bearer(token)?);
                 Ok(())
@@ -101,7 +101,7 @@ macro_rules! comfort {
             /// # Errors
             ///
             /// [`InvalidCredentials`] where the user name has a colon, or one of the two a control
-            /// character. Nothing is set then.
+            /// character. The request stays unchanged.
             pub fn set_basic(
                 &mut self,
                 user: &str,
@@ -117,7 +117,7 @@ macro_rules! comfort {
             ///
             /// # Errors
             ///
-            /// Those of serialising `value`. Nothing is set then.
+            /// The errors of serialising `value`. The request stays unchanged.
             #[cfg(feature = "json")]
             pub fn set_json<T: serde::Serialize + ?Sized>(
                 &mut self,

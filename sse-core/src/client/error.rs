@@ -1,23 +1,24 @@
-//! The caller's own mistakes.
+//! Errors of calls that the caller should not have made.
 
 use std::{error::Error, fmt};
 
 use super::Phase;
 
-/// A verb was called in a phase of the event source that does not allow it.
+/// The error of a method called in a phase of the event source that does not allow it.
 pub type WrongPhase = crate::WrongPhase<Phase>;
 
 /// The error of a URL, method or header field that an event source cannot send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidRequest {
-    /// The URL is none: why.
+    /// The text is not a URL; the error says why.
     Url(UrlError),
-    /// The URL is longer than 65,534 bytes, which no server takes.
+    /// The URL is longer than 65,534 bytes, which the `http` crate cannot hold.
     Length,
-    /// The URL's scheme is neither `http` nor `https`: which it is.
+    /// The URL's scheme, which is given here, is neither `http` nor `https`.
     Scheme(String),
-    /// The URL names a user. Set an `Authorization` field instead: URLs end up in logs.
+    /// The URL has a user name or a password. Set an `Authorization` field instead, because URLs are
+    /// written to logs.
     User,
     /// The method is `CONNECT`, whose response is a tunnel and never an event stream.
     Method,
@@ -79,7 +80,7 @@ impl Error for UrlError {
 pub enum AttemptError {
     /// No attempt is being prepared.
     WrongPhase(WrongPhase),
-    /// It is not a request that can be made.
+    /// The request is invalid.
     Invalid(InvalidRequest),
 }
 

@@ -1,4 +1,4 @@
-//! Why a subscription failed.
+//! The reasons for which a subscription fails.
 
 use std::{error::Error, fmt};
 
@@ -9,9 +9,8 @@ use crate::cause::find;
 
 /// Why a subscription failed for good.
 ///
-/// It is matched on, or compared by its [name](Self::name). What caused it is its
-/// [source](Error::source) or, wherever in the chain it is, found by its type with
-/// [`cause`](Self::cause).
+/// Match on it, or compare its [name](Self::name). Its cause is its [source](Error::source), and
+/// [`cause`](Self::cause) finds an error by its type anywhere in the chain of causes.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Failure {
@@ -19,16 +18,16 @@ pub enum Failure {
     Status(Box<UnexpectedResponse>),
     /// The server answered 200, but not with `text/event-stream` in UTF-8.
     ContentType(Box<UnexpectedResponse>),
-    /// The response is compressed, which the request did not ask for. The coding is named.
+    /// The response is compressed with this content coding, which the request did not ask for.
     ContentCoding(HeaderValue),
-    /// A redirect that cannot be followed.
+    /// The server redirected to a place that the client does not follow.
     Redirect(RedirectError),
     /// As many attempts failed in a row as
     /// [`Reconnection::max_attempts`](super::Reconnection::max_attempts) allows, or the application
-    /// [stopped](super::EventSource::stop) after a loss. The last loss.
+    /// [stopped](super::EventSource::stop) after a loss. This is the last loss.
     GaveUp(Loss),
-    /// The one connection of a subscription without reconnections was lost; or another attempt would
-    /// fail as this one did, such as one to a URL that the program was built without TLS for.
+    /// The connection of a subscription without reconnections was lost; or every later attempt would fail
+    /// in the same way, such as one to an `https` URL in a program built without TLS.
     Lost(Loss),
 }
 
@@ -61,7 +60,7 @@ impl Failure {
         }
     }
 
-    /// The failure that a loss is where there is no other attempt.
+    /// Returns the failure for a loss that no other attempt follows.
     pub(super) fn of(loss: Loss) -> Self {
         match loss {
             Loss::Status(response) => Self::Status(response),
@@ -99,13 +98,13 @@ impl Error for Failure {
     }
 }
 
-/// A redirect that cannot be followed.
+/// Why a redirect was not followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RedirectError {
-    /// There is no `Location`, or an empty one.
+    /// The response has no `Location`, or an empty one.
     NoLocation,
-    /// The `Location` is no URL that can be gone to: what it says.
+    /// The `Location`, which is given here, is not a URL that an event source can use.
     BadLocation(String),
 }
 

@@ -1,4 +1,4 @@
-//! The open event stream: bytes of the response's body, decoded one by one when asked for.
+//! The open event stream: bytes of the response's body, decoded one item at a time on demand.
 
 use std::mem;
 
@@ -10,25 +10,26 @@ use crate::{
     http::{BodyPart, BodyReader},
 };
 
-/// Received bytes that are not decoded yet, and what comes after them.
+/// Received bytes that are not decoded yet, and the reason why no more follow.
 #[derive(Debug)]
 pub(super) struct Incoming {
     body: BodyReader,
     bytes: Vec<u8>,
-    /// So many of `bytes` were received. Behind them a buffer of the caller's may have more room.
+    /// The number of received bytes in `bytes`. A buffer of the caller's may have more room behind them.
     received: usize,
-    /// So many of those are used up,
+    /// The number of those that are used up.
     start: usize,
-    /// and those from there up to here are of the event stream, free of transfer framing.
+    /// The end of the part that belongs to the event stream, free of transfer framing, and begins at
+    /// `start`.
     end: usize,
-    /// Whether `bytes` is a buffer of the caller's, who may want it back.
+    /// Whether `bytes` is a buffer of the caller's, which the caller may take back.
     is_lent: bool,
-    /// Why the connection is lost, once the bytes before that are decoded. [`Loss::Ended`] is
-    /// the end of the connection; whether the body ends there, too, its framing knows.
+    /// Why the connection is lost, once the bytes before that are decoded. [`Loss::Ended`] is the end of
+    /// the connection; the body's framing decides whether the body ends there, too.
     loss: Option<Loss>,
-    /// Why the body is over, as its framing has it.
+    /// Why the body is over, according to its framing.
     over: Option<Loss>,
-    /// What decodes the body, where it is compressed.
+    /// The decoder of the content coding, if the body is compressed.
     #[cfg(feature = "compression")]
     inflating: Option<Box<Inflating>>,
 }
@@ -49,13 +50,13 @@ impl Incoming {
         }
     }
 
-    /// The body is compressed, and becomes at most so many times as long as it is.
+    /// Declares the body compressed, with `most` as the bound on its expansion.
     #[cfg(feature = "compression")]
     pub(super) fn inflate(&mut self, most: u32) {
         self.inflating = Some(Box::new(Inflating::new(most)));
     }
 
-    /// How many bytes are not decoded yet.
+    /// Returns the number of bytes that are not decoded yet.
     pub(super) fn len(&self) -> usize {
         let len = self.received - self.start;
         #[cfg(feature = "compression")]
@@ -72,7 +73,7 @@ impl Incoming {
             return;
         }
         self.bytes.truncate(self.received);
-        // What is used up makes room, once that is worth the move.
+        // Used-up bytes are removed once that frees more than it moves.
         if self.start > self.received / 2 {
             self.bytes.drain(..self.start);
             self.end -= self.start;
@@ -82,8 +83,7 @@ impl Incoming {
         self.received = self.bytes.len();
     }
 
-    /// The same, of the first `n` bytes of a buffer, which need no copy where nothing else is left to
-    /// decode.
+    /// Receives the first `n` bytes of a buffer, without a copy if nothing else is left to decode.
     pub(super) fn receive_in(&mut self, buffer: Vec<u8>, n: usize) {
         let n = n.min(buffer.len());
         if self.len() > 0 || self.loss.is_some() {
@@ -96,7 +96,7 @@ impl Incoming {
         self.is_lent = true;
     }
 
-    /// The caller's buffer, once all of it is decoded.
+    /// Returns the caller's buffer, once all of it is decoded.
     pub(super) fn take_buffer(&mut self) -> Option<Vec<u8>> {
         if self.len() > 0 || !mem::take(&mut self.is_lent) {
             return None;
@@ -106,22 +106,22 @@ impl Incoming {
         Some(buffer)
     }
 
-    /// The connection is lost after what was received.
+    /// Records that the connection is lost after the received bytes.
     pub(super) fn lose(&mut self, loss: Loss) {
         self.loss.get_or_insert(loss);
     }
 
-    /// The application wants no more of the connection than was received.
+    /// Records that the application wants no more of the connection than was received.
     pub(super) fn end_with(&mut self, loss: Loss) {
         self.loss = Some(loss);
     }
 
-    /// Whether the application paused.
+    /// Returns whether the application paused.
     pub(super) fn is_pausing(&self) -> bool {
         matches!(self.loss, Some(Loss::Paused))
     }
 
-    /// The next of what was received.
+    /// Returns the next received item.
     #[inline]
     pub(super) fn next(&mut self, decoder: &mut Decoder) -> Option<ClientEvent> {
         #[cfg(feature = "compression")]
@@ -141,7 +141,7 @@ impl Incoming {
         }
     }
 
-    /// The same, of a compressed body.
+    /// Returns the next item of a compressed body.
     #[cfg(feature = "compression")]
     fn next_inflated(&mut self, decoder: &mut Decoder) -> Option<ClientEvent> {
         loop {
@@ -167,7 +167,7 @@ impl Incoming {
         }
     }
 
-    /// Finds the next bytes of the body. Says whether there are any.
+    /// Finds the next bytes of the body, and returns whether there are any.
     fn next_part(&mut self) -> bool {
         if self.over.is_some() {
             return false;
@@ -186,7 +186,7 @@ impl Incoming {
         false
     }
 
-    /// Why the connection is lost, if it is. To be asked when everything that was received is decoded.
+    /// Returns why the connection is lost, if it is. Call it once everything received is decoded.
     pub(super) fn end(&mut self) -> Option<Loss> {
         let loss = match self.over.take() {
             Some(over) => over,
@@ -207,7 +207,7 @@ impl Incoming {
         Some(loss)
     }
 
-    /// Everything is used up: an idle connection holds no buffer of its own.
+    /// Frees the buffer when everything is used up, so that an idle connection holds none.
     fn release(&mut self) {
         if !self.is_lent {
             self.bytes = Vec::new();

@@ -1,4 +1,4 @@
-//! A compressed body on its way to the decoder of events.
+//! Decompresses a body for the decoder of events.
 
 use super::ClientEvent;
 use crate::{
@@ -6,11 +6,11 @@ use crate::{
     gzip::{GzipDecoder, GzipError},
 };
 
-/// What decompresses a body, and a little of what it became.
+/// The decoder of a compressed body, and its last output.
 #[derive(Debug)]
 pub(super) struct Inflating {
     pub(super) gzip: GzipDecoder,
-    /// Not all of it is decoded into events yet: not what is from `start` on.
+    /// The last output, of which the bytes from `start` on are not decoded into events yet.
     pub(super) plain: Vec<u8>,
     start: usize,
 }
@@ -24,12 +24,12 @@ impl Inflating {
         }
     }
 
-    /// How many bytes are not decoded yet.
+    /// Returns the number of bytes that are not decoded yet.
     pub(super) fn len(&self) -> usize {
         self.plain.len().saturating_sub(self.start)
     }
 
-    /// The next of what was decompressed.
+    /// Returns the next item in the decompressed bytes.
     pub(super) fn next(&mut self, decoder: &mut Decoder) -> Option<ClientEvent> {
         let mut part = self.plain.get(self.start..).unwrap_or_default();
         let event = ClientEvent::next(decoder, &mut part);
@@ -37,8 +37,8 @@ impl Inflating {
         event
     }
 
-    /// Decompresses some of `input`, in place of what was decoded. Says whether there may be more without
-    /// more input.
+    /// Decompresses some of `input`, in place of the bytes that are decoded. Returns whether more may
+    /// follow without more input.
     pub(super) fn inflate(&mut self, input: &mut &[u8]) -> Result<bool, GzipError> {
         self.plain.clear();
         self.start = 0;

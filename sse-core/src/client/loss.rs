@@ -1,4 +1,4 @@
-//! Why a connection was lost.
+//! The reasons for which a connection is lost.
 
 use std::{error::Error, fmt, io, sync::Arc};
 
@@ -10,41 +10,40 @@ use crate::{
     http::{BodyError, ResponseHeadError},
 };
 
-/// Why a connection was lost. The subscription goes on, unless it was to be made only once.
+/// Why a connection was lost. The subscription continues, unless it is made only once.
 ///
-/// It is matched on, or compared by its [name](Self::name). What caused it is its
-/// [source](Error::source) or, wherever in the chain it is, found by its type with
-/// [`cause`](Self::cause).
+/// Match on it, or compare its [name](Self::name). Its cause is its [source](Error::source), and
+/// [`cause`](Self::cause) finds an error by its type anywhere in the chain of causes.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Loss {
-    /// There was no connection to be had, or it failed: refused, reset, no such host, no trust in
-    /// its certificate.
+    /// The connection could not be made, or failed: for example it was refused or reset, the host is
+    /// unknown, or its certificate is not trusted.
     Transport(TransportError),
     /// Connecting took too long.
     ConnectTimeout,
     /// The response's head took too long.
     HeadTimeout,
-    /// The open event stream was without a byte for too long.
+    /// The open event stream was without a byte for longer than the idle timeout.
     IdleTimeout,
-    /// The server ended the event stream, properly.
+    /// The server ended the event stream properly.
     Ended,
     /// The server closed the connection before the response's head was complete.
     NoResponse,
-    /// There were more redirects in a row than
-    /// [`EventSourceConfig::max_redirects`](super::EventSourceConfig::max_redirects).
+    /// The server redirected more often in a row than
+    /// [`EventSourceConfig::max_redirects`](super::EventSourceConfig::max_redirects) allows.
     TooManyRedirects,
-    /// The response's head is not one.
+    /// The first bytes are not a valid response head.
     BadHead(ResponseHeadError),
-    /// The response's body is cut short, or not framed as it should be.
+    /// The response's body is cut short or its framing is invalid.
     BadBody(BodyError),
-    /// The compressed body of the response cannot be decoded, has not come as a whole, or becomes too long.
+    /// The compressed body of the response is invalid, incomplete or becomes too long.
     #[cfg(feature = "compression")]
     BadCoding(GzipError),
-    /// The server answered with a status that is neither 200 nor 204, and there is another attempt:
-    /// the status is one of
-    /// [`EventSourceConfig::retry_statuses`](super::EventSourceConfig::retry_statuses), or the
-    /// application [prepares](super::EventSource::with_preparation) the next attempt.
+    /// The server answered with a status that is neither 200 nor 204, and another attempt follows,
+    /// because the status is one of
+    /// [`EventSourceConfig::retry_statuses`](super::EventSourceConfig::retry_statuses) or the application
+    /// [prepares](super::EventSource::with_preparation) the next attempt.
     Status(Box<UnexpectedResponse>),
     /// The server answered 200, but not with `text/event-stream` in UTF-8, and the application
     /// [prepares](super::EventSource::with_preparation) the next attempt.
@@ -58,8 +57,8 @@ pub enum Loss {
     /// The application asked for [another connection](super::EventSource::reconnect). This loss does not
     /// count.
     Replaced,
-    /// The application [paused](super::EventSource::pause). This is only what
-    /// [`Attempt::loss`](super::Attempt::loss) says after that.
+    /// The application [paused](super::EventSource::pause). Only [`Attempt::loss`](super::Attempt::loss)
+    /// has this value, after the pause.
     Paused,
 }
 
@@ -97,7 +96,7 @@ impl Loss {
         }
     }
 
-    /// Whether any other attempt would fail in the same way.
+    /// Returns whether every later attempt would fail in the same way.
     pub(super) fn is_final(&self) -> bool {
         match self {
             Self::Transport(error) => error.kind() == io::ErrorKind::Unsupported,
@@ -170,13 +169,13 @@ impl Error for Loss {
 pub struct TransportError(Arc<io::Error>);
 
 impl TransportError {
-    /// Its kind.
+    /// Returns the kind of the [`io::Error`].
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
         self.0.kind()
     }
 
-    /// Returns the error itself. What a TLS transport found is its [inner error](io::Error::get_ref).
+    /// Returns the [`io::Error`]. The error of a TLS transport is its [inner error](io::Error::get_ref).
     #[must_use]
     pub fn io_error(&self) -> &io::Error {
         &self.0

@@ -1,26 +1,26 @@
-//! The names of an event source's states.
+//! The phases of an event source.
 
-/// What an [`EventSource`](super::EventSource) is doing.
+/// The phase of an [`EventSource`](super::EventSource).
 ///
-/// The [module](super) has the whole table of what leads from one to another. The standard's
-/// `readyState` is OPEN in `Open`, CLOSED in `Closed` and CONNECTING in all others.
+/// The [module](super) has the table of all transitions. The standard's `readyState` is OPEN in `Open`,
+/// CLOSED in `Closed` and CONNECTING in all other phases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
     /// The application may change the next request.
     Preparing,
-    /// Waiting for a connection.
+    /// The caller is making a connection.
     Connecting,
-    /// The request goes out, and the response's head is awaited.
+    /// The request is being sent, and the response's head has not arrived yet.
     Requesting,
-    /// The response is no event stream; its body is awaited, up to a bound.
+    /// The response is not an event stream; the event source receives its body, up to a bound.
     Unexpected,
     /// The event stream is open.
     Open,
-    /// Waiting for the time to connect again.
+    /// The event source waits before it connects again.
     Waiting,
-    /// The application paused: there is no connection, and no attempt before it resumes.
+    /// The application paused: there is no connection, and no attempt before the application resumes.
     Paused,
-    /// It is over.
+    /// The subscription is over.
     Closed,
 }

@@ -1,4 +1,4 @@
-//! What an event source is doing, with what it needs for that and for nothing else.
+//! The states of an event source, each with exactly the data that it needs.
 
 use std::{
     mem,
@@ -11,16 +11,16 @@ use bytes::Bytes;
 use super::{End, EventSourceConfig, Failure, Loss, Phase, UnexpectedResponse, incoming::Incoming};
 use crate::http::{BodyPart, BodyReader, ResponseHeadReader};
 
-/// Where an event source is. Each state has its deadline, which therefore ends with it.
+/// The state of an event source. Each state owns its deadline, which therefore ends with it.
 #[derive(Debug)]
 pub(super) enum State {
-    /// The application is to prepare the request, and the caller is yet to be told.
+    /// The application has to prepare the request, and the caller has yet to be told.
     Unprepared,
     /// The application prepares the request.
     Preparing {
         deadline: Option<Instant>,
     },
-    /// A connection is wanted, and the caller is yet to be told.
+    /// A connection is wanted, and the caller has yet to be told.
     Asking,
     /// The caller was told to make a connection, or to send the request.
     Connecting {
@@ -34,16 +34,16 @@ pub(super) enum State {
     },
     /// The application wants no connection for now.
     Paused {
-        /// When the next attempt may be made.
+        /// The earliest instant of the next attempt.
         until: Instant,
     },
     Closed {
-        /// How it ended, until the caller has been told.
+        /// How the subscription ended, until the caller has been told.
         untold: Option<Box<Result<End, Failure>>>,
     },
 }
 
-/// The request goes out, and the response's head is awaited.
+/// The request is being sent, and the response's head has not arrived yet.
 #[derive(Debug)]
 pub(super) struct Requesting {
     pub(super) deadline: Option<Instant>,
@@ -51,16 +51,16 @@ pub(super) struct Requesting {
     pub(super) answer: Answer,
 }
 
-/// Who reads the response's head.
+/// Which code reads the response's head.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// This crate does, from the connection's bytes.
+    /// This crate, from the connection's bytes.
     Bytes(ResponseHeadReader),
-    /// A foreign HTTP client does, which writes the request, too.
+    /// A foreign HTTP client, which also writes the request.
     Foreign,
 }
 
-/// The response is no event stream. Its body is on its way.
+/// The response is not an event stream. Its body is being received.
 #[derive(Debug)]
 pub(super) struct Unexpected {
     pub(super) deadline: Option<Instant>,
@@ -72,33 +72,33 @@ pub(super) struct Unexpected {
     pub(super) is_complete: bool,
 }
 
-/// What follows from a response that is no event stream.
+/// What follows from a response that is not an event stream.
 #[derive(Debug)]
 pub(super) struct Verdict {
     /// Which loss it is.
     pub(super) loss: fn(Box<UnexpectedResponse>) -> Loss,
-    /// There is no other attempt.
+    /// Whether no other attempt follows.
     pub(super) is_final: bool,
-    /// How long the server asks to wait.
+    /// The time that the server asks to wait.
     pub(super) retry_after: Option<Duration>,
 }
 
 /// The event stream is open.
 #[derive(Debug)]
 pub(super) struct Open {
-    /// When it has been silent for too long.
+    /// When the stream has been idle for too long.
     pub(super) deadline: Option<Instant>,
     pub(super) request: Outgoing,
     /// The response's head, until the caller has been told.
     pub(super) untold: Option<Box<Response<()>>>,
     pub(super) incoming: Incoming,
-    /// Whether something was taken since the time was known: silence counts from after that.
+    /// Whether an item was taken since the time was known: the idle time counts from after that.
     pub(super) taken_untimed: bool,
     pub(super) since: Instant,
     pub(super) gave_event: bool,
 }
 
-/// What is still to be written of a request. Some servers answer before they have all of it.
+/// The part of a request that is still to be written. Some servers answer before they have all of it.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     pub(super) head: Vec<u8>,
@@ -107,7 +107,7 @@ pub(super) struct Outgoing {
 }
 
 impl State {
-    /// What an event source is in while its state is replaced.
+    /// The state that an event source has while its state is being replaced.
     pub(super) const NONE: Self = Self::Closed { untold: None };
 
     pub(super) fn phase(&self) -> Phase {
@@ -134,7 +134,7 @@ impl State {
         }
     }
 
-    /// Whether there is a connection, or one that the caller was told to make.
+    /// Returns whether there is a connection, or one that the caller was told to make.
     pub(super) fn has_connection(&self) -> bool {
         match self {
             Self::Connecting { .. } | Self::Requesting(_) | Self::Unexpected(_) | Self::Open(_) => {
@@ -149,7 +149,7 @@ impl State {
         }
     }
 
-    /// What is to be written, while there is a connection.
+    /// Returns the bytes to be written, while there is a connection.
     pub(super) fn outgoing(&mut self) -> Option<&mut Outgoing> {
         match self {
             Self::Requesting(requesting) => Some(&mut requesting.request),
@@ -170,14 +170,15 @@ impl Outgoing {
 }
 
 impl Open {
-    /// Silence counts from now.
+    /// Restarts the idle time at `now`.
     pub(super) fn expect_more(&mut self, now: Instant, config: &EventSourceConfig) {
         self.deadline = config.idle_timeout.and_then(|idle| now.checked_add(idle));
     }
 }
 
 impl Unexpected {
-    /// Whether the body is complete, or as much of it is here as is wanted.
+    /// Receives a part of the body. Returns whether the body is complete, or as much of it is there as is
+    /// wanted.
     pub(super) fn receive(&mut self, mut input: &[u8], most: usize) -> bool {
         loop {
             match self.body.read(&mut input) {
@@ -198,12 +199,12 @@ impl Unexpected {
         }
     }
 
-    /// The connection ended.
+    /// Records the end of the connection.
     pub(super) fn end(&mut self) {
         self.is_complete = self.body.end_of_input().is_ok();
     }
 
-    /// What it was, with as much of the body as there is.
+    /// Returns the loss, with the part of the body that was received.
     pub(super) fn loss(&mut self) -> Loss {
         (self.verdict.loss)(Box::new(UnexpectedResponse {
             response: mem::take(&mut self.response),
@@ -213,7 +214,7 @@ impl Unexpected {
     }
 }
 
-/// `wait` after `now`, or a year where that is more than an [`Instant`] can hold.
+/// Returns `now` plus `wait`, or a year after `now` where an [`Instant`] cannot hold that.
 pub(super) fn later(now: Instant, wait: Duration) -> Instant {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
     now.checked_add(wait)

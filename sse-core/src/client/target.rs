@@ -1,4 +1,4 @@
-//! Where a request goes and what it is, redirects included.
+//! The target of a request: its URL, method and fields, redirects included.
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use super::{Attempt, EventSourceConfig, InvalidRequest, RedirectError, error::Ur
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Endpoint {
-    /// Whether to speak TLS.
+    /// Whether to use TLS.
     pub tls: bool,
     /// The host: a name, or an address without brackets.
     pub host: String,
@@ -30,8 +30,8 @@ impl Endpoint {
     }
 }
 
-/// The request as it is to be made now. Redirects change it, and reconnections make it again as
-/// it then is, as browsers do.
+/// The request as it is made next. Redirects change it, and reconnections repeat the changed one, as
+/// browsers do.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     url: Url,
@@ -39,29 +39,29 @@ pub(super) struct Target {
     uri: Uri,
     method: Method,
     body: Bytes,
-    /// The caller's own fields.
+    /// The caller's own header fields.
     headers: HeaderMap,
-    /// The origin that the application named, which is where its credentials go.
+    /// The origin that the application named, to which its credentials may be sent.
     origin: Origin,
 }
 
-/// Which way a connection takes to the server.
+/// The path of a connection to the server.
 #[derive(Clone, Debug)]
 pub(super) enum Route {
-    /// What is written comes to the server itself, as far as HTTP can tell: a tunnel is one, too.
+    /// The bytes reach the server itself, as far as HTTP can tell, such as through a tunnel.
     Direct,
-    /// It comes to a proxy, which forwards the request; with the proxy's own credentials.
+    /// The bytes reach a proxy, which forwards the request; with the credentials for the proxy.
     Proxy(Option<HeaderValue>),
 }
 
-/// Fields that say who is asking. They never go to another origin.
+/// Fields with credentials, which are never sent to another origin.
 const CREDENTIALS: [HeaderName; 3] = [
     header::AUTHORIZATION,
     header::COOKIE,
     header::PROXY_AUTHORIZATION,
 ];
 
-/// Fields that describe a body, and go with it.
+/// Fields that describe a body, and are removed with it.
 const OF_THE_BODY: [HeaderName; 4] = [
     header::CONTENT_ENCODING,
     header::CONTENT_LANGUAGE,
@@ -69,7 +69,7 @@ const OF_THE_BODY: [HeaderName; 4] = [
     header::CONTENT_TYPE,
 ];
 
-/// Fields that are the connection's.
+/// Fields that belong to the connection.
 const OF_THE_CONNECTION: [HeaderName; 8] = [
     header::HOST,
     header::CONNECTION,
@@ -81,7 +81,7 @@ const OF_THE_CONNECTION: [HeaderName; 8] = [
     header::EXPECT,
 ];
 
-/// Some servers take no request without one.
+/// The value of `User-Agent`, without which some servers reject a request.
 const USER_AGENT: &str = concat!("sse-core/", env!("CARGO_PKG_VERSION"));
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -125,7 +125,7 @@ impl Target {
         })
     }
 
-    /// The target as the application wants it for an attempt, after this one.
+    /// Returns the target of an attempt as the application prepared it.
     pub(super) fn of_attempt(attempt: &Attempt, before: &Self) -> Result<Self, InvalidRequest> {
         let mut target = Self::of(
             &attempt.url,
@@ -141,7 +141,7 @@ impl Target {
         Ok(target)
     }
 
-    /// Whether a redirect led to an origin that the application did not name.
+    /// Returns whether a redirect led to an origin that the application did not name.
     pub(super) fn is_redirected(&self) -> bool {
         self.url.origin() != self.origin
     }
@@ -177,7 +177,7 @@ impl Target {
         &self.body
     }
 
-    /// The request for a foreign HTTP client.
+    /// Returns the request for a foreign HTTP client.
     pub(super) fn request(&self, last_event_id: &str) -> Request<Bytes> {
         let mut request = Request::new(self.body.clone());
         *request.method_mut() = self.method.clone();
@@ -186,10 +186,10 @@ impl Target {
         request
     }
 
-    /// The request's head as it goes over the wire. The ID is one that a header field can carry.
+    /// Encodes the request's head. `last_event_id` must be one that a header field can carry.
     ///
-    /// A proxy needs the target's absolute form, other servers get the origin's form
-    /// ([RFC 9112 section 3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2)).
+    /// A proxy needs the target in absolute form, other servers in origin form ([RFC 9112 section
+    /// 3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2)).
     pub(super) fn encode_head(&self, last_event_id: &str, route: &Route) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
         let path = match route {
@@ -222,13 +222,12 @@ impl Target {
         out
     }
 
-    /// The caller's own fields, those that are there without them, and the last event ID, unless it
-    /// is empty.
+    /// Returns the caller's own fields, the added ones, and the last event ID unless it is empty.
     fn fields(&self, last_event_id: &str) -> HeaderMap {
         let usual = [
             (header::ACCEPT, "text/event-stream"),
             (header::CACHE_CONTROL, "no-cache"),
-            // Without the field any coding would do.
+            // Without the field any content coding would be acceptable.
             (header::ACCEPT_ENCODING, "identity"),
             (header::USER_AGENT, USER_AGENT),
         ];
@@ -241,7 +240,7 @@ impl Target {
         if fields[header::USER_AGENT].is_empty() {
             fields.remove(header::USER_AGENT);
         }
-        // The standard wants it in UTF-8.
+        // The standard requires UTF-8.
         if let Ok(id) = HeaderValue::from_bytes(last_event_id.as_bytes())
             && !id.is_empty()
         {
@@ -250,18 +249,18 @@ impl Target {
         fields
     }
 
-    /// Asks by `GET` from now on, and without a body.
+    /// Changes the method to `GET`, and removes the body.
     pub(super) fn become_get(&mut self) {
         self.method = Method::GET;
         self.body = Bytes::new();
         self.remove(&OF_THE_BODY);
     }
 
-    /// Follows a redirect, as
-    /// [RFC 9110 section 15.4](https://www.rfc-editor.org/rfc/rfc9110#section-15.4) and the
-    /// [Fetch standard](https://fetch.spec.whatwg.org/#http-redirect-fetch) say: a 303 makes any
-    /// method a `GET`, a 301 or 302 a `POST`; whatever made it a `GET` takes the body away; and
-    /// credentials do not go to another origin.
+    /// Follows a redirect by the rules of [RFC 9110 section
+    /// 15.4](https://www.rfc-editor.org/rfc/rfc9110#section-15.4) and the [Fetch
+    /// standard](https://fetch.spec.whatwg.org/#http-redirect-fetch): a 303 turns any method into `GET`,
+    /// a 301 or 302 turns `POST` into `GET`; a change to `GET` removes the body; and credentials are not
+    /// sent to another origin.
     pub(super) fn redirect(
         &mut self,
         status: StatusCode,
@@ -293,12 +292,12 @@ impl Target {
     }
 }
 
-/// Statuses that redirect.
+/// Returns whether the status is a redirect.
 pub(super) fn is_redirect(status: StatusCode) -> bool {
     [301, 302, 303, 307, 308].contains(&status.as_u16())
 }
 
-/// The URI to ask for at a URL, where that can be gone to.
+/// Returns the URI to request for a URL, if an event source can use it.
 fn check(url: &Url) -> Result<Uri, InvalidRequest> {
     if !["http", "https"].contains(&url.scheme()) {
         return Err(InvalidRequest::Scheme(url.scheme().to_owned()));
@@ -306,7 +305,7 @@ fn check(url: &Url) -> Result<Uri, InvalidRequest> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(InvalidRequest::User);
     }
-    // The fragment is not sent. What is a URL is a URI, unless it is too long.
+    // The fragment is not sent. Every URL is a URI, unless it is too long.
     let uri = url[..Position::AfterQuery].parse();
     uri.map_err(|_| InvalidRequest::Length)
 }

@@ -5,11 +5,11 @@ use std::fmt;
 use ::http::{HeaderMap, Response, StatusCode, header};
 use bytes::Bytes;
 
-/// A response that is not an event stream: its status and header fields, and its body up to
+/// A response that is not an event stream: its status, its header fields, and its body up to
 /// [`EventSourceConfig::max_unexpected_body`](super::EventSourceConfig::max_unexpected_body).
 ///
-/// An API that answers with an event stream or with JSON can be asked by an event source: the answer
-/// in JSON is in the [`Failure`](super::Failure).
+/// An event source can therefore call an API that answers with an event stream or with JSON: the
+/// [`Failure`](super::Failure) has the JSON.
 ///
 /// ```
 /// use sse_core::{client::Failure, http::StatusCode};
@@ -22,12 +22,12 @@ use bytes::Bytes;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct UnexpectedResponse {
-    /// Status and header fields.
+    /// The status and the header fields.
     pub response: Response<()>,
-    /// The body, or the first bytes of it.
+    /// The body, or its first bytes.
     pub body: Bytes,
-    /// Whether the body has more than that: it is longer than the bound, or broke off, or did not
-    /// come in time.
+    /// Whether `body` is incomplete: the body is longer than the bound, broke off, or did not come in
+    /// time.
     pub is_cut: bool,
 }
 
@@ -48,13 +48,13 @@ impl UnexpectedResponse {
     ///
     /// # Errors
     ///
-    /// Those of deserialising it. A body that [was cut](Self::is_cut) ends too early.
+    /// The errors of deserialising the body, such as of one that [was cut](Self::is_cut).
     #[cfg(feature = "json")]
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_slice(&self.body)
     }
 
-    /// The body's first line, as far as it is fit to be read.
+    /// Writes the body's first line, as far as it is printable.
     fn fmt_body(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LONGEST: usize = 200;
         let text = String::from_utf8_lossy(&self.body);
@@ -62,7 +62,7 @@ impl UnexpectedResponse {
             None => Ok(()),
             Some(line) => {
                 f.write_str(": ")?;
-                // Nothing in it is to move a terminal's cursor, or to turn its text around.
+                // Control characters could move a terminal's cursor, or change the direction of its text.
                 line.chars().take(LONGEST).try_for_each(|c| match c {
                     '"' | '\'' | '\\' => write!(f, "{c}"),
                     c => write!(f, "{}", c.escape_debug()),
@@ -72,7 +72,7 @@ impl UnexpectedResponse {
     }
 }
 
-/// What is unexpected about it, and the first line of the body.
+/// The status or the content type, and the first line of the body.
 impl fmt::Display for UnexpectedResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.status(), self.headers().get(header::CONTENT_TYPE)) {

@@ -1,11 +1,11 @@
-//! What is held of an event between one chunk and the next.
+//! The parts of an event that are held between one chunk and the next.
 
 use alloc::{string::String, vec::Vec};
 
-/// How much of an empty buffer is kept for the next line or event.
+/// The capacity that an empty buffer keeps for the next line or event.
 const RETAINED: usize = 128 * 1024;
 
-/// The event that is being received, as far as it could not stay in its chunk.
+/// The parts of the current event that could not stay in their chunk.
 #[derive(Clone, Default)]
 pub(super) struct EventBuffers {
     /// The lines of data, joined with LF, behind `data_start` bytes that are not part of them.
@@ -16,7 +16,7 @@ pub(super) struct EventBuffers {
 }
 
 impl EventBuffers {
-    /// Whether they hold anything of an event.
+    /// Returns whether the buffers hold any part of an event.
     #[inline]
     pub(super) fn are_used(&self) -> bool {
         self.has_data || !self.event_type.is_empty()
@@ -37,7 +37,7 @@ impl EventBuffers {
         &self.event_type
     }
 
-    /// Adds a line of data, `limit` being the bound for all of it.
+    /// Adds a line of data. `limit` is the bound on all of the data.
     pub(super) fn push_data(&mut self, line: &[u8], limit: usize) {
         reserve_within(&mut self.data, line.len() + 1, limit);
         if self.has_data {
@@ -47,15 +47,15 @@ impl EventBuffers {
         self.has_data = true;
     }
 
-    /// Takes `line` over, from `start` on, as the first line of data, so that a long line that
-    /// came in pieces is not copied once more. Returns a buffer in exchange.
+    /// Takes over `line`, from `start` on, as the first line of data, so that a long line that came in
+    /// pieces is not copied again. Returns a buffer in exchange.
     pub(super) fn adopt_data(&mut self, line: Vec<u8>, start: usize) -> Vec<u8> {
         self.data_start = start;
         self.has_data = true;
         core::mem::replace(&mut self.data, line)
     }
 
-    /// Fills the data up to the end of a block, for the check of an event that is whole.
+    /// Fills the data up to the end of a block, for the check of a complete event.
     pub(super) fn pad_data(&mut self, block: usize) {
         let length = self.data_start + self.data().len().next_multiple_of(block);
         self.data.reserve_exact(length - self.data.len());
@@ -77,22 +77,22 @@ impl EventBuffers {
     }
 }
 
-/// Empties a buffer, and gives back what it has grown past the size worth keeping.
+/// Empties a buffer, and frees the capacity beyond the one worth keeping.
 #[inline]
 pub(super) fn empty(buffer: &mut Vec<u8>) {
     buffer.clear();
     buffer.shrink_to(RETAINED);
 }
 
-/// As [`empty`].
+/// Does the same as [`empty`] for a `String`.
 #[inline]
 pub(super) fn empty_text(buffer: &mut String) {
     buffer.clear();
     buffer.shrink_to(RETAINED);
 }
 
-/// Makes room for `additional` bytes. The buffer doubles, so that many small pieces are cheap, but
-/// not past `limit`, unless it has to.
+/// Makes room for `additional` bytes. The buffer doubles, so that many small pieces are cheap, but not
+/// past `limit`, unless the bytes need more.
 #[inline]
 pub(super) fn reserve_within(buffer: &mut Vec<u8>, additional: usize, limit: usize) {
     if buffer.capacity() - buffer.len() < additional {
@@ -111,7 +111,7 @@ fn grow_within(buffer: &mut Vec<u8>, additional: usize, limit: usize) {
 mod tests {
     use super::*;
 
-    /// The memory of a decoder is bounded by this: a vector by itself would double past the limit.
+    /// A vector would double past the limit. This test is what bounds the memory of a decoder.
     #[test]
     fn a_buffer_grows_by_doubling_but_not_past_its_limit() {
         let mut buffer = Vec::new();
@@ -128,7 +128,7 @@ mod tests {
             (1000, 5),
             "64, 128, 256, 512, 1000"
         );
-        // What has to be there is made room for, at any rate, and not more.
+        // Bytes that are needed get room even past the limit, but not more.
         reserve_within(&mut buffer, 500, 1000);
         assert_eq!(buffer.capacity(), 1500);
     }

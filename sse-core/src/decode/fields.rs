@@ -1,30 +1,29 @@
-//! What a line is: a comment, a field with its value, or a field that the standard ignores.
+//! The meaning of a line: a comment, a field with its value, or a field that the standard ignores.
 
 use core::time::Duration;
 
 use super::last_event_id::has_controls;
 
-/// A line that is not blank, read as
-/// [WHATWG HTML 9.2.6](https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation)
-/// says. The values are bytes still: only the values that the caller gets to see are ever checked
-/// for being UTF-8.
+/// A line that is not blank, interpreted by [WHATWG HTML
+/// 9.2.6](https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation).
+/// The values are still bytes: only values that the caller sees are checked for UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field<'l> {
     Data(&'l [u8]),
     EventType(&'l [u8]),
     Id {
         value: &'l [u8],
-        /// Whether it has something that a header field cannot carry.
+        /// Whether it has a byte that a header field cannot carry.
         has_controls: bool,
     },
     ReconnectionTime(Duration),
     Comment(&'l [u8]),
-    /// A name that is not in the standard, or a value that its field does not take.
+    /// A field that is not in the standard, or whose value the standard ignores.
     Ignored,
 }
 
 impl<'l> Field<'l> {
-    /// How most lines begin: with data, in the form that most servers write.
+    /// The form of a data line that most servers write.
     pub(super) const DATA: &'static [u8] = b"data: ";
 
     #[inline(always)]
@@ -50,8 +49,8 @@ impl<'l> Field<'l> {
     }
 }
 
-/// The value behind a field's name: behind the colon and one space, or empty where the line ends
-/// with the name. `None` where the name goes on, and hence is another one.
+/// Returns the value after a field's name: after the colon and one space, or empty where the line ends
+/// with the name. Returns `None` where the name continues, and is therefore another one.
 #[inline]
 fn value(behind_name: &[u8]) -> Option<&[u8]> {
     match behind_name {
@@ -61,7 +60,7 @@ fn value(behind_name: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// An id with a NUL is ignored.
+/// Reads an id. One with a NUL is ignored.
 #[inline]
 fn id(value: &[u8]) -> Option<Field<'_>> {
     let has_controls = has_controls(value);
@@ -74,8 +73,8 @@ fn id(value: &[u8]) -> Option<Field<'_>> {
     })
 }
 
-/// A reconnection time is digits alone, in milliseconds. More of them than a `u64` holds are a
-/// very long time; none at all are not zero.
+/// Reads a reconnection time: ASCII digits only, in milliseconds. A number too large for a `u64` is a
+/// very long time; an empty value is ignored.
 fn reconnection_time(value: &[u8]) -> Option<Field<'_>> {
     if value.is_empty() {
         return None;

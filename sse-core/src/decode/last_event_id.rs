@@ -1,4 +1,4 @@
-//! The last event ID, which an event's id becomes only once the event has come whole.
+//! The last event ID, which takes an event's id only when the whole event has come.
 
 use alloc::string::String;
 
@@ -7,17 +7,16 @@ use alloc::string::String;
 pub(super) struct LastEventId {
     string: Id,
     buffer: Id,
-    /// Whether the buffer has an id of the event that is being received. Where it has none, the
-    /// string stands for it.
+    /// Whether the buffer has an id of the current event. If not, the string stands for it.
     received: bool,
-    /// The newest ID that a header field can carry, while the string is one that it cannot.
+    /// The newest ID that a header field can carry, if the string is not one.
     kept: String,
 }
 
 #[derive(Clone, Default)]
 struct Id {
     text: String,
-    /// It has something that a header field cannot carry.
+    /// Whether it has a byte that a header field cannot carry.
     has_controls: bool,
 }
 
@@ -36,7 +35,7 @@ impl LastEventId {
         &self.string.text
     }
 
-    /// The newest ID that a header field can carry.
+    /// Returns the newest ID that a header field can carry.
     pub(super) fn to_send(&self) -> &str {
         match self.string.has_controls {
             false => &self.string.text,
@@ -52,27 +51,27 @@ impl LastEventId {
         self.string.set(id, has_controls);
     }
 
-    /// The event that is being received has this id.
+    /// Stores the id of the current event.
     #[inline]
     pub(super) fn receive(&mut self, id: &str, has_controls: bool) {
         self.buffer.set(id, has_controls);
         self.received = true;
     }
 
-    /// Whether the event that is being received has an id.
+    /// Returns whether the current event has an id.
     #[inline]
     pub(super) fn is_received(&self) -> bool {
         self.received
     }
 
-    /// An event that came whole has this id.
+    /// Sets the ID to that of a complete event.
     #[inline]
     pub(super) fn replace(&mut self, id: &str, has_controls: bool) {
         self.receive(id, has_controls);
         self.commit();
     }
 
-    /// The event's blank line has come.
+    /// Commits the id of the current event, whose blank line has come.
     #[inline]
     pub(super) fn commit(&mut self) {
         if self.received {
@@ -84,8 +83,7 @@ impl LastEventId {
         }
     }
 
-    /// The string, which was just replaced, cannot be sent: the one before it may be the newest
-    /// that can.
+    /// Keeps the ID before the current one, if the current one cannot be sent.
     #[cold]
     fn keep(&mut self) {
         if !self.buffer.has_controls {
@@ -93,14 +91,14 @@ impl LastEventId {
         }
     }
 
-    /// The event is dropped.
+    /// Forgets the id of the current event, which is dropped.
     pub(super) fn forget_received(&mut self) {
         self.received = false;
     }
 }
 
-/// Whether there are bytes in `id` that a header field cannot carry: control characters other than
-/// a tab ([RFC 9110 section 5.5](https://www.rfc-editor.org/rfc/rfc9110#section-5.5)).
+/// Returns whether `id` has bytes that a header field cannot carry: control characters other than a tab
+/// ([RFC 9110 section 5.5](https://www.rfc-editor.org/rfc/rfc9110#section-5.5)).
 #[inline]
 pub(super) fn has_controls(id: &[u8]) -> bool {
     let is_control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
@@ -108,12 +106,11 @@ pub(super) fn has_controls(id: &[u8]) -> bool {
     let suspect = words
         .iter()
         .any(|word| word_has_controls(u64::from_ne_bytes(*word)));
-    // A word does not tell a tab from the others.
+    // The check of a whole word cannot tell a tab from the others.
     (suspect && id.iter().any(is_control)) || rest.iter().any(is_control)
 }
 
-/// Whether one of eight bytes is below 0x20, or is 0x7F: each in its place in a word, which takes a
-/// few instructions for all of them.
+/// Returns whether one of eight bytes is below 0x20, or is 0x7F, by a few instructions on one word.
 #[inline]
 fn word_has_controls(word: u64) -> bool {
     const EACH: u64 = 0x0101_0101_0101_0101;

@@ -4,16 +4,15 @@ use core::fmt;
 
 const MIB: usize = 1024 * 1024;
 
-/// How much of an event stream a [`Decoder`](crate::Decoder) holds at most.
+/// The bounds on what a [`Decoder`](crate::Decoder) holds.
 ///
-/// Past a bound the decoder reports a [`DecodeError`], discards the event in question and goes on
-/// at the next one. An id past its bound does not cost its event:
+/// At a bound the decoder reports a [`DecodeError`], discards the event and continues with the next one.
+/// An id past its bound does not discard its event: see
 /// [`Decoded::IdTooLong`](crate::Decoded::IdTooLong).
 ///
-/// Lengths are counted in bytes as they are received; where bytes that are not UTF-8 had to be
-/// replaced, the text with its replacements (up to three bytes for one) is counted as well. A
-/// decoder's buffers hold at most one line and one event, and the text of one of them again where
-/// something in it had to be replaced.
+/// Lengths are counted in received bytes. Where bytes that are not UTF-8 are replaced, the text with its
+/// replacements (up to three bytes for one) counts as well. A decoder's buffers hold at most one line and
+/// one event, and once more the text of one of them if something in it was replaced.
 ///
 /// ```
 /// use sse_core::{Decoder, DecoderLimits};
@@ -30,29 +29,29 @@ pub struct DecoderLimits {
 }
 
 impl DecoderLimits {
-    /// The longest line, in bytes without its end. The default is 16 MiB.
+    /// Sets the longest line, in bytes without its end. The default is 16 MiB.
     #[must_use]
     pub fn with_line(mut self, bytes: usize) -> Self {
         self.line = bytes;
         self
     }
 
-    /// The largest event: the bytes of its data, with the line feeds that join its lines, and of
-    /// its event type. The default is 16 MiB.
+    /// Sets the size of the largest event: the bytes of its data, with the line feeds that join its
+    /// lines, and of its event type. The default is 16 MiB.
     ///
-    /// A line counts towards its event once its end has come; until then it is bounded by
-    /// [`with_line`](Self::with_line) alone.
+    /// A line counts towards its event once its end has come; until then only
+    /// [`with_line`](Self::with_line) bounds it.
     #[must_use]
     pub fn with_event(mut self, bytes: usize) -> Self {
         self.event = bytes;
         self
     }
 
-    /// The longest id, in bytes. The default is 8 KiB. An event with a longer one is delivered, and
-    /// the last event ID stays as it was.
+    /// Sets the longest id, in bytes. The default is 8 KiB. An event with a longer id is delivered, and
+    /// the last event ID stays unchanged.
     ///
-    /// An id goes back to the server in a request's head. This crate's server takes 16 KiB of head,
-    /// so that the longest id leaves as much for everything else; many others take 8 KiB or less.
+    /// A client sends the id back in the head of a request. This crate's server takes a head of 16 KiB,
+    /// half of which the longest id leaves for other fields; many other servers take 8 KiB or less.
     #[must_use]
     pub fn with_id(mut self, bytes: usize) -> Self {
         self.id = bytes;
@@ -77,13 +76,13 @@ impl DecoderLimits {
         self.id
     }
 
-    /// What is no longer than this is past neither the bound of a line nor that of an event.
+    /// Returns a length within both the bound of a line and that of an event.
     #[inline]
     pub(super) fn line_and_event(&self) -> usize {
         self.line.min(self.event)
     }
 
-    /// The error that says that something is past `bound`.
+    /// Returns the error of a value past `bound`.
     pub(super) fn exceeded(&self, bound: DecodeBound) -> DecodeError {
         let limit = match bound {
             DecodeBound::Line => self.line,
@@ -104,7 +103,7 @@ impl Default for DecoderLimits {
     }
 }
 
-/// One of the bounds in [`DecoderLimits`].
+/// A bound of [`DecoderLimits`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DecodeBound {
@@ -116,14 +115,13 @@ pub enum DecodeBound {
     Id,
 }
 
-/// The event stream went past one of the [`DecoderLimits`].
+/// The error of an event stream that exceeds one of the [`DecoderLimits`].
 ///
-/// As an error of the decoder it is reported once for an event. The event counts as never sent:
-/// nothing of it is dispatched and its id does not become the last event ID. The next call to the
-/// decoder goes on behind it.
+/// The decoder reports it once for an event, and treats the event as never sent: it dispatches nothing of
+/// it, and does not make its id the last event ID. The next call continues after the event.
 ///
-/// In [`Decoded::IdTooLong`](crate::Decoded::IdTooLong) it says which bound an id went past, whose
-/// event is not discarded.
+/// In [`Decoded::IdTooLong`](crate::Decoded::IdTooLong) it names the bound that an id exceeded; the event
+/// of that id is not discarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DecodeError {
     bound: DecodeBound,
@@ -131,13 +129,13 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    /// Returns the bound that was reached.
+    /// Returns the bound that was exceeded.
     #[must_use]
     pub fn bound(&self) -> DecodeBound {
         self.bound
     }
 
-    /// Returns how many bytes the bound allows.
+    /// Returns the limit of that bound, in bytes.
     #[must_use]
     pub fn limit(&self) -> usize {
         self.limit

@@ -1,8 +1,7 @@
-//! Chunks to lines: the only place that knows where a chunk ends and what a byte order mark is.
+//! Chunks to lines. Only this module knows where a chunk ends and what a byte order mark is.
 //!
-//! A line that lies whole in a chunk is handed on where it lies. A line in pieces is carried over:
-//! its pieces are put together in a buffer, each byte looked at once and copied once, however
-//! small the pieces are.
+//! A line that lies whole in a chunk is returned in place. The pieces of other lines are collected in a
+//! buffer: each byte is read once and copied once, however small the pieces are.
 
 use alloc::vec::Vec;
 
@@ -14,21 +13,21 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Splits an event stream into lines, which end with LF, CR or CRLF.
 ///
-/// A line ends as soon as the first byte of its end has come. Where that is a CR, an LF right
-/// behind it is skipped later, be it in another chunk.
+/// A line ends with the first byte of its line end. If that is a CR, an LF directly behind it is skipped
+/// later, even in another chunk.
 #[derive(Clone, Default)]
 pub(super) struct Lines {
     pending: Pending,
-    /// The beginning of a line whose end has not come, from the chunks before this one. While a
-    /// line is being skipped, one byte stands for all.
+    /// The beginning of an unfinished line, from earlier chunks. While a line is being skipped, one byte
+    /// stands for it.
     carried: Vec<u8>,
 }
 
-/// What may have to be skipped before the next byte of a line.
+/// The bytes that may have to be skipped before the next byte of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pending {
     Nothing,
-    /// The rest of a byte order mark at the start of the stream, of which this many bytes came.
+    /// The rest of a byte order mark at the start of the stream, of which this many bytes have come.
     ByteOrderMark(usize),
     /// The LF behind a CR.
     LineFeed,
@@ -40,21 +39,21 @@ impl Default for Pending {
     }
 }
 
-/// What comes next in an event stream.
+/// The next line of an event stream, or why there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Line<'i> {
     /// A line, without its end.
     InChunk(&'i [u8]),
-    /// A line that came in pieces, to be had from [`Lines::take_carried`]. It is never blank.
+    /// A line that came in pieces, for [`Lines::take_carried`]. It is never blank.
     Carried,
-    /// The input is used up before the line's end.
+    /// The input ends before the line does.
     Unfinished,
-    /// The line is longer than it may be.
+    /// The line is longer than the limit.
     TooLong,
 }
 
 impl Lines {
-    /// The next line of at most `limit` bytes.
+    /// Returns the next line of at most `limit` bytes.
     #[inline(always)]
     pub(super) fn next<'i>(&mut self, input: &mut &'i [u8], limit: usize) -> Line<'i> {
         match self.split(input) {
@@ -80,7 +79,7 @@ impl Lines {
         }
     }
 
-    /// Skips up to and including the next blank line; `false` where the input is used up before.
+    /// Skips up to and including the next blank line; returns `false` where the input ends before it.
     #[inline(never)]
     pub(super) fn skip_to_blank(&mut self, input: &mut &[u8]) -> bool {
         loop {
@@ -102,26 +101,27 @@ impl Lines {
         }
     }
 
-    /// The line that [`Line::Carried`] announced. Its buffer should come back with
+    /// Returns the line that [`Line::Carried`] announced. Give its buffer back with
     /// [`reuse`](Self::reuse).
     pub(super) fn take_carried(&mut self) -> Vec<u8> {
         core::mem::take(&mut self.carried)
     }
 
-    /// Takes a buffer to carry the next line in pieces in.
+    /// Takes a buffer for the next line that comes in pieces.
     pub(super) fn reuse(&mut self, mut buffer: Vec<u8>) {
         buffers::empty(&mut buffer);
         self.carried = buffer;
     }
 
-    /// A new stream begins.
+    /// Begins a new stream.
     pub(super) fn restart(&mut self) {
         self.pending = Pending::default();
         let carried = self.take_carried();
         self.reuse(carried);
     }
 
-    /// Whether the front of the input is the beginning of a line, and nothing has to be skipped.
+    /// Returns whether the front of the input is the beginning of a line, and no bytes have to be
+    /// skipped.
     #[inline]
     pub(super) fn begin_at(&mut self, input: &mut &[u8]) -> bool {
         if self.pending != Pending::Nothing {
@@ -130,7 +130,7 @@ impl Lines {
         self.carried.is_empty()
     }
 
-    /// Takes the next line, or as much of it as there is, off the input.
+    /// Takes the next line, or the part of it that there is, off the input.
     #[inline(always)]
     fn split<'i>(&mut self, input: &mut &'i [u8]) -> Piece<'i> {
         if self.pending != Pending::Nothing {
@@ -174,7 +174,7 @@ impl Lines {
                     *input = &[];
                     self.pending = Pending::ByteOrderMark(came + same);
                 } else {
-                    // It was none: what looked like one is the beginning of the first line.
+                    // The bytes that looked like a byte order mark are the beginning of the first line.
                     self.carried.extend_from_slice(&BYTE_ORDER_MARK[..came]);
                     self.pending = Pending::Nothing;
                 }
@@ -182,8 +182,8 @@ impl Lines {
         }
     }
 
-    /// Puts a piece to those before it. `false` where the line gets too long: one byte of it is kept
-    /// then, so that its rest is not taken for a line of its own.
+    /// Adds a piece to those before it. Returns `false` where the line becomes too long; one byte of it
+    /// is kept then, so that its rest is not taken for a line of its own.
     #[inline(always)]
     fn carry(&mut self, piece: &[u8], limit: usize) -> bool {
         let carried = &mut self.carried;
@@ -195,7 +195,7 @@ impl Lines {
         self.carry_more(piece, limit)
     }
 
-    /// As [`carry`](Self::carry), where there is no room.
+    /// Does the same as [`carry`](Self::carry) where the buffer has no room.
     #[cold]
     fn carry_more(&mut self, piece: &[u8], limit: usize) -> bool {
         if self.carried.len() + piece.len() > limit {
@@ -209,16 +209,16 @@ impl Lines {
     }
 }
 
-/// What [`Lines::split`] found in a chunk.
+/// A piece that [`Lines::split`] found in a chunk.
 enum Piece<'i> {
-    /// A line up to its end. Its beginning may have been carried over.
+    /// A line up to its end. An earlier chunk may have its beginning.
     End(&'i [u8]),
-    /// A line whose end is not in the chunk: all that is left of the chunk.
+    /// The beginning of a line whose end is not in the chunk: the rest of the chunk.
     Beginning(&'i [u8]),
 }
 
-/// The first line in `bytes`, without its end, and what lies behind that. `None` where there is no
-/// line end, or a CR at the very end, which an LF may follow.
+/// Returns the first line in `bytes`, without its end, and the bytes behind it. Returns `None` where
+/// there is no line end, or a CR at the very end, which an LF may follow.
 #[inline(always)]
 pub(super) fn whole_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (line, end) = bytes.split_at(line_end(bytes)?);
@@ -229,8 +229,8 @@ pub(super) fn whole_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     }
 }
 
-/// Where the first LF or CR is. The call of `memchr2` costs as much as a short line, so that it
-/// is spared where a line is short.
+/// Returns the position of the first LF or CR. A call of `memchr2` costs as much as a short line, so this
+/// function avoids it for short lines.
 #[inline(always)]
 fn line_end(bytes: &[u8]) -> Option<usize> {
     let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');

@@ -1,11 +1,11 @@
-//! What a client gets to see of an event, borrowed and owned.
+//! An event as a client receives it, borrowed and owned.
 
 use alloc::string::String;
 use core::fmt;
 
 use crate::{Event, EventError, Text};
 
-/// The type that an event has when its server gave it none.
+/// The type of an event for which the server sets none.
 const MESSAGE: &str = "message";
 
 /// An event as it is dispatched to a client, borrowed from the chunk it came in or from its
@@ -22,7 +22,7 @@ pub struct MessageEventRef<'a> {
 }
 
 impl<'a> MessageEventRef<'a> {
-    /// An empty `event_type` stands for none.
+    /// Creates the event. An empty `event_type` stands for none.
     #[inline]
     pub(super) fn new(event_type: &'a str, data: &'a str, last_event_id: &'a str) -> Self {
         Self {
@@ -76,10 +76,9 @@ impl fmt::Debug for MessageEventRef<'_> {
 /// An event as it is dispatched to a client: the standard's
 /// [`MessageEvent`](https://html.spec.whatwg.org/multipage/comms.html#messageevent).
 ///
-/// It keeps nothing alive but its own text, all of which is a copy in one allocation. A clone copies
-/// nothing.
+/// It holds only its own text, in one allocation. A clone copies nothing.
 ///
-/// With [`TryFrom`] it becomes an [`Event`] that can be sent on.
+/// [`TryFrom`] turns it into an [`Event`] that can be sent on.
 ///
 /// ```
 /// use sse_core::{Decoder, Event};
@@ -99,7 +98,7 @@ impl fmt::Debug for MessageEventRef<'_> {
 pub struct MessageEvent {
     /// The data, the event type (empty for `message`) and the last event ID, one behind the other.
     text: Text,
-    /// Where in the text the data ends, and where the event type does.
+    /// The ends of the data and of the event type in the text.
     data_end: usize,
     event_type_end: usize,
 }
@@ -135,7 +134,7 @@ impl MessageEvent {
 
     #[inline]
     fn borrowed(&self) -> MessageEventRef<'_> {
-        // The places are those that `from` has put together: no slice is ever out of bounds.
+        // The positions are those that `from` computed, so no slice is out of bounds.
         MessageEventRef {
             data: &self.text[..self.data_end],
             event_type: &self.text[self.data_end..self.event_type_end],
@@ -156,7 +155,8 @@ impl fmt::Debug for MessageEvent {
 
 impl From<MessageEventRef<'_>> for MessageEvent {
     /// Copies the event, which takes one allocation.
-    // Both who give out owned events call it once for each: a call of its own would cost them a twentieth.
+    // Both callers that return owned events call this once for each event, and an outlined call would
+    // cost them a twentieth.
     #[inline(always)]
     fn from(event: MessageEventRef<'_>) -> Self {
         let data_end = event.data.len();
@@ -181,13 +181,13 @@ impl From<MessageEventRef<'_>> for MessageEvent {
 impl TryFrom<MessageEvent> for Event {
     type Error = EventError;
 
-    /// The event to send on: with its event type, unless that is `message`, and with its last
+    /// Returns the event to send on: with its event type, unless that is `message`, and with its last
     /// event ID as its id, unless that is empty.
     ///
     /// # Errors
     ///
-    /// [`EventError::InvalidField`] where the event type has a NUL: an event stream may carry one, an
-    /// [`EventType`](crate::EventType) may not.
+    /// [`EventError::InvalidField`] where the event type has a NUL, which an event stream may carry and
+    /// an [`EventType`](crate::EventType) may not.
     fn try_from(event: MessageEvent) -> Result<Self, EventError> {
         let MessageEventRef {
             event_type,

@@ -1,17 +1,14 @@
-//! Bytes to events: decoding an event stream as
-//! [WHATWG HTML 9.2.5 and 9.2.6](https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream)
-//! say.
+//! Bytes to events: decodes an event stream by [WHATWG HTML 9.2.5 and
+//! 9.2.6](https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream).
 //!
-//! A chunk of bytes goes one of two ways. An event that lies in the chunk whole, and has one line
-//! of data, is read by `whole` in one pass, and lent from where it lies. All else goes line by line:
-//! `lines` splits the chunk and carries over a line that is not complete; what comes after it does
-//! not know where chunks end. `fields` says what a line means, and `receive` puts the events together in the
-//! `buffers`. Both ways give the same; the first is a short cut, and leaves an event to the second
-//! wherever something about it is unusual.
+//! A chunk of bytes goes one of two ways. `whole` reads an event that lies in the chunk whole and has one
+//! line of data: in one pass, lent in place. Everything else goes line by line: `lines` splits the chunk
+//! and carries over an incomplete line, so that the later steps need not know where chunks end. `fields`
+//! interprets a line, and `receive` puts events together in the `buffers`. Both ways give the same
+//! result; the first is a short cut, which leaves every unusual event to the second.
 //!
-//! Bytes become text last (`utf8`), and only those that the caller gets to see: an event by one
-//! check. It never splits a character, and a chunk needs no state of its own: what is left of it is
-//! a slice.
+//! Bytes become text last (`utf8`), and only those that the caller sees: an event by one check. The check
+//! never splits a character, and a chunk needs no state of its own: its rest is a slice.
 
 mod buffers;
 mod fields;
@@ -34,10 +31,10 @@ pub use self::{
     message_event::{MessageEvent, MessageEventRef},
 };
 
-/// Decodes an event stream, however it is cut into chunks.
+/// A decoder of an event stream that arrives in chunks of any size.
 ///
-/// What comes out, errors included, does not depend on where the chunks end. An event comes out as
-/// soon as the first byte of its blank line has come in.
+/// The output, errors included, does not depend on where the chunks end. The decoder returns an event as
+/// soon as the first byte of its blank line has arrived.
 ///
 /// ```
 /// use sse_core::{Decoded, Decoder};
@@ -56,15 +53,15 @@ pub use self::{
 /// # Ok::<(), sse_core::DecodeError>(())
 /// ```
 ///
-/// There is no end to tell it of: an event whose blank line has not come when the stream ends is
-/// discarded, as the standard says. Where a stream ends and another takes its place, call
+/// A decoder needs no call at the end of a stream: an event whose blank line has not come by then is
+/// discarded, as the standard says. Where another stream takes the place of an ended one, call
 /// [`restart`](Self::restart).
 ///
 /// # Memory
 ///
-/// An event that lies whole in a chunk and has one line of data is lent from there: it costs
-/// neither a copy nor an allocation. Everything else goes through buffers, which the decoder
-/// reuses for the next event and which the [`DecoderLimits`] bound; empty, each keeps at most 128 KiB.
+/// An event that lies whole in a chunk and has one line of data is lent from the chunk, without a copy or
+/// an allocation. Everything else goes through buffers, which the decoder reuses for the next event and
+/// which the [`DecoderLimits`] bound; empty, each keeps at most 128 KiB.
 #[derive(Clone, Default)]
 pub struct Decoder {
     limits: DecoderLimits,
@@ -73,21 +70,21 @@ pub struct Decoder {
     last_event_id: LastEventId,
     reconnection_time: Option<Duration>,
     progress: Progress,
-    /// Text that does not lie in the chunk as it is, lent until the next call.
+    /// Text that the chunk does not have in this form, lent until the next call.
     text: String,
 }
 
-/// How far a decoder is with an event.
+/// The progress of a decoder within an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Progress {
-    /// Nothing of the next event has come.
+    /// No byte of the next event has come.
     #[default]
     BetweenEvents,
-    /// Lines of an event have come, or a part of one.
+    /// Lines of an event have come, or a part of a line.
     InEvent,
     /// The event in the buffers has been dispatched, and they are lent until the next call.
     Dispatched,
-    /// Everything up to the next blank line belongs to an event that went past a bound.
+    /// An event exceeded a bound, and everything up to the next blank line belongs to it.
     Discarding,
 }
 
@@ -97,15 +94,14 @@ enum Progress {
 pub enum Decoded<'a> {
     /// An event is dispatched.
     Event(MessageEventRef<'a>),
-    /// A comment: all that stands behind the line's first colon, which is most often a space and
-    /// some text.
+    /// A comment: the text after the line's first colon, which most often begins with a space.
     Comment(&'a str),
-    /// The server sets the reconnection time: how long to wait before connecting again once the
-    /// stream has ended.
+    /// The server sets the reconnection time: the time to wait before connecting again once the stream
+    /// has ended.
     ReconnectionTime(Duration),
-    /// An event has an id that is longer than [`DecoderLimits::with_id`] allows. Its event comes
-    /// out all the same, and the last event ID stays as it was: a client that resumes gets again
-    /// what came after that. The error names the bound.
+    /// An event has an id longer than [`DecoderLimits::with_id`] allows. Its event is returned
+    /// nevertheless, and the last event ID stays unchanged: a client that resumes receives the events
+    /// after that ID again. The error names the bound.
     IdTooLong(DecodeError),
 }
 
@@ -124,18 +120,18 @@ impl Decoder {
         decoder
     }
 
-    /// Takes the next event, comment, reconnection time or note of an id that is too long off the
-    /// front of `input`.
+    /// Takes the next event, comment, reconnection time or notice of an id that is too long off the front
+    /// of `input`.
     ///
-    /// `None` says that the input is used up, and has to be followed by more of the stream. Call
-    /// it until then. What `input` holds afterwards has not been decoded yet: a caller that stops in
-    /// the middle of a chunk goes on later with just that.
+    /// Returns `None` once the input is used up; call it until then, and continue with the next chunk of
+    /// the stream. The bytes left in `input` are not decoded yet: a caller that stops in the middle of a
+    /// chunk continues later with them.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] where the stream goes past one of the [`DecoderLimits`]. The event in
-    /// question is discarded with its blank line, comments and reconnection times behind the
-    /// fault included; call again to go on at the next one.
+    /// [`DecodeError`] where the stream exceeds one of the [`DecoderLimits`]. The event is discarded up
+    /// to its blank line, with the comments and reconnection times after the fault; call again to
+    /// continue with the next event.
     pub fn decode<'a, 'i: 'a>(
         &'a mut self,
         input: &mut &'i [u8],
@@ -147,11 +143,11 @@ impl Decoder {
         }
     }
 
-    /// Takes the next event off the front of `input`. All else is passed over: comments,
-    /// reconnection times, and [ids that are too long](Decoded::IdTooLong).
+    /// Takes the next event off the front of `input`, and skips everything else: comments, reconnection
+    /// times, and [ids that are too long](Decoded::IdTooLong).
     ///
-    /// This is [`decode`](Self::decode) for callers that need nothing but the events; where a
-    /// stream has much besides them, it is faster.
+    /// This is [`decode`](Self::decode) for callers that need only the events; it is faster where a
+    /// stream has much else.
     ///
     /// ```
     /// use sse_core::Decoder;
@@ -181,7 +177,7 @@ impl Decoder {
         }
     }
 
-    /// Takes the next event off the front of `input`, in its owned form, and passes over all else.
+    /// Takes the next event off the front of `input`, in its owned form, and skips everything else.
     ///
     /// This is [`decode_event_ref`](Self::decode_event_ref) for callers that keep the events or
     /// hand them on.
@@ -197,22 +193,22 @@ impl Decoder {
         }
     }
 
-    /// Returns the last event ID, as the standard has it.
+    /// Returns the last event ID as the standard defines it.
     ///
-    /// An event's id gets here when its blank line has come, also where the event has no data and
-    /// hence is not dispatched. An id that is too long never does.
+    /// An event's id becomes the last event ID when its blank line has come, even if the event has no
+    /// data and is therefore not dispatched. An id that is too long never does.
     #[must_use]
     pub fn last_event_id(&self) -> &str {
         self.last_event_id.as_str()
     }
 
-    /// Returns the last event ID for the request that asks for the rest of the stream: the newest one
-    /// that a header field can carry. Send it as `Last-Event-ID`, unless it is empty.
+    /// Returns the last event ID to send as `Last-Event-ID` in the request for the rest of the stream:
+    /// the newest one that a header field can carry. If it is empty, leave the field out.
     ///
-    /// It is the [last event ID](Self::last_event_id), unless that has control characters other
-    /// than a tab: an event stream may have them in an id, and a header field may not
-    /// ([RFC 9110 section 5.5](https://www.rfc-editor.org/rfc/rfc9110#section-5.5)), so that a
-    /// strict server answers such a request with 400.
+    /// It is the [last event ID](Self::last_event_id), unless that has control characters other than a
+    /// tab. An event stream may have them in an id, but a header field may not ([RFC 9110 section
+    /// 5.5](https://www.rfc-editor.org/rfc/rfc9110#section-5.5)): a strict server answers such a request
+    /// with 400.
     ///
     /// ```
     /// use sse_core::Decoder;
@@ -231,23 +227,23 @@ impl Decoder {
         self.last_event_id.to_send()
     }
 
-    /// Sets the last event ID that events have until the stream sets another one: the one that
-    /// the request for the stream carried.
+    /// Sets the last event ID of events until the stream sets another one: the one that the request for
+    /// the stream carried.
     pub fn set_last_event_id(&mut self, id: &EventId) {
         self.last_event_id.set(id.as_str());
     }
 
-    /// Returns the reconnection time that the server set last, if it ever did.
+    /// Returns the reconnection time that the server set last, if it set one.
     #[must_use]
     pub fn reconnection_time(&self) -> Option<Duration> {
         self.reconnection_time
     }
 
-    /// A new event stream begins, after a reconnection.
+    /// Begins a new event stream, after a reconnection.
     ///
-    /// What has been received of an event is dropped, and the stream may begin with a byte order
-    /// mark again. The last event ID stays (events without an id of their own have it, as in
-    /// browsers), the reconnection time stays, and so do the buffers.
+    /// The unfinished event is dropped, and the stream may begin with a byte order mark again. The last
+    /// event ID stays, and events without an id of their own have it, as in browsers. The reconnection
+    /// time and the buffers stay, too.
     pub fn restart(&mut self) {
         self.lines.restart();
         self.drop_event();

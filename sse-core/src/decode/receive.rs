@@ -1,4 +1,4 @@
-//! Lines to events: what every chunk and every event goes through.
+//! Lines to events: the path of every chunk and every event.
 
 use core::time::Duration;
 
@@ -10,17 +10,17 @@ use super::{
     whole::{self, Whole},
 };
 
-/// What the caller wants to be told of.
+/// The items that the caller wants.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
     All,
-    /// Events alone.
+    /// Only events.
     Events,
 }
 
-/// Something to tell the caller.
+/// The result of a search for the next item.
 enum Found<'i> {
-    /// Nothing: the input is used up.
+    /// There is none: the input is used up.
     Nothing,
     /// An event that lies in the chunk.
     InChunk {
@@ -35,18 +35,19 @@ enum Found<'i> {
     IdTooLong,
 }
 
-/// What a call of the decoder begins with.
+/// The result of the first look at the input.
 pub(super) enum Start<'i> {
-    /// The input is used up.
+    /// The input ends before the event does.
     Unfinished,
-    /// The event is one line of data, which lies in the chunk.
+    /// The event is one line of data in the chunk.
     Data(&'i str),
-    /// It takes more to say: this is the first line, where it has been taken off the input.
+    /// The event needs a closer look. This is its first line, if that has been taken off the input.
     Other(Option<Line<'i>>),
 }
 
-/// What most chunks and events go through is short and inlined, and all else is kept out of line.
-/// Nothing in between is returned as it is: to copy what was just written makes a processor wait.
+/// The path of most chunks and events is short and inlined, and everything else is out of line. No
+/// intermediate value is returned unchanged, because copying memory that was just written makes a
+/// processor wait.
 impl Decoder {
     #[inline(always)]
     pub(super) fn start<'i>(&mut self, input: &mut &'i [u8]) -> Start<'i> {
@@ -56,7 +57,7 @@ impl Decoder {
         match self.progress {
             Progress::BetweenEvents => {}
             Progress::Dispatched => self.begin_event(),
-            // Most small chunks end no line.
+            // Most small chunks do not end a line.
             Progress::InEvent => {
                 return match self.lines.next(input, self.limits.line()) {
                     Line::Unfinished => Start::Unfinished,
@@ -76,7 +77,7 @@ impl Decoder {
         if input.is_empty() {
             return Start::Unfinished;
         }
-        // Most events are one line of data, and most of them lie in their chunk whole.
+        // Most events are one line of data, and most of those lie whole in their chunk.
         if let Some(text) = input.strip_prefix(Field::DATA) {
             let line = whole_line(text);
             if let Some((data, behind)) =
@@ -86,7 +87,7 @@ impl Decoder {
                 return Start::Data(data);
             }
             match line {
-                // Its end has not come: there is no need to look for it again.
+                // The line's end has not come, so it need not be searched for again.
                 None => self.progress = Progress::InEvent,
                 // An event of several lines of data goes into the buffers, line by line.
                 Some((data, behind)) if behind.starts_with(Field::DATA) => {
@@ -103,7 +104,7 @@ impl Decoder {
         Start::Other(None)
     }
 
-    /// An event whose parts but the last event ID lie in the chunk.
+    /// Returns an event whose parts lie in the chunk, except the last event ID.
     #[inline(always)]
     pub(super) fn lend<'a, 'i: 'a>(
         &'a self,
@@ -164,7 +165,7 @@ impl Decoder {
         }
     }
 
-    /// Goes on between events, with one that lies in the chunk whole.
+    /// Continues between two events, with one that lies whole in the chunk.
     #[inline(always)]
     fn find_whole<'i>(&mut self, input: &mut &'i [u8], wanted: Wanted) -> Option<Found<'i>> {
         if !self.lines.begin_at(input) {
@@ -189,7 +190,7 @@ impl Decoder {
         Some(Found::InChunk { event_type, data })
     }
 
-    /// Goes on in the midst of an event, line by line. `None` says that it has ended, and is not
+    /// Continues within an event, line by line. Returns `None` where the event has ended without being
     /// dispatched.
     #[inline(always)]
     fn find_in_event<'i>(
@@ -265,7 +266,7 @@ impl Decoder {
         Ok(None)
     }
 
-    /// A line that came in pieces.
+    /// Handles a line that came in pieces.
     #[inline(never)]
     fn receive_carried<'i>(&mut self, wanted: Wanted) -> Result<Option<Found<'i>>, DecodeBound> {
         let line = self.lines.take_carried();
@@ -302,7 +303,7 @@ impl Decoder {
         self.check_event(self.buffers.data().len())
     }
 
-    /// `false` where the id is too long.
+    /// Stores an id. Returns `false` where it is too long.
     fn receive_id(&mut self, value: &[u8], has_controls: bool) -> bool {
         match utf8::decode(value, &mut self.text, self.limits.id()) {
             Some(id) => self.last_event_id.receive(id, has_controls),
@@ -311,7 +312,7 @@ impl Decoder {
         true
     }
 
-    /// Whether so many bytes of data go with the event type.
+    /// Checks that `data` bytes of data and the event type are within the bound.
     #[inline]
     fn check_event(&self, data: usize) -> Result<(), DecodeBound> {
         if data.saturating_add(self.buffers.event_type().len()) > self.limits.event() {
@@ -320,7 +321,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// The blank line of the event in the buffers has come.
+    /// Dispatches the event in the buffers, whose blank line has come.
     #[inline]
     fn dispatch(&mut self) -> Result<MessageEventRef<'_>, DecodeError> {
         let length = self.buffers.data().len();
@@ -337,7 +338,7 @@ impl Decoder {
         Ok(MessageEventRef::new(event_type, data, last_event_id))
     }
 
-    /// The event that is being received went past a bound: it counts as never sent.
+    /// Discards the current event, which exceeded a bound and counts as never sent.
     #[cold]
     fn discard(&mut self, bound: DecodeBound) -> DecodeError {
         self.drop_event();

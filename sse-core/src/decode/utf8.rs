@@ -1,18 +1,18 @@
-//! Bytes to text, with U+FFFD for what is not UTF-8.
+//! Bytes to text, with U+FFFD for bytes that are not UTF-8.
 
 use alloc::string::String;
 
-/// How many bytes are checked at once.
+/// The number of bytes that are checked at once.
 pub(super) const BLOCK: usize = 64;
 
-/// The first `length` bytes of `chunk` as text; `None` where they are not UTF-8.
+/// Returns the first `length` bytes of `chunk` as text, or `None` where they are not UTF-8.
 ///
-/// The check goes on behind them to the end of a block where it can: one that ends within a block
-/// costs about twice as much, for the few hundred bytes that most events have.
+/// The check continues behind them to the end of a block where possible: a check that ends within a block
+/// costs about twice as much, for the few hundred bytes of most events.
 #[inline]
 pub(super) fn check_front(chunk: &[u8], length: usize) -> Option<&str> {
     match chunk.split_at_checked(length.next_multiple_of(BLOCK)) {
-        // The blocks must not end in the midst of a character.
+        // The blocks must not end in the middle of a character.
         Some((blocks, behind)) if behind.first().is_none_or(|byte| byte & 0xC0 != 0x80) => {
             simdutf8::basic::from_utf8(blocks).ok()?.get(..length)
         }
@@ -20,7 +20,7 @@ pub(super) fn check_front(chunk: &[u8], length: usize) -> Option<&str> {
     }
 }
 
-/// Whether the text of `bytes` is within `limit`, even where all of them have to be replaced.
+/// Returns whether the text of `bytes` is within `limit`, even if all of them are replaced.
 #[inline]
 pub(super) fn fits(bytes: &[u8], limit: usize) -> bool {
     bytes
@@ -29,11 +29,11 @@ pub(super) fn fits(bytes: &[u8], limit: usize) -> bool {
         <= limit
 }
 
-/// `bytes` as text: as they are where they are UTF-8, or else decoded into `replaced`. `None`
-/// where the text would be longer than `limit`.
+/// Returns `bytes` as text: unchanged where they are UTF-8, otherwise decoded into `replaced`. Returns
+/// `None` where the text would be longer than `limit`.
 ///
-/// A line end is never part of a sequence of bytes, well-formed or not: to decode line by line, or
-/// what lies in one line behind a colon, is to decode the whole stream.
+/// A line end is never part of a sequence of bytes, well-formed or not. Decoding single lines, or the
+/// part of a line behind its colon, therefore gives the same as decoding the whole stream.
 #[inline]
 pub(super) fn decode<'a>(
     bytes: &'a [u8],
@@ -43,7 +43,7 @@ pub(super) fn decode<'a>(
     decode_front(bytes, bytes.len(), replaced, limit)
 }
 
-/// As [`decode`], for the first `length` bytes of `chunk`.
+/// Does the same as [`decode`] for the first `length` bytes of `chunk`.
 #[inline]
 pub(super) fn decode_front<'a>(
     chunk: &'a [u8],
@@ -57,7 +57,8 @@ pub(super) fn decode_front<'a>(
     }
 }
 
-/// `bytes` as text, always in `text`. `None` where it would be longer than `limit`.
+/// Decodes `bytes` into `text`, even if they are UTF-8. Returns `None` where the text would be longer
+/// than `limit`.
 pub(super) fn decode_into(bytes: &[u8], text: &mut String, limit: usize) -> Option<()> {
     match simdutf8::basic::from_utf8(bytes) {
         Ok(decoded) if decoded.len() <= limit => {
@@ -70,8 +71,8 @@ pub(super) fn decode_into(bytes: &[u8], text: &mut String, limit: usize) -> Opti
     }
 }
 
-/// One U+FFFD for each maximal beginning of a sequence, as the
-/// [Encoding Standard](https://encoding.spec.whatwg.org/#utf-8-decoder) has it.
+/// Puts one U+FFFD for each maximal beginning of a sequence, as the [Encoding
+/// Standard](https://encoding.spec.whatwg.org/#utf-8-decoder) does.
 #[cold]
 fn replace<'a>(bytes: &[u8], replaced: &'a mut String, limit: usize) -> Option<&'a str> {
     let parts = || {

@@ -1,5 +1,5 @@
-//! Events that lie whole in a chunk, in the form that most servers write: they are read in one
-//! pass, checked to be UTF-8 in one go, and lent where they lie.
+//! Events that lie whole in a chunk, in the form that most servers write: read in one pass, checked for
+//! UTF-8 at once, and lent in place.
 
 use core::time::Duration;
 
@@ -10,14 +10,14 @@ use super::{DecoderLimits, fields::Field, lines::whole_line, receive::Wanted, ut
 pub(super) struct Whole<'i> {
     pub(super) event_type: &'i str,
     pub(super) data: &'i str,
-    /// With whether it has control characters.
+    /// The id, and whether it has control characters.
     pub(super) id: Option<(&'i str, bool)>,
     pub(super) reconnection_time: Option<Duration>,
-    /// What lies behind the event.
+    /// The bytes behind the event.
     pub(super) behind: &'i [u8],
 }
 
-/// What lies behind a blank line at the front of `bytes`.
+/// Returns the bytes behind a blank line at the front of `bytes`.
 #[inline(always)]
 fn behind_blank(bytes: &[u8]) -> Option<&[u8]> {
     match bytes {
@@ -26,8 +26,8 @@ fn behind_blank(bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The data of an event that has nothing else, and what lies behind the event: `text` is what comes
-/// behind the name of its field, `data` the bytes up to the line's end and `behind` those after it.
+/// Returns the data of an event that has no other field, and the bytes behind the event. `text` begins
+/// after the name of the field, `data` is the bytes up to the line's end and `behind` those after it.
 #[inline(always)]
 pub(super) fn only_data<'i>(
     text: &'i [u8],
@@ -42,9 +42,8 @@ pub(super) fn only_data<'i>(
 }
 
 impl<'i> Whole<'i> {
-    /// The event at the front of `chunk`, where it has one line of data. `None` where there is no
-    /// such event, or where more has to be known of it: the caller goes through its lines one by
-    /// one.
+    /// Reads the event at the front of `chunk`, if it has one line of data. Returns `None` if it has not,
+    /// or if it needs a closer look, which the caller takes line by line.
     #[inline(always)]
     pub(super) fn read(chunk: &'i [u8], limits: &DecoderLimits, wanted: Wanted) -> Option<Self> {
         let (mut event_type, mut data, mut id) = (&[][..], None, None);
@@ -59,7 +58,7 @@ impl<'i> Whole<'i> {
             match Field::parse(line) {
                 Field::Data(value) if data.is_none() => {
                     data = Some(value);
-                    // Data comes last, most often.
+                    // Data is most often the last field.
                     if let Some(behind) = behind_blank(rest) {
                         break behind;
                     }
@@ -77,7 +76,7 @@ impl<'i> Whole<'i> {
                 _ => return None,
             }
         };
-        // Nothing in an event is longer than all of it, and text that is UTF-8 gets no longer.
+        // No part of an event is longer than the whole, and text that is UTF-8 does not grow.
         let length = chunk.len() - rest.len();
         if length > limits.line_and_event() {
             return None;

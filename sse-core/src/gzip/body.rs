@@ -10,36 +10,36 @@ use super::{
 };
 
 /// The body of one response in the content coding `gzip`, made of shared pieces and of bytes for this
-/// client alone.
+/// client only.
 ///
-/// Its methods pass what is to be transmitted to `emit`, in order. What they have passed a client can
-/// decode at once, to the last byte. Drop it without [`finish`](Self::finish) for a body that breaks off.
-/// See the [module](super) for an example.
+/// Its methods pass the bytes to transmit to `emit`, in order. A client can decode all of them at once,
+/// to the last byte. For a body that breaks off, drop it without [`finish`](Self::finish). See the
+/// [module](super) for an example.
 #[derive(Debug)]
 pub struct GzipBody {
     /// The checksum of the plain bytes before `run`.
     crc: u32,
-    /// How many they are; the end of the body has no more digits.
+    /// The number of those bytes, modulo 2^32, as the end of the body has it.
     len: u32,
     run: Option<Run>,
-    /// The compressor of this client's own.
+    /// The compressor of this client.
     own: Option<Box<Deflate>>,
 }
 
-/// What the client had of a shared stream without a hole, up to now.
+/// The part of a shared stream that the client has received without a gap, up to now.
 #[derive(Debug)]
 struct Run {
     stream: u64,
     start: Place,
     end: Place,
-    /// The client has had everything back to the last restart point, and nothing in between.
+    /// Whether the client has everything since the last restart point, and nothing in between.
     is_synced: bool,
 }
 
-/// What is to be transmitted next.
+/// A part of the body, to be transmitted next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part<'a> {
-    /// Bytes of this body alone.
+    /// Bytes of this body only.
     Own(&'a [u8]),
     /// Bytes that are shared with other bodies.
     Shared(Bytes),
@@ -56,15 +56,14 @@ impl Part<'_> {
     }
 }
 
-/// A compressed member without a name and a time, of no known system.
+/// The head of a compressed member without a name and a time, of an unknown system.
 const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
 /// The last block, which has no bytes.
 const LAST_BLOCK: [u8; 5] = [1, 0, 0, 0xff, 0xff];
 
 impl GzipBody {
-    /// What the compressor of a body's own takes in memory, in bytes, rounded up: see
-    /// [`compress`](Self::compress).
+    /// The memory of a body's own compressor in bytes, rounded up: see [`compress`](Self::compress).
     pub const COMPRESSOR_SIZE: usize = Deflate::SIZE;
 
     /// Begins a body.
@@ -79,10 +78,10 @@ impl GzipBody {
         }
     }
 
-    /// Adds a shared piece: its compressed bytes, if the client has had what they refer to, and otherwise
-    /// its plain ones in stored blocks.
+    /// Adds a shared piece: its compressed bytes, if the client has received the bytes that they refer
+    /// to, and otherwise its plain bytes in stored blocks.
     ///
-    /// Pieces may be left out, come twice or be of several streams.
+    /// Pieces may be left out, repeated, or be of several streams.
     pub fn piece(&mut self, piece: &Piece, emit: impl FnMut(Part<'_>)) {
         self.packed(&piece.plain, &piece.packed, emit);
     }
@@ -115,7 +114,7 @@ impl GzipBody {
         }
     }
 
-    /// Adds bytes for this client alone, in stored blocks.
+    /// Adds bytes for this client only, in stored blocks.
     pub fn insert(&mut self, plain: &[u8], mut emit: impl FnMut(Part<'_>)) {
         if plain.is_empty() {
             return;
@@ -128,7 +127,7 @@ impl GzipBody {
         }
     }
 
-    /// Does what [`insert`](Self::insert) does, without copying the bytes.
+    /// Does the same as [`insert`](Self::insert), without copying the bytes.
     pub fn insert_shared(&mut self, plain: &Bytes, emit: impl FnMut(Part<'_>)) {
         if plain.is_empty() {
             return;
@@ -138,9 +137,9 @@ impl GzipBody {
         store_shared(plain, emit);
     }
 
-    /// Adds bytes for this client alone, by a compressor of its own, which is made when it is needed and
-    /// takes [`COMPRESSOR_SIZE`](Self::COMPRESSOR_SIZE) bytes until it is [released](Self::release), or
-    /// bytes are added in another way.
+    /// Adds bytes for this client only, by a compressor of its own. The compressor is made when it is
+    /// needed, and takes [`COMPRESSOR_SIZE`](Self::COMPRESSOR_SIZE) bytes until it is
+    /// [released](Self::release), or until bytes are added in another way.
     pub fn compress(&mut self, plain: &[u8], mut emit: impl FnMut(Part<'_>)) {
         if plain.is_empty() {
             return;
@@ -152,18 +151,19 @@ impl GzipBody {
         emit(Part::Own(&compressed));
     }
 
-    /// Returns whether it has a compressor of its own now.
+    /// Returns whether the body has a compressor of its own now.
     #[must_use]
     pub fn has_compressor(&self) -> bool {
         self.own.is_some()
     }
 
-    /// Frees the memory of the compressor of its own. What is compressed later refers to nothing before.
+    /// Frees the memory of the body's own compressor. Bytes that are compressed later refer to nothing
+    /// before.
     pub fn release(&mut self) {
         self.own = None;
     }
 
-    /// Has the client receive something, and decode nothing.
+    /// Adds an empty block: the client receives bytes, and decodes nothing.
     pub fn keep_alive(&mut self, mut emit: impl FnMut(Part<'_>)) {
         emit(Part::Own(&EMPTY_BLOCK));
     }
@@ -176,13 +176,13 @@ impl GzipBody {
         emit(Part::Own(&self.len.to_le_bytes()));
     }
 
-    /// Takes note of bytes of this client's own. They are between those of the shared stream from now on.
+    /// Counts bytes for this client only, which now stand between those of the shared stream.
     fn count(&mut self, plain: &[u8]) {
         self.end_run();
         let mut crc = Hasher::new_with_initial(self.crc);
         crc.update(plain);
         self.crc = crc.finalize();
-        // The rest of the length modulo 2^32 is what is asked for.
+        // The length is wanted modulo 2^32.
         self.len = self.len.wrapping_add(plain.len() as u32);
     }
 
@@ -192,8 +192,9 @@ impl GzipBody {
         };
         let len = end.len.saturating_sub(start.len);
         if len > 0 {
-            // The checksum of the whole is that of what lies before, moved on by the length, and that of
-            // what lies behind. The latter is the end's, without the start's, moved on as far.
+            // The checksum of the whole combines that of the bytes before, moved on by the length, with
+            // that of the bytes since. The latter is the end's checksum without the start's, moved on as
+            // far.
             let mut before = Hasher::new_with_initial(self.crc ^ start.crc);
             before.combine(&Hasher::new_with_initial_len(end.crc, len));
             self.crc = before.finalize();
@@ -202,7 +203,7 @@ impl GzipBody {
     }
 }
 
-/// Stored blocks of bytes that are not copied.
+/// Emits stored blocks of bytes that are not copied.
 fn store_shared(plain: &Bytes, mut emit: impl FnMut(Part<'_>)) {
     for (head, block) in blocks(plain) {
         emit(Part::Own(&head));

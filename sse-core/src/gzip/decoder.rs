@@ -1,13 +1,13 @@
-//! Decoding: one body in the content coding `gzip`, as its bytes arrive.
+//! The decoder of one body in the content coding `gzip`, whose bytes arrive in pieces.
 
 use std::{error::Error, fmt};
 
 use crc32fast::Hasher;
 use flate2::{Decompress, FlushDecompress, Status};
 
-/// Decodes a body in the content coding `gzip`, cut anywhere, with a bound on how much longer it becomes.
+/// Decodes a body in the content coding `gzip`, in pieces of any size, with a bound on its expansion.
 ///
-/// It takes some 50 KiB. Each byte of the body is decoded as soon as it is there.
+/// It takes about 50 KiB, and decodes each byte of the body as soon as it arrives.
 ///
 /// ```
 /// use sse_core::gzip::{GzipBody, GzipDecoder, GzipError};
@@ -28,30 +28,30 @@ pub struct GzipDecoder {
     stage: Stage,
     inflate: Decompress,
     crc: Hasher,
-    /// How long this member has become, modulo 2^32.
+    /// The decoded length of this member, modulo 2^32.
     len: u32,
-    /// How many bytes the body had so far, and how many they became.
+    /// The encoded bytes of the body so far, and the decoded ones.
     total_in: u64,
     total_out: u64,
     max_expansion: u32,
 }
 
-/// What comes next.
+/// The part of the body that comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// So many of the first ten bytes were there, with the flags among them.
+    /// The number of the head's ten bytes that were read, and the flags among them.
     Head {
         read: u8,
         flags: u8,
     },
-    /// Fields of the head that the flags announce, and how many bytes of them were there.
+    /// Fields of the head that the flags announce, and how many of their bytes were read.
     Field {
         field: Field,
         flags: u8,
         read: u32,
     },
     Blocks,
-    /// So many of the last eight bytes were there, and what they say.
+    /// The number of the last eight bytes that were read, and their values.
     Trailer {
         read: u8,
         says: u64,
@@ -77,18 +77,18 @@ const NAME: u8 = 8;
 const COMMENT: u8 = 16;
 const RESERVED: u8 = 0xe0;
 
-/// How long the optional fields of a head may be.
+/// The largest length of the optional fields of a head.
 const LARGEST_FIELDS: u32 = 64 * 1024;
 
-/// How much is decoded at a time.
+/// The number of bytes that are decoded in one step.
 const STEP: usize = 8 * 1024;
 
-/// How much a body may become without being measured against what was received.
+/// The decoded length up to which the expansion is not checked.
 const FREE: u64 = 1024 * 1024;
 
 impl GzipDecoder {
-    /// Creates a decoder of a body that becomes at most so many times as long as it is, or 1 MiB if that
-    /// is more.
+    /// Creates a decoder of a body that expands at most `max_expansion` times, or to 1 MiB if that is
+    /// more.
     #[must_use]
     pub fn new(max_expansion: u32) -> Self {
         Self {
@@ -102,12 +102,12 @@ impl GzipDecoder {
         }
     }
 
-    /// Decodes some of `input`, which moves on, and appends at most 8 KiB to `plain`. Says whether there
-    /// may be more; otherwise `input` is used up.
+    /// Decodes some of `input`, which advances, and appends at most 8 KiB to `plain`. Returns whether
+    /// there may be more; if not, `input` is used up.
     ///
     /// # Errors
     ///
-    /// [`GzipError`]; the decoder is of no more use then.
+    /// [`GzipError`]. Drop the decoder then.
     pub fn decode(&mut self, input: &mut &[u8], plain: &mut Vec<u8>) -> Result<bool, GzipError> {
         while self.stage != Stage::Blocks {
             let Some((byte, rest)) = input.split_first() else {
@@ -120,7 +120,7 @@ impl GzipDecoder {
         self.inflate(input, plain)
     }
 
-    /// Returns the body is complete.
+    /// Checks that the body is complete.
     ///
     /// # Errors
     ///
@@ -140,7 +140,7 @@ impl GzipDecoder {
             .inflate
             .decompress(input, &mut out, FlushDecompress::None)
             .map_err(|_| GzipError::Data)?;
-        // No more than are in memory.
+        // The difference is at most the length of a slice in memory.
         let taken = (self.inflate.total_in() - before) as usize;
         let written = (self.inflate.total_out() - written_before) as usize;
         *input = input.get(taken..).unwrap_or_default();
@@ -159,13 +159,13 @@ impl GzipDecoder {
             return Ok(true);
         }
         if taken == 0 && written == 0 && !input.is_empty() {
-            // It makes nothing of input that is there.
+            // The decompressor makes no progress on input that is there.
             return Err(GzipError::Data);
         }
         Ok(taken > 0 || written > 0)
     }
 
-    /// What comes after this byte outside the blocks.
+    /// Returns the stage after this byte, which is outside the compressed blocks.
     fn take(&mut self, byte: u8) -> Result<Stage, GzipError> {
         match self.stage {
             Stage::Between => self.head(0, 0, byte),
@@ -194,7 +194,7 @@ impl GzipDecoder {
             _ => flags,
         };
         Ok(match read {
-            // The time, how it was compressed, and where.
+            // The time, the level of compression, and the system.
             0..9 => Stage::Head {
                 read: read + 1,
                 flags,
@@ -223,7 +223,7 @@ impl GzipDecoder {
     }
 }
 
-/// The next field that these flags announce.
+/// Returns the stage of the next field that these flags announce.
 fn next_field(flags: u8, read: u32) -> Stage {
     let (flag, field) = match flags {
         _ if flags & EXTRA != 0 => (EXTRA, Field::ExtraLen { low: 0 }),
@@ -239,7 +239,7 @@ fn next_field(flags: u8, read: u32) -> Stage {
     }
 }
 
-/// What comes after this byte of a field.
+/// Returns the stage after this byte of a field.
 fn field_after(field: Field, flags: u8, read: u32, byte: u8) -> Stage {
     let stay = |field| Stage::Field { field, flags, read };
     match field {
@@ -252,24 +252,24 @@ fn field_after(field: Field, flags: u8, read: u32, byte: u8) -> Stage {
         Field::Extra { left } => stay(Field::Extra { left: left - 1 }),
         Field::Name | Field::Comment if byte != 0 => stay(field),
         Field::Name | Field::Comment => next_field(flags, read),
-        // Two bytes. The second is a field of no further kind.
+        // The field has two bytes. The second is read like one of an unknown field.
         Field::HeadCrc => stay(Field::Extra { left: 1 }),
     }
 }
 
-/// Why a body is not one in the content coding `gzip`, or not a complete one.
+/// Why a body is not valid, or not complete, in the content coding `gzip`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GzipError {
-    /// It does not begin as one does, or with more than 64 KiB before the data.
+    /// The body does not begin with a valid head, or has more than 64 KiB before the data.
     Head,
     /// The compressed data are not valid.
     Data,
-    /// The checksum or the length at the end is another.
+    /// The checksum or the length at the end does not match the data.
     Checksum,
-    /// It ends before its end.
+    /// The body ends too early.
     Incomplete,
-    /// It became more times as long as it was than is allowed.
+    /// The body expands more than the bound allows.
     TooLong,
 }
 

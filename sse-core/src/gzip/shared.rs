@@ -1,4 +1,4 @@
-//! The compressor that many clients share, and what it makes.
+//! The compressor that many clients share, and its output.
 
 use bytes::Bytes;
 use crc32fast::Hasher;
@@ -6,14 +6,14 @@ use crc32fast::Hasher;
 use super::deflate::Deflate;
 use crate::sync::unique_number;
 
-/// After how many plain bytes a [`SharedDeflate`] sets a restart point, at the next event: 64 KiB. A client
-/// that joins gets up to so many bytes as they are, and the largest distance that a decoder looks back is
-/// half of it.
+/// The number of plain bytes after which a [`SharedDeflate`] sets a restart point, at the next event: 64
+/// KiB. A client that joins gets up to this many bytes uncompressed. Compressed bytes refer back by at
+/// most half of it.
 pub const RESTART_INTERVAL: usize = 64 * 1024;
 
-/// Compresses events for all clients of one source, once.
+/// Compresses the events of one source once for all clients.
 ///
-/// It takes some 380 KiB. See the [module](super) for an example.
+/// It takes about 380 KiB. See the [module](super) for an example.
 #[derive(Debug)]
 pub struct SharedDeflate {
     stream: u64,
@@ -24,12 +24,12 @@ pub struct SharedDeflate {
     out: Vec<u8>,
 }
 
-/// A place in the plain bytes of a shared stream.
+/// A position in the plain bytes of a shared stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// How many bytes lie before it.
+    /// The number of bytes before it.
     pub(crate) len: u64,
-    /// The checksum of them all.
+    /// The checksum of all of them.
     pub(crate) crc: u32,
 }
 
@@ -45,13 +45,13 @@ impl Place {
 }
 
 impl SharedDeflate {
-    /// What it takes in memory, rounded up.
+    /// The memory of the compressor in bytes, rounded up.
     #[cfg(feature = "topic")]
     pub(crate) const SIZE: usize = Deflate::SIZE;
 
-    /// One that has compressed nothing yet.
+    /// Creates a compressor that has compressed nothing yet.
     #[must_use]
-    #[expect(clippy::new_without_default)] // each is a stream of its own, and takes much memory
+    #[expect(clippy::new_without_default)] // Each compressor is a stream of its own, and takes much memory.
     pub fn new() -> Self {
         Self {
             stream: unique_number(),
@@ -62,8 +62,8 @@ impl SharedDeflate {
         }
     }
 
-    /// Compresses what is next: whole events, since a client joins between two pieces. A piece is never
-    /// longer than its plain bytes and five more for each 65,535 of them.
+    /// Compresses the next events. They must be whole events, because clients join between two pieces. A
+    /// piece is at most as long as its plain bytes and five more for each 65,535 of them.
     pub fn compress(&mut self, plain: Bytes) -> Piece {
         let restarts = self.is_restart_due(RESTART_INTERVAL);
         if restarts {
@@ -84,7 +84,7 @@ impl SharedDeflate {
         }
     }
 
-    /// Whether the next bytes begin with a restart point, where one comes every so many bytes.
+    /// Returns whether the next bytes begin with a restart point, with one after every `interval` bytes.
     pub(crate) fn is_restart_due(&self, interval: usize) -> bool {
         self.place.len == 0 || self.since_restart >= interval
     }
@@ -99,13 +99,13 @@ impl SharedDeflate {
         self.place
     }
 
-    /// Makes a restart point of this place.
+    /// Makes this position a restart point.
     pub(crate) fn restart(&mut self) {
         self.since_restart = 0;
         self.deflate.restart();
     }
 
-    /// Compresses these bytes, and has `take` copy what they become.
+    /// Compresses these bytes, and lets `take` copy the output.
     pub(crate) fn push(&mut self, plain: &[u8], take: impl FnOnce(&[u8])) {
         /// The memory that is kept for the next event.
         const KEPT: usize = 4096;
@@ -120,7 +120,7 @@ impl SharedDeflate {
     }
 }
 
-/// Some events, plain and compressed. Cloning is cheap, and copies no bytes.
+/// Events, plain and compressed. Cloning is cheap, and copies no bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
     pub(super) plain: Bytes,
@@ -128,33 +128,34 @@ pub struct Piece {
 }
 
 impl Piece {
-    /// Returns the bytes as they were before.
+    /// Returns the plain bytes.
     #[must_use]
     pub fn plain(&self) -> &Bytes {
         &self.plain
     }
 
-    /// Returns the compressed bytes, for a client that has had everything back to the last restart point.
+    /// Returns the compressed bytes, for a client that has everything since the last restart point.
     #[must_use]
     pub fn compressed(&self) -> &Bytes {
         &self.packed.bytes
     }
 
-    /// Returns whether it begins at a restart point, so that a client needs nothing that lies before.
+    /// Returns whether the piece begins at a restart point, so that a client needs none of the bytes
+    /// before it.
     #[must_use]
     pub fn restarts(&self) -> bool {
         self.packed.restarts
     }
 }
 
-/// A stretch of a shared stream, compressed, and where it lies.
+/// A compressed part of a shared stream, and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Packed {
     pub(crate) bytes: Bytes,
-    /// Which shared stream it is of.
+    /// The shared stream that it is a part of.
     pub(crate) stream: u64,
     pub(crate) start: Place,
     pub(crate) end: Place,
-    /// It begins at a restart point.
+    /// Whether it begins at a restart point.
     pub(crate) restarts: bool,
 }

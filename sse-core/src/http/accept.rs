@@ -1,5 +1,5 @@
-//! Whether a request takes a media type
-//! ([RFC 9110 section 12.5.1](https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1)).
+//! Whether a request accepts a media type ([RFC 9110 section
+//! 12.5.1](https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1)).
 
 use ::http::{HeaderMap, header};
 
@@ -7,9 +7,9 @@ use super::is_token_byte;
 
 /// Returns whether the `Accept` fields of a request allow `type/subtype`.
 ///
-/// Without any they do. Of the media ranges that match, the most specific one decides, and a
-/// weight of 0 means no. Parameters other than the weight are ignored, and so is what cannot be
-/// parsed; if nothing can, the answer is yes, as without the field.
+/// A request without the field accepts everything. Of the media ranges that match, the most specific one
+/// decides, and a weight of 0 means no. Parameters other than the weight are ignored, and so are invalid
+/// parts; if no part is valid, the answer is yes, as without the field.
 ///
 /// ```
 /// use sse_core::http::{HeaderMap, HeaderValue, accepts};
@@ -34,7 +34,7 @@ pub fn accepts(headers: &HeaderMap, type_: &str, subtype: &str) -> bool {
     {
         parsed_any = true;
         if let Some(specificity) = range.matches(type_, subtype) {
-            // Of two ranges that are the same, the one that allows counts.
+            // Of two equal ranges, the one that allows the type decides.
             best = best.max(Some((specificity, range.allowed)));
         }
     }
@@ -71,7 +71,7 @@ impl<'a> Range<'a> {
         })
     }
 
-    /// How specific the range is, if the media type is in it.
+    /// Returns how specific the range is, if the media type is in it.
     fn matches(&self, type_: &str, subtype: &str) -> Option<u8> {
         if self.type_ == "*" {
             Some(0)
@@ -85,8 +85,8 @@ impl<'a> Range<'a> {
     }
 }
 
-/// [RFC 9110 section 12.4.2](https://www.rfc-editor.org/rfc/rfc9110#section-12.4.2): digits and a
-/// point, where Rust's own numbers may have a sign, an exponent, or be none.
+/// Parses a weight ([RFC 9110 section 12.4.2](https://www.rfc-editor.org/rfc/rfc9110#section-12.4.2)):
+/// digits and a point. Rust's own parser would also take a sign, an exponent and `NaN`.
 pub(super) fn parse_weight(text: &str) -> Option<f32> {
     let plain = text
         .bytes()

@@ -1,5 +1,5 @@
-//! Whether a request takes the content coding `gzip`
-//! ([RFC 9110 section 12.5.3](https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3)).
+//! Whether a request accepts the content coding `gzip` ([RFC 9110 section
+//! 12.5.3](https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3)).
 
 use ::http::{HeaderMap, header};
 
@@ -7,9 +7,8 @@ use super::accept::parse_weight;
 
 /// Returns whether the `Accept-Encoding` fields of a request ask for `gzip`.
 ///
-/// Without any they do not: a client that does not name the coding, or `*`, gets none. Nor do they where
-/// `gzip` has the weight 0, or a lower one than `identity` is given. A part that cannot be parsed is
-/// ignored.
+/// The answer is no where the request has no such field, where no field names `gzip` or `*`, and where
+/// `gzip` has the weight 0 or a lower weight than `identity`. A part that is invalid is ignored.
 ///
 /// ```
 /// use sse_core::http::{HeaderMap, HeaderValue, accepts_gzip};
@@ -32,13 +31,13 @@ pub fn accepts_gzip(headers: &HeaderMap) -> bool {
         .filter_map(parse)
     {
         let known = match coding {
-            // An old name of the same.
+            // `x-gzip` is an old name of `gzip`.
             _ if is(coding, "gzip") || is(coding, "x-gzip") => &mut gzip,
             _ if is(coding, "identity") => &mut identity,
             "*" => &mut any,
             _ => continue,
         };
-        // Of two that are the same the heavier counts.
+        // Of two equal codings the higher weight counts.
         *known = Some(known.map_or(weight, |before: f32| before.max(weight)));
     }
     let gzip = gzip.or(any).unwrap_or(0.0);

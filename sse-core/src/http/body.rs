@@ -1,5 +1,4 @@
-//! Reading the body of a request or of a response: the bytes that the peer meant, free of their
-//! framing.
+//! Reads the body of a request or a response, and removes its framing.
 
 use std::{error::Error, fmt, io};
 
@@ -8,7 +7,7 @@ use super::{
     trailers::{LONGEST_TRAILERS, Trailers, is_text_byte},
 };
 
-/// How long the extensions of one chunk may be.
+/// The largest length of the extensions of one chunk.
 const LONGEST_EXTENSION: usize = 4 * 1024;
 
 /// The error of a body that is not framed as its head says.
@@ -19,8 +18,8 @@ pub enum BodyError {
     Short(u64),
     /// The connection ended before the last chunk.
     Truncated,
-    /// The size of a chunk is not a hexadecimal number of at most 16 digits, something other than
-    /// blanks and extensions follows it, or its line does not end in CRLF.
+    /// The size of a chunk is not a hexadecimal number of at most 16 digits, bytes other than blanks and
+    /// extensions follow it, or its line does not end in CRLF.
     ChunkSize,
     /// A chunk is not followed by CRLF.
     ChunkEnd,
@@ -30,7 +29,7 @@ pub enum BodyError {
     Extension,
     /// The trailer section is longer than 16 KiB.
     TrailersTooLong,
-    /// The trailer section is not field lines that end in CRLF.
+    /// The trailer section does not consist of field lines that end in CRLF.
     Trailers,
 }
 
@@ -94,7 +93,7 @@ pub struct BodyReader {
 pub enum BodyPart<'i> {
     /// Bytes of the body, at least one.
     Data(&'i [u8]),
-    /// Nothing until more is received.
+    /// No bytes until more input is received.
     More,
     /// The body is complete.
     End,
@@ -102,21 +101,21 @@ pub enum BodyPart<'i> {
 
 #[derive(Clone, Debug)]
 enum State {
-    /// So many bytes are still to come.
+    /// This many bytes are still to come.
     Length(u64),
-    /// Everything that comes.
+    /// The body ends with the connection.
     UntilEnd,
-    /// In a chunk's size, of which so many digits have come.
+    /// Within a chunk's size, of which this many digits have come.
     Size {
         size: u64,
         digits: u8,
     },
-    /// After the size and blanks, where extensions may begin: so many bytes have come since.
+    /// After the size and blanks, where extensions may begin; this many bytes have come since the size.
     Blank {
         size: u64,
         length: usize,
     },
-    /// In the extensions: so many bytes have come since the size.
+    /// Within the extensions; this many bytes have come since the size.
     Extension {
         size: u64,
         length: usize,
@@ -125,7 +124,7 @@ enum State {
     SizeLf {
         size: u64,
     },
-    /// In a chunk, of which so many bytes are still to come.
+    /// Within a chunk, of which this many bytes are still to come.
     Chunk {
         left: u64,
     },
@@ -150,11 +149,11 @@ impl BodyReader {
         }
     }
 
-    /// Takes the next part off the front of `input`. After the end, nothing is taken.
+    /// Takes the next part off the front of `input`. After the end of the body it takes nothing.
     ///
     /// # Errors
     ///
-    /// [`BodyError`] where the framing is broken or past a bound. Do not read on after an error.
+    /// [`BodyError`] where the framing is invalid or exceeds a bound. Drop the reader then.
     pub fn read<'i>(&mut self, input: &mut &'i [u8]) -> Result<BodyPart<'i>, BodyError> {
         loop {
             match &mut self.state {
@@ -181,7 +180,8 @@ impl BodyReader {
         }
     }
 
-    /// Tells the reader that the connection has ended. Returns an error where the body is not complete.
+    /// Checks that the body may end where the connection has ended. Returns an error where it is not
+    /// complete.
     #[cfg(feature = "client")]
     pub fn end_of_input(&self) -> Result<(), BodyError> {
         match self.state {
@@ -193,7 +193,7 @@ impl BodyReader {
 }
 
 impl State {
-    /// What comes after `byte`, which is of the framing.
+    /// Returns the state after `byte`, which belongs to the framing.
     fn after(&self, byte: u8) -> Result<Self, BodyError> {
         Ok(match (self, byte) {
             (&Self::Size { size, digits }, byte) if byte.is_ascii_hexdigit() => {
@@ -238,9 +238,9 @@ impl State {
         })
     }
 
-    /// What comes after one more digit of a chunk's size.
+    /// Returns the state after one more digit of a chunk's size.
     fn after_digit(size: u64, digits: u8, digit: u8) -> Result<Self, BodyError> {
-        /// Of a `u64`. Leading zeros count: no size needs more digits than these.
+        /// The digits of a `u64`. Leading zeros count: no size needs more digits than these.
         const MOST_DIGITS: u8 = 16;
         if digits == MOST_DIGITS {
             return Err(BodyError::ChunkSize);
@@ -253,7 +253,7 @@ impl State {
     }
 }
 
-/// As much of `input` as there is of the `left` bytes.
+/// Takes the bytes of `input` that belong to the next `left` ones.
 fn take<'i>(input: &mut &'i [u8], left: &mut u64) -> &'i [u8] {
     let length = usize::try_from(*left)
         .unwrap_or(usize::MAX)
@@ -264,9 +264,9 @@ fn take<'i>(input: &mut &'i [u8], left: &mut u64) -> &'i [u8] {
     data
 }
 
-/// Adds to the bytes of a body, which are at most so many. Memory is taken as they come: twice as
-/// much each time, so that the cost stays linear, but never beyond the bound; and none for what
-/// was announced and may never come.
+/// Appends `data` to the bytes of a body, which has at most `most`. Memory is allocated as they come:
+/// twice as much each time, so that the cost stays linear, but never beyond the bound, and none for bytes
+/// that were only announced.
 #[cfg(feature = "server")]
 pub(crate) fn collect(collected: &mut Vec<u8>, data: &[u8], most: usize) {
     let capacity = grown_capacity(collected, data.len(), most);
@@ -276,7 +276,7 @@ pub(crate) fn collect(collected: &mut Vec<u8>, data: &[u8], most: usize) {
     collected.extend_from_slice(data);
 }
 
-/// How much memory [`collect`] takes for so many bytes more.
+/// Returns the capacity after [`collect`] has taken `more` bytes.
 #[cfg(feature = "server")]
 pub(crate) fn grown_capacity(collected: &Vec<u8>, more: usize, most: usize) -> usize {
     let needed = collected.len().saturating_add(more);
@@ -286,12 +286,12 @@ pub(crate) fn grown_capacity(collected: &Vec<u8>, more: usize, most: usize) -> u
     }
 }
 
-// Both sides use the reader; the client alone asks whether a body may end with its connection.
+// Both sides use the reader, but only the client has bodies that end with the connection.
 #[cfg(all(test, feature = "client"))]
 mod tests {
     use super::*;
 
-    /// What a body reads as, and what the connection's end there means.
+    /// Reads a body, and returns its bytes and the outcome of the connection's end.
     fn read(framing: Framing, wire: &[u8], step: usize) -> (Vec<u8>, Result<(), BodyError>) {
         let (mut reader, mut body) = (BodyReader::new(framing), Vec::new());
         for piece in wire.chunks(step) {

@@ -15,19 +15,19 @@ use super::{
 pub enum Framing {
     /// There is no body, and no `Content-Length` either, as in a 204.
     NoBody,
-    /// So many bytes; or, in the answer to a HEAD, what would be so many bytes.
+    /// This many bytes follow; in the response to a HEAD, none do.
     ContentLength(u64),
-    /// In chunks.
+    /// The body is in chunks.
     Chunked,
-    /// By the end of the connection: HTTP/1.0, mostly.
+    /// The body ends with the connection, mostly in HTTP/1.0.
     CloseDelimited,
 }
 
 #[cfg(feature = "client")]
 impl Framing {
-    /// How the body of a response that was received is delimited. Where it has both
-    /// `Transfer-Encoding` and `Content-Length` the former counts; there is one response per
-    /// connection, so that no second response can be smuggled in with it.
+    /// Returns how the body of a received response is delimited. If it has both `Transfer-Encoding` and
+    /// `Content-Length` the former counts. A connection has one response, so a second one cannot be
+    /// smuggled in with it.
     pub fn of(response: &Response<()>, method: &Method) -> Result<Self, ResponseHeadError> {
         let (status, headers) = (response.status(), response.headers());
         if *method == Method::HEAD
@@ -51,9 +51,9 @@ impl Framing {
     }
 }
 
-/// The length that all `Content-Length` fields agree on. Some senders repeat the field, or a proxy
-/// has put two of them into one
-/// ([RFC 9112 section 6.3](https://www.rfc-editor.org/rfc/rfc9112#section-6.3)).
+/// Returns the length that all `Content-Length` fields agree on. Some senders repeat the field, or a
+/// proxy has joined two of them ([RFC 9112 section
+/// 6.3](https://www.rfc-editor.org/rfc/rfc9112#section-6.3)).
 #[cfg(feature = "client")]
 fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Fault> {
     let mut agreed = None;

@@ -1,25 +1,24 @@
-//! What the heads of requests and of responses have in common: where they end, which bytes they
-//! may have, and how their fields become a [`HeaderMap`].
+//! What the heads of requests and responses have in common: where they end, which bytes they may have,
+//! and how their fields become a [`HeaderMap`].
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, header};
 use memchr::{memchr, memchr_iter};
 
-/// A [`HeaderMap`] holds no more fields.
+/// The largest number of fields in a [`HeaderMap`].
 pub(super) const MOST_FIELDS: usize = 24_576;
 
-/// What is wrong with a head.
+/// The fault of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// It breaks the rules of HTTP/1.1, or could be read in more than one way.
     Malformed(&'static str),
-    /// It has more field lines than it may have.
+    /// It has more field lines than the limit allows.
     TooManyFields,
     /// It has a transfer coding other than `chunked`.
     UnknownTransferCoding,
 }
 
-/// Finds the empty line that ends a head, in input that arrives in pieces. Looks at each byte
-/// once.
+/// Finds the empty line that ends a head, in input that arrives in pieces. It reads each byte once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum EndFinder {
     #[default]
@@ -30,7 +29,7 @@ pub(super) enum EndFinder {
 }
 
 impl EndFinder {
-    /// How many bytes of `input` there are up to the end of the head, if it is there.
+    /// Returns the number of bytes in `input` up to the end of the head, if it is there.
     pub(super) fn find(&mut self, input: &[u8]) -> Option<usize> {
         let mut at = 0;
         while let Some(&byte) = input.get(at) {
@@ -54,19 +53,19 @@ impl EndFinder {
     }
 }
 
-/// Refuses bytes that some readers pass over and others do not.
+/// Rejects bytes that some readers ignore and others do not.
 pub(super) fn check_bytes(head: &[u8]) -> Result<(), Fault> {
     if memchr(b'\0', head).is_some() {
         return Err(Fault::Malformed("it has a NUL"));
     }
-    // A CR alone is a line's end to some readers and a blank to others.
+    // A CR alone is a line end to some readers and a blank to others.
     if memchr_iter(b'\r', head).any(|at| head.get(at + 1) != Some(&b'\n')) {
         return Err(Fault::Malformed("it has a CR without an LF"));
     }
     Ok(())
 }
 
-/// Calls `parse` with room for so many fields of `head`.
+/// Calls `parse` with room for `limit` fields of `head`.
 pub(super) fn with_room_for_fields<'h, T>(
     limit: usize,
     head: &'h [u8],
@@ -76,7 +75,7 @@ pub(super) fn with_room_for_fields<'h, T>(
     let mut usual = [httparse::EMPTY_HEADER; USUAL];
     match usual.get_mut(..limit) {
         Some(fields) => parse(fields),
-        // No head has more fields than it has bytes.
+        // A head has fewer fields than bytes.
         None => parse(&mut vec![httparse::EMPTY_HEADER; limit.min(head.len())]),
     }
 }
@@ -96,7 +95,7 @@ pub(super) fn collect_fields(fields: &[httparse::Header<'_>]) -> Result<HeaderMa
 const IMPROPER_NAME: Fault = Fault::Malformed("it has a header field without a proper name");
 const IMPROPER_VALUE: Fault = Fault::Malformed("it has a header field without a proper value");
 
-/// What `httparse` found wrong with a line; `first_line` says what is expected of the first one.
+/// Returns the fault of a line that `httparse` rejected; `first_line` says what the first line should be.
 pub(super) fn parse_fault(error: httparse::Error, first_line: &'static str) -> Fault {
     match error {
         httparse::Error::TooManyHeaders => Fault::TooManyFields,
@@ -107,13 +106,13 @@ pub(super) fn parse_fault(error: httparse::Error, first_line: &'static str) -> F
     }
 }
 
-/// Digits and nothing else; Rust's own numbers may have a sign.
+/// Parses digits only; Rust's own parser would also take a sign.
 pub(super) fn parse_number(text: &[u8]) -> Option<u64> {
     let digits = text.iter().all(u8::is_ascii_digit);
     str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()
 }
 
-/// The one transfer coding that is known here is `chunked`, once and by itself.
+/// Checks that the only transfer coding is `chunked`, once.
 pub(super) fn check_codings(headers: &HeaderMap) -> Result<(), Fault> {
     let mut codings = Vec::new();
     for value in headers.get_all(header::TRANSFER_ENCODING) {

@@ -2,12 +2,13 @@
 
 use ::http::{HeaderMap, HeaderValue, header};
 
-/// Returns whether the `Content-Type` of a response says `text/event-stream`, in UTF-8 if in anything.
+/// Returns whether the `Content-Type` of a response is `text/event-stream`, in UTF-8 if it has a
+/// `charset`.
 ///
-/// The standard leaves it to the browsers how to read a content type that is not well-formed, and
-/// they differ; this reads it as Chromium does. Letter case and parameters make no difference, nor
-/// does what follows the type after a blank. Of several types, in several fields or in one, the
-/// last one counts. A `charset` other than UTF-8 means no.
+/// The standard does not say how to read a content type that is not well-formed, and browsers differ;
+/// this function reads it as Chromium does. Letter case and parameters do not matter, nor does text after
+/// a blank behind the type. Of several types, in one field or in several, the last one counts. A
+/// `charset` other than UTF-8 means no.
 ///
 /// ```
 /// use sse_core::http::{HeaderMap, HeaderValue, is_event_stream};
@@ -22,7 +23,7 @@ use ::http::{HeaderMap, HeaderValue, header};
 pub fn is_event_stream(headers: &HeaderMap) -> bool {
     let mut last = ContentType::default();
     for value in headers.get_all(header::CONTENT_TYPE) {
-        // What is not ASCII is in nothing that matters here.
+        // Bytes that are not ASCII do not matter for any of the types.
         let value = String::from_utf8_lossy(value.as_bytes());
         for content_type in split_unquoted(&value, ',') {
             last.read(content_type);
@@ -32,8 +33,8 @@ pub fn is_event_stream(headers: &HeaderMap) -> bool {
         && last.charset.is_none_or(|charset| is_utf8(&charset))
 }
 
-/// Whether this is the one content coding `gzip`
-/// ([RFC 9110 section 8.4.1.3](https://www.rfc-editor.org/rfc/rfc9110#section-8.4.1.3)).
+/// Returns whether this is the single content coding `gzip` ([RFC 9110 section
+/// 8.4.1.3](https://www.rfc-editor.org/rfc/rfc9110#section-8.4.1.3)).
 #[cfg(feature = "compression")]
 pub(crate) fn is_gzip(coding: &HeaderValue) -> bool {
     let coding = coding.as_bytes().trim_ascii();
@@ -42,7 +43,7 @@ pub(crate) fn is_gzip(coding: &HeaderValue) -> bool {
         .any(|name| coding.eq_ignore_ascii_case(name))
 }
 
-/// The content coding of a response, if it has one.
+/// Returns the content coding of a response, if it has one.
 pub(crate) fn content_coding(headers: &HeaderMap) -> Option<&HeaderValue> {
     let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
     codings.find(|coding| {
@@ -53,13 +54,13 @@ pub(crate) fn content_coding(headers: &HeaderMap) -> Option<&HeaderValue> {
 
 #[derive(Default)]
 struct ContentType {
-    /// Type and subtype.
+    /// The type and the subtype.
     essence: String,
     charset: Option<String>,
 }
 
 impl ContentType {
-    /// Takes over what another content type says, if it is one.
+    /// Takes over the type and the charset of another content type, if it is valid.
     fn read(&mut self, text: &str) {
         let text = text.trim();
         let end = text.find([' ', '\t', ';', '(']).unwrap_or(text.len());
@@ -72,7 +73,7 @@ impl ContentType {
             .filter_map(|parameter| parameter.split_once('='))
             .find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))
             .map(|(_, value)| value.trim().trim_matches('"').trim().to_owned());
-        // The same type once more, without a charset, leaves the one that there was.
+        // The same type again, without a charset, keeps the earlier charset.
         if charset.is_some() || !self.essence.eq_ignore_ascii_case(essence) {
             self.charset = charset;
         }
@@ -80,14 +81,15 @@ impl ContentType {
     }
 }
 
-/// Both are labels of UTF-8 ([Encoding standard](https://encoding.spec.whatwg.org/#names-and-labels)).
+/// Returns whether this is a label of UTF-8 ([Encoding
+/// standard](https://encoding.spec.whatwg.org/#names-and-labels)).
 fn is_utf8(charset: &str) -> bool {
     ["", "utf-8", "utf8"]
         .iter()
         .any(|label| charset.eq_ignore_ascii_case(label))
 }
 
-/// Splits where `separator` is not in a quoted string.
+/// Splits `text` at each `separator` that is not in a quoted string.
 fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |c| {

@@ -1,9 +1,9 @@
-//! HTTP/1 messages: heads read and written, and the framing of bodies.
+//! HTTP/1 messages: reading and writing their heads, and the framing of their bodies.
 //!
-//! This module knows RFC 9110 and RFC 9112 and nothing of events. The types of requests and
-//! responses are those of the `http` crate, re-exported here; field lines are parsed by
-//! `httparse`. What is decided here is what those two leave open: where a head ends, how large it
-//! may be, and what is refused because two readers could read it differently.
+//! This module implements RFC 9110 and RFC 9112 and does not know events. Its types of requests and
+//! responses are those of the `http` crate, which it re-exports; `httparse` parses the field lines. The
+//! module decides what those two leave open: where a head ends, how large it may be, and which input is
+//! rejected because two readers could read it differently.
 
 mod body;
 mod framing;
@@ -63,8 +63,8 @@ pub use {
     response_head_reader::{ResponseHeadError, ResponseHeadLimits, ResponseHeadReader},
 };
 
-/// Of a token: a method, a field name, a media type
-/// ([RFC 9110 section 5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2)).
+/// Returns whether the byte may be in a token, such as a method, a field name or a media type ([RFC 9110
+/// section 5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2)).
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

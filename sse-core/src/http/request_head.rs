@@ -1,4 +1,4 @@
-//! A request's head: how large it may be, and what it must not say.
+//! A request's head: its bounds, and its rules.
 
 use std::{error::Error, fmt, io};
 
@@ -13,14 +13,14 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeadLimits {
-    /// Bytes in all. 16 KiB by default; beyond it the answer is 431, or 414 where they are all
-    /// the request line's.
+    /// The largest head in bytes. 16 KiB by default; beyond it the response is 431, or 414 where the
+    /// request line alone is longer.
     pub head: usize,
-    /// Field lines. 100 by default; beyond it the answer is 431. More than 24 576 count as that
-    /// many: a [`HeaderMap`] holds no more.
+    /// The largest number of field lines. 100 by default; beyond it the response is 431. More than 24,576
+    /// count as that many, because a [`HeaderMap`] holds no more.
     pub fields: usize,
-    /// Bytes of the request target. 8 KiB by default; beyond it the answer is 414. More than
-    /// 65 534 count as that many: a [`Uri`](::http::Uri) holds no more.
+    /// The longest request target in bytes. 8 KiB by default; beyond it the response is 414. More than
+    /// 65,534 count as that many, because a [`Uri`](::http::Uri) holds no more.
     pub target: usize,
 }
 
@@ -44,8 +44,8 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
-    /// Creates a head that another parser has read. It is checked by the same rules as one that
-    /// [`RequestHeadReader`](super::RequestHeadReader) reads.
+    /// Creates a head from a request that another parser has read, and checks it by the same rules as
+    /// [`RequestHeadReader`](super::RequestHeadReader).
     ///
     /// ```
     /// use sse_core::http::{BodyLength, Request, RequestHead};
@@ -59,10 +59,10 @@ impl RequestHead {
     ///
     /// # Errors
     ///
-    /// [`RequestHeadError`] where the version is neither HTTP/1.1 nor HTTP/1.0, or where the host or
-    /// the length of the body is in doubt. The host is in doubt where there is not exactly one
-    /// `Host` (HTTP/1.0 may have none), and where the target is a whole URL whose host and port are
-    /// not those of `Host`.
+    /// [`RequestHeadError`] where the version is neither HTTP/1.1 nor HTTP/1.0, or where the host or the
+    /// length of the body is ambiguous. The host is ambiguous where there is not exactly one `Host`
+    /// (HTTP/1.0 may have none), and where the target is a whole URL whose host and port are not those of
+    /// `Host`.
     pub fn new(request: Request<()>) -> Result<Self, RequestHeadError> {
         let (headers, version) = (request.headers(), request.version());
         if ![Version::HTTP_10, Version::HTTP_11].contains(&version) {
@@ -73,9 +73,8 @@ impl RequestHead {
         Ok(Self { request, body })
     }
 
-    /// Creates a head that a foreign server has read. It is not checked, because that server has done so.
-    /// The caller says whether there is a body: over HTTP/2 one may come without a field that announces
-    /// it.
+    /// Creates a head from a request that a foreign server has read and checked. The caller says whether
+    /// there is a body: over HTTP/2 one may come without a field that announces it.
     ///
     /// A length of [`Exact(0)`](BodyLength::Exact) becomes [`None`](BodyLength::None).
     ///
@@ -83,7 +82,7 @@ impl RequestHead {
     /// use sse_core::http::{BodyLength, Request, RequestHead};
     ///
     /// let head = RequestHead::of_server(Request::new(()), BodyLength::Exact(0));
-    /// assert_eq!(head.body(), BodyLength::None); // no bytes are no body
+    /// assert_eq!(head.body(), BodyLength::None); // A length of 0 is the same as no body.
     /// ```
     #[must_use]
     pub fn of_server(request: Request<()>, body: BodyLength) -> Self {
@@ -100,19 +99,19 @@ impl RequestHead {
         &self.request
     }
 
-    /// Returns the length of the body that follows. It is never `Exact(0)`.
+    /// Returns the length of the body that follows, which is never `Exact(0)`.
     #[must_use]
     pub fn body(&self) -> BodyLength {
         self.body
     }
 
-    /// Returns the request's extensions, to be changed: values that one part of a program leaves for
-    /// another. They have nothing to do with the bytes of the head.
+    /// Returns the request's extensions, mutably: values that one part of a program leaves for another.
+    /// They are not part of the head's bytes.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         self.request.extensions_mut()
     }
 
-    /// Returns the request alone, to be changed or kept.
+    /// Returns the `http::Request`, which the caller may change or keep.
     #[must_use]
     pub fn into_request(self) -> Request<()> {
         self.request
@@ -123,11 +122,11 @@ impl RequestHead {
 /// ([RFC 9112 section 6.3](https://www.rfc-editor.org/rfc/rfc9112#section-6.3)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyLength {
-    /// There is no body, or one of no bytes.
+    /// There is no body, or an empty one.
     None,
-    /// So many bytes, and at least one.
+    /// The body has this many bytes, at least one.
     Exact(u64),
-    /// In chunks, so that the length is not known yet.
+    /// The body is in chunks, and its length is not known yet.
     Chunked,
 }
 
@@ -135,7 +134,7 @@ pub enum BodyLength {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestHeadError {
-    /// It breaks the rules of HTTP/1.1, or could be read in more than one way: 400.
+    /// The head breaks the rules of HTTP/1.1, or could be read in more than one way: 400.
     Malformed(&'static str),
     /// The target is longer than this many bytes: 414.
     TargetTooLong(usize),
@@ -154,7 +153,7 @@ use RequestHeadError::{
 };
 
 impl RequestHeadError {
-    /// Returns the status to answer with.
+    /// Returns the status of the response to such a request.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
@@ -209,8 +208,8 @@ pub(super) fn error_of(fault: Fault, most_fields: usize) -> RequestHeadError {
     }
 }
 
-/// The framing of the body, as long as there is no doubt about it
-/// ([RFC 9112 section 6.3](https://www.rfc-editor.org/rfc/rfc9112#section-6.3)).
+/// Returns the framing of the body, unless it is ambiguous ([RFC 9112 section
+/// 6.3](https://www.rfc-editor.org/rfc/rfc9112#section-6.3)).
 fn body_length(headers: &HeaderMap, version: Version) -> Result<BodyLength, Fault> {
     if headers.contains_key(header::TRANSFER_ENCODING) {
         if version == Version::HTTP_10 {

@@ -1,7 +1,7 @@
-//! Reading a request's head from input that arrives in pieces.
+//! Reads a request's head from input that arrives in pieces.
 //!
-//! The end is found first, with one look at each byte; then the whole head is parsed, once.
-//! Parsing a growing buffer again and again would take time quadratic in its length.
+//! It first finds the end of the head, reading each byte once, and then parses the whole head once.
+//! Parsing a growing buffer repeatedly would take time quadratic in its length.
 
 use std::mem;
 
@@ -36,15 +36,15 @@ use super::{
 #[derive(Debug)]
 pub struct RequestHeadReader {
     limits: HeadLimits,
-    /// What came in earlier pieces.
+    /// The bytes of earlier pieces.
     buffer: Vec<u8>,
-    /// How many bytes were received, the empty lines before the request line included.
+    /// The number of received bytes, the empty lines before the request line included.
     received: usize,
     front: Front,
     end: EndFinder,
 }
 
-/// Where the reader is before the request line, where empty lines may stand.
+/// The position before the request line, where empty lines may stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Front {
     LineStart,
@@ -70,23 +70,22 @@ impl RequestHeadReader {
         }
     }
 
-    /// Returns whether nothing was received yet.
+    /// Returns whether no byte was received yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.received == 0
     }
 
-    /// Takes what belongs to the head from the front of `input`. Gives the head once it is
-    /// complete; `input` then begins with the first byte after it. Until then all of `input` is
-    /// taken.
+    /// Takes the bytes of the head off the front of `input`. Returns the head once it is complete;
+    /// `input` then begins with the first byte after it. Until then all of `input` is taken.
     ///
     /// Empty lines before the request line are skipped, and a line may end in LF alone, as
     /// [RFC 9112 section 2.2](https://www.rfc-editor.org/rfc/rfc9112#section-2.2) allows.
     ///
     /// # Errors
     ///
-    /// [`RequestHeadError`] where the head cannot be served. Which one does not depend on how the
-    /// input was cut. The reader is of no more use then.
+    /// [`RequestHeadError`] where the head cannot be served. The error does not depend on how the input
+    /// was cut. Drop the reader then.
     pub fn read(&mut self, input: &mut &[u8]) -> Result<Option<RequestHead>, RequestHeadError> {
         self.skip_front(input)?;
         let end = self.end.find(input);
@@ -97,7 +96,7 @@ impl RequestHeadReader {
             return Err(self.too_large(new));
         }
         if end.is_some() && self.buffer.is_empty() {
-            // The usual case: the head came in one piece, and is parsed where it lies.
+            // The usual case: the head came in one piece, and is parsed in place.
             return parse(new, &self.limits).map(Some);
         }
         self.buffer.extend_from_slice(new);
@@ -107,7 +106,7 @@ impl RequestHeadReader {
         }
     }
 
-    /// Takes the empty lines before the request line away.
+    /// Skips the empty lines before the request line.
     fn skip_front(&mut self, input: &mut &[u8]) -> Result<(), RequestHeadError> {
         while self.front != Front::Past
             && let Some((&byte, rest)) = input.split_first()
@@ -119,7 +118,7 @@ impl RequestHeadReader {
                     self.front = Front::Past;
                     break;
                 }
-                // Not HTTP at all, TLS perhaps: no need to wait for the end.
+                // This is not HTTP, perhaps TLS: there is no need to wait for the end of a head.
                 _ => return Err(Malformed("it does not begin with a method")),
             };
             *input = rest;
@@ -131,7 +130,7 @@ impl RequestHeadReader {
         Ok(())
     }
 
-    /// The head is over the limit, with `new` at its end: what is it that is too large?
+    /// Returns which part of the head is too large. `new` is its last piece.
     fn too_large(&self, new: &[u8]) -> RequestHeadError {
         let skipped = self.received - self.buffer.len() - new.len();
         let room = self.limits.head.saturating_sub(skipped);
@@ -147,14 +146,14 @@ impl RequestHeadReader {
     }
 }
 
-/// Parses a whole head: no empty line at its front, one at its end.
+/// Parses a whole head, which has no empty line at its front and one at its end.
 fn parse(head: &[u8], limits: &HeadLimits) -> Result<RequestHead, RequestHeadError> {
     let fault = |fault| error_of(fault, limits.fields);
     head::check_bytes(head).map_err(fault)?;
     head::with_room_for_fields(limits.fields, head, |fields| {
         let mut parsed = httparse::Request::new(fields);
         match parsed.parse(head) {
-            // Both must see its end in the same place.
+            // Both must see the end in the same place.
             Ok(httparse::Status::Complete(length)) if length == head.len() => {}
             Ok(_) => return Err(Malformed("it is unclear where it ends")),
             Err(httparse::Error::Version) if is_other_version(head) => return Err(UnknownVersion),
@@ -163,7 +162,7 @@ fn parse(head: &[u8], limits: &HeadLimits) -> Result<RequestHead, RequestHeadErr
                 return Err(fault(head::parse_fault(error, first_line)));
             }
         }
-        // Both are there once a request is complete.
+        // A complete request has both.
         let (method, target) = (
             parsed.method.unwrap_or_default(),
             parsed.path.unwrap_or_default(),
@@ -189,12 +188,12 @@ fn parse(head: &[u8], limits: &HeadLimits) -> Result<RequestHead, RequestHeadErr
     })
 }
 
-/// Whether the request line is as it should be but for its version, which is one that is not
-/// spoken here ([RFC 9112 section 2.3](https://www.rfc-editor.org/rfc/rfc9112#section-2.3)).
+/// Returns whether the request line is valid but for its version, which is not supported ([RFC 9112
+/// section 2.3](https://www.rfc-editor.org/rfc/rfc9112#section-2.3)).
 fn is_other_version(head: &[u8]) -> bool {
     let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    // The method and the target are without spaces, and stand before the version: they were parsed.
+    // The method and the target have no spaces, and stand before the version: they were parsed.
     let version = line.splitn(3, |&byte| byte == b' ').nth(2);
     version
         .and_then(|version| version.strip_prefix(b"HTTP/"))

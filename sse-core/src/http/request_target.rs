@@ -1,4 +1,4 @@
-//! Which host and which resource a request is for.
+//! The host and the target of a request.
 
 use std::net::Ipv6Addr;
 
@@ -9,11 +9,11 @@ use super::{
     request_head::RequestHeadError::{self, Malformed},
 };
 
-/// The forms of a target
-/// ([RFC 9112 section 3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2)).
+/// Parses a target in one of its forms ([RFC 9112 section
+/// 3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2)).
 pub(super) fn parse_target(target: &str, method: &Method) -> Result<Uri, RequestHeadError> {
     const WRONG: RequestHeadError = Malformed("its target is not a valid one");
-    // `Uri` would drop a fragment without a word.
+    // `Uri` would drop a fragment silently.
     if target.contains('#') {
         return Err(Malformed("its target has a fragment"));
     }
@@ -33,10 +33,10 @@ pub(super) fn parse_target(target: &str, method: &Method) -> Result<Uri, Request
     if is_proper { Ok(uri) } else { Err(WRONG) }
 }
 
-/// An HTTP/1.1 request has exactly one valid `Host`, an HTTP/1.0 one at most one
-/// ([RFC 9112 section 3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2)). Where the target
-/// names a host as well, it is the same one: a client has to say so, and of two hosts a proxy and a
-/// handler could look at different ones.
+/// Checks `Host`: an HTTP/1.1 request has exactly one valid field, an HTTP/1.0 one at most one ([RFC 9112
+/// section 3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2)). If the target names a host, too,
+/// both must be the same, as clients have to send them; otherwise a proxy and a handler could use
+/// different ones.
 pub(super) fn check_host(
     headers: &HeaderMap,
     version: Version,
@@ -55,9 +55,9 @@ pub(super) fn check_host(
     }
 }
 
-/// Whether `target` is for this host and port, or does not say whom it is for.
+/// Returns whether `target` names this host and port, or no host.
 fn is_for((host, port): (&str, Option<u16>), target: &Uri) -> bool {
-    // Without a scheme there is no authority, or it is that of CONNECT, which nothing here serves.
+    // A target without a scheme has no authority, or is that of CONNECT, which is not supported.
     let (Some(scheme), Some(authority)) = (target.scheme_str(), target.authority()) else {
         return true;
     };
@@ -68,14 +68,14 @@ fn is_for((host, port): (&str, Option<u16>), target: &Uri) -> bool {
     })
 }
 
-/// A host, and a port if any.
+/// Parses a host with an optional port.
 ///
-/// [RFC 3986 section 3.2](https://www.rfc-editor.org/rfc/rfc3986#section-3.2) allows more: a user,
-/// a colon without a port, and in a name commas, parentheses and percent signs. No host is called
-/// so, and what is read from such a name differs: `a,b` may well be two fields that became one.
+/// [RFC 3986 section 3.2](https://www.rfc-editor.org/rfc/rfc3986#section-3.2) allows more: a user, a
+/// colon without a port, and in a name commas, parentheses and percent signs. No real host has such a
+/// name, and readers differ about it: `a,b`, for example, may be two fields that were joined.
 fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
     let (host, port) = match authority.rsplit_once(':') {
-        // A colon within the brackets is the address's own.
+        // A colon within the brackets belongs to the address.
         Some((host, port)) if !port.ends_with(']') => (host, Some(parse_port(port)?)),
         _ => (authority, None),
     };
@@ -88,7 +88,7 @@ fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
     is_host.then_some((host, port))
 }
 
-/// Of a registered name or of an IPv4 address.
+/// Returns whether the byte may be in a registered name or an IPv4 address.
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
 }

@@ -1,5 +1,4 @@
-//! Writing a response's head
-//! ([RFC 9112 section 4](https://www.rfc-editor.org/rfc/rfc9112#section-4)).
+//! Writes a response's head ([RFC 9112 section 4](https://www.rfc-editor.org/rfc/rfc9112#section-4)).
 
 use std::time::SystemTime;
 
@@ -8,8 +7,8 @@ use httpdate::HttpDate;
 
 use super::Framing;
 
-/// Fields that belong to the connection. If a caller sets one it is left out, so that no
-/// field contradicts what the connection does.
+/// Returns whether the field belongs to the connection. If the caller sets such a field it is left out,
+/// so that no field contradicts the connection.
 pub(crate) fn is_the_connections(name: &HeaderName) -> bool {
     const OTHERS: [&str; 2] = ["keep-alive", "proxy-connection"];
     [
@@ -24,9 +23,9 @@ pub(crate) fn is_the_connections(name: &HeaderName) -> bool {
         || OTHERS.contains(&name.as_str())
 }
 
-/// Appends the head. The status line says HTTP/1.1 whatever the request's version was, as
-/// [RFC 9110 section 2.5](https://www.rfc-editor.org/rfc/rfc9110#section-2.5) has it; there is
-/// one response per connection, and it says so. `date` is left to a `Date` among `headers`.
+/// Appends the head. The status line says HTTP/1.1 whatever the request's version was ([RFC 9110 section
+/// 2.5](https://www.rfc-editor.org/rfc/rfc9110#section-2.5)). There is one response per connection, and
+/// `Connection: close` says so. A `Date` among `headers` takes the place of `date`.
 pub(crate) fn encode_response_head(
     status: StatusCode,
     headers: &HeaderMap,
@@ -34,13 +33,13 @@ pub(crate) fn encode_response_head(
     framing: Framing,
     out: &mut Vec<u8>,
 ) {
-    // A name and a value are not much longer than this; if they are, the buffer grows.
+    // Most names and values fit in this; the buffer grows if they do not.
     out.reserve(192 + headers.len() * 48);
 
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(status.as_str().as_bytes());
     out.push(b' ');
-    // A status without a usual reason has an empty one; the space stays.
+    // A status without a registered reason has an empty one; the space stays.
     out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
     out.extend_from_slice(b"\r\n");
 
@@ -74,7 +73,7 @@ fn put_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// What `HttpDate` can hold: the years 1970 to 9999. It panics at others.
+/// Returns whether `HttpDate` can hold the date: the years 1970 to 9999. It panics at others.
 fn is_a_date(date: SystemTime) -> bool {
     const YEAR_10_000: u64 = 253_402_300_800;
     date.duration_since(SystemTime::UNIX_EPOCH)

@@ -1,4 +1,4 @@
-//! Reading a response's head.
+//! Reads a response's head from input that arrives in pieces.
 
 use std::{error::Error, fmt, io, mem};
 
@@ -10,13 +10,13 @@ use super::head::{self, EndFinder, Fault, MOST_FIELDS};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResponseHeadLimits {
-    /// Bytes in all. 64 KiB by default.
+    /// The largest head in bytes. 64 KiB by default.
     pub head: usize,
-    /// Field lines. 100 by default. More than 24 576 count as that many: a
+    /// The largest number of field lines. 100 by default. More than 24,576 count as that many, because a
     /// [`HeaderMap`](super::HeaderMap) holds no more.
     pub fields: usize,
-    /// Interim responses (1xx) before the response, each with a head as large as above. 16 by
-    /// default.
+    /// The largest number of interim responses (1xx) before the response, each with a head of at most the
+    /// size above. 16 by default.
     pub interim: usize,
 }
 
@@ -30,11 +30,11 @@ impl Default for ResponseHeadLimits {
     }
 }
 
-/// The error of a response head that is malformed, or past a bound.
+/// The error of a response head that is malformed, or exceeds a bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResponseHeadError {
-    /// It breaks the rules of HTTP/1.1, or could be read in more than one way.
+    /// The head breaks the rules of HTTP/1.1, or could be read in more than one way.
     Malformed(&'static str),
     /// The head is longer than [`ResponseHeadLimits::head`].
     TooLarge(usize),
@@ -42,13 +42,12 @@ pub enum ResponseHeadError {
     TooManyFields(usize),
     /// There were more interim responses than [`ResponseHeadLimits::interim`].
     TooManyInterim(usize),
-    /// The body has a transfer coding other than `chunked`, and the request did not allow one.
+    /// The body has a transfer coding other than `chunked`, which the request did not allow.
     UnknownTransferCoding,
-    /// The server switched protocols (101), and the request did not ask for it.
+    /// The server switched protocols (101), which the request did not ask for.
     SwitchedProtocols,
-    /// The server speaks HTTP/2, whose connections begin with a SETTINGS frame
-    /// ([RFC 9113 section 3.4](https://www.rfc-editor.org/rfc/rfc9113#section-3.4)), where HTTP/1.1 was
-    /// spoken to it.
+    /// The server speaks HTTP/2, whose connections begin with a SETTINGS frame ([RFC 9113 section
+    /// 3.4](https://www.rfc-editor.org/rfc/rfc9113#section-3.4)), in reply to HTTP/1.1.
     Http2,
 }
 
@@ -101,8 +100,8 @@ impl From<ResponseHeadError> for io::Error {
     }
 }
 
-/// Collects a response head from input that arrives in pieces, and passes over interim responses
-/// ([RFC 9110 section 15.2](https://www.rfc-editor.org/rfc/rfc9110#section-15.2)).
+/// Collects a response head from input that arrives in pieces, and skips interim responses ([RFC 9110
+/// section 15.2](https://www.rfc-editor.org/rfc/rfc9110#section-15.2)).
 ///
 /// ```
 /// use sse_core::http::{ResponseHeadLimits, ResponseHeadReader};
@@ -120,7 +119,7 @@ impl From<ResponseHeadError> for io::Error {
 #[derive(Debug)]
 pub struct ResponseHeadReader {
     limits: ResponseHeadLimits,
-    /// What came of this head in earlier pieces.
+    /// The bytes of this head in earlier pieces.
     buffer: Vec<u8>,
     end: EndFinder,
     interim: usize,
@@ -141,14 +140,13 @@ impl ResponseHeadReader {
         }
     }
 
-    /// Takes what belongs to the head from the front of `input`. Gives the head once it is
-    /// complete; `input` then begins with the first byte after it. Until then all of `input` is
-    /// taken.
+    /// Takes the bytes of the head off the front of `input`. Returns the head once it is complete;
+    /// `input` then begins with the first byte after it. Until then all of `input` is taken.
     ///
     /// # Errors
     ///
-    /// [`ResponseHeadError`], whichever way the input was cut. What is not HTTP at all is found
-    /// out at once, not at the end of the head. The reader is of no more use then.
+    /// [`ResponseHeadError`], which does not depend on how the input was cut. Input that is not HTTP is
+    /// reported at once, not at the end of the head. Drop the reader after an error.
     pub fn read(&mut self, input: &mut &[u8]) -> Result<Option<Response<()>>, ResponseHeadError> {
         while !input.is_empty() {
             let end = self.end.find(input);
@@ -165,7 +163,7 @@ impl ResponseHeadReader {
                     self.buffer.extend_from_slice(new);
                     return Ok(None);
                 }
-                // The usual case: the head came in one piece, and is parsed where it lies.
+                // The usual case: the head came in one piece, and is parsed in place.
                 (Some(_), true) => parse(new, &self.limits)?,
                 (Some(_), false) => {
                     self.buffer.extend_from_slice(new);
@@ -187,7 +185,8 @@ impl ResponseHeadReader {
         Ok(None)
     }
 
-    /// `new` is about to be added. A server that speaks something else may wait for us to speak.
+    /// Checks the first bytes, of which `new` are the next ones. A server of another protocol may wait
+    /// for the client to speak, so that the end of a head would never come.
     fn check_beginning(&self, new: &[u8]) -> Result<(), ResponseHeadError> {
         const BEGINNING: &[u8] = b"HTTP/1.";
         let bytes = || self.buffer.iter().chain(new).copied();
@@ -205,8 +204,8 @@ impl ResponseHeadReader {
     }
 }
 
-/// Whether these are the first bytes of a server that speaks HTTP/2: the head of a SETTINGS frame
-/// with any number of settings, each of 6 bytes. `None` where more bytes are needed to tell.
+/// Returns whether these are the first bytes of a server that speaks HTTP/2: the head of a SETTINGS frame
+/// with any number of settings, each of 6 bytes. Returns `None` where more bytes are needed to tell.
 fn begins_http2(bytes: impl Iterator<Item = u8>) -> Option<bool> {
     const SETTINGS: u8 = 4;
     let mut length = 0_u32;
@@ -217,7 +216,7 @@ fn begins_http2(bytes: impl Iterator<Item = u8>) -> Option<bool> {
             1 => true,
             2 => (length << 8 | u32::from(byte)).is_multiple_of(6),
             3 => byte == SETTINGS,
-            // No flags, and the stream of the connection.
+            // The flags are empty, and the stream is that of the connection.
             _ => byte == 0,
         };
         if !fits {
@@ -241,7 +240,7 @@ fn parse(head: &[u8], limits: &ResponseHeadLimits) -> Result<Response<()>, Respo
     head::with_room_for_fields(limits.fields, head, |fields| {
         let mut parsed = httparse::Response::new(fields);
         match parsed.parse(head) {
-            // Both must see its end in the same place.
+            // Both must see the end in the same place.
             Ok(httparse::Status::Complete(length)) if length == head.len() => {}
             Ok(_) => return Err(Malformed("it is unclear where it ends")),
             Err(httparse::Error::Version) => return Err(NOT_HTTP),

@@ -1,14 +1,13 @@
-//! The trailer section of a chunked body
-//! ([RFC 9112 section 7.1.2](https://www.rfc-editor.org/rfc/rfc9112#section-7.1.2)), which is read
-//! and not kept.
+//! The trailer section of a chunked body ([RFC 9112 section
+//! 7.1.2](https://www.rfc-editor.org/rfc/rfc9112#section-7.1.2)), which is read and discarded.
 
 use super::{BodyError, is_token_byte};
 
-/// How long the trailer section may be.
+/// The largest length of the trailer section.
 pub(super) const LONGEST_TRAILERS: usize = 16 * 1024;
 
-/// Where in the trailer section a reader is. Each line ends in CRLF, as the lines of chunks do: a
-/// reader that took less for a line's end could see another end of the body.
+/// A position in the trailer section. Each line ends in CRLF, as the lines of chunks do: a reader that
+/// accepted less as a line end could see another end of the body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Place {
     #[default]
@@ -26,13 +25,12 @@ enum Place {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Trailers {
     place: Place,
-    /// How many bytes have come.
+    /// The number of bytes that have come.
     length: usize,
 }
 
 impl Trailers {
-    /// Takes what belongs to the trailer section off the front of `input`. Says whether it is
-    /// complete.
+    /// Takes the bytes of the trailer section off the front of `input`. Returns whether it is complete.
     pub(super) fn read(&mut self, input: &mut &[u8]) -> Result<bool, BodyError> {
         while self.place != Place::End
             && let Some((&byte, rest)) = input.split_first()
@@ -63,9 +61,9 @@ impl Place {
     }
 }
 
-/// Of a field's value, or of a chunk's extensions: anything but control characters, of which the
-/// tab alone may stand there
-/// ([RFC 9110 section 5.5](https://www.rfc-editor.org/rfc/rfc9110#section-5.5)).
+/// Returns whether the byte may be in a field's value or in a chunk's extensions: any byte but control
+/// characters, of which only the tab is allowed ([RFC 9110 section
+/// 5.5](https://www.rfc-editor.org/rfc/rfc9110#section-5.5)).
 pub(super) fn is_text_byte(byte: u8) -> bool {
     byte == b'\t' || !byte.is_ascii_control()
 }

@@ -10,15 +10,15 @@ use crate::{
 
 type Callback<R> = Box<dyn FnOnce(&R) + Send>;
 
-/// Why something ended whose clean-up is a [`CleanUp`]: a [`CloseReason`] for a connection.
+/// The reason for which something with a [`CleanUp`] ended: a [`CloseReason`] for a connection.
 ///
 /// The trait is sealed.
 pub trait EndReason: Clone + fmt::Debug + Send + 'static {
-    /// No type outside this crate can name this, so that none implements the trait.
+    /// No type outside this crate can name this type, so that none can implement the trait.
     #[doc(hidden)]
     const SEALED: Sealed;
 
-    /// The reason where none was named: the task was dropped.
+    /// Returns the reason used where none was named, because the task was dropped.
     #[doc(hidden)]
     fn dropped() -> Self;
 }
@@ -40,7 +40,7 @@ impl EndReason for crate::topic::resumable::StreamEnd {
     }
 }
 
-/// What the sealed trait asks its implementations for. It cannot be named outside this crate.
+/// The supertrait that seals [`EndReason`]. It cannot be named outside this crate.
 mod sealed {
     #[derive(Debug)]
     pub struct Sealed;
@@ -50,22 +50,22 @@ use sealed::Sealed;
 
 /// Registers callbacks that run when a handler's connection is over.
 ///
-/// Each callback runs exactly once, in the order of adding, with the [`CloseReason`], whatever
-/// ended the connection: the stream's end, the client, a time-out, an error, a panic, a shutdown.
-/// By then the handler's stream has been dropped and the socket is closed. A panic in one
-/// callback does not keep the others from running.
+/// Each callback runs exactly once, in the order of adding, with the [`CloseReason`], whatever ended the
+/// connection: the stream's end, the client, a time-out, an error, a panic or a shutdown. By then the
+/// handler's stream has been dropped and the socket is closed. If a callback panics, the others run
+/// nevertheless.
 ///
-/// Clones are handles to the same connection. Callbacks run on the connection's task: they should
-/// be quick and must not block.
+/// Clones are handles to the same connection. Callbacks run in the connection's task: they should be
+/// quick and must not block.
 ///
-/// Other things that end have the same, with a reason of their own: `R` is a `StreamEnd` for the
+/// Other things that end have a `CleanUp` with a reason of their own: `R` is a `StreamEnd` for the
 /// producer of a stream that outlives its connections.
 ///
 /// ```
 /// use sse_core::lifecycle::{CleanUpOwner, CloseReason};
 ///
-/// let owner = CleanUpOwner::new(); // a connection has one
-/// let clean_up = owner.handle(); // its handler gets this
+/// let owner = CleanUpOwner::new(); // The connection has this.
+/// let clean_up = owner.handle(); // The handler gets this.
 ///
 /// let (log, told) = std::sync::mpsc::channel();
 /// clean_up.add(move |reason| log.send(reason.to_string()).unwrap());
@@ -77,16 +77,15 @@ pub struct CleanUp<R = CloseReason> {
     shared: Arc<Mutex<State<R>>>,
 }
 
-/// The connection's side of [`CleanUp`]: it runs the callbacks, at the latest when it is dropped.
+/// The connection's side of [`CleanUp`]. It runs the callbacks, at the latest when it is dropped.
 ///
-/// A program that serves connections without [`server::Connection`](crate::server::Connection) holds
-/// one of these for as long as the connection lasts.
+/// A program that serves connections without [`server::Connection`](crate::server::Connection) keeps one
+/// of these for as long as the connection lasts.
 pub struct CleanUpOwner<R: EndReason = CloseReason> {
     handle: CleanUp<R>,
 }
 
-/// Names a callback, to take it back with [`CleanUp::remove`]. No two callbacks of a process have
-/// the same.
+/// Identifies a callback, to remove it with [`CleanUp::remove`]. The ID is unique in the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CallbackId(u64);
 
@@ -98,9 +97,9 @@ impl CallbackId {
 
 enum State<R> {
     Pending(Vec<(CallbackId, Callback<R>)>),
-    /// The connection is over; what is added now runs at once.
+    /// The connection is over; a callback that is added now runs at once.
     Over(R),
-    /// The same, with callbacks that are still to run.
+    /// The connection is over, and some callbacks are still to run.
     Running(Box<Running<R>>),
 }
 
@@ -110,9 +109,9 @@ struct Running<R> {
 }
 
 impl<R: EndReason> CleanUp<R> {
-    /// Adds a callback that runs once, when the connection is over. Where it is over already, `callback`
-    /// runs now, on the caller's thread, before `add` returns: also within another callback, before
-    /// those that are still to run.
+    /// Adds a callback that runs once, when the connection is over. If it is over already, `callback`
+    /// runs now, on the caller's thread, before `add` returns. If `add` is called within another
+    /// callback, it runs before those that are still to run.
     pub fn add(&self, callback: impl FnOnce(&R) + Send + 'static) -> CallbackId {
         let id = CallbackId::next();
         let reason = match &mut *self.lock() {
@@ -127,9 +126,9 @@ impl<R: EndReason> CleanUp<R> {
         id
     }
 
-    /// Removes a callback, so that it does not run. Returns whether that was possible, which it is until the
-    /// callback begins to run, also from within one that was added before it. It is `false` as well
-    /// of a callback that was taken back before, or that belongs to another connection.
+    /// Removes a callback, so that it does not run, and returns `true`. That is possible until the
+    /// callback begins to run, also from within an earlier one. Returns `false` where the callback has
+    /// begun, was removed before, or belongs to another connection.
     pub fn remove(&self, id: CallbackId) -> bool {
         let is_it = |(other, _): &(CallbackId, Callback<R>)| *other == id;
         let callback = match &mut *self.lock() {
@@ -143,11 +142,11 @@ impl<R: EndReason> CleanUp<R> {
             }
             State::Over(_) => None,
         };
-        // What the callback holds is dropped here, when the lock is free again.
+        // The callback's captures are dropped here, after the lock is released.
         callback.is_some()
     }
 
-    /// Returns why the connection ended, once it has.
+    /// Returns the reason for which the connection ended, or `None` if it has not ended.
     #[must_use]
     pub fn reason(&self) -> Option<R> {
         match &*self.lock() {
@@ -157,7 +156,7 @@ impl<R: EndReason> CleanUp<R> {
         }
     }
 
-    /// The callback that is next to run. Once there is none, nothing is held any more.
+    /// Returns the next callback to run. Without one, the state holds nothing any more.
     fn next(&self) -> Option<Callback<R>> {
         let mut state = self.lock();
         let State::Running(running) = &mut *state else {
@@ -173,14 +172,14 @@ impl<R: EndReason> CleanUp<R> {
         }
     }
 
-    /// No callback runs under the lock, so that nothing can be half-done behind a poisoned one.
+    /// No callback runs under the lock, so a poisoned lock never hides a half-done change.
     fn lock(&self) -> MutexGuard<'_, State<R>> {
         lock(&self.shared)
     }
 }
 
 impl CleanUpOwner {
-    /// Creates an owner with no callbacks yet.
+    /// Creates an owner without callbacks.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -188,16 +187,16 @@ impl CleanUpOwner {
 }
 
 impl<R: EndReason> CleanUpOwner<R> {
-    /// Returns a handle, for the handler.
+    /// Returns a handle for the handler.
     #[must_use]
     pub fn handle(&self) -> CleanUp<R> {
         self.handle.clone()
     }
 
-    /// Whether it has no callbacks, and there is no other handle to add one.
+    /// Returns whether there are no callbacks, and no other handle to add one.
     pub(crate) fn is_unused(&mut self) -> bool {
         // Sole access comes first: between a look at the callbacks and a look at the handles, the last
-        // of these could add a callback and go.
+        // handle could add a callback and be dropped.
         let Some(state) = Arc::get_mut(&mut self.handle.shared) else {
             return false;
         };
@@ -205,7 +204,7 @@ impl<R: EndReason> CleanUpOwner<R> {
         matches!(state, State::Pending(callbacks) if callbacks.is_empty())
     }
 
-    /// Runs every callback, in the order of adding. Does nothing the second time.
+    /// Runs every callback, in the order of adding. A second call does nothing.
     pub fn run(&self, reason: R) {
         {
             let mut state = self.handle.lock();
@@ -233,7 +232,7 @@ impl<R> Clone for CleanUp<R> {
     }
 }
 
-/// An owner with no callbacks yet.
+/// Creates an owner without callbacks.
 impl<R: EndReason> Default for CleanUpOwner<R> {
     fn default() -> Self {
         Self {
@@ -244,14 +243,14 @@ impl<R: EndReason> Default for CleanUpOwner<R> {
     }
 }
 
-/// No reason was named: the task that drove the connection was dropped.
+/// No reason was named, because the task that drove the connection was dropped.
 impl<R: EndReason> Drop for CleanUpOwner<R> {
     fn drop(&mut self) {
         self.run(R::dropped());
     }
 }
 
-/// The panic hook has reported a panic by the time it is caught here.
+/// Runs a callback, and catches its panic, which the panic hook has reported by then.
 fn run<R>(callback: Callback<R>, reason: &R) {
     let _ = catch(|| callback(reason));
 }
@@ -384,7 +383,7 @@ mod tests {
         });
         let second = handle.add(note(&log, "second"));
         handle.add(note(&log, "third"));
-        // One that runs now, one that is to run, and the same again.
+        // A callback that runs now, one that is still to run, and the same one again.
         ids.lock().unwrap().extend([first, second, second]);
         owner.run(CloseReason::StreamEnded);
         assert_eq!(
@@ -398,7 +397,7 @@ mod tests {
     fn what_a_callback_holds_is_freed_once_it_is_over() {
         let owner = CleanUpOwner::new();
         let (handle, held) = (owner.handle(), Arc::new(()));
-        // A callback that holds its own connection's handle is no leak.
+        // A callback that holds its own connection's handle does not leak.
         let (own, copy) = (handle.clone(), held.clone());
         handle.add(move |_| drop((own, copy)));
         drop(owner);

@@ -1,12 +1,12 @@
-//! How often connections ended for which reason.
+//! Counts of ended connections by their reason.
 
 use super::{CloseReason, Deadline};
 use crate::sync::{AtomicU64, Ordering::Relaxed};
 
-/// How many connections ended for each [`CloseReason`].
+/// The numbers of connections that ended for each [`CloseReason`].
 ///
-/// What belongs to a single connection, such as the text of an error, is left out: each reason is
-/// one count, under its [name](CloseReason::name).
+/// Details of a single connection, such as the text of an error, are not kept: each reason is one count,
+/// under its [name](CloseReason::name).
 ///
 /// ```
 /// use sse_core::lifecycle::{CloseCounters, CloseReason};
@@ -23,7 +23,7 @@ use crate::sync::{AtomicU64, Ordering::Relaxed};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CloseCounts([u64; NAMES.len()]);
 
-/// The names of the reasons that have no deadline, and then those of the deadlines.
+/// The names of the reasons without a deadline, followed by those of the deadlines.
 const NAMES: [&str; WITHOUT_DEADLINE + Deadline::ALL.len()] = [
     "stream_ended",
     "response_sent",
@@ -46,14 +46,14 @@ const NAMES: [&str; WITHOUT_DEADLINE + Deadline::ALL.len()] = [
 const WITHOUT_DEADLINE: usize = 11;
 
 impl CloseReason {
-    /// Returns a short name that does not change from one connection to the next, for counters and logs,
-    /// such as `client_went_away` or `stall_timeout`.
+    /// Returns a short, fixed name of the reason for counters and logs, such as `client_went_away` or
+    /// `stall_timeout`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         NAMES.get(self.index()).copied().unwrap_or_default()
     }
 
-    /// Its place in a table of all reasons.
+    /// Returns the position of the reason in a table of all reasons.
     fn index(&self) -> usize {
         match self {
             Self::StreamEnded => 0,
@@ -73,21 +73,21 @@ impl CloseReason {
 }
 
 impl CloseCounts {
-    /// How many reasons there are.
+    /// The number of reasons.
     const LEN: usize = NAMES.len();
 
-    /// Returns how many ended for this reason.
+    /// Returns the number of connections that ended for this reason.
     #[must_use]
     pub fn of(&self, reason: &CloseReason) -> u64 {
         self.0.get(reason.index()).copied().unwrap_or_default()
     }
 
-    /// Returns every reason's name, and how many ended for it.
+    /// Returns every reason's name with its count.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
         NAMES.into_iter().zip(self.0)
     }
 
-    /// Returns how many ended in all.
+    /// Returns the number of all ended connections.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
@@ -112,8 +112,8 @@ impl CloseCounters {
         }
     }
 
-    /// Returns the counts so far. Each is right; two of them may be of moments that lie a little
-    /// apart.
+    /// Returns the counts so far. Each is exact, but two of them may have been read at slightly different
+    /// moments.
     #[must_use]
     pub fn counts(&self) -> CloseCounts {
         CloseCounts(self.0.each_ref().map(|counter| counter.load(Relaxed)))

@@ -1,4 +1,4 @@
-//! Why a connection ended.
+//! The reasons for which a connection ends.
 
 use alloc::boxed::Box;
 use core::{error::Error, fmt};
@@ -8,11 +8,11 @@ use ::http::StatusCode;
 use super::StreamError;
 use crate::{EventError, SlowConsumer, cause::find};
 
-/// Why a connection ended: what clean-up callbacks get.
+/// Why a connection ended. Clean-up callbacks get this.
 ///
-/// The [`Display`](fmt::Display) form is a clause that reads well in a log line: "the client went
-/// away". [`name`](Self::name) is a short name for counters. Two reasons are equal where they have
-/// the same name, status and text of an error; the [cause](Self::cause) is not compared.
+/// The [`Display`](fmt::Display) form is a clause for a log line, such as "the client went away".
+/// [`name`](Self::name) is a short name for counters. Two reasons are equal if they have the same name,
+/// status and error text; the [cause](Self::cause) is not compared.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -22,33 +22,33 @@ pub enum CloseReason {
     ResponseSent,
     /// The client closed the connection or its sending half, or the network reset it.
     ClientWentAway,
-    /// The request could not be served, and the client was told so with this status.
+    /// The request could not be served, and the client received this status.
     Rejected(StatusCode),
-    /// A deadline passed; the deadline says which.
+    /// This deadline passed.
     TimedOut(Deadline),
     /// The client took events more slowly than its topic keeps them: the handler's stream failed
     /// with [`SlowConsumer`].
     SlowConsumer,
-    /// The handler's stream failed, or yielded something that cannot be sent: the error.
+    /// The handler's stream failed, or yielded a value that cannot be sent. This is the error.
     StreamError(StreamError),
     /// The handler or its stream panicked.
     HandlerPanicked,
-    /// The stream had its longest life, and ended properly between two events.
+    /// The stream reached its longest life, and ended properly between two events.
     LifetimeOver,
-    /// The application ended the stream from outside its handler, between two events, for this reason:
-    /// the user has logged out, for example.
+    /// The application ended the stream from outside its handler, between two events, for this reason,
+    /// such as a logout of the user.
     Ended(Box<str>),
-    /// The server was shut down before the stream ended by itself. The stream of a topic's subscriber
-    /// has ended properly then; any other one was cut.
+    /// The server was shut down before the stream ended. A topic's stream, which a client can resume,
+    /// ended properly; any other stream was cut.
     Shutdown,
-    /// The connection was dropped before it was over: its task was cancelled, or the runtime
-    /// under it was shut down.
+    /// The connection was dropped before it was over, because its task was cancelled or its runtime was
+    /// shut down.
     TaskDropped,
 }
 
 impl CloseReason {
-    /// Returns the error of this type that ended the connection, if there is one: what the handler's
-    /// stream yielded, or a cause of that.
+    /// Returns the error of this type that ended the connection, if there is one: the error that the
+    /// handler's stream yielded, or one of its causes.
     ///
     /// ```
     /// use std::io;
@@ -65,7 +65,7 @@ impl CloseReason {
         self.error().and_then(find)
     }
 
-    /// Returns the error that the handler's stream yielded, where the connection ended because of it.
+    /// Returns the error that the handler's stream yielded, if the connection ended because of it.
     #[must_use]
     pub fn error(&self) -> Option<&(dyn Error + 'static)> {
         match self {
@@ -75,8 +75,8 @@ impl CloseReason {
     }
 }
 
-/// Why a connection ends whose handler's stream failed like this. The error is kept, and found with
-/// [`cause`](CloseReason::cause).
+/// Returns the reason of a connection whose handler's stream failed with this error.
+/// [`cause`](CloseReason::cause) finds the error in it.
 impl From<EventError> for CloseReason {
     fn from(error: EventError) -> Self {
         match error {
@@ -105,27 +105,28 @@ impl fmt::Display for CloseReason {
     }
 }
 
-/// The deadlines of a server connection, each settable in [`server::ConnectionConfig`](crate::server::ConnectionConfig).
+/// The deadlines of a server connection, each of which is a setting of
+/// [`server::ConnectionConfig`](crate::server::ConnectionConfig).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Deadline {
-    /// The whole request head, from the moment of accepting.
+    /// The deadline of the whole request head, from accepting the connection on.
     Head,
-    /// The whole request body, from the moment that it was asked for.
+    /// The deadline of the whole request body, from the moment the handler asks for it.
     Body,
-    /// The handler's answer, from the moment the request head was complete, or the body where
-    /// there was one to receive.
+    /// The deadline of the handler's response, from the moment the request head is complete, or the body
+    /// if the handler asked for it.
     Respond,
-    /// Any progress in writing, while there is something to write.
+    /// The deadline of the next progress in writing, while there are bytes to write.
     Stall,
-    /// Everything after the stream's end: writing what is queued and closing.
+    /// The deadline of everything after the stream's end: writing the queued bytes and closing.
     Drain,
-    /// An idle stream's next keep-alive comment. It never ends a connection.
+    /// The time of an idle stream's next keep-alive comment. It never ends a connection.
     KeepAlive,
 }
 
 impl Deadline {
-    /// All of them.
+    /// All deadlines.
     pub(crate) const ALL: [Self; 6] = [
         Self::Head,
         Self::Body,

@@ -1,8 +1,7 @@
-//! How a connection ends: why, by which deadline, and what runs afterwards.
+//! The end of a connection: its reason, its deadlines, and the callbacks that run afterwards.
 //!
-//! This is the one place that knows. A connection holds a [`CleanUpOwner`], its handler a
-//! [`CleanUp`]; whatever ends the connection names the [`CloseReason`], and if nothing does, the
-//! owner's own end does.
+//! A connection holds a [`CleanUpOwner`], and its handler a [`CleanUp`]. The code that ends the
+//! connection names the [`CloseReason`]; if it names none, dropping the owner does.
 
 mod clean_up;
 mod close_counts;

@@ -1,4 +1,4 @@
-//! The server's shutdown, as handlers see it coming.
+//! The server's shutdown, and the signal of it for handlers.
 
 use std::{
     fmt,
@@ -13,16 +13,16 @@ use crate::{
     wake::{SlotId, WakerSet},
 };
 
-/// Tells a handler that the server is about to shut down, while there is time for last words.
+/// Tells a handler that the server is about to shut down, while it can still send a last event.
 ///
-/// It is a future that is ready once the shutdown has begun, and can be asked at any time. From
-/// then on streams have until the server's shutdown deadline to end by themselves.
+/// It is a future that becomes ready when the shutdown begins; [`has_begun`](Self::has_begun) tells it at
+/// any time. From then on streams have until the server's shutdown deadline to end by themselves.
 ///
 /// ```
 /// use sse_core::lifecycle::Shutdown;
 ///
-/// let shutdown = Shutdown::new(); // the server has one
-/// let signal = shutdown.signal(); // a handler gets this
+/// let shutdown = Shutdown::new(); // The server has this.
+/// let signal = shutdown.signal(); // The handler gets this.
 /// assert!(!signal.has_begun());
 /// shutdown.begin();
 /// assert!(signal.has_begun());
@@ -45,7 +45,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// No foreign code runs under the lock, so that a poisoned one hides nothing half-done.
+    /// No foreign code runs under the lock, so a poisoned lock never hides a half-done change.
     fn waiting(&self) -> MutexGuard<'_, WakerSet> {
         lock(&self.waiting)
     }
@@ -62,20 +62,20 @@ impl Shutdown {
         Self::default()
     }
 
-    /// Begins the shutdown, and wakes every task that waits for it. Does nothing the second time.
+    /// Begins the shutdown, and wakes every task that waits for it. A second call does nothing.
     pub fn begin(&self) {
         self.shared.begun.store(true, Ordering::Release);
         let wakers = self.shared.waiting().take_all();
         wakers.for_each(std::task::Waker::wake);
     }
 
-    /// Returns whether it has begun.
+    /// Returns whether the shutdown has begun.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.shared.has_begun()
     }
 
-    /// Returns a signal by which a task can wait for the shutdown.
+    /// Returns a signal for a task that waits for the shutdown.
     #[must_use]
     pub fn signal(&self) -> ShutdownSignal {
         ShutdownSignal {
@@ -103,7 +103,7 @@ impl Future for ShutdownSignal {
         }
         let before = this.shared.waiting().register(&mut this.slot, cx.waker());
         drop(before);
-        // It may have begun between the look and the registration.
+        // It may have begun between the check and the registration.
         if this.has_begun() {
             return Poll::Ready(());
         }

@@ -9,33 +9,33 @@ use crate::{
     gzip::{GzipBody, Part},
 };
 
-/// How the stream of a response is compressed for clients that take the content coding `gzip`.
+/// How the stream of a response is compressed for clients that accept the content coding `gzip`.
 ///
-/// The body of the others is plain, and so is that of HTTP/1.0 and of a response that has a
-/// `content-encoding` of its own. Over TLS, read about BREACH in the [module](crate::gzip#over-tls) first.
+/// Other clients get a plain body, and so do HTTP/1.0 clients and responses that have a
+/// `content-encoding` already. Over TLS, read about BREACH in the [module](crate::gzip#over-tls) first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StreamCompression {
-    /// Not at all.
+    /// The stream is not compressed.
     #[default]
     Off,
-    /// By the topics that [compress](crate::topic::TopicConfig::compress) what they publish, once for all
-    /// clients. What else the stream has is in the body as it is: this is for a stream of one topic.
+    /// Topics that [compress](crate::topic::TopicConfig::compress) their events do so once for all
+    /// clients. Anything else in the stream is sent uncompressed. This is for a stream of one topic.
     Shared,
-    /// By a compressor of this stream's own, which takes
+    /// A compressor for this stream compresses it, and takes
     /// [`COMPRESSOR_SIZE`](GzipBody::COMPRESSOR_SIZE) bytes of the
     /// [budget](super::ResponseConfig::budget). It is freed when the stream is idle, at a keep-alive.
-    /// Where the budget has no room for it, events are in the body as they are.
+    /// While the budget has no room for it, events are sent uncompressed.
     Own,
 }
 
 impl StreamCompression {
-    /// Adds the fields of a response whose body may be compressed. Says whether it is to be.
+    /// Adds the fields of a response whose body may be compressed. Returns whether it is.
     pub(super) fn add_fields(self, headers: &mut HeaderMap, accepts_gzip: bool) -> bool {
         if self == Self::Off || headers.contains_key(header::CONTENT_ENCODING) {
             return false;
         }
-        // These fail beyond 24,576 fields, which no client would take.
+        // These calls fail beyond 24,576 fields, which no client would accept.
         let vary = HeaderValue::from_static("accept-encoding");
         let _ = headers.try_append(header::VARY, vary);
         let gzip = HeaderValue::from_static("gzip");
@@ -48,7 +48,7 @@ impl StreamCompression {
 pub(super) struct Coding {
     body: GzipBody,
     is_own: bool,
-    /// What the compressor of its own counts for, while there is one.
+    /// The reservation for the stream's own compressor, while there is one.
     counted: Option<Reservation>,
 }
 
@@ -62,7 +62,7 @@ impl Coding {
         }
     }
 
-    /// Adds bytes of this stream alone.
+    /// Adds bytes of this stream only.
     pub(super) fn put(&mut self, plain: &[u8], budget: &Budget, output: &mut Output) {
         match self.has_own(budget) {
             true => self.body.compress(plain, into(output)),
@@ -87,7 +87,8 @@ impl Coding {
         }
     }
 
-    /// Has a compressor of its own, where there is to be one and the budget has room for it.
+    /// Makes a compressor for this stream, if it should have one and the budget has room. Returns whether
+    /// there is one.
     fn has_own(&mut self, budget: &Budget) -> bool {
         if !self.is_own || self.counted.is_some() {
             return self.is_own;
@@ -100,12 +101,12 @@ impl Coding {
         has_room
     }
 
-    /// Adds what tells the client that the stream is open, and no bytes of it.
+    /// Adds bytes that tell the client that the stream is open, and that decode to nothing.
     pub(super) fn keep_alive(&mut self, output: &mut Output) {
         self.body.keep_alive(into(output));
     }
 
-    /// Frees the compressor of its own.
+    /// Frees the stream's own compressor.
     pub(super) fn release(&mut self) {
         self.body.release();
         self.counted = None;

@@ -1,4 +1,4 @@
-//! The caller's own mistakes.
+//! Errors of calls that the caller should not have made.
 
 use std::{error::Error, fmt};
 
@@ -6,16 +6,16 @@ use ::http::StatusCode;
 
 use super::Phase;
 
-/// A verb was called in a phase of the connection that does not allow it.
+/// The error of a method called in a phase of the connection that does not allow it.
 pub type WrongPhase = crate::WrongPhase<Phase>;
 
 /// The error of [`respond`](super::Connection::respond), which changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RespondError {
-    /// There is no request to respond to, or it has its response.
+    /// There is no request to respond to, or it has its response already.
     WrongPhase(WrongPhase),
-    /// A 1xx status is not the final answer that a response is.
+    /// A 1xx status is not a final response.
     InterimStatus(StatusCode),
 }
 
@@ -44,10 +44,10 @@ impl Error for RespondError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
-    /// There is no event stream to send on.
+    /// No event stream is open.
     WrongPhase(WrongPhase),
-    /// As many bytes are queued as the high-water mark allows; send again once
-    /// [`has_room`](super::Connection::has_room) says so.
+    /// The queue is at the high-water mark; send again once [`has_room`](super::Connection::has_room)
+    /// returns true.
     Full,
 }
 

@@ -1,28 +1,28 @@
 //! One accepted socket as a state machine: request head in, event stream out.
 //!
-//! [`Connection`] does no IO and reads no clock. Its caller, which has the socket, tells it what
-//! happened, and does what it asks for; the class of a method shows in its name:
+//! [`Connection`] does no IO and reads no clock. Its caller, which has the socket, reports what happened
+//! and does what the machine asks for. The name of a method tells its class:
 //!
-//! - `handle_*` is what the world did: [`handle_input`](Connection::handle_input),
+//! - `handle_*` are inputs from outside: [`handle_input`](Connection::handle_input),
 //!   [`handle_eof`](Connection::handle_eof),
 //!   [`handle_transport_error`](Connection::handle_transport_error),
 //!   [`handle_timeout`](Connection::handle_timeout),
 //!   [`handle_transmitted`](Connection::handle_transmitted),
-//!   [`handle_output_ended`](Connection::handle_output_ended). These never fail: a peer's fault becomes
-//!   an answer to transmit and a close reason.
-//! - Verbs are what the application wants: [`receive_body`](Connection::receive_body),
+//!   [`handle_output_ended`](Connection::handle_output_ended). They never fail: a peer's fault becomes a
+//!   response to transmit and a close reason.
+//! - Verbs are the application's calls: [`receive_body`](Connection::receive_body),
 //!   [`respond`](Connection::respond), [`send`](Connection::send),
 //!   [`send_encoded`](Connection::send_encoded), [`comment`](Connection::comment),
-//!   [`finish`](Connection::finish), also [for a reason](Connection::finish_for) or
-//!   [at a time](Connection::finish_at), [`end_with_retry`](Connection::end_with_retry),
+//!   [`finish`](Connection::finish), also [for a reason](Connection::finish_for) or [at a
+//!   time](Connection::finish_at), [`end_with_retry`](Connection::end_with_retry),
 //!   [`deliver_by`](Connection::deliver_by), [`abort`](Connection::abort), [`close`](Connection::close).
 //!   In the wrong phase they return [`WrongPhase`] and change nothing.
-//! - `poll_*` is what the caller must do next: [`poll_transmit`](Connection::poll_transmit) (then
+//! - `poll_*` return what the caller has to do next: [`poll_transmit`](Connection::poll_transmit) (then
 //!   `handle_transmitted`), or [`take_body`](Connection::take_body) inside a foreign server, which does
-//!   both; [`poll_event`](Connection::poll_event); [`poll_timeout`](Connection::poll_timeout). To take
-//!   an event may be a step: with `EndOutput` the phase becomes `Ending`.
+//!   both; [`poll_event`](Connection::poll_event); [`poll_timeout`](Connection::poll_timeout). Taking an
+//!   event may change the phase: with `EndOutput` it becomes `Ending`.
 //!
-//! Any order of calls is legal. There is one request per connection.
+//! Any order of calls is allowed. There is one request per connection.
 //!
 //! ```
 //! use std::time::{Instant, SystemTime};
@@ -32,17 +32,17 @@
 //! let now = Instant::now();
 //! let mut connection = Connection::new(now, SystemTime::now(), Default::default());
 //!
-//! // Bytes came from the socket.
+//! // Bytes arrive from the socket.
 //! connection.handle_input(now, b"GET /events HTTP/1.1\r\nHost: example.org\r\n\r\n");
 //! let Some(ConnectionEvent::Request(head)) = connection.poll_event(now) else { panic!() };
 //! assert_eq!(head.request().uri().path(), "/events");
 //!
-//! // The application answers with an event stream.
+//! // The application responds with an event stream.
 //! connection.respond(now, Response::new(ResponseBody::event_stream()))?;
 //! connection.send(now, &Event::new("hello"))?;
 //! connection.finish(now)?;
 //!
-//! // Bytes go to the socket.
+//! // Write these bytes to the socket.
 //! let mut wire = Vec::new();
 //! loop {
 //!     let transmit = connection.poll_transmit();

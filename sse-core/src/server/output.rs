@@ -1,14 +1,13 @@
-//! What waits to be written: the response's head, and the events in chunks.
+//! The bytes that wait to be written: the response's head, and the events in chunks.
 //!
-//! When bytes are asked for, everything queued
-//! becomes one chunk, however many events it holds: its size line and its end are put around it
-//! in the same vectored write. Where all of it is one piece that is shared as a chunk already, that
-//! chunk is written as it lies, in one slice.
+//! When bytes are taken, everything queued becomes one chunk, however many events it has: its size line
+//! and its end are put around it in the same vectored write. If all of it is one piece that is shared as
+//! a chunk already, that chunk is written in place, in one slice.
 //!
-//! What this connection encodes itself is appended to one buffer. What it shares with others is
-//! queued by reference behind that, and written from where it lies; what is encoded here after it
-//! is a piece of its own. The two kinds are told apart, since another view of what is shared, a
-//! compressed one for example, can be shared as well.
+//! The bytes that this connection encodes are appended to one buffer. Bytes shared with other connections
+//! are queued by reference behind it, and written in place; bytes that are encoded after them are a piece
+//! of their own. The two kinds are kept apart, because another form of shared bytes, such as a compressed
+//! one, can be shared as well.
 
 use std::{
     collections::VecDeque,
@@ -27,18 +26,18 @@ use crate::{
 /// How the body of a response is delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Delimiting {
-    /// In chunks, for HTTP/1.1: its end can be told from a loss.
+    /// By chunks, for HTTP/1.1: a client can tell the body's end from a loss.
     Chunks,
     /// By `Content-Length`, or by the end of the connection.
     Nothing,
 }
 
-/// How the output goes on once the queue is empty.
+/// What follows once the queue is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     /// The body is open: the application may add to it.
     Open,
-    /// The application ended the body: the last chunk is still to be queued.
+    /// The application ended the body, whose last chunk is still to be queued.
     Proper,
     /// The body is complete, or was aborted: no more bytes are queued.
     Nothing,
@@ -47,7 +46,8 @@ enum End {
 /// Small while nothing is queued.
 #[derive(Debug)]
 pub(super) struct Output {
-    /// What is queued, and not transmitted in full. There is one while the body's end is queued.
+    /// The queued bytes that are not transmitted yet. The queue exists until the body's end is
+    /// transmitted.
     queue: Option<Box<Queue>>,
     delimiting: Delimiting,
     end: End,
@@ -57,54 +57,54 @@ pub(super) struct Output {
 struct Queue {
     /// The response's head, and an interim response before it.
     head: Vec<u8>,
-    /// Events that were encoded here, of which a flush covers the first ones.
+    /// Events that this connection encoded; a flush covers the first of them.
     events: Vec<u8>,
-    /// What follows them. A flush covers it first.
+    /// The piece that follows them. A flush covers it first.
     piece: Option<Piece>,
-    /// What follows that.
+    /// The pieces that follow that one.
     more_pieces: VecDeque<Piece>,
-    /// How many bytes the pieces are.
+    /// The number of bytes in the pieces.
     pieces_len: usize,
-    /// How many of them, at most, nothing else holds.
+    /// The number of those bytes, at most, that nothing else holds.
     alone_len: usize,
     flush: Flush,
-    /// When the client has taken nothing for too long. `None` where a foreign server finds that out.
+    /// When the client has taken no byte for too long. `None` where a foreign server detects that.
     stall: Option<Instant>,
-    /// What the budget counts, once a large part of the memory is this connection's own: most
-    /// queues are small or shared, and are not counted.
+    /// The reservation in the budget. It exists once a large part of the memory is this connection's own:
+    /// most queues are small or shared, and do not count.
     counted: Option<Reservation>,
 }
 
-/// Bytes that are not empty.
+/// Bytes of a queue, at least one.
 #[derive(Debug)]
 enum Piece {
-    /// Shared with others: events, or a body that was known from the start.
+    /// Bytes shared with others: events, or a body that was known from the start.
     Shared(Shared),
-    /// Encoded here, for this connection alone.
+    /// Bytes that this connection encoded for itself.
     Own(Vec<u8>),
 }
 
-/// One chunk on its way out, with what goes before it and after it.
+/// A chunk that is being transmitted, with the bytes before it and after it.
 #[derive(Debug, Default)]
 struct Flush {
-    /// How many bytes of `events` are in this chunk.
+    /// The number of bytes of `events` in this chunk.
     events: usize,
-    /// How many pieces are.
+    /// The number of pieces in it.
     pieces: usize,
-    /// How many bytes there are behind the head: size line, events, pieces and tail.
+    /// The number of bytes behind the head: size line, events, pieces and tail.
     len: usize,
     size_line: Option<ChunkSize>,
-    /// The only piece is a chunk already, and goes out as that.
+    /// Whether the only piece is a chunk already, which is transmitted in place.
     is_shared_chunk: bool,
     tail: &'static [u8],
-    /// The body's end is in the tail.
+    /// Whether the body's end is in the tail.
     has_end: bool,
-    /// How much of head, size line, events, pieces and tail, in this order, is transmitted.
-    /// While it is 0 the flush may still grow.
+    /// The number of transmitted bytes of head, size line, events, pieces and tail, in this order. While
+    /// it is 0 the flush may still grow.
     sent: usize,
 }
 
-/// Head, size line, events and tail.
+/// The slices for head, size line, events and tail.
 const SLICES_AROUND: usize = 4;
 
 impl Output {
@@ -121,9 +121,9 @@ impl Output {
         self.queue().head.extend_from_slice(head);
     }
 
-    /// Queues a response's head; what is queued from here on is its body.
+    /// Queues a response's head; everything queued afterwards is its body.
     pub(super) fn begin(&mut self, delimiting: Delimiting, head: Vec<u8>) {
-        // An interim response may be half-way out: it goes first, and in the same flush.
+        // An interim response may be half transmitted: it goes first, and in the same flush.
         let queue = self.queue();
         match queue.head.is_empty() {
             true => queue.head = head,
@@ -132,19 +132,19 @@ impl Output {
         self.delimiting = delimiting;
     }
 
-    /// Queues what is shared: encoded events, or a body that is all there is.
+    /// Queues shared bytes: encoded events, or a whole body.
     pub(super) fn put_shared(&mut self, shared: Shared) {
         if !shared.is_empty() {
             self.queue().put_piece(Piece::Shared(shared));
         }
     }
 
-    /// Queues what `encode` puts into a buffer.
+    /// Queues the bytes that `encode` puts into a buffer.
     pub(super) fn put(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
         let queue = self.queue();
         match &queue.piece {
             None => encode(&mut queue.events),
-            // What was queued before goes first.
+            // The bytes queued before come first.
             Some(_) => queue.put_after_pieces(encode),
         }
     }
@@ -153,7 +153,7 @@ impl Output {
         self.queue.get_or_insert_default()
     }
 
-    /// The body is complete.
+    /// Ends the body.
     pub(super) fn finish(&mut self) {
         self.end = match self.delimiting {
             Delimiting::Chunks => {
@@ -164,12 +164,12 @@ impl Output {
         };
     }
 
-    /// The body breaks off after what is queued: in chunks, the last one never comes.
+    /// Breaks the body off after the queued bytes: a body in chunks gets no last chunk.
     pub(super) fn break_off(&mut self) {
         self.end = End::Nothing;
     }
 
-    /// Throws away whatever was not transmitted.
+    /// Discards everything that was not transmitted.
     pub(super) fn clear(&mut self) {
         *self = Self {
             end: End::Nothing,
@@ -177,7 +177,7 @@ impl Output {
         };
     }
 
-    /// Has `budget` count the memory that is held here and nowhere else.
+    /// Counts the memory that only this connection holds in `budget`.
     #[inline]
     pub(super) fn count(&mut self, budget: &Budget) {
         let Some(queue) = &mut self.queue else { return };
@@ -188,28 +188,27 @@ impl Output {
         }
     }
 
-    /// How many bytes wait, without their transfer framing.
+    /// Returns the number of waiting bytes, without their transfer framing.
     pub(super) fn queued(&self) -> usize {
         self.queue.as_ref().map_or(0, |queue| queue.len())
     }
 
-    /// Whether everything is transmitted, the body's end included where it has one.
+    /// Returns whether everything is transmitted, including the body's end if it has one.
     pub(super) fn is_empty(&self) -> bool {
         self.queued() == 0 && self.end != End::Proper
     }
 
-    /// Whether the output has ended and nothing of it is left to transmit.
+    /// Returns whether the output has ended and everything is transmitted.
     pub(super) fn is_over(&self) -> bool {
         self.end == End::Nothing && self.is_empty()
     }
 
-    /// When the client has taken nothing of what is queued for too long.
+    /// Returns when the client will have taken none of the queued bytes for too long.
     pub(super) fn stall(&self) -> Option<Instant> {
         self.queue.as_ref()?.stall
     }
 
-    /// Counts the time without progress from now, where something is queued and the time is not
-    /// counted already.
+    /// Starts the time without progress at `now`, if bytes are queued and the time is not running.
     pub(super) fn arm_stall(&mut self, now: Instant, timeout: Duration) {
         if self.is_empty() {
             return;
@@ -219,7 +218,7 @@ impl Output {
         }
     }
 
-    /// Counts the time without progress anew, where something is still queued.
+    /// Restarts the time without progress, if bytes are still queued.
     pub(super) fn rearm_stall(&mut self, now: Instant, timeout: Duration) {
         if let Some(queue) = &mut self.queue {
             queue.stall = now.checked_add(timeout);
@@ -234,7 +233,8 @@ impl Output {
         transmit
     }
 
-    /// Gives the first piece away, as what is transmitted. For bodies that are not framed here.
+    /// Takes the first piece, which then counts as transmitted. This is for bodies that are not framed
+    /// here.
     pub(super) fn take(&mut self) -> Option<Bytes> {
         let queue = self.queue.as_mut()?;
         let taken = queue.take();
@@ -244,7 +244,7 @@ impl Output {
         taken
     }
 
-    /// Takes note that the first `n` bytes of [`poll_transmit`](Self::poll_transmit) are written.
+    /// Records that the first `n` bytes of [`poll_transmit`](Self::poll_transmit) were written.
     pub(super) fn transmitted(&mut self, n: usize) {
         let Some(queue) = &mut self.queue else { return };
         if !queue.transmitted(n) {
@@ -254,7 +254,7 @@ impl Output {
             self.end = End::Nothing;
         }
         if queue.is_flushed() && self.end != End::Proper {
-            // Memory is given back, so that an idle connection is small.
+            // The memory is freed, so that an idle connection is small.
             self.queue = None;
         } else {
             queue.discard_flush();
@@ -263,12 +263,12 @@ impl Output {
 }
 
 impl Queue {
-    /// How many bytes wait, without their transfer framing.
+    /// Returns the number of waiting bytes, without their transfer framing.
     fn len(&self) -> usize {
         self.head.len() + self.events.len() + self.pieces_len
     }
 
-    /// Apart from [`Output::count`], since few queues are counted.
+    /// This is apart from [`Output::count`] because few queues are counted.
     #[cold]
     fn count(&mut self, own: usize, budget: &Budget) {
         let counted = self
@@ -289,8 +289,7 @@ impl Queue {
         }
     }
 
-    /// Appends to the last piece, where that is of this connection alone and in no flush, or else
-    /// makes one.
+    /// Appends to the last piece, if it is this connection's own and in no flush, or makes another one.
     fn put_after_pieces(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
         // The first piece stands before these.
         let is_in_flush = self.more_pieces.len() < self.flush.pieces;
@@ -346,7 +345,7 @@ impl Queue {
         transmit.push(flush.tail, &mut skip);
     }
 
-    /// What is queued, where it is one shared piece that is a chunk already.
+    /// Returns the chunk, if the queue is one shared piece that is a chunk already.
     fn lone_chunk(&self, delimiting: Delimiting, end: End) -> Option<&[u8]> {
         let is_alone = self.events.is_empty() && self.more_pieces.is_empty();
         if !is_alone || delimiting != Delimiting::Chunks || end == End::Proper {
@@ -355,9 +354,9 @@ impl Queue {
         self.piece.as_ref()?.as_chunk()
     }
 
-    /// The rest of the first piece that is not transmitted in full.
+    /// Returns the rest of the first piece that is not fully transmitted.
     fn take(&mut self) -> Option<Bytes> {
-        // Without framing a flush can be left off after any byte.
+        // Without framing a flush can be abandoned after any byte.
         let mut sent = mem::take(&mut self.flush).sent;
         loop {
             let mut piece = match self.events.is_empty() {
@@ -371,8 +370,8 @@ impl Queue {
         }
     }
 
-    /// Has the flush be everything queued, as one chunk where the body goes in chunks; or as much of it
-    /// as one vectored write takes.
+    /// Puts everything queued into the flush, as one chunk if the body is in chunks; or as much as one
+    /// vectored write takes.
     fn begin_flush(&mut self, delimiting: Delimiting, end: End) {
         if let Some(chunk) = self.lone_chunk(delimiting, end) {
             self.flush = Flush {
@@ -415,20 +414,20 @@ impl Queue {
         flush.len = flush.size_line().len() + len + flush.tail.len();
     }
 
-    /// Takes note that `n` more bytes are written, and says whether all of the flush is.
+    /// Records that `n` more bytes are written, and returns whether the whole flush is.
     fn transmitted(&mut self, n: usize) -> bool {
         let total = self.head.len() + self.flush.len;
         self.flush.sent = self.flush.sent.saturating_add(n).min(total);
         self.flush.sent == total
     }
 
-    /// Whether everything is in the flush.
+    /// Returns whether everything queued is in the flush.
     fn is_flushed(&self) -> bool {
         self.flush.events == self.events.len()
             && self.flush.pieces == usize::from(self.piece.is_some()) + self.more_pieces.len()
     }
 
-    /// Everything in the flush is written.
+    /// Removes the bytes of the flush, all of which are written.
     fn discard_flush(&mut self) {
         let flush = mem::take(&mut self.flush);
         self.head = Vec::new();
@@ -457,7 +456,7 @@ impl Piece {
         }
     }
 
-    /// The chunk that it is shared as.
+    /// Returns the chunk as which the piece is shared, if it is.
     #[inline]
     fn as_chunk(&self) -> Option<&[u8]> {
         match self {
@@ -466,7 +465,7 @@ impl Piece {
         }
     }
 
-    /// Whether nothing else holds it, as far as can be told.
+    /// Returns whether this is the only handle to the piece, as far as `Bytes` can tell.
     fn is_alone(&self) -> bool {
         match self {
             Self::Shared(shared) => shared.is_alone(),

@@ -1,26 +1,26 @@
-//! The names of a server connection's states.
+//! The phases of a server connection.
 
-/// What a server connection is doing.
+/// The phase of a server connection.
 ///
-/// The [module](super) has the whole table of what leads from one to another.
+/// The [module](super) has the table of all transitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
-    /// Receiving the request head.
+    /// The machine receives the request head.
     Head,
-    /// Receiving the request body, which the application asked for.
+    /// The machine receives the request body, which the application asked for.
     Body,
-    /// The application decides what to respond.
+    /// The application decides how to respond.
     Responding,
-    /// The response is an event stream, and it is open.
+    /// The response is an open event stream.
     Streaming,
-    /// Nothing more is accepted; what is queued is delivered.
+    /// The response has ended, and the queued bytes are being delivered.
     Delivering,
     /// Everything is transmitted. The caller was told to end the output, and has not done so yet.
     Ending,
-    /// The output has ended. What the client is still sending is read and discarded, so that a
+    /// The output has ended. Bytes that the client is still sending are read and discarded, so that a
     /// reset does not destroy the response on its way.
     Lingering,
-    /// It is over.
+    /// The connection is over.
     Closed,
 }

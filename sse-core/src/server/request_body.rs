@@ -1,4 +1,4 @@
-//! The request's body on its way in: free of its framing, and bounded.
+//! The request's body as it arrives: without its framing, and bounded.
 
 use std::{fmt, mem};
 
@@ -13,39 +13,39 @@ use crate::{
     },
 };
 
-/// Collects a body. It does so from the moment that the head is there, whether the application has
-/// asked for the body yet or not: the first bytes often come along with the head.
+/// Collects a body. It does so as soon as the head is complete, whether the application has asked for the
+/// body or not, because its first bytes often come with the head.
 #[derive(Debug)]
 pub(super) struct RequestBody {
     reader: BodyReader,
     collected: Vec<u8>,
-    /// How many bytes it can come to at most: never more than the limit.
+    /// The largest possible length of the body: never more than the limit.
     most: usize,
     limit: usize,
     state: BodyProgress,
-    /// The client waits to be told that the body is wanted.
+    /// Whether the client waits to be told that the body is wanted.
     waits: bool,
-    /// What the budget counts for it. Not there where there is no body.
+    /// The reservation in the budget; `None` where there is no body.
     counted: Option<Reservation>,
 }
 
-/// How far a body has come.
+/// The progress of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyProgress {
     Pending,
     Complete,
-    /// It is nothing that can be served.
+    /// The body cannot be served.
     Faulty(Fault),
 }
 
-/// Why a body cannot be served. Its text is fit to be sent back.
+/// Why a body cannot be served. Its text may be sent to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// It has more than this many bytes: 413.
+    /// The body has more than this many bytes: 413.
     TooLarge(usize),
-    /// The server holds as much of bodies as its budget allows: 503.
+    /// The budget has no room for the body: 503.
     OverBudget,
-    /// It is not framed as it should be: 400, and 431 for too many trailers.
+    /// The framing of the body is invalid: 400, or 431 for too many trailers.
     Framing(BodyError),
 }
 
@@ -78,7 +78,7 @@ impl fmt::Display for Fault {
 }
 
 impl RequestBody {
-    /// The body that `head` announces.
+    /// Creates the body that `head` announces.
     pub(super) fn of(head: &RequestHead, config: &ResponseConfig) -> Self {
         if head.body() == BodyLength::None {
             return Self::none();
@@ -92,8 +92,8 @@ impl RequestBody {
         }
     }
 
-    /// The body that `head` announces, where a foreign server takes its framing away. It ends when
-    /// that server says so.
+    /// Creates the body that `head` announces, where a foreign server removes its framing and reports its
+    /// end.
     pub(super) fn unframed(head: &RequestHead, config: &ResponseConfig) -> Self {
         let announced = Self::of(head, config);
         match announced.state {
@@ -107,7 +107,7 @@ impl RequestBody {
         }
     }
 
-    /// The body of a request that has none.
+    /// Creates the body of a request that has none.
     pub(super) fn none() -> Self {
         Self::new(BodyLength::None, 0)
     }
@@ -133,7 +133,7 @@ impl RequestBody {
             waits: false,
             counted: None,
         };
-        // One of no bytes is complete before anything comes.
+        // An empty body is complete before any byte arrives.
         body.receive(&mut &[][..]);
         body
     }
@@ -142,13 +142,13 @@ impl RequestBody {
         self.state
     }
 
-    /// Whether the client is to be told to go on. That is once at most, and never where it has
-    /// begun to send without.
+    /// Returns whether to tell the client to send the body. That is so at most once, and never if the
+    /// client has begun to send it.
     pub(super) fn take_wait(&mut self) -> bool {
         mem::take(&mut self.waits) && self.state == BodyProgress::Pending
     }
 
-    /// Takes what belongs to the body from the front of `input`.
+    /// Takes the bytes of the body off the front of `input`.
     pub(super) fn receive(&mut self, input: &mut &[u8]) {
         if !input.is_empty() {
             self.waits = false;
@@ -163,14 +163,14 @@ impl RequestBody {
         }
     }
 
-    /// The foreign server says that this was all.
+    /// Records that the foreign server reported the end.
     pub(super) fn end(&mut self) {
         if self.state == BodyProgress::Pending {
             self.state = BodyProgress::Complete;
         }
     }
 
-    /// What was collected.
+    /// Returns the collected bytes.
     pub(super) fn into_bytes(self) -> Bytes {
         match self.counted {
             Some(counted) => counted.hold(self.collected),
@@ -198,9 +198,9 @@ impl RequestBody {
     }
 }
 
-/// Whether the client waits for a 100 before it sends the body
-/// ([RFC 9110 section 10.1.1](https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1)). Other
-/// expectations there are none; they are passed over.
+/// Returns whether the client waits for a 100 before it sends the body ([RFC 9110 section
+/// 10.1.1](https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1)). There are no other expectations;
+/// unknown ones are ignored.
 fn expects_continue(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header::EXPECT).iter();
     values.any(|value| {
@@ -215,7 +215,7 @@ mod tests {
 
     const LIMIT: usize = 10_000;
 
-    /// Takes so much of a body in, in such steps; looks at the memory all the while.
+    /// Receives this body in steps of `step` bytes, and checks the memory at each of them.
     fn received(length: BodyLength, wire: &[u8], step: usize) -> RequestBody {
         let mut body = RequestBody::new(length, LIMIT);
         assert_eq!(body.collected.capacity(), 0, "announced is not received");

@@ -1,4 +1,4 @@
-//! A response: what its head gets, and how its body is delimited.
+//! A response: the fields of its head, and how its body is delimited.
 
 use std::time::{Duration, Instant};
 
@@ -22,21 +22,22 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResponseBody {
-    /// Events, sent one by one. [`event_stream`](Self::event_stream) makes one without options.
+    /// An event stream, whose events are sent one by one. [`event_stream`](Self::event_stream) creates
+    /// one without options.
     EventStream(StreamOptions),
-    /// These bytes and no more.
+    /// A body of exactly these bytes.
     Whole(Bytes),
 }
 
 impl ResponseBody {
-    /// Creates an event stream for which the configuration holds.
+    /// Creates an event stream with the options of the configuration.
     #[must_use]
     pub fn event_stream() -> Self {
         Self::EventStream(StreamOptions::default())
     }
 }
 
-/// What one event stream has of its own. Where that is `None` the configuration holds.
+/// The options of one event stream. An option that is `None` is taken from the configuration.
 ///
 /// ```
 /// use std::time::Duration;
@@ -50,22 +51,23 @@ impl ResponseBody {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StreamOptions {
-    /// What this stream sends while it is idle, instead of what
-    /// [`ResponseConfig::keep_alive`](super::ResponseConfig::keep_alive) says.
+    /// The keep-alive that this stream sends while it is idle, instead of the one in
+    /// [`ResponseConfig::keep_alive`](super::ResponseConfig::keep_alive).
     pub keep_alive: Option<KeepAlive>,
-    /// How long this stream may last. It then ends properly, between two events and with
-    /// [`CloseReason::LifetimeOver`], so that its client connects again and resumes. No bound where it is
-    /// `None`.
+    /// The longest life of this stream. It then ends properly, between two events and with
+    /// [`CloseReason::LifetimeOver`], so that its client reconnects and resumes. `None`, no bound, by
+    /// default.
     ///
-    /// Draw it for each stream, so that clients that came together do not come back together.
+    /// Choose a random time for each stream, so that clients that connected together do not reconnect
+    /// together.
     pub lifetime: Option<Duration>,
-    /// How the stream is compressed, where the client takes that. Not at all by default.
+    /// How the stream is compressed, if the client accepts that. Off by default.
     #[cfg(feature = "compression")]
     pub compression: StreamCompression,
 }
 
 impl StreamOptions {
-    /// What the open stream keeps of them.
+    /// Returns the options that the open stream keeps.
     pub(super) fn into_own(self, now: Instant) -> Option<Own> {
         let end = self.lifetime.and_then(|lifetime| now.checked_add(lifetime));
         let end = end.map(|at| (at, CloseReason::LifetimeOver));
@@ -82,8 +84,8 @@ impl StreamOptions {
 
 /// What an idle stream sends, and after how much idle time.
 ///
-/// A comment keeps proxies from closing the connection, and finds a client out that vanished. A page
-/// does not see comments. For a page that is to notice that nothing comes any more, send an event:
+/// A comment keeps proxies from closing the connection, and detects a client that vanished. A page does
+/// not see comments. For a page that should notice when the stream stalls, send an event:
 ///
 /// ```
 /// use std::time::Duration;
@@ -99,7 +101,7 @@ pub struct KeepAlive {
 }
 
 impl KeepAlive {
-    /// Creates a comment without text after so much idle time, which is at least 10 ms.
+    /// Sends a comment without text after `interval` of idle time, which is at least 10 ms.
     #[must_use]
     pub fn every(interval: Duration) -> Self {
         let interval = Some(interval);
@@ -109,7 +111,7 @@ impl KeepAlive {
         }
     }
 
-    /// Nothing: a client that vanishes from the idle stream is not found out until something is
+    /// Sends nothing: a client that vanishes from an idle stream is detected only when the next event is
     /// sent.
     #[must_use]
     pub fn never() -> Self {
@@ -126,28 +128,28 @@ impl KeepAlive {
         self
     }
 
-    /// Sends this event. Its ID is left out, so that the client keeps the last event ID that it has.
-    /// A client dispatches the event only if it has data, which may be empty.
+    /// Sends this event. Its ID is removed, so that the client keeps its last event ID. A client
+    /// dispatches the event only if it has data, which may be empty.
     #[must_use]
     pub fn with_event(mut self, event: Event) -> Self {
         self.item = StreamItem::Event(event.without_id());
         self
     }
 
-    /// After how much idle time; `None` for never.
+    /// Returns the idle time after which something is sent; `None` for never.
     #[must_use]
     pub fn interval(&self) -> Option<Duration> {
         self.interval
     }
 
-    /// Returns what is sent then: a comment or an event.
+    /// Returns the comment or event that is sent.
     #[must_use]
     pub fn item(&self) -> &StreamItem {
         &self.item
     }
 }
 
-/// What the response depends on.
+/// The properties of the request that the response depends on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequestFacts {
     version: Version,
@@ -167,7 +169,7 @@ impl RequestFacts {
         }
     }
 
-    /// Whether the client takes a stream in the content coding `gzip`.
+    /// Returns whether the client accepts a stream in the content coding `gzip`.
     #[cfg(feature = "compression")]
     pub(super) fn accepts_gzip(self) -> bool {
         self.accepts_gzip
@@ -177,7 +179,7 @@ impl RequestFacts {
         !self.is_head && allows_body(status)
     }
 
-    /// What of `body` is sent.
+    /// Returns the part of `body` that is sent.
     pub(super) fn body_of(self, status: StatusCode, body: ResponseBody) -> Bytes {
         match body {
             ResponseBody::Whole(bytes) if self.may_have_body(status) => bytes,
@@ -185,7 +187,7 @@ impl RequestFacts {
         }
     }
 
-    /// How the head says that the body is delimited, and how it is.
+    /// Returns what the head says about the body's framing, and how the body is delimited.
     pub(super) fn framing(self, status: StatusCode, body: &ResponseBody) -> (Framing, Delimiting) {
         let (framing, delimiting) = match body {
             _ if !allows_body(status) => (Framing::NoBody, Delimiting::Nothing),
@@ -205,7 +207,7 @@ impl RequestFacts {
     }
 }
 
-/// There is no request yet.
+/// The facts before there is a request.
 impl Default for RequestFacts {
     fn default() -> Self {
         Self {
@@ -217,8 +219,8 @@ impl Default for RequestFacts {
     }
 }
 
-/// The response as a foreign server is given it, and the bytes of its body where it is known as a
-/// whole. What that server says of the connection is its own.
+/// Returns the response for a foreign server, and the bytes of a whole body. That server sets the fields
+/// of the connection.
 pub(super) fn embedded_response(
     mut head: Parts,
     body: ResponseBody,
@@ -233,13 +235,13 @@ pub(super) fn embedded_response(
     for name in theirs {
         head.headers.remove(name);
     }
-    // The server sees no body to measure.
+    // The server does not know the length of a body that it does not get.
     if let ResponseBody::Whole(bytes) = &body
         && request.is_head
         && allows_body(head.status)
     {
         let length = bytes.len().into();
-        // Fails beyond 24,576 fields, which no client would take.
+        // This fails beyond 24,576 fields, which no client would accept.
         let _ = head.headers.try_insert(header::CONTENT_LENGTH, length);
     }
     let is_stream =
@@ -253,7 +255,8 @@ pub(super) fn embedded_response(
     (Response::from_parts(head, length), bytes)
 }
 
-/// [RFC 9110 section 6.4.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1).
+/// Returns whether the status allows a body ([RFC 9110 section
+/// 6.4.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1)).
 fn allows_body(status: StatusCode) -> bool {
     const WITHOUT: [StatusCode; 3] = [
         StatusCode::NO_CONTENT,
@@ -263,7 +266,7 @@ fn allows_body(status: StatusCode) -> bool {
     !WITHOUT.contains(&status)
 }
 
-/// Adds the fields of an event stream that are not there yet.
+/// Adds the fields of an event stream that the response does not have.
 pub(super) fn add_stream_fields(headers: &mut HeaderMap) {
     let fields = [
         (header::CONTENT_TYPE, "text/event-stream"),
@@ -272,7 +275,7 @@ pub(super) fn add_stream_fields(headers: &mut HeaderMap) {
     ];
     for (name, value) in fields {
         if !headers.contains_key(&name) {
-            // Fails beyond 24,576 fields, which no client would take.
+            // This fails beyond 24,576 fields, which no client would accept.
             let _ = headers.try_insert(name, HeaderValue::from_static(value));
         }
     }

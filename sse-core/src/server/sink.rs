@@ -1,4 +1,5 @@
-//! Where an open stream puts its events: the output, or the body in a content coding before it.
+//! The destination of an open stream's events: the output, or the encoder of a content coding in front of
+//! it.
 
 #[cfg(feature = "compression")]
 use super::coding::Coding;
@@ -7,16 +8,16 @@ use super::output::Output;
 use crate::budget::Budget;
 use crate::{Comment, EncodedEvents};
 
-/// The end of an open stream's output.
+/// The end of an open stream's output, to which events are added.
 pub(super) struct Sink<'a> {
     pub(super) output: &'a mut Output,
-    /// The coding of the body, if it has one, and what its memory counts in.
+    /// The content coding of the body, if it has one, and the budget for its memory.
     #[cfg(feature = "compression")]
     pub(super) coding: Option<(&'a mut Coding, &'a Budget)>,
 }
 
 impl Sink<'_> {
-    /// Adds what `encode` puts into a buffer.
+    /// Adds the bytes that `encode` puts into a buffer.
     #[inline]
     pub(super) fn put(self, encode: impl FnOnce(&mut Vec<u8>)) {
         #[cfg(feature = "compression")]
@@ -28,8 +29,8 @@ impl Sink<'_> {
         self.output.put(encode);
     }
 
-    /// Adds a comment without text. In a content coding that is an empty block: bytes of this client's
-    /// own would keep it from what others share.
+    /// Adds a comment without text. In a content coding it is an empty block, because bytes of this
+    /// client only would cut it off from the shared ones.
     pub(super) fn keep_alive(self) {
         #[cfg(feature = "compression")]
         if let Some((coding, _)) = self.coding {

@@ -1,4 +1,4 @@
-//! What a server connection is doing, with what it needs for that and for nothing else.
+//! The states of a server connection, each with exactly the data that it needs.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -9,9 +9,9 @@ use super::coding::Coding;
 use super::{KeepAlive, Phase, ResponseConfig, request_body::RequestBody};
 use crate::{http::RequestHeadReader, lifecycle::CloseReason};
 
-/// Where a connection is. Small while a stream is open; what the other states need is boxed.
+/// The state of a connection. It is small while a stream is open; the data of other states is boxed.
 ///
-/// Each state has its deadline, which therefore ends with it.
+/// Each state owns its deadline, which therefore ends with it.
 #[derive(Debug)]
 pub(super) enum State {
     Head(Box<Head>),
@@ -19,14 +19,14 @@ pub(super) enum State {
     Responding(Box<Responding>),
     Streaming(Streaming),
     Delivering(Box<Leaving>),
-    /// A foreign server has taken everything of a stream that broke off, and has some time to write it
-    /// before the body fails. Seen from outside it is still delivering.
+    /// A foreign server has taken all bytes of a stream that broke off, and has some time to write them
+    /// before the body fails. The phase is still `Delivering`.
     Failing(Box<Leaving>),
     Ending(Box<Leaving>),
     Lingering(Box<Lingering>),
     Closed {
         reason: CloseReason,
-        /// The caller has been told.
+        /// Whether the caller has been told.
         told: bool,
     },
 }
@@ -49,43 +49,43 @@ pub(super) struct ReceivingBody {
 pub(super) struct Responding {
     pub(super) deadline: Option<Instant>,
     pub(super) body: Asked,
-    /// For the date of the response; `None` where its head is written elsewhere.
+    /// The time for the response's `Date`; `None` where a foreign server writes the head.
     pub(super) clock: Option<Moment>,
 }
 
-/// What the application knows of the request body.
+/// Whether the application has asked for the request body.
 #[derive(Debug)]
 pub(super) enum Asked {
-    /// It has not asked.
+    /// It has not; this is the body so far.
     No(RequestBody),
-    /// It has asked, and is to be told these bytes.
+    /// It has; it has yet to be told these bytes.
     Untold(Bytes),
     Told,
 }
 
 #[derive(Debug)]
 pub(super) struct Streaming {
-    /// When the stream has been idle for so long that a comment is due. `None` while one is queued, and
-    /// where there is to be none.
+    /// When the stream will have been idle for so long that a comment is due. `None` while one is queued,
+    /// and where there is none.
     pub(super) next_comment: Option<Instant>,
-    /// What the stream has of its own, where it has anything.
+    /// The stream's own settings, if it has any.
     pub(super) own: Option<Box<Own>>,
 }
 
-/// What a stream has of its own.
+/// A stream's own settings.
 #[derive(Debug, Default)]
 pub(super) struct Own {
     pub(super) keep_alive: Option<KeepAlive>,
     /// When the stream ends, whatever is still to come, and for which reason.
     pub(super) end: Option<(Instant, CloseReason)>,
-    /// The reconnection time that the client is told at a proper end.
+    /// The reconnection time that the client gets at a proper end.
     pub(super) retry: Option<Duration>,
     /// The content coding of its body, if it has one.
     #[cfg(feature = "compression")]
     pub(super) coding: Option<Coding>,
 }
 
-/// The connection ends, for this reason.
+/// The connection is ending for this reason.
 #[derive(Debug)]
 pub(super) struct Leaving {
     pub(super) deadline: Option<Instant>,
@@ -96,11 +96,11 @@ pub(super) struct Leaving {
 /// How the response's body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyEnd {
-    /// It was known as a whole from the beginning.
+    /// The body was complete from the beginning.
     Whole,
-    /// A stream that ended.
+    /// The body is a stream that ended.
     Stream,
-    /// A stream that failed: the client must be able to tell.
+    /// The body is a stream that failed, which the client must be able to tell.
     BrokenOff,
 }
 
@@ -108,11 +108,11 @@ pub(super) enum BodyEnd {
 pub(super) struct Lingering {
     pub(super) deadline: Option<Instant>,
     pub(super) reason: CloseReason,
-    /// How many more bytes are read and discarded.
+    /// The number of bytes that may still be read and discarded.
     pub(super) room: usize,
 }
 
-/// A moment that is known on both clocks, so that every later one is, too.
+/// A moment on both clocks, from which the wall clock of any later instant follows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
     pub(super) instant: Instant,
@@ -127,13 +127,13 @@ impl Moment {
 }
 
 impl State {
-    /// What a connection is in while its state is replaced.
+    /// The state that a connection has while its state is being replaced.
     pub(super) const NONE: Self = Self::Closed {
         reason: CloseReason::TaskDropped,
         told: false,
     };
 
-    /// Over, for this reason.
+    /// Returns the state of a connection that is over for this reason.
     pub(super) fn closed(reason: CloseReason) -> Self {
         let told = false;
         Self::Closed { reason, told }
@@ -166,7 +166,7 @@ impl State {
         }
     }
 
-    /// The clock for the date of the response, before there is one.
+    /// Returns the time for the response's `Date`, before there is a response.
     pub(super) fn clock(&self) -> Option<Moment> {
         match self {
             Self::Head(head) => Some(head.clock),
@@ -178,7 +178,7 @@ impl State {
 }
 
 impl Streaming {
-    /// When there is something to do: a comment to send, or the stream to end.
+    /// Returns when there is something to do: a comment to send, or the stream to end.
     fn deadline(&self) -> Option<Instant> {
         let end = self.end().map(|(at, _)| *at);
         self.next_comment.into_iter().chain(end).min()
@@ -188,7 +188,7 @@ impl Streaming {
         self.own.as_ref().and_then(|own| own.end.as_ref())
     }
 
-    /// Has the stream end then, unless it ends earlier.
+    /// Sets the end of the stream to `at`, unless it is set to an earlier time.
     pub(super) fn end_at(&mut self, at: Instant, reason: CloseReason) {
         if self.end().is_none_or(|(earlier, _)| at < *earlier) {
             self.own.get_or_insert_default().end = Some((at, reason));
@@ -209,12 +209,12 @@ impl Streaming {
         self.own.as_mut()?.coding.take()
     }
 
-    /// Has the client told this reconnection time at a proper end.
+    /// Sets the reconnection time that the client gets at a proper end.
     pub(super) fn end_with_retry(&mut self, retry: Duration) {
         self.own.get_or_insert_default().retry = Some(retry);
     }
 
-    /// The stream's idle time counts from now.
+    /// Restarts the stream's idle time at `now`.
     pub(super) fn expect_idleness(&mut self, now: Instant, config: &ResponseConfig) {
         const SHORTEST: Duration = Duration::from_millis(10);
         let own = self.own.as_ref().and_then(|own| own.keep_alive.as_ref());
@@ -224,8 +224,8 @@ impl Streaming {
 }
 
 impl Leaving {
-    /// Whether this end says that the client has everything: a stream that ended, for whatever
-    /// reason, and a whole response of the application's.
+    /// Returns whether this end says that the client has everything: a stream that ended, for whatever
+    /// reason, or a whole response of the application's.
     pub(super) fn promises_delivery(&self) -> bool {
         self.body == BodyEnd::Stream || self.reason == CloseReason::ResponseSent
     }

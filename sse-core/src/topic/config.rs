@@ -1,12 +1,12 @@
-//! The bounds of a topic, and what it does at them.
+//! The bounds of a topic, and its behaviour at them.
 
 use std::time::Duration;
 
 use crate::{Budget, EventType, Text};
 
-/// The bounds of a [`Topic`](super::Topic), and what happens at them.
+/// The bounds of a [`Topic`](super::Topic), and its behaviour at them.
 ///
-/// Whichever of the bounds on the history is reached first counts: the oldest events go, unless
+/// Whichever bound on the history is reached first counts: the oldest events are dropped, unless
 /// [`when_full`](Self::when_full) says otherwise.
 ///
 /// ```
@@ -20,46 +20,48 @@ use crate::{Budget, EventType, Text};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TopicConfig {
-    /// How many events are kept. 10,000 by default, at least 1.
+    /// The largest number of events in the history. 10,000 by default, at least 1.
     pub max_events: usize,
-    /// How many bytes of memory the history takes, with all that belongs to it: the encoded
-    /// events, 24 bytes for each and some 130 more for one with an ID of its own. 4 MiB by
-    /// default. Events go a sixteenth of it at a time, 64 KiB at most. One that would not fit even
-    /// alone is refused: keep it some KiB larger than the largest event.
+    /// The largest memory of the history in bytes, overhead included: the encoded events, 24 bytes for
+    /// each and about 130 more for one with an ID of its own. 4 MiB by default. Events are dropped a
+    /// sixteenth of it at a time, at most 64 KiB. An event that would not fit even alone is rejected, so
+    /// keep this some KiB larger than the largest event.
     pub max_bytes: usize,
-    /// What the history shares with other topics, servers and embeddings: where it has no room,
-    /// events go earlier, and the newest stays. The [budget of the
+    /// The bound on the memory that the history shares with other topics, servers and embeddings. While
+    /// it has no room, events are dropped earlier, except the newest one. The [budget of the
     /// process](Budget::of_process) by default.
     pub budget: Budget,
-    /// The greatest age of an event. It is checked at each publication and at each subscription, so
-    /// that a client that resumes gets no older event. `None` by default, for no bound.
+    /// The greatest age of an event. It is checked when an event is published and when a client
+    /// subscribes, so that a client that resumes gets no older event. `None`, no bound, by default.
     pub max_age: Option<Duration>,
-    /// What becomes of an event for which the history has no room. The oldest events go by default.
+    /// What the topic does with an event for which the history has no room. It drops the oldest events by
+    /// default.
     pub when_full: WhenFull,
-    /// What becomes of a subscriber whose next event is no longer there. It is cut by default.
+    /// What the topic does with a subscriber whose next event has left the history. It cuts it by
+    /// default.
     pub when_too_slow: WhenTooSlow,
-    /// Which outcomes of a resumption the stream begins with, as a [`Notice`](super::Notice).
-    /// Losses by default.
+    /// The outcomes of a resumption for which the stream begins with a [`Notice`](super::Notice). Losses
+    /// by default.
     pub announce: Announce,
-    /// Whether the response has a field `sse-resume`, which tells the outcome of a resumption to
-    /// clients that can read fields, for example `gap; lost=2; replayed=5`. `false` by default.
+    /// Whether the response has a field `sse-resume`, which tells the outcome of a resumption to clients
+    /// that can read fields, such as `gap; lost=2; replayed=5`. `false` by default.
     pub announce_in_header: bool,
     /// The event type of notices. `resume` by default.
     pub notice_event_type: EventType,
-    /// The query parameter with the last event ID, for clients that cannot set the field
-    /// `Last-Event-ID`, as a page cannot in its first request. Where a request has both, the field
-    /// counts, since a page that reconnects repeats its query. `lastEventId` by default; with the
-    /// empty name no parameter is read.
+    /// The query parameter with the last event ID, for clients that cannot set the field `Last-Event-ID`,
+    /// such as a page in its first request. If a request has both, the field counts, because a page that
+    /// reconnects repeats its query. `lastEventId` by default; with an empty name no parameter is read.
     pub last_event_id_param: Text,
-    /// Whether the topic compresses what it publishes, once for all clients that take the content coding
-    /// `gzip`; the others get the plain bytes. `false` by default. See [compression](super#compression).
+    /// Whether the topic compresses its events, once for all clients that accept the content coding
+    /// `gzip`; other clients get the plain bytes. `false` by default. See
+    /// [compression](super#compression).
     #[cfg(feature = "compression")]
     pub compress: bool,
-    /// How many topics a stream may have that has this one, see
-    /// [`MergedSubscriber`](super::MergedSubscriber). 16 by default. Every event of such a stream
-    /// has an ID that comes back in a field of the request. It is up to 34 bytes long for each topic,
-    /// some 15 as a rule, and with IDs of the publisher's choice up to 4 KiB; this crate's own client
-    /// takes IDs of 8 KiB.
+    /// The largest number of topics in a stream that has this one: see
+    /// [`MergedSubscriber`](super::MergedSubscriber). 16 by default. Every event of such a stream has an
+    /// ID that comes back in a field of the request. The ID has up to 34 bytes for each topic, about 15
+    /// as a rule, and with IDs of the publisher's choice up to 4 KiB in all; this crate's client accepts
+    /// IDs of 8 KiB.
     pub max_merged_topics: usize,
 }
 
@@ -67,13 +69,13 @@ pub struct TopicConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WhenFull {
-    /// It is published, and the oldest events go.
+    /// The topic publishes it, and drops the oldest events.
     #[default]
     DropOldest,
-    /// It is refused: publishing fails with [`PublishError::Full`](super::PublishError::Full), and the
-    /// history keeps what it has. Only [age](TopicConfig::max_age) still drops events.
+    /// The topic rejects it: publishing fails with [`PublishError::Full`](super::PublishError::Full), and
+    /// the history keeps its events. Only [age](TopicConfig::max_age) still drops events.
     ///
-    /// Of `max_bytes` 1 KiB is left for the last event, that of
+    /// 1 KiB of `max_bytes` is reserved for the last event, that of
     /// [`close_with_event`](super::Topic::close_with_event).
     Refuse,
 }
@@ -82,13 +84,13 @@ pub enum WhenFull {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WhenTooSlow {
-    /// It is cut: its stream ends with [`SlowConsumer`](super::SlowConsumer), and the connection
+    /// The topic cuts it: its stream ends with [`SlowConsumer`](super::SlowConsumer), and the connection
     /// with [`CloseReason::SlowConsumer`](crate::lifecycle::CloseReason::SlowConsumer). The client
-    /// comes back with its last event ID, and learns what it missed.
+    /// reconnects with its last event ID, and learns what it missed.
     #[default]
     Cut,
-    /// It goes on with the oldest event that is there, behind a [`Notice`](super::Notice) that
-    /// tells it how many it lost. This is told whatever [`TopicConfig::announce`] says.
+    /// The topic moves it to the oldest event in the history, and yields a [`Notice`](super::Notice) with
+    /// the number of lost events first. It does so whatever [`TopicConfig::announce`] says.
     SkipAhead,
 }
 
@@ -96,13 +98,13 @@ pub enum WhenTooSlow {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Announce {
-    /// None. The handler can still look at [`Subscriber::outcome`](super::Subscriber::outcome).
+    /// No outcome. The handler can still read [`Subscriber::outcome`](super::Subscriber::outcome).
     Nothing,
-    /// Those that lost something or may have: gap and unknown.
+    /// Outcomes with a loss or a possible loss: gap and unknown.
     #[default]
     Losses,
-    /// All of them. A client that is told knows from the start where in the history it is: it
-    /// loses nothing even if it is disconnected before its first event.
+    /// All outcomes. The client then knows from the start where in the history it is: it loses no event
+    /// even if it is disconnected before its first one.
     Everything,
 }
 

@@ -1,4 +1,4 @@
-//! Where a subscriber is in the history, and what comes next for it.
+//! A subscriber's position in the history, and what comes next for it.
 
 use super::{
     EncodedEvents, Outcome, Position, SlowConsumer, TopicConfig, WhenTooSlow,
@@ -15,32 +15,32 @@ pub(super) struct Cursor {
     next: u64,
     outcome: Outcome,
     stage: Stage,
-    /// What the history no longer holds is read from the log that the topic follows.
+    /// Whether events that have left the history are read from the log that the topic follows.
     is_backed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Nothing was read yet.
+    /// It has read nothing yet.
     Joining {
-        /// The outcome is still to be told.
+        /// Whether the outcome is still to be told.
         tells: bool,
-        /// It begins with the oldest event, whichever that is at the first read.
+        /// Whether it begins with the oldest event at the first read.
         at_oldest: bool,
     },
     Reading,
     Cut,
 }
 
-/// What comes next.
+/// What comes next for a subscriber.
 pub(super) enum Next {
     Events(EncodedEvents),
-    /// Nothing yet.
+    /// There is nothing new.
     Nothing,
-    /// The client is to be told how the history goes on.
+    /// The client has to be told how the history continues.
     Tell(Outcome),
     Cut(SlowConsumer),
-    /// Nothing, ever.
+    /// The topic is over.
     Over,
 }
 
@@ -66,7 +66,7 @@ impl Cursor {
         }
     }
 
-    /// The cursor of a client that was told how it joined, and whose topic follows a log.
+    /// Creates the cursor of a client that was told how it joined, and whose topic follows a log.
     #[cfg(feature = "follower")]
     pub(super) fn quiet(log: &Log, next: u64) -> Self {
         let replayed = log.next().saturating_sub(next);
@@ -88,12 +88,12 @@ impl Cursor {
         self.outcome
     }
 
-    /// The sequence number of the next event.
+    /// Returns the sequence number of the next event.
     pub(super) fn next(&self) -> u64 {
         self.next
     }
 
-    /// Goes on with this event.
+    /// Continues with this event.
     pub(super) fn move_to(&mut self, next: u64) {
         self.next = next;
     }
@@ -113,12 +113,12 @@ impl Cursor {
         Some(Position::new(epoch, sequence.saturating_sub(lost)))
     }
 
-    /// Whether the outcome is still to be told.
+    /// Returns whether the outcome is still to be told.
     fn has_to_tell(&self) -> bool {
         matches!(self.stage, Stage::Joining { tells: true, .. })
     }
 
-    /// Whether there is nothing in the history that is still to come.
+    /// Returns whether the history has no events that are still to come.
     pub(super) fn has_everything_of(&self, log: &Log) -> bool {
         self.stage != Stage::Cut
             && !self.has_to_tell()
@@ -126,7 +126,7 @@ impl Cursor {
             && self.next >= log.next()
     }
 
-    /// What comes next, `most` events of it. `kept` was read before.
+    /// Returns what comes next: at most `most` events. `kept` was read before.
     pub(super) fn look(
         &mut self,
         state: &mut State,
@@ -161,7 +161,7 @@ impl Cursor {
                 let replayed = state.log.held();
                 let gap = Outcome::Gap { lost, replayed };
                 match config.when_too_slow {
-                    // The history went on elsewhere: the subscriber was not slow.
+                    // The history continued elsewhere: the subscriber was not slow.
                     _ if went_on => {}
                     WhenTooSlow::Cut => {
                         state.counts.lost_events += lost;
@@ -180,7 +180,7 @@ impl Cursor {
         }
     }
 
-    /// Joins the history, at the first read and wherever it has gone to another epoch. Says what is
+    /// Joins the history, at the first read and wherever it has changed to another epoch. Returns what is
     /// to be told then.
     fn join(&mut self, log: &Log) -> Option<Outcome> {
         if self.epoch != log.epoch() {

@@ -1,4 +1,4 @@
-//! Events as they go over the wire, shared by everyone whom they go to.
+//! Encoded events, shared by all clients that receive them.
 
 use std::iter::FusedIterator;
 
@@ -8,9 +8,8 @@ use super::{Outcome, wire};
 use crate::{EncodedEvents, Event, EventError, EventId, EventType, IntoEvent};
 
 impl EncodedEvents {
-    /// Returns the events as they were before they were encoded, each decoded when it is asked for. Those
-    /// that had no ID have the one that the topic gave them, and the line ends of data are LF. A
-    /// [place](Batch::Place) is an ID without data.
+    /// Returns the events decoded, each one on demand. Events without an ID have the one that the topic
+    /// gave them, and the line ends of data are LF. A [place](Batch::Place) is an ID without data.
     ///
     /// ```
     /// use std::{task::Poll, time::Instant};
@@ -32,15 +31,15 @@ impl EncodedEvents {
         }
     }
 
-    /// What tells the client where it is, and nothing else.
+    /// Creates the block that only tells the client where it is.
     pub(super) fn place(id: &str) -> Self {
         let mut bytes = Vec::new();
         wire::put_place(&mut bytes, id.as_bytes());
         Self::new(bytes, 0)
     }
 
-    /// What a stream begins with. Only the last has an ID: a client that is lost between them has
-    /// had none of it.
+    /// Encodes the events that a stream begins with. Only the last has an ID: to a client that is lost
+    /// between them, none of them counts.
     pub(super) fn beginning<E: IntoEvent>(
         events: impl IntoIterator<Item = E>,
         id: EventId,
@@ -73,7 +72,7 @@ impl Iterator for DecodedEvents {
         Some(wire::decode(&self.bytes.split_to(len)))
     }
 
-    /// There is one more for as long as there is anything.
+    /// There is at least one more event while bytes are left.
     fn size_hint(&self) -> (usize, Option<usize>) {
         match self.bytes.is_empty() {
             true => (0, Some(0)),
@@ -88,23 +87,23 @@ impl FusedIterator for DecodedEvents {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Batch {
-    /// Everything new, or as much of it as lies in one piece; the rest comes next.
+    /// All new events, or as many as are contiguous in memory; the rest comes next.
     Events(EncodedEvents),
-    /// How the history goes on here.
+    /// How the history continues here.
     Notice(Notice),
-    /// Where in the history the client is by now, which got none of what was published lately: an
-    /// ID without an event, which is an `id` line and a blank line. See
+    /// The client's place in the history, for one that got none of the latest events: an ID without an
+    /// event, which is an `id` line and a blank line. See
     /// [`only_event_types`](super::Subscriber::only_event_types).
     ///
-    /// A client that follows the standard dispatches nothing. Some lenient ones dispatch an empty
-    /// event, since an ID takes effect at a blank line alone. So there are few: a subscriber yields
-    /// one when it has left out a quarter of what the history has room for, which is 2,500 events
-    /// with the default bounds.
+    /// A client that follows the standard dispatches no event for it. Some lenient clients dispatch an
+    /// empty one, because an ID takes effect only at a blank line. It is therefore rare: a subscriber
+    /// yields one when it has left out a quarter of the events for which the history has room, which is
+    /// 2,500 with the default bounds.
     Place(EncodedEvents),
 }
 
 impl Batch {
-    /// Returns the bytes that go to the client.
+    /// Returns the encoded bytes to send to the client.
     #[must_use]
     pub fn into_encoded(self) -> EncodedEvents {
         match self {
@@ -113,7 +112,7 @@ impl Batch {
         }
     }
 
-    /// Returns the bytes that go to the client.
+    /// Returns the encoded bytes to send to the client.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match self {
@@ -123,15 +122,14 @@ impl Batch {
     }
 }
 
-/// Tells, in the stream, how the history goes on: the [outcome](Outcome) of a resumption, or a gap
-/// where a slow reader was skipped ahead.
+/// Tells the client, in the stream, how the history continues: the [outcome](Outcome) of a resumption, or
+/// a gap where a slow reader was skipped ahead.
 ///
-/// To the client it is an event of the type
-/// [`notice_event_type`](super::TopicConfig::notice_event_type), `resume` unless set otherwise, whose
-/// data is [the outcome's JSON](Outcome::to_json); in a stream of several topics it has a member
-/// `topic` besides, with the topic's name. Its ID is the place from which the stream goes on, so that
-/// a client that is lost right after it resumes from there: the ID of the event at that place, or else
-/// its [`Position`](super::Position).
+/// To the client it is an event of the type [`notice_event_type`](super::TopicConfig::notice_event_type),
+/// `resume` by default, whose data is [the outcome's JSON](Outcome::to_json); in a stream of several
+/// topics it also has a member `topic` with the topic's name. Its ID is the place from which the stream
+/// continues, so that a client that is lost right after it resumes from there: the ID of the event at
+/// that place, or its [`Position`](super::Position).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     pub(super) outcome: Outcome,
@@ -139,7 +137,7 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// One with these data, under this ID.
+    /// Creates a notice with these data, under this ID.
     pub(super) fn new(
         outcome: Outcome,
         data: String,
@@ -153,7 +151,7 @@ impl Notice {
         Self { outcome, encoded }
     }
 
-    /// Returns the outcome that the notice tells.
+    /// Returns the outcome in the notice.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.outcome

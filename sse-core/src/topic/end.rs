@@ -1,10 +1,10 @@
-//! How a topic ends.
+//! The end of a topic.
 
 use std::fmt;
 
 use crate::Text;
 
-/// How a [`Topic`](super::Topic) ended: what comes behind its last event.
+/// How a [`Topic`](super::Topic) ended.
 ///
 /// ```
 /// use std::time::Instant;
@@ -17,16 +17,16 @@ use crate::Text;
 /// // A client that comes back and has everything is told so.
 /// let subscriber = answer.resume_from(Some("7-1"));
 /// assert_eq!(subscriber.end(), Some(TopicEnd::Failed("the model went away".into())));
-/// // One that has not gets the rest first.
+/// // A client that has not gets the rest first.
 /// assert_eq!(answer.resume_from(Some("7-0")).end(), None);
 /// # Ok::<(), sse_core::topic::PublishError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TopicEnd {
-    /// Everything was published: the topic was [closed](super::Topic::close).
+    /// Everything was published, and the topic was [closed](super::Topic::close).
     Complete,
-    /// More was to come, and does not, for this reason.
+    /// The publisher failed for this reason, and the rest is missing.
     Failed(Text),
     /// The last handle was dropped before the topic was closed.
     Dropped,

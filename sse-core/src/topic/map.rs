@@ -14,10 +14,10 @@ use crate::{
     sync::{Mutex, MutexGuard, lock},
 };
 
-/// Topics by name. A topic is made at the first use of its name, and may be dropped once it was not
-/// used for [a while](TopicMapConfig::keep_unused).
+/// Topics by name. A topic is created at the first use of its name, and may be dropped once it was unused
+/// for [a while](TopicMapConfig::keep_unused).
 ///
-/// Clones are handles to the same map, for any thread.
+/// Clones are handles to the same map, and may be used on any thread.
 ///
 /// ```
 /// use std::time::Instant;
@@ -45,13 +45,13 @@ pub struct TopicMap {
 pub struct TopicMapConfig {
     /// The bounds of each topic.
     pub topic: TopicConfig,
-    /// How many topics there may be. 1,000 by default: with the default bounds of a topic they hold
-    /// 4 GiB at most. Beyond it, asking for a new one is an [error](TooManyTopics).
+    /// The largest number of topics. 1,000 by default: with the default bounds of a topic they hold at
+    /// most 4 GiB. Beyond it, asking for another one is an [error](TooManyTopics).
     pub max_topics: usize,
-    /// For how long a topic stays after its last use: since then no handle of it was held, which
-    /// [`topic`](TopicMap::topic) and [`get`](TopicMap::get) give, and it had no subscriber. 5 min by
-    /// default, so that a client that comes back finds what it missed. Those that are due go when
-    /// new ones come.
+    /// The time that a topic is kept after its last use. It is in use while it has a subscriber, or a
+    /// handle from [`topic`](TopicMap::topic) or [`get`](TopicMap::get). 5 min by default, so that a
+    /// client that reconnects gets what it missed. Unused topics are dropped when further ones are
+    /// created.
     pub keep_unused: Duration,
 }
 
@@ -75,24 +75,25 @@ struct Shared {
 }
 
 struct Topics {
-    /// A tree and not a hash table: clients may choose names, and no choice of names slows a tree down.
+    /// A tree and not a hash table: clients may choose the names, and no choice of names makes a tree
+    /// slow.
     by_name: BTreeMap<Box<str>, Topic>,
-    /// How many there ever were.
+    /// The number of topics that were ever created.
     created: u64,
-    /// How many there are when it is time to look for those that are due.
+    /// The number of topics at which to look for unused ones.
     look_at: usize,
 }
 
-/// The error of a [`TopicMap`] that holds as many topics as it may, all of them in use.
+/// The error of a [`TopicMap`] that has as many topics as it may, all of them in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TooManyTopics {
-    /// How many there may be.
+    /// The largest number of topics.
     pub max_topics: usize,
 }
 
 impl TooManyTopics {
-    /// Creates the error of a map of your own, which has as many topics as there may be.
+    /// Creates the error of another map that has as many topics as it may.
     #[must_use]
     pub fn new(max_topics: usize) -> Self {
         Self { max_topics }
@@ -113,19 +114,18 @@ impl fmt::Display for TooManyTopics {
 impl Error for TooManyTopics {}
 
 impl TopicMap {
-    /// Creates a map without any topics yet, with the time and an epoch of this clock, as for
-    /// [`Topic::on`].
+    /// Creates a map without topics, with the time and an epoch of this clock, as for [`Topic::on`].
     #[must_use]
     pub fn on(clock: impl Clock, config: TopicMapConfig) -> Self {
         let epoch = clock::epoch(&clock);
         Self::new(config, epoch, move || clock.now())
     }
 
-    /// Returns a map without any topics yet.
+    /// Creates a map without topics.
     ///
-    /// `epoch` and `clock` are those of [`Topic::new`]. Each topic has an epoch of its own, which
-    /// follows from this one: an ID of a topic that has gone is unknown to the one that takes its
-    /// place. An adapter's runtime has both: see [`TopicMap::on`].
+    /// `epoch` and `clock` are those of [`Topic::new`]. Each topic gets an epoch of its own, derived from
+    /// this one: a topic does not know the IDs of an earlier one of the same name. [`TopicMap::on`] takes
+    /// both from an adapter's runtime.
     pub fn new(
         config: TopicMapConfig,
         epoch: u64,
@@ -146,12 +146,12 @@ impl TopicMap {
         }
     }
 
-    /// Returns the topic of this name, which is a new one where there is none, or one that is closed.
+    /// Returns the topic of this name. Creates it if there is none, or if it is closed.
     ///
     /// # Errors
     ///
-    /// [`TooManyTopics`] where there is none, and no room for another. A handler's `?` makes it a
-    /// 503.
+    /// [`TooManyTopics`] where there is no such topic, and no room for another. With `?` in a handler it
+    /// becomes a 503.
     pub fn topic(&self, name: &str) -> Result<Topic, TooManyTopics> {
         let Shared { config, clock, .. } = &*self.shared;
         let now = clock();
@@ -172,7 +172,7 @@ impl TopicMap {
             }),
         };
         drop(topics);
-        // Dropping them frees memory and reads the clock; the lock is not held meanwhile.
+        // Dropping them frees memory and reads the clock, which must not happen under the lock.
         drop(gone);
         result
     }
@@ -183,8 +183,8 @@ impl TopicMap {
         self.shared.topics().find(name)
     }
 
-    /// Returns every topic, with its name, in the order of the names: for those who want to know what
-    /// they all do. To the map, a handle that is held is a use of the topic.
+    /// Returns every topic with its name, in the order of the names, such as for statistics. While a
+    /// returned handle is held, its topic counts as used.
     #[must_use]
     pub fn all(&self) -> Vec<(Text, Topic)> {
         let topics = self.shared.topics();
@@ -199,13 +199,13 @@ impl TopicMap {
         &self.shared.config
     }
 
-    /// Returns how many topics there are.
+    /// Returns the number of topics.
     #[must_use]
     pub fn len(&self) -> usize {
         self.shared.topics().by_name.len()
     }
 
-    /// Returns whether there are no topics.
+    /// Returns whether the map has no topics.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -213,14 +213,14 @@ impl TopicMap {
 }
 
 impl Shared {
-    /// Only code of this crate runs under the lock, so that a poisoned lock hides no half-made change.
+    /// Only code of this crate runs under the lock, so a poisoned lock never hides a half-done change.
     fn topics(&self) -> MutexGuard<'_, Topics> {
         lock(&self.topics)
     }
 }
 
 impl Topics {
-    /// It is not worth looking for what is due among fewer than these.
+    /// The number of topics below which unused ones are not looked for.
     const FEW: usize = 64;
 
     fn find(&self, name: &str) -> Option<Topic> {
@@ -228,8 +228,8 @@ impl Topics {
         (!topic.is_closed()).then(|| topic.clone())
     }
 
-    /// Takes the topics out that are due, when it is time to look for them: so seldom that a new
-    /// topic pays for two looks on average.
+    /// Removes the unused topics, when it is time to look for them: so rarely that a new topic costs two
+    /// looks on average.
     fn make_room(&mut self, now: Instant, config: &TopicMapConfig) -> Vec<Topic> {
         let before = self.by_name.len();
         if before < self.look_at.min(config.max_topics) {
@@ -253,7 +253,7 @@ impl Topics {
         gone
     }
 
-    /// The new topic, and the one in whose place it is, if there was one.
+    /// Creates a topic, and returns it with the one that it replaces, if there was one.
     fn create(&mut self, name: &str, shared: &Shared) -> (Topic, Option<Topic>) {
         let epoch = shared.epoch.wrapping_add(self.created);
         self.created += 1;

@@ -19,24 +19,23 @@ use super::{
 };
 use crate::{EventError, EventId, IntoEvent, Text};
 
-/// A subscriber of several topics: it gets what they publish, in one stream that can be resumed.
+/// A subscription to several topics: it yields their events in one stream, which a client can resume.
 ///
-/// A client has one last event ID, so that the ID of each event tells the place in every topic:
-/// `2n9c-17,2n9d-4`, for example. Each topic's events are in their order; there is none between events
-/// of different topics.
+/// A client has only one last event ID, so the ID of each event has the place in every topic, such as
+/// `2n9c-17,2n9d-4`. The events of each topic are in order; those of different topics have none.
 ///
-/// Where the event at a place has an ID of the publisher's choice, the place has it, too, with the
-/// topic's name: `2n9c-17:kitchen:order9,2n9d-4`. A topic that is made anew after a restart of the
-/// server finds the client's place by that ID, if it has the same name and is given the same events
-/// again. So give every event an ID of your own where clients are to resume after a restart. An ID
-/// that would be longer than 4 KiB with them has the positions alone.
+/// If the event at a place has an ID of the publisher's choice, the place has it, too, with the topic's
+/// name: `2n9c-17:kitchen:order9,2n9d-4`. After a restart of the server, a new topic finds the client's
+/// place by that ID, if it has the same name and the same events are published to it again. If clients
+/// should resume after a restart, give every event an ID of your own. An ID that would be longer than 4
+/// KiB has the positions only.
 ///
-/// Each topic has an [outcome](Self::outcomes) of its own, and a [`Notice`] of its own, which names
-/// the topic. A topic that the last event ID says nothing of is [unknown](Outcome::Unknown) to it:
-/// one that this client's stream did not have, or that began anew without the event. An ID of the
-/// publisher's choice, from a stream of one topic, is looked up in each of them.
+/// Each topic has an [outcome](Self::outcomes) of its own, and a [`Notice`] of its own, which names the
+/// topic. A topic that the last event ID does not name is [unknown](Outcome::Unknown): one that this
+/// client's stream did not have, or that was created anew without the event. An ID of the publisher's
+/// choice, from a stream of one topic, is looked up in each topic.
 ///
-/// A stream of one topic shares the events' memory with all others. This one copies them, to put
+/// A stream of one topic shares the memory of the events with all others. This one copies them, to put
 /// its IDs on them.
 ///
 /// ```
@@ -48,7 +47,7 @@ use crate::{EventError, EventId, IntoEvent, Text};
 /// // /rooms?kitchen,hall
 /// let handler = |request: http::Request<()>| -> Result<MergedSubscriber, MergeError> {
 ///     let names = request.uri().query().unwrap_or_default();
-///     // Without any there is nothing to subscribe to, which is an error.
+///     // Without topics there is nothing to subscribe to, which is an error.
 ///     rooms.resume_all(names.split(',').filter(|name| !name.is_empty()), &request)
 /// };
 /// # handler(http::Request::get("/rooms?kitchen,hall").body(()).unwrap()).unwrap();
@@ -56,7 +55,7 @@ use crate::{EventError, EventId, IntoEvent, Text};
 #[derive(Debug)]
 pub struct MergedSubscriber {
     parts: Vec<Part>,
-    /// The part that is looked at first, so that none waits behind a busy one for long.
+    /// The part that is read first, so that no part waits long behind a busy one.
     turn: usize,
     beginning: Option<EncodedEvents>,
 }
@@ -64,21 +63,21 @@ pub struct MergedSubscriber {
 #[derive(Debug)]
 struct Part {
     topic: Text,
-    /// The topic's name as it stands in an ID.
+    /// The topic's name, as an ID has it.
     escaped_name: Box<str>,
     subscriber: Subscriber,
-    /// The subscriber's place, as far as it was looked at, and the ID of the publisher's choice that
-    /// the event there has, as it stands in an ID.
+    /// The subscriber's place, as far as it was read, and the ID of the event there, as an ID has it, if
+    /// the publisher chose one.
     place: (Position, Option<Box<str>>),
     ended: bool,
 }
 
-/// How many events are taken at a time, since they are copied then.
+/// The number of events that are taken, and copied, at a time.
 const MOST_AT_A_TIME: u64 = 256;
 
 impl MergedSubscriber {
-    /// Creates a subscriber to these topics, each under the name by which the client is to know it, that
-    /// has seen the event with this ID last. A topic that is there twice counts once.
+    /// Creates a subscriber to these topics, each with a name that identifies it to the client, for the
+    /// client whose last event has this ID. A topic that is there twice counts once.
     ///
     /// ```
     /// use std::{task::Poll, time::Instant};
@@ -95,7 +94,7 @@ impl MergedSubscriber {
     /// let Poll::Ready(Some(Ok(batch))) = subscriber.try_next() else { panic!() };
     /// assert_eq!(batch.as_bytes(), b"id: 1-0,2-1\ndata: espresso\n\n");
     ///
-    /// // Here the client loses its connection.
+    /// // The client loses its connection here.
     /// tea.publish("green")?;
     /// let mut subscriber = MergedSubscriber::resume_from(topics, Some("1-0,2-1"))?;
     /// let Poll::Ready(Some(Ok(batch))) = subscriber.try_next() else { panic!() };
@@ -105,7 +104,7 @@ impl MergedSubscriber {
     ///
     /// # Errors
     ///
-    /// [`MergeError`]: there is no topic, or more than one of them allows
+    /// [`MergeError`]: there is no topic, or there are more than one of them allows
     /// ([`max_merged_topics`](super::TopicConfig::max_merged_topics)), or two have the same epoch.
     pub fn resume_from<'a, N: Into<Text>>(
         topics: impl IntoIterator<Item = (N, &'a Topic)>,
@@ -144,30 +143,30 @@ impl MergedSubscriber {
         })
     }
 
-    /// How this subscription joins the history of each topic.
+    /// Returns how this subscription joins the history of each topic.
     pub fn outcomes(&self) -> impl Iterator<Item = (&str, Outcome)> {
         self.parts
             .iter()
             .map(|part| (part.topic.as_str(), part.subscriber.outcome()))
     }
 
-    /// Returns the outcomes, where a topic's settings have them told in a field of the response.
+    /// Returns the outcomes of the topics whose settings put them into a field of the response.
     pub fn outcomes_for_header(&self) -> impl Iterator<Item = (&str, Outcome)> {
         self.parts
             .iter()
             .filter_map(|part| Some((part.topic.as_str(), part.subscriber.outcome_for_header()?)))
     }
 
-    /// Has the stream begin with these events: see [`Subscriber::begin_with`].
+    /// Begins the stream with these events: see [`Subscriber::begin_with`].
     ///
     /// # Errors
     ///
-    /// [`EventError`] where one of these is no event.
+    /// [`EventError`] where one of these cannot become an event.
     pub fn begin_with<E: IntoEvent>(
         mut self,
         events: impl IntoIterator<Item = E>,
     ) -> Result<Self, EventError> {
-        // A client that has the current state has lost nothing that came before it.
+        // A client that has the current state has lost none of the events before it.
         let positions = self.parts.iter().map(|part| part.subscriber.position());
         let place = place_of(self.parts.iter().zip(positions));
         let beginning = EncodedEvents::beginning(events, place)?;
@@ -175,8 +174,7 @@ impl MergedSubscriber {
         Ok(self)
     }
 
-    /// Leaves the events out whose type is none of those wanted: see
-    /// [`Subscriber::only_event_types`].
+    /// Leaves out the events of other types: see [`Subscriber::only_event_types`].
     #[must_use]
     pub fn only_event_types(
         mut self,
@@ -191,17 +189,17 @@ impl MergedSubscriber {
         self
     }
 
-    /// Returns what is next, if it is there already: see [`Subscriber::try_next`].
+    /// Returns the next item, if it is there already: see [`Subscriber::try_next`].
     pub fn try_next(&mut self) -> Poll<Option<Result<Batch, SlowConsumer>>> {
         self.poll_next(&mut Context::from_waker(Waker::noop()))
     }
 
-    /// Returns what is next. `None` once all topics are closed and everything of them was taken.
+    /// Returns the next item. Returns `None` once all topics are closed and everything of them was taken.
     ///
     /// # Errors
     ///
-    /// [`SlowConsumer`] where one topic [cuts](super::WhenTooSlow::Cut) this subscriber. It is the
-    /// last item: the client comes back, and resumes in all of them.
+    /// [`SlowConsumer`] where one topic [cuts](super::WhenTooSlow::Cut) this subscriber. It is the last
+    /// item: the client reconnects, and resumes in all topics.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Batch, SlowConsumer>>> {
         if let Some(beginning) = self.beginning.take() {
             return Poll::Ready(Some(Ok(Batch::Events(beginning))));
@@ -214,7 +212,7 @@ impl MergedSubscriber {
             };
             let batch = match part.subscriber.poll_next_of(MOST_AT_A_TIME, cx) {
                 Poll::Pending => {
-                    // It may be past events that were not wanted.
+                    // It may have skipped events that were not wanted.
                     part.look_at_place();
                     all_ended = false;
                     continue;
@@ -239,7 +237,7 @@ impl MergedSubscriber {
         }
     }
 
-    /// What the part of this index yielded, with IDs that tell the place in all topics.
+    /// Returns the item that the part of this index yielded, with IDs that have the place in all topics.
     fn renamed(&mut self, index: usize, batch: Batch) -> Batch {
         if let Batch::Events(events) = &batch {
             return Batch::Events(self.with_places(index, events));
@@ -293,7 +291,7 @@ impl MergedSubscriber {
         EncodedEvents::new(bytes, events.count)
     }
 
-    /// What the IDs of the part of this index have before their place in it, and behind it.
+    /// Returns the parts of an ID before and after that of this index.
     fn others(&self, index: usize, with_own_ids: bool) -> (String, String) {
         let (mut before, mut behind) = (String::new(), String::new());
         for (number, part) in self.parts.iter().enumerate() {
@@ -316,8 +314,8 @@ impl MergedSubscriber {
         (before, behind)
     }
 
-    /// The place in all topics up to which everything was yielded. Losses that were not told yet
-    /// are still to come: a client that resumes from here is told of them.
+    /// Returns the place in all topics up to which everything was yielded. Losses that were not told yet
+    /// come after it: a client that resumes from here is told of them.
     fn place(&self) -> EventId {
         place_of(
             self.parts
@@ -343,7 +341,7 @@ impl Part {
         }
     }
 
-    /// Takes note of the ID that the event at the subscriber's place has.
+    /// Reads the ID of the event at the subscriber's place.
     fn look_at_place(&mut self) {
         let position = self.subscriber.position();
         if self.place.0 != position {
@@ -352,7 +350,7 @@ impl Part {
         }
     }
 
-    /// The topic's name and the ID of the publisher's choice at this place, both escaped.
+    /// Returns the topic's name and the ID at this place, both escaped, if the publisher chose one.
     fn own_id_at(&self, position: Position) -> Option<(&str, &str)> {
         let (place, own_id) = &self.place;
         let own_id = own_id.as_deref().filter(|_| *place == position);
@@ -360,7 +358,7 @@ impl Part {
     }
 }
 
-/// Puts the ID together that has this place between those in the other topics.
+/// Assembles the ID that has this place between those in the other topics.
 fn put_between(
     id: &mut String,
     (before, behind): &(String, String),
@@ -389,7 +387,7 @@ fn place_of<'a>(places: impl Iterator<Item = (&'a Part, Position)> + Clone) -> E
     if id.len() > MOST_WITH_OWN_IDS {
         id = text(false);
     }
-    // What it is made of is a valid ID.
+    // All its parts are valid in an ID.
     EventId::new(id).unwrap_or_default()
 }
 
@@ -405,19 +403,19 @@ impl Stream for MergedSubscriber {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MergeError {
-    /// There is none.
+    /// There is no topic.
     NoTopic,
-    /// These are more than one of them allows.
+    /// There are more topics than one of them allows.
     TooMany {
-        /// How many that one allows.
+        /// The number that it allows.
         max: usize,
     },
-    /// Two have the same epoch, so that an ID does not tell of which it is.
+    /// Two topics have the same epoch, so that an ID does not tell to which of them it belongs.
     SameEpoch {
-        /// Their names.
+        /// The names of the two.
         topics: [Text; 2],
     },
-    /// One is not there, and the map has no room for it.
+    /// A topic does not exist, and the map has no room for it.
     Map(TooManyTopics),
 }
 

@@ -1,9 +1,9 @@
 //! The IDs of a stream of several topics.
 //!
-//! Such an ID has a part for each topic, between commas: the [`Position`] and, where the event there
-//! has an ID of the publisher's choice, the topic's name and that ID, behind colons:
-//! `2n9c-17:kitchen:order%3A9,2n9d-4`. While the topic lives, its position tells the place. The
-//! topic that follows it, after a restart of the server, finds the event by its own ID.
+//! Such an ID has a part for each topic, separated by commas: the [`Position`] and, if the event there
+//! has an ID of the publisher's choice, the topic's name and that ID, separated by colons:
+//! `2n9c-17:kitchen:order%3A9,2n9d-4`. While the topic lives, the position gives the place. The topic
+//! that follows it, after a restart of the server, finds the event by its own ID.
 
 use std::borrow::Cow;
 
@@ -14,14 +14,14 @@ use super::Position;
 const BETWEEN_PARTS: char = ',';
 const WITHIN_PART: char = ':';
 
-/// What separates, and what a field of a request would not bring back.
+/// The separators, and the characters that a field of a request would not return unchanged.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%').add(b' ').add(b',').add(b':');
 
-/// How long an ID may become that names IDs of the publisher's choice. One that would be longer has
-/// the positions alone.
+/// The largest length of an ID with IDs of the publisher's choice. One that would be longer has the
+/// positions only.
 pub(super) const MOST_WITH_OWN_IDS: usize = 4 * 1024;
 
-/// A name or an ID as it stands in a part.
+/// Escapes a name or an ID for a part.
 pub(super) fn escaped(text: &str) -> Cow<'_, str> {
     utf8_percent_encode(text, ESCAPED).into()
 }
@@ -37,17 +37,17 @@ pub(super) fn put_part(id: &mut String, position: Position, own_id: Option<(&str
     }
 }
 
-/// Appends what is between two parts.
+/// Appends the separator of two parts.
 pub(super) fn put_separator(id: &mut String) {
     id.push(BETWEEN_PARTS);
 }
 
-/// The positions that an ID names: itself, or those of its parts.
+/// Returns the positions in an ID: the ID itself, or those of its parts.
 pub(super) fn positions(id: &str) -> impl Iterator<Item = Position> {
     parts(id).map(|(position, _)| position)
 }
 
-/// The ID of the publisher's choice that an ID names for the topic of this name.
+/// Returns the ID of the publisher's choice that an ID has for the topic of this name.
 pub(super) fn own_id_of<'a>(id: &'a str, name: &str) -> Option<Cow<'a, str>> {
     let name = escaped(name);
     let own_id = parts(id).find_map(|(_, rest)| {
@@ -91,7 +91,7 @@ mod tests {
                 let own_id = own_id.as_ref().map(|(name, id)| (&**name, &**id));
                 put_part(&mut id, Position { epoch, sequence }, own_id);
             }
-            // A field of a request brings it back as it is.
+            // A field of a request returns it unchanged.
             prop_assert!(id.bytes().all(|byte| byte.is_ascii_graphic()));
             let named: Vec<_> = positions(&id).map(|p| (p.epoch, p.sequence)).collect();
             let expected: Vec<_> = parts.iter().map(|part| (part.0, part.1)).collect();
@@ -120,7 +120,7 @@ mod tests {
         ] {
             assert_eq!(own_id_of(id, "tea"), None, "{id:?}");
         }
-        // Whatever a client made of it.
+        // An ID that a client has changed.
         assert_eq!(own_id_of("1-1:tea:%ff", "tea"), None);
         assert_eq!(own_id_of("1-1:tea:%", "tea").as_deref(), Some("%"));
     }

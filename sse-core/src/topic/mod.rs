@@ -12,7 +12,7 @@
 //! topic.publish("one")?;
 //! topic.publish("two")?;
 //!
-//! // A batch has everything new, already encoded, each event with its ID.
+//! // A batch has all new events, encoded, each with its ID.
 //! let mut batch = || match subscriber.try_next() {
 //!     std::task::Poll::Ready(Some(Ok(Batch::Events(events)))) => events,
 //!     other => panic!("{other:?}"),
@@ -59,19 +59,19 @@
 //! ```
 //!
 //! An event may have an ID of your own choice instead. A client can resume from it for as long as the
-//! history holds the event; afterwards the ID is unknown, since it does not tell how old the event
-//! is. Such IDs outlive a restart of the server: publish the events that you have stored to the new
-//! topic, with the same IDs, before the first client connects. Clients resume from them in every kind
-//! of stream: the events that a stream begins with, [`Batch::Place`] and the IDs of a
-//! [`MergedSubscriber`] carry them, too.
+//! history holds the event; afterwards the ID is unknown, because it does not tell how old the event is.
+//! Such IDs outlive a restart of the server: publish the events that you have stored to the new topic,
+//! with the same IDs, before the first client connects. Clients resume from them in every kind of stream:
+//! the events that a stream begins with, [`Batch::Place`] and the IDs of a [`MergedSubscriber`] carry
+//! them, too.
 //!
 //! # After a restart
 //!
-//! A topic is in memory, and its epoch ends with the process. Clients resume without a gap in one of three
-//! ways:
+//! A topic is held in memory, and its epoch ends with the process. Clients resume after a restart without
+//! a gap in one of three ways:
 //!
-//! - **A snapshot**: [`Topic::snapshot`] at the end, in a file, and [`Topic::restore`] at the beginning.
-//!   The new topic knows the IDs that the old one gave.
+//! - **A snapshot**: [`Topic::snapshot`] at the end, into a file, and [`Topic::restore`] at the
+//!   beginning. The new topic knows the IDs that the old one gave.
 //! - **IDs of your own**, of events that are stored anyway: publish the stored ones to the new topic, as
 //!   above.
 //! - **Numbers of your own**, where another system has the history: [`Topic::publish_at`].
@@ -81,31 +81,30 @@
 //! A [`TopicMap`] has topics by name, such as those of rooms or of users. It makes a topic at the
 //! first use of its name, and drops one that was not used for a while; their number is bounded.
 //!
-//! A [`MergedSubscriber`] gets what several topics publish, in one stream that is resumed in all of
-//! them. [`Subscriber::only_event_types`] leaves out the events of other types.
-//! [`Subscriber::begin_with`] begins a stream with the current state, for clients that need it before
-//! the changes.
+//! A [`MergedSubscriber`] yields the events of several topics in one stream, and resumes in all of them.
+//! [`Subscriber::only_event_types`] leaves out the events of other types. [`Subscriber::begin_with`]
+//! begins a stream with the current state, for clients that need it before the changes.
 //!
 //! # Slow subscribers
 //!
 //! Memory is bounded whatever the readers do ([`TopicConfig::max_bytes`]). A subscriber that does not
-//! keep up can therefore find that its next event is no longer held. It is then cut, with the reason
-//! `CloseReason::SlowConsumer`, or skipped ahead with a notice: see [`WhenTooSlow`]. No event is left
-//! out silently. Keep a history that is longer than the largest burst that you publish; otherwise
-//! even fast subscribers are too slow.
+//! keep up can therefore find that its next event has left the history. It is then cut, with the reason
+//! `CloseReason::SlowConsumer`, or skipped ahead with a notice: see [`WhenTooSlow`]. No event is left out
+//! silently. Keep a history that is longer than the largest burst that you publish; otherwise even fast
+//! subscribers are too slow.
 //!
-//! The driver leaves events in the topic for as long as a client's socket takes no bytes: such a
-//! client holds one batch at most, whose memory it shares with others, and is found too slow when it
-//! reads again. A client that never reads again is cut by the stall timeout of its connection.
+//! The driver leaves events in the topic for as long as a client's socket takes no bytes: such a client
+//! holds at most one batch, whose memory it shares with others, and is found too slow when it reads
+//! again. A client that never reads again is cut by the stall timeout of its connection.
 //!
 //! # Compression
 //!
-//! With the feature `compression` a topic may [compress](TopicConfig) what it publishes (`compress`), once
-//! for all clients that take the content coding `gzip`. The compressed bytes lie in the history beside the
+//! With the feature `compression` a topic may [compress](TopicConfig) its events (`compress`), once for
+//! all clients that accept the content coding `gzip`. The history holds the compressed bytes beside the
 //! plain ones, within the same bound, so that it holds fewer events; an event that would not fit twice is
-//! refused. The compressor itself takes 384 KiB more until the topic is closed, which count in its
-//! [budget](TopicConfig::budget). It works under the topic's lock, for some microseconds for each event. The
-//! module `gzip` of this crate says how clients join, and why not to compress secrets.
+//! rejected. The compressor takes another 384 KiB until the topic is closed, which count in its
+//! [budget](TopicConfig::budget). It works under the topic's lock, for some microseconds for each event.
+//! The module `gzip` of this crate says how clients join, and why not to compress secrets.
 //!
 //! # How it ends
 //!
@@ -115,22 +114,22 @@
 //!
 //! # A history that is kept elsewhere
 //!
-//! A topic can be a copy of a history in another system, which numbers the events:
-//! [`Topic::publish_at`] takes the number with the event, and [`Topic::go_on_behind`] makes the copy
-//! begin at any number, pass over events that the other system no longer has, or change its epoch.
-//! Subscribers are told what they lose by it. The module `follower` (with the feature of this name) has
-//! what copies such a history, and serves clients that are behind the copy.
+//! A topic can be a copy of a history in another system, which numbers the events: [`Topic::publish_at`]
+//! takes the number with the event, and [`Topic::go_on_behind`] makes the copy begin at any number, skip
+//! events that the other system no longer has, or change its epoch. Subscribers are told what they lose
+//! by it. The module `follower` (with the feature of this name) copies such a history, and serves clients
+//! that are behind the copy.
 //!
 //! # Streams that outlive their connections
 //!
-//! [`resumable`] has the states of topics that a producer of their own fills, such as the answer of a
-//! language model: how long it runs without a listener, how long its history is kept after its end,
-//! and how every client is told how it ended.
+//! [`resumable`] manages topics that each have a producer of their own, such as the answer of a language
+//! model: how long the producer runs without a listener, how long the history is kept after its end, and
+//! how every client is told how it ended.
 //!
-//! # Watching it
+//! # Statistics
 //!
-//! [`Topic::stats`] returns how many events were published and delivered, how many subscribers there
-//! are, how they joined, and how many were too slow.
+//! [`Topic::stats`] returns the numbers of published and delivered events and of subscribers, how the
+//! subscribers joined, and how many were too slow.
 
 mod config;
 mod cursor;

@@ -1,4 +1,4 @@
-//! The events of a segment, compressed.
+//! The compressed events of a segment.
 
 use std::ops::Range;
 
@@ -10,29 +10,29 @@ use crate::{
     gzip::{Packed, Place, RESTART_INTERVAL, SharedDeflate},
 };
 
-/// Events that lie next to each other in the topic's compressed stream.
+/// Consecutive events of the topic's compressed stream.
 #[derive(Debug)]
 pub(super) struct PackedEvents<B> {
     bytes: B,
-    /// Where each event begins, compressed.
+    /// The position of each event, compressed.
     marks: Vec<Mark>,
     stream: u64,
     start: Place,
     /// The checksum of the stream up to the end.
     end_crc: u32,
-    /// The first event begins at a restart point.
+    /// Whether the first event begins at a restart point.
     restarts: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Mark {
-    /// Among the bytes of the segment, of which a large event is the only one.
+    /// The position among the bytes of the segment, which fits because only a single event is large.
     start: usize,
     /// The checksum of the stream before the event.
     crc: u32,
 }
 
-/// What a segment takes in memory for its compressed events, beside them.
+/// The memory of a segment for its compressed events, beside their bytes.
 pub(super) const PACKED_SIZE: usize = size_of::<PackedEvents<Lendable>>() + 128;
 
 impl<B> PackedEvents<B> {
@@ -49,8 +49,8 @@ impl<B> PackedEvents<B> {
         })
     }
 
-    /// Where the events of these places in the segment lie among the bytes, and what they are with
-    /// `bytes`. `plain` is where they lie in the segment's plain bytes.
+    /// Returns the position of these events among the bytes, and the part with `bytes`. `plain` is their
+    /// position in the segment's plain bytes.
     fn part(&self, events: Range<u64>, plain: Range<usize>, len: usize) -> (Range<usize>, Packed) {
         let (start, end) = (self.mark(events.start, len), self.mark(events.end, len));
         let place = |plain, crc| Place {
@@ -69,8 +69,8 @@ impl<B> PackedEvents<B> {
 }
 
 impl PackedEvents<Vec<u8>> {
-    /// Those of a segment that begins where the shared stream is. There is a restart point where one is
-    /// due or almost due: none comes in the middle of a segment.
+    /// Begins those of a segment where the shared stream is. A restart point is set where one is due or
+    /// almost due: none comes in the middle of a segment.
     pub(super) fn begin(shared: &mut SharedDeflate) -> Self {
         let restarts = shared.is_restart_due(RESTART_INTERVAL / 2);
         if restarts {
@@ -101,25 +101,24 @@ impl PackedEvents<Vec<u8>> {
         self.end_crc = shared.place().crc;
     }
 
-    /// How much of its memory its events use.
+    /// Returns how much of its memory its events use.
     pub(super) fn used(&self) -> usize {
         self.bytes.len() + self.marks.len() * size_of::<Mark>()
     }
 
-    /// What it takes in memory beside its overhead.
+    /// Returns its memory beside its overhead.
     pub(super) fn size(&self) -> usize {
         self.bytes.capacity()
     }
 
-    /// What it takes in memory with one event more that takes up to so many bytes, and how much of that
-    /// the bytes take.
+    /// Returns its memory with one more event of up to `len` bytes, and the part of it for the bytes.
     pub(super) fn size_with(&self, len: usize, most: usize) -> (usize, usize) {
         let marks = self.grown_marks();
         let bytes = grown(&self.bytes, len, most);
         (PACKED_SIZE + marks * size_of::<Mark>() + bytes, bytes)
     }
 
-    /// The same of a segment that has no event yet.
+    /// Does the same for a segment that has no event yet.
     pub(super) fn size_of_first(len: usize) -> (usize, usize) {
         (PACKED_SIZE + size_of::<Mark>() + len, len)
     }
@@ -131,13 +130,13 @@ impl PackedEvents<Vec<u8>> {
         }
     }
 
-    /// How many bytes these events take.
+    /// Returns the length of these events.
     pub(super) fn len_of(&self, events: Range<u64>) -> usize {
         let start_of = |index| self.mark(index, self.bytes.len()).start;
         start_of(events.end) - start_of(events.start)
     }
 
-    /// These events, for a reader, with the bytes that `copy` makes of theirs.
+    /// Returns these events for a reader, with the bytes that `copy` makes of theirs.
     pub(super) fn copy(
         &self,
         events: Range<u64>,
@@ -149,7 +148,7 @@ impl PackedEvents<Vec<u8>> {
         packed
     }
 
-    /// Nothing more is added from here on.
+    /// Seals the events: nothing more is added.
     pub(super) fn seal(mut self, budget: &Budget) -> PackedEvents<Lendable> {
         self.marks.shrink_to_fit();
         self.bytes.shrink_to_fit();
@@ -169,12 +168,12 @@ impl PackedEvents<Lendable> {
         self.bytes.as_ref().len()
     }
 
-    /// How much is free once this is dropped.
+    /// Returns the memory that dropping this frees.
     pub(super) fn frees(&mut self) -> usize {
         self.bytes.frees()
     }
 
-    /// These events, for a reader.
+    /// Returns these events for a reader.
     pub(super) fn lend(&mut self, events: Range<u64>, plain: Range<usize>) -> Packed {
         let (range, mut packed) = self.part(events, plain, self.len());
         packed.bytes = self.bytes.lend().slice(range);

@@ -5,12 +5,12 @@ use core::fmt;
 use super::merged_id;
 use crate::EventId;
 
-/// A place in a topic's history: behind so many events of an epoch.
+/// A place in a topic's history: after a number of events of an epoch.
 ///
-/// Its text, `epoch-sequence`, is the ID of the event that it is behind, where the publisher chose
-/// none. The epoch is in base 36, the sequence is a decimal number: 1 for the topic's first event,
-/// 2 for the next. A topic that begins anew, as after a restart of the server, has another epoch,
-/// so that no ID from before is taken for one of its own.
+/// Its text, `epoch-sequence`, is the ID of the event before it, unless the publisher chose one. The
+/// epoch is in base 36, the sequence is a decimal number: 1 for the topic's first event, 2 for the next.
+/// A topic that begins anew, such as after a restart of the server, has another epoch, so that it takes
+/// no earlier ID for one of its own.
 ///
 /// ```
 /// use std::time::Instant;
@@ -29,8 +29,8 @@ pub struct Position {
 }
 
 impl Position {
-    /// Creates the place behind the event with this sequence number, in this epoch: a place in a history
-    /// whose numbers another system gives. See [`Topic::go_on_behind`](super::Topic::go_on_behind).
+    /// Creates the place after the event with this sequence number in this epoch, in a history that
+    /// another system numbers. See [`Topic::go_on_behind`](super::Topic::go_on_behind).
     #[must_use]
     pub fn new(epoch: u64, sequence: u64) -> Self {
         Self { epoch, sequence }
@@ -42,14 +42,13 @@ impl Position {
         self.epoch
     }
 
-    /// Returns how many events were published up to here.
+    /// Returns the number of events up to this place.
     #[must_use]
     pub fn sequence(&self) -> u64 {
         self.sequence
     }
 
-    /// Reads a position from its text, and from no other: "+1", "01" and "AB" are not what a topic
-    /// writes.
+    /// Reads a position from exactly the text that a topic writes: "+1", "01" and "AB" are not.
     pub(super) fn parse(id: &str) -> Option<Self> {
         let (epoch, sequence) = id.split_once('-')?;
         let position = Self {
@@ -59,13 +58,13 @@ impl Position {
         (position.text().as_str() == id).then_some(position)
     }
 
-    /// The position in this epoch that an ID names: by itself or, in a stream of several topics,
-    /// as one among others.
+    /// Returns the position in this epoch that an ID names: the ID itself or, in a stream of several
+    /// topics, one of its parts.
     pub(super) fn in_epoch(epoch: u64, id: &str) -> Option<Self> {
         merged_id::positions(id).find(|position| position.epoch == epoch)
     }
 
-    /// The text, without an allocation.
+    /// Returns the text, without an allocation.
     pub(super) fn text(&self) -> PositionText {
         let mut text = PositionText {
             bytes: [0; PositionText::LONGEST],
@@ -86,7 +85,7 @@ impl fmt::Display for Position {
 
 impl From<Position> for EventId {
     fn from(position: Position) -> Self {
-        // Digits and a dash are a valid ID.
+        // Digits, letters and a dash are a valid ID.
         Self::new(position.text().as_str()).unwrap_or_default()
     }
 }
@@ -102,13 +101,13 @@ impl PositionText {
     const LONGEST: usize = "3w5e11264sgsf-18446744073709551615".len();
 
     pub(super) fn as_str(&self) -> &str {
-        // Digits and a dash are UTF-8.
+        // Digits, letters and a dash are UTF-8.
         str::from_utf8(self.bytes.get(self.start..).unwrap_or_default()).unwrap_or_default()
     }
 
     fn put_digits(&mut self, mut number: u64, base: u64) {
         loop {
-            // Below 36, so that it fits.
+            // The remainder is below 36, and fits.
             self.put(b"0123456789abcdefghijklmnopqrstuvwxyz"[(number % base) as usize]);
             number /= base;
             if number == 0 {

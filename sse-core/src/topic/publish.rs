@@ -1,4 +1,4 @@
-//! The topic: the history under a lock, and those who wait for its next event.
+//! The topic: the history under a lock, and the subscribers that wait for its next event.
 
 use std::{fmt, mem, task::Waker, time::Instant};
 
@@ -13,26 +13,27 @@ use crate::{
 
 /// One source of events for any number of subscribers, with a bounded history.
 ///
-/// Clones are handles to the same topic, for any thread. See the [module](super) for an example.
+/// Clones are handles to the same topic, and may be used on any thread. See the [module](super) for an
+/// example.
 ///
-/// When the last handle is dropped, or one of them [closes](Self::close) the topic, its subscribers
-/// get what they have not had yet, and then their streams end, for a [reason](TopicEnd).
+/// When the last handle is dropped, or one of them [closes](Self::close) the topic, its subscribers get
+/// the remaining events, and then their streams end, for a [reason](TopicEnd).
 #[derive(Clone)]
 pub struct Topic {
     publisher: Arc<Publisher>,
 }
 
-/// What all handles of a topic are, and subscribers are not.
+/// The value that all handles of a topic share, and subscribers do not.
 struct Publisher {
     shared: Arc<Shared>,
 }
 
-/// The lock is held for as long as it takes to copy one event, or what is new since the last
-/// readers looked, and never while code from outside this crate runs.
+/// The lock is held for as long as it takes to copy one event, or the events since the last read, and
+/// never while code from outside this crate runs.
 pub(super) struct Shared {
     pub(super) config: TopicConfig,
     clock: Box<dyn Fn() -> Instant + Send + Sync>,
-    /// Whether the time of the last use is noted, for a [`TopicMap`](super::TopicMap).
+    /// Whether the time of the last use is recorded, for a [`TopicMap`](super::TopicMap).
     notes_use: bool,
     state: Mutex<State>,
 }
@@ -40,20 +41,20 @@ pub(super) struct Shared {
 pub(super) struct State {
     pub(super) log: Log,
     pub(super) parked: WakerSet,
-    /// How it ended, if nothing more is published.
+    /// How the topic ended, if it is closed.
     pub(super) end: Option<TopicEnd>,
     pub(super) counts: TopicStats,
-    /// When the last handle or subscriber went, where that is taken note of.
+    /// When the last handle or subscriber was dropped, if that is recorded.
     pub(super) left_at: Option<Instant>,
 }
 
 impl Topic {
-    /// Returns a topic without any events yet.
+    /// Creates a topic without events.
     ///
-    /// `epoch` is a number that no other topic has had that a client may come from: above all not
-    /// the same topic before a restart. It is part of every ID, so a small number is better: the seconds
-    /// since 1970, for example, or 40 random bits. `clock` returns the time, for the age of events. An adapter's
-    /// runtime has both: see [`Topic::on`].
+    /// `epoch` must differ from those of all topics that a client may come from, and above all from that
+    /// of the same topic before a restart. It is part of every ID, so a small number is better, such as
+    /// the seconds since 1970, or 40 random bits. `clock` returns the time, for the age of events.
+    /// [`Topic::on`] takes both from an adapter's runtime.
     pub fn new(
         config: TopicConfig,
         epoch: u64,
@@ -62,7 +63,7 @@ impl Topic {
         Self::with_use_noted(config, epoch, Box::new(clock), false)
     }
 
-    /// The same, and whether [`unused_since`](Self::unused_since) can tell.
+    /// Does the same; `notes_use` says whether [`unused_since`](Self::unused_since) can tell.
     pub(super) fn with_use_noted(
         config: TopicConfig,
         epoch: u64,
@@ -89,41 +90,41 @@ impl Topic {
         }
     }
 
-    /// Creates a topic without any events yet, with the time and an epoch of this clock, which an
-    /// adapter's runtime is: `Topic::on(Tokio, TopicConfig::default())`.
+    /// Creates a topic without events, with the time and an epoch of this clock, which is an adapter's
+    /// runtime: `Topic::on(Tokio, TopicConfig::default())`.
     ///
-    /// The epoch is made of the clock's [seed](Clock::seed) and of the date. It has at most eight
-    /// digits in an ID, and the odds that two topics have the same are one to 10<sup>12</sup>.
+    /// The epoch is computed from the clock's [seed](Clock::seed) and the date. It has at most eight
+    /// digits in an ID, and the probability that two topics have the same one is 10<sup>-12</sup>.
     #[must_use]
     pub fn on(clock: impl Clock, config: TopicConfig) -> Self {
         let epoch = clock::epoch(&clock);
         Self::new(config, epoch, move || clock.now())
     }
 
-    /// Has every subscriber get this event, in the same place among the others. It never waits for
-    /// any of them.
+    /// Publishes an event to all subscribers, in the same order for each of them. It never waits for a
+    /// subscriber.
     ///
-    /// The event is encoded once, here. An [`Event`](crate::Event) without an ID gets one: its
-    /// [`Position`], which is also what is returned. One with an ID keeps it; such an ID should be
-    /// the topic's only one of its kind. Where several events have it, a client that resumes from
-    /// it gets those behind the first of them that is still held.
+    /// The event is encoded once, here. An [`Event`](crate::Event) without an ID gets its [`Position`],
+    /// which is also the return value. An event with an ID keeps it; no other event of the topic should
+    /// have the same one. If several have it, a client that resumes from it gets the events after the
+    /// first of them in the history.
     ///
     /// # Errors
     ///
-    /// [`PublishError`]; nothing was published then.
+    /// [`PublishError`]; nothing is published then.
     pub fn publish(&self, event: impl IntoEvent) -> Result<Position, PublishError> {
         self.append(None, event.into_event()?)
     }
 
-    /// Publishes an event to which another system has given this sequence number: the history of
-    /// the topic is a copy of one that lies there, and its clients can go from one copy to another.
-    /// All copies have the same epoch.
+    /// Publishes an event that has this sequence number in another system: the history of the topic is a
+    /// copy of one that is kept there, and its clients can change from one copy to another. All copies
+    /// have the same epoch.
     ///
     /// ```
     /// use std::time::Instant;
     /// use sse_core::topic::{Outcome, Position, PublishError, Topic, TopicConfig};
     ///
-    /// // What is stored elsewhere has come to event 41, and this copy begins there.
+    /// // The other system has reached event 41, and this copy begins there.
     /// let topic = Topic::new(TopicConfig::default(), 7, Instant::now);
     /// topic.go_on_behind(Position::new(7, 41))?;
     /// topic.publish_at(42, "news")?;
@@ -138,9 +139,8 @@ impl Topic {
     ///
     /// # Errors
     ///
-    /// [`PublishError`], as for [`publish`](Self::publish), and
-    /// [`WrongSequence`](PublishError::WrongSequence) where another event is next: this one was
-    /// published before, or one in front of it was not.
+    /// The errors of [`publish`](Self::publish), and [`WrongSequence`](PublishError::WrongSequence) where
+    /// another event is next: this one was published before, or one in front of it was not.
     pub fn publish_at(
         &self,
         sequence: u64,
@@ -159,8 +159,8 @@ impl Topic {
         })
     }
 
-    /// Does what [`publish`](Self::publish) does, with an event that the caller keeps, to publish it
-    /// again where there is no room.
+    /// Does the same as [`publish`](Self::publish) with an event that the caller keeps, to publish it
+    /// again if there is no room.
     #[doc(hidden)]
     pub fn publish_event(&self, event: &Event) -> Result<Position, PublishError> {
         self.add(|now, state| state.log.append(now, event))
@@ -186,15 +186,15 @@ impl Topic {
         Ok(position)
     }
 
-    /// Returns a subscriber to what is published from now on.
+    /// Returns a subscriber to the events published from now on.
     #[must_use]
     pub fn subscribe(&self) -> Subscriber {
         self.resume_from(None)
     }
 
-    /// Returns a subscriber to the whole history, as far as it is kept, and to what is published from now
-    /// on. To the subscriber this is [fresh](Outcome::Fresh). What is kept is looked at when it reads for
-    /// the first time.
+    /// Returns a subscriber to all events in the history, and to those published from now on. To the
+    /// subscriber this is [fresh](Outcome::Fresh). It begins with the oldest event in the history at its
+    /// first read.
     #[must_use]
     pub fn subscribe_from_oldest(&self) -> Subscriber {
         let shared = &self.publisher.shared;
@@ -205,17 +205,17 @@ impl Topic {
         Subscriber::new(shared, &mut state, first, Outcome::Fresh, true)
     }
 
-    /// Returns a subscriber that has seen the event with this ID last, and wants what came after it.
+    /// Returns a subscriber for a client whose last event has this ID, which gets the events after it.
     ///
-    /// What is replayed and what is published from now on join without a hole and without a
-    /// repeat. [`Subscriber::outcome`] tells whether anything is lost. The search takes a time that
-    /// grows with the logarithm of the history's size.
+    /// The replayed events and those published from now on join without a gap and without a repetition.
+    /// [`Subscriber::outcome`] tells whether any event is lost. The search takes a time that grows with
+    /// the logarithm of the history's size.
     #[must_use]
     pub fn resume_from(&self, last_event_id: Option<&str>) -> Subscriber {
         self.resume_named(last_event_id, None)
     }
 
-    /// The same, for a stream that has the topic by this name.
+    /// Does the same for a stream of several topics that has this one under this name.
     pub(super) fn resume_named(
         &self,
         last_event_id: Option<&str>,
@@ -229,19 +229,19 @@ impl Topic {
         Subscriber::new(shared, &mut state, next, outcome, outcome.is_loss())
     }
 
-    /// Goes on behind this place, where it is not there already: the next event has the sequence
-    /// number after the one of `position`, in its epoch. What the history holds is dropped.
+    /// Continues after this place, if it is not there already: the next event has the sequence number
+    /// after that of `position`, in its epoch. The events in the history are dropped.
     ///
-    /// This is for a history that is kept elsewhere: to begin in the middle of it, to pass over what
-    /// is no longer there, or to follow it into another life. Each subscriber is told what it loses by
-    /// it, whatever [`when_too_slow`](TopicConfig::when_too_slow) and
-    /// [`announce`](TopicConfig::announce) say: a [gap](Outcome::Gap) where the place is ahead in the
-    /// same epoch, and [unknown](Outcome::Unknown) where the epoch is another.
+    /// This is for a history that is kept in another system: to begin in the middle of it, to skip events
+    /// that it no longer has, or to follow it into another epoch. Each subscriber is told what it loses,
+    /// whatever [`when_too_slow`](TopicConfig::when_too_slow) and [`announce`](TopicConfig::announce)
+    /// say: a [gap](Outcome::Gap) where the place is ahead in the same epoch, and
+    /// [unknown](Outcome::Unknown) where the epoch is another.
     ///
     /// # Errors
     ///
     /// [`PublishError::Closed`], and [`PublishError::WrongSequence`] where the place lies behind in the
-    /// same epoch, so that numbers would be given twice, or beyond 2<sup>63</sup>.
+    /// same epoch, so that two events would have the same number, or is beyond 2<sup>63</sup>.
     pub fn go_on_behind(&self, position: Position) -> Result<(), PublishError> {
         let parked = {
             let mut state = self.publisher.shared.state();
@@ -263,21 +263,21 @@ impl Topic {
         Ok(())
     }
 
-    /// Publishes nothing more, since [everything](TopicEnd::Complete) was published. Subscribers get
-    /// what they have not had yet, and then their streams end. Does nothing the second time.
+    /// Closes the topic, after [everything](TopicEnd::Complete) was published. Subscribers get the
+    /// remaining events, and then their streams end. A second call does nothing.
     pub fn close(&self) {
         self.close_with(TopicEnd::Complete);
     }
 
-    /// Publishes nothing more, for this reason, which [`Subscriber::end`] tells. Otherwise as
+    /// Closes the topic for this reason, which [`Subscriber::end`] returns. Otherwise it is the same as
     /// [`close`](Self::close).
     pub fn close_with(&self, end: TopicEnd) {
         self.publisher.shared.close(end);
     }
 
-    /// Publishes `event`, and closes the topic for this reason: nothing comes between. There is room for
-    /// the event: a topic that [refuses](super::WhenFull::Refuse) events when it is full keeps 1 KiB for
-    /// its last one, and where that is not enough the oldest events go.
+    /// Publishes `event`, and closes the topic for this reason, with no other event in between. There is
+    /// room for the event: a topic that [rejects](super::WhenFull::Refuse) events when it is full
+    /// reserves 1 KiB for its last one, and if that is not enough the oldest events are dropped.
     ///
     /// ```
     /// use std::time::Instant;
@@ -287,7 +287,7 @@ impl Topic {
     /// let job = Topic::new(TopicConfig::default(), 7, Instant::now);
     /// let end = job.close_with_event(Event::new("done").of_type(END), TopicEnd::Complete)?;
     ///
-    /// // A client that had the last event has everything.
+    /// // A client that has the last event has everything.
     /// let subscriber = job.resume_from(Some(&end.to_string()));
     /// assert_eq!(subscriber.end(), Some(TopicEnd::Complete));
     /// # Ok::<(), sse_core::topic::PublishError>(())
@@ -295,8 +295,8 @@ impl Topic {
     ///
     /// # Errors
     ///
-    /// [`PublishError`], as for [`publish`](Self::publish); nothing was published then, and the topic is
-    /// open as before, or closed as before.
+    /// The errors of [`publish`](Self::publish); nothing is published then, and the topic stays open or
+    /// closed as it was.
     pub fn close_with_event(
         &self,
         event: impl IntoEvent,
@@ -311,7 +311,7 @@ impl Topic {
         })
     }
 
-    /// Looks at the history. No code from outside this crate may run there.
+    /// Gives access to the history. Code from outside this crate must not run in `look`.
     pub(super) fn with_log<T>(&self, look: impl FnOnce(&mut Log) -> T) -> T {
         let shared = &self.publisher.shared;
         let now = shared.now();
@@ -320,7 +320,7 @@ impl Topic {
         look(&mut state.log)
     }
 
-    /// Has this history in place of its own, unless that is in use.
+    /// Replaces the history by this one, unless it is in use.
     pub(super) fn begin_with(&self, log: Log) -> bool {
         let (parked, _replaced) = {
             let mut state = self.publisher.shared.state();
@@ -334,46 +334,45 @@ impl Topic {
         true
     }
 
-    /// The time.
+    /// Returns the time.
     pub(super) fn now(&self) -> Instant {
         self.publisher.shared.now()
     }
 
-    /// Returns whether it publishes nothing more.
+    /// Returns whether the topic is closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.publisher.shared.state().end.is_some()
     }
 
-    /// How it ended, if it did.
+    /// Returns how the topic ended, if it is closed.
     #[must_use]
     pub fn end(&self) -> Option<TopicEnd> {
         self.publisher.shared.state().end.clone()
     }
 
-    /// Returns the place behind the newest event. A client that has the state as of this event, and
-    /// resumes from here, misses no event and gets none twice.
+    /// Returns the place after the newest event. A client that has the state as of this event and resumes
+    /// from here misses no event and gets none twice.
     #[must_use]
     pub fn position(&self) -> Position {
         let state = self.publisher.shared.state();
         state.log.position_before(state.log.next())
     }
 
-    /// Returns how many events the history holds.
+    /// Returns the number of events in the history.
     #[must_use]
     pub fn retained_events(&self) -> u64 {
         self.publisher.shared.state().log.held()
     }
 
-    /// Returns how many bytes of memory the history takes, with all that belongs to it: never more than
-    /// [`TopicConfig::max_bytes`]. What was taken out of it and waits to be sent belongs to the
-    /// connections.
+    /// Returns the memory of the history in bytes, with all its overhead: never more than
+    /// [`TopicConfig::max_bytes`]. Bytes that connections have taken and not yet sent are not part of it.
     #[must_use]
     pub fn retained_bytes(&self) -> usize {
         self.publisher.shared.state().log.size()
     }
 
-    /// Returns what the topic has done so far, and what it is doing.
+    /// Returns the topic's counters and gauges.
     #[must_use]
     pub fn stats(&self) -> TopicStats {
         let state = self.publisher.shared.state();
@@ -391,23 +390,23 @@ impl Topic {
         self.publisher.shared.state().log.epoch()
     }
 
-    /// Under the lock.
+    /// Runs `f` under the lock.
     #[cfg(feature = "follower")]
     pub(super) fn with_state<T>(&self, f: impl FnOnce(&Arc<Shared>, &mut State) -> T) -> T {
         let shared = &self.publisher.shared;
         f(shared, &mut shared.state())
     }
 
-    /// Whether both are handles to the same topic.
+    /// Returns whether both are handles to the same topic.
     pub(super) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.publisher, &other.publisher)
     }
 
-    /// When the last of the others who held a handle or subscribed went; `None` where there still
-    /// is one, or it is not taken note of.
+    /// Returns when the last other handle or subscriber was dropped; `None` where there still is one, or
+    /// where it is not recorded.
     ///
-    /// Those who went are known to have gone with all that they did before: this is what sole
-    /// access stands for, and what two counts that are read one after the other would not tell.
+    /// Sole access guarantees that everything they did before is visible, which two counts read one after
+    /// the other would not.
     pub(super) fn unused_since(&mut self) -> Option<Instant> {
         let publisher = Arc::get_mut(&mut self.publisher)?;
         let shared = Arc::get_mut(&mut publisher.shared)?;
@@ -423,7 +422,7 @@ impl Topic {
 }
 
 impl State {
-    /// A handle or a subscriber goes.
+    /// Records that a handle or a subscriber is dropped.
     pub(super) fn note_leaving(&mut self, now: Instant) {
         self.left_at = self.left_at.max(Some(now));
     }
@@ -434,12 +433,12 @@ impl Shared {
         (self.clock)()
     }
 
-    /// The time, if it is to be taken note of that a handle or a subscriber goes.
+    /// Returns the time, if it has to be recorded that a handle or a subscriber is dropped.
     pub(super) fn leaving_at(&self) -> Option<Instant> {
         self.notes_use.then(|| self.now())
     }
 
-    /// Only code of this crate runs under the lock, so that a poisoned lock hides no half-made change.
+    /// Only code of this crate runs under the lock, so a poisoned lock never hides a half-done change.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }

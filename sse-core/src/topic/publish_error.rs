@@ -1,4 +1,4 @@
-//! Why a topic did not take an event.
+//! The reasons for which a topic does not take an event.
 
 use std::{error::Error, fmt, io};
 
@@ -10,25 +10,25 @@ use crate::{EventError, EventId};
 pub enum PublishError {
     /// The value did not become an event.
     Event(EventError),
-    /// The event is larger than all that the topic may hold.
+    /// The event is larger than the whole history may be.
     TooLarge {
-        /// How many bytes it is, encoded.
+        /// The length of the encoded event in bytes.
         len: usize,
-        /// How many it may be.
+        /// The largest length.
         most: usize,
     },
     /// The history has no room for the event, and the topic drops none for it
     /// ([`WhenFull::Refuse`](super::WhenFull::Refuse)).
     Full {
-        /// What has no room.
+        /// The bound that is reached.
         bound: HistoryBound,
     },
-    /// Another event is next than the one with the sequence number that was given.
+    /// The event with the given sequence number is not the next one.
     WrongSequence {
-        /// The sequence number of the event that is next.
+        /// The sequence number of the next event.
         next: u64,
     },
-    /// The event's ID is one that the topic itself gives, to another event.
+    /// The event's ID is one that the topic gives to another event.
     ReservedId(EventId),
     /// The topic is closed.
     Closed,
@@ -93,7 +93,7 @@ impl Error for PublishError {
     }
 }
 
-/// The [`EventError`] as it converts by itself. The kind is
+/// Converts an [`EventError`] as its own conversion does. The kind is
 /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) where the topic is closed,
 /// [`StorageFull`](io::ErrorKind::StorageFull) where it is full, and
 /// [`InvalidInput`](io::ErrorKind::InvalidInput) otherwise.

@@ -1,4 +1,4 @@
-//! A subscriber for a request, which may name the last event ID that its client has seen.
+//! Subscribers for requests, which may name the client's last event ID.
 
 use std::{borrow::Cow, collections::BTreeSet};
 
@@ -7,13 +7,13 @@ use ::http::{HeaderMap, HeaderValue, Uri};
 use super::{MergeError, MergedSubscriber, Subscriber, TooManyTopics, Topic, TopicMap};
 use crate::Text;
 
-/// A request that names the last event ID which its client has seen. A topic resumes from it.
+/// A request that may name its client's last event ID, from which a topic resumes.
 ///
-/// `http::Request` and `http::request::Parts` are such requests, whatever the body is, and so are the
-/// request that a router's handler gets and the head that a server connection reads.
+/// `http::Request` and `http::request::Parts` implement it, whatever the body is, and so do the request
+/// that a router's handler gets and the head that a server connection reads.
 pub trait ResumeRequest {
-    /// Returns the last event ID: that of the field `Last-Event-ID` or, where there is none or an
-    /// empty one, that of the query parameter `query_param`. An empty `query_param` is none.
+    /// Returns the last event ID from the field `Last-Event-ID` or, if there is none or an empty one,
+    /// from the query parameter `query_param`. If `query_param` is empty, no parameter is read.
     fn last_event_id(&self, query_param: &str) -> Option<Cow<'_, str>>;
 }
 
@@ -38,7 +38,7 @@ impl ResumeRequest for crate::http::RequestHead {
 
 fn named<'a>(headers: &'a HeaderMap, uri: &'a Uri, query_param: &str) -> Option<Cow<'a, str>> {
     match headers.get("last-event-id").map(HeaderValue::as_bytes) {
-        // One that is not UTF-8 is none that a topic knows, but it is one.
+        // An ID that is not UTF-8 is unknown to every topic, but it is an ID.
         Some(value) if !value.is_empty() => Some(String::from_utf8_lossy(value)),
         _ if query_param.is_empty() => None,
         _ => form_urlencoded::parse(uri.query()?.as_bytes())
@@ -48,10 +48,10 @@ fn named<'a>(headers: &'a HeaderMap, uri: &'a Uri, query_param: &str) -> Option<
 }
 
 impl Topic {
-    /// Returns a subscriber for the client that sent this request: it resumes behind the last event ID
-    /// that the request names. Where the request names none, it gets what is published from now on.
+    /// Returns a subscriber for the client that sent this request: it resumes after the last event ID in
+    /// the request. If the request has none, it gets the events published from now on.
     ///
-    /// The ID is that of the field `Last-Event-ID` or, without one, of the query parameter
+    /// The ID comes from the field `Last-Event-ID` or, without one, from the query parameter
     /// [`last_event_id_param`](crate::topic::TopicConfig::last_event_id_param).
     ///
     /// ```
@@ -78,13 +78,13 @@ impl Topic {
 }
 
 impl MergedSubscriber {
-    /// Creates a subscriber to these topics for the client that sent this request: as
-    /// [`resume_from`](Self::resume_from), with the last event ID that the request names, as for
-    /// [`Topic::resume`]. The first topic's setting tells the name of the query parameter.
+    /// Creates a subscriber to these topics for the client that sent this request, as
+    /// [`resume_from`](Self::resume_from) does with the last event ID in the request, which it reads as
+    /// [`Topic::resume`] does. The first topic's setting has the name of the query parameter.
     ///
     /// # Errors
     ///
-    /// [`MergeError`]; a handler's `?` makes it a refusal.
+    /// [`MergeError`]; with `?` in a handler it becomes a refusal.
     pub fn resume<'a, N: Into<Text>>(
         topics: impl IntoIterator<Item = (N, &'a Topic)>,
         request: &impl ResumeRequest,
@@ -99,11 +99,11 @@ impl MergedSubscriber {
 
 impl TopicMap {
     /// Returns a subscriber to the topics of these names for the client that sent this request: see
-    /// [`MergedSubscriber`]. Topics that are not there are made, unless there are too many names.
+    /// [`MergedSubscriber`]. It creates topics that do not exist, unless there are too many names.
     ///
     /// # Errors
     ///
-    /// [`MergeError`]; a handler's `?` makes it a refusal.
+    /// [`MergeError`]; with `?` in a handler it becomes a refusal.
     pub fn resume_all<N: AsRef<str>>(
         &self,
         names: impl IntoIterator<Item = N>,

@@ -1,4 +1,4 @@
-//! Where a subscriber begins, and what it lost on the way.
+//! Where a subscriber begins, and which events it lost.
 
 use std::{fmt, ops::Range};
 
@@ -13,36 +13,35 @@ use std::{fmt, ops::Range};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The client named no event: it gets what is published from now on.
+    /// The client named no event: it gets the events published from now on.
     Fresh,
-    /// The history holds everything since the event that the client named: nothing is missing and
-    /// nothing comes twice.
+    /// The history has all events since the one that the client named: none is missing and none comes
+    /// twice.
     Resumed {
-        /// How many events the client had missed, which come first.
+        /// The number of events that the client had missed, which come first.
         replayed: u64,
     },
-    /// Some of what the client missed is no longer in the history.
+    /// Some of the events that the client missed have left the history.
     Gap {
-        /// How many events are lost.
+        /// The number of lost events.
         lost: u64,
-        /// How many events of the history come first: all there are.
+        /// The number of events in the history, all of which come first.
         replayed: u64,
     },
-    /// The history does not know the event that the client named: it is from before a restart or
-    /// from elsewhere, or it has an ID of the publisher's choice that is no longer kept. The client
-    /// may have lost any number of events.
+    /// The history does not know the event that the client named: it is from before a restart or from
+    /// another topic, or it has an ID of the publisher's choice that is no longer kept. The client may
+    /// have lost any number of events.
     ///
-    /// A topic that begins anew has another epoch, so that its clients are unknown to it, unless
-    /// their last event has an ID of the publisher's choice and the new topic is given that event
-    /// again.
+    /// A topic that begins anew has another epoch, so that its clients are unknown to it, unless their
+    /// last event has an ID of the publisher's choice and that event is published to the new topic again.
     Unknown {
-        /// How many events of the history come first: all there are.
+        /// The number of events in the history, all of which come first.
         replayed: u64,
     },
 }
 
 impl Outcome {
-    /// Returns whether the client lost something, or may have.
+    /// Returns whether the client lost events, or may have.
     #[must_use]
     pub fn is_loss(self) -> bool {
         matches!(self, Self::Gap { .. } | Self::Unknown { .. })
@@ -54,7 +53,7 @@ impl Outcome {
         format!("{{{}}}", self.json_members())
     }
 
-    /// The same, with the name of the topic whose outcome it is.
+    /// Does the same, with the name of the topic in the JSON.
     pub(super) fn to_json_of(self, topic: &str) -> String {
         let mut json = String::from(r#"{"topic":""#);
         for c in topic.chars() {
@@ -94,18 +93,18 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What is known of the event that a client names as its last.
+/// The event that a client names as its last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Named {
-    /// There is none.
+    /// The client names none.
     Nothing,
-    /// It has this sequence number. 0 is the place before the first event.
+    /// The event has this sequence number. 0 is the place before the first event.
     Sequence(u64),
-    /// It cannot be placed.
+    /// The event is unknown.
     Unknown,
 }
 
-/// The sequence number to go on with, and how that joins the history, which holds the events
+/// Returns the sequence number to continue with, and how that joins the history, which has the events
 /// `held`.
 pub(super) fn decide(named: Named, held: Range<u64>) -> (u64, Outcome) {
     let all = held.end - held.start;
@@ -127,8 +126,8 @@ pub(super) fn decide(named: Named, held: Range<u64>) -> (u64, Outcome) {
     }
 }
 
-/// Where a subscriber begins that `joined` at the event that was the oldest then, when the history
-/// holds the events `held` at its first read. `is_told` says whether the client hears of the
+/// Returns where a subscriber begins that `joined` at the event that was the oldest then, when the
+/// history has the events `held` at its first read. `is_told` says whether the client hears of the
 /// outcome.
 pub(super) fn join_anew(joined: (u64, Outcome), held: Range<u64>, is_told: bool) -> (u64, Outcome) {
     let (next, outcome) = joined;
@@ -137,7 +136,7 @@ pub(super) fn join_anew(joined: (u64, Outcome), held: Range<u64>, is_told: bool)
         return joined;
     }
     let replayed = held.end - held.start;
-    // Unless the client is told, those of them that came after it joined are not passed over.
+    // Unless the client is told, events that came after it joined are not skipped.
     let may_pass = |then: u64| is_told || gone <= then;
     match outcome {
         Outcome::Gap {
@@ -166,7 +165,7 @@ mod tests {
     #[test]
     fn every_place_in_the_history_has_its_outcome() {
         let table = [
-            // The history holds 4, 5 and 6.
+            // The history has events 4, 5 and 6.
             (Nothing, 4..7, 7, Fresh),
             (Named::Unknown, 4..7, 4, Outcome::Unknown { replayed: 3 }),
             (
@@ -197,7 +196,7 @@ mod tests {
                 4,
                 Outcome::Unknown { replayed: 3 },
             ),
-            // It holds nothing, but did.
+            // The history has no events, but had some.
             (Nothing, 7..7, 7, Fresh),
             (Named::Unknown, 7..7, 7, Outcome::Unknown { replayed: 0 }),
             (
@@ -210,7 +209,7 @@ mod tests {
                 },
             ),
             (Sequence(6), 7..7, 7, Resumed { replayed: 0 }),
-            // Nothing was ever published.
+            // No event was ever published.
             (Nothing, 1..1, 1, Fresh),
             (Sequence(0), 1..1, 1, Resumed { replayed: 0 }),
             (Sequence(1), 1..1, 1, Outcome::Unknown { replayed: 0 }),
@@ -243,7 +242,7 @@ mod tests {
             let members = named.as_object_mut().unwrap();
             assert_eq!(members.remove("topic").unwrap(), name);
             assert_eq!(named, json);
-            // The field says the same: a name, and then its parameters.
+            // The field has the same: a name, and then its parameters.
             let mut field = json["outcome"].as_str().unwrap().to_owned();
             for name in ["lost", "replayed"] {
                 if let Some(count) = json.get(name) {

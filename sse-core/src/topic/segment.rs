@@ -1,4 +1,4 @@
-//! A stretch of history in one piece of memory.
+//! A part of the history in one piece of memory.
 
 use std::{mem, ops::Range, sync::Arc, time::Instant};
 
@@ -10,52 +10,51 @@ use crate::budget::{Budget, Holding, Lendable};
 #[cfg(feature = "compression")]
 use crate::gzip::{Packed, SharedDeflate};
 
-/// Events that lie next to each other, encoded, oldest first.
+/// Consecutive events, encoded, oldest first.
 ///
-/// The one that is being written has its bytes in a `Vec<u8>`; the others never change, and readers
-/// share their bytes.
+/// The open segment has its bytes in a `Vec<u8>`; the others never change, and readers share their bytes.
 #[derive(Debug)]
 pub(super) struct Segment<B> {
     first: u64,
     bytes: B,
     marks: Vec<Mark>,
     own_ids: Vec<(Arc<str>, u64)>,
-    /// What the publisher's IDs take, here and where they are looked up.
+    /// The memory of the publisher's IDs, here and where they are looked up.
     own_ids_size: usize,
-    /// The same events, compressed, where the topic compresses.
+    /// The same events compressed, if the topic compresses.
     #[cfg(feature = "compression")]
     packed: Option<Box<PackedEvents<B>>>,
 }
 
-/// Where an event begins, and when it was published.
+/// The position of an event, and when it was published.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     start: usize,
     at: Instant,
 }
 
-/// What every segment takes beside its events: its place among the others, which may be reserved
-/// twice, and what counts its readers.
+/// The memory of every segment beside its events: its place among the others, which may be reserved
+/// twice, and the reference count of its bytes.
 pub(super) const SEGMENT_SIZE: usize = 2 * size_of::<Segment<Lendable>>() + 128;
 
-/// What every event takes beside its bytes.
+/// The memory of every event beside its bytes.
 pub(super) const MARK_SIZE: usize = size_of::<Mark>();
 
-/// What an ID of the publisher's takes.
+/// Returns the memory of an ID of the publisher's.
 pub(super) fn own_id_size(id: &str) -> usize {
-    /// A shared string, its place in the segment, which may be reserved twice, and a place in a
-    /// tree whose nodes are half full.
+    /// A shared string, its place in the segment, which may be reserved twice, and a place in a tree
+    /// whose nodes are half full.
     const OVERHEAD: usize = 32 + 48 + 64;
     OVERHEAD + id.len()
 }
 
 impl<B: AsRef<[u8]>> Segment<B> {
-    /// The sequence number of the first event.
+    /// Returns the sequence number of the first event.
     pub(super) fn first(&self) -> u64 {
         self.first
     }
 
-    /// The sequence number after the last one.
+    /// Returns the sequence number after the last event.
     pub(super) fn end(&self) -> u64 {
         self.first + self.marks.len() as u64
     }
@@ -64,24 +63,24 @@ impl<B: AsRef<[u8]>> Segment<B> {
         self.marks.is_empty()
     }
 
-    /// Where the event begins in the bytes; those after the last begin at their end.
+    /// Returns the position of the event in the bytes; that of an event after the last is their end.
     pub(super) fn start_of(&self, sequence: u64) -> usize {
         self.mark(sequence)
             .map_or(self.bytes.as_ref().len(), |mark| mark.start)
     }
 
-    /// When the event was published, if it is here.
+    /// Returns when the event was published, if it is here.
     pub(super) fn published_at(&self, sequence: u64) -> Option<Instant> {
         self.mark(sequence).map(|mark| mark.at)
     }
 
-    /// The bytes of this event, or none if it is elsewhere.
+    /// Returns the bytes of this event, or none if it is elsewhere.
     pub(super) fn event(&self, sequence: u64) -> &[u8] {
         let range = self.start_of(sequence)..self.start_of(sequence + 1);
         self.bytes.as_ref().get(range).unwrap_or_default()
     }
 
-    /// The IDs that the publisher chose, each with the event's sequence number.
+    /// Returns the IDs that the publisher chose, each with the event's sequence number.
     pub(super) fn own_ids(&self) -> &[(Arc<str>, u64)] {
         &self.own_ids
     }
@@ -95,7 +94,7 @@ impl<B: AsRef<[u8]>> Segment<B> {
         self.marks.get(index)
     }
 
-    /// What it takes in memory beside its bytes, and beside those that are compressed.
+    /// Returns its memory beside its plain and compressed bytes.
     fn overhead(&self) -> usize {
         let overhead = SEGMENT_SIZE + self.marks.capacity() * MARK_SIZE + self.own_ids_size;
         #[cfg(feature = "compression")]
@@ -105,12 +104,12 @@ impl<B: AsRef<[u8]>> Segment<B> {
 }
 
 impl Segment<Lendable> {
-    /// What it takes in memory.
+    /// Returns its memory.
     pub(super) fn size(&self) -> usize {
         self.bytes_len() + self.overhead()
     }
 
-    /// How much of that are bytes that readers share, plain and compressed.
+    /// Returns how much of that is bytes that readers share, plain and compressed.
     pub(super) fn bytes_len(&self) -> usize {
         let len = self.bytes.as_ref().len();
         #[cfg(feature = "compression")]
@@ -118,7 +117,7 @@ impl Segment<Lendable> {
         len
     }
 
-    /// How much of that is free once the segment is dropped: not its bytes, where readers hold them.
+    /// Returns how much of that dropping the segment frees: not its bytes, if readers hold them.
     pub(super) fn frees(&mut self) -> usize {
         let frees = self.bytes.frees() + self.overhead();
         #[cfg(feature = "compression")]
@@ -126,7 +125,7 @@ impl Segment<Lendable> {
         frees
     }
 
-    /// These events, compressed, for a reader.
+    /// Returns these events, compressed, for a reader.
     #[cfg(feature = "compression")]
     pub(super) fn lend_packed(&mut self, events: Range<u64>) -> Option<Packed> {
         let plain = self.start_of(events.start)..self.start_of(events.end);
@@ -135,7 +134,7 @@ impl Segment<Lendable> {
         Some(packed.lend(events.start - first..events.end - first, plain))
     }
 
-    /// These events, for a reader.
+    /// Returns these events for a reader.
     pub(super) fn lend(&mut self, events: Range<u64>) -> Bytes {
         let range = self.start_of(events.start)..self.start_of(events.end);
         self.bytes.lend().slice(range)
@@ -143,7 +142,7 @@ impl Segment<Lendable> {
 }
 
 impl Segment<Vec<u8>> {
-    /// A segment with no events yet, which takes no memory.
+    /// Creates a segment without events, which takes no memory.
     pub(super) fn new(first: u64) -> Self {
         Self {
             first,
@@ -156,7 +155,7 @@ impl Segment<Vec<u8>> {
         }
     }
 
-    /// How much of its memory its events use.
+    /// Returns how much of its memory its events use.
     pub(super) fn used(&self) -> usize {
         let used = self.bytes.len() + self.marks.len() * MARK_SIZE + self.own_ids_size;
         #[cfg(feature = "compression")]
@@ -164,7 +163,7 @@ impl Segment<Vec<u8>> {
         used
     }
 
-    /// Compresses the event that was [pushed](Self::push) last. All of a segment's are compressed, or
+    /// Compresses the event that was [pushed](Self::push) last. A segment compresses all its events, or
     /// none.
     #[cfg(feature = "compression")]
     pub(super) fn pack(&mut self, shared: &mut SharedDeflate, most: usize) {
@@ -175,8 +174,8 @@ impl Segment<Vec<u8>> {
             .push(shared, event, most);
     }
 
-    /// What it takes in memory compressed, with room for one event more that takes up to so many bytes;
-    /// and how much of that the bytes take.
+    /// Returns its compressed memory with room for one more event of up to `len` bytes, and the part of
+    /// it for the bytes.
     #[cfg(feature = "compression")]
     pub(super) fn packed_size_with(&self, len: usize, most: usize) -> (usize, usize) {
         match &self.packed {
@@ -185,7 +184,7 @@ impl Segment<Vec<u8>> {
         }
     }
 
-    /// How many bytes these events take compressed.
+    /// Returns the compressed length of these events.
     #[cfg(feature = "compression")]
     pub(super) fn packed_len(&self, events: Range<u64>) -> usize {
         let packed = self.packed.as_ref();
@@ -194,7 +193,7 @@ impl Segment<Vec<u8>> {
         })
     }
 
-    /// These events, compressed, with the bytes that `copy` has of them.
+    /// Returns these events, compressed, with the bytes that `copy` makes of theirs.
     #[cfg(feature = "compression")]
     pub(super) fn copy_packed(
         &self,
@@ -210,13 +209,13 @@ impl Segment<Vec<u8>> {
         ))
     }
 
-    /// What it takes in memory, with room for so many more bytes and one event more.
+    /// Returns its memory with room for `len` more bytes and one more event.
     pub(super) fn size_with(&self, len: usize, most: usize) -> usize {
         let marks = self.grown_marks() * MARK_SIZE;
         SEGMENT_SIZE + marks + self.own_ids_size + self.grown_bytes(len, most)
     }
 
-    /// How much of that the bytes take. They grow by doubling, to `most` unless more is needed.
+    /// Returns how much of that is for the bytes. They grow by doubling, to `most` unless more is needed.
     pub(super) fn grown_bytes(&self, len: usize, most: usize) -> usize {
         grown(&self.bytes, len, most)
     }
@@ -228,7 +227,7 @@ impl Segment<Vec<u8>> {
         }
     }
 
-    /// What it takes in memory now.
+    /// Returns its present memory.
     pub(super) fn size(&self) -> usize {
         let size = self.bytes.capacity() + self.overhead();
         #[cfg(feature = "compression")]
@@ -236,7 +235,7 @@ impl Segment<Vec<u8>> {
         size
     }
 
-    /// Adds an event that takes so many bytes.
+    /// Adds an event of this length.
     pub(super) fn push(
         &mut self,
         at: Instant,
@@ -252,13 +251,13 @@ impl Segment<Vec<u8>> {
         encode(&mut self.bytes);
     }
 
-    /// Takes note of an ID of the publisher's.
+    /// Adds an ID of the publisher's.
     pub(super) fn push_own_id(&mut self, id: Arc<str>, sequence: u64, size: usize) {
         self.own_ids.push((id, sequence));
         self.own_ids_size += size;
     }
 
-    /// Nothing more is added from here on. The events stay where they are in memory.
+    /// Seals the segment: nothing more is added. The events stay where they are in memory.
     pub(super) fn seal(mut self, budget: &Budget) -> Segment<Lendable> {
         self.marks.shrink_to_fit();
         self.bytes.shrink_to_fit();
@@ -274,8 +273,7 @@ impl Segment<Vec<u8>> {
     }
 }
 
-/// What the memory of these bytes grows to with so many more. It doubles, to `most` unless more is
-/// needed.
+/// Returns the capacity of these bytes with `len` more. It doubles, to `most` unless more is needed.
 pub(super) fn grown(bytes: &Vec<u8>, len: usize, most: usize) -> usize {
     let needed = bytes.len() + len;
     match bytes.capacity() {

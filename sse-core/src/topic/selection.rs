@@ -1,4 +1,4 @@
-//! Some events of a topic: those of the types that a subscriber wants.
+//! The events of the types that a subscriber wants.
 
 use std::sync::Arc;
 
@@ -7,24 +7,24 @@ use super::{EncodedEvents, wire};
 /// Whether events of this type are wanted.
 pub(super) type Wanted = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
-/// What one subscriber wants, and how far the client knows that it is.
+/// The types that a subscriber wants, and the place that the client knows.
 pub(super) struct Selection {
     wanted: Wanted,
     /// The client's last event ID is that of the event before this one.
     told: u64,
 }
 
-/// What is taken of some events.
+/// The part taken of some events.
 pub(super) struct Taken {
-    /// The sequence number to go on with.
+    /// The sequence number to continue with.
     pub(super) next: u64,
     pub(super) selected: Option<Selected>,
 }
 
 pub(super) enum Selected {
-    /// The first wanted ones that lie next to each other, shared with all other readers.
+    /// The first wanted events that are contiguous, shared with all other readers.
     Events(EncodedEvents),
-    /// None, for so long that the client had better be told where it is.
+    /// No event for so long that the client should be told its place.
     Nothing,
 }
 
@@ -33,8 +33,8 @@ impl Selection {
         Self { wanted, told: next }
     }
 
-    /// What is wanted of `events`, the first of which has the sequence number `start`, out of a
-    /// history that has room for so many.
+    /// Takes the wanted ones of `events`, the first of which has the sequence number `start`, from a
+    /// history with room for `capacity` events.
     pub(super) fn take(&mut self, events: &EncodedEvents, start: u64, capacity: u64) -> Taken {
         let (mut skipped, mut count) = (0, 0);
         let (mut from, mut len) = (0, 0);
@@ -53,7 +53,7 @@ impl Selection {
         let selected = if count > 0 {
             self.told = next;
             let shared = events.shared.slice(from..from + len);
-            // No more than are in memory.
+            // The number of events is at most that in memory.
             Some(Selected::Events(EncodedEvents::new(shared, count as usize)))
         } else if next.saturating_sub(self.told) > capacity / 4 {
             self.told = next;

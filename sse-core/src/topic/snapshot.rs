@@ -1,4 +1,4 @@
-//! What a topic holds, to be kept elsewhere and to become a topic again.
+//! Snapshots of a topic, which can be stored and become a topic again.
 
 use std::{error::Error, fmt};
 
@@ -11,11 +11,11 @@ use super::{
 };
 use crate::Event;
 
-/// What a [`Topic`](super::Topic) holds at one moment: its events and its place.
+/// The events and the place of a [`Topic`](super::Topic) at one moment.
 ///
-/// A server that restarts keeps it in a file, and has the new topic [begin](super::Topic::restore) with
-/// it. Clients then resume from the IDs that the old topic gave them, and miss nothing that was published
-/// before the snapshot.
+/// A server that restarts stores it in a file, and lets the new topic [begin](super::Topic::restore) with
+/// it. Clients then resume from the IDs that the old topic gave them, and miss no event published before
+/// the snapshot.
 ///
 /// It shares the memory of the topic's events; [`to_bytes`](Self::to_bytes) copies them.
 ///
@@ -48,12 +48,12 @@ pub struct TopicSnapshot {
     count: u64,
 }
 
-/// Of how many earlier lives a topic knows the IDs.
+/// The number of earlier lives whose IDs a topic knows.
 pub(super) const LIVES: usize = 8;
 
-/// What the form of [`TopicSnapshot::to_bytes`] begins with, up to the places.
+/// The beginning of the form that [`TopicSnapshot::to_bytes`] writes, up to the places.
 const START: &str = ": topic 1";
-/// What its last line begins with, up to the number of events.
+/// The beginning of its last line, up to the number of events.
 const END: &str = ": end ";
 
 impl TopicSnapshot {
@@ -72,31 +72,31 @@ impl TopicSnapshot {
         }
     }
 
-    /// Returns the place behind the newest event.
+    /// Returns the place after the newest event.
     #[must_use]
     pub fn position(&self) -> Position {
         let Position { epoch, sequence } = self.start;
         Position::new(epoch, sequence.saturating_add(self.count))
     }
 
-    /// Returns how many events it has.
+    /// Returns the number of events.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// The place before the first event.
+    /// Returns the place before the first event.
     pub(super) fn start(&self) -> Position {
         self.start
     }
 
-    /// The places at which this life and those before it end.
+    /// Returns the places at which this life and those before it end.
     pub(super) fn lives(&self) -> impl Iterator<Item = Position> {
         let before = self.lives.iter().copied();
         std::iter::once(self.position()).chain(before).take(LIVES)
     }
 
-    /// The events, without the IDs that the topic gave them.
+    /// Returns the events, without the IDs that the topic gave them.
     pub(super) fn events(&self) -> impl Iterator<Item = Event> {
         let epoch = self.start.epoch;
         let all = self.events.iter().cloned();
@@ -107,10 +107,11 @@ impl TopicSnapshot {
             })
     }
 
-    /// Returns the snapshot as bytes, to be kept in a file: the events in the format of an event stream,
-    /// behind a line with the place and before one with their number.
+    /// Returns the snapshot as bytes for a file: the events in the event stream format, after a line with
+    /// the place and before one with their number.
     ///
-    /// To replace a file, write another one and rename it, so that a crash leaves one of both.
+    /// To replace a file, write another one and rename it, so that a crash leaves either of the two
+    /// intact.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut places = format!("{START} {}", self.start);
@@ -128,19 +129,19 @@ impl TopicSnapshot {
         bytes
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) wrote.
+    /// Reads the bytes that [`to_bytes`](Self::to_bytes) wrote.
     ///
     /// # Errors
     ///
-    /// [`InvalidSnapshot`] where this is something else, or not all of it, as after a crash in the middle of
-    /// writing.
+    /// [`InvalidSnapshot`] where the bytes are not a snapshot, or only a part of one, such as after a
+    /// crash in the middle of writing.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidSnapshot> {
         let text = str::from_utf8(bytes).map_err(|_| InvalidSnapshot::Other)?;
         let (places, rest) = text.split_once('\n').ok_or(InvalidSnapshot::Other)?;
         let places = places.strip_prefix(START).ok_or(InvalidSnapshot::Other)?;
         let mut places = places.split_ascii_whitespace().map(Position::parse);
         let start = places.next().flatten().ok_or(InvalidSnapshot::Other)?;
-        // No topic has so many events, and one that goes on from here never runs out of numbers.
+        // No topic has so many events, and a topic that continues from here never runs out of numbers.
         if start.sequence > u64::MAX / 2 {
             return Err(InvalidSnapshot::Other);
         }
@@ -172,27 +173,28 @@ impl TopicSnapshot {
 }
 
 impl Topic {
-    /// Returns what the topic holds now, to be kept where it outlives the process: see [`TopicSnapshot`].
+    /// Returns the events and the place of the topic now, to be stored where they outlive the process:
+    /// see [`TopicSnapshot`].
     ///
-    /// What is published later is not in it. At the end of a program [close](Self::close) the topic
-    /// before. A snapshot that is taken from time to time is good for a crash: a client that had an event
-    /// behind it is told that this one is unknown.
+    /// Events published later are not in it. At the end of a program, [close](Self::close) the topic
+    /// first. A snapshot taken from time to time helps after a crash: a client whose last event is later
+    /// than the snapshot is told that this event is unknown.
     #[must_use]
     pub fn snapshot(&self) -> TopicSnapshot {
         self.with_log(TopicSnapshot::of)
     }
 
-    /// Begins with what another topic held, before the first event and the first client: those of an
-    /// earlier life of this one. Each event keeps its sequence number. Its ID is a new one, of this topic's
-    /// [epoch](Self::epoch), unless the publisher chose it.
+    /// Begins with the events of another topic, an earlier life of this one. Call it before the first
+    /// event and the first client. Each event keeps its sequence number. Its ID is a new one, of this
+    /// topic's [epoch](Self::epoch), unless the publisher chose it.
     ///
-    /// Clients resume from the IDs of the earlier life up to the snapshot, and of up to seven lives before
-    /// it. An event that was published behind the snapshot is unknown here, and a client that comes with
-    /// its ID is told so; no other event is taken for it. The age of all events counts from now.
+    /// Clients resume from the IDs of the earlier life up to the snapshot, and of up to seven lives
+    /// before it. An event that was published after the snapshot is unknown here, and a client that comes
+    /// with its ID is told so; no other event is taken for it. The age of all events counts from now.
     ///
     /// # Errors
     ///
-    /// [`RestoreError`]; the topic is as before.
+    /// [`RestoreError`]; the topic is unchanged then.
     pub fn restore(&self, snapshot: &TopicSnapshot) -> Result<(), RestoreError> {
         let (now, start) = (self.now(), snapshot.start().sequence);
         let mut log = Log::new(self.config(), self.epoch());
@@ -221,9 +223,9 @@ impl fmt::Debug for TopicSnapshot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InvalidSnapshot {
-    /// They do not begin as a snapshot does, or are none of a topic that this version can read.
+    /// The bytes do not begin like a snapshot, or are one that this version cannot read.
     Other,
-    /// They begin as a snapshot does, and their end is missing.
+    /// The bytes begin like a snapshot, and their end is missing.
     Incomplete,
 }
 
@@ -252,9 +254,9 @@ pub enum RestoreError {
     InUse,
     /// An event of the snapshot cannot be published under the topic's settings.
     Event {
-        /// Its sequence number.
+        /// The sequence number of the event.
         sequence: u64,
-        /// Why not.
+        /// Why it cannot be published.
         error: PublishError,
     },
 }

@@ -1,41 +1,41 @@
-//! What a topic counts.
+//! Counters of a topic.
 
 use super::Outcome;
 
-/// What a [`Topic`](super::Topic) has done so far, and what it is doing.
+/// Counters and gauges of a [`Topic`](super::Topic).
 ///
-/// Counters go up for as long as the topic lives, and wrap around never in practice. Reading them
-/// takes the topic's lock for a moment, as subscribing does; counting costs nothing to speak of.
+/// Counters only increase while the topic lives, and never wrap around in practice. Reading them takes
+/// the topic's lock for a moment, as subscribing does; counting costs next to nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TopicStats {
-    /// How many events were published.
+    /// The number of published events.
     pub published_events: u64,
-    /// How many bytes these were, encoded.
+    /// The number of bytes of published events, encoded.
     pub published_bytes: u64,
-    /// How many events subscribers took, each counted for each of them, and without notices.
+    /// The number of events that subscribers took, each counted once for each of them, without notices.
     pub delivered_events: u64,
-    /// How many bytes these were.
+    /// The number of bytes of events that subscribers took.
     pub delivered_bytes: u64,
-    /// How many subscribers there are now.
+    /// The number of subscribers now.
     pub subscribers: u64,
-    /// How many subscribers there were whose [outcome](Outcome) was `Fresh`.
+    /// The number of subscribers whose [outcome](Outcome) was `Fresh`.
     pub fresh: u64,
-    /// The same for `Resumed`.
+    /// The number of subscribers whose outcome was `Resumed`.
     pub resumed: u64,
-    /// The same for `Gap`.
+    /// The number of subscribers whose outcome was `Gap`.
     pub gaps: u64,
-    /// The same for `Unknown`.
+    /// The number of subscribers whose outcome was `Unknown`.
     pub unknown: u64,
-    /// How often a subscriber was too slow and was [cut](super::WhenTooSlow::Cut).
+    /// The number of times that a slow subscriber was [cut](super::WhenTooSlow::Cut).
     pub cut: u64,
-    /// How often one was too slow and was [skipped ahead](super::WhenTooSlow::SkipAhead).
+    /// The number of times that a slow subscriber was [skipped ahead](super::WhenTooSlow::SkipAhead).
     pub skipped_ahead: u64,
-    /// How many events those who were too slow lost, as far as it was known then.
+    /// The number of events that slow subscribers lost, as far as it was known then.
     pub lost_events: u64,
-    /// How many events the history holds now.
+    /// The number of events in the history now.
     pub retained_events: u64,
-    /// How many bytes of memory the history takes now.
+    /// The memory of the history now, in bytes.
     pub retained_bytes: u64,
 }
 
@@ -45,7 +45,7 @@ impl TopicStats {
         self.count(outcome);
     }
 
-    /// A client joined in this way.
+    /// Counts a client that joined in this way.
     pub(super) fn count(&mut self, outcome: Outcome) {
         *match outcome {
             Outcome::Fresh => &mut self.fresh,

@@ -1,4 +1,4 @@
-//! The subscriber: a cursor in the history, and a place among those who wait.
+//! The subscriber: a cursor in the history, and a place among the waiting tasks.
 
 use std::{
     fmt,
@@ -17,10 +17,10 @@ use super::{
 };
 use crate::{EventError, IntoEvent, Text, sync::Arc, wake::SlotId};
 
-/// Gets what a [`Topic`](super::Topic) publishes: a stream of [`Batch`]es.
+/// A subscription to a [`Topic`](super::Topic): a stream of [`Batch`]es.
 ///
-/// It holds no events, only the number of its next one, and takes everything new at once. A handler
-/// returns it as it is. Other code polls it by [`poll_next`](Self::poll_next), as a [`Stream`], or
+/// It holds no events, only the number of its next one, and takes all new events at once. A handler
+/// returns it as its stream. Other code polls it by [`poll_next`](Self::poll_next), as a [`Stream`], or
 /// without a task by [`try_next`](Self::try_next).
 ///
 /// Dropping it ends the subscription.
@@ -48,16 +48,16 @@ pub struct Subscriber {
     shared: Arc<Shared>,
     cursor: Cursor,
     slot: Option<SlotId>,
-    /// What few ask for, so that it takes little room for the others.
+    /// The parts that few subscribers need, boxed so that the others stay small.
     extras: Option<Box<Extras>>,
 }
 
 #[derive(Default)]
 struct Extras {
-    /// What comes before everything else.
+    /// The events that come before all others.
     beginning: Option<EncodedEvents>,
-    /// What comes behind a notice. It is taken together with it, so that what the notice tells of
-    /// is still there.
+    /// The events after a notice. They are taken together with it, so that the events that the notice
+    /// tells of are still there.
     behind_notice: Option<EncodedEvents>,
     selection: Option<Selection>,
 }
@@ -84,33 +84,34 @@ impl Subscriber {
         }
     }
 
-    /// One that goes on with this event, for a client that was told how it joined.
+    /// Creates a subscriber that continues with this event, for a client that was told how it joined.
     #[cfg(feature = "follower")]
     pub(super) fn quiet(shared: &Arc<Shared>, state: &mut State, next: u64) -> Self {
         state.counts.subscribers += 1;
         Self::with_cursor(shared, Cursor::quiet(&state.log, next))
     }
 
-    /// The same, but that it fails where the next event is no longer held, and tells nothing: the
-    /// caller reads it from the log.
+    /// Lets the subscriber fail where its next event has left the history, without a notice: the caller
+    /// reads the event from the log.
     #[cfg(feature = "follower")]
     pub(super) fn backed_by_log(mut self) -> Self {
         self.cursor.back_by_log();
         self
     }
 
-    /// How this subscription joined the history. Its counts are of events of every type.
+    /// Returns how this subscription joined the history. Its counts are of events of every type.
     ///
-    /// One that joined with a loss begins with the oldest event. Where that one goes before the first
-    /// read the subscriber joins anew, at the oldest event of that moment, and this changes.
+    /// A subscriber that joined with a loss begins with the oldest event. If that event is dropped before
+    /// the first read, the subscriber joins anew, at the oldest event of that moment, and the outcome
+    /// changes.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.cursor.outcome()
     }
 
-    /// How the topic ended, once this subscriber has been given everything of it: also at once, where
-    /// the topic is closed already and the client that resumes has everything. A handler may tell
-    /// such a client not to come back, with a status of 204.
+    /// Returns how the topic ended, once this subscriber has been given all its events. If the topic is
+    /// closed already and the client that resumes has everything, that is at once: a handler may then
+    /// tell the client not to reconnect, with the status 204.
     #[must_use]
     pub fn end(&self) -> Option<TopicEnd> {
         let beginning = self
@@ -122,14 +123,14 @@ impl Subscriber {
         state.end.clone().filter(|_| has_all)
     }
 
-    /// Returns the place up to which it was given everything that it is to get.
+    /// Returns the place up to which the subscriber was given everything.
     #[must_use]
     pub fn position(&self) -> Position {
         self.cursor.position()
     }
 
-    /// Returns a handle that tells how far this subscriber is behind its topic, for as long as the
-    /// subscriber is not polled again.
+    /// Returns a handle that tells how far this subscriber is behind its topic, until the subscriber is
+    /// polled again.
     #[must_use]
     pub fn lag(&self) -> Lag {
         Lag {
@@ -138,21 +139,20 @@ impl Subscriber {
         }
     }
 
-    /// The place from which a client that is lost now is to go on: as the
-    /// [position](Self::position), but before what it lost, as long as it was not told of that.
-    /// `None` where it is told that it is unknown: it is to be so once more.
+    /// Returns the place from which a client that is lost now should resume: the
+    /// [position](Self::position), but before the events that it lost, as long as it was not told of
+    /// them. Returns `None` where it is told that it is unknown, which it should then be once more.
     pub(super) fn place_to_resume_from(&self) -> Option<Position> {
         self.cursor.place_to_resume_from()
     }
 
-    /// Begins the stream with these events, for example with the state that the topic's events
-    /// change. The last of them gets the ID of the place where this subscription
-    /// joins, whatever its own is; the others keep theirs. That is the ID of the topic's event there:
-    /// the publisher's own, which outlives a restart if the new topic is given the event again, or
-    /// else the [position](Self::position).
+    /// Begins the stream with these events, such as the state that the topic's events change. The last of
+    /// them gets the ID of the place where this subscription joins, whatever its own is; the others keep
+    /// theirs. That is the ID of the topic's event there: the publisher's own, which outlives a restart
+    /// if that event is published to the new topic again, or the [position](Self::position).
     ///
-    /// To miss no change and get none twice, make the state of one moment: change it and publish
-    /// under a lock of your own, and subscribe under the same.
+    /// To miss no change and get none twice, take the state of one moment: change it and publish under a
+    /// lock of your own, and subscribe under the same lock.
     ///
     /// ```
     /// use std::{sync::Mutex, time::Instant};
@@ -165,7 +165,7 @@ impl Subscriber {
     ///     let count = count.lock().unwrap();
     ///     let subscriber = topic.resume_from(last_event_id);
     ///     match subscriber.outcome() {
-    ///         // It knows all that came before.
+    ///         // It knows all events before.
     ///         Outcome::Resumed { .. } => Ok(subscriber),
     ///         _ => topic.subscribe().begin_with([*count]),
     ///     }
@@ -178,7 +178,7 @@ impl Subscriber {
     ///
     /// # Errors
     ///
-    /// [`EventError`] where one of these is no event.
+    /// [`EventError`] where one of these cannot become an event.
     pub fn begin_with<E: IntoEvent>(
         mut self,
         events: impl IntoIterator<Item = E>,
@@ -189,16 +189,15 @@ impl Subscriber {
         Ok(self)
     }
 
-    /// Leaves the events out whose type is none of those wanted. An event without a type is
+    /// Leaves out the events of types for which `wanted` returns false. An event without a type is
     /// `message`.
     ///
-    /// The events that are left out are in the history all the same, and the counts of a
-    /// [gap](Outcome::Gap) are of events of every type: the types of events that are gone are not kept.
-    /// So that a client for which there was nothing for long does not seem to have lost something,
-    /// it is told from time to time [where it is](Batch::Place): seldom, since some clients take that
-    /// for an empty event.
+    /// The events that are left out are in the history nevertheless, and the counts of a
+    /// [gap](Outcome::Gap) are of events of every type, because the types of dropped events are not kept.
+    /// So that a client without new events for long does not seem to have lost some, it is told [its
+    /// place](Batch::Place) from time to time: rarely, because some clients take that for an empty event.
     ///
-    /// `wanted` runs outside the topic's lock: if it is slow, it delays this subscriber alone.
+    /// `wanted` runs outside the topic's lock: if it is slow, it delays only this subscriber.
     ///
     /// ```
     /// use std::time::Instant;
@@ -224,7 +223,7 @@ impl Subscriber {
         self.extras.get_or_insert_default()
     }
 
-    /// Returns the [`outcome`](Self::outcome), where the topic's settings have it told in a field of the
+    /// Returns the [`outcome`](Self::outcome), if the topic's settings put it into a field of the
     /// response.
     #[must_use]
     pub fn outcome_for_header(&self) -> Option<Outcome> {
@@ -232,7 +231,7 @@ impl Subscriber {
         tells.then_some(self.outcome())
     }
 
-    /// Returns whether what it yields is compressed once for all clients: its topic
+    /// Returns whether the events that it yields are compressed once for all clients: its topic
     /// [compresses](TopicConfig::compress), and it leaves no events out.
     #[cfg(feature = "compression")]
     #[must_use]
@@ -241,8 +240,8 @@ impl Subscriber {
         self.config().compress && !self.extras.as_deref().is_some_and(selects)
     }
 
-    /// The ID of the publisher's choice that the event at this subscriber's
-    /// [position](Self::position) has.
+    /// Returns the ID of the event at this subscriber's [position](Self::position), if the publisher
+    /// chose it.
     pub(super) fn own_id(&self) -> Option<Text> {
         let state = self.shared.state();
         state.log.own_id(self.position().sequence).map(Text::from)
@@ -252,26 +251,26 @@ impl Subscriber {
         &self.shared.config
     }
 
-    /// Returns what is next, if it is there already. [`Poll::Pending`] means that there is nothing new;
-    /// no task is woken when there is. Otherwise the same as [`poll_next`](Self::poll_next).
+    /// Returns the next item, if it is there already. [`Poll::Pending`] means that there is nothing new;
+    /// no task is woken when there is. Otherwise it is the same as [`poll_next`](Self::poll_next).
     pub fn try_next(&mut self) -> Poll<Option<Result<Batch, SlowConsumer>>> {
         self.next_or(u64::MAX, |_, _| {})
     }
 
-    /// Returns what is next. `None` once the topic is closed and everything of it was taken.
+    /// Returns the next item. Returns `None` once the topic is closed and everything of it was taken.
     ///
-    /// A subscriber that waits is woken once, by the first event that is published; what is
-    /// published until it polls again is part of what it gets then.
+    /// A subscriber that waits is woken once, by the first published event; events published until it
+    /// polls again are part of the next item.
     ///
     /// # Errors
     ///
-    /// [`SlowConsumer`] where the next event is no longer in the history and the topic's setting is
-    /// to [cut](super::WhenTooSlow::Cut) such subscribers. It is the last item.
+    /// [`SlowConsumer`] where the next event has left the history and the topic's setting is to
+    /// [cut](super::WhenTooSlow::Cut) such subscribers. It is the last item.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Batch, SlowConsumer>>> {
         self.poll_next_of(u64::MAX, cx)
     }
 
-    /// The same, but no more than so many events.
+    /// Does the same, with at most `most` events.
     pub(super) fn poll_next_of(
         &mut self,
         most: u64,
@@ -281,7 +280,7 @@ impl Subscriber {
         let polled = self.next_or(most, |state, slot| {
             replaced = state.parked.register(slot, cx.waker());
         });
-        // Not under the lock: it may be the last to hold its task.
+        // This must not happen under the lock: it may drop the last handle of a task.
         drop(replaced);
         polled
     }
@@ -332,7 +331,7 @@ impl Subscriber {
         }
     }
 
-    /// A task that has to wait is parked under the same lock, so that it misses no event in between.
+    /// A task that has to wait is registered under the same lock, so that it misses no event in between.
     fn read(
         &mut self,
         most: u64,
@@ -372,7 +371,8 @@ impl Subscriber {
         ready(Some(Ok(Batch::Notice(notice))))
     }
 
-    /// Whether this subscriber leaves events out, and what was kept for it behind a notice.
+    /// Returns whether this subscriber leaves events out, and the events that were kept for it after a
+    /// notice.
     fn take_behind_notice(&mut self) -> (bool, Option<EncodedEvents>) {
         let Some(extras) = &mut self.extras else {
             return (false, None);
@@ -386,10 +386,10 @@ impl Subscriber {
     }
 }
 
-/// What a look at the history gives.
+/// The result of a look at the history.
 struct FromLog {
     batch: Option<Result<Batch, SlowConsumer>>,
-    /// How many events the history has room for.
+    /// The number of events for which the history has room.
     capacity: u64,
 }
 
@@ -423,8 +423,8 @@ impl fmt::Debug for Subscriber {
     }
 }
 
-/// How far a [`Subscriber`] was behind its topic's end, from [`Subscriber::lag`]: it grows with what is
-/// published.
+/// The distance of a [`Subscriber`] from its topic's end, from [`Subscriber::lag`]: it grows with each
+/// published event.
 #[derive(Clone)]
 pub struct Lag {
     shared: Arc<Shared>,

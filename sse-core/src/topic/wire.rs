@@ -1,7 +1,7 @@
-//! Encoded events, looked at once more: for those who want some of them, or other IDs on them.
+//! Reads encoded events again, for subscribers that want some of them, or other IDs on them.
 //!
-//! What is read here was written by this crate, so that it takes no parser: an event's lines are
-//! fields, none of them is empty, and an empty line ends it.
+//! This crate wrote the bytes that are read here, so no parser is needed: an event's lines are fields,
+//! none of them is empty, and an empty line ends it.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use crate::{Event, EventId, EventType, Text};
 /// The end of an event's last line, and the empty line.
 const END: &[u8] = b"\n\n";
 
-/// The events one by one, each with its empty line.
+/// Returns the events one by one, each with its empty line.
 pub(super) fn events(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     split(bytes, |rest| {
         memmem::find(rest, END).map(|at| at + END.len())
     })
 }
 
-/// The type that a client dispatches the event as.
+/// Returns the type that a client dispatches the event as.
 pub(super) fn event_type(event: &[u8]) -> &str {
     const DEFAULT: &str = "message";
     match value(event, b"event:") {
@@ -28,22 +28,22 @@ pub(super) fn event_type(event: &[u8]) -> &str {
     }
 }
 
-/// The ID that the event sets, which may be empty.
+/// Returns the ID that the event sets, which may be empty.
 pub(super) fn id(event: &[u8]) -> Option<&str> {
     value(event, b"id:")
 }
 
-/// The value of a field other than data.
+/// Returns the value of a field other than data.
 fn value<'a>(event: &'a [u8], name: &[u8]) -> Option<&'a str> {
     let value = lines(event)
-        // Nothing but data comes after data.
+        // Only data fields come after data.
         .take_while(|line| !line.starts_with(b"data"))
         .find_map(|line| line.strip_prefix(name)?.strip_suffix(b"\n"))?;
-    // Without a value there is no space either.
+    // An empty value has no space in front.
     str::from_utf8(value.strip_prefix(b" ").unwrap_or_default()).ok()
 }
 
-/// The event as it was before it was encoded, but that its data's line ends are LF.
+/// Decodes the event; the line ends of its data are LF.
 pub(super) fn decode(event: &[u8]) -> Event {
     let (mut data, mut reconnection_time) = (None::<String>, None);
     let (mut id, mut event_type) = (None, None);
@@ -65,7 +65,7 @@ pub(super) fn decode(event: &[u8]) -> Event {
     Event::from_fields(data.map(Text::from), id, event_type, reconnection_time)
 }
 
-/// Appends the event as a history has it that gives it this place.
+/// Appends the event in the form of a history that gives it this place.
 #[cfg(feature = "follower")]
 pub(super) fn put_event(buffer: &mut Vec<u8>, place: super::Position, event: &Event) {
     if event.id().is_none() {
@@ -82,7 +82,7 @@ pub(super) fn put_event(buffer: &mut Vec<u8>, place: super::Position, event: &Ev
 pub(super) fn put_with_id(buffer: &mut Vec<u8>, event: &[u8], id: &[u8]) {
     put_id(buffer, id);
     let mut rest = event;
-    // Both of its IDs, if it has two fields of them, come before all data.
+    // Its ID fields, of which it may have two, come before all data.
     while let Some(line) = lines(rest).next()
         && !line.starts_with(b"data")
     {
@@ -94,7 +94,7 @@ pub(super) fn put_with_id(buffer: &mut Vec<u8>, event: &[u8], id: &[u8]) {
     buffer.extend_from_slice(rest);
 }
 
-/// Appends what sets the client's last event ID, and is no event to it: a block without data.
+/// Appends a block without data, which sets the client's last event ID and dispatches no event.
 pub(super) fn put_place(buffer: &mut Vec<u8>, id: &[u8]) {
     put_id(buffer, id);
     buffer.push(b'\n');
@@ -106,12 +106,12 @@ fn put_id(buffer: &mut Vec<u8>, id: &[u8]) {
     buffer.push(b'\n');
 }
 
-/// The lines, each with its end.
+/// Returns the lines, each with its end.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     split(bytes, |rest| memchr(b'\n', rest).map(|at| at + 1))
 }
 
-/// The parts that `end_of_first` tells the ends of; what is left then is one more.
+/// Splits the bytes where `end_of_first` says; the rest is the last part.
 fn split(
     mut rest: &[u8],
     end_of_first: impl Fn(&[u8]) -> Option<usize>,
@@ -146,12 +146,12 @@ mod tests {
             if let Some(millis) = retry {
                 event = event.with_reconnection_time(Duration::from_millis(millis));
             }
-            // A topic's events have an ID, by whomever.
+            // A topic's events have an ID, from the publisher or from the topic.
             event.with_id(id.unwrap_or_else(|| "7-1".into())).unwrap()
         })
     }
 
-    /// Type, data and ID of what is dispatched, and the last event ID behind it all.
+    /// Returns type, data and ID of what is dispatched, and the last event ID after all of it.
     fn decoded(wire: &[u8]) -> (Vec<(String, String, String)>, String) {
         let (mut decoder, mut input) = (Decoder::new(), wire);
         let mut events = Vec::new();

@@ -1,4 +1,4 @@
-//! What stands in an attribute's parentheses.
+//! The arguments of the attributes.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::quote;
@@ -7,11 +7,11 @@ use syn::{
     parse::{Parse, ParseStream},
 };
 
-/// `"path", method = POST, crate = some::path`, or any of them.
+/// The arguments `"path", method = POST, crate = some::path`, each of them optional.
 #[derive(Default)]
 pub(crate) struct Args {
     pub(crate) path: Option<LitStr>,
-    /// Without one it is `GET`.
+    /// The method; `GET` by default.
     pub(crate) method: Option<Ident>,
     root: Option<Path>,
 }
@@ -47,7 +47,7 @@ impl Parse for Args {
 
 syn::custom_keyword!(method);
 
-/// One of the constants that `http::Method` has, as far as a route can have it.
+/// Parses the name of a constant of `http::Method` that a route may have.
 fn parse_method(input: ParseStream<'_>) -> Result<Ident> {
     const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
     let text = "write a method, such as method = POST";
@@ -62,7 +62,7 @@ fn parse_method(input: ParseStream<'_>) -> Result<Ident> {
 }
 
 impl Args {
-    /// Those of an attribute.
+    /// Returns the arguments of an attribute.
     pub(crate) fn of(attribute: &Meta) -> Result<Self> {
         match attribute {
             Meta::Path(_) => Ok(Self::default()),
@@ -74,18 +74,18 @@ impl Args {
         }
     }
 
-    /// Where the code finds its names.
+    /// Returns the module in which the generated code finds its names.
     pub(crate) fn names(&self, default: TokenStream) -> TokenStream {
         self.root.as_ref().map_or(default, names_of)
     }
 }
 
-/// The one module of a crate whose names the macros' code uses.
+/// Returns the module of a crate whose names the generated code uses.
 pub(crate) fn names_of(root: &Path) -> TokenStream {
     quote!(#root::for_macros)
 }
 
-/// Whether a type names one of these parameters, or `Self`.
+/// Returns whether a type mentions one of these parameters, or `Self`.
 pub(crate) fn mentions(ty: TokenStream, generics: &Generics) -> bool {
     let is_param = |ident: &Ident| {
         ident == "Self"
@@ -102,7 +102,7 @@ pub(crate) fn mentions(ty: TokenStream, generics: &Generics) -> bool {
     })
 }
 
-/// The path of a route: that of its controller, and its own below it.
+/// Returns the path of a route: that of its controller, followed by its own.
 pub(crate) fn join(
     controller: Option<&LitStr>,
     own: Option<&LitStr>,
@@ -111,7 +111,7 @@ pub(crate) fn join(
     let mut joined = String::new();
     for part in [controller, own].into_iter().flatten() {
         let value = part.value();
-        // The slash before it is added; one behind it makes another path, and says so.
+        // The slash between them is added here; one at the end makes a different path, and stays.
         let value = value.strip_prefix('/').unwrap_or(&value);
         if value.starts_with('/') {
             let text = "a path with two slashes in a row is never asked for; write one slash";
@@ -135,9 +135,9 @@ pub(crate) fn join(
     Ok(LitStr::new(&joined, span))
 }
 
-/// The names of the parameters in a path; `None` where braces do not match.
+/// Returns the names of the parameters in a path, or `None` where braces do not match.
 pub(crate) fn params(path: &str) -> Option<Vec<String>> {
-    // Doubled braces stand for themselves.
+    // Doubled braces are literal braces.
     let path = path.replace("{{", "").replace("}}", "");
     let mut pieces = path.split('{');
     if pieces.next()?.contains('}') {

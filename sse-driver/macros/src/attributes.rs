@@ -11,15 +11,15 @@ use crate::errors::Errors;
 /// The markers of arguments.
 const MARKERS: [&str; 5] = ["path", "query", "header", "cookie", "state"];
 
-/// A route of a handler: an `#[sse(…)]` before it.
+/// A route of a handler: an `#[sse(…)]` attribute of it.
 pub(crate) struct Route {
-    /// The `#[cfg(…)]`s under which it exists.
+    /// The `#[cfg(…)]` attributes that apply to it.
     pub(crate) cfg: TokenStream,
-    /// `sse(…)`, however it stands in the attribute.
+    /// `sse(…)`, taken out of the attribute.
     pub(crate) meta: Meta,
 }
 
-/// Takes the routes out of a handler's attributes. `#[cfg_attr(…, sse(…))]` is one, too.
+/// Removes the routes from a handler's attributes. `#[cfg_attr(…, sse(…))]` is a route, too.
 pub(crate) fn take_routes(attributes: &mut Vec<Attribute>) -> Vec<Route> {
     let cfg = cfg(attributes);
     let (mut routes, mut kept) = (Vec::new(), Vec::new());
@@ -53,7 +53,7 @@ fn is_sse(meta: &Meta) -> bool {
     last.is_some_and(|segment| segment.ident == "sse")
 }
 
-/// What a `#[cfg_attr(predicate, …)]` consists of.
+/// Returns the parts of a `#[cfg_attr(predicate, …)]`.
 fn conditional(attribute: &Attribute) -> Option<(Meta, Vec<Meta>)> {
     if !attribute.path().is_ident("cfg_attr") {
         return None;
@@ -63,7 +63,7 @@ fn conditional(attribute: &Attribute) -> Option<(Meta, Vec<Meta>)> {
     Some((metas.next()?, metas.collect()))
 }
 
-/// The `#[cfg(…)]`s among these. What they leave out must be left out of the macro's code as well.
+/// Returns the `#[cfg(…)]` attributes among these. The generated code needs the same ones.
 pub(crate) fn cfg(attributes: &[Attribute]) -> TokenStream {
     let cfg = attributes
         .iter()
@@ -71,7 +71,7 @@ pub(crate) fn cfg(attributes: &[Attribute]) -> TokenStream {
     cfg.map(ToTokens::to_token_stream).collect()
 }
 
-/// Takes the marker of an argument out of its attributes, and the name that it gives, if any.
+/// Removes the marker from an argument's attributes. Returns it with the name that it gives, if any.
 pub(crate) fn take_marker(
     attributes: &mut Vec<Attribute>,
     errors: &mut Errors,
@@ -115,7 +115,7 @@ fn name_in(marker: &Ident, attribute: &Attribute) -> Result<Option<LitStr>> {
     })
 }
 
-/// What to say of `#[cfg_attr(…, query)]`, if this is one.
+/// Returns the error for a `#[cfg_attr(…, query)]`, if this is one.
 fn conditional_marker(attribute: &Attribute) -> Option<syn::Error> {
     let (_, metas) = conditional(attribute)?;
     let marker = metas.iter().find_map(marker)?;

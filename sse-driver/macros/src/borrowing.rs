@@ -1,4 +1,4 @@
-//! Whether what a method of `&self` returns may borrow from `self`.
+//! Whether the return value of a method with `&self` may borrow from `self`.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -10,9 +10,9 @@ use syn::{
 
 use crate::shape::{Bounds, Wrapper};
 
-/// Whether what is returned may borrow. Says of each `impl Trait` that may not that it does not:
-/// those that promise it, those of methods that do not name `self`, and those at a place that the
-/// macro's code does not look at.
+/// Returns whether the return value may borrow. Adds to each `impl Trait` that may not a bound that says
+/// so: those that promise it, those of methods that do not mention `self`, and those in a place that the
+/// generated code does not examine.
 pub(crate) fn may_borrow(
     output: &mut ReturnType,
     body: &impl ToTokens,
@@ -35,7 +35,7 @@ pub(crate) fn may_borrow(
     captures.found
 }
 
-/// What does not name `self` cannot borrow from it.
+/// Returns whether the tokens mention `self`; a type that does not cannot borrow from it.
 fn names_self(tokens: TokenStream) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(ident) => ident == "self",
@@ -44,7 +44,7 @@ fn names_self(tokens: TokenStream) -> bool {
     })
 }
 
-/// Looks for what borrows.
+/// Looks for types that may borrow.
 struct Captures {
     nothing: TokenStream,
     names_self: bool,
@@ -52,7 +52,7 @@ struct Captures {
 }
 
 impl Captures {
-    /// A type that the macro's code takes apart: as `Shape` does.
+    /// Visits a type that the generated code takes apart, as `Shape` does.
     fn look_at(&mut self, ty: &mut Type) {
         match ty {
             Type::Paren(paren) => self.look_at(&mut paren.elem),
@@ -78,7 +78,7 @@ impl Captures {
         }
     }
 
-    /// The arguments of a `Result` or an `Option`.
+    /// Visits the arguments of a `Result` or an `Option`.
     fn look_into(&mut self, arguments: &mut PathArguments) {
         let PathArguments::AngleBracketed(arguments) = arguments else {
             return;
@@ -92,8 +92,7 @@ impl Captures {
         }
     }
 
-    /// Lets an `impl Trait` borrow, unless there is nothing to borrow, or it promises that it
-    /// does not.
+    /// Lets an `impl Trait` borrow, unless there is nothing to borrow, or it promises not to.
     fn open(&mut self, ty: &mut TypeImplTrait) {
         let (mut lifetimes, mut captures) = (Vec::new(), false);
         for bound in &ty.bounds {
@@ -111,12 +110,12 @@ impl Captures {
         }
     }
 
-    /// Says of an `impl Trait` that it borrows nothing, if it says nothing of it by itself.
+    /// Adds to an `impl Trait` that it borrows nothing, unless it has a bound about that.
     fn close(&mut self, ty: &mut TypeImplTrait) {
         let mut bounds = ty.bounds.iter();
         if !bounds.any(|bound| matches!(bound, TypeParamBound::PreciseCapture(_))) {
-            // First, so that the type begins and ends where the user wrote it.
-            // Identifiers in angle brackets are no syntax error.
+            // The bound comes first, so that the type begins and ends where the user wrote it.
+            // Identifiers in angle brackets are valid syntax.
             if let Ok(bound) = syn::parse2(self.nothing.clone()) {
                 ty.bounds.insert(0, bound);
             }
@@ -125,7 +124,8 @@ impl Captures {
     }
 }
 
-/// What the macro's code takes as it is: its lifetimes are seen, but those of its `impl Trait`s.
+/// Visits a type that the generated code does not take apart: its lifetimes count, but not those of its
+/// `impl Trait`s.
 impl VisitMut for Captures {
     fn visit_type_impl_trait_mut(&mut self, ty: &mut TypeImplTrait) {
         self.close(ty);
@@ -140,7 +140,7 @@ impl VisitMut for Captures {
         visit_mut::visit_type_reference_mut(self, reference);
     }
 
-    /// Its lifetimes are its own.
+    /// The lifetimes of a function pointer are its own.
     fn visit_type_fn_ptr_mut(&mut self, _: &mut syn::TypeFnPtr) {}
 }
 
@@ -148,7 +148,7 @@ fn is_static(lifetime: &Lifetime) -> bool {
     lifetime.ident == "static"
 }
 
-/// What an `impl Future` comes to.
+/// Returns the output type of an `impl Future`.
 fn output_of(future: &mut TypeImplTrait) -> Option<&mut Type> {
     future.bounds.iter_mut().find_map(|bound| {
         let TypeParamBound::Trait(bound) = bound else {

@@ -54,8 +54,8 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream, names: TokenStream) -
         let text = "no method of this has a route; write #[sse(\"…\")] before one";
         errors.push(syn::Error::new(controller.ty.span(), text));
     }
-    // After an error the rest goes on existing, so that the compiler does not complain of what is
-    // missing as well.
+    // After an error the items are generated nevertheless, so that the compiler does not also complain
+    // that they are missing.
     if !errors.is_empty() {
         routes.clear();
     }
@@ -80,7 +80,7 @@ impl Controller {
         } = self;
         let mut generics = generics.clone();
         if generics.params.is_empty() {
-            // Where it is not so, the compiler says it here, and no more of it below.
+            // If the bound does not hold, the compiler reports it here, and not again below.
             let bounds: WherePredicate = parse_quote_spanned! { ty.span()=>
                 #ty: ::core::marker::Send + ::core::marker::Sync
             };
@@ -100,7 +100,7 @@ impl Controller {
         }
     }
 
-    /// The statements that add the routes of one method.
+    /// Returns the statements that add the routes of one method.
     fn routes(
         &self,
         method: &mut ImplItemFn,
@@ -138,7 +138,7 @@ impl Controller {
         Ok((own, path))
     }
 
-    /// The closure that calls a method.
+    /// Returns the closure that calls a method.
     fn closure(
         &self,
         method: &mut ImplItemFn,
@@ -158,7 +158,7 @@ impl Controller {
         };
         let (ty, name, values) = (&self.ty, &method.sig.ident, handler.values());
         let (this, may_borrow) = match shared {
-            // The receiver's type is spelled out, so that a wrong one is pointed at.
+            // The receiver's type is written out, so that the compiler points at a wrong one.
             Shared::Arc(span) => (quote_spanned!(span=> __controller), false),
             Shared::Reference => {
                 let output = &mut method.sig.output;

@@ -11,7 +11,7 @@ use syn::{
 
 use crate::{args::names_of, errors::Errors};
 
-/// A variant, as an event.
+/// A variant, as an event type.
 struct Variant {
     name: Ident,
     event_type: LitStr,
@@ -25,11 +25,11 @@ struct Events {
     names: TokenStream,
 }
 
-/// The type of an event where its server gives it none.
+/// The type of an event for which the server sets none.
 const MESSAGE: &str = "message";
 
 impl Events {
-    /// What is wrong with it is told apart from it: it is implemented all the same.
+    /// Parses the enum. Its errors are returned beside it, so that the trait is implemented nevertheless.
     fn new(item: TokenStream, names: TokenStream) -> Result<(Self, Errors)> {
         let input: DeriveInput = syn::parse2(item)?;
         let mut errors = Errors::default();
@@ -89,7 +89,7 @@ impl Variant {
         })
     }
 
-    /// The arm of a `match` that makes an event of a value.
+    /// Returns the arm of a `match` that makes an event from a value.
     fn to_event(&self, names: &TokenStream) -> TokenStream {
         let Self {
             name,
@@ -111,7 +111,7 @@ impl Variant {
         }
     }
 
-    /// The arm of a `match` on an event's type that makes a value of the event.
+    /// Returns the arm of a `match` on an event's type that makes a value from the event.
     fn of_event(&self, names: &TokenStream) -> TokenStream {
         let Self {
             name,
@@ -130,7 +130,7 @@ impl Variant {
     }
 }
 
-/// What stands in `#[event(…)]`.
+/// An argument of `#[event(…)]`.
 enum EventArg {
     Type(LitStr),
     Crate(Path),
@@ -160,7 +160,7 @@ fn event_args(attributes: &[Attribute]) -> Result<Vec<EventArg>> {
     attributes.map(Attribute::parse_args).collect()
 }
 
-/// `#[event(crate = …)]` before the enum.
+/// Returns the crate in `#[event(crate = …)]` on the enum.
 fn crate_of(attributes: &[Attribute]) -> Result<Option<Path>> {
     let mut root = None;
     for arg in event_args(attributes)? {
@@ -175,7 +175,7 @@ fn crate_of(attributes: &[Attribute]) -> Result<Option<Path>> {
     Ok(root)
 }
 
-/// The event type of a variant, which an event can have.
+/// Returns the event type of a variant, after checking that it is valid.
 fn event_type(name: &Ident, attributes: &[Attribute]) -> Result<LitStr> {
     let mut found = None;
     for arg in event_args(attributes)? {
@@ -197,7 +197,7 @@ fn event_type(name: &Ident, attributes: &[Attribute]) -> Result<LitStr> {
     Ok(found)
 }
 
-/// `UserJoined` is `user_joined`, and `HTTPError` is `http_error`.
+/// Converts a name to snake case: `UserJoined` to `user_joined`, and `HTTPError` to `http_error`.
 fn snake_case(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
     let mut snake = String::new();

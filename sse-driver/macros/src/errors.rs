@@ -1,4 +1,4 @@
-//! What is wrong with an item: all of it, collected while the macro goes on.
+//! The errors of an item, all of which are collected before they are reported.
 
 use proc_macro2::TokenStream;
 use syn::Error;
@@ -14,7 +14,7 @@ impl Errors {
         }
     }
 
-    /// The value, or `None` and its error kept.
+    /// Returns the value, or keeps the error and returns `None`.
     pub(crate) fn keep<T>(&mut self, result: Result<T, Error>) -> Option<T> {
         result.map_err(|error| self.push(error)).ok()
     }
@@ -23,7 +23,7 @@ impl Errors {
         self.0.is_none()
     }
 
-    /// The compiler's errors; nothing where there are none.
+    /// Returns the errors as tokens for the compiler; no tokens if there are none.
     pub(crate) fn into_tokens(self) -> TokenStream {
         self.0.map(Error::into_compile_error).unwrap_or_default()
     }

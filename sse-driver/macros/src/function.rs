@@ -1,4 +1,4 @@
-//! `#[sse]` on a function that stands by itself.
+//! `#[sse]` on a free function.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -27,7 +27,7 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream, names: TokenStream) -
     routes.extend(attributes::take_routes(&mut function.attrs));
     let handler = Handler::new(&mut function.sig, &mut errors);
     if let Some(receiver) = function.sig.receiver() {
-        // Of all that could be said of a method, this alone helps.
+        // Of all possible errors about a method, only this one helps.
         let text =
             "a method's route is its controller's: write #[controller] before the impl block";
         let error = syn::Error::new(receiver.span(), text).into_compile_error();
@@ -43,8 +43,8 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream, names: TokenStream) -
         names,
         &mut errors,
     );
-    // After an error the rest goes on existing, so that the compiler does not complain of what is
-    // missing as well.
+    // After an error the items are generated nevertheless, so that the compiler does not also complain
+    // that they are missing.
     if !errors.is_empty() {
         statements.clear();
     }
@@ -54,8 +54,7 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream, names: TokenStream) -
     quote!(#function #registered #errors)
 }
 
-/// The statements that add the function's routes to a router, and the names by which they find the
-/// crate.
+/// Returns the statements that add the function's routes to a router, with the names of the crate.
 fn statements(
     name: &Ident,
     handler: &Handler,
@@ -90,7 +89,7 @@ fn statements(
     (statements, names)
 }
 
-/// The struct beside the function, which is its `Controller`.
+/// Returns the struct beside the function, which is its `Controller`.
 fn registered(
     function: &ItemFn,
     states: &[State<'_>],
@@ -102,7 +101,7 @@ fn registered(
         .attrs
         .iter()
         .filter(|attribute| attribute.path().is_ident("doc"));
-    // Of a generic function, which is refused, they may have types that nothing here declares.
+    // A generic function is rejected, but its arguments may have types that are not declared here.
     let states: Vec<_> = states
         .iter()
         .filter(|_| function.sig.generics.params.is_empty())
@@ -140,8 +139,8 @@ fn registered(
     }
 }
 
-/// What the types of these fields have to be. Where one is not so, the compiler says it here, and no
-/// more of it elsewhere. A bound cannot have a condition.
+/// Returns the bounds on the types of these fields. If one does not hold, the compiler reports it here,
+/// and not again elsewhere. A bound cannot have a `cfg` condition.
 fn bounds(states: &[&State<'_>]) -> TokenStream {
     let states = states.iter().filter(|state| state.cfg.is_empty());
     let bounds = states.map(|State { ty, .. }| {

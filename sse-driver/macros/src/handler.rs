@@ -1,4 +1,4 @@
-//! One handler: its arguments, taken from a request, and the routes that lead to it.
+//! A handler: its arguments, which are taken from a request, and its routes.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -14,19 +14,19 @@ use crate::{
     shape::Shape,
 };
 
-/// A handler's signature, taken apart. What only the macro understands is removed from it.
+/// The parsed signature of a handler. Parts that only the macro understands are removed from it.
 pub(crate) struct Handler {
     arguments: Vec<Argument>,
-    /// What it returns, once it does not have to be waited for.
+    /// The shape of the return value, after the `await` of an async handler.
     shape: Shape,
     is_async: bool,
-    /// Where the compiler is to point when what it returns is no reply.
+    /// The span to which the compiler points if the return value is not a reply.
     returns: Span,
 }
 
 /// An argument other than `self`.
 struct Argument {
-    /// The `#[cfg(…)]`s under which it exists.
+    /// The `#[cfg(…)]` attributes that apply to it.
     cfg: TokenStream,
     /// The variable that has the value before the call.
     value: Ident,
@@ -34,15 +34,15 @@ struct Argument {
     source: Source,
 }
 
-/// Where an argument comes from.
+/// The source of an argument's value.
 enum Source {
-    /// Of its type, which is `FromRequest`.
+    /// The argument's type, which is `FromRequest`.
     Request,
-    /// A named part of the request, by this function.
+    /// A named part of the request, which this function reads.
     Named(Ident, LitStr),
-    /// The field of the struct that the route is added with.
+    /// This field of the struct that the route is added with.
     State(Ident),
-    /// Nowhere: an error was told.
+    /// Unknown, after an error.
     Unknown,
 }
 
@@ -84,7 +84,7 @@ impl Handler {
         }
     }
 
-    /// The arguments to call it with, `self` left out.
+    /// Returns the arguments of the call, without `self`.
     pub(crate) fn values(&self) -> TokenStream {
         let values = self.arguments.iter().map(|argument| {
             let Argument { cfg, value, .. } = argument;
@@ -108,9 +108,9 @@ impl Handler {
         states.collect()
     }
 
-    /// The statements that take the arguments from `__request`; where one is refused, the refusal is
-    /// the reply. Those with a name come first, because they need no waiting. What takes the request
-    /// itself comes last, where it need not be copied.
+    /// Returns the statements that take the arguments from `__request`; a refusal of one of them is the
+    /// reply. Arguments with a name come first, because they need no waiting. The request itself comes
+    /// last, because it need not be copied there.
     fn takes(&self, names: &TokenStream) -> TokenStream {
         let is_typed = |argument: &&Argument| matches!(argument.source, Source::Request);
         let named = self.arguments.iter().filter_map(|argument| {
@@ -133,15 +133,15 @@ impl Handler {
             .map(|argument| argument.wait_for("from_request", &quote!(&__request), names));
         let last = match last {
             Some(last) => last.wait_for("from_whole_request", &quote!(__request), names),
-            // It is of no more use, and the handler may take long.
+            // The request is no longer needed, and the handler may take long.
             None => quote!(::core::mem::drop(__request);),
         };
         quote!(#(#named)* #(#typed)* #last)
     }
 
-    /// The closure for the router: its future takes the values from the request and makes the call.
-    /// `hold` comes first in it, and clones what the call needs for this request. Where what is
-    /// returned `may_borrow` from that, both are held together.
+    /// Returns the closure for the router: its future takes the values from the request and makes the
+    /// call. `hold` comes first in it, and clones what the call needs for this request. If the return
+    /// value `may_borrow` from that, both are held together.
     pub(crate) fn closure(
         &self,
         hold: &TokenStream,
@@ -152,7 +152,7 @@ impl Handler {
         let (takes, value) = (self.takes(names), self.shape.value());
         let answer = self.shape.answer(names);
         let wait = self.is_async.then(|| quote!(.await));
-        // In a block, so that what was returned is gone before anything is waited for.
+        // The block drops the returned value before the next `await`.
         let answer = quote!({ let #value = #call #wait; #answer });
         let reply = if may_borrow {
             quote! {
@@ -179,8 +179,8 @@ impl Handler {
         }
     }
 
-    /// `router` with a route of this at `path`, which is the whole of it. `generics` are those of
-    /// the `impl` block.
+    /// Returns `router` with a route to this handler at `path`, which is the whole path. `generics` are
+    /// those of the `impl` block.
     pub(crate) fn route(
         &self,
         args: &Args,
@@ -202,7 +202,7 @@ impl Handler {
         }
     }
 
-    /// The statements that do not compile where a handler of `GET` takes a body.
+    /// Returns the statements that do not compile where a handler of `GET` takes a body.
     fn checks_of_get(&self, generics: &Generics, names: &TokenStream) -> TokenStream {
         let checks = self.arguments.iter().filter_map(|argument| {
             let Argument { cfg, ty, .. } = argument;
@@ -210,7 +210,7 @@ impl Handler {
                 return None;
             }
             let needs_body = quote_spanned!(ty.span()=> <#ty as #names::FromRequest>::NEEDS_BODY);
-            // A constant of a generic type is known when the code is made, and not before.
+            // A constant of a generic type is known only when the code is generated for a concrete one.
             let check = if args::mentions(ty.to_token_stream(), generics) {
                 let text = "a handler of GET takes what is made of the request's body, and a \
                             request of GET has none: write method = POST";
@@ -223,7 +223,7 @@ impl Handler {
         checks.collect()
     }
 
-    /// Whether `path` has what the arguments take from it.
+    /// Checks that `path` has every parameter that the arguments take from it.
     pub(crate) fn check(&self, path: &LitStr) -> Result<()> {
         let params = args::params(&path.value()).unwrap_or_default();
         for argument in &self.arguments {
@@ -254,7 +254,8 @@ impl Argument {
         }
     }
 
-    /// The statement that waits until `function` of `FromRequest` took it from `request`.
+    /// Returns the statement that waits until `function` of `FromRequest` has taken the argument from
+    /// `request`.
     fn wait_for(&self, function: &str, request: &TokenStream, names: &TokenStream) -> TokenStream {
         let (ty, span) = (&self.ty, self.ty.span());
         let function = Ident::new(function, span);
@@ -262,9 +263,9 @@ impl Argument {
         self.take(&taken, names)
     }
 
-    /// The statement that takes it out of the `Result` that is `taken`. All of it stands where the
-    /// user wrote the type, so that the compiler points there and not at the whole handler. The
-    /// names of variables are those of the macro's code.
+    /// Returns the statement that takes the argument out of the `Result` in `taken`. It has the span of
+    /// the type, so that the compiler points there and not at the whole handler. The names of variables
+    /// are hygienic.
     fn take(&self, taken: &TokenStream, names: &TokenStream) -> TokenStream {
         let (cfg, span) = (&self.cfg, self.ty.span());
         let mut value = self.value.clone();
@@ -306,7 +307,7 @@ impl Source {
     }
 }
 
-/// What no argument can be.
+/// Returns the error of a type that no argument can have.
 fn problem_with(ty: &Type) -> Option<syn::Error> {
     let text = match ty {
         Type::Reference(reference) if !is_static(reference) => {
@@ -324,8 +325,8 @@ fn is_static(reference: &syn::TypeReference) -> bool {
     lifetime.is_some_and(|lifetime| lifetime.ident == "static")
 }
 
-/// Whether this looks like the request itself. It is taken by its type, whatever its name; by the
-/// name alone it is taken last.
+/// Returns whether this looks like the request itself. It is taken by its type; the name only decides
+/// that it is taken last.
 fn is_named_request(ty: &Type) -> bool {
     let Type::Path(path) = ty else {
         return false;
@@ -334,7 +335,7 @@ fn is_named_request(ty: &Type) -> bool {
     last.is_some_and(|segment| segment.ident == "Request")
 }
 
-/// The name that an argument has in the request, where its marker gives none.
+/// Returns the name that an argument has in the request, if its marker gives none.
 fn name_of(pattern: &Pat, marker: &Ident) -> Result<LitStr> {
     let Pat::Ident(pattern) = pattern else {
         let text = format!("this has no name; say what to look for: #[{marker}(\"name\")]");

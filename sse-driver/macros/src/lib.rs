@@ -1,11 +1,11 @@
 //! The macros of the Server-Sent Events crates: annotated handlers and derived events.
 //!
 //! Programs do not depend on this crate: each adapter, and `sse-driver`, re-exports its own macros as
-//! `controller`, `sse`, `IntoEvent` and `FromEvent`, and documents them there. The names here say
-//! which crate they belong to, because their code has to name the crate that its user depends on,
-//! and a macro cannot ask by which path it was reached. All that their code names is in the module
-//! `for_macros` of that crate. A program that renames the crate says so with `crate = …`:
-//! `#[controller("example", crate = my_sse)]`.
+//! `controller`, `sse`, `IntoEvent` and `FromEvent`, and documents them there. The names here tell the
+//! crate, because the generated code has to name the crate that its user depends on, and a macro cannot
+//! find out by which path it was called. All names in the generated code are in the module `for_macros`
+//! of that crate. A program that renames the crate adds `crate = …`: `#[controller("example", crate =
+//! my_sse)]`.
 
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
@@ -22,18 +22,18 @@ mod shape;
 
 use proc_macro::TokenStream;
 
-/// Where the code of a crate's macros finds what it names.
+/// Defines where the code of a crate's macros finds its names.
 macro_rules! names {
     ($root:path) => {
         args::names_of(&syn::parse_quote!($root))
     };
 }
 
-/// One crate's macros: their names, and the crate.
+/// Defines the macros of one crate, by their names and the crate.
 macro_rules! macros_for {
     ($root:path: $controller:ident, $sse:ident, $into:ident, $from:ident) => {
-        /// Makes the methods of an `impl` block that have an `#[sse("…")]` the handlers of a
-        /// `Controller`, below a path that they share.
+        /// Turns the methods of an `impl` block that have an `#[sse("…")]` attribute into the handlers of
+        /// a `Controller`, below a common path.
         ///
         /// ```ignore
         /// #[controller("example")]
@@ -58,52 +58,52 @@ macro_rules! macros_for {
         /// | an argument | is |
         /// |---|---|
         /// | `&self` or `self: Arc<Self>` | the controller, which all its requests share |
-        /// | `#[path] name: T` | the part of the path that `{name}` stands for |
+        /// | `#[path] name: T` | the part of the path in place of `{name}` |
         /// | `#[query] name: T` | the query parameter |
         /// | `#[header] name: T` | the header field; underscores stand for hyphens |
-        /// | `#[cookie] name: T` | the cookie |
-        /// | `name: T`, where `T: FromRequest` | what `T` takes from the request: `Request` itself, `CleanUp`, `LastEventId`, `ShutdownSignal`, the peer's `SocketAddr`, or a guard of yours, which may wait |
+        /// | `#[cookie] name: T` | the value of the cookie |
+        /// | `name: T`, where `T: FromRequest` | the value that `T` takes from the request: `Request` itself, `CleanUp`, `LastEventId`, `ShutdownSignal`, the peer's `SocketAddr`, or an extractor of your own, which may be async |
         ///
-        /// With `#[sse("rooms", method = POST)]` the handler is one of `POST`, and may take the body:
-        /// as `Bytes`, or as `Json<T>`. A handler of `GET` that takes it does not compile. A method
-        /// with several `#[sse]` has several routes. `#[cfg]` before a method goes for its routes,
-        /// and before an argument for the argument.
+        /// With `#[sse("rooms", method = POST)]` the handler is one of `POST`, and may take the body: as
+        /// `Bytes`, or as `Json<T>`. A handler of `GET` that takes it does not compile. A method with
+        /// several `#[sse]` attributes has several routes. A `#[cfg]` on a method applies to its routes,
+        /// and a `#[cfg]` on an argument to the argument.
         ///
-        /// `#[path("other")]` and its like give another name. The types of those with a marker are
-        /// `FromStr`; an `Option` of one may be missing, and a `Vec` of one may come any number
-        /// of times. A request that lacks one, or has a bad one, is answered 400 with a line that
-        /// names it, and the method is not called. These arguments are taken first; then the others
-        /// are, one after the other, and the first that is refused is the answer.
+        /// `#[path("other")]` and the other markers with a name override the argument's name. Types with
+        /// a marker must be `FromStr`; an `Option` may be missing, and a `Vec` may come any number of
+        /// times. If a value is missing or invalid, the client gets a 400 with a line that names it, and
+        /// the method is not called. Arguments with a marker are taken first, the others after them in
+        /// order; the first refusal is the response.
         ///
-        /// # What it returns
+        /// # Return values
         ///
-        /// Whatever is `IntoReply`: a stream, one event, nothing, a `Result` or an `Option` of
-        /// these; and the method may be async. The error of a `Result` is `Into<Refusal>`.
+        /// A method may return any `IntoReply`: a stream, one event, nothing, or a `Result` or an
+        /// `Option` of these. It may be async. The error of a `Result` must be `Into<Refusal>`.
         ///
-        /// A stream may borrow from `self`, and so may its items:
+        /// A stream and its items may borrow from `self`:
         ///
         /// ```ignore
         /// #[sse("greetings")]
         /// fn greetings(&self) -> impl Stream<Item = &str> {
-        ///     stream! { yield self.greeting.as_str(); } // of the crate `async-stream`
+        ///     stream! { yield self.greeting.as_str(); } // The macro is from the crate `async-stream`.
         /// }
         /// ```
         ///
-        /// The controller and the stream are then held together, which costs two more allocations
-        /// for each connection, and one more indirect call and an uncontended lock for each event.
-        /// A stream that says `+ 'static` or `+ use<>` does without, and so do a topic's
-        /// `Subscriber`, any other type without lifetimes, and a method that does not mention
-        /// `self`.
+        /// The controller and the stream are then held together, which costs two more allocations for
+        /// each connection, and one more indirect call and an uncontended lock for each event. A stream
+        /// with the bound `+ 'static` or `+ use<>` does not cost this, nor does a topic's `Subscriber`,
+        /// any other type without lifetimes, and a method that does not mention `self`.
         ///
-        /// # By hand
+        /// # Without the macro
         ///
-        /// What it writes is an implementation of `Controller`; the example there is one.
+        /// The macro generates an implementation of `Controller`, whose documentation has one written by
+        /// hand.
         #[proc_macro_attribute]
         pub fn $controller(args: TokenStream, item: TokenStream) -> TokenStream {
             controller::expand(args.into(), item.into(), names!($root)).into()
         }
 
-        /// Makes a function a handler that brings its own route.
+        /// Turns a function into a handler with its own route.
         ///
         /// ```ignore
         /// #[sse("greet/{name}")]
@@ -114,28 +114,28 @@ macro_rules! macros_for {
         /// Router::new().controller(greet { greeting: "Hello".into() })
         /// ```
         ///
-        /// Arguments and what it returns are as for `controller`, and there may be several `#[sse]`.
-        /// The function stays what it is. Beside it there is a struct of the same name, which is the
-        /// `Controller`: it is added as `controller(greet {})` where it has no fields. An argument
-        /// with `#[state]` is a field of it, is `Clone + Send + Sync`, and is cloned for each
-        /// request.
+        /// Arguments and return values are as for `controller`, and there may be several `#[sse]`
+        /// attributes. The function itself stays unchanged. The macro adds a struct of the same name,
+        /// which is the `Controller`: a struct without fields is added as `controller(greet {})`. An
+        /// argument with `#[state]` becomes a field of it; it must be `Clone + Send + Sync`, and is
+        /// cloned for each request.
         #[proc_macro_attribute]
         pub fn $sse(args: TokenStream, item: TokenStream) -> TokenStream {
             function::expand(args.into(), item.into(), names!($root)).into()
         }
 
-        /// Has an enum say which event each of its variants is: the event type is the variant's
-        /// name in snake case, or that of `#[event("…")]`; the data is the variant's content as
-        /// JSON, and `null` where it has none.
+        /// Derives the event of each variant of an enum: the event type is the variant's name in snake
+        /// case, or that of `#[event("…")]`; the data is the variant's content as JSON, or `null` if it
+        /// has none.
         #[proc_macro_derive($into, attributes(event))]
         #[allow(non_snake_case)]
         pub fn $into(item: TokenStream) -> TokenStream {
             derive::into_event(item.into(), names!($root)).into()
         }
 
-        /// Has an enum be read from events: the variant is that of the event type, which is the
-        /// variant's name in snake case, or that of `#[event("…")]`; its content is read from the
-        /// data, as JSON. A variant without content takes any data.
+        /// Derives how an enum is read from events: the event type selects the variant, whose name it is
+        /// in snake case, or that of `#[event("…")]`; the variant's content is read from the data, as
+        /// JSON. A variant without content accepts any data.
         #[proc_macro_derive($from, attributes(event))]
         #[allow(non_snake_case)]
         pub fn $from(item: TokenStream) -> TokenStream {

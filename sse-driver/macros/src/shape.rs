@@ -1,4 +1,4 @@
-//! What a handler returns, as far as its signature tells.
+//! The shape of a handler's return value, as far as its signature tells.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -7,12 +7,12 @@ use syn::{
     TypePath, spanned::Spanned,
 };
 
-/// What a handler returns. The macro's code takes it apart piece by piece, so that the compiler
-/// names the piece that is wrong and not the whole.
+/// The shape of a handler's return value. The generated code takes the value apart piece by piece, so
+/// that the compiler points at the wrong piece and not at the whole type.
 pub(crate) enum Shape {
     /// `impl Stream`.
     Stream(Span),
-    /// `Result<_, E>`; the second is where `E` stands.
+    /// `Result<_, E>`; the span is that of `E`.
     Result(Box<Shape>, Span),
     Option(Box<Shape>),
     /// `impl Future`.
@@ -55,8 +55,8 @@ impl Shape {
         }
     }
 
-    /// The variable that `answer` takes what was returned from. It stands where the user wrote the
-    /// type, so that the compiler points there.
+    /// Returns the variable from which `answer` takes the returned value. It has the span of the type, so
+    /// that the compiler points there.
     pub(crate) fn value(&self) -> Ident {
         let span = match self {
             Self::Stream(span) | Self::Other(span) | Self::Result(_, span) => *span,
@@ -65,7 +65,7 @@ impl Shape {
         Ident::new("__value", span)
     }
 
-    /// The expression of an `Answer`. A future may be waited for.
+    /// Returns the expression of an `Answer`. A future may be awaited in it.
     pub(crate) fn answer(&self, names: &TokenStream) -> TokenStream {
         let value = self.value();
         match self {
@@ -98,10 +98,10 @@ impl Shape {
     }
 }
 
-/// What an `impl Trait` is.
+/// The kind of an `impl Trait`.
 pub(crate) enum Bounds<'t> {
     Stream,
-    /// A future of this.
+    /// A future of this output.
     Future(&'t Type),
     Other,
 }
@@ -138,9 +138,9 @@ fn output_in(arguments: &PathArguments) -> Option<&Type> {
     })
 }
 
-/// What wraps a reply, by its name.
+/// A type that wraps a reply, by its name.
 pub(crate) enum Wrapper<'t> {
-    /// The value, and the error where the type names one.
+    /// The value, and the error if the type names one.
     Result(&'t Type, Option<&'t Type>),
     Option(&'t Type),
 }
@@ -156,7 +156,7 @@ impl<'t> Wrapper<'t> {
     }
 }
 
-/// `BoxStream<_>`, `Pin<Box<dyn Stream>>` and `Box<dyn Stream>`.
+/// Returns whether this is `BoxStream<_>`, `Pin<Box<dyn Stream>>` or `Box<dyn Stream>`.
 fn is_boxed_stream(path: &TypePath) -> bool {
     let Some(last) = path.path.segments.last() else {
         return false;

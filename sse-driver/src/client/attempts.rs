@@ -1,5 +1,5 @@
-//! Connecting to a host that has several addresses, some of which may lead nowhere
-//! ([RFC 8305](https://www.rfc-editor.org/rfc/rfc8305)).
+//! Connects to a host that has several addresses, some of which may be out of reach ([RFC
+//! 8305](https://www.rfc-editor.org/rfc/rfc8305)).
 
 use std::{
     future::{Future, poll_fn},
@@ -13,19 +13,19 @@ use std::{
 
 use crate::{Runtime, Timer};
 
-/// How long an attempt has before the next address is tried beside it.
+/// The time before the next address is tried beside this one.
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// How many addresses of a host are tried. A name server may name any number.
+/// The largest number of addresses of a host that are tried. A name server may return any number.
 const MOST_ADDRESSES: usize = 16;
 
-/// Connects over TCP to whichever of a host's addresses answers first, as
-/// [RFC 8305](https://www.rfc-editor.org/rfc/rfc8305) says: up to 16 addresses, each with a head start of
-/// 250 ms before the next; where one fails, the next is tried at once. `host` is a name, or an IP address
-/// without brackets. There is no deadline here: the caller has one.
+/// Connects over TCP to the first of a host's addresses that answers, as [RFC
+/// 8305](https://www.rfc-editor.org/rfc/rfc8305) says: it tries up to 16 addresses, each 250 ms after the
+/// one before, or at once after a failure. `host` is a name, or an IP address without brackets. There is
+/// no deadline; the caller has one.
 ///
-/// The event source connects so. It is public for what else speaks over a runtime's sockets, such as an
-/// event log.
+/// The event source connects in this way. The function is public for other code that uses a runtime's
+/// sockets, such as an event log.
 ///
 /// ```
 /// # use std::io;
@@ -37,7 +37,7 @@ const MOST_ADDRESSES: usize = 16;
 ///
 /// # Errors
 ///
-/// What the system says of the name, or of the last attempt.
+/// The error of the name resolution, or of the last attempt.
 pub async fn connect<R: Runtime>(runtime: &R, host: &str, port: u16) -> io::Result<R::Transport> {
     let addresses = runtime.resolve(host, port).await?;
     let mut attempts = Attempts {
@@ -54,12 +54,12 @@ type Attempt<'r, T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send + 'r>>;
 
 struct Attempts<'r, R: Runtime> {
     runtime: &'r R,
-    /// Addresses that were not tried yet.
+    /// The addresses that were not tried yet.
     waiting: vec::IntoIter<SocketAddr>,
     running: Vec<Attempt<'r, R::Transport>>,
-    /// Until the next one is tried.
+    /// The time until the next one is tried.
     head_start: Option<R::Timer>,
-    /// Why the last attempt that failed did so.
+    /// The error of the last attempt that failed.
     error: Option<io::Error>,
 }
 
@@ -112,7 +112,7 @@ fn no_address() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "the host has no address")
 }
 
-/// The addresses in their order, but IPv6 and IPv4 by turns: a network may have only one of them.
+/// Orders the addresses so that IPv6 and IPv4 alternate, because a network may have only one of them.
 fn by_turns(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_ipv6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) = addresses

@@ -1,4 +1,4 @@
-//! Where an event source's bytes come from.
+//! The connectors, which make an event source's connections.
 
 use std::{fmt, future::Future, io, path::PathBuf, pin::Pin, time::Duration};
 #[cfg(feature = "tls")]
@@ -14,27 +14,28 @@ use super::attempts;
 use crate::tls::Tls;
 use crate::{Runtime, Transport};
 
-/// What systems take for TCP's keep-alive, in whole seconds. They refuse anything else in silence,
-/// and probe after two hours.
+/// The range of TCP's keep-alive that systems accept, in whole seconds. They ignore other values
+/// silently, and probe only after two hours.
 const PROBES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(32_767));
 
 /// Makes the connections of an [`EventSource`](crate::EventSource), which gets it by
 /// [`with_connector`](crate::EventSource::with_connector).
 ///
-/// The connector brings a byte stream to the endpoint, and no more: the event source speaks TLS over it
-/// where the URL says `https`, writes the request and reads the response. An error is a loss, after
-/// which the event source waits and asks again; an error of [`io::ErrorKind::Unsupported`] ends the
-/// subscription. A panic, of the connector or of its transport, is a loss whose cause is
-/// [`TransportPanicked`](crate::TransportPanicked). The future is dropped once [`connect_timeout`](sse_core::client::EventSourceConfig::connect_timeout)
-/// has passed, or when the event source is dropped.
+/// The connector returns a byte stream to the endpoint: the event source speaks TLS over it if the URL is
+/// `https`, writes the request and reads the response. An error is a loss, after which the event source
+/// waits and connects again; an error of [`io::ErrorKind::Unsupported`] ends the subscription. A panic,
+/// of the connector or of its transport, is a loss whose cause is
+/// [`TransportPanicked`](crate::TransportPanicked). The future is dropped once
+/// [`connect_timeout`](sse_core::client::EventSourceConfig::connect_timeout) has passed, or when the
+/// event source is dropped.
 ///
-/// [`TcpConnector`] is the default. There are [`UnixConnector`] and, with the feature `proxy`,
-/// `Proxy`. A function of a [`Dial`] is a connector, too:
+/// [`TcpConnector`] is the default. The others are [`UnixConnector`] and, with the feature `proxy`,
+/// `Proxy`. A function that takes a [`Dial`] is a connector, too:
 ///
 /// ```
 /// # use sse_driver::{Connected, Dial, EventSource, Runtime};
 /// # use sse_core::client::InvalidRequest;
-/// /// Asks another host than the one that the URL names, as `curl --connect-to` does.
+/// /// Connects to another host than the URL names, as `curl --connect-to` does.
 /// fn staging<R: Runtime + Default>() -> Result<EventSource<R>, InvalidRequest> {
 ///     let source = EventSource::new("https://example.org/events")?;
 ///     Ok(source.with_connector(|dial: Dial<R>| async move {
@@ -68,7 +69,7 @@ pub struct Connected {
     pub(super) route: Route,
 }
 
-/// What is at the other end of a connection.
+/// The other end of a connection.
 #[derive(Clone, Debug)]
 pub(super) enum Route {
     /// The server, or a tunnel to it.
@@ -78,7 +79,7 @@ pub(super) enum Route {
 }
 
 impl Connected {
-    /// Creates a connection to the server itself, or a tunnel that ends there.
+    /// Creates a connection to the server itself, or through a tunnel to it.
     #[must_use]
     pub fn direct(transport: impl Transport) -> Self {
         Self {
@@ -88,9 +89,9 @@ impl Connected {
     }
 
     /// Creates a connection to an HTTP proxy that forwards requests: the request names its target by the
-    /// whole URL, and carries `authorization` as `Proxy-Authorization`. For `http` URLs alone: with
-    /// `https` it is an error, since a proxy cannot forward what is encrypted. Have it make a tunnel
-    /// then.
+    /// whole URL, and carries `authorization` as `Proxy-Authorization`. This is for `http` URLs only:
+    /// with `https` it is an error, because a proxy cannot forward encrypted requests. Let the proxy make
+    /// a tunnel then.
     #[must_use]
     pub fn to_proxy(transport: impl Transport, authorization: Option<HeaderValue>) -> Self {
         Self {
@@ -105,15 +106,16 @@ impl Connected {
 pub struct Dial<R> {
     pub(super) runtime: R,
     pub(super) endpoint: Endpoint,
-    /// After how much silence TCP connections are probed.
+    /// The idle time after which TCP connections are probed.
     pub(super) probe_after: Option<Duration>,
-    /// Where it is not what the runtime brings along.
+    /// The TLS configuration, if it is not the runtime's own.
     #[cfg(feature = "tls")]
     pub(super) tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 impl<R: Runtime> Dial<R> {
-    /// Returns where the URL leads: its host, which may be a name, its port, and whether it is `https`.
+    /// Returns the endpoint of the URL: its host, which may be a name, its port, and whether it is
+    /// `https`.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
@@ -125,13 +127,13 @@ impl<R: Runtime> Dial<R> {
         &self.runtime
     }
 
-    /// Returns a TCP connection to `host`, a name or an address without brackets. The host's addresses
-    /// are tried as [RFC 8305](https://www.rfc-editor.org/rfc/rfc8305) says, and the connection is
-    /// [probed](sse_core::client::EventSourceConfig::probe_after) when it is silent.
+    /// Connects to `host`, a name or an address without brackets, over TCP. The host's addresses are
+    /// tried as [RFC 8305](https://www.rfc-editor.org/rfc/rfc8305) says, and the idle connection is
+    /// [probed](sse_core::client::EventSourceConfig::probe_after).
     ///
     /// # Errors
     ///
-    /// What the system says of the last attempt, or of the name.
+    /// The error of the last attempt, or of the name resolution.
     pub async fn tcp(&self, host: &str, port: u16) -> io::Result<R::Transport> {
         let transport = attempts::connect(&self.runtime, host, port).await?;
         if let Some(after) = self.probe_after {
@@ -142,16 +144,15 @@ impl<R: Runtime> Dial<R> {
         Ok(transport)
     }
 
-    /// TLS over `transport`, to a server whose certificate is for `host`, with the event source's
-    /// configuration. A connector needs it only for what is between: the event source itself speaks TLS
-    /// to an `https` endpoint.
+    /// Starts TLS over `transport` with the event source's configuration, to a server whose certificate
+    /// is for `host`. A connector needs this only for hops before the endpoint, such as a proxy: the
+    /// event source itself speaks TLS to an `https` endpoint.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::Unsupported`] where `host` is neither a name that a certificate can have nor an
-    /// address, where the server does not agree on HTTP/1.1, where there is no configuration and where the
-    /// feature `tls` is off: another attempt changes none of these. And what goes wrong with the
-    /// handshake.
+    /// [`io::ErrorKind::Unsupported`], which no other attempt changes: where `host` is neither a valid
+    /// name in a certificate nor an address, where the server does not agree on HTTP/1.1, where there is
+    /// no configuration, and without the feature `tls`. Otherwise the error of the handshake.
     #[cfg(feature = "tls")]
     pub async fn tls(&self, transport: impl Transport, host: &str) -> io::Result<impl Transport> {
         let Secured { config, name } = self.secured(host)?;
@@ -162,7 +163,7 @@ impl<R: Runtime> Dial<R> {
         Ok(tls)
     }
 
-    /// TLS over `transport`: without the feature `tls` there is none.
+    /// Without the feature `tls` this always fails.
     ///
     /// # Errors
     ///
@@ -173,7 +174,7 @@ impl<R: Runtime> Dial<R> {
         Ok(transport)
     }
 
-    /// What there is to find wrong before anything is connected.
+    /// Checks what can be checked before connecting.
     pub(super) fn check(&self) -> io::Result<()> {
         match self.endpoint.tls {
             true => self.can_be_secured(),
@@ -204,20 +205,20 @@ impl<R: Runtime> Dial<R> {
     }
 }
 
-/// What TLS needs to begin.
+/// The parts that TLS needs to begin.
 #[cfg(feature = "tls")]
 struct Secured {
     config: Arc<rustls::ClientConfig>,
     name: ServerName<'static>,
 }
 
-/// What another attempt does not change.
+/// Wraps an error that no other attempt changes.
 #[cfg(feature = "tls")]
 fn unsupported(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, error)
 }
 
-/// A URL may name a host that no certificate is for.
+/// The error of a host name that no certificate can have.
 #[cfg(feature = "tls")]
 #[derive(Debug)]
 struct InvalidName(rustls::pki_types::InvalidDnsNameError);
@@ -236,14 +237,14 @@ impl std::error::Error for InvalidName {
     }
 }
 
-/// The server does not agree on HTTP/1.1, which another attempt does not change.
+/// The error of a server that does not agree on HTTP/1.1, which no other attempt changes.
 #[cfg(feature = "tls")]
 #[derive(Debug)]
 struct NoHttp1(rustls::Error);
 
 #[cfg(feature = "tls")]
 impl NoHttp1 {
-    /// An error of a handshake that says so, or the same error.
+    /// Explains the error of a handshake, if that is the reason; otherwise returns it unchanged.
     fn explain(error: io::Error) -> io::Error {
         let refused = rustls::Error::AlertReceived(rustls::AlertDescription::NoApplicationProtocol);
         let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
@@ -270,7 +271,7 @@ impl std::error::Error for NoHttp1 {
     }
 }
 
-/// Connects to the host that the URL names, over TCP. The default.
+/// Connects over TCP to the host in the URL. This is the default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TcpConnector;
 
@@ -283,8 +284,8 @@ impl<R: Runtime> Connector<R> for TcpConnector {
     }
 }
 
-/// Connects to a Unix socket, whatever host the URL names: `Host` and, with `https`, the certificate
-/// are the URL's.
+/// Connects to a Unix socket, whatever host the URL names: `Host` and, with `https`, the certificate are
+/// those of the URL.
 ///
 /// ```
 /// # use sse_driver::{EventSource, Runtime, UnixConnector};
@@ -295,7 +296,7 @@ impl<R: Runtime> Connector<R> for TcpConnector {
 /// }
 /// ```
 ///
-/// A runtime without Unix sockets ends the subscription with an error of
+/// With a runtime without Unix sockets the subscription ends with an error of
 /// [`io::ErrorKind::Unsupported`].
 #[derive(Clone, Debug)]
 pub struct UnixConnector {
@@ -303,7 +304,7 @@ pub struct UnixConnector {
 }
 
 impl UnixConnector {
-    /// Connects to the socket at `path`.
+    /// Creates a connector to the socket at `path`.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }

@@ -1,4 +1,4 @@
-//! What the application wants of an event source from elsewhere.
+//! The handle that controls an event source from another task.
 
 use std::{
     fmt,
@@ -8,9 +8,10 @@ use std::{
 
 use sse_core::internal::sync::{AtomicU32, Mutex, Ordering, lock};
 
-/// Controls an [`EventSource`](crate::EventSource) from elsewhere. Clones are handles to the same one.
+/// Controls an [`EventSource`](crate::EventSource) from another task or thread. Clones are handles to the
+/// same event source.
 ///
-/// What it asks for is done when the event source is polled, which wakes the task that waits for it.
+/// The event source obeys when it is polled; each call wakes the task that waits for it.
 #[derive(Clone)]
 pub struct EventSourceHandle {
     shared: Arc<Shared>,
@@ -18,7 +19,7 @@ pub struct EventSourceHandle {
 
 #[derive(Default)]
 struct Shared {
-    /// What is asked for, and was not taken yet.
+    /// The requests that were not taken yet.
     wanted: AtomicU32,
     waiting: Mutex<Option<Waker>>,
 }
@@ -28,7 +29,7 @@ const RECONNECT: u32 = 2;
 const PAUSE: u32 = 4;
 const RESUME: u32 = 8;
 
-/// What is asked for, all at once.
+/// All requests since the last time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Wanted(u32);
 
@@ -41,7 +42,7 @@ impl Wanted {
         self.0 & RECONNECT != 0
     }
 
-    /// Whether to pause or to resume, if one of them.
+    /// Returns whether to pause or to resume, if one of them was requested.
     pub(super) fn pause(self) -> Option<bool> {
         match self.0 & (PAUSE | RESUME) {
             0 => None,
@@ -63,33 +64,33 @@ impl EventSourceHandle {
         self.want(CLOSE, 0);
     }
 
-    /// Connects again now instead of after a wait, or in the place of a connection that stands: the
-    /// network is back, for example, or the computer woke up. Two attempts are never closer than
-    /// [`Reconnection::floor`](sse_core::client::Reconnection::floor). The reconnection time, what the
-    /// back-off knows, the last event ID and where redirects led stay as they are, and this does not
-    /// count as a loss.
+    /// Connects again now, instead of after a wait or in place of an established connection. Call it when
+    /// the network is back, for example, or when the computer woke up. Two attempts are never closer than
+    /// [`Reconnection::floor`](sse_core::client::Reconnection::floor). The reconnection time, the state
+    /// of the back-off, the last event ID and the redirects stay unchanged, and this does not count as a
+    /// loss.
     ///
-    /// Does nothing while the event source is paused, over, or without reconnections.
+    /// Does nothing while the event source is paused or over, or if it does not reconnect.
     pub fn reconnect(&self) {
         self.want(RECONNECT, 0);
     }
 
     /// Closes the connection, and makes no other before [`resume`](Self::resume). Events that were
-    /// received are given out before. The event source tells it with
+    /// received are returned first. The event source reports the pause with
     /// [`ClientEvent::Paused`](sse_core::client::ClientEvent::Paused).
     ///
-    /// Does nothing while the event source is paused, over, or without reconnections.
+    /// Does nothing while the event source is paused or over, or if it does not reconnect.
     pub fn pause(&self) {
         self.want(PAUSE, RESUME);
     }
 
-    /// Goes on after [`pause`](Self::pause), with the last event ID: at once, or after what is left of
-    /// a wait that the pause interrupted. Does nothing while the event source is not paused.
+    /// Continues after [`pause`](Self::pause), with the last event ID: at once, or after the rest of a
+    /// wait that the pause interrupted. Does nothing while the event source is not paused.
     pub fn resume(&self) {
         self.want(RESUME, PAUSE);
     }
 
-    /// Asks for something, in the place of something else.
+    /// Adds a request, and removes another one.
     fn want(&self, what: u32, instead_of: u32) {
         let change = |wanted| Some((wanted | what) & !instead_of);
         let wanted = &self.shared.wanted;
@@ -104,7 +105,7 @@ impl EventSourceHandle {
         self.shared.wanted.load(Ordering::Acquire) != 0
     }
 
-    /// What is asked for. The end stays asked for; all else is given once.
+    /// Takes the requests. The request to close stays; all others are returned once.
     pub(super) fn take(&self) -> Option<Wanted> {
         if !self.is_wanted() {
             return None;
@@ -113,7 +114,7 @@ impl EventSourceHandle {
         Some(Wanted(wanted))
     }
 
-    /// Ready where something is asked for.
+    /// Becomes ready when there is a request.
     pub(super) fn poll_wanted(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut waiting = lock(&self.shared.waiting);
         match &mut *waiting {

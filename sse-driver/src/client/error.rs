@@ -1,4 +1,4 @@
-//! Why there is no event.
+//! The errors of an event source.
 
 use std::{error::Error, fmt};
 
@@ -13,17 +13,17 @@ use sse_core::{
 pub enum EventSourceError {
     /// An event was larger than
     /// [`EventSourceConfig::decoder_limits`](sse_core::client::EventSourceConfig::decoder_limits) allow
-    /// and is discarded. The stream goes on at the next one.
+    /// and was discarded. The stream continues with the next event.
     Discarded(DecodeError),
-    /// The subscription failed for good, and nothing comes after this.
+    /// The subscription failed for good. This is the last item.
     Failed(Failure),
-    /// The subscription is over, and is no failure. Only
-    /// [`opened`](crate::EventSource::opened) gives this.
+    /// The subscription is over without a failure. Only [`opened`](crate::EventSource::opened) returns
+    /// this.
     Ended(End),
 }
 
 impl EventSourceError {
-    /// Returns the error of this type that caused it, if there is one: see [`Failure::cause`].
+    /// Returns the error of this type that caused this one, if there is one: see [`Failure::cause`].
     #[must_use]
     pub fn cause<E: Error + 'static>(&self) -> Option<&E> {
         match self {

@@ -1,4 +1,4 @@
-//! A foreign HTTP client in the place of connections.
+//! Foreign HTTP clients, in place of connections.
 
 use std::{
     error::Error,
@@ -15,31 +15,31 @@ use sse_core::http::{Request, Response};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// An HTTP client that sends the requests of an [`EventSource`](crate::EventSource) in the place of
-/// connections of its own: see [`with_http_client`](crate::EventSource::with_http_client).
+/// An HTTP client that sends the requests of an [`EventSource`](crate::EventSource) in place of its own
+/// connections: see [`with_http_client`](crate::EventSource::with_http_client).
 ///
-/// A function of a `Request<Bytes>` that returns a future of a `Result` of a response is one; so are
-/// `hyper`'s and `reqwest`'s clients in a closure of a few lines. Each redirect and each reconnection
-/// is one call. The future and the body are dropped when the event source drops the request, and a
-/// client has to end the request then. A panic in either is a loss, whose cause is
+/// A function from a `Request<Bytes>` to a future of a `Result` of a response is one; so are the clients
+/// of `hyper` and `reqwest` in a closure of a few lines. Each redirect and each reconnection is one call.
+/// The event source drops the future and the body when it gives up the request, and the client has to end
+/// the request then. A panic in either is a loss, whose cause is
 /// [`TransportPanicked`](crate::TransportPanicked).
 ///
-/// What the client does by itself is not seen here:
+/// The event source does not see what the client does by itself:
 ///
-/// - Turn off its redirects: the event source follows them, remembers where they led, and takes
-///   credentials away at another origin.
-/// - Turn off its retries: they are not paced, and do not carry a new last event ID.
+/// - Turn off its redirects: the event source follows them, remembers their targets, and removes
+///   credentials at another origin.
+/// - Turn off its retries: they do not wait, and do not carry a new last event ID.
 /// - Turn off its deadline for a whole response, which an event stream exceeds.
-/// - It may decompress bodies, if it takes the `Content-Encoding` field away from their responses. It
-///   is asked to with an `Accept-Encoding` field among the
-///   [headers](sse_core::client::EventSourceConfig::headers).
+/// - It may decompress bodies, if it removes the `Content-Encoding` field from their responses. An
+///   `Accept-Encoding` field among the [headers](sse_core::client::EventSourceConfig::headers) asks for
+///   that.
 ///
 /// ```
 /// use bytes::Bytes;
 /// use sse_driver::HttpClient;
 /// use sse_core::http::{Request, Response};
 ///
-/// /// Sends each request with a header field of its own.
+/// /// Sends each request with an additional header field.
 /// struct Tagged<C>(C);
 ///
 /// impl<C: HttpClient> HttpClient for Tagged<C> {
@@ -53,11 +53,11 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// }
 /// ```
 pub trait HttpClient: Send + Sync + 'static {
-    /// The body of its responses. An error of it is a loss of the connection.
+    /// The body of its responses. An error of the body is a loss of the connection.
     type Body: Body<Error: Into<BoxError>> + Send + 'static;
 
-    /// Why there is no response, which is a loss of the connection. It is found again with
-    /// [`Loss::cause`](sse_core::client::Loss::cause).
+    /// The error of a request without a response, which is a loss of the connection.
+    /// [`Loss::cause`](sse_core::client::Loss::cause) finds it.
     type Error: Into<BoxError>;
 
     /// Sends `request` and returns the head of its response, with the body to come.
@@ -67,7 +67,7 @@ pub trait HttpClient: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Whatever kept the client from a response.
+    /// Any error that kept the client from receiving a response.
     fn send(
         &self,
         request: Request<Bytes>,
@@ -89,7 +89,7 @@ where
     }
 }
 
-/// Any [`HttpClient`], so that its type is none of the event source's.
+/// Any [`HttpClient`], so that its type is not a parameter of the event source.
 pub(super) type AnyClient = Arc<dyn SendAny>;
 
 pub(super) trait SendAny: Send + Sync {
@@ -112,7 +112,7 @@ impl<C: HttpClient> SendAny for C {
 pub(super) type AnyBody = Pin<Box<dyn PollData + Send>>;
 
 pub(super) trait PollData {
-    /// The next bytes, of which trailers have none, or `None` at the end.
+    /// Returns the next bytes, which are empty for trailers, or `None` at the end.
     fn poll_data(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>>;
 }
 

@@ -1,4 +1,4 @@
-//! Subscribing: an event source, and the connections that it makes.
+//! The event source, and the connections that it makes.
 
 mod attempts;
 mod connector;

@@ -1,4 +1,4 @@
-//! Through an HTTP proxy: forwarded where the URL says `http`, through a tunnel where it says `https`.
+//! Connections through an HTTP proxy: it forwards `http` requests, and makes tunnels for `https` ones.
 
 use std::{
     env,
@@ -22,11 +22,11 @@ use url::Url;
 use super::connector::{Connected, Connecting, Connector, Dial};
 use crate::{Runtime, Transport};
 
-/// Connects through an HTTP proxy.
+/// A connector that connects through an HTTP proxy.
 ///
-/// A proxy forwards the requests of `http` URLs, and makes a tunnel (`CONNECT`,
-/// [RFC 9110 section 9.3.6](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6)) for `https` ones, in
-/// which the event source speaks TLS with the server itself.
+/// A proxy forwards the requests of `http` URLs, and makes a tunnel (`CONNECT`, [RFC 9110 section
+/// 9.3.6](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6)) for `https` ones, in which the event
+/// source speaks TLS with the server.
 ///
 /// ```
 /// # use sse_driver::{EventSource, Proxy, Runtime};
@@ -38,13 +38,13 @@ use crate::{Runtime, Transport};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Proxy {
-    /// For `http` URLs, and for `https` ones. `None`: connections are direct.
+    /// The proxies for `http` and for `https` URLs. With `None` connections are direct.
     http: Option<Server>,
     https: Option<Server>,
     direct: NoProxy,
 }
 
-/// A proxy's place, and the credentials for it.
+/// The address of a proxy, and the credentials for it.
 #[derive(Clone)]
 struct Server {
     endpoint: Endpoint,
@@ -52,13 +52,13 @@ struct Server {
 }
 
 impl Proxy {
-    /// Goes through the proxy at `url`: `http://host:port`, or `https://host:port` for a proxy that
-    /// speaks TLS itself. Without a port it is the scheme's. A user and a password in the URL are sent
-    /// to the proxy as [`with_basic`](Self::with_basic) sends them.
+    /// Creates a connector through the proxy at `url`: `http://host:port`, or `https://host:port` for a
+    /// proxy that speaks TLS itself. The default port is that of the scheme. A user and a password in the
+    /// URL are sent to the proxy as [`with_basic`](Self::with_basic) sends them.
     ///
     /// # Errors
     ///
-    /// [`InvalidProxy`] where `url` is no URL with a host, or has another scheme, such as `socks5`.
+    /// [`InvalidProxy`] where `url` is not a URL with a host, or has another scheme, such as `socks5`.
     pub fn new(url: &str) -> Result<Self, InvalidProxy> {
         let server = Server::parse(url).map_err(|fault| InvalidProxy {
             variable: None,
@@ -71,20 +71,20 @@ impl Proxy {
         })
     }
 
-    /// Goes where the environment says: `http_proxy` for `http` URLs, `HTTPS_PROXY` for `https` ones,
-    /// `ALL_PROXY` where there is no such variable, each in capital or small letters, small ones first;
-    /// and directly to the hosts of `NO_PROXY`, a list of domains, addresses and networks
-    /// (`10.0.0.0/8`), parted by commas, or `*`. An empty variable counts as none, and without any
-    /// all connections are direct.
+    /// Creates a connector with the proxies in the environment: `http_proxy` for `http` URLs,
+    /// `HTTPS_PROXY` for `https` ones, `ALL_PROXY` where that variable is missing, each in capital or
+    /// small letters, of which small ones take precedence. Connections to the hosts in `NO_PROXY` are
+    /// direct; it is `*`, or a list of domains, addresses and networks (`10.0.0.0/8`) separated by
+    /// commas. An empty variable counts as missing, and without any variable all connections are direct.
     ///
-    /// `HTTP_PROXY` in capital letters does not count where there is `REQUEST_METHOD`: in a CGI program it
-    /// is a field of the request, so that a client could choose the proxy.
+    /// `HTTP_PROXY` in capital letters is ignored if there is `REQUEST_METHOD`: in a CGI program the
+    /// variable is a field of the request, so that a client could choose the proxy.
     ///
-    /// The environment is read once, here.
+    /// The environment is read once, in this call.
     ///
     /// # Errors
     ///
-    /// [`InvalidProxy`] as for [`new`](Self::new). It names the variable.
+    /// [`InvalidProxy`] as for [`new`](Self::new). It has the name of the variable.
     pub fn from_env() -> Result<Self, InvalidProxy> {
         Self::from_variables(|name| env::var(name).ok())
     }
@@ -134,7 +134,7 @@ impl Proxy {
         self
     }
 
-    /// The proxy on the way to `endpoint`.
+    /// Returns the proxy for `endpoint`, if there is one.
     fn of(&self, endpoint: &Endpoint) -> Option<&Server> {
         let server = match endpoint.tls {
             true => self.https.as_ref(),
@@ -170,7 +170,7 @@ impl<R: Runtime> Connector<R> for Proxy {
     }
 }
 
-/// Has the proxy at the other end of `transport` connect it to `endpoint`.
+/// Asks the proxy at the other end of `transport` for a tunnel to `endpoint`.
 async fn tunnel(
     transport: &mut dyn Transport,
     endpoint: &Endpoint,
@@ -203,7 +203,7 @@ async fn tunnel(
         let response = reader.read(&mut input).map_err(invalid)?;
         let Some(response) = response else { continue };
         return match response.status() {
-            // The server of a tunnel does not speak first.
+            // The server behind a tunnel does not send first.
             status if status.is_success() && input.is_empty() => Ok(()),
             status if status.is_success() => Err(invalid("the proxy sent more than its answer")),
             status => Err(ProxyRefused { status }.into()),
@@ -228,7 +228,7 @@ fn invalid(error: impl Into<Box<dyn Error + Send + Sync>>) -> io::Error {
 
 impl Server {
     fn parse(url: &str) -> Result<Self, Fault> {
-        // Variables often have the host alone.
+        // Variables often have only the host.
         let with_scheme = match url.contains("://") {
             true => url.to_owned(),
             false => format!("http://{url}"),
@@ -254,7 +254,7 @@ impl Server {
     }
 }
 
-/// The value of `Proxy-Authorization`. Base64 is always a value.
+/// Returns the value of `Proxy-Authorization`. Base64 is always a valid value.
 fn basic(user: &str, password: &str) -> Option<HeaderValue> {
     let text = format!(
         "Basic {}",
@@ -265,7 +265,8 @@ fn basic(user: &str, password: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// A domain stands for itself and for those below it, with a dot before it and without.
+/// Parses a list of hosts. A domain, with a dot in front or without, stands for itself and its
+/// subdomains.
 fn no_proxy(hosts: &str) -> NoProxy {
     let hosts = hosts.to_ascii_lowercase();
     let hosts: Vec<_> = hosts
@@ -297,7 +298,7 @@ enum Fault {
 }
 
 impl InvalidProxy {
-    /// Returns the variable of the environment that has the URL, if one has.
+    /// Returns the environment variable that has the URL, if it is from one.
     #[must_use]
     pub fn variable(&self) -> Option<&'static str> {
         self.variable
@@ -326,16 +327,15 @@ impl Error for InvalidProxy {
     }
 }
 
-/// A proxy does not make the tunnel that it was asked for: the
-/// [inner error](io::Error::get_ref) of the connection's failure. With 407 and 403 it is of
-/// [`io::ErrorKind::PermissionDenied`].
+/// The error of a proxy that does not make a tunnel: the [inner error](io::Error::get_ref) of the
+/// connection's failure. For 407 and 403 that failure is of [`io::ErrorKind::PermissionDenied`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProxyRefused {
     status: StatusCode,
 }
 
 impl ProxyRefused {
-    /// Returns what the proxy answered.
+    /// Returns the status of the proxy's response.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status

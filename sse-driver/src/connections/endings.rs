@@ -1,4 +1,4 @@
-//! When streams end that could go on: at the end of their lifetime, and at a shutdown.
+//! When streams end that could continue: at the end of their lifetime, and at a shutdown.
 
 use std::time::{Duration, Instant};
 
@@ -6,20 +6,20 @@ use sse_core::internal::Jitter;
 
 use crate::{Lifetime, ShutdownSpread, lifetime::up_to};
 
-/// With less than this to spread the clients over, all of them are gone at once.
+/// The shortest window to spread the ends of streams over; below it all end at once.
 const SHORTEST_WINDOW: Duration = Duration::from_millis(100);
 
-/// The shortest reconnection time that is told.
+/// The shortest reconnection time that is sent.
 const SHORTEST_RETRY: Duration = Duration::from_secs(1);
 
-/// What the ends of streams are drawn with.
+/// The random ends of streams.
 #[derive(Debug)]
 pub(crate) struct Endings {
     lifetime: Option<Lifetime>,
     spread: ShutdownSpread,
     shutdown_timeout: Duration,
     random: Jitter,
-    /// There once the first stream was told to end by a shutdown.
+    /// The windows, once the first stream was ended by a shutdown.
     windows: Option<Windows>,
 }
 
@@ -35,7 +35,7 @@ struct Windows {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ending {
     pub(crate) at: Instant,
-    /// The reconnection time that its client is told.
+    /// The reconnection time that its client gets.
     pub(crate) retry: Option<Duration>,
 }
 
@@ -55,14 +55,14 @@ impl Endings {
         }
     }
 
-    /// How long the next stream may last.
+    /// Draws the longest life of the next stream.
     pub(super) fn draw_lifetime(&mut self) -> Option<Duration> {
         let lifetime = self.lifetime?;
         Some(lifetime.draw(&mut self.random))
     }
 
-    /// How the next stream ends, of a shutdown that has begun while so many connections were open. Its
-    /// windows begin with the first stream that is told.
+    /// Draws how the next stream ends, in a shutdown that began while `open` connections were open. Its
+    /// windows begin with the first call.
     pub(super) fn draw_end(&mut self, now: Instant, open: usize) -> Ending {
         let windows = self.windows(now, open);
         let end = up_to(windows.ends, &mut self.random);
@@ -107,8 +107,7 @@ impl Default for Endings {
 mod tests {
     use super::*;
 
-    /// The windows of a shutdown with so many connections, in milliseconds, and what was drawn from
-    /// them.
+    /// Returns what was drawn from the windows of a shutdown with `open` connections, in milliseconds.
     fn drawn(change: impl FnOnce(&mut ShutdownSpread), timeout: u64, open: usize) -> [Vec<u64>; 2] {
         let mut spread = ShutdownSpread::default();
         change(&mut spread);

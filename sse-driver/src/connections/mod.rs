@@ -1,5 +1,5 @@
-//! The connections of a server, or the responses of an embedding: how many are open, what they
-//! count, and telling them to end.
+//! The connections of a server, or the responses of an embedding: their number, their counters, and their
+//! end.
 
 mod endings;
 mod stats;
@@ -30,69 +30,69 @@ use stats::{Counters, count};
 pub(crate) use endings::Endings;
 pub use stats::{Report, ServerStats};
 
-/// How long to wait, at a shutdown's end, for tasks that were told to end. They need a turn each, and
-/// nothing else: only one that keeps its thread from the others takes as long.
+/// The time to wait, at the end of a shutdown, for tasks that were told to end. They only need a turn
+/// each: only a task that blocks its thread takes as long.
 const LAST_WAIT: Duration = Duration::from_secs(5);
 
 /// What all connections of a server share.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
-    /// The shutdown that handlers see. It begins with [`shut_down`](Self::shut_down).
+    /// The shutdown that handlers see. [`shut_down`](Self::shut_down) begins it.
     pub(crate) shutdown: Shutdown,
-    /// The shutdown's deadline has passed: connections that are still open are cut.
+    /// Whether the shutdown's deadline has passed: connections that are still open are cut.
     cut: AtomicBool,
     counters: Counters,
-    /// What they have for request bodies and queued output, with whatever else shares it.
+    /// The memory for request bodies and queued output, which others may share.
     budget: Mutex<Budget>,
-    /// Whom they believe who their clients are.
+    /// The proxies that are trusted to name the clients.
     trusted_proxies: Mutex<Option<Arc<TrustedProxies>>>,
-    /// Where their streams are listed.
+    /// The list of open streams.
     open_streams: Mutex<Option<OpenStreams>>,
-    /// When their streams end.
+    /// When streams end.
     endings: Mutex<Endings>,
     open: AtomicUsize,
     turned_away: AtomicUsize,
     /// The connections' tasks, which are woken at the shutdown's beginning, and again at its end.
     tasks: Mutex<WakerSet>,
-    /// How often they were woken. It changes under their lock alone, and may wrap around.
+    /// The number of times that they were woken. It changes only under their lock, and may wrap around.
     wakings: AtomicU32,
-    /// The tasks that wait for the last one: the server's, or those that shut an embedding down.
+    /// The tasks that wait for the last connection: the server's, or those that shut an embedding down.
     waiting: Mutex<WakerSet>,
 }
 
-/// A connection's place among the others, held for as long as it is there.
+/// A connection's place among the others, held for as long as the connection exists.
 #[derive(Debug)]
 pub(crate) struct Place {
     connections: Arc<Connections>,
     slot: Option<SlotId>,
-    /// How often tasks had been woken when this one last asked to be.
+    /// The number of wakings when this task last asked to be woken.
     wakings: u32,
     is_turned_away: bool,
-    /// Its end has been counted.
+    /// Whether its end has been counted.
     closed: bool,
-    /// The server was cut while there was something to lose. The exchange notes it here, where there is
-    /// room for it.
+    /// Whether the server was cut before the client had everything. The exchange stores this here, where
+    /// there is room for it.
     pub(crate) is_cut: bool,
-    /// The stream's end at the shutdown was drawn.
+    /// Whether the end of the stream at the shutdown was drawn.
     pub(crate) has_end: bool,
-    /// How many bytes it last said that it queues.
+    /// The number of queued bytes that it last reported.
     queued: usize,
-    /// Where its stream is listed.
+    /// Its entry in the list of open streams.
     pub(crate) ticket: Option<Ticket>,
 }
 
 impl Connections {
-    /// Has them share another budget than that of the process.
+    /// Replaces the budget, which is that of the process by default.
     pub(crate) fn set_budget(&self, budget: &Budget) {
         lock(&self.budget).clone_from(budget);
     }
 
-    /// Has them believe these proxies.
+    /// Sets the trusted proxies.
     pub(crate) fn set_trusted_proxies(&self, proxies: Option<&TrustedProxies>) {
         *lock(&self.trusted_proxies) = proxies.cloned().map(Arc::new);
     }
 
-    /// Who sends a request with these fields.
+    /// Returns the client that sent a request with these fields.
     pub(crate) fn client(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> Option<IpAddr> {
         let proxies = lock(&self.trusted_proxies).clone();
         match proxies {
@@ -101,7 +101,7 @@ impl Connections {
         }
     }
 
-    /// Has their streams listed.
+    /// Sets the list of open streams.
     pub(crate) fn set_open_streams(&self, streams: Option<&OpenStreams>) {
         *lock(&self.open_streams) = streams.cloned();
     }
@@ -110,22 +110,22 @@ impl Connections {
         lock(&self.open_streams).clone()
     }
 
-    /// Has their streams end so.
+    /// Sets when streams end.
     pub(crate) fn set_endings(&self, endings: Endings) {
         *lock(&self.endings) = endings;
     }
 
-    /// How long the next stream may last.
+    /// Draws the longest life of the next stream.
     pub(crate) fn draw_lifetime(&self) -> Option<Duration> {
         lock(&self.endings).draw_lifetime()
     }
 
-    /// How the next stream ends that its client can resume, once the shutdown has begun.
+    /// Draws how the next stream that its client can resume ends, once the shutdown has begun.
     pub(crate) fn draw_end(&self, now: Instant) -> Ending {
         lock(&self.endings).draw_end(now, self.open())
     }
 
-    /// A place, unless `limit` of them are taken, or the whole budget is used.
+    /// Takes a place, unless `limit` places are taken, or the whole budget is used.
     pub(crate) fn enter(self: &Arc<Self>, limit: usize) -> Option<Place> {
         if lock(&self.budget).is_exhausted() {
             return None;
@@ -138,8 +138,7 @@ impl Connections {
             .map(|_| self.place(false))
     }
 
-    /// A place for a connection that is answered that there is none, unless `limit` of those are
-    /// taken.
+    /// Takes a place for a connection that is told that there is none, unless `limit` of those are taken.
     pub(crate) fn enter_turned_away(self: &Arc<Self>, limit: usize) -> Option<Place> {
         self.turned_away
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |turned_away| {
@@ -169,14 +168,14 @@ impl Connections {
         self.wake_tasks();
     }
 
-    /// Ends every connection.
+    /// Cuts every connection.
     pub(crate) fn cut(&self) {
         self.shutdown.begin();
         self.cut.store(true, Ordering::Release);
         self.wake_tasks();
     }
 
-    /// Whether every connection is to end.
+    /// Returns whether every connection is being cut.
     pub(crate) fn is_cut(&self) -> bool {
         self.cut.load(Ordering::Acquire)
     }
@@ -219,8 +218,8 @@ impl Connections {
         }
     }
 
-    /// Shuts down gracefully: begins, waits for so long at most until every connection has ended by
-    /// itself, and cuts the others.
+    /// Shuts down gracefully: begins the shutdown, waits up to `time` for all connections to end by
+    /// themselves, and cuts the others.
     pub(crate) async fn shut_down_within<R: Runtime>(
         &self,
         runtime: &R,
@@ -238,7 +237,7 @@ impl Connections {
         report
     }
 
-    /// Until the last place is free.
+    /// Waits until the last place is free.
     async fn all_gone(&self) {
         let mut waiting = Waiting {
             connections: self,
@@ -247,7 +246,7 @@ impl Connections {
         poll_fn(|cx| waiting.poll(cx)).await;
     }
 
-    /// Nothing can go wrong under the locks, so that a poisoned one hides nothing half-done.
+    /// No foreign code runs under the locks, so a poisoned lock never hides a half-done change.
     fn waiting(&self) -> MutexGuard<'_, WakerSet> {
         lock(&self.waiting)
     }
@@ -269,7 +268,7 @@ impl Waiting<'_> {
             .connections
             .waiting()
             .register(&mut self.slot, cx.waker());
-        // Not under the lock: it may be the last to hold its task.
+        // This must not happen under the lock: it may drop the last handle of a task.
         drop(before);
         match self.connections.open() {
             0 => Poll::Ready(()),
@@ -292,29 +291,28 @@ impl Place {
         &self.connections
     }
 
-    /// Has this task woken when the shutdown begins, and again when everyone is cut. Whether that
-    /// has happened is to be looked up afterwards. `is_new` says that it is another task than the
-    /// last time.
+    /// Registers this task to be woken when the shutdown begins, and when all connections are cut. Check
+    /// afterwards whether that has happened. `is_new` says that it is another task than the last time.
     pub(crate) fn wake_at_shutdown(&mut self, task: &Waker, is_new: bool) {
         let wakings = &self.connections.wakings;
-        // A waking uses up the place among those who are woken, however many of them there are: a
-        // shutdown may be asked for twice, and a task may see it before it is woken for it.
+        // A waking removes all registered tasks, and there may be several wakings: a shutdown may be
+        // begun twice, and a task may see it before it is woken for it.
         if is_new || wakings.load(Ordering::Acquire) != self.wakings {
             let mut tasks = self.connections.tasks();
             self.wakings = wakings.load(Ordering::Acquire);
             let before = tasks.register(&mut self.slot, task);
-            // Not under the lock: it may be the last to hold its task.
+            // This must not happen under the lock: it may drop the last handle of a task.
             drop(tasks);
             drop(before);
         }
     }
 
-    /// There was a request.
+    /// Counts a request.
     pub(crate) fn asked(&self) {
         count(&self.counters().requests);
     }
 
-    /// The handler gave so many events.
+    /// Counts events that the handler yielded.
     pub(crate) fn sent(&self, events: usize) {
         if events > 0 {
             let counter = &self.counters().events;
@@ -322,16 +320,16 @@ impl Place {
         }
     }
 
-    /// So many bytes were written.
+    /// Counts bytes that were written.
     pub(crate) fn wrote(&self, bytes: usize) {
         let counter = &self.counters().written_bytes;
         counter.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// So many bytes wait to be written. It is mostly nothing, as before.
+    /// Updates the number of bytes that wait to be written, which is mostly 0, as before.
     pub(crate) fn queues(&mut self, bytes: usize) {
         if bytes != self.queued {
-            // Up or down: what wraps around comes back.
+            // The change may be negative: the counter wraps around and comes back.
             let change = (bytes as u64).wrapping_sub(self.queued as u64);
             self.queued = bytes;
             let counter = &self.counters().queued_bytes;
@@ -339,7 +337,7 @@ impl Place {
         }
     }
 
-    /// It is over, for this reason. The first one named counts.
+    /// Counts the end of the connection for this reason. Only the first call counts.
     pub(crate) fn closed(&mut self, reason: &CloseReason) {
         let counted = self.closed || self.is_turned_away;
         self.closed = true;
@@ -348,7 +346,7 @@ impl Place {
         }
     }
 
-    /// It was cut.
+    /// Counts that the connection was cut.
     pub(crate) fn was_cut(&self) {
         count(&self.counters().cut);
     }
@@ -361,7 +359,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.queues(0);
-        // Where nothing else was told.
+        // No other reason was given.
         self.closed(&CloseReason::TaskDropped);
         if let Some(slot) = self.slot.take() {
             let task = self.connections.tasks().remove(slot);
@@ -414,13 +412,13 @@ mod tests {
         let mut place = connections.enter(1).unwrap();
         place.wake_at_shutdown(&waker, true);
 
-        // Its handler heard of it first, and had it polled.
+        // Its handler sees the shutdown first, and has the task polled.
         connections.shutdown.begin();
         place.wake_at_shutdown(&waker, false);
         connections.shut_down();
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         place.wake_at_shutdown(&waker, false);
-        // A second shutdown is asked for.
+        // A second shutdown begins.
         connections.shut_down();
         assert_eq!(count.0.load(Ordering::Relaxed), 2);
         place.wake_at_shutdown(&waker, false);

@@ -1,4 +1,4 @@
-//! What a server or an embedding counts.
+//! The counters of a server or an embedding.
 
 use std::fmt;
 
@@ -8,36 +8,36 @@ use sse_core::{
     lifecycle::{CloseCounters, CloseCounts},
 };
 
-/// What a [`Server`](crate::Server) has done so far, and what it is doing:
+/// Counters and gauges of a [`Server`](crate::Server), from
 /// [`ServerHandle::stats`](crate::ServerHandle::stats).
 ///
-/// Each number is exact, but they are not read in one moment: two of them may differ by what happened
-/// in between.
+/// Each number is exact, but they are not read at one moment: two of them may differ by what happened in
+/// between.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerStats {
-    /// How many connections were accepted, without those turned away at the connection limit.
+    /// The number of accepted connections, without those rejected at the connection limit.
     pub accepted: u64,
-    /// How many were turned away at the connection limit.
+    /// The number of connections rejected at the connection limit.
     pub turned_away: u64,
-    /// How often accepting failed, for example because the process had no file descriptor left, or
-    /// because `rustls` could make no connection of the TLS configuration.
+    /// The number of failures to accept a connection, such as when the process had no file descriptor
+    /// left, or when `rustls` could not use the TLS configuration.
     pub accept_errors: u64,
-    /// How many connections are open, without those that are being turned away.
+    /// The number of open connections, without those that are being rejected.
     pub open: u64,
-    /// How many requests had a complete and valid head.
+    /// The number of requests with a complete and valid head.
     pub requests: u64,
-    /// How many events handlers and topics gave to connections.
+    /// The number of events that handlers and topics gave to connections.
     pub events: u64,
-    /// How many bytes of responses were written, before TLS.
+    /// The number of written bytes of responses, before TLS.
     pub written_bytes: u64,
-    /// How many bytes wait to be written, on all connections. It is large only where clients do not
-    /// read.
+    /// The number of bytes that wait to be written, on all connections. It is large only where clients do
+    /// not read.
     pub queued_bytes: u64,
-    /// How much of the [budget](sse_core::server::ResponseConfig::budget) is used, by all that share
-    /// it: other servers and embeddings, and topics.
+    /// The use of the [budget](sse_core::server::ResponseConfig::budget) by all that share it, which may
+    /// include other servers, embeddings and topics.
     pub budget: BudgetUse,
-    /// How many connections have ended, by reason. Those that were turned away are not among them.
+    /// The number of ended connections, by reason, without the rejected ones.
     pub closed: CloseCounts,
 }
 
@@ -45,14 +45,14 @@ pub struct ServerStats {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// How many connections were taken.
+    /// The number of accepted connections.
     pub accepted: u64,
-    /// How many were turned away at the connection limit.
+    /// The number of connections rejected at the connection limit.
     pub turned_away: u64,
-    /// How often accepting failed, for example because the process had no file descriptor left, or
-    /// because `rustls` could make no connection of the TLS configuration.
+    /// The number of failures to accept a connection, such as when the process had no file descriptor
+    /// left, or when `rustls` could not use the TLS configuration.
     pub accept_errors: u64,
-    /// How many connections with a request were cut, at the shutdown's deadline or by
+    /// The number of connections with a request that were cut, at the shutdown's deadline or by
     /// [`cut`](crate::ServerHandle::cut).
     pub cut: u64,
 }
@@ -73,7 +73,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// [`ServerStats`], as it is being counted.
+/// The counters of [`ServerStats`].
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) accepted: AtomicU64,
@@ -84,7 +84,7 @@ pub(super) struct Counters {
     pub(super) written_bytes: AtomicU64,
     pub(super) queued_bytes: AtomicU64,
     pub(super) closed: CloseCounters,
-    /// How many were cut.
+    /// The number of connections that were cut.
     pub(super) cut: AtomicU64,
 }
 

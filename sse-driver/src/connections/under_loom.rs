@@ -1,4 +1,5 @@
-//! What the connections of a server share, under the model checker `loom`: see `sse-core/tests/loom`.
+//! The state that the connections of a server share, under the model checker `loom`: see
+//! `sse-core/tests/loom`.
 
 use std::{
     pin::pin,
@@ -12,7 +13,7 @@ use sse_core::Budget;
 use super::{Connections, Place};
 use crate::loom_tasks::{block_on, join, model};
 
-/// Two connections of one server.
+/// Returns two connections of one server.
 fn two_places() -> (Arc<Connections>, [Place; 2]) {
     let connections = Arc::<Connections>::default();
     // The default shares the budget of the process.
@@ -65,7 +66,7 @@ fn no_more_than_the_limit_enter() {
     });
 }
 
-/// What a connection's task does when it is polled: it asks to be woken, and then looks.
+/// Does what a connection's task does when it is polled: it registers to be woken, and then checks.
 fn until_cut(place: &mut Place) {
     let mut is_new = true;
     block_on(|cx: &mut Context<'_>| {

@@ -1,4 +1,4 @@
-//! From a request to the head of its response.
+//! The future of a response's head.
 
 use std::{
     fmt,
@@ -18,26 +18,26 @@ use super::{
 };
 use crate::Runtime;
 
-/// A response in the making: a future that always gives one.
+/// The future of a response, which never fails.
 ///
-/// When it is dropped before that, the handler's future is dropped and clean-up runs.
+/// If it is dropped before it is ready, the handler's future is dropped and clean-up runs.
 #[must_use = "the client is not answered unless it is polled"]
 pub struct Answer<R: Runtime>(State<R>);
 
 enum State<R: Runtime> {
-    // The response is large, and moves about.
+    // The response is large, and is moved around.
     TurnedAway(Box<Response<Body<R>>>),
     Asked(Box<Embedded<R>>),
     Given,
 }
 
 impl<R: Runtime> Answer<R> {
-    /// An answer without a handler, and without anything to clean up.
+    /// Creates an answer without a handler, which has nothing to clean up.
     pub(super) fn turned_away(response: Response<Bytes>) -> Self {
         Self(State::TurnedAway(Box::new(response.map(Body::whole))))
     }
 
-    /// An answer that the exchange gives.
+    /// Creates an answer that the exchange gives.
     pub(super) fn asked(embedded: Embedded<R>) -> Self {
         Self(State::Asked(Box::new(embedded)))
     }
@@ -54,23 +54,22 @@ impl<R: Runtime> Future for Answer<R> {
         Poll::Ready(match (mem::replace(&mut self.0, State::Given), output) {
             (State::TurnedAway(response), _) => *response,
             (State::Asked(embedded), Some(Output::Head(head))) => embedded.into_response(*head),
-            // No exchange ends before it has a head for the server, so that this stands for a fault
-            // of this crate.
+            // No exchange ends before it has a head for the server; this would be a fault of this crate.
             (State::Asked(_), _) => {
                 let mut response = Response::new(Body::whole(Bytes::new()));
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                 response
             }
-            // Polled again after the end, which no future has to answer.
+            // The future was polled again after its end, when it need not answer.
             (State::Given, _) => return Poll::Pending,
         })
     }
 }
 
 impl<R: Runtime> Embedded<R> {
-    /// The response with this head: the exchange goes on in its body.
+    /// Returns the response with this head: the exchange continues in its body.
     fn into_response(self: Box<Self>, head: Response<BodyLength>) -> Response<Body<R>> {
-        // Without a `HEAD`, no body is an empty one.
+        // Except for a `HEAD`, no body means an empty body.
         let length = match *head.body() {
             BodyLength::None if !self.is_head => BodyLength::Exact(0),
             length => length,

@@ -1,4 +1,4 @@
-//! A reply's body, as an `http_body::Body`.
+//! The body of a reply, as an `http_body::Body`.
 
 use std::{
     error::Error,
@@ -20,35 +20,34 @@ use crate::Runtime;
 
 /// The body of a response, which may be an event stream.
 ///
-/// What is ready is put together, up to the high-water mark, and events of a topic are passed on
-/// without copying them. The handler's stream is polled when the body is, and not otherwise.
+/// Ready bytes are joined, up to the high-water mark, and events of a topic are passed on without copying
+/// them. The handler's stream is polled only when the body is.
 ///
-/// It is `Send`, `Sync` and `Unpin`, as the boxes of various frameworks ask for.
+/// It is `Send`, `Sync` and `Unpin`, as the boxed bodies of various frameworks require.
 pub struct Body<R: Runtime> {
-    /// Never locked by two: it makes what the handler left, which is `Send`, `Sync` as well.
+    /// Never locked by two: the lock makes the state, which is only `Send`, `Sync` as well.
     state: Mutex<State<R>>,
 }
 
 enum State<R: Runtime> {
-    /// What an exchange gives, and how much of it is still to come.
+    /// An exchange, and the length of its body.
     Asked(Box<Embedded<R>>, BodyLength),
-    /// What no exchange is behind.
+    /// Bytes without an exchange.
     Whole(Bytes),
     Over,
 }
 
-/// The error of a [`Body`] whose response is to be broken off, since the client has not got all of
-/// it.
+/// The error of a [`Body`] whose response has to be broken off, because the client has not received all
+/// of it.
 ///
-/// Its [source](Error::source) is the error that the handler's stream yielded, where that is the
-/// reason.
+/// Its [source](Error::source) is the error that the handler's stream yielded, if that is the reason.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamBroken {
     reason: CloseReason,
 }
 
 impl StreamBroken {
-    /// Returns why, as the clean-up callbacks are told.
+    /// Returns the reason that the clean-up callbacks get.
     #[must_use]
     pub fn reason(&self) -> &CloseReason {
         &self.reason
@@ -82,7 +81,7 @@ impl<R: Runtime> Body<R> {
         }
     }
 
-    /// What `ask` gives. A panic under the lock leaves nothing half-done.
+    /// Reads the state. A panic under the lock leaves nothing half-done.
     fn look<T>(&self, ask: impl FnOnce(&State<R>) -> T) -> T {
         ask(&lock(&self.state))
     }
@@ -116,7 +115,7 @@ impl<R: Runtime> http_body::Body for Body<R> {
                     let is_complete = matches!(length, BodyLength::None | BodyLength::Exact(0));
                     *state = State::Over;
                     match end {
-                        // An answer that tells of a failure is whole all the same.
+                        // A whole response that reports a failure is complete nevertheless.
                         Output::Failed(reason) if !is_complete => {
                             Some(Err(StreamBroken { reason }))
                         }
@@ -138,7 +137,7 @@ impl<R: Runtime> http_body::Body for Body<R> {
 
     fn size_hint(&self) -> SizeHint {
         self.look(|state| match state {
-            // Of a `HEAD` there would be something.
+            // The response to a `HEAD` would have a size.
             State::Asked(_, BodyLength::Chunked | BodyLength::None) => SizeHint::default(),
             State::Asked(_, BodyLength::Exact(left)) => SizeHint::with_exact(*left),
             State::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),

@@ -19,28 +19,28 @@ use sse_core::server::ResponseConfig;
 #[non_exhaustive]
 pub struct EmbeddingConfig {
     /// The bounds of a response, and of the body of the request that it answers. Its
-    /// [`high_water_mark`](ResponseConfig::high_water_mark) is also how much is put together in one
-    /// piece of data, at most.
+    /// [`high_water_mark`](ResponseConfig::high_water_mark) is also the largest size of one piece of the
+    /// body.
     pub response: ResponseConfig,
-    /// How many responses may be open. 10,000 by default. A request beyond it is answered 503;
-    /// no open response is closed to make room.
+    /// The largest number of open responses. 10,000 by default. A request beyond it gets a 503; no open
+    /// response is closed to make room.
     pub max_open: usize,
-    /// The longest `Retry-After` of such a 503, which is a whole number of seconds between 1 and
-    /// this, chosen anew for each. 10 s by default.
+    /// The longest `Retry-After` of such a 503, which is a random whole number of seconds between 1 and
+    /// this. 10 s by default.
     pub max_retry_after: Duration,
-    /// How long streams may last. As long as they like by default.
+    /// The longest life of streams. `None`, no limit, by default.
     pub lifetime: Option<Lifetime>,
-    /// How long [`shut_down`](super::Embedding::shut_down) waits for streams to end by themselves
+    /// The time that [`shut_down`](super::Embedding::shut_down) waits for streams to end by themselves
     /// before it cuts them. 10 s by default.
     pub shutdown_timeout: Duration,
-    /// How a graceful shutdown spreads the ends of streams that clients can resume, so that these
-    /// do not come back in one instant. About 1,000 of them end in a second by default, over 5 s at
-    /// most; fewer than 100 end at once.
+    /// How a graceful shutdown spreads the ends of streams that clients can resume, so that these do not
+    /// reconnect at the same moment. By default about 1,000 of them end in each second, over at most 5 s;
+    /// fewer than 100 end at once.
     pub shutdown_spread: ShutdownSpread,
-    /// The proxies that say who a client is. By default none is believed, and the client is the peer that
+    /// The proxies that are trusted to name the client. None by default: the client is then the peer that
     /// connected.
     pub trusted_proxies: Option<TrustedProxies>,
-    /// Where open streams are listed, and ended from elsewhere. By default they are not.
+    /// The list of open streams, by which they can be ended from outside. `None` by default.
     pub open_streams: Option<OpenStreams>,
 }
 

@@ -1,4 +1,4 @@
-//! An exchange inside a foreign server: it begins in the answer and moves on to the body.
+//! An exchange inside a foreign server: it begins in the answer and continues in the body.
 
 use std::{
     io,
@@ -21,26 +21,26 @@ use crate::{
     exchange::{Exchange, Turn},
 };
 
-/// The exchange with what its host needs. In a box that the answer and the body pass on.
+/// The exchange with the parts that its host needs. The answer and the body pass it on in a box.
 pub(super) struct Embedded<R: Runtime> {
     exchange: Exchange<IncomingBody>,
     alarm: Alarm<R>,
     embedding: Embedding<R>,
-    /// The request is a `HEAD`: there would be a body, and there is none.
+    /// Whether the request is a `HEAD`, whose response has no body.
     pub(super) is_head: bool,
-    /// Who polled last.
+    /// The task that polled last.
     task: Option<Waker>,
 }
 
-/// What the exchange has for the foreign server.
+/// The output of the exchange for the foreign server.
 pub(super) enum Output {
     /// The response's head. It comes once, and first.
     Head(Box<Response<BodyLength>>),
     /// A piece of the body.
     Data(Bytes),
-    /// The body has ended. The last output.
+    /// The body has ended. This is the last output.
     End,
-    /// The body fails, for this reason. The last output.
+    /// The body fails for this reason. This is the last output.
     Failed(CloseReason),
 }
 
@@ -59,7 +59,7 @@ impl<R: Runtime> Embedded<R> {
         }
     }
 
-    /// Drives the exchange until it has something for the foreign server. The one loop of an
+    /// Drives the exchange until it has an output for the foreign server. This is the only loop of an
     /// embedded response: the answer calls it for the head, the body for the rest.
     pub(super) fn drive(&mut self, cx: &mut Context<'_>) -> Poll<Output> {
         self.register(cx);
@@ -85,7 +85,7 @@ impl<R: Runtime> Embedded<R> {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                // Given above; and there is room, since everything is taken.
+                // The head was returned above, and there is room, because everything is taken.
                 Turn::Respond(_) | Turn::Full => {}
                 Turn::Parked => ready!(self.sleep(cx, now)),
             }
@@ -96,14 +96,14 @@ impl<R: Runtime> Embedded<R> {
         self.embedding.shared.runtime.now()
     }
 
-    /// Receives what there is of the request, and takes a turn.
+    /// Receives the available bytes of the request, and takes a turn.
     fn turn(&mut self, cx: &mut Context<'_>, now: Instant) -> Turn {
         let Exchange {
             transport,
             connection,
             ..
         } = &mut self.exchange;
-        // The body is the foreign server's, or its user's.
+        // The body is code of the foreign server, or of its user.
         if let Err(Panicked) = catch(|| transport.receive(cx, now, connection)) {
             *transport = IncomingBody::none();
             connection.handle_transport_error(now, io::Error::other("the body panicked"));
@@ -113,7 +113,7 @@ impl<R: Runtime> Embedded<R> {
         turn
     }
 
-    /// The next piece of the body.
+    /// Returns the next piece of the body.
     fn take_body(&mut self, now: Instant) -> Option<Bytes> {
         let bytes = self.exchange.connection.take_body(now)?;
         self.exchange.place.wrote(bytes.len());
@@ -121,8 +121,8 @@ impl<R: Runtime> Embedded<R> {
         Some(bytes)
     }
 
-    /// Until the connection's next deadline. The clock is looked at before the timer: a runtime may
-    /// make a timer wait for others.
+    /// Waits for the connection's next deadline. The clock is read before the timer is polled: a runtime
+    /// may make a timer wait for others.
     fn sleep(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
         let deadline = self.exchange.connection.poll_timeout();
         if deadline.is_some_and(|deadline| deadline <= now) {
@@ -139,13 +139,13 @@ impl<R: Runtime> Embedded<R> {
             self.task = Some(cx.waker().clone());
             self.alarm.forget_task();
         }
-        // Whether it has begun is looked up in every turn; this is for the waking alone.
+        // Every turn checks whether it has begun; this is only for the waking.
         let place = &mut self.exchange.place;
         place.wake_at_shutdown(cx.waker(), is_new);
     }
 }
 
-/// A foreign server drops what it needs no more, and what its client has left.
+/// A foreign server drops a response that it no longer needs, or whose client has left.
 impl<R: Runtime> Drop for Embedded<R> {
     fn drop(&mut self) {
         let now = self.now();

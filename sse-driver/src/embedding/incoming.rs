@@ -1,4 +1,4 @@
-//! A request's body, as a foreign server has it.
+//! A request's body from a foreign server.
 
 use std::{
     io,
@@ -13,17 +13,16 @@ use sse_core::{
     server::{Connection, Phase},
 };
 
-/// The body, from which the connection takes bytes where a handler wants them. Trailers are
-/// discarded.
+/// The body, from which the connection takes bytes if a handler wants them. Trailers are discarded.
 pub(super) struct IncomingBody(Option<Pin<Box<dyn RequestBody>>>);
 
-/// What is read at a time before other tasks have the thread, and what is read where a deadline has
-/// passed: it is the task that is late then, and not the client.
+/// The number of pieces that are read before other tasks get the thread, and that are read when a
+/// deadline has passed, because the task may be late, and not the client.
 const PIECES: usize = 16;
 const LATE_PIECES: usize = 256;
 
 impl IncomingBody {
-    /// No body, or one that nothing is to be had of.
+    /// Creates an empty body.
     pub(super) fn none() -> Self {
         Self(None)
     }
@@ -36,8 +35,8 @@ impl IncomingBody {
         Self(Some(Box::pin(body)))
     }
 
-    /// Hands the connection what there is of the body, as long as it wants it. A body that it does not
-    /// want any more is dropped.
+    /// Passes the available bytes of the body to the connection, as long as it wants them. A body that it
+    /// does not want any more is dropped.
     pub(super) fn receive(
         &mut self,
         cx: &mut Context<'_>,
@@ -72,7 +71,7 @@ impl IncomingBody {
         cx.waker().wake_by_ref();
     }
 
-    /// Drops the body, which is the foreign server's code or its user's.
+    /// Drops the body, which is code of the foreign server or of its user.
     fn forget(&mut self) {
         let body = self.0.take();
         let _ = catch(|| drop(body));
@@ -85,15 +84,15 @@ impl Drop for IncomingBody {
     }
 }
 
-/// What one look at the body gave.
+/// The result of one poll of the body.
 enum Piece {
     Data,
     End,
-    /// The server says that it failed. As a rule the client broke it off.
+    /// The server reports that the body failed. Most often the client broke it off.
     Broken,
 }
 
-/// Any `http_body::Body`. A trait of its own, so that one box is enough.
+/// Any `http_body::Body`, as one trait object.
 trait RequestBody: Send {
     fn poll_piece(
         self: Pin<&mut Self>,

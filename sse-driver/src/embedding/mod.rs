@@ -1,19 +1,18 @@
-//! Event streams in another server: hyper, axum, or any that takes an `http_body::Body`, over
-//! HTTP/1.1 and HTTP/2.
+//! Event streams in another server: hyper, axum, or any that accepts an `http_body::Body`, over HTTP/1.1
+//! and HTTP/2.
 //!
-//! An [`Embedding`] asks a handler and makes an [`http::Response`] of what it
-//! returns. The handlers are those of a [`Router`](crate::router::Router), and they lose nothing
-//! here: clean-up runs exactly once and is told why, idle streams send keep-alive comments, the
-//! handler's stream is polled only when the server wants bytes, topics resume.
+//! An [`Embedding`] calls a handler and makes an [`http::Response`] from its return value. The handlers
+//! are those of a [`Router`](crate::router::Router), and behave as they do there: clean-up runs exactly
+//! once and gets the reason, idle streams send keep-alive comments, the handler's stream is polled only
+//! when the server wants bytes, and topics resume.
 //!
 //! Each adapter has the types of this module for its runtime, whose timers they use:
-//! `sse_tokio::Embedding` is `Embedding<Tokio>`. In axum, a route is one line, since axum takes any
-//! response whose body is an `http_body::Body`:
-//! `get(move |request: Request| sse.respond(request, None, handler))`. With the feature `axum` the tokio
-//! adapter has an extractor, and [`Embedding::begin`] is what an extractor of another framework is made
-//! of.
+//! `sse_tokio::Embedding` is `Embedding<Tokio>`. In axum, a route is one line, because axum accepts any
+//! response whose body is an `http_body::Body`: `get(move |request: Request| sse.respond(request, None,
+//! handler))`. With the feature `axum` the tokio adapter has an extractor; [`Embedding::begin`] is the
+//! basis for an extractor of another framework.
 //!
-//! # What ends a response, and what clean-up is told
+//! # How a response ends, and what clean-up gets
 //!
 //! | what happened | [`CloseReason`](sse_core::lifecycle::CloseReason) | the body |
 //! |---|---|---|
@@ -22,33 +21,33 @@
 //! | the server dropped the body, or the answer's future, before that | `ClientWentAway` | |
 //! | the stream yielded an error | `StreamError`, or `SlowConsumer` of a topic's | fails |
 //! | the stream panicked | `HandlerPanicked` | fails |
-//! | the handler panicked before it answered | `HandlerPanicked` | of a 500 |
-//! | the handler did not answer in time | `TimedOut` | of a 503 |
-//! | the stream had its [longest life](EmbeddingConfig::lifetime) | `LifetimeOver` | ends |
+//! | the handler panicked before it responded | `HandlerPanicked` | of a 500 |
+//! | the handler did not respond in time | `TimedOut` | of a 503 |
+//! | the stream reached its [longest life](EmbeddingConfig::lifetime) | `LifetimeOver` | ends |
 //! | the stream was a topic's, and the [shutdown began](Embedding::begin_shutdown) | `Shutdown` | ends |
 //! | the embedding was [cut](Embedding::cut) | `Shutdown` | fails |
 //!
-//! When a body fails, hyper breaks the response off, so that the client can tell: over HTTP/1.1
-//! the last chunk never comes, over HTTP/2 the stream is reset.
+//! When a body fails, hyper breaks the response off, so that the client can tell: over HTTP/1.1 the last
+//! chunk never comes, over HTTP/2 the stream is reset.
 //!
-//! It throws away what it has not written by then. That is why a body whose stream failed
-//! [waits a moment](sse_core::server::ResponseConfig::fail_delay) before it fails, too; clients that are slow to read
-//! may miss the last events before the failure all the same, and get them when they resume.
+//! hyper discards the bytes that it has not written by then. A body whose stream failed therefore [waits
+//! a moment](sse_core::server::ResponseConfig::fail_delay) before it fails, too; clients that read slowly
+//! may miss the last events before the failure nevertheless, and get them when they resume.
 //!
-//! `StreamEnded` and `ResponseSent` mean that the server has taken everything; what it has not
-//! written by then is its own to deliver. (Behind our own server they mean that it was written.)
+//! `StreamEnded` and `ResponseSent` mean that the server has taken everything, and has yet to deliver the
+//! bytes in its own buffers. (With this crate's own server they mean that everything was written.)
 //!
-//! A body does not see why it is dropped. A server drops it when the client has gone, and also when
-//! its own task is cancelled or its runtime ends: clean-up is told `ClientWentAway` either way.
+//! A body does not see why it is dropped. A server drops it when the client has gone, and also when its
+//! own task is cancelled or its runtime ends: clean-up gets `ClientWentAway` in all cases.
 //!
-//! # What stays the server's
+//! # What the server does
 //!
-//! Accepting, TLS, the request's head and its deadline, and writing. A body that the
-//! server does not poll cannot act: only the server can find a client that keeps its connection open
-//! and takes no bytes. Such a body holds up to one [high-water mark](sse_core::server::ResponseConfig::high_water_mark), and its
-//! handler's stream rests. Over TCP on Linux, `TCP_USER_TIMEOUT` on the accepted socket ends the
-//! connections of clients that vanished without a word, as the adapters do; hyper's HTTP/2 has
-//! keep-alive pings for it.
+//! The server accepts connections, speaks TLS, reads the request's head within its deadline, and writes.
+//! A body that the server does not poll cannot act: only the server can detect a client that keeps its
+//! connection open and takes no bytes. Such a body holds up to one [high-water
+//! mark](sse_core::server::ResponseConfig::high_water_mark), and its handler's stream is not polled. Over
+//! TCP on Linux, `TCP_USER_TIMEOUT` on the accepted socket, which the adapters set, ends the connections
+//! of clients that vanished; HTTP/2 in hyper has keep-alive pings for that.
 
 mod answer;
 mod body;
@@ -83,8 +82,8 @@ use incoming::IncomingBody;
 
 /// Serves event streams inside another server. See the [module](self).
 ///
-/// Clones are handles to the same one. It counts what is open and can be shut down; one is enough
-/// for a server.
+/// Clones are handles to the same embedding. It counts the open responses and can be shut down; a server
+/// needs only one.
 pub struct Embedding<R: Runtime> {
     shared: Arc<Shared<R>>,
 }
@@ -92,7 +91,7 @@ pub struct Embedding<R: Runtime> {
 struct Shared<R> {
     runtime: R,
     config: EmbeddingConfig,
-    /// That of the configuration, as each connection holds it.
+    /// The settings of responses, in the form in which each connection holds them.
     response: Arc<ResponseConfig>,
     connections: Arc<Connections>,
     no_place: NoPlace,
@@ -124,10 +123,10 @@ impl<R: Runtime> Embedding<R> {
         }
     }
 
-    /// Asks `handler`, and answers with what it returns. The request's own body is dropped.
+    /// Calls `handler`, and responds with its return value. The request's own body is dropped.
     ///
-    /// `peer` is what [`Request::peer_addr`](router::Request::peer_addr) says. The handler is called
-    /// when the answer is first polled.
+    /// `peer` is the address that [`Request::peer_addr`](router::Request::peer_addr) returns. The handler
+    /// is called when the answer is first polled.
     pub fn respond<B, H, T, K>(
         &self,
         request: Request<B>,
@@ -142,7 +141,7 @@ impl<R: Runtime> Embedding<R> {
         let (parts, _) = request.into_parts();
         let call = move |head, context| {
             let request = router::Request::new(head, Vec::new(), context);
-            // What the handler returned is not held over the wait.
+            // The handler's return value is not held across the `await`.
             Routed::Call(Box::pin(async move {
                 let reply = handler(request).into_reply();
                 reply.await
@@ -151,14 +150,14 @@ impl<R: Runtime> Embedding<R> {
         self.answer(head_of(parts, false), peer, call, IncomingBody::none)
     }
 
-    /// Leads the request to a handler of `routes`, and answers with what it returns, or with what
-    /// the [routes](crate::router) answer by themselves, such as a 404.
+    /// Routes the request to a handler of `routes`, and responds with its return value, or with what the
+    /// [routes](crate::router) respond by themselves, such as a 404.
     ///
-    /// The request's body is received where the route takes one: up to
+    /// If the route takes the request's body, it is received: up to
     /// [`body_limit`](sse_core::server::ResponseConfig::body_limit) bytes, within
     /// [`body_timeout`](sse_core::server::ResponseConfig::body_timeout). Otherwise it is dropped.
     ///
-    /// Routes are made with [`Router::build`](crate::router::Router::build).
+    /// [`Router::build`](crate::router::Router::build) creates the routes.
     pub fn route<B>(
         &self,
         routes: &Routes,
@@ -179,47 +178,47 @@ impl<R: Runtime> Embedding<R> {
         )
     }
 
-    /// Returns how many responses are open: their handlers are deciding, or their bodies are there.
+    /// Returns the number of open responses: those whose handlers have not responded yet, and those with
+    /// a body.
     #[must_use]
     pub fn open(&self) -> usize {
         self.shared.connections.open()
     }
 
-    /// Returns what it has done so far, and what it is doing. A response counts as a connection here;
-    /// what the server's own connections do is the server's to count.
+    /// Returns the counters and gauges. A response counts as a connection here; the server's own
+    /// connections are not counted.
     #[must_use]
     pub fn stats(&self) -> ServerStats {
         self.shared.connections.stats()
     }
 
-    /// Begins the shutdown: handlers are told ([`Request::shutdown`](router::Request::shutdown)), so
-    /// that their streams can say last words and end; the streams of topics end by themselves, each at
-    /// a time of its own where there are many of them ([`ShutdownSpread`](crate::ShutdownSpread)); and
-    /// each further request is answered 503. Does nothing the second time.
+    /// Begins the shutdown: handlers see it ([`Request::shutdown`](router::Request::shutdown)), so that
+    /// their streams can send a last event and end; the streams of topics end by themselves, each at a
+    /// time of its own if there are many of them ([`ShutdownSpread`](crate::ShutdownSpread)); and each
+    /// further request gets a 503. A second call does nothing.
     ///
-    /// Have the load balancer lead new requests elsewhere before.
+    /// Let the load balancer send new requests to other servers before that.
     pub fn begin_shutdown(&self) {
         self.shared.connections.shut_down();
     }
 
     /// Ends every stream at once, with
-    /// [`CloseReason::Shutdown`](sse_core::lifecycle::CloseReason::Shutdown). What is asked for from
-    /// now on is answered 503.
+    /// [`CloseReason::Shutdown`](sse_core::lifecycle::CloseReason::Shutdown). Later requests get a 503.
     pub fn cut(&self) {
         self.shared.connections.cut();
     }
 
-    /// Shuts down gracefully: [begins](Self::begin_shutdown), waits until every stream has ended by
-    /// itself, at most [`shutdown_timeout`](EmbeddingConfig::shutdown_timeout), and then
-    /// [cuts](Self::cut) the others. Returns how many were cut: streams that were open, and requests
-    /// that waited for their answer. A response that the server had only to write is not cut.
+    /// Shuts down gracefully: [begins](Self::begin_shutdown) the shutdown, waits until every stream has
+    /// ended by itself, for at most [`shutdown_timeout`](EmbeddingConfig::shutdown_timeout), and then
+    /// [cuts](Self::cut) the others. Returns the number that were cut: open streams, and requests without
+    /// a response. A response that the server only had to write is not cut.
     ///
-    /// A server that waits for its connections, as axum's and hyper's graceful shutdowns do, would
-    /// wait for ever for an endless stream without this. Have it stop accepting at the same time.
+    /// Without this, a server that waits for its connections, as the graceful shutdowns of axum and hyper
+    /// do, would wait forever for an endless stream. Make it stop accepting at the same time.
     ///
-    /// A body takes note of a cut when the server polls or drops it. The future waits for that, at most
-    /// 5 s. A body that the server neither polls nor drops meanwhile, because its client does not
-    /// read, is left out of the number.
+    /// A body notices a cut when the server polls or drops it. The future waits for that, for at most 5
+    /// s. A body that the server neither polls nor drops in that time, because its client does not read,
+    /// does not count.
     pub fn shut_down(&self) -> impl Future<Output = u64> + Send + use<R> {
         let embedding = self.clone();
         async move {
@@ -247,7 +246,7 @@ impl<R: Runtime> Embedding<R> {
         }
     }
 
-    /// Hands the request over to `route`, where there is a place for it.
+    /// Passes the request to `route`, if there is a place for it.
     fn ask(
         &self,
         head: RequestHead,
@@ -286,7 +285,7 @@ impl<R: Runtime> Embedding<R> {
     }
 }
 
-/// The head of a request. Over HTTP/2 a body may come without any field that says so.
+/// Returns the head of a request. Over HTTP/2 a body may come without a field that announces it.
 fn head_of(parts: Parts, has_body: bool) -> RequestHead {
     let length = parts.headers.get(header::CONTENT_LENGTH);
     let length = length.and_then(|value| value.to_str().ok()?.parse().ok());

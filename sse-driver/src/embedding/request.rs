@@ -1,4 +1,4 @@
-//! A request that a foreign server's own handler answers.
+//! A request that a handler of the foreign server answers.
 
 use std::{
     borrow::Cow,
@@ -23,25 +23,25 @@ use crate::{
     router::{self, Refusal, Reply, Routed},
 };
 
-/// A request inside a foreign server whose own handler makes the reply: what an extractor of that
-/// server's is made of.
+/// A request inside a foreign server whose own handler makes the reply. Extractors for that server are
+/// built from it.
 ///
-/// [`Embedding::begin`] makes it of the request's head. It is a [`Request`](router::Request) to read
-/// from, and [`reply`](Self::reply) makes the foreign server's response of a topic's subscriber, of a
-/// resumable stream's attachment, or of any [`Reply`]. For axum, `sse_tokio::axum::Sse` is this as an
-/// extractor.
+/// [`Embedding::begin`] creates it from the request's head. Its [`request`](Self::request) is a
+/// [`Request`](router::Request), and [`reply`](Self::reply) makes the foreign server's response from a
+/// topic's subscriber, an attachment of a resumable stream, or any [`Reply`]. `sse_tokio::axum::Sse` is
+/// this as an extractor for axum.
 ///
-/// It is open from the beginning: it counts among those of the [embedding](Embedding::open), and
-/// clean-up runs when it is dropped without a reply, with
-/// [`CloseReason::ClientWentAway`](sse_core::lifecycle::CloseReason::ClientWentAway), for that is why servers drop
-/// handlers.
+/// It counts as open in the [embedding](Embedding::open) from the beginning. If it is dropped without a
+/// reply, clean-up runs with
+/// [`CloseReason::ClientWentAway`](sse_core::lifecycle::CloseReason::ClientWentAway), because servers
+/// drop handlers when the client has gone.
 ///
 /// ```
 /// use futures_util::stream;
 /// use sse_core::http::{Request, StatusCode};
 /// use sse_driver::{embedding::{Body, Embedding}, router::{Refusal, Reply}};
 ///
-/// /// A handler of the foreign server's.
+/// /// A handler of the foreign server.
 /// fn count<R: sse_driver::Runtime>(
 ///     sse: &Embedding<R>,
 ///     request: Request<()>,
@@ -56,21 +56,21 @@ use crate::{
 pub struct EmbeddedRequest<R: Runtime> {
     request: router::Request,
     reply: Arc<Mutex<Option<Reply>>>,
-    // Last, so that what is above is dropped before clean-up runs.
+    // This is last, so that the fields above are dropped before clean-up runs.
     embedded: Box<Embedded<R>>,
 }
 
 impl<R: Runtime> Embedding<R> {
-    /// Takes a request, of which `parts` is the head, whose reply the caller makes. Where the foreign
-    /// server's handlers are this crate's, [`respond`](Self::respond) is simpler.
+    /// Begins a request with this head, whose reply the caller makes. If the foreign server's handlers
+    /// are those of this crate, [`respond`](Self::respond) is simpler.
     ///
-    /// `peer` is what [`Request::peer_addr`](router::Request::peer_addr) says.
+    /// `peer` is the address that [`Request::peer_addr`](router::Request::peer_addr) returns.
     ///
     /// # Errors
     ///
-    /// A [`Refusal`] where as many are open as there may be
-    /// ([`EmbeddingConfig::max_open`](super::EmbeddingConfig::max_open)), or the embedding shuts down: 503
-    /// with `Retry-After`.
+    /// A [`Refusal`], a 503 with `Retry-After`, where
+    /// [`EmbeddingConfig::max_open`](super::EmbeddingConfig::max_open) responses are open, or the
+    /// embedding is shutting down.
     pub fn begin(
         &self,
         parts: Parts,
@@ -86,7 +86,7 @@ impl<R: Runtime> Embedding<R> {
             })))
         };
         let embedded = self.ask(head_of(parts, false), peer, route, IncomingBody::none)?;
-        // It was asked for above.
+        // The exchange has called the route above.
         let request = request.ok_or_else(no_request)?;
         let embedded = Box::new(embedded);
         Ok(EmbeddedRequest {
@@ -108,13 +108,13 @@ impl<R: Runtime> EmbeddedRequest<R> {
         &self.request
     }
 
-    /// Returns the foreign server's response: the head, and a body that gives the stream.
+    /// Returns the foreign server's response: the head, and a body with the stream.
     ///
-    /// What becomes a [`Reply`]: a topic's subscriber, an attachment of a resumable stream, a
-    /// [`Refusal`], and [`Reply::events`] of any stream.
+    /// A topic's subscriber, an attachment of a resumable stream and a [`Refusal`] convert to a
+    /// [`Reply`]; [`Reply::events`] makes one from any stream.
     pub fn reply(self, reply: impl Into<Reply>) -> Response<Body<R>> {
         *lock(&self.reply) = Some(reply.into());
-        // The reply is there, so that the answer is, too. The body is polled with the server's waker.
+        // The reply is there, so the answer is, too. The body is polled with the server's waker.
         let mut answer = Answer::asked(*self.embedded);
         let mut cx = Context::from_waker(Waker::noop());
         match Future::poll(Pin::new(&mut answer), &mut cx) {

@@ -13,11 +13,11 @@ use sse_core::{
     topic::follower::Bell,
 };
 
-/// What a log rings: see [`EventLog::watch`](super::EventLog::watch).
+/// The bells of a topic, which its log rings: see [`EventLog::watch`](super::EventLog::watch).
 ///
-/// Clones ring the same bells. Ringing never waits. A topic's task that does not keep up reads the log
-/// instead: bells wait up to a bound, 1,000 by default
-/// ([`max_bells`](super::FollowedTopicsConfig::max_bells)), and those beyond it are dropped.
+/// Clones ring the same bells. Ringing never waits. Waiting bells are bounded, to 1,000 by default
+/// ([`max_bells`](super::FollowedTopicsConfig::max_bells)); those beyond are dropped, and the topic's
+/// task reads the log instead.
 #[derive(Clone)]
 pub struct Bells {
     queue: Arc<Mutex<Queue>>,
@@ -27,9 +27,9 @@ struct Queue {
     news: VecDeque<News>,
     max: usize,
     max_bytes: usize,
-    /// How many bytes of data wait.
+    /// The number of bytes of data that wait.
     bytes: usize,
-    /// Bells were dropped.
+    /// Whether bells were dropped.
     overflowed: bool,
     task: Option<Waker>,
 }
@@ -53,12 +53,12 @@ impl Bells {
         }
     }
 
-    /// From now on a bell rings for every event.
+    /// Reports that a bell rings for every event from now on.
     pub fn up(&self) {
         self.put(News::Up);
     }
 
-    /// An event was appended.
+    /// Reports that an event was appended.
     pub fn ring(&self, bell: Bell) {
         self.put(News::Bell(bell));
     }
@@ -79,14 +79,14 @@ impl Bells {
         task.into_iter().for_each(Waker::wake);
     }
 
-    /// Wakes the task, which looks at what there is.
+    /// Wakes the task, which takes the news.
     pub(super) fn wake(&self) {
         let task = lock(&self.queue).task.take();
         task.into_iter().for_each(Waker::wake);
     }
 
-    /// Takes everything, and has the task woken by what comes next. What was dropped is as if the bells
-    /// were just up.
+    /// Takes all news, and registers the task for the next. If bells were dropped, the news are as if the
+    /// bells were just up.
     pub(super) fn take(&self, cx: &Context<'_>) -> VecDeque<News> {
         let mut queue = lock(&self.queue);
         let mut news = std::mem::take(&mut queue.news);
@@ -96,7 +96,7 @@ impl Bells {
         }
         let before = queue.task.replace(cx.waker().clone());
         drop(queue);
-        // Not under the lock: it may be the last to hold its task.
+        // This must not happen under the lock: it may drop the last handle of a task.
         drop(before);
         news
     }

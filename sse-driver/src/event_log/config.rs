@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sse_core::topic::{TopicConfig, follower::FollowerConfig};
 
-/// The bounds of [`FollowedTopics`](super::FollowedTopics), and what happens at them.
+/// The bounds of [`FollowedTopics`](super::FollowedTopics), and the behaviour at them.
 ///
 /// ```
 /// use std::time::Duration;
@@ -18,33 +18,32 @@ use sse_core::topic::{TopicConfig, follower::FollowerConfig};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FollowedTopicsConfig {
-    /// The bounds of each topic, which is a node's cache of the log. An event that a topic does not take
-    /// is passed over, and clients are told of it: keep
-    /// [`max_bytes`](TopicConfig::max_bytes) well above the largest event, and
-    /// [`when_full`](TopicConfig::when_full) as it is by default.
+    /// The settings of each topic, which is a node's cache of the log. An event that a topic does not
+    /// take is skipped, and clients are told of it: keep [`max_bytes`](TopicConfig::max_bytes) well above
+    /// the largest event, and [`when_full`](TopicConfig::when_full) at its default.
     pub topic: TopicConfig,
     /// The bounds and the waits of each follower.
     pub follower: FollowerConfig,
-    /// How many topics are followed at a time. 10,000 by default. Beyond it, asking for a new one is an
-    /// [error](sse_core::topic::TooManyTopics).
+    /// The largest number of topics that are followed at a time. 10,000 by default. Beyond it, asking for
+    /// another one is an [error](sse_core::topic::TooManyTopics).
     pub max_topics: usize,
-    /// For how long a topic is followed after its last use: since then no handle of it was held, and it
-    /// had no stream. 5 min by default.
+    /// The time that a topic is followed after its last use. It is in use while it has a stream or a
+    /// handle. 5 min by default.
     pub keep_unused: Duration,
-    /// How many bells of a topic wait for its task. 1,000 by default. Beyond it they are dropped, and the
-    /// log is read.
+    /// The largest number of bells of a topic that wait for its task. 1,000 by default. Beyond it they
+    /// are dropped, and the log is read.
     pub max_bells: usize,
-    /// How many bytes of data such bells carry. 1 MiB by default.
+    /// The largest size of the data of such bells, in bytes. 1 MiB by default.
     pub max_bell_bytes: usize,
-    /// How many events a page has at most that a client is served from the log. 100 by default.
+    /// The largest number of events in a page that is read for a client. 100 by default.
     pub client_page_events: usize,
-    /// How many clients read the log at a time, over all topics. 64 by default. Others wait for their
-    /// turn.
+    /// The largest number of clients that read the log at a time, over all topics. 64 by default. Others
+    /// wait for their turn.
     pub max_client_reads: usize,
-    /// How long a client waits for a topic whose log was not reached yet, and how long its requests to the
-    /// log may fail. 30 s by default. Its stream stays open meanwhile, with keep-alives, and then ends with
-    /// [`LogStreamError`](super::LogStreamError): the client comes back, here or elsewhere. With zero it
-    /// ends at the first look.
+    /// The time that a client waits for a topic whose log has not been reached yet, and for which its
+    /// requests to the log may fail. 30 s by default. Its stream stays open meanwhile, with keep-alives,
+    /// and then ends with [`LogStreamError`](super::LogStreamError): the client reconnects, to this node
+    /// or another. With zero it ends at the first attempt.
     pub client_wait: Duration,
 }
 

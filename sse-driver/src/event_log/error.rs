@@ -1,10 +1,10 @@
-//! What a log, and what stands on one, may fail with.
+//! The errors of a log, and of topics and streams over it.
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use sse_core::EventError;
 
-/// Why a log did not do what it was asked for: its cause, which clones share.
+/// The error of a log. Clones share its cause.
 ///
 /// ```
 /// use std::{error::Error, io};
@@ -76,12 +76,12 @@ impl Error for AppendError {
 pub enum LogPublishError {
     /// The value did not become an event.
     Event(EventError),
-    /// The log does not say that it has the event.
+    /// The log does not confirm that it has the event.
     Append(AppendError),
 }
 
 impl LogPublishError {
-    /// Returns whether the event may be in the log all the same, so that publishing it again may double
+    /// Returns whether the event may be in the log nevertheless, so that publishing it again may double
     /// it.
     #[must_use]
     pub fn may_be_published(&self) -> bool {
@@ -124,9 +124,9 @@ impl From<AppendError> for LogPublishError {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LogStreamError {
-    /// How long it was waited for.
+    /// The time for which the stream waited for the log.
     pub waited: Duration,
-    /// The last error of the log, where it said any.
+    /// The last error of the log, if there was one.
     pub cause: Option<LogError>,
 }
 

@@ -1,4 +1,4 @@
-//! What the task of a followed topic, its handles and its streams share.
+//! The state that the task of a followed topic, its handles and its streams share.
 
 use std::{
     task::{Context, Poll, Waker},
@@ -26,10 +26,10 @@ pub(super) struct Followed {
 
 struct State {
     stage: Stage,
-    /// When the last handle or stream went.
+    /// When the last handle or stream was dropped.
     left_at: Instant,
     last_error: Option<LogError>,
-    /// Those who wait until it follows.
+    /// The tasks that wait until it follows.
     waiting: WakerSet,
 }
 
@@ -38,7 +38,7 @@ enum Stage {
     /// The end of the log was not reached yet.
     Joining,
     Following,
-    /// It is no longer used, or the runtime has dropped its task.
+    /// The topic is no longer used, or the runtime has dropped its task.
     Over,
 }
 
@@ -58,7 +58,7 @@ impl Followed {
         }
     }
 
-    /// Ready once the end of the log was reached.
+    /// Becomes ready once the end of the log was reached.
     pub(super) fn poll_following(&self, slot: &mut Option<SlotId>, cx: &Context<'_>) -> Poll<()> {
         let mut state = lock(&self.state);
         if state.stage != Stage::Joining {
@@ -66,23 +66,23 @@ impl Followed {
         }
         let before = state.waiting.register(slot, cx.waker());
         drop(state);
-        // Not under the lock: it may be the last to hold its task.
+        // This must not happen under the lock: it may drop the last handle of a task.
         drop(before);
         Poll::Pending
     }
 
-    /// Waits no longer.
+    /// Stops waiting.
     pub(super) fn leave(&self, slot: SlotId) {
         let waker = lock(&self.state).waiting.remove(slot);
         drop(waker);
     }
 
-    /// The end of the log was reached.
+    /// Records that the end of the log was reached.
     pub(super) fn set_following(&self) {
         self.go_to(Stage::Following);
     }
 
-    /// It is followed no longer: its streams end, and its task.
+    /// Ends the topic: its streams end, and its task.
     pub(super) fn end(&self) {
         self.go_to(Stage::Over);
         self.topic.close_with(sse_core::topic::TopicEnd::Dropped);

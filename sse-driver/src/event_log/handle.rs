@@ -21,7 +21,8 @@ use super::{
     topics::{Held, Shared},
 };
 
-/// A handle to one of the [`FollowedTopics`](super::FollowedTopics). Clones are handles to the same.
+/// A handle to one of the [`FollowedTopics`](super::FollowedTopics). Clones are handles to the same
+/// topic.
 pub struct FollowedTopic {
     shared: Arc<Shared>,
     held: Arc<Held>,
@@ -46,13 +47,13 @@ impl FollowedTopic {
         &self.held.followed.name
     }
 
-    /// Appends an event to the log, from which every node gets it. Returns its place, which is its ID
+    /// Appends an event to the log, from which every node reads it. Returns its place, which is its ID
     /// unless it has one of its own.
     ///
     /// # Errors
     ///
-    /// [`LogPublishError`]. It is never a success where the log does not say that it has the event. Whether
-    /// the log may have it all the same is told by [`LogPublishError::may_be_published`].
+    /// [`LogPublishError`]. It is never a success where the log does not confirm that it has the event.
+    /// [`LogPublishError::may_be_published`] tells whether the log may have it nevertheless.
     pub fn publish<E: IntoEvent>(
         &self,
         event: E,
@@ -63,49 +64,49 @@ impl FollowedTopic {
             let event = event?;
             let appended = followed.log.append(followed.name.clone(), event.clone());
             let position = appended.await?;
-            // So that this node does not wait for the log's own bell.
+            // This node then need not wait for the log's own bell.
             followed.bells.ring(Bell::new(position).with_event(event));
             Ok(position)
         }
     }
 
-    /// Returns a stream for the client that sent this request: it resumes behind the last event ID that
-    /// the request names, as for [`Topic::resume`](sse_core::topic::Topic::resume).
+    /// Returns a stream for the client that sent this request: it resumes after the last event ID in the
+    /// request, as [`Topic::resume`](sse_core::topic::Topic::resume) does.
     #[must_use]
     pub fn resume(&self, request: &impl ResumeRequest) -> LogStream {
         let param = &self.shared.config.topic.last_event_id_param;
         self.resume_from(request.last_event_id(param).as_deref())
     }
 
-    /// Returns a stream for a client that has seen the event with this ID last; for `None` one that gets
-    /// what is published from now on.
+    /// Returns a stream for a client whose last event has this ID; with `None`, for one that gets the
+    /// events published from now on.
     #[must_use]
     pub fn resume_from(&self, last_event_id: Option<&str>) -> LogStream {
         let id = last_event_id.filter(|id| !id.is_empty());
         LogStream::new(self.clone(), Start::Behind(id.map(Text::from)))
     }
 
-    /// Returns a stream of everything that the log holds of its epoch, from its oldest event on, and of
-    /// what is published from then on. To the client this is [fresh](sse_core::topic::Outcome::Fresh): it
-    /// is told of no loss of what came before.
+    /// Returns a stream of all events that the log holds of its epoch, from its oldest one on, and of
+    /// those published later. To the client this is [fresh](sse_core::topic::Outcome::Fresh): it is told
+    /// of no earlier loss.
     #[must_use]
     pub fn subscribe_from_oldest(&self) -> LogStream {
         LogStream::new(self.clone(), Start::Oldest)
     }
 
     /// Returns a stream that begins with these events, such as the state that the topic's events change,
-    /// and goes on with what was published behind `at`: on any node, without a hole. The last of the
+    /// and continues with the events published after `at`: on any node, without a gap. The last of the
     /// events gets the place `at` as its ID.
     ///
-    /// A node makes such a state of a stream of its own: of the events that it applied, the last one's ID
-    /// is `at`. Where the log does not know that place any more, the client is told that it is
+    /// A node computes such a state from a stream of its own: the last event that it applied has the ID
+    /// `at`. If the log does not know that place any more, the client is told that it is
     /// [unknown](sse_core::topic::Outcome::Unknown).
     ///
     /// ```
     /// use sse_core::{EventError, topic::{Position, ResumeRequest}};
     /// use sse_driver::{event_log::{FollowedTopic, LogStream}, router::Request};
     ///
-    /// /// How many there are, and the place of the event that made it so.
+    /// /// The count, and the place of the event that changed it last.
     /// struct Count {
     ///     count: u64,
     ///     at: Position,
@@ -121,7 +122,7 @@ impl FollowedTopic {
     ///
     /// # Errors
     ///
-    /// [`EventError`] where one of these is no event.
+    /// [`EventError`] where one of these cannot become an event.
     pub fn begin_with<E: IntoEvent>(
         &self,
         events: impl IntoIterator<Item = E>,
@@ -131,8 +132,8 @@ impl FollowedTopic {
         Ok(LogStream::new(self.clone(), Start::State(events?, at)))
     }
 
-    /// Waits until this node has reached the end of the log once, `within` this time at most: for a program
-    /// that does not want to start without its log.
+    /// Waits up to `within` until this node has reached the end of the log once: for a program that
+    /// should not start without its log.
     ///
     /// # Errors
     ///
@@ -175,14 +176,14 @@ impl FollowedTopic {
         self.held.followed.is_following()
     }
 
-    /// Returns the place that this node has come to.
+    /// Returns the place that this node has reached.
     #[must_use]
     pub fn position(&self) -> Position {
         self.held.followed.topic.position()
     }
 
-    /// Returns what this node's topic has done so far. Clients that read the log count as slow where the
-    /// topic had dropped their next event.
+    /// Returns the counters of this node's topic. Clients that read the log count as slow if the topic
+    /// had dropped their next event.
     #[must_use]
     pub fn stats(&self) -> TopicStats {
         self.held.followed.topic.stats()

@@ -48,9 +48,9 @@ pub struct MemoryLog {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryLogConfig {
-    /// How many events each topic keeps. 10,000 by default; the oldest go.
+    /// The number of events that each topic keeps. 10,000 by default; older ones are dropped.
     pub max_events: usize,
-    /// How many topics there may be. 10,000 by default. Beyond it, appending to a new one fails with
+    /// The largest number of topics. 10,000 by default. Beyond it, appending to a new one fails with
     /// [`MemoryLogFull`].
     pub max_topics: usize,
     /// Whether bells carry their events. `true` by default.
@@ -71,7 +71,7 @@ impl Default for MemoryLogConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryLogFull {
-    /// How many there may be.
+    /// The largest number of topics.
     pub max_topics: usize,
 }
 
@@ -96,7 +96,7 @@ struct Shared {
 struct State {
     epoch: u64,
     topics: BTreeMap<Text, Stream>,
-    /// Those who watch, by topic.
+    /// The bells of the watching nodes, by topic.
     watchers: BTreeMap<Text, BTreeMap<u64, Bells>>,
     watches: u64,
 }
@@ -149,7 +149,7 @@ impl MemoryLog {
         }
     }
 
-    /// Loses every event, and begins the next epoch: what an external log does that is started again
+    /// Drops every event, and begins the next epoch, as an external log does that is started again
     /// without its data.
     pub fn begin_anew(&self) {
         let mut state = lock(&self.shared.state);
@@ -157,7 +157,7 @@ impl MemoryLog {
         state.topics.clear();
     }
 
-    /// Drops the events of `topic` but the newest `keep`.
+    /// Drops all events of `topic` except the newest `keep`.
     pub fn trim(&self, topic: &str, keep: usize) {
         let mut state = lock(&self.shared.state);
         if let Some(stream) = state.topics.get_mut(&Text::from(topic)) {
@@ -217,7 +217,7 @@ impl EventLog for MemoryLog {
         let mut events = Vec::new();
         if request.after.epoch() == epoch {
             let behind = request.after.sequence().saturating_add(1);
-            // More than there are in memory is none.
+            // A number larger than memory can hold skips everything.
             let skip = usize::try_from(behind.saturating_sub(stream.oldest)).unwrap_or(usize::MAX);
             let held = (stream.oldest..).zip(&stream.events);
             let page = held.skip(skip).take(request.limit);
@@ -245,7 +245,7 @@ impl EventLog for MemoryLog {
     }
 }
 
-/// A watch that ends when this is dropped.
+/// A watch, which ends when this is dropped.
 struct Watch<'a> {
     log: &'a MemoryLog,
     topic: &'a Text,

@@ -1,4 +1,5 @@
-//! How many clients read the log at a time: a bounded number of permits, given in the order of asking.
+//! The permits of clients that read the log at the same time: a bounded number, given out in the order of
+//! asking.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +9,7 @@ use std::{
 
 use sse_core::internal::sync::{Mutex, lock};
 
-/// The permits.
+/// All permits.
 #[derive(Debug)]
 pub(super) struct Permits {
     state: Mutex<State>,
@@ -17,22 +18,22 @@ pub(super) struct Permits {
 #[derive(Debug)]
 struct State {
     free: usize,
-    /// Those who wait, in the order of asking.
+    /// The waiting tasks, in the order of asking.
     waiting: BTreeMap<u64, Waker>,
     asked: u64,
 }
 
-/// One of them, which is given back when this is dropped.
+/// A permit, which is returned when this is dropped.
 #[derive(Debug)]
 pub(super) struct Permit {
     permits: Arc<Permits>,
 }
 
-/// Waits for one.
+/// A future that waits for a permit.
 #[derive(Debug)]
 pub(super) struct Turn {
     permits: Arc<Permits>,
-    /// Its place among those who wait, where it does.
+    /// Its number among the waiting ones, if it waits.
     number: Option<u64>,
 }
 
@@ -54,7 +55,7 @@ impl Permits {
         }
     }
 
-    /// Wakes the one that waits for the longest time, where a permit is free.
+    /// Wakes the task that has waited longest, if a permit is free.
     fn wake_next(&self) {
         let next = {
             let mut state = lock(&self.state);
@@ -71,7 +72,7 @@ impl Turn {
     pub(super) fn poll(&mut self, cx: &Context<'_>) -> Poll<Permit> {
         let mut state = lock(&self.permits.state);
         let first = state.waiting.first_key_value().map(|(first, _)| *first);
-        // Those that were woken are no longer among those who wait.
+        // Tasks that were woken are no longer among the waiting ones.
         let is_next = first.is_none_or(|first| self.number.is_some_and(|number| number <= first));
         if state.free > 0 && is_next {
             state.free -= 1;
@@ -96,7 +97,7 @@ impl Turn {
     }
 }
 
-/// It may have been woken, and then another one is to be.
+/// This one may have been woken, and then another one has to be.
 impl Drop for Turn {
     fn drop(&mut self) {
         if let Some(number) = self.number {

@@ -24,21 +24,21 @@ use super::{
     topics::Sleep,
 };
 
-/// What a client of a [`FollowedTopic`] gets: a stream of [`Batch`]es. A handler returns it as it is.
+/// The stream of a client of a [`FollowedTopic`]: it yields [`Batch`]es, and a handler can return it.
 ///
-/// Where this node's topic does not hold what the client missed, it reads the log in pages, one at a time,
-/// and each when the client has taken the one before. Such clients take turns
-/// ([`max_client_reads`](super::FollowedTopicsConfig::max_client_reads)); the others do not wait for
-/// them. It waits where this node has not come to the client's place yet.
+/// If this node's topic does not hold the events that the client missed, the stream reads the log in
+/// pages, one at a time, and each when the client has taken the one before. Such clients take turns
+/// ([`max_client_reads`](super::FollowedTopicsConfig::max_client_reads)); others do not wait for them. If
+/// this node has not reached the client's place yet, the stream waits.
 ///
-/// The stream ends with [`LogStreamError`] where the log cannot be reached for
-/// [long](super::FollowedTopicsConfig::client_wait) and is needed; the client comes back.
+/// The stream ends with [`LogStreamError`] where it needs the log and cannot reach it for
+/// [long](super::FollowedTopicsConfig::client_wait); the client then reconnects.
 pub struct LogStream {
     topic: FollowedTopic,
-    /// Which event types the client gets, where that is not all.
+    /// The event types that the client gets, if not all.
     wanted: Option<Wanted>,
     stage: Stage,
-    /// Since when the log is waited for, or its answers are errors.
+    /// Since when the stream waits for the log, or gets errors from it.
     trouble_since: Option<Instant>,
     alarm: Box<dyn Sleep>,
 }
@@ -60,11 +60,11 @@ type Wanted = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// Where the client begins.
 pub(super) enum Start {
-    /// With these events, and then behind this place.
+    /// With these events, followed by those after this place.
     State(Vec<Event>, Position),
-    /// Behind the event with this ID, or with what is new.
+    /// After the event with this ID, or with the next event.
     Behind(Option<Text>),
-    /// At the oldest event of the log.
+    /// With the oldest event of the log.
     Oldest,
 }
 
@@ -77,7 +77,7 @@ enum Reading {
         deadline: Option<Instant>,
         _permit: Permit,
     },
-    /// It failed, and is asked for again then.
+    /// It failed, and is repeated at this time.
     Failed(Option<Instant>),
 }
 
@@ -96,10 +96,9 @@ impl LogStream {
         }
     }
 
-    /// Leaves the events out whose type is none of those wanted, in what this node holds and in what is
-    /// read from the log: see
-    /// [`Subscriber::only_event_types`](sse_core::topic::Subscriber::only_event_types). It is called on a
-    /// stream of which nothing was read yet; later it changes nothing.
+    /// Leaves out the events of other types, both from this node and from the log: see
+    /// [`Subscriber::only_event_types`](sse_core::topic::Subscriber::only_event_types). Call it before
+    /// the stream is read; later it has no effect.
     #[must_use]
     pub fn only_event_types(
         mut self,
@@ -109,7 +108,7 @@ impl LogStream {
         self
     }
 
-    /// How the client joined the history; `None` as long as that is not known.
+    /// Returns how the client joined the history; `None` as long as that is not known.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
         match &self.stage {
@@ -118,7 +117,7 @@ impl LogStream {
         }
     }
 
-    /// Returns what is next. `None` once the topic is followed no longer.
+    /// Returns the next item. Returns `None` once the topic is no longer followed.
     ///
     /// # Errors
     ///
@@ -162,7 +161,7 @@ impl LogStream {
                 let subscriber = new(Some(&at.to_string()));
                 match subscriber.begin_with(std::mem::take(events), *at) {
                     Ok(subscriber) => subscriber,
-                    // They are events.
+                    // These are valid events.
                     Err(_) => new(None),
                 }
             }
@@ -179,7 +178,7 @@ impl LogStream {
         Step::Again
     }
 
-    /// Waits until `deadline`, but no longer than a client waits for a log that is in trouble.
+    /// Waits until `deadline`, but no longer than a client waits for a failing log.
     fn wait_for(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Step {
         let now = self.topic.shared().host.now();
         let client_wait = self.topic.shared().config.client_wait;
@@ -313,7 +312,7 @@ impl LogStream {
 
     fn set_reading(&mut self, next: Reading) {
         if let Stage::Joined { reading, .. } = &mut self.stage {
-            // What the log's code does as it is dropped stays there.
+            // A panic of the log's code when it is dropped is caught.
             let _ = catch(|| *reading = next);
         }
     }

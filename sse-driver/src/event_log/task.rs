@@ -1,4 +1,4 @@
-//! The task of one topic: it drives the follower over the log.
+//! The task of one topic, which drives the follower over the log.
 
 use std::{
     future::Future,
@@ -27,14 +27,14 @@ pub(super) struct FollowTask<R: Runtime> {
     follower: Follower,
     reading: Option<BoxFuture<Result<Page, LogError>>>,
     watching: Watching,
-    /// When it looks whether the topic is still used.
+    /// When to check whether the topic is still used.
     look_at: Option<Instant>,
     keep_unused: Duration,
 }
 
 enum Watching {
     Running(BoxFuture<LogError>),
-    /// It ended, so many times in a row, and is begun again then.
+    /// It ended this many times in a row, and begins again at this time.
     Waiting {
         until: Option<Instant>,
         failures: u32,
@@ -75,7 +75,7 @@ impl<R: Runtime> FollowTask<R> {
         }
     }
 
-    /// Says whether an answer came.
+    /// Polls the request. Returns whether there is an answer.
     fn poll_reading(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
         let Some(reading) = &mut self.reading else {
             return false;
@@ -85,7 +85,7 @@ impl<R: Runtime> FollowTask<R> {
             Ok(Poll::Ready(answer)) => answer,
             Err(_) => Err(LogError::new("the log panicked while it was read")),
         };
-        // A future is dropped as the log's code, too.
+        // Dropping a future runs the log's code, too.
         let _ = catch(|| self.reading = None);
         match answer {
             Ok(page) => {
@@ -130,7 +130,7 @@ impl<R: Runtime> FollowTask<R> {
         self.followed.note_error(error);
     }
 
-    /// Has the topic do what the follower says. An error means that the topic is closed.
+    /// Applies the follower's outputs to the topic. An error means that the topic is closed.
     fn deliver(&mut self, now: Instant) -> Result<bool, PublishError> {
         let mut asks = false;
         while let Some(output) = self.follower.poll_output(now) {
@@ -140,7 +140,7 @@ impl<R: Runtime> FollowTask<R> {
                     let name = self.followed.name.clone();
                     let reading = catch(|| self.followed.log.read(name, request));
                     match reading {
-                        // One that is given up is dropped, so that its answer does not come late.
+                        // A request that was given up is dropped, so that its answer does not come late.
                         Ok(reading) => drop(catch(|| self.reading = Some(reading))),
                         Err(_) => self.follower.handle_page_failed(now),
                     }
@@ -153,7 +153,7 @@ impl<R: Runtime> FollowTask<R> {
         Ok(asks)
     }
 
-    /// Has the topic forgotten, where it was not used for long.
+    /// Forgets the topic, if it was unused for long.
     fn look_at_use(&mut self, now: Instant) {
         if self.look_at.is_none_or(|at| at > now) {
             return;
@@ -163,7 +163,7 @@ impl<R: Runtime> FollowTask<R> {
         }
         let since = self.followed.left_at();
         let next = since.checked_add(self.keep_unused);
-        // While it is used, it is looked at again after a while.
+        // While it is used, check again after a while.
         self.look_at = next
             .filter(|at| *at > now)
             .or_else(|| now.checked_add(self.keep_unused.max(Duration::from_secs(1))));
@@ -201,7 +201,7 @@ impl<R: Runtime> Future for FollowTask<R> {
             }
             this.look_at_use(now);
             if asks && has_answer {
-                // A log that answers at once is not read to its end in one turn.
+                // A log that answers at once must not be read to its end in one turn.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -216,7 +216,7 @@ impl<R: Runtime> Future for FollowTask<R> {
     }
 }
 
-/// The runtime was shut down: the topic is followed no longer.
+/// The runtime was shut down: the topic is no longer followed.
 impl<R: Runtime> Drop for FollowTask<R> {
     fn drop(&mut self) {
         self.followed.end();

@@ -22,12 +22,12 @@ use crate::{Runtime, alarm::Alarm};
 
 /// Topics by name, each of which follows the log of its name. See the [module](super) for an example.
 ///
-/// A topic is followed from the first use of its name, by a task of its own, so that none waits for
-/// another; and until it was not used for [a while](FollowedTopicsConfig::keep_unused). Their number is
+/// A topic is followed from the first use of its name on, by a task of its own, so that no topic waits
+/// for another one, until it was unused for [a while](FollowedTopicsConfig::keep_unused). Their number is
 /// bounded.
 ///
-/// Clones are handles to the same topics, for any thread. When the last one is dropped, with all handles of
-/// topics and all streams, the tasks end.
+/// Clones are handles to the same topics, and may be used on any thread. When the last one is dropped,
+/// with all handles of topics and all streams, the tasks end.
 #[derive(Clone)]
 pub struct FollowedTopics {
     shared: Arc<Shared>,
@@ -38,11 +38,12 @@ pub(super) struct Shared {
     pub(super) permits: Arc<Permits>,
     pub(super) host: Box<dyn Host>,
     log: DynLog,
-    /// A tree and not a hash table: clients may choose names, and no choice of names slows a tree down.
+    /// A tree and not a hash table: clients may choose the names, and no choice of names makes a tree
+    /// slow.
     topics: Mutex<BTreeMap<Text, Arc<Held>>>,
 }
 
-/// What handles and streams hold, and the task does not: without it the topic is over.
+/// The value that handles and streams hold, and the task does not: when it is dropped the topic ends.
 pub(super) struct Held {
     pub(super) followed: Arc<Followed>,
 }
@@ -54,7 +55,7 @@ impl Drop for Held {
 }
 
 impl FollowedTopics {
-    /// Topics over this log, with the tasks and the timers of this runtime, such as
+    /// Creates the topics over this log, with the tasks and the timers of this runtime, such as
     /// `FollowedTopics::on(Tokio, log, FollowedTopicsConfig::default())`.
     #[must_use]
     pub fn on(runtime: impl Runtime, log: impl EventLog, config: FollowedTopicsConfig) -> Self {
@@ -69,12 +70,12 @@ impl FollowedTopics {
         }
     }
 
-    /// Returns the topic of this name. It follows its log from the first use on.
+    /// Returns the topic of this name, which follows its log from the first use on.
     ///
     /// # Errors
     ///
-    /// [`TooManyTopics`] where it is not followed yet, and as many topics are
-    /// [as may be](FollowedTopicsConfig::max_topics). A handler's `?` makes it a 503.
+    /// [`TooManyTopics`] where the topic is not followed yet, and [as many topics as
+    /// allowed](FollowedTopicsConfig::max_topics) are. With `?` in a handler it becomes a 503.
     pub fn topic(&self, name: &str) -> Result<FollowedTopic, TooManyTopics> {
         let shared = &self.shared;
         let now = shared.host.now();
@@ -98,7 +99,7 @@ impl FollowedTopics {
                 }
             }
         };
-        // Not under the lock: it wakes tasks and frees memory.
+        // This must not happen under the lock: it wakes tasks and frees memory.
         drop(gone);
         if is_new {
             shared.host.follow(shared, held.followed.clone());
@@ -106,13 +107,13 @@ impl FollowedTopics {
         Ok(FollowedTopic::new(shared.clone(), held))
     }
 
-    /// Returns how many topics are followed.
+    /// Returns the number of followed topics.
     #[must_use]
     pub fn len(&self) -> usize {
         lock(&self.shared.topics).len()
     }
 
-    /// Returns whether there are no topics.
+    /// Returns whether no topic is followed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -136,7 +137,7 @@ impl Shared {
         })
     }
 
-    /// Takes the topics out that were not used for long.
+    /// Removes the topics that were unused for long.
     fn take_unused(&self, topics: &mut BTreeMap<Text, Arc<Held>>, now: Instant) -> Vec<Arc<Held>> {
         let mut due = Vec::new();
         for (name, held) in topics.iter_mut() {
@@ -147,7 +148,8 @@ impl Shared {
         due.iter().filter_map(|name| topics.remove(name)).collect()
     }
 
-    /// None can come into use meanwhile: handles are clones of others, or come from the map.
+    /// Returns whether the topic is unused. It cannot come into use meanwhile: handles are clones of
+    /// others, or come from the map.
     fn is_unused(&self, held: &mut Arc<Held>, now: Instant) -> bool {
         let is_unused = |held: &mut Held| {
             let unused = now.saturating_duration_since(held.followed.left_at());
@@ -156,7 +158,7 @@ impl Shared {
         Arc::get_mut(held).is_some_and(is_unused)
     }
 
-    /// Drops the topic of this name, if it was not used for long.
+    /// Removes the topic of this name, if it was unused for long.
     pub(super) fn forget_if_unused(&self, name: &Text, now: Instant) {
         let gone = {
             let mut topics = lock(&self.topics);
@@ -172,7 +174,7 @@ impl Shared {
     }
 }
 
-/// What is asked of the runtime, whichever it is.
+/// The parts of any runtime that are needed here.
 pub(super) trait Host: Send + Sync {
     fn now(&self) -> Instant;
     fn topic(&self, config: TopicConfig) -> Topic;
@@ -180,7 +182,7 @@ pub(super) trait Host: Send + Sync {
     fn alarm(&self) -> Box<dyn Sleep>;
 }
 
-/// One timer, for whatever deadline.
+/// A timer for any deadline.
 pub(super) trait Sleep: Send {
     fn poll(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<()>;
 }

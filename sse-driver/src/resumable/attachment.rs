@@ -16,16 +16,17 @@ use sse_core::{
 
 use super::ResumableStream;
 
-/// A client that is attached to a [resumable stream](super::ResumableStreams): a handler returns it as it
-/// is, or makes a [`Reply`](crate::router::Reply) of it.
+/// A client that is attached to a [resumable stream](super::ResumableStreams). A handler returns it, or
+/// makes a [`Reply`](crate::router::Reply) from it.
 ///
-/// The answer is the event stream, from where the client was; or 204 where it has had the last event.
-/// For as long as this is held the client counts as a listener, and the producer's grace time does not
-/// begin.
+/// The response is the event stream, from the client's last event on; or 204 if the client has the last
+/// event of the stream. While this is held the client counts as a listener, and the producer's grace time
+/// does not begin.
 ///
-/// As a [`Stream`] it can be combined with others. What is made of it then is any stream, which
-/// answers no 204 ([`is_over`](Self::is_over) tells when to) and ends when the server begins to shut
-/// down ([`Reply::with_end_at_shutdown`](crate::router::Reply::with_end_at_shutdown)).
+/// As a [`Stream`] it can be combined with others. The result is then an ordinary stream: it never
+/// responds with 204 ([`is_over`](Self::is_over) tells when to), and it does not end when the server
+/// begins to shut down, unless
+/// [`Reply::with_end_at_shutdown`](crate::router::Reply::with_end_at_shutdown) says so.
 ///
 /// ```
 /// use sse_driver::{Attachment, ResumableStreams, router::{Reply, Request}};
@@ -40,11 +41,11 @@ use super::ResumableStream;
 pub struct Attachment {
     subscriber: Subscriber,
     stream: ResumableStream,
-    /// That of the client's server, until it has begun.
+    /// The shutdown of the client's server, until it has begun.
     shutdown: Option<ShutdownSignal>,
 }
 
-/// The last event ID that the request names.
+/// Returns the last event ID in the request.
 pub(super) fn last_event_id<'r>(
     request: &'r impl ResumeRequest,
     config: &ResumableConfig,
@@ -54,7 +55,7 @@ pub(super) fn last_event_id<'r>(
 }
 
 impl Attachment {
-    /// A client that counts as a listener already.
+    /// Creates the attachment of a client that counts as a listener already.
     pub(super) fn of_listener(
         stream: ResumableStream,
         last_event_id: Option<&str>,
@@ -78,16 +79,16 @@ impl Attachment {
         &self.stream
     }
 
-    /// How the client joins the history. With the default settings it is
-    /// [`Resumed`](Outcome::Resumed), [`Fresh`](Outcome::Fresh) for a client without a last event
-    /// ID, or [`Unknown`](Outcome::Unknown) where the ID is none of the stream's; then the client is
-    /// told so by a [`Notice`](sse_core::topic::Notice), and gets everything from the beginning.
+    /// Returns how the client joined the history. With the default settings it is
+    /// [`Resumed`](Outcome::Resumed), [`Fresh`](Outcome::Fresh) for a client without a last event ID, or
+    /// [`Unknown`](Outcome::Unknown) where the ID is not one of the stream's; then the client is told so
+    /// by a [`Notice`](sse_core::topic::Notice), and gets everything from the beginning.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.subscriber.outcome()
     }
 
-    /// Returns whether the client has had the last event, so that there is nothing for it any more.
+    /// Returns whether the client has the last event, so that there are no more events for it.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.subscriber.end().is_some()
@@ -101,13 +102,13 @@ impl Attachment {
         self.subscriber.outcome_for_header()
     }
 
-    /// Whether the stream's topic compresses what the producer publishes.
+    /// Returns whether the stream's topic compresses its events.
     #[cfg(feature = "compression")]
     pub(crate) fn is_compressed(&self) -> bool {
         self.subscriber.is_compressed()
     }
 
-    /// Whether the client's connection ends when its server begins to shut down.
+    /// Returns whether the client's connection ends when its server begins to shut down.
     pub(crate) fn ends_at_shutdown(&self) -> bool {
         self.stream.shared().config().shutdown_grace.is_none()
     }
@@ -118,7 +119,7 @@ impl Stream for Attachment {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        // The connection is woken when a shutdown begins, so that nothing has to be registered here.
+        // A shutdown wakes the connection, so nothing has to be registered here.
         if this
             .shutdown
             .as_ref()

@@ -1,4 +1,4 @@
-//! The task that keeps the deadlines of all streams.
+//! The task that watches the deadlines of all streams.
 
 use std::{
     future::Future,
@@ -12,7 +12,8 @@ use sse_core::internal::sync::lock;
 use super::shared::{KeeperState, Shared};
 use crate::{Runtime, alarm::Alarm};
 
-/// It lives for as long as there are streams. The next stream that is started then spawns another.
+/// The task lives for as long as there are streams. The next stream that is started then spawns another
+/// one.
 pub(super) struct Keeper<R: Runtime> {
     runtime: R,
     shared: Weak<Shared>,
@@ -53,11 +54,12 @@ impl<R: Runtime> Future for Keeper<R> {
                 let waits = KeeperState::Waits(cx.waker().clone(), deadline);
                 let before = std::mem::replace(&mut state.keeper, waits);
                 drop(state);
-                // Not under the lock: a waker may be the last to hold its task.
+                // This must not happen under the lock: it may drop the last handle of a task.
                 drop(before);
                 deadline
             };
-            // Not held while it waits: the last handle ends it.
+            // The task must not hold the streams while it waits, because dropping the last handle ends
+            // it.
             drop(shared);
             if this.alarm.poll(&this.runtime, deadline, cx).is_pending() {
                 return Poll::Pending;

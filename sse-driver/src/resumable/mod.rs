@@ -1,8 +1,7 @@
 //! Streams that outlive their connections, with their producers' tasks.
 //!
-//! The states are those of [`sse_core::topic::resumable`]. This module has what it asks for: a task
-//! for each producer, a task that keeps the deadlines of all streams, and what a handler returns to
-//! its client.
+//! The states are those of [`sse_core::topic::resumable`]. This module runs them: it has a task for each
+//! producer, a task for the deadlines of all streams, and the types that a handler returns to its client.
 
 mod attachment;
 mod keeper;
@@ -29,16 +28,16 @@ use shared::{Shared, Starts};
 use stream::Inner;
 pub use stream::ResumableStream;
 
-/// Streams that outlive the connections on which they are read: the answers of a language model, the
-/// progress of long jobs.
+/// Streams that outlive the connections on which they are read, such as the answers of a language model
+/// or the progress of long jobs.
 ///
-/// A handler starts a *producer* under a name. It runs in a task of its own, and what it yields is kept
-/// in a bounded history. Clients attach to the name, leave, and come back with their last event ID; each
-/// gets everything from where it was, also after the producer's end. Without clients the producer is
-/// cancelled after a [grace time](ResumableConfig::grace); what it made is kept for a
+/// A handler starts a *producer* under a name. The producer runs in a task of its own, and its events are
+/// kept in a bounded history. Clients attach to the name, leave, and come back with their last event ID;
+/// each gets all events after it, also after the producer's end. Without clients the producer is
+/// cancelled after a [grace time](ResumableConfig::grace); its events are kept for a
 /// [while](ResumableConfig::retention) after its end. [`ResumableConfig`] has all bounds.
 ///
-/// Clones are handles to the same streams, for any thread.
+/// Clones are handles to the same streams, and may be used on any thread.
 ///
 /// ```
 /// use futures_util::stream;
@@ -48,7 +47,7 @@ pub use stream::ResumableStream;
 ///     router::{Refusal, Request, Router, extract},
 /// };
 ///
-/// /// Starts the answer, or attaches to it where it was started before.
+/// /// Starts the answer, or attaches to it if it was started before.
 /// fn answer(answers: &ResumableStreams, request: &Request) -> Result<Attachment, Refusal> {
 ///     let id: String = extract::path(request, "id")?;
 ///     let attachment = answers.attach_or_start(&id, request, |producer| {
@@ -58,7 +57,7 @@ pub use stream::ResumableStream;
 ///     Ok(attachment)
 /// }
 ///
-/// /// The button "stop".
+/// /// The "stop" button.
 /// fn stop(answers: &ResumableStreams, request: &Request) -> Result<Option<()>, Refusal> {
 ///     let id: String = extract::path(request, "id")?;
 ///     Ok(answers.stop(&id, "the user stopped it").then_some(()))
@@ -77,26 +76,26 @@ pub use stream::ResumableStream;
 /// # What a client sees
 ///
 /// Every event has an ID. The last one tells how the stream ended: by default its type is `end` and its
-/// data `{"outcome":"complete"}`, or another outcome of [`StreamEnd`](sse_core::topic::resumable::StreamEnd). It comes whatever ends the
-/// stream: the producer's end, its error or panic, a stop, the grace time, a bound, a shutdown. The
-/// response then ends properly. A client that reconnects with the ID of this event is answered 204,
-/// which tells an `EventSource` not to come back. No client reconnects for ever to a stream that broke
-/// off.
+/// data `{"outcome":"complete"}`, or another outcome of
+/// [`StreamEnd`](sse_core::topic::resumable::StreamEnd). It comes whatever ends the stream: the
+/// producer's end, its error or panic, a stop, the grace time, a bound, a shutdown. The response then
+/// ends properly. A client that reconnects with the ID of this event gets a 204, which tells an
+/// `EventSource` not to reconnect. No client therefore reconnects forever to a stream that broke off.
 ///
 /// A client without a last event ID, such as a page that was reloaded, gets the stream from its
-/// beginning. A page that kept the ID can name it in the query (`?lastEventId=…`,
+/// beginning. A page that stored the ID can send it in the query (`?lastEventId=…`,
 /// [`TopicConfig::last_event_id_param`](sse_core::topic::TopicConfig::last_event_id_param)).
 ///
-/// For a name that is unknown or forgotten [`attach`](Self::attach) returns `None`, which a handler may
-/// return: the answer is a 404. [`attach_or_start`](Self::attach_or_start) starts no producer for a
-/// client that comes back to a forgotten stream: that is a 404, too.
+/// For a name that is unknown or forgotten [`attach`](Self::attach) returns `None`, which becomes a 404
+/// if the handler returns it. [`attach_or_start`](Self::attach_or_start) starts no producer for a client
+/// that reconnects to a forgotten stream: it returns an error, which becomes a 404, too.
 ///
-/// # A name is no secret
+/// # Names are not secret
 ///
-/// Names are in URLs, logs and histories of browsers, and any client may try one. The handler
-/// authorises each attaching and each stop, as it does any request. [`of`](Self::of) makes that
-/// natural: it is a handle to the streams of one owner, such as the user who is logged in, and finds
-/// no others.
+/// Names appear in URLs, logs and histories of browsers, and any client may try one. The handler has to
+/// authorise each attachment and each stop, as it does for any request. [`of`](Self::of) helps with that:
+/// it returns a handle to the streams of one owner, such as the user who is logged in, which finds no
+/// others.
 ///
 /// ```
 /// # use sse_core::http::StatusCode;
@@ -119,19 +118,22 @@ pub use stream::ResumableStream;
 ///
 /// # When the server shuts down
 ///
-/// The histories are in this process, so that a client cannot resume elsewhere. When a server begins
-/// to shut down, the streams of its clients therefore go on for up to
+/// The histories are in this process, so a client cannot resume on another server. When a server begins
+/// to shut down, the streams of its clients therefore continue for up to
 /// [`shutdown_grace`](ResumableConfig::shutdown_grace) (5 s), so that short ones are completed. Then
-/// their producers are cancelled with [`StreamEnd::Shutdown`](sse_core::topic::resumable::StreamEnd::Shutdown), and the clients get that as the last
-/// event, before the server's own deadline (10 s). Producers without clients are not concerned: they
-/// run until the runtime ends, and their clean-up is then told [`StreamEnd::Dropped`](sse_core::topic::resumable::StreamEnd::Dropped).
-/// [`stop_all`](Self::stop_all) ends them before, and [`ResumableStream::ended`] waits for one.
+/// their producers are cancelled with
+/// [`StreamEnd::Shutdown`](sse_core::topic::resumable::StreamEnd::Shutdown), and the clients get that as
+/// the last event, before the server's own deadline (10 s). Producers without clients run until the
+/// runtime ends, and their clean-up callbacks then get
+/// [`StreamEnd::Dropped`](sse_core::topic::resumable::StreamEnd::Dropped). [`stop_all`](Self::stop_all)
+/// ends them before that, and [`ResumableStream::ended`] waits for one.
 ///
 /// # Tasks
 ///
 /// [`start`](Self::start) and [`attach_or_start`](Self::attach_or_start) spawn the producer on the
-/// runtime: call them where the runtime's own `spawn` may be called, as in any handler. When the last
-/// handle and the last client are gone, all producers are cancelled with [`StreamEnd::Dropped`](sse_core::topic::resumable::StreamEnd::Dropped).
+/// runtime: call them where the runtime's own `spawn` may be called, such as in any handler. When the
+/// last handle and the last client are gone, all producers are cancelled with
+/// [`StreamEnd::Dropped`](sse_core::topic::resumable::StreamEnd::Dropped).
 #[derive(Clone)]
 pub struct ResumableStreams {
     shared: Arc<Shared>,
@@ -139,7 +141,7 @@ pub struct ResumableStreams {
 }
 
 impl ResumableStreams {
-    /// Streams whose producers run on this runtime: `ResumableStreams::on(Tokio, config)`.
+    /// Creates the streams, whose producers run on this runtime: `ResumableStreams::on(Tokio, config)`.
     #[must_use]
     pub fn on(runtime: impl Runtime, config: ResumableConfig) -> Self {
         Self {
@@ -148,11 +150,11 @@ impl ResumableStreams {
         }
     }
 
-    /// Returns the streams of this owner: a handle to the same streams, in which names are this owner's
-    /// alone. All that is done by it concerns no stream of another owner. The number of an owner's
-    /// streams is [bounded](ResumableConfig::max_streams_per_owner).
+    /// Returns a handle to the streams of this owner. Names are the owner's own, and calls on the handle
+    /// affect no stream of another owner. The number of an owner's streams is
+    /// [bounded](ResumableConfig::max_streams_per_owner).
     ///
-    /// The empty text is no owner: these are the streams of the first handle.
+    /// An empty text means no owner: these are the streams of the first handle.
     #[must_use]
     pub fn of(&self, owner: impl Into<Text>) -> Self {
         Self {
@@ -161,11 +163,11 @@ impl ResumableStreams {
         }
     }
 
-    /// Starts a stream, or finds the one that has this name already, whether it runs or is finished:
-    /// `producer` is not called then.
+    /// Starts a stream, or finds the one of this name, whether it runs or is finished; `producer` is not
+    /// called then.
     ///
-    /// `producer` is called at once, and returns what is to be done: see [`IntoProducer`]. Without a
-    /// client the [grace time](ResumableConfig::grace) begins here.
+    /// `producer` is called at once, and returns the work to run: see [`IntoProducer`]. Without a client
+    /// the [grace time](ResumableConfig::grace) begins now.
     ///
     /// ```
     /// use futures_util::stream;
@@ -173,7 +175,7 @@ impl ResumableStreams {
     /// use sse_driver::{Producer, ResumableStreams};
     ///
     /// # fn examples(streams: ResumableStreams) -> Result<(), Box<dyn std::error::Error>> {
-    /// // A stream, of whatever a handler may yield.
+    /// // A stream of any values that a handler may yield.
     /// streams.start("count", |_| stream::iter(0..100))?;
     ///
     /// // A task that publishes by itself.
@@ -184,7 +186,7 @@ impl ResumableStreams {
     ///     Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
     /// })?;
     ///
-    /// // A stream that has to be waited for, and may fail before it begins.
+    /// // A future of a stream, which may fail before the stream begins.
     /// # async fn ask_model() -> Result<stream::Empty<String>, std::io::Error> { Ok(stream::empty()) }
     /// streams.start("answer", |_| ask_model())?;
     /// # Ok(())
@@ -193,8 +195,8 @@ impl ResumableStreams {
     ///
     /// # Errors
     ///
-    /// [`StartError`] where there is no such stream and no room for one. A handler's `?` makes it a
-    /// refusal: 503, or 429 at the bound of the owner, or 400 for a name that is too long.
+    /// [`StartError`] where there is no such stream and no room for one. With `?` in a handler it becomes
+    /// a refusal: 503, or 429 at the bound of the owner, or 400 for a name that is too long.
     pub fn start<W, K>(
         &self,
         name: &str,
@@ -209,14 +211,13 @@ impl ResumableStreams {
     }
 
     /// Attaches the client that sent `request` to the stream of this name, which is
-    /// [started](Self::start) where there is none. For a client that comes back with a last event ID
-    /// none is started: its stream is forgotten, and to do anew what was done before is not what it
-    /// asks for.
+    /// [started](Self::start) if there is none. For a client that comes with a last event ID no stream is
+    /// started: its stream is forgotten, and the client does not ask for the same work again.
     ///
     /// # Errors
     ///
-    /// [`StartError`] as for [`start`](Self::start), and [`StartError::Forgotten`] for a client that
-    /// comes back. A handler's `?` makes that a 404.
+    /// [`StartError`] as for [`start`](Self::start), and [`StartError::Forgotten`] for a client with a
+    /// last event ID whose stream is forgotten. With `?` in a handler the latter becomes a 404.
     pub fn attach_or_start<W, K>(
         &self,
         name: &str,
@@ -252,8 +253,8 @@ impl ResumableStreams {
         Some(self.handle(inner))
     }
 
-    /// Returns all streams of this owner, in the order of their names; those of all owners for the handle
-    /// without one.
+    /// Returns all streams of this owner, in the order of their names; on a handle without an owner,
+    /// those of all owners.
     #[must_use]
     pub fn all(&self) -> Vec<ResumableStream> {
         let all = self.shared.all(self.owner_to_list());
@@ -261,21 +262,21 @@ impl ResumableStreams {
     }
 
     /// Stops the stream of this name: its producer is cancelled, and its clients get the last event.
-    /// `reason` is for the producer's clean-up and for logs. Says whether it ran.
+    /// `reason` is for the producer's clean-up and for logs. Returns whether the stream was running.
     pub fn stop(&self, name: &str, reason: impl Into<Text>) -> bool {
         self.get(name).is_some_and(|stream| stream.stop(reason))
     }
 
-    /// Stops all streams of this owner; those of all owners for the handle without one. Returns how
-    /// many ran.
+    /// Stops all streams of this owner; on a handle without an owner, those of all owners. Returns the
+    /// number of streams that were running.
     pub fn stop_all(&self, reason: impl Into<Text>) -> usize {
         let reason = reason.into();
         let all = self.all().into_iter();
         all.filter(|stream| stream.stop(reason.clone())).count()
     }
 
-    /// Stops the stream of this name, where it runs, and forgets it, so that it can be started anew.
-    /// Says whether there was one. Clients that read it get the rest, and then the last event.
+    /// Stops the stream of this name, if it runs, and forgets it, so that it can be started anew. Returns
+    /// whether there was one. Clients that read it get the rest, followed by the last event.
     pub fn forget(&self, name: &str, reason: impl Into<Text>) -> bool {
         let Some(inner) = self.shared.find(&self.owner, name) else {
             return false;
@@ -285,8 +286,7 @@ impl ResumableStreams {
             .act(|table, now| table.forget(now, inner.id(), reason))
     }
 
-    /// Returns what all streams have done so far, and what they are doing. It takes a time that grows
-    /// with their number.
+    /// Returns the counters and gauges of all streams, in a time that grows with their number.
     #[must_use]
     pub fn stats(&self) -> ResumableStats {
         self.shared.act(|table, _| table.stats())
@@ -306,7 +306,7 @@ impl ResumableStreams {
         ResumableStream::new(self.shared.clone(), inner)
     }
 
-    /// Starts the producer of a stream that is new.
+    /// Starts the producer of a new stream.
     fn run<W, K>(
         &self,
         inner: Arc<Inner>,

@@ -1,4 +1,4 @@
-//! What a producer is, and how it publishes.
+//! The producer of a resumable stream, and how it publishes.
 
 use std::{
     error::Error,
@@ -24,13 +24,15 @@ use crate::{
     wait::let_others_run,
 };
 
-/// After how many events a producer lets other tasks run: a stream may always be ready.
+/// The number of events after which a producer lets other tasks run, because its stream may always be
+/// ready.
 const EVENTS: usize = 32;
 
-/// The producer's side of a [resumable stream](super::ResumableStreams): it publishes, and is told how
-/// the stream ended.
+/// The producer's side of a [resumable stream](super::ResumableStreams): it publishes, and learns how the
+/// stream ended.
 ///
-/// Clones are handles to the same stream, for any thread. They keep no stream running.
+/// Clones are handles to the same stream, and may be used on any thread. They do not keep the stream
+/// running.
 #[derive(Clone)]
 pub struct Producer {
     shared: Weak<Shared>,
@@ -52,23 +54,22 @@ impl Producer {
     }
 
     /// Returns the handle for callbacks that run when the stream is over: each runs exactly once, with
-    /// the [`StreamEnd`], whatever ended the stream. By then what the producer returned has been
-    /// dropped.
+    /// the [`StreamEnd`], whatever ended the stream. By then the work of the producer has been dropped.
     #[must_use]
     pub fn clean_up(&self) -> CleanUp<StreamEnd> {
         self.inner.clean_up.handle()
     }
 
-    /// Publishes an event. It never waits, neither for clients nor for anything else. An event without
-    /// an ID gets one.
+    /// Publishes an event. It never waits, neither for clients nor for anything else. An event without an
+    /// ID gets one.
     ///
-    /// A thread may call this, too: `spawn_blocking` and the like.
+    /// It may also be called on a thread, such as in `spawn_blocking`.
     ///
     /// # Errors
     ///
-    /// [`PublishError`]; nothing was published then. [`Closed`](PublishError::Closed) says that the
-    /// stream has ended, and there is no reason to go on. [`Full`](PublishError::Full) ends it, with
-    /// [`StreamEnd::TooLarge`].
+    /// [`PublishError`]; nothing is published then. [`Closed`](PublishError::Closed) means that the
+    /// stream has ended, so that the producer can stop. [`Full`](PublishError::Full) ends the stream,
+    /// with [`StreamEnd::TooLarge`].
     pub fn publish(&self, event: impl IntoEvent) -> Result<(), PublishError> {
         let event = event.into_event()?;
         loop {
@@ -87,13 +88,13 @@ impl Producer {
         }
     }
 
-    /// How the stream ended, if it did.
+    /// Returns how the stream ended, or `None` while it runs.
     #[must_use]
     pub fn end(&self) -> Option<StreamEnd> {
         self.inner.end()
     }
 
-    /// Returns how many clients are attached to the stream now.
+    /// Returns the number of clients that are attached to the stream now.
     #[must_use]
     pub fn listeners(&self) -> u64 {
         let shared = self.shared.upgrade();
@@ -126,20 +127,20 @@ impl fmt::Debug for Producer {
     }
 }
 
-/// What a producer may be: a stream of what a handler may yield, `()`, a `Result` of one of these, or a
-/// future of any of them.
+/// The work of a producer: a stream of values that a handler may yield, `()`, a `Result` of one of these,
+/// or a future of any of them.
 ///
-/// | what [`start`](super::ResumableStreams::start) is given | the stream ends |
+/// | the function given to [`start`](super::ResumableStreams::start) returns | the stream ends |
 /// |---|---|
 /// | a stream | `Complete` with it; `Failed` with its first error |
 /// | a future, which may [publish](Producer::publish) | `Complete` when it is done |
 /// | a future of a `Result` | `Complete` for `Ok`, `Failed` for `Err` |
 /// | a future of a stream, or of a `Result` of one | as the stream does |
 ///
-/// Comments that a stream yields are left out: a history has events alone. Events of a topic are
-/// published with the IDs that they have.
+/// Comments that a stream yields are left out: a history has only events. Events of a topic are published
+/// with their IDs.
 ///
-/// `Kind` tells these apart for the compiler, which infers it. The trait is sealed.
+/// `Kind` distinguishes these for the compiler, which infers it. The trait is sealed.
 #[diagnostic::on_unimplemented(
     message = "a producer cannot be `{Self}`",
     label = "neither a stream of events nor a future",
@@ -147,16 +148,16 @@ impl fmt::Debug for Producer {
             one of these, or a future of any of them"
 )]
 pub trait IntoProducer<Kind>: Send + Sized {
-    /// No type outside this crate can name this, so that none implements the trait.
+    /// No type outside this crate can name this type, so that none can implement the trait.
     #[doc(hidden)]
     const SEALED: Sealed;
 
-    /// Runs it to its end.
+    /// Runs the work to its end.
     #[doc(hidden)]
     fn run(self, producer: &Producer) -> impl Future<Output = Result<(), StreamEnd>> + Send;
 }
 
-/// What a producer does, to be polled in its task.
+/// Returns the work of a producer, which its task polls.
 pub(super) fn work<K>(producer: impl IntoProducer<K> + 'static, handle: Producer) -> Work
 where
     K: 'static,
@@ -230,7 +231,7 @@ where
     }
 }
 
-/// How a stream ends whose producer failed with this error. One of publishing says more.
+/// Returns how a stream ends whose producer failed with this error. An error of publishing tells more.
 fn end_of_error(error: Box<dyn Error + Send + Sync>) -> StreamEnd {
     let error = match error.downcast::<PublishError>() {
         Ok(error) => return end_of(*error),
@@ -242,13 +243,13 @@ fn end_of_error(error: Box<dyn Error + Send + Sync>) -> StreamEnd {
     })
 }
 
-/// How a stream ends for an event that could not be published.
+/// Returns how a stream ends for an event that could not be published.
 fn end_of(error: PublishError) -> StreamEnd {
     match error {
         PublishError::Full { bound } => StreamEnd::TooLarge(bound),
         PublishError::TooLarge { .. } => StreamEnd::TooLarge(HistoryBound::Bytes),
         PublishError::Event(error) => StreamEnd::Failed(error.into()),
-        // Where the stream has ended before, that end counts.
+        // If the stream has ended before, that end counts.
         error => StreamEnd::Failed(StreamError::new(error)),
     }
 }

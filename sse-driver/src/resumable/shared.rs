@@ -1,4 +1,4 @@
-//! The table of streams under its lock, and the runtime that it has tasks on.
+//! The table of streams under its lock, and the runtime of its tasks.
 
 use std::{
     sync::{Arc, Weak},
@@ -26,7 +26,7 @@ use crate::{Runtime, trace};
 
 type Table = StreamTable<Arc<Inner>>;
 
-/// What all handles share. No code of the application's runs under the lock.
+/// The state that all handles share. No application code runs under the lock.
 pub(super) struct Shared {
     host: Box<dyn Host>,
     config: ResumableConfig,
@@ -38,28 +38,28 @@ pub(super) struct State {
     pub(super) keeper: KeeperState,
 }
 
-/// Whether a stream is started where there is none, and whether it has a listener more from then on.
+/// Whether a stream is started if there is none, and whether it gets another listener.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Starts {
     Alone,
     WithListener,
-    /// The listener comes back, and is to find its stream.
+    /// The listener comes back, and has to find its stream.
     Never,
 }
 
-/// Whether there is a task that keeps the deadlines.
+/// The state of the task that watches the deadlines.
 #[derive(Debug)]
 pub(super) enum KeeperState {
-    /// There is none, since there are no streams.
+    /// There is none, because there are no streams.
     Absent,
-    /// It is to be polled, and looks at the deadlines then.
+    /// It will be polled, and reads the deadlines then.
     Awake,
     /// It waits, for this deadline at the latest.
     Waits(Waker, Option<Instant>),
 }
 
 impl KeeperState {
-    /// The waker of the keeper, where it would be late.
+    /// Returns the waker of the keeper, if the keeper would be late.
     fn take_late(&mut self, deadline: Option<Instant>, is_over: bool) -> Option<Waker> {
         let Self::Waits(_, waits_for) = self else {
             return None;
@@ -96,7 +96,7 @@ impl Shared {
         &self.state
     }
 
-    /// Does something to the table, and then what the table asks for.
+    /// Changes the table, and then does what the table asks for.
     pub(super) fn act<T>(&self, act: impl FnOnce(&mut Table, Instant) -> T) -> T {
         let now = self.host.now();
         let (result, outputs, keeper) = {
@@ -120,7 +120,7 @@ impl Shared {
         self.act(|table, _| table.all(owner).cloned().collect())
     }
 
-    /// The stream of this name, and whether it is new: then its producer is to be
+    /// Returns the stream of this name, and whether it is new: then its producer has to be
     /// [spawned](Self::spawn).
     pub(super) fn start(
         &self,
@@ -143,13 +143,13 @@ impl Shared {
             if starts != Starts::Alone {
                 table.attach(id);
             }
-            // It is there: it was found under the same lock.
+            // It was found under the same lock.
             let inner = table.get(id).cloned().ok_or(StartError::Forgotten)?;
             Ok((inner, matches!(started, Started::New(_))))
         })
     }
 
-    /// Starts the producer of a stream, and what keeps its deadlines.
+    /// Spawns the producer of a stream, and the keeper of its deadlines if there is none.
     pub(super) fn spawn(self: &Arc<Self>, inner: Arc<Inner>, work: Result<Work, Panicked>) {
         self.keep();
         let task = ProducerTask::new(self, inner, work);
@@ -170,7 +170,7 @@ impl Shared {
         }
     }
 
-    /// Ends a stream, if it runs. Says whether it did.
+    /// Ends a stream, if it runs. Returns whether it did.
     pub(super) fn end(&self, inner: &Inner, end: StreamEnd) -> bool {
         self.act(|table, now| table.end(now, inner.id(), end))
     }
@@ -189,7 +189,7 @@ fn carry_out(output: StreamOutput<Arc<Inner>>) {
     }
 }
 
-/// The last handle and the last client are gone, so that no producer will ever have a listener.
+/// The last handle and the last client are gone, so that no producer can get a listener again.
 impl Drop for Shared {
     fn drop(&mut self) {
         let now = self.host.now();
@@ -207,7 +207,7 @@ impl Drop for Shared {
     }
 }
 
-/// What is asked of the runtime, whichever it is.
+/// The parts of any runtime that are needed here.
 trait Host: Send + Sync {
     fn now(&self) -> Instant;
     fn spawn_producer(&self, task: ProducerTask);

@@ -1,4 +1,4 @@
-//! One stream: what its handle, its producer's task and its listeners share.
+//! One stream: the state that its handle, its producer's task and its listeners share.
 
 use std::{
     fmt,
@@ -26,8 +26,8 @@ use crate::router::Request;
 
 /// A handle to one of the [`ResumableStreams`](super::ResumableStreams).
 ///
-/// It stays valid when the stream is forgotten: its history is then kept for as long as the handle
-/// is, and can be read by it.
+/// It stays valid when the stream is forgotten: the history is then kept, and can be read, for as long as
+/// the handle is held.
 #[derive(Clone)]
 pub struct ResumableStream {
     shared: Arc<Shared>,
@@ -53,15 +53,14 @@ impl ResumableStream {
         &self.inner.name
     }
 
-    /// Returns the owner; empty where there is none.
+    /// Returns the owner, or an empty text if there is none.
     #[must_use]
     pub fn owner(&self) -> &Text {
         &self.inner.owner
     }
 
-    /// Attaches the client that sent `request`: it gets everything behind the last event ID that the
-    /// request names, or everything from the beginning where it names none. A handler returns the
-    /// attachment as it is.
+    /// Attaches the client that sent `request`: it gets all events after the last event ID in the
+    /// request, or from the beginning if the request has none. A handler returns the attachment.
     #[must_use]
     pub fn attach(&self, request: &Request) -> Attachment {
         let id = attachment::last_event_id(request, self.shared.config());
@@ -69,7 +68,7 @@ impl ResumableStream {
         self.listen(id.as_deref(), shutdown)
     }
 
-    /// Attaches a client whose request came another way, or the program itself: it gets what comes after
+    /// Attaches a client whose request came another way, or the program itself: it gets the events after
     /// this last event ID.
     #[must_use]
     pub fn attach_at(&self, last_event_id: Option<&str>) -> Attachment {
@@ -86,19 +85,19 @@ impl ResumableStream {
     }
 
     /// Stops the stream: its producer is cancelled, and its clients get the last event. `reason` is for
-    /// the producer's clean-up and for logs. Says whether it ran.
+    /// the producer's clean-up and for logs. Returns whether the stream was running.
     pub fn stop(&self, reason: impl Into<Text>) -> bool {
         let end = StreamEnd::Stopped(reason.into());
         self.shared.end(&self.inner, end)
     }
 
-    /// How it ended, if it did.
+    /// Returns how the stream ended, or `None` while it runs.
     #[must_use]
     pub fn end(&self) -> Option<StreamEnd> {
         self.inner.state().end.clone()
     }
 
-    /// Waits until it has ended.
+    /// Waits until the stream has ended, and returns how.
     pub async fn ended(&self) -> StreamEnd {
         let mut waiting = Waiting {
             inner: &self.inner,
@@ -107,7 +106,7 @@ impl ResumableStream {
         poll_fn(|cx| waiting.poll(cx)).await
     }
 
-    /// Returns how many clients are attached to it now.
+    /// Returns the number of clients that are attached to the stream now.
     #[must_use]
     pub fn listeners(&self) -> u64 {
         self.shared.act(|table, _| table.listeners(self.inner.id))
@@ -124,7 +123,7 @@ impl fmt::Debug for ResumableStream {
     }
 }
 
-/// What is kept for a stream, also when it is forgotten.
+/// The state that is kept for a stream, even when it is forgotten.
 pub(super) struct Inner {
     id: StreamId,
     owner: Text,
@@ -139,7 +138,7 @@ struct State {
     end: Option<StreamEnd>,
     /// The producer's task.
     task: Option<Waker>,
-    /// Those who wait for the end.
+    /// The tasks that wait for the end.
     waiting: WakerSet,
 }
 
@@ -171,7 +170,7 @@ impl Inner {
         self.state().end.clone()
     }
 
-    /// The stream has ended: the producer's task and those who wait for it are woken.
+    /// Records that the stream has ended, and wakes the producer's task and the tasks that wait for it.
     pub(super) fn set_end(&self, end: StreamEnd) {
         let (task, waiting) = {
             let mut state = self.state();
@@ -181,7 +180,7 @@ impl Inner {
         task.into_iter().chain(waiting).for_each(Waker::wake);
     }
 
-    /// How it ended, or else the task that polls is woken when it ends.
+    /// Returns how the stream ended; otherwise registers the task to be woken when it ends.
     pub(super) fn poll_end(&self, cx: &Context<'_>) -> Option<StreamEnd> {
         let mut state = self.state();
         if state.end.is_some() {
@@ -196,7 +195,7 @@ impl Inner {
         }
         let before = state.task.replace(cx.waker().clone());
         drop(state);
-        // Not under the lock: it may be the last to hold its task.
+        // This must not happen under the lock: it may drop the last handle of a task.
         drop(before);
         None
     }

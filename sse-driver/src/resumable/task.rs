@@ -14,11 +14,11 @@ use sse_core::{
 
 use super::{shared::Shared, stream::Inner};
 
-/// What a producer does. Its output is how it ended.
+/// The work of a producer. Its output is how it ended.
 pub(super) type Work = Pin<Box<dyn Future<Output = StreamEnd> + Send>>;
 
-/// Polls a producer until it ends, or its stream does. Whatever that is, the producer is dropped and
-/// its clean-up runs, once.
+/// Polls a producer until it ends, or its stream does. In either case the producer is dropped and its
+/// clean-up runs, once.
 pub(super) struct ProducerTask {
     shared: Weak<Shared>,
     inner: Arc<Inner>,
@@ -27,7 +27,7 @@ pub(super) struct ProducerTask {
 
 enum State {
     Runs(Work),
-    /// It panicked before it was there.
+    /// It panicked before its work began.
     Panicked,
     Over,
 }
@@ -61,14 +61,13 @@ impl ProducerTask {
         }
     }
 
-    /// Drops the producer, ends the stream where it has not ended for another reason, and runs the
-    /// clean-up.
+    /// Drops the producer, ends the stream if it has not ended for another reason, and runs the clean-up.
     fn conclude(&mut self, mut end: StreamEnd) {
         let state = std::mem::replace(&mut self.state, State::Over);
         if let State::Over = state {
             return;
         }
-        // What a producer leaves behind is its code once more.
+        // Dropping the producer's work runs its code again.
         if catch(|| drop(state)).is_err() {
             end = StreamEnd::Panicked;
         }

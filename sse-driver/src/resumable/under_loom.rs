@@ -26,8 +26,8 @@ use crate::{
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Keeps the tasks that are spawned, for the threads of a model to run. Its time stands still while a
-/// task is awake, and goes on to the deadline of the task that waits for one: a keeper that is not woken
-/// for a new deadline waits for ever.
+/// task is awake, and moves to the deadline of the task that waits for one: a keeper that is not woken
+/// for a new deadline waits forever.
 #[derive(Clone)]
 struct Model {
     now: Arc<Mutex<Instant>>,
@@ -42,8 +42,8 @@ impl Model {
         }
     }
 
-    /// What was spawned since the last call: for a new stream its keeper, where there was none, and then
-    /// its producer. A producer that is not polled goes on for as long as its task is held.
+    /// Returns the tasks spawned since the last call: for a new stream its keeper, if there was none, and
+    /// then its producer. A producer that is not polled lives for as long as its task is held.
     fn spawned(&self) -> Vec<Task> {
         std::mem::take(&mut *self.tasks.lock().unwrap())
     }
@@ -53,14 +53,14 @@ fn run(task: Task) -> JoinHandle<()> {
     thread::spawn(move || wait_for(task))
 }
 
-/// Settings with a budget of their own, and short histories.
+/// Returns settings with a budget of their own, and short histories.
 fn config() -> ResumableConfig {
     let mut config = ResumableConfig::default();
     config.topic.budget = Budget::new(Budget::DEFAULT);
     config
 }
 
-/// A stream whose producer never ends by itself.
+/// Starts a stream whose producer never ends by itself.
 fn endless(streams: &ResumableStreams, name: &str) -> ResumableStream {
     streams.start(name, |_| pending::<()>()).unwrap()
 }
@@ -78,7 +78,7 @@ fn the_keeper_is_woken_when_the_last_client_leaves() {
         let leaves = thread::spawn(move || drop(client));
         drop(other);
         leaves.join().unwrap();
-        // The keeper goes when the stream is forgotten.
+        // The keeper ends when the stream is forgotten.
         keeper.join().unwrap();
         assert_eq!(stream.end(), Some(StreamEnd::Abandoned));
         assert!(streams.get("a").is_none());
@@ -94,7 +94,7 @@ fn a_client_that_attaches_in_time_keeps_the_stream() {
         let mut spawned = runtime.spawned();
         let keeper = run(spawned.remove(0));
         let client = stream.attach_at(None);
-        // It came in time, so that the stream goes on, or too late.
+        // The listener came in time, so that the stream continues, or too late.
         let abandoned = streams.stats().abandoned;
         assert_eq!(streams.stats().abandoned, abandoned);
         drop(client);
@@ -150,7 +150,7 @@ fn the_last_of_two_handles_ends_the_producer_and_the_keeper() {
         let keeper = run(spawned.remove(0));
         let leaves = thread::spawn(move || drop(client));
         drop(streams);
-        // The producer's task ends by whichever handle was the last.
+        // The producer's task ends, whichever handle was the last.
         spawned.into_iter().for_each(wait_for);
         leaves.join().unwrap();
         keeper.join().unwrap();
@@ -169,7 +169,7 @@ fn a_stream_that_starts_while_the_last_one_is_forgotten_has_a_keeper() {
         let stream = endless(&streams, "b");
         let mut later = runtime.spawned();
         let producer = later.pop();
-        // There is another keeper where the first was about to go.
+        // There is another keeper if the first was about to end.
         assert!(later.len() <= 1);
         for keeper in later {
             wait_for(keeper);
@@ -181,7 +181,7 @@ fn a_stream_that_starts_while_the_last_one_is_forgotten_has_a_keeper() {
     });
 }
 
-/// A deadline, which has come when it is looked at.
+/// A deadline, which has come when it is checked.
 struct At(Instant, Arc<Mutex<Instant>>);
 
 impl Timer for At {

@@ -1,4 +1,4 @@
-//! Which hosts and origins a router answers to.
+//! The hosts and origins to which a router responds.
 
 use std::{error::Error, fmt, io, str::FromStr};
 
@@ -6,12 +6,12 @@ use ::http::{HeaderMap, HeaderValue, StatusCode, header, uri::Authority};
 
 use super::{InvalidOrigin, Next, Refusal, Reply, Request, Router, cors::parse_origin};
 
-/// The hosts by which a router may be asked, and the origins whose pages may ask it.
+/// The hosts by which clients may address a router, and the origins whose pages may call it.
 ///
-/// A page of any website can have its own name lead to an address of the user's machine or network, and
-/// then read a server there as its own (DNS rebinding). A server that listens there, such as one of the
-/// Model Context Protocol, is safe from that where it checks the name that it is asked by. [`Cors`](super::Cors)
-/// does not help: to the browser that page and that server are of one origin.
+/// A page of any website can make its own name resolve to an address of the user's machine or network,
+/// and then read a server there as its own (DNS rebinding). A server that listens there, such as one of
+/// the Model Context Protocol, is safe from that if it checks the `Host` of each request.
+/// [`Cors`](super::Cors) does not help: to the browser that page and that server have the same origin.
 ///
 /// ```
 /// use futures_util::stream;
@@ -24,11 +24,11 @@ use super::{InvalidOrigin, Next, Refusal, Reply, Request, Router, cors::parse_or
 /// # Ok::<(), sse_driver::router::InvalidOrigin>(())
 /// ```
 ///
-/// | request | answer |
+/// | request | response |
 /// |---|---|
 /// | `Host`, or the authority of the target, is not in the list | 421 |
-/// | an `Origin` that is neither in the list nor of the host that was asked | 403 |
-/// | no `Origin`: no page asks, or one of the same origin | that of the handler |
+/// | an `Origin` that is neither in the list nor that of the requested host | 403 |
+/// | no `Origin`, as from a program or a page of the same origin | that of the handler |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowList {
     hosts: Vec<Authority>,
@@ -36,12 +36,12 @@ pub struct AllowList {
 }
 
 impl AllowList {
-    /// Lets the router be asked by these hosts: names, or addresses as they are in a URL. One without a
-    /// port has any, and one with a port only that: `example.org`, `localhost:8080`, `[::1]`.
+    /// Allows these hosts: names, or addresses in the form of a URL. A host without a port is allowed at
+    /// any port, and one with a port only at that port: `example.org`, `localhost:8080`, `[::1]`.
     ///
     /// # Errors
     ///
-    /// [`InvalidHost`], which names the first that is none.
+    /// [`InvalidHost`], which names the first text that is not a host.
     pub fn hosts<T: AsRef<str>>(hosts: impl IntoIterator<Item = T>) -> Result<Self, InvalidHost> {
         let hosts = hosts.into_iter().map(|host| parse_host(host.as_ref()));
         Ok(Self {
@@ -50,8 +50,8 @@ impl AllowList {
         })
     }
 
-    /// Lets the router be asked by the names and addresses of the machine itself, at any port:
-    /// `localhost`, `127.0.0.1` and `[::1]`.
+    /// Allows the names and addresses of the machine itself, at any port: `localhost`, `127.0.0.1` and
+    /// `[::1]`.
     #[must_use]
     pub fn localhost() -> Self {
         let hosts = ["localhost", "127.0.0.1", "[::1]"];
@@ -61,12 +61,13 @@ impl AllowList {
         }
     }
 
-    /// Lets pages of these origins ask as well, beside those of the hosts themselves. They are written as
-    /// for [`Cors::origins`](super::Cors::origins), which decides whether such a page may read the answer.
+    /// Allows pages of these origins, too, in addition to those of the hosts themselves. They are written
+    /// as for [`Cors::origins`](super::Cors::origins), which decides whether such a page may read the
+    /// response.
     ///
     /// # Errors
     ///
-    /// [`InvalidOrigin`], which names the first that is none.
+    /// [`InvalidOrigin`], which names the first text that is not an origin.
     pub fn with_origins<T: AsRef<str>>(
         mut self,
         origins: impl IntoIterator<Item = T>,
@@ -79,7 +80,7 @@ impl AllowList {
 
     fn check(&self, request: &Request) -> Result<(), Refusal> {
         let host = match request.uri().authority() {
-            // Over HTTP/2 it is all there is.
+            // Over HTTP/2 there is no `Host`.
             Some(authority) => Some(authority.clone()),
             None => only(request.headers(), &header::HOST)
                 .and_then(|host| Authority::try_from(host.as_bytes()).ok()),
@@ -107,14 +108,14 @@ impl AllowList {
     }
 }
 
-/// The value of a field that is there once.
+/// Returns the value of a field that occurs once.
 fn only<'h>(headers: &'h HeaderMap, name: &header::HeaderName) -> Option<&'h HeaderValue> {
     let mut values = headers.get_all(name).iter();
     values.next().filter(|_| values.next().is_none())
 }
 
-/// Whether a page of this origin asks the host that it came from. Which scheme that is a server behind a
-/// proxy does not know.
+/// Returns whether a page of this origin calls the host that it came from. A server behind a proxy does
+/// not know the scheme.
 fn is_of(origin: &HeaderValue, host: &Authority) -> bool {
     let origin = origin.to_str().ok();
     let Some((scheme, authority)) = origin.and_then(|origin| origin.split_once("://")) else {
@@ -148,9 +149,9 @@ fn parse_host(host: &str) -> Result<Authority, InvalidHost> {
 }
 
 impl Router {
-    /// Puts a [layer](Self::layer) before the handlers that refuses requests by other hosts, or of pages
-    /// of other origins. As with any layer, what the router answers [by itself](super), such as a 404,
-    /// goes out without it.
+    /// Adds a [layer](Self::layer) before the handlers that refuses requests for other hosts, or from
+    /// pages of other origins. As with any layer, responses of the router [itself](super), such as a 404,
+    /// do not go through it.
     #[must_use]
     pub fn allow_only(self, allowed: AllowList) -> Self {
         let allowed = std::sync::Arc::new(allowed);
@@ -166,7 +167,7 @@ impl Router {
     }
 }
 
-/// The error of a text that is not a host as a URL has it: a name, or an IP address.
+/// The error of a text that is not a host in the form of a URL: a name, or an IP address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidHost {
     host: String,

@@ -1,8 +1,8 @@
-//! What an annotated handler returned, on its way to a [`Reply`].
+//! The return value of an annotated handler, on its way to a [`Reply`].
 //!
 //! A stream that borrows from its controller cannot leave the place where the controller is. The
-//! macro's code therefore makes one future that owns the controller and polls the stream; what the
-//! stream yields comes out through a [`Slot`], one item for each poll.
+//! generated code therefore creates one future that owns the controller and polls the stream; the
+//! stream's items come out through a [`Slot`], one for each poll.
 
 use std::{
     fmt,
@@ -21,13 +21,13 @@ use sse_core::{
     internal::sync::{Mutex, lock},
 };
 
-/// What a handler returned.
+/// The return value of a handler.
 pub struct Answer<'c>(Returned<'c>);
 
 enum Returned<'c> {
     /// A stream that lives as long as `'c`.
     Events(Pin<Box<dyn ItemStream + 'c>>),
-    /// A reply that may have to be waited for.
+    /// A future of a reply.
     Reply(Pin<Box<dyn Future<Output = Reply> + Send>>),
 }
 
@@ -37,8 +37,8 @@ impl fmt::Debug for Answer<'_> {
     }
 }
 
-/// The answer of a handler whose return type is, or contains, `impl Stream`. The bounds stand here
-/// one by one, so that the compiler names the one that is missing.
+/// Returns the answer of a handler whose return type is, or contains, `impl Stream`. The bounds are
+/// listed one by one, so that the compiler names the one that is missing.
 pub fn stream<'c, S>(stream: S) -> Answer<'c>
 where
     S: Stream + Send + 'c,
@@ -47,24 +47,24 @@ where
     Answer(Returned::Events(Box::pin(stream)))
 }
 
-/// The answer of a handler that returned an error.
+/// Returns the answer of a handler that returned an error.
 pub fn refusal<'c, E: Into<Refusal>>(error: E) -> Answer<'c> {
     let refusal: Refusal = error.into();
     reply(refusal)
 }
 
-/// The answer of a handler that returned `None`.
+/// Returns the answer of a handler that returned `None`.
 #[must_use]
 pub fn not_found<'c>() -> Answer<'c> {
     reply(None::<Reply>)
 }
 
-/// The answer of a handler that returned anything else.
+/// Returns the answer of a handler that returned any other value.
 pub fn reply<'c, R: IntoReply<K, Kept: Send, Error: Into<Refusal>>, K>(reply: R) -> Answer<'c> {
     Answer(Returned::Reply(Box::pin(reply.into_reply())))
 }
 
-/// The reply of a handler whose stream borrows from nothing.
+/// Returns the reply of a handler whose stream borrows from nothing.
 pub async fn given(answer: Answer<'static>) -> Reply {
     match answer.0 {
         Returned::Events(events) => Reply::from_items(events),
@@ -72,7 +72,7 @@ pub async fn given(answer: Answer<'static>) -> Reply {
     }
 }
 
-/// The reply of a handler whose stream borrows from what the future of `call` owns.
+/// Returns the reply of a handler whose stream borrows from what the future of `call` owns.
 pub fn held<F>(call: impl FnOnce(Outlet) -> F) -> Held
 where
     F: Future<Output = Option<Reply>> + Send + 'static,
@@ -82,14 +82,14 @@ where
     Held(Some(Task { future: task, slot }))
 }
 
-/// The future that owns the controller, and what comes out of it.
+/// The future that owns the controller, and the slot for its output.
 struct Task {
     /// `None` where a stream came out, and ended.
     future: Pin<Box<dyn Future<Output = Option<Reply>> + Send>>,
     slot: Slot,
 }
 
-/// Only the side that runs touches it, so that the lock is always free.
+/// Only the side that runs uses it, so that the lock is always free.
 #[derive(Clone, Default)]
 struct Slot(Arc<Mutex<Option<Out>>>);
 
@@ -110,7 +110,7 @@ impl Slot {
     }
 }
 
-/// Where the answer goes.
+/// The destination of the answer.
 pub struct Outlet(Slot);
 
 impl fmt::Debug for Outlet {
@@ -120,8 +120,8 @@ impl fmt::Debug for Outlet {
 }
 
 impl Outlet {
-    /// Gives the answer out. Each poll puts at most one item into the slot, and `Task` looks there
-    /// before it waits: nothing has to be woken.
+    /// Puts the answer out. Each poll puts at most one item into the slot, and `Task` checks the slot
+    /// before it waits, so that no task has to be woken.
     pub async fn give(self, answer: Answer<'_>) -> Option<Reply> {
         let mut events = match answer.0 {
             Returned::Events(events) => events,
@@ -147,7 +147,7 @@ impl Outlet {
     }
 }
 
-/// The future of a reply whose stream borrows. `None` once it gave the reply.
+/// The future of a reply whose stream borrows. `None` once it has returned the reply.
 pub struct Held(Option<Task>);
 
 impl fmt::Debug for Held {
@@ -183,7 +183,7 @@ impl Future for Held {
 
 /// The items of a stream that borrows.
 struct HeldItems {
-    /// `None` after its end.
+    /// `None` after the end of the stream.
     task: Option<Task>,
     is_resumable: bool,
 }

@@ -1,4 +1,4 @@
-//! Refusals in handlers of axum's.
+//! Refusals in handlers of axum.
 
 use axum_core::{
     body::Body,
@@ -7,7 +7,7 @@ use axum_core::{
 
 use super::Refusal;
 
-/// A handler of axum's may return it, and `?` makes it of this crate's errors.
+/// A handler of axum may return a refusal, and `?` converts this crate's errors to it.
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         Refusal::into_response(self).map(Body::from)

@@ -1,4 +1,4 @@
-//! What a handler gets of a request's body.
+//! The request's body, as a handler gets it.
 
 use ::http::HeaderMap;
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use super::{ReplyFuture, Request, Route, cors::CorsFields};
 
 /// A request whose handler waits for the body.
 ///
-/// Receive it, bounded, and [`call`](Self::call) the handler with it. Where it cannot be received,
+/// Receive the body, bounded, and [`call`](Self::call) the handler with it. If it cannot be received,
 /// drop this: the handler is not called.
 #[derive(Debug)]
 pub struct Receive {
@@ -26,7 +26,8 @@ impl Receive {
         }
     }
 
-    /// Returns the answer of the handler, to be polled as that of [`Routed::Call`](super::Routed).
+    /// Calls the handler with the body. Returns the future of its reply, to be polled like that of
+    /// [`Routed::Call`](super::Routed).
     #[must_use]
     pub fn call(self, body: Bytes) -> ReplyFuture {
         let mut request = self.request;
@@ -42,9 +43,9 @@ impl Receive {
 }
 
 impl Request {
-    /// Returns the body: what was sent, without its framing, and empty where there is none. Only routes
-    /// of methods other than `GET` take one, see [`Router::post`](super::Router::post). It is freed with
-    /// the request; [cloning](Bytes::clone) it copies nothing.
+    /// Returns the body, without its framing; empty if there is none. Only routes of methods other than
+    /// `GET` take a body: see [`Router::post`](super::Router::post). It is freed with the request;
+    /// [cloning](Bytes::clone) it copies nothing.
     #[must_use]
     pub fn body(&self) -> &Bytes {
         &self.body
@@ -72,9 +73,8 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// A [`Refusal`] that names the fault: 415 where `Content-Type` is neither `application/json`
-    /// nor something `+json`, 400 where the body is no JSON, and 422 where it is, but not what a
-    /// `T` needs.
+    /// A [`Refusal`] that names the fault: 415 where `Content-Type` is neither `application/json` nor
+    /// `something+json`, 400 where the body is not JSON, and 422 where the JSON is not a valid `T`.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, Refusal> {
         use ::http::StatusCode;
         use serde_json::error::Category;
@@ -97,7 +97,7 @@ impl Request {
     }
 }
 
-/// Whether the one `Content-Type` says JSON. Its parameters make no difference: JSON is UTF-8
+/// Returns whether there is one `Content-Type`, of JSON. Its parameters do not matter: JSON is UTF-8
 /// ([RFC 8259 section 8.1](https://www.rfc-editor.org/rfc/rfc8259#section-8.1)).
 fn is_json(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(::http::header::CONTENT_TYPE).iter();

@@ -1,11 +1,11 @@
-//! What brings its own routes.
+//! Controllers: handlers that bring their own routes.
 
 use super::Router;
 
-/// Something that brings its own routes: handlers that belong together, with what they share.
+/// A type that brings its own routes: handlers that belong together, with their shared state.
 ///
-/// The attribute macros write it: `controller` for the handlers of an `impl` block, `sse` for a
-/// function. By hand it is this:
+/// The attribute macros implement it: `controller` for the handlers of an `impl` block, `sse` for a
+/// function. Without them it is implemented as follows:
 ///
 /// ```
 /// use std::sync::Arc;
@@ -42,7 +42,7 @@ use super::Router;
             same name whose fields are the `#[state]` arguments: `controller(f {{ database }})`"
 )]
 pub trait Controller {
-    /// A router with its routes, and no others.
+    /// Returns a router with the routes of this controller.
     fn routes(self) -> Router;
 }
 

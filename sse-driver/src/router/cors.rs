@@ -1,5 +1,5 @@
-//! Pages of other origins
-//! ([Fetch standard, section 3.3](https://fetch.spec.whatwg.org/#http-cors-protocol)).
+//! Access for pages of other origins ([Fetch standard, section
+//! 3.3](https://fetch.spec.whatwg.org/#http-cors-protocol)).
 
 use std::{error::Error, fmt, io, time::Duration};
 
@@ -10,9 +10,9 @@ use super::{
     methods::{Methods, asked_method},
 };
 
-/// Which origins' pages may read what a router answers.
+/// The origins whose pages may read the responses of a router.
 ///
-/// Without it, none but the pages of the server itself.
+/// Without this setting, only pages of the server's own origin may.
 ///
 /// ```
 /// use sse_driver::router::{Cors, Router};
@@ -23,16 +23,16 @@ use super::{
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cors {
-    /// `None` is any.
+    /// `None` is any origin.
     origins: Option<Vec<HeaderValue>>,
-    /// Never with any origin: any page would act in the user's name.
+    /// Never with any origin: every page could act in the user's name.
     credentials: bool,
     headers: Vec<HeaderName>,
     max_age: Duration,
 }
 
-/// What a page may send beyond what it always may: both are in the requests of programs that
-/// stand in for an EventSource.
+/// The fields that a page may send beyond those that it always may: programs that replace an EventSource
+/// send both.
 const USUAL_HEADERS: [HeaderName; 2] = [
     HeaderName::from_static("last-event-id"),
     header::CACHE_CONTROL,
@@ -50,13 +50,13 @@ impl Cors {
         }
     }
 
-    /// Pages of these origins and no others, without credentials. An origin is a scheme, a host
-    /// and, unless it is the scheme's own, a port: `https://example.org`, `http://localhost:3000`.
+    /// Allows pages of these origins only, without credentials. An origin is a scheme, a host and, unless
+    /// it is the scheme's default, a port: `https://example.org`, `http://localhost:3000`.
     ///
     /// # Errors
     ///
-    /// [`InvalidOrigin`], which names the first that is none. That includes `null`, which any
-    /// sandboxed page can claim to be, and `*`, for which there is [`any`](Self::any).
+    /// [`InvalidOrigin`], which names the first text that is not an origin. That includes `null`, which
+    /// any sandboxed page can claim as its origin, and `*`, for which there is [`any`](Self::any).
     pub fn origins<T: AsRef<str>>(
         origins: impl IntoIterator<Item = T>,
     ) -> Result<Self, InvalidOrigin> {
@@ -70,12 +70,12 @@ impl Cors {
         })
     }
 
-    /// Pages of these origins and no others, and they may send cookies and other credentials
-    /// (`withCredentials` of an EventSource).
+    /// Allows pages of these origins only, with cookies and other credentials (`withCredentials` of an
+    /// EventSource).
     ///
     /// # Errors
     ///
-    /// As for [`origins`](Self::origins).
+    /// The errors of [`origins`](Self::origins).
     pub fn origins_with_credentials<T: AsRef<str>>(
         origins: impl IntoIterator<Item = T>,
     ) -> Result<Self, InvalidOrigin> {
@@ -85,23 +85,23 @@ impl Cors {
         })
     }
 
-    /// Lets pages send this header field, beside `last-event-id` and `cache-control`, and beside
-    /// `content-type` with methods that take a body.
+    /// Allows pages to send this header field, in addition to `last-event-id` and `cache-control`, and to
+    /// `content-type` for methods that take a body.
     #[must_use]
     pub fn allow_header(mut self, name: HeaderName) -> Self {
         self.headers.push(name);
         self
     }
 
-    /// How long a browser may remember the answer to a preflight, in whole seconds. A day by
-    /// default; browsers have bounds of their own.
+    /// Sets how long a browser may cache the response to a preflight, in whole seconds. A day by default;
+    /// browsers have bounds of their own.
     #[must_use]
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = age;
         self
     }
 
-    /// The fields that every answer to this request gets.
+    /// Returns the fields that every response to this request gets.
     pub(super) fn fields(&self, request: &HeaderMap) -> CorsFields {
         let Some(origins) = &self.origins else {
             return CorsFields {
@@ -118,7 +118,7 @@ impl Cors {
         }
     }
 
-    /// The answer to a preflight, if this is one. It still needs the [`fields`](Self::fields).
+    /// Returns the response to a preflight, if this is one. It still needs the [`fields`](Self::fields).
     pub(super) fn preflight(
         &self,
         request: &HeaderMap,
@@ -131,7 +131,7 @@ impl Cors {
             if self.fields(request).allowed.is_some() {
                 let headers = reply.headers_mut();
                 let allowed = methods.map_or_else(|| "GET, HEAD".into(), Methods::names);
-                // Methods are tokens, and so their list is a good value.
+                // Methods are tokens, so their list is a valid value.
                 if let Ok(allowed) = HeaderValue::from_str(&allowed) {
                     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, allowed);
                 }
@@ -144,7 +144,7 @@ impl Cors {
                 if methods.is_some_and(takes_body) && !names.contains(&content_type) {
                     names.push(content_type);
                 }
-                // Names of fields are good values, and so is their list.
+                // Names of fields are valid values, and so is their list.
                 if let Ok(names) = HeaderValue::from_str(&names.join(", ")) {
                     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
                 }
@@ -158,23 +158,23 @@ impl Cors {
     }
 }
 
-/// Who may read one answer.
+/// Which origin may read a response.
 #[derive(Debug)]
 pub(super) struct CorsFields {
-    /// The origin, or `*`; `None` where the request's is not allowed.
+    /// The origin, or `*`; `None` where the request's origin is not allowed.
     allowed: Option<HeaderValue>,
     credentials: bool,
-    /// A cache must not give one origin's answer to another.
+    /// Whether a cache must not give the response for one origin to another.
     varies: bool,
 }
 
 impl CorsFields {
-    /// Whatever a handler said of origins gives way: two values are to a browser as good as none,
-    /// and one origin more is one too many. Its `Vary` stays.
+    /// Sets the fields. They replace those of a handler: a browser rejects two values, and a handler must
+    /// not allow a further origin. The handler's `Vary` stays.
     pub(super) fn set_on(&self, headers: &mut HeaderMap) {
         headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
         headers.remove(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
-        // These fail beyond 24,576 fields, which no client would take.
+        // These calls fail beyond 24,576 fields, which no client would accept.
         if self.varies {
             let _ = headers.try_append(header::VARY, HeaderValue::from_static("origin"));
         }
@@ -189,7 +189,7 @@ impl CorsFields {
     }
 }
 
-/// An origin as a browser writes it, or the error that says what is wrong.
+/// Parses an origin in the form that browsers send.
 pub(super) fn parse_origin(origin: &str) -> Result<HeaderValue, InvalidOrigin> {
     let error = || InvalidOrigin {
         origin: origin.into(),
@@ -197,7 +197,7 @@ pub(super) fn parse_origin(origin: &str) -> Result<HeaderValue, InvalidOrigin> {
     let uri: Uri = origin.parse().map_err(|_| error())?;
     let host = uri.host().ok_or_else(error)?;
     let scheme = uri.scheme_str().ok_or_else(error)?;
-    // A browser leaves out the port that goes without saying.
+    // Browsers leave out the scheme's default port.
     let port = match (scheme, uri.port_u16()) {
         (_, None) | ("http", Some(80)) | ("https", Some(443)) => String::new(),
         (_, Some(port)) => format!(":{port}"),

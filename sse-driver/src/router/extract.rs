@@ -1,12 +1,11 @@
-//! What a handler may take from a request.
+//! Extractors: values that a handler takes from a request.
 //!
-//! A type that is [`FromRequest`] is taken from the request as a whole: the connection's
-//! [`CleanUp`], the [`LastEventId`], a logged-in user of yours. What has a name in the request is
-//! taken with a function: [`path`], [`query`], [`header()`] and [`cookie`]. All of them refuse, with
-//! a status and a line that says what to send, where the request has not what is asked for, so
-//! that a handler's `?` is all there is to do. A `FromRequest` may have to be waited for. The
-//! functions need no waiting, and neither do the methods of [`Request`], such as
-//! [`clean_up`](Request::clean_up).
+//! A type that is [`FromRequest`] is taken from the request as a whole, such as the connection's
+//! [`CleanUp`], the [`LastEventId`], or a logged-in user. A value with a name in the request is taken
+//! with a function: [`path`], [`query`], [`header()`] or [`cookie`]. If the request does not have the
+//! value, all of them return a refusal, with a status and a line that says what to send, which `?` in a
+//! handler passes on. A `FromRequest` may be async; the functions are not, nor are the methods of
+//! [`Request`], such as [`clean_up`](Request::clean_up).
 //!
 //! ```
 //! use futures_util::stream;
@@ -38,11 +37,11 @@ use super::{
 };
 use sse_core::lifecycle::{CleanUp, ShutdownSignal};
 
-/// What a handler may take from a request, or refuse the request for.
+/// A value that a handler takes from a request, or for which the request is refused.
 ///
-/// For a type of your own it is a guard: a handler that takes a `User` is not called without one. A
-/// guard may wait, for a database for example. What it needs for that can be in the request's
-/// [extensions](Request::extensions_mut), where a [layer](super::Router::layer) put it.
+/// For a type of your own it is a guard: a handler that takes a `User` is not called without one. A guard
+/// may be async, such as for a query to a database. It finds the values that it needs in the request's
+/// [extensions](Request::extensions_mut), where a [layer](super::Router::layer) put them.
 ///
 /// ```
 /// use futures_util::stream;
@@ -69,7 +68,7 @@ use sse_core::lifecycle::{CleanUp, ShutdownSignal};
 ///     }
 /// }
 ///
-/// // An annotated handler has an argument `user: User`. By hand it is this:
+/// // An annotated handler has an argument `user: User`. Without the macro it is this:
 /// async fn greet(request: Request) -> Result<impl futures_core::Stream<Item = String>, Refusal> {
 ///     let user = User::from_request(&request).await?;
 ///     Ok(stream::iter([format!("Hello, {}!", user.name)]))
@@ -83,10 +82,10 @@ use sse_core::lifecycle::{CleanUp, ShutdownSignal};
 ///     });
 /// ```
 ///
-/// A guard has as long as the handler's answer, of whose time it is a part: 30 s by default
-/// ([`respond_timeout`](sse_core::server::ResponseConfig::respond_timeout)), and then the answer is
-/// 503 and the guard is dropped. It is dropped as well where the client goes away. A guard that does
-/// not wait costs a handler no allocation.
+/// The time of a guard is part of the time that the handler has to respond: 30 s by default
+/// ([`respond_timeout`](sse_core::server::ResponseConfig::respond_timeout)), after which the client gets
+/// a 503 and the guard is dropped. It is dropped as well if the client goes away. A guard that does not
+/// wait costs no allocation.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot take `{Self}` from a request",
     label = "not `FromRequest`",
@@ -95,27 +94,27 @@ use sse_core::lifecycle::{CleanUp, ShutdownSignal};
     note = "or implement `FromRequest` for a type of your own"
 )]
 pub trait FromRequest: Sized + Send {
-    /// Whether it is made of the request's body. A request of `GET` has none, so that an annotated
-    /// handler of `GET` that takes such a type does not compile. `false` by default; `true` for
-    /// `Bytes` and `Json`.
+    /// Whether it is taken from the request's body. A request of `GET` has none, so an annotated handler
+    /// of `GET` that takes such a type does not compile. `false` by default; `true` for `Bytes` and
+    /// `Json`.
     const NEEDS_BODY: bool = false;
 
-    /// Takes it from the request. An implementation is written as `async fn from_request`, whether
-    /// it waits for anything or not.
+    /// Takes the value from the request. An implementation is written as `async fn from_request`, even if
+    /// it does not wait.
     ///
     /// # Errors
     ///
-    /// The [`Refusal`] that the client gets in the handler's place.
+    /// The [`Refusal`] that the client gets instead of the handler's response.
     fn from_request(request: &Request) -> impl Future<Output = Result<Self, Refusal>> + Send;
 
-    /// Takes it from a request that nothing else is taken from any more.
+    /// Takes the value from a request that is not needed any more.
     #[doc(hidden)]
     fn from_whole_request(request: Request) -> impl Future<Output = Result<Self, Refusal>> + Send {
         async move { Self::from_request(&request).await }
     }
 }
 
-/// The request itself: a copy of it, unless it is the last that is taken.
+/// The request itself: a copy of it, unless it is taken last.
 impl FromRequest for Request {
     async fn from_request(request: &Request) -> Result<Self, Refusal> {
         Ok(request.clone())
@@ -131,7 +130,7 @@ impl FromRequest for Request {
 #[derive(Debug)]
 pub enum Needs<const BODY: bool> {}
 
-/// What a handler of `GET` may take.
+/// A value that a handler of `GET` may take.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "a handler of GET cannot take `{T}`: a request of GET has no body",
@@ -142,7 +141,7 @@ pub trait FitsGet<T> {}
 
 impl<T> FitsGet<T> for Needs<false> {}
 
-/// Compiles where a handler of `GET` may take a `T`.
+/// Compiles if a handler of `GET` may take a `T`.
 #[doc(hidden)]
 pub const fn fits_get<T, const BODY: bool>()
 where
@@ -150,7 +149,7 @@ where
 {
 }
 
-/// An extractor of the last event ID: [`Request::last_event_id`], as a handler's argument.
+/// An extractor of the last event ID: see [`Request::last_event_id`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LastEventId(pub Option<String>);
 
@@ -192,7 +191,7 @@ impl FromRequest for Bytes {
     }
 }
 
-/// The request's body, as JSON: see [`Request::json`] for what is refused.
+/// The request's body, as JSON: see [`Request::json`] for its refusals.
 impl<T: serde::de::DeserializeOwned + Send> FromRequest for sse_core::Json<T> {
     const NEEDS_BODY: bool = true;
 
@@ -201,18 +200,18 @@ impl<T: serde::de::DeserializeOwned + Send> FromRequest for sse_core::Json<T> {
     }
 }
 
-/// Where the address is not known, the answer is a 500. A handler that does not need the address
-/// takes an `Option<SocketAddr>`.
+/// If the address is not known, the client gets a 500. A handler that does not need the address takes an
+/// `Option<SocketAddr>`.
 impl FromRequest for SocketAddr {
     async fn from_request(request: &Request) -> Result<Self, Refusal> {
         request.peer_addr().ok_or_else(unknown_client)
     }
 }
 
-/// The address of the client, also where it asks through proxies that the server
-/// [trusts](crate::TrustedProxies): [`Request::client_addr`], as an argument.
+/// An extractor of the client's address, also behind proxies that the server
+/// [trusts](crate::TrustedProxies): see [`Request::client_addr`].
 ///
-/// Where it is not known, the answer is a 500. A handler that does not need the address takes an
+/// If it is not known, the client gets a 500. A handler that does not need the address takes an
 /// `Option<ClientAddress>`.
 ///
 /// ```
@@ -246,11 +245,11 @@ fn unknown_client() -> Refusal {
     Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, text)
 }
 
-/// What the text of a parameter may be turned into: any `T: FromStr`, an `Option` of one for what
-/// may be missing, a `Vec` of one for what may be there any number of times.
+/// A type that a parameter's text is converted to: any `T: FromStr`, an `Option` of one for a parameter
+/// that may be missing, a `Vec` of one for a parameter that may come any number of times.
 ///
-/// `Kind` tells these apart for the compiler, which infers it. The trait is sealed: implement `FromStr`
-/// for a type of your own.
+/// `Kind` distinguishes these for the compiler, which infers it. The trait is sealed: implement `FromStr`
+/// for types of your own.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be made of a parameter's text",
     label = "not `FromStr`",
@@ -258,11 +257,11 @@ fn unknown_client() -> Refusal {
     note = "or take an `Option<T>` or a `Vec<T>` of a `T` that is `FromStr`"
 )]
 pub trait FromParam<Kind>: Sized {
-    /// No type outside this crate can name this, so that none implements the trait.
+    /// No type outside this crate can name this type, so that none can implement the trait.
     #[doc(hidden)]
     const SEALED: Sealed;
 
-    /// Makes it of all values that there are, in the order of the request.
+    /// Converts all values of the parameter, in the order of the request.
     ///
     /// # Errors
     ///
@@ -274,9 +273,9 @@ pub trait FromParam<Kind>: Sized {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BadParam {
-    /// There is none.
+    /// The parameter is missing.
     Missing,
-    /// It does not parse, and this is why.
+    /// The parameter does not parse, for this reason.
     Bad(String),
 }
 
@@ -310,12 +309,12 @@ impl<T: FromStr<Err: Display>> FromParam<IsMany> for Vec<T> {
     }
 }
 
-/// Returns the part of the path that a parameter or wildcard of the route stands for, percent-decoded.
+/// Returns the part of the path in place of a parameter or wildcard of the route, percent-decoded.
 ///
 /// # Errors
 ///
-/// A 400 where it does not parse. A 500 where the route has no such parameter: then no request can
-/// be right.
+/// A 400 where it does not parse. A 500 where the route has no such parameter, because then no request
+/// can be valid.
 pub fn path<T: FromParam<K>, K>(request: &Request, name: &str) -> Result<T, Refusal> {
     let value = request.path_param(name).map(Cow::Borrowed);
     T::from_values(value.into_iter()).map_err(|problem| match problem {
@@ -331,7 +330,7 @@ pub fn path<T: FromParam<K>, K>(request: &Request, name: &str) -> Result<T, Refu
 ///
 /// # Errors
 ///
-/// A 400 that names it, where it is missing or does not parse.
+/// A 400 that names the parameter, where it is missing or does not parse.
 pub fn query<T: FromParam<K>, K>(request: &Request, name: &str) -> Result<T, Refusal> {
     let query = request.query().unwrap_or_default();
     let pairs = form_urlencoded::parse(query.as_bytes());
@@ -350,7 +349,7 @@ pub fn query<T: FromParam<K>, K>(request: &Request, name: &str) -> Result<T, Ref
 ///
 /// # Errors
 ///
-/// A 400 that names it, where it is missing, is not UTF-8, or does not parse.
+/// A 400 that names the field, where it is missing, is not UTF-8, or does not parse.
 pub fn header<T: FromParam<K>, K>(request: &Request, name: &str) -> Result<T, Refusal> {
     let fields = request.headers().get_all(name);
     if fields
@@ -368,11 +367,11 @@ pub fn header<T: FromParam<K>, K>(request: &Request, name: &str) -> Result<T, Re
     })
 }
 
-/// Returns a cookie, as it was sent: neither unquoted nor percent-decoded.
+/// Returns the value of a cookie as it was sent: neither unquoted nor percent-decoded.
 ///
 /// # Errors
 ///
-/// A 400 that names it, where it is missing or does not parse.
+/// A 400 that names the cookie, where it is missing or does not parse.
 pub fn cookie<T: FromParam<K>, K>(request: &Request, name: &str) -> Result<T, Refusal> {
     const COOKIE: HeaderName = header::COOKIE;
     let fields = request.headers().get_all(COOKIE);

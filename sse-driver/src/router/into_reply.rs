@@ -1,4 +1,4 @@
-//! Whatever a handler may return.
+//! The values that a handler may return.
 
 use std::{
     future::{Future, Ready, ready},
@@ -17,16 +17,16 @@ use super::{
 };
 use sse_core::{IntoStreamItem, OneEvent};
 
-/// What a handler may return: a stream, such as a topic's
-/// [`Subscriber`](sse_core::topic::Subscriber) or what is made of one, a whole response, a [`Reply`], a
-/// `Result` of one of these whose error becomes a [`Refusal`], an `Option` whose `None` becomes a
-/// 404, or a future of any of them.
+/// A value that a handler may return: a stream, including a topic's
+/// [`Subscriber`](sse_core::topic::Subscriber) and streams made from one, a whole response, a [`Reply`],
+/// a `Result` of one of these whose error becomes a [`Refusal`], an `Option` whose `None` becomes a 404,
+/// or a future of any of them.
 ///
-/// A text, a number, a list, a map, a `Json` or an `Event` by itself is a stream of this one event.
-/// One event of another type is `Reply::event(it)`. `()` is a stream that ends at once.
+/// A text, a number, a list, a map, a `Json` or an `Event` is a stream of this one event. For one event
+/// of another type return `Reply::event(value)`. `()` is a stream that ends at once.
 ///
-/// `Kind` tells these apart for the compiler, which infers it. The trait is sealed: to return a type of
-/// your own, make a [`Reply`] of it.
+/// `Kind` distinguishes these for the compiler, which infers it. The trait is sealed: to return a type of
+/// your own, make a [`Reply`] from it.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
     label = "neither a stream of events nor a response",
@@ -38,23 +38,23 @@ use sse_core::{IntoStreamItem, OneEvent};
             `Into<Refusal>`, an `Option` of one, or a future of any of them"
 )]
 pub trait IntoReply<Kind> {
-    /// No type outside this crate can name this, so that none implements the trait.
+    /// No type outside this crate can name this type, so that none can implement the trait.
     #[doc(hidden)]
     const SEALED: Sealed;
 
-    /// The future of the answer.
+    /// The future of the reply.
     type Future: Future<Output = Reply> + Send + 'static;
 
-    // These two could be conditions of the implementations. They stand apart, so that the
-    // compiler names the one that does not fit, and not the whole.
+    // These two could be bounds of the implementations. They are separate, so that the compiler names the
+    // one that is not met, and not the whole type.
 
-    /// What goes on after the handler returned: a stream or a future. It must be `Send`.
+    /// The value that is kept after the handler returned: a stream or a future. It must be `Send`.
     type Kept;
 
     /// The error of a `Result`. It must be `Into<Refusal>`.
     type Error;
 
-    /// Makes the answer.
+    /// Converts the value to a reply.
     fn into_reply(self) -> Self::Future
     where
         Self::Kept: Send,
@@ -177,7 +177,7 @@ impl IntoReply<IsNothing> for () {
     }
 }
 
-/// Not for all that is `IntoEvent`: a `Result` is, and is to become a refusal here.
+/// This is not implemented for every `IntoEvent`: a `Result` is one, and has to become a refusal here.
 impl<T: OneEvent> IntoReply<IsEvent> for T {
     const SEALED: Sealed = Sealed;
 

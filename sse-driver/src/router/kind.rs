@@ -1,5 +1,5 @@
-//! The kinds of what a handler may take and return. They tell implementations apart for the
-//! compiler, which finds out the kind by itself: they have no values.
+//! The kinds of values that a handler may take and return. They distinguish implementations for the
+//! compiler, which infers the kind: they have no values.
 
 use std::marker::PhantomData;
 
@@ -7,35 +7,35 @@ use std::marker::PhantomData;
 #[derive(Debug)]
 pub enum IsStream {}
 
-/// A response that is there.
+/// A whole response.
 #[derive(Debug)]
 pub enum IsResponse {}
 
-/// One event, and the end.
+/// One event, after which the stream ends.
 #[derive(Debug)]
 pub enum IsEvent {}
 
-/// No event, and the end.
+/// No event: the stream ends at once.
 #[derive(Debug)]
 pub enum IsNothing {}
 
-/// A `Result` of something.
+/// A `Result` of this kind.
 #[derive(Debug)]
 pub struct IsResult<K>(PhantomData<K>);
 
-/// An `Option` of something.
+/// An `Option` of this kind.
 #[derive(Debug)]
 pub struct IsOption<K>(PhantomData<K>);
 
-/// A future of something.
+/// A future of this kind.
 #[derive(Debug)]
 pub struct IsFuture<K>(PhantomData<K>);
 
-/// Exactly one value of a parameter. Of several, the first.
+/// Exactly one value of a parameter: the first, if there are several.
 #[derive(Debug)]
 pub enum IsOne {}
 
-/// At most one value of a parameter. Of several, the first.
+/// At most one value of a parameter: the first, if there are several.
 #[derive(Debug)]
 pub enum IsOptional {}
 
@@ -43,8 +43,8 @@ pub enum IsOptional {}
 #[derive(Debug)]
 pub enum IsMany {}
 
-/// What a sealed trait asks its implementations for. It is not re-exported, and cannot be named outside
-/// this crate.
+/// The supertraits that seal traits. The module is not re-exported, and cannot be named outside this
+/// crate.
 mod sealed {
     #[derive(Debug)]
     pub struct Sealed;

@@ -1,22 +1,22 @@
-//! What stands between a request and its handler.
+//! Layers, which run between a request and its handler.
 
 use std::{fmt, sync::Arc};
 
 use super::{IntoReply, Refusal, Reply, ReplyFuture, Request, Router};
 
-/// A route's handler, with whatever stands before it.
+/// A route's handler, with the layers before it.
 pub(super) type Handler = Arc<dyn Fn(Request) -> ReplyFuture + Send + Sync>;
 
-/// Something that stands before a handler.
+/// A layer before a handler.
 pub(super) type Layer = Arc<dyn Fn(Request, Next) -> ReplyFuture + Send + Sync>;
 
-/// The next [layer](Router::layer), or the handler where there is none.
+/// The next [layer](Router::layer), or the handler if there is none.
 pub struct Next {
     handler: Handler,
 }
 
 impl Next {
-    /// Hands the request on, and returns the reply.
+    /// Passes the request on, and returns the future of the reply.
     #[must_use]
     pub fn run(self, request: Request) -> ReplyFuture {
         (self.handler)(request)
@@ -30,14 +30,14 @@ impl fmt::Debug for Next {
 }
 
 impl Router {
-    /// Puts `layer` before the handlers of this router's routes, those that are added later and
-    /// those of [nested](Self::nest) routers included. It sees each request that a handler would
-    /// get. It can refuse it, change it or take note of it, [run](Next::run) what comes next, and
-    /// change the reply: [`Reply::map_events`] gets every event.
+    /// Adds `layer` before the handlers of all routes of this router, including those that are added
+    /// later and those of [nested](Self::nest) routers. It sees each request that a handler would get. It
+    /// can refuse, change or log the request, [run](Next::run) the next layer, and change the reply;
+    /// [`Reply::map_events`] sees every event.
     ///
-    /// The layer that was added first is asked first, and a router's layers before those of the
-    /// routers nested in it. What the router answers [by itself](super) no layer sees: a `HEAD` of
-    /// an event stream tells that there is one, and no more.
+    /// Layers run in the order of adding, and a router's layers before those of the routers nested in it.
+    /// No layer sees the responses of the router [itself](super): for a `HEAD` of an event stream, the
+    /// response tells no more than that there is one.
     ///
     /// ```
     /// use futures_util::stream;
@@ -63,7 +63,7 @@ impl Router {
         let layer = Arc::new(layer);
         self.layers.push(Arc::new(move |request, next| {
             let layer = layer.clone();
-            // Called when it is polled, as a handler is.
+            // It is called when it is polled, as a handler is.
             Box::pin(async move {
                 let reply = layer(request, next).into_reply();
                 reply.await
@@ -73,7 +73,7 @@ impl Router {
     }
 }
 
-/// The handler behind these layers.
+/// Returns the handler with these layers before it.
 pub(super) fn behind(layers: &[Layer], handler: Handler) -> Handler {
     layers.iter().rev().fold(handler, |handler, layer| {
         let layer = layer.clone();
@@ -87,17 +87,16 @@ pub(super) fn behind(layers: &[Layer], handler: Handler) -> Handler {
 }
 
 impl Reply {
-    /// Has `map` see every event before it is sent: change it, take note of it, or keep it back
-    /// with `None`. Does nothing to a whole body.
+    /// Calls `map` with every event before it is sent: it may change the event, log it, or drop it by
+    /// returning `None`. Has no effect on a whole body.
     ///
-    /// What a topic publishes is encoded once for all subscribers; for this reply it is decoded, and
-    /// what `map` makes of it is encoded again. A client knows its place in the topic from the
-    /// events that it gets. To leave many of them out,
-    /// [`only_event_types`](sse_core::topic::Subscriber::only_event_types) is the better way, for it
-    /// tells the client from time to time where it is.
+    /// A topic's events are encoded once for all subscribers; for this reply they are decoded, and the
+    /// results of `map` are encoded again. A client knows its place in the topic from the events that it
+    /// gets. To leave out many of them,
+    /// [`only_event_types`](sse_core::topic::Subscriber::only_event_types) is better, because it tells
+    /// the client its place from time to time.
     ///
-    /// Where `map` keeps many events back one after the other, the executor gets its turn between
-    /// them.
+    /// While `map` drops many events in a row, other tasks get their turn in between.
     ///
     /// ```
     /// use futures_util::stream;

@@ -1,4 +1,4 @@
-//! How many streams may be open at once, in all and for each key of the application's choice.
+//! A bound on the number of open streams, in all and for each key that the application chooses.
 
 use std::{collections::BTreeMap, error::Error, fmt, num::NonZeroUsize, sync::Arc, time::Duration};
 
@@ -13,17 +13,17 @@ use sse_core::{
 
 use super::{Next, Refusal, Reply, Request, Router};
 
-/// A bound on how many streams are open at once: in all, and for each key of the application's
-/// choice, such as a user or an address.
+/// A bound on the number of open streams: in all, and for each key that the application chooses, such as
+/// a user or an address.
 ///
-/// [`Router::limit`] has it before the routes of a router. A handler that knows its key later takes a
-/// place by [`admit`](Self::admit). A place is given back when the connection is over, whatever ended
-/// it. Clones are handles to the same limit, so that several routes can share one.
+/// [`Router::limit`] puts it before the routes of a router. A handler that learns its key later takes a
+/// place with [`admit`](Self::admit). A place is returned when the connection is over, whatever ended it.
+/// Clones are handles to the same limit, so that several routes can share one.
 ///
-/// At the bound of all streams the answer is 503, and at that of a key it is 429, each with a
-/// `Retry-After` that is drawn, so that those who were refused together do not come back together. An
-/// `EventSource` in a page does not come back by itself after either: it is closed, and its page asks
-/// again.
+/// At the bound of all streams the client gets a 503, and at that of a key a 429, each with a random
+/// `Retry-After`, so that clients that were refused together do not come back together. An `EventSource`
+/// in a page does not reconnect by itself after either: it is closed, and its page has to create another
+/// one.
 ///
 /// ```
 /// use futures_util::stream;
@@ -34,7 +34,7 @@ use super::{Next, Refusal, Reply, Request, Router};
 /// config.max_open_per_key = 5;
 /// let limit = StreamLimit::new(config);
 ///
-/// // The key is the client's address. A request without a known address counts among all alone.
+/// // The key is the client's address. A request without a known address only counts in all.
 /// let by_address = |request: &Request| request.peer_addr().map(|peer| peer.ip().to_string());
 /// let news = Router::new()
 ///     .events("/news", |_| stream::pending::<String>())
@@ -43,7 +43,7 @@ use super::{Next, Refusal, Reply, Request, Router};
 /// assert_eq!(limit.open(), 0);
 /// ```
 ///
-/// Put it behind what authenticates: a layer that is added [before](Router::layer) is asked before.
+/// Put it behind the layer that authenticates: a layer that is added [before](Router::layer) runs before.
 #[derive(Clone)]
 pub struct StreamLimit {
     shared: Arc<Shared>,
@@ -65,11 +65,11 @@ struct Open {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StreamLimitConfig {
-    /// How many streams are open at once. 10,000 by default, as many as a server has connections.
-    /// Beyond it the answer is 503.
+    /// The largest number of open streams. 10,000 by default, as many as a server has connections. Beyond
+    /// it the client gets a 503.
     pub max_open: usize,
-    /// How many of them have the same key. 10 by default. Beyond it the answer is 429. A browser has up
-    /// to six for each of its pages' origins over HTTP/1.1, and 100 over HTTP/2.
+    /// The largest number of open streams with the same key. 10 by default. Beyond it the client gets a
+    /// 429. A browser opens up to six for each origin over HTTP/1.1, and 100 over HTTP/2.
     pub max_open_per_key: usize,
     /// The longest `Retry-After`, in whole seconds. 10 s by default, at least 1 s.
     pub max_retry_after: Duration,
@@ -86,13 +86,14 @@ impl Default for StreamLimitConfig {
 }
 
 impl StreamLimit {
-    /// Creates a limit with no stream open.
+    /// Creates a limit without open streams.
     #[must_use]
     pub fn new(config: StreamLimitConfig) -> Self {
         let open = Open {
             all: 0,
             by_key: BTreeMap::new(),
-            // Those that are refused are to be told apart, and no secret depends on it.
+            // The numbers only have to differ from one refused client to the next, and need not be
+            // secret.
             jitter: Jitter::new(0),
         };
         let open = Mutex::new(open);
@@ -101,8 +102,8 @@ impl StreamLimit {
         }
     }
 
-    /// Takes a place for the connection of `request`, under this key if any. The place is given back
-    /// when the connection is over.
+    /// Takes a place for the connection of `request`, under this key if there is one. The place is
+    /// returned when the connection is over.
     ///
     /// ```
     /// use futures_util::stream;
@@ -120,8 +121,8 @@ impl StreamLimit {
     ///
     /// # Errors
     ///
-    /// [`LimitReached`], and no place is taken. A handler's `?` makes it a refusal: 503 or 429, with
-    /// `Retry-After`.
+    /// [`LimitReached`]; no place is taken then. With `?` in a handler it becomes a refusal: 503 or 429,
+    /// with `Retry-After`.
     pub fn admit(
         &self,
         request: &Request,
@@ -130,20 +131,20 @@ impl StreamLimit {
         let key = key.map(Into::into);
         self.open_one(key.clone())?;
         let limit = self.clone();
-        // Where the connection is over already this runs at once.
+        // If the connection is over already this runs at once.
         request
             .clean_up()
             .add(move |_| limit.close_one(key.as_ref()));
         Ok(())
     }
 
-    /// Returns how many streams are open.
+    /// Returns the number of open streams.
     #[must_use]
     pub fn open(&self) -> usize {
         self.lock().all
     }
 
-    /// Returns how many of them have this key.
+    /// Returns the number of open streams with this key.
     #[must_use]
     pub fn open_of(&self, key: &str) -> usize {
         self.lock().by_key.get(key).map_or(0, |open| open.get())
@@ -194,7 +195,7 @@ impl StreamLimit {
 }
 
 impl Open {
-    /// When one that is refused may come back.
+    /// Draws the time after which a refused client may come back.
     fn draw(&mut self, config: &StreamLimitConfig) -> Duration {
         let longest = config.max_retry_after.as_secs().max(1);
         Duration::from_secs(1 + self.jitter.below(longest))
@@ -214,16 +215,16 @@ impl fmt::Debug for StreamLimit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LimitReached {
-    /// As many are open as there may be: [`StreamLimitConfig::max_open`].
+    /// [`StreamLimitConfig::max_open`] streams are open.
     InAll {
-        /// When to ask again: a whole number of seconds.
+        /// The time to wait before the next request, in whole seconds.
         retry_after: Duration,
     },
-    /// As many are open as may have this key: [`StreamLimitConfig::max_open_per_key`].
+    /// [`StreamLimitConfig::max_open_per_key`] streams with this key are open.
     OfKey {
         /// The key.
         key: Text,
-        /// When to ask again: a whole number of seconds.
+        /// The time to wait before the next request, in whole seconds.
         retry_after: Duration,
     },
 }
@@ -246,8 +247,8 @@ impl fmt::Display for LimitReached {
 impl Error for LimitReached {}
 
 impl From<LimitReached> for Refusal {
-    /// A 503 at the bound of all streams, and a 429 at that of a key, with `Retry-After`. The text does
-    /// not tell the client how many there may be.
+    /// Converts to a 503 at the bound of all streams, and a 429 at that of a key, with `Retry-After`. The text does
+    /// not tell the client the bound.
     fn from(reached: LimitReached) -> Self {
         let (status, text, retry_after) = match reached {
             LimitReached::InAll { retry_after } => (
@@ -266,11 +267,11 @@ impl From<LimitReached> for Refusal {
 }
 
 impl Router {
-    /// Has `limit` before the handlers of this router's routes, as a [layer](Self::layer). `key` is
-    /// asked for each request; one with `None` counts among all alone.
+    /// Puts `limit` before the handlers of this router's routes, as a [layer](Self::layer). `key` is
+    /// called for each request; a request for which it returns `None` only counts in all.
     ///
-    /// Every request that reaches a handler counts, for as long as its connection lasts. So put a limit
-    /// for streams before routes of events, on a router of its own, which is [nested](Self::nest): see
+    /// Every request that reaches a handler counts, for as long as its connection lasts. Put a limit for
+    /// streams only before routes of events, on a router of its own that is [nested](Self::nest): see
     /// [`StreamLimit`].
     #[must_use]
     pub fn limit<K: Into<Text>>(

@@ -1,4 +1,4 @@
-//! The routes that a router has, for people to read.
+//! The list of a router's routes, for people to read.
 
 use std::fmt;
 
@@ -22,13 +22,13 @@ impl<'a> RouteInfo<'a> {
         self.method
     }
 
-    /// Returns the path, as it was given to the router, with all prefixes.
+    /// Returns the path as it was given to the router, with all prefixes.
     #[must_use]
     pub fn path(&self) -> &'a str {
         self.path
     }
 
-    /// Returns whether it answers with an event stream.
+    /// Returns whether it responds with an event stream.
     #[must_use]
     pub fn is_events(&self) -> bool {
         self.yields == Yields::Events
@@ -46,7 +46,7 @@ impl fmt::Display for RouteInfo<'_> {
 }
 
 impl Router {
-    /// Returns the routes that there are so far, in the order of adding.
+    /// Returns the routes so far, in the order of adding.
     ///
     /// ```
     /// use futures_util::stream;

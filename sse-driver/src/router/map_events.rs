@@ -1,4 +1,4 @@
-//! A reply's events, each of them seen before it is sent.
+//! A stream of a reply's events, each of which goes through a function before it is sent.
 
 use std::{
     pin::Pin,
@@ -26,14 +26,14 @@ impl ReplyBody {
     }
 }
 
-/// How many events are kept back at a time before the executor gets its turn: a stream that always
-/// has one, and of which none is sent, would otherwise hold the thread.
+/// The number of dropped events after which the executor gets its turn: a stream that is always ready,
+/// and of which no event is sent, would otherwise block the thread.
 const MOST_KEPT_BACK: usize = 128;
 
-/// A stream of events with a function that sees each.
+/// A stream of events with a function for each.
 struct Mapped {
     items: Pin<Box<dyn ItemStream>>,
-    /// What is left of a topic's batch.
+    /// The rest of a topic's batch.
     batch: Option<DecodedEvents>,
     map: Box<dyn FnMut(Event) -> Option<Event> + Send>,
 }
@@ -50,7 +50,7 @@ impl ItemStream for Mapped {
                 Some(event) => event,
                 None => match this.items.as_mut().poll_next_yielded(cx) {
                     Poll::Ready(Some(Ok(StreamItem::Event(event)))) => event,
-                    // One without events is a place, which the client needs.
+                    // A batch without events is a place, which the client needs.
                     Poll::Ready(Some(Ok(StreamItem::Encoded(batch)))) if batch.count() > 0 => {
                         this.batch = Some(batch.into_events());
                         continue;

@@ -6,14 +6,14 @@ use ::http::{HeaderMap, HeaderValue, Method, header};
 
 use super::{Cors, Route};
 
-/// What is possible at a path.
+/// The methods of a path.
 #[derive(Debug)]
 pub(super) struct Methods {
-    /// The path, as it was given.
+    /// The path as it was given.
     path: String,
     /// Whether the path ends with a wildcard.
     pub(super) has_wildcard: bool,
-    /// At least one. Each method once; `GET` stands for `HEAD`, too.
+    /// At least one. Each method occurs once; `GET` stands for `HEAD`, too.
     routes: Vec<(Method, Route)>,
 }
 
@@ -26,12 +26,12 @@ impl Methods {
         }
     }
 
-    /// The path, as it was given with the first route.
+    /// Returns the path as it was given with the first route.
     pub(super) fn path(&self) -> &str {
         &self.path
     }
 
-    /// Adds a route, or says that there is such a one already.
+    /// Adds a route, or returns an error if there is one already.
     pub(super) fn insert(&mut self, method: Method, route: Route) -> Result<(), Exists> {
         if self.get(&method).is_some() {
             return Err(Exists);
@@ -51,8 +51,8 @@ impl Methods {
             .map(|(_, route)| route)
     }
 
-    /// The rule for a request's answer: that of the route that it is for, or that a preflight asks
-    /// about, and where there is none, that of the path's first route.
+    /// Returns the rule for the response to a request: that of the route that it is for, or that a
+    /// preflight asks about, and if there is none, that of the path's first route.
     pub(super) fn cors(&self, method: &Method, headers: &HeaderMap) -> Option<&Arc<Cors>> {
         let asked = asked_method(headers).filter(|_| *method == Method::OPTIONS);
         let (_, first) = self.routes.first()?;
@@ -60,7 +60,7 @@ impl Methods {
         route.cors.as_ref()
     }
 
-    /// The names of the methods, such as "GET, HEAD, POST".
+    /// Returns the names of the methods, such as "GET, HEAD, POST".
     pub(super) fn names(&self) -> String {
         let mut names = Vec::new();
         for (method, _) in &self.routes {
@@ -72,29 +72,29 @@ impl Methods {
         names.join(", ")
     }
 
-    /// Whether requests of `method` may have a body here.
+    /// Returns whether requests of `method` may have a body here.
     pub(super) fn take_body(&self, method: &Method) -> bool {
         takes_body(method) && self.get(method).is_some()
     }
 }
 
-/// There is such a route already.
+/// The error of a route that exists already.
 pub(super) struct Exists;
 
-/// These methods, and `OPTIONS`.
+/// Returns the value of `Allow` for these methods and `OPTIONS`.
 pub(super) fn allow(names: &str) -> HeaderValue {
-    // Methods are tokens, and so their list is a good value.
+    // Methods are tokens, so their list is a valid value.
     HeaderValue::from_str(&format!("{names}, OPTIONS"))
         .unwrap_or(HeaderValue::from_static("OPTIONS"))
 }
 
-/// The body of a `GET` or a `HEAD` has no defined meaning
-/// ([RFC 9110 section 9.3.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.1)).
+/// Returns whether the method takes a body: that of a `GET` or a `HEAD` has no defined meaning ([RFC 9110
+/// section 9.3.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.1)).
 pub(super) fn takes_body(method: &Method) -> bool {
     ![Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
 }
 
-/// Why there can be no route for `method`, if there cannot.
+/// Returns why there can be no route for `method`, if there cannot.
 pub(super) fn problem_with(method: &Method) -> Option<String> {
     let instead = match *method {
         Method::HEAD => "the route of GET answers it",
@@ -105,7 +105,7 @@ pub(super) fn problem_with(method: &Method) -> Option<String> {
     Some(format!("{method} has no routes of its own: {instead}"))
 }
 
-/// The method that a preflight asks about.
+/// Returns the method that a preflight asks about.
 pub(super) fn asked_method(headers: &HeaderMap) -> Option<Method> {
     let value = headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
     Method::from_bytes(value.as_bytes()).ok()

@@ -1,12 +1,12 @@
-//! From a path to a handler.
+//! The router: from a request's path to its handler.
 //!
-//! A [`Router`] collects routes; [`build`](Router::build) makes [`Routes`] of them, which take a
-//! request's head and [say](Routes::route) what is to be done: give this answer, or ask that
-//! handler. Nothing here does IO. A driver polls what a handler returns.
+//! A [`Router`] collects routes; [`build`](Router::build) turns them into [`Routes`], which take a
+//! request's head and [return](Routes::route) a response, or a handler to call. This module does no IO. A
+//! driver polls what a handler returns.
 //!
-//! The first of these that fits is answered without a handler:
+//! The first of these rows that applies gives a response without a handler:
 //!
-//! | request | answer |
+//! | request | response |
 //! |---|---|
 //! | a preflight, where [`Cors`] is set | 204 with what a page may send |
 //! | a path with a segment `.` or `..`, or a percent sign without two hexadecimal digits | 400 |
@@ -15,12 +15,12 @@
 //! | a `GET`, `HEAD` or `OPTIONS` with a body | 413 |
 //! | `OPTIONS`, also of `*` | 204, with `Allow` |
 //! | a route of events, and an `Accept` that excludes `text/event-stream` | 406 |
-//! | a path parameter that is not UTF-8 when decoded | 400 |
+//! | a path parameter that is not UTF-8 after decoding | 400 |
 //! | `HEAD` on a route of events | 200 with the fields of an event stream |
 //!
-//! Those from 400 on have a line of plain text that says what is wrong. Where [`Cors`] is set, its
-//! fields are on every answer that a route gives, so that a page can read a refusal, too; an answer
-//! in a handler's place, because it panicked or took too long, is without them.
+//! Responses from 400 on have a line of plain text that says what is wrong. If [`Cors`] is set, its
+//! fields are on every response of a route, so that a page can read a refusal, too; they are not on a
+//! response that replaces a handler's because it panicked or took too long.
 
 mod allow_list;
 #[cfg(feature = "macros")]
@@ -80,20 +80,19 @@ pub use request::Request;
 pub use route_error::RouteError;
 pub use routes::Routes;
 
-/// Routes, being collected.
+/// A builder for [`Routes`].
 ///
-/// `{name}` stands for one segment of a path, `{*name}` at the end for all that is left, at least
-/// one byte; [`Request::path_param`] has what they stood for. A trailing slash makes another path.
+/// In a path, `{name}` matches one segment, and `{*name}` at the end matches the rest, at least one byte;
+/// [`Request::path_param`] returns the matched part. A path with a trailing slash is a different path.
 ///
-/// How a path is percent-encoded makes no difference: `/w/%61dmin` is `/w/admin`, and never what
-/// `/w/{*rest}` stands for where `/w/admin` has a route. `%2F` is part of a segment and separates
-/// none. A path with a segment `.` or `..`, percent-encoded or not, is answered 400. A
-/// [layer](Self::layer) that looks at [`Request::path`] sees the path as it was sent, and has to
-/// take all of this into account: a guard is better put on a router of its own, which is
-/// [nested](Self::nest).
+/// Percent-encoding does not matter: `/w/%61dmin` is `/w/admin`, and never matches `/w/{*rest}` if
+/// `/w/admin` has a route. `%2F` is part of a segment and does not separate segments. A path with a
+/// segment `.` or `..`, percent-encoded or not, gets a 400. A [layer](Self::layer) that examines
+/// [`Request::path`] sees the path as it was sent, and has to consider all of this: put a guard on a
+/// router of its own, which is [nested](Self::nest), instead.
 ///
-/// A handler is a function of a [`Request`] that returns a stream, or one of the other things that
-/// are [`IntoReply`].
+/// A handler is a function of a [`Request`] that returns a stream, or another value that is
+/// [`IntoReply`].
 ///
 /// ```
 /// use futures_util::stream;
@@ -159,7 +158,7 @@ impl Router {
         Self::default()
     }
 
-    /// Adds a route: `handler` answers `GET path` with an event stream.
+    /// Adds a route: `handler` responds to `GET path` with an event stream.
     #[must_use]
     pub fn events<H, R, K>(self, path: impl Into<String>, handler: H) -> Self
     where
@@ -170,8 +169,9 @@ impl Router {
         self.push(Method::GET, path.into(), handler, Yields::Events)
     }
 
-    /// Has `handler` answer `GET path` with anything, such as a page or JSON, so that a page and its
-    /// events need only one server. A `HEAD` asks the handler, too, and leaves the body out.
+    /// Adds a route: `handler` responds to `GET path` with anything, such as a page or JSON, so that a
+    /// page and its events need only one server. It is called for a `HEAD`, too, whose response has no
+    /// body.
     #[must_use]
     pub fn get<H, R, K>(self, path: impl Into<String>, handler: H) -> Self
     where
@@ -182,13 +182,12 @@ impl Router {
         self.route(Method::GET, path, handler)
     }
 
-    /// Has `handler` answer `POST path` with anything, an event stream most likely.
-    /// [`Request::body`] is what was posted, and [`Request::json`] reads it; the handler is called
-    /// once all of it is there.
+    /// Adds a route: `handler` responds to `POST path` with anything, such as an event stream.
+    /// [`Request::body`] is the posted body, and [`Request::json`] parses it; the handler is called once
+    /// the whole body is there.
     ///
-    /// A body of more than 1 MiB is refused with 413, and one that takes longer than 30 s with 408;
-    /// both bounds are settings of the server
-    /// ([`body_limit`](sse_core::server::ResponseConfig::body_limit),
+    /// A body of more than 1 MiB gets a 413, and one that takes longer than 30 s a 408; both bounds are
+    /// settings of the server ([`body_limit`](sse_core::server::ResponseConfig::body_limit),
     /// [`body_timeout`](sse_core::server::ResponseConfig::body_timeout)).
     #[must_use]
     pub fn post<H, R, K>(self, path: impl Into<String>, handler: H) -> Self
@@ -200,10 +199,9 @@ impl Router {
         self.route(Method::POST, path, handler)
     }
 
-    /// Has `handler` answer `method path` with anything. A path has a route per method. What is
-    /// said of [`get`](Self::get) goes for `GET`, and what is said of [`post`](Self::post) for any
-    /// other method, such as `PUT` and `DELETE`. `HEAD` and `OPTIONS` are answered without routes of
-    /// their own.
+    /// Adds a route: `handler` responds to `method path` with anything. A path has at most one route for
+    /// each method. `GET` behaves as with [`get`](Self::get), and any other method, such as `PUT` and
+    /// `DELETE`, as with [`post`](Self::post). `HEAD` and `OPTIONS` need no routes of their own.
     #[must_use]
     pub fn route<H, R, K>(self, method: Method, path: impl Into<String>, handler: H) -> Self
     where
@@ -214,9 +212,9 @@ impl Router {
         self.push(method, path.into(), handler, Yields::Response)
     }
 
-    /// Takes the routes of `router` in, below `prefix`: "/a" and "/b" make "/a/b", and "/a" and
-    /// "/" make "/a". They keep the [`cors`](Self::cors) of `router` where it has any, and have
-    /// that of `self` otherwise. So has the 404 of a path below `prefix` that no route has.
+    /// Adds the routes of `router`, below `prefix`: "/a" and "/b" become "/a/b", and "/a" and "/" become
+    /// "/a". They keep the [`cors`](Self::cors) of `router` if it has any, and get that of `self`
+    /// otherwise. The 404 of a path below `prefix` that no route has gets the same.
     #[must_use]
     pub fn nest(mut self, prefix: impl AsRef<str>, router: Router) -> Self {
         let prefix = prefix.as_ref().trim_end_matches('/');
@@ -234,24 +232,23 @@ impl Router {
         self
     }
 
-    /// Lets pages of other origins read what the routes of this router answer, refusals
-    /// included.
+    /// Allows pages of other origins to read the responses of this router's routes, including refusals.
     #[must_use]
     pub fn cors(mut self, cors: Cors) -> Self {
         self.cors = Some(Arc::new(cors));
         self
     }
 
-    /// Makes the routes ready to be asked.
+    /// Checks the routes and makes them ready to serve.
     ///
     /// # Errors
     ///
-    /// [`RouteError`], which names the first route that is not valid: its path does not begin with a
-    /// slash, is not well-formed, has a segment `.` or `..`, has two parameters of one name, or is
-    /// another route's as well; or its method is one that has no routes.
+    /// [`RouteError`], which names the first invalid route: its path does not begin with a slash, is not
+    /// well-formed, has a segment `.` or `..`, has two parameters of one name, or is another route's as
+    /// well; or its method cannot have routes.
     pub fn build(self) -> Result<Routes, RouteError> {
         let mut by_path = BTreeMap::<String, Methods>::new();
-        // In the order of adding, so that an error names the later one of two.
+        // This is in the order of adding, so that an error names the later one of two.
         let mut paths = Vec::new();
         for (path, method, mut route) in self.routes {
             if !path.starts_with('/') {
@@ -286,8 +283,8 @@ impl Router {
         let handler = Arc::new(handler);
         let handler = move |request| -> ReplyFuture {
             let handler = handler.clone();
-            // The handler is called when the future is polled, and not before: the exchange
-            // polls it, and catches a panic. What it returned is not held over the wait.
+            // The handler is called when the future is polled, and not before: the exchange polls it, and
+            // catches a panic. Its return value is not held across the `await`.
             Box::pin(async move {
                 let reply = handler(request).into_reply();
                 reply.await
@@ -303,7 +300,7 @@ impl Router {
     }
 }
 
-/// A matcher of these paths, each in its canonical form and as it was given.
+/// Returns a matcher of these paths, each in its canonical form and as it was given.
 fn matcher(
     paths: Vec<(String, String)>,
     mut by_path: BTreeMap<String, Methods>,
@@ -326,7 +323,7 @@ fn matcher(
 }
 
 impl Route {
-    /// The answer of the handler, with the fields that every answer of this route gets.
+    /// Returns the response of the handler, with the fields that every response of this route gets.
     fn call(&self, request: Request, fields: Option<CorsFields>) -> ReplyFuture {
         let reply = (self.handler)(request);
         match fields {
@@ -344,25 +341,25 @@ fn with_fields(reply: ReplyFuture, fields: CorsFields) -> ReplyFuture {
     })
 }
 
-/// What a handler gets beside the request's head.
+/// The values that a handler gets in addition to the request's head.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Context {
-    /// Where the request comes from, if that is known.
+    /// The address that the request comes from, if it is known.
     pub peer: Option<SocketAddr>,
-    /// The address of the client, which may be behind proxies, if that is known.
+    /// The address of the client, which may be behind proxies, if it is known.
     pub client: Option<IpAddr>,
     /// The connection's clean-up.
     pub clean_up: CleanUp,
     /// The server's shutdown.
     pub shutdown: ShutdownSignal,
-    /// Where the stream is listed.
+    /// The entry in the list of open streams.
     pub(crate) entry: Option<Arc<Entry>>,
 }
 
 impl Context {
     /// Creates the context of a request from an unknown peer; set [`peer`](Self::peer) and
-    /// [`client`](Self::client) where they are known.
+    /// [`client`](Self::client) if they are known.
     #[must_use]
     pub fn new(clean_up: CleanUp, shutdown: ShutdownSignal) -> Self {
         Self {
@@ -375,15 +372,15 @@ impl Context {
     }
 }
 
-/// The future of a handler's answer.
+/// The future of a handler's reply.
 pub type ReplyFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
-/// The answer of [`Routes::route`]: a reply, or a handler to call.
+/// The result of [`Routes::route`]: a reply, or a handler to call.
 pub enum Routed {
-    /// Give this answer. No handler was asked.
+    /// Send this response. No handler is called.
     Answer(Reply),
-    /// Poll this for the answer. The handler is called when it is first polled; its panics are
-    /// the caller's to catch.
+    /// Poll this for the response. The handler is called when it is first polled; the caller has to catch
+    /// its panics.
     Call(ReplyFuture),
     /// Receive the request's body, bounded, and [call](Receive::call) the handler with it.
     Receive(Box<Receive>),

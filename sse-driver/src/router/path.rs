@@ -1,27 +1,27 @@
-//! How paths are compared, what a route's may look like, and what its parameters stand for.
+//! The comparison of paths, the syntax of a route's path, and the values of its parameters.
 //!
-//! Two paths that differ in nothing but how they are percent-encoded ask for the same thing. So the
-//! paths of routes and of requests are brought into one form before they are matched, or else a
-//! wildcard would take what has a route of its own: `/w/%61dmin` for `/w/admin`. In that form a byte
-//! is percent-encoded if it cannot stand in a path, or if it is a slash or a percent sign that
-//! belongs to a segment.
+//! Two paths that differ only in their percent-encoding are the same path. The paths of routes and of
+//! requests are therefore converted to one form before they are matched; otherwise a wildcard could match
+//! a path that has a route of its own, such as `/w/%61dmin` for `/w/admin`. In that form a byte is
+//! percent-encoded if it cannot stand in a path, or if it is a slash or a percent sign that belongs to a
+//! segment.
 
 use std::{borrow::Cow, fmt::Write};
 
 use percent_encoding::percent_decode_str;
 
-/// Why a request's path has no such form.
+/// Why a request's path has no canonical form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PathFault {
     /// A percent sign is not followed by two hexadecimal digits.
     Encoding,
-    /// A segment is `.` or `..`, percent-encoded or not. Clients resolve those before they send
-    /// the request; what a client means that does not is not defined.
+    /// A segment is `.` or `..`, percent-encoded or not. Clients resolve those before they send the
+    /// request; what they mean otherwise is not defined.
     DotSegment,
 }
 
 impl PathFault {
-    /// What is said to a client whose path is `path`.
+    /// Returns the text for a client whose path is `path`.
     pub(super) fn text(self, path: &str) -> String {
         match self {
             Self::Encoding => format!(
@@ -35,7 +35,7 @@ impl PathFault {
     }
 }
 
-/// The form in which a request's path is matched.
+/// Returns the form in which a request's path is matched.
 pub(super) fn canonical(path: &str) -> Result<Cow<'_, str>, PathFault> {
     let canonical = match path.bytes().all(|byte| is_path_byte(byte) || byte == b'/') {
         true => Cow::Borrowed(path),
@@ -47,13 +47,13 @@ pub(super) fn canonical(path: &str) -> Result<Cow<'_, str>, PathFault> {
     }
 }
 
-/// The form in which a route's path is matched, with its parameters as they are. `Err` says why
-/// no request has such a path.
+/// Returns the form in which a route's path is matched, with its parameters unchanged. `Err` says why no
+/// request has such a path.
 pub(super) fn canonical_route(path: &str) -> Result<String, &'static str> {
     let (mut canonical, mut rest) = (String::new(), path);
     while !rest.is_empty() {
         let (literal, param, after) = split_at_param(rest);
-        // Doubled braces stand for themselves.
+        // Doubled braces are literal braces.
         let literal = literal.replace("{{", "{").replace("}}", "}");
         canonical += &encode(&literal)
             .ok_or("a percent sign is not followed by two hexadecimal digits; write %25")?;
@@ -66,8 +66,8 @@ pub(super) fn canonical_route(path: &str) -> Result<String, &'static str> {
     }
 }
 
-/// What stands before the first parameter, the parameter, and what follows. What is no proper
-/// parameter is taken for one, so that it is the matcher's to refuse.
+/// Returns the text before the first parameter, the parameter, and the rest. An invalid parameter is
+/// returned like a valid one, so that the matcher rejects it.
 fn split_at_param(path: &str) -> (&str, &str, &str) {
     let bytes = path.as_bytes();
     let mut at = 0;
@@ -87,7 +87,7 @@ fn split_at_param(path: &str) -> (&str, &str, &str) {
     (path, "", "")
 }
 
-/// `None` where a percent sign is not followed by two hexadecimal digits.
+/// Percent-encodes a path. Returns `None` where a percent sign is not followed by two hexadecimal digits.
 fn encode(path: &str) -> Option<String> {
     let (mut encoded, mut bytes) = (String::with_capacity(path.len()), path.bytes());
     while let Some(byte) = bytes.next() {
@@ -112,8 +112,8 @@ fn hex_digit(byte: u8) -> Option<u8> {
     u8::try_from(digit).ok()
 }
 
-/// Of a segment, and not percent-encoded
-/// ([RFC 3986 section 3.3](https://www.rfc-editor.org/rfc/rfc3986#section-3.3)).
+/// Returns whether the byte may stand in a segment without percent-encoding ([RFC 3986 section
+/// 3.3](https://www.rfc-editor.org/rfc/rfc3986#section-3.3)).
 fn is_path_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte)
 }
@@ -125,8 +125,8 @@ fn has_dot_segment(canonical: &str) -> bool {
             .any(|segment| [".", ".."].contains(&segment))
 }
 
-/// What a parameter for one segment stands for, decoded. `None` where that is not UTF-8, or where
-/// what surrounds the parameter in its segment cuts a percent-encoded byte in two.
+/// Returns the decoded value of a parameter for one segment. Returns `None` where it is not UTF-8, or
+/// where the literal text around the parameter cuts a percent-encoded byte in two.
 pub(super) fn decode(part: &str) -> Option<String> {
     let is_whole = |after_percent: &str| after_percent.len() >= 2;
     if !part.split('%').skip(1).all(is_whole) {
@@ -136,23 +136,23 @@ pub(super) fn decode(part: &str) -> Option<String> {
     Some(decoded.into_owned())
 }
 
-/// What a wildcard stands for, decoded but for the slashes that belong to a segment: those that
-/// separate segments would be mistaken for them.
+/// Returns the decoded value of a wildcard, except for slashes that belong to a segment, which could not
+/// be told from those between segments.
 pub(super) fn decode_wildcard(rest: &str) -> Option<String> {
     let parts = rest.split("%2F").map(decode);
     let parts: Option<Vec<_>> = parts.collect();
     Some(parts?.join("%2F"))
 }
 
-/// Whether a route ends with a wildcard, where `canonical` is the form of its path.
+/// Returns whether a route ends with a wildcard. `canonical` is the canonical form of its path.
 pub(super) fn has_wildcard(canonical: &str) -> bool {
-    // A brace that stands for itself is percent-encoded there.
+    // A literal brace is percent-encoded there.
     canonical.contains("{*")
 }
 
-/// A name that two parameters of a well-formed path share: a handler could see the first alone.
+/// Returns a name that two parameters of a well-formed path share: a handler could only read the first.
 pub(super) fn repeated_param(path: &str) -> Option<String> {
-    // Doubled braces stand for themselves.
+    // Doubled braces are literal braces.
     let path = path.replace("{{", "").replace("}}", "");
     let mut seen = Vec::new();
     for (param, _) in path.split('{').skip(1).filter_map(|p| p.split_once('}')) {

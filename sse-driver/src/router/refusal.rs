@@ -1,4 +1,4 @@
-//! What a handler answers instead of a stream.
+//! The response of a handler that rejects a request.
 
 use std::{error::Error, fmt};
 
@@ -8,7 +8,8 @@ use sse_core::Text;
 
 use super::reply::{Reply, TEXT, add_field};
 
-/// An error response instead of a stream: a status and a plain text.
+/// The response of a handler that rejects a request: a status and a plain text, sent in place of the
+/// event stream.
 ///
 /// ```
 /// use futures_core::Stream;
@@ -26,8 +27,8 @@ use super::reply::{Reply, TEXT, add_field};
 /// }
 /// ```
 ///
-/// For an error type of your own, implement `From<YourError> for Refusal`: `?` turns it into a
-/// refusal, and a handler may return it as it is.
+/// For an error type of your own, implement `From<YourError> for Refusal`: `?` converts it to a refusal,
+/// and a handler may return it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     // Boxed, so that a `Result` with it stays small.
@@ -42,8 +43,8 @@ impl Refusal {
         }
     }
 
-    /// Adds a header field, such as `www-authenticate` to a 401 or `retry-after` to a 503. A
-    /// `content-type` takes the place of `text/plain`.
+    /// Adds a header field, such as `www-authenticate` for a 401 or `retry-after` for a 503. A
+    /// `content-type` replaces `text/plain`.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         add_field(&mut self.response.1, name, value);
@@ -56,7 +57,7 @@ impl Refusal {
         self.response.0
     }
 
-    /// The response.
+    /// Returns the response.
     pub(crate) fn into_response(self) -> Response<Bytes> {
         let (status, headers, text) = *self.response;
         let mut response = Response::new(text.into_bytes());

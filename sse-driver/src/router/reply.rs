@@ -1,4 +1,4 @@
-//! What a handler may answer.
+//! The reply of a handler.
 
 use std::{
     any::Any,
@@ -22,10 +22,10 @@ use sse_core::{
     topic::{Lag, MergedSubscriber, Outcome, Subscriber},
 };
 
-/// An answer to a request: a head, and an event stream or a whole body.
+/// A response to a request: a head, and an event stream or a whole body.
 ///
-/// A handler that returns just a stream answers 200 with the usual fields of an event stream. Use
-/// a `Reply` to add fields (such as cookies) or to choose another status:
+/// A handler that returns only a stream responds with 200 and the usual fields of an event stream. Use a
+/// `Reply` to add fields (such as cookies) or to choose another status:
 ///
 /// ```
 /// use futures_util::stream;
@@ -46,28 +46,28 @@ pub struct Reply {
 /// The body of a [`Reply`].
 #[derive(Debug)]
 pub enum ReplyBody {
-    /// Events, as a handler's stream yields them.
+    /// The events that a handler's stream yields.
     Events(Events),
-    /// These bytes and no more.
+    /// Exactly these bytes.
     Whole(Bytes),
 }
 
 pub(super) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 impl Reply {
-    /// Creates a reply with an event stream and status 200. The stream's items are what a handler's
-    /// stream may yield: values that are `IntoEvent`, comments, what a topic's subscriber yields.
+    /// Creates a reply with an event stream and status 200. The stream's items are those that a handler's
+    /// stream may yield: values that are `IntoEvent`, comments, and items of a topic's subscriber.
     ///
-    /// Where the topic's settings say so, a client that is given the subscriber itself is told the
-    /// [outcome](Outcome) of its resumption in a field `sse-resume`. For a stream that is made of a
-    /// subscriber there is [`with_outcome`](Self::with_outcome).
+    /// If the topic's settings say so, the response of the subscriber itself has the [outcome](Outcome)
+    /// of the resumption in a field `sse-resume`. For a stream that is made from a subscriber, use
+    /// [`with_outcome`](Self::with_outcome).
     pub fn events<S>(stream: S) -> Self
     where
         S: Stream + Send + 'static,
         S::Item: IntoStreamItem,
     {
         if let Some(attachment) = (&stream as &dyn Any).downcast_ref::<Attachment>() {
-            // It tells an EventSource not to come back.
+            // This tells an EventSource not to reconnect.
             if attachment.is_over() {
                 return Self::empty(StatusCode::NO_CONTENT);
             }
@@ -97,7 +97,7 @@ impl Reply {
         }
     }
 
-    /// An event stream, with status 200, of items that are turned into what can be sent.
+    /// Creates an event stream, with status 200, of items that are converted to what can be sent.
     pub(super) fn from_items(items: Pin<Box<dyn ItemStream>>) -> Self {
         Self {
             head: Response::new(()),
@@ -127,7 +127,7 @@ impl Reply {
         }
     }
 
-    /// Sets the status. A 204 tells an EventSource not to come back, and sends no events.
+    /// Sets the status. A 204 tells an EventSource not to reconnect, and has no events.
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
         *self.head.status_mut() = status;
@@ -137,11 +137,11 @@ impl Reply {
     /// Adds a header field. A [`HeaderValue`] holds no line end, so that it cannot split the
     /// response.
     ///
-    /// A response has one `content-type`: it takes the place of the one that is there, such as that
-    /// of [`text`](Self::text).
+    /// A response has one `content-type`, so this replaces the one that is there, such as that of
+    /// [`text`](Self::text).
     ///
-    /// `connection`, `content-length`, `transfer-encoding` and their like are the connection's
-    /// and are left out.
+    /// Fields of the connection, such as `connection`, `content-length` and `transfer-encoding`, are left
+    /// out.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         add_field(self.head.headers_mut(), name, value);
@@ -160,7 +160,7 @@ impl Reply {
         self.head.headers()
     }
 
-    /// Returns the header fields, to be changed.
+    /// Returns the header fields, mutably.
     pub fn headers_mut(&mut self) -> &mut HeaderMap {
         self.head.headers_mut()
     }
@@ -171,7 +171,7 @@ impl Reply {
         &self.body
     }
 
-    /// Creates a reply of a head and a body.
+    /// Creates a reply from a head and a body.
     #[must_use]
     pub fn from_parts(head: Response<()>, body: ReplyBody) -> Self {
         Self { head, body }
@@ -197,31 +197,31 @@ impl Reply {
     }
 }
 
-/// What a topic publishes, with status 200. Where the topic's settings say so, a field `sse-resume`
-/// tells the [outcome](sse_core::topic::Outcome) of the resumption.
+/// The events of a topic, with status 200. If the topic's settings say so, a field `sse-resume` has the
+/// [outcome](sse_core::topic::Outcome) of the resumption.
 impl From<Subscriber> for Reply {
     fn from(subscriber: Subscriber) -> Self {
         Self::events(subscriber)
     }
 }
 
-/// What several topics publish, with status 200. The field `sse-resume` has the outcomes of those
-/// topics whose settings say so: `gap; lost=2; replayed=5; topic="kitchen", fresh; topic="hall"`.
+/// The events of several topics, with status 200. The field `sse-resume` has the outcomes of those topics
+/// whose settings say so: `gap; lost=2; replayed=5; topic="kitchen", fresh; topic="hall"`.
 impl From<MergedSubscriber> for Reply {
     fn from(subscriber: MergedSubscriber) -> Self {
         Self::events(subscriber)
     }
 }
 
-/// What a client of a [resumable stream](crate::ResumableStreams) has not had yet, with status 200; or
-/// 204, where it has had the last event. The field `sse-resume` is as for a subscriber.
+/// The events of a [resumable stream](crate::ResumableStreams) that the client does not have, with status
+/// 200; or 204, if it has the last event. The field `sse-resume` is the same as for a subscriber.
 impl From<Attachment> for Reply {
     fn from(attachment: Attachment) -> Self {
         Self::events(attachment)
     }
 }
 
-/// What the field `sse-resume` tells of a stream that is a subscriber.
+/// Returns the value of the field `sse-resume` for a stream that is a subscriber.
 fn outcomes_for_header(stream: &dyn Any) -> Option<String> {
     if let Some(subscriber) = stream.downcast_ref::<Subscriber>() {
         return Some(subscriber.outcome_for_header()?.to_string());
@@ -234,7 +234,7 @@ fn outcomes_for_header(stream: &dyn Any) -> Option<String> {
         if !outcomes.is_empty() {
             outcomes += ", ";
         }
-        // What a quoted text cannot hold is percent-encoded.
+        // Characters that a quoted text cannot hold are percent-encoded.
         let topic = utf8_percent_encode(topic, NOT_IN_QUOTES);
         outcomes += &format!("{outcome}; topic=\"{topic}\"");
     }
@@ -244,9 +244,9 @@ fn outcomes_for_header(stream: &dyn Any) -> Option<String> {
 const NOT_IN_QUOTES: &AsciiSet = &CONTROLS.add(b'"').add(b'\\').add(b'%');
 
 impl Reply {
-    /// Adds a field `sse-resume`, which tells the client how its resumption went:
-    /// `gap; lost=2; replayed=5`. A subscriber that is returned as it is has it already, where its topic's
-    /// settings say so. This is for a stream that is made of one.
+    /// Adds a field `sse-resume`, which tells the client the outcome of its resumption: `gap; lost=2;
+    /// replayed=5`. A subscriber that a handler returns has it already, if its topic's settings say so.
+    /// This is for a stream that is made from one.
     ///
     /// ```
     /// use std::time::Instant;
@@ -273,10 +273,10 @@ impl Reply {
         }
     }
 
-    /// Sets whether the stream ends when the server shuts down, before what it has still to yield: at
+    /// Sets whether the stream ends when the server shuts down, before everything it has yet to yield: at
     /// a time of its own within the [window](crate::ShutdownSpread) of the shutdown. By default a topic's
-    /// subscriber does, since its client resumes elsewhere and loses nothing, and any other stream does not. Does nothing to a whole
-    /// body.
+    /// subscriber does, because its client resumes elsewhere and loses nothing, and any other stream does
+    /// not. Has no effect on a whole body.
     ///
     /// ```
     /// use std::time::Instant;
@@ -294,8 +294,8 @@ impl Reply {
 
     /// Sets what the stream sends while it is idle, in place of the comment that
     /// [`ResponseConfig::keep_alive`](sse_core::server::ResponseConfig::keep_alive) sets for all (every
-    /// 15 s by default): another interval, another comment, or an event that a page can see. Does
-    /// nothing to a whole body.
+    /// 15 s by default): another interval, another comment, or an event that a page can see. Has no
+    /// effect on a whole body.
     ///
     /// ```
     /// use std::time::Duration;
@@ -313,12 +313,12 @@ impl Reply {
         self.with_options(|options| options.keep_alive = Some(keep_alive))
     }
 
-    /// Sets how the stream is compressed for clients that take the content coding `gzip`:
-    /// [`Own`](StreamCompression::Own), by a compressor for this connection alone, or
-    /// [`Shared`](StreamCompression::Shared), by its topic. A [`Subscriber`] of a topic that
-    /// [compresses](sse_core::topic::TopicConfig::compress), and an [`Attachment`] to a resumable stream
-    /// whose topic does, are shared without this; a stream that is made of
-    /// one needs it. Does nothing to a whole body, nor to a response that has a `content-encoding`.
+    /// Sets how the stream is compressed for clients that accept the content coding `gzip`:
+    /// [`Own`](StreamCompression::Own), by a compressor for this connection, or
+    /// [`Shared`](StreamCompression::Shared), by its topic. `Shared` is the default for a [`Subscriber`]
+    /// of a topic that [compresses](sse_core::topic::TopicConfig::compress), and for an [`Attachment`] to
+    /// a resumable stream whose topic does, but not for a stream that is made from one. Has no effect on
+    /// a whole body, nor on a response that has a `content-encoding`.
     ///
     /// ```
     /// use futures_util::stream;
@@ -334,7 +334,7 @@ impl Reply {
         self.with_options(|options| options.compression = compression)
     }
 
-    /// Has the stream compressed by its topic, where that does so.
+    /// Lets the topic compress the stream, if it does so.
     #[cfg(feature = "compression")]
     fn shared_if(self, is_compressed: bool) -> Self {
         match is_compressed {
@@ -350,7 +350,7 @@ impl Reply {
         self
     }
 
-    /// JSON, with this status and `content-type: application/json`.
+    /// Creates a reply with this status, `content-type: application/json` and `value` as JSON.
     ///
     /// ```
     /// use sse_core::http::StatusCode;
@@ -363,7 +363,7 @@ impl Reply {
     /// # Errors
     ///
     /// [`EventError::Json`] where `value` does not serialise, such as a map with keys that are not text.
-    /// A handler's `?` makes it a refusal: 500.
+    /// With `?` in a handler it becomes a refusal: 500.
     pub fn json<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Result<Self, EventError> {
         let json = serde_json::to_vec(value)?;
         let mut head = Response::new(());
@@ -389,16 +389,16 @@ impl<B: Into<Bytes>> From<Response<B>> for Reply {
     }
 }
 
-/// Adds a field, or puts a `content-type` in the place of the one that is there.
+/// Adds a field, or replaces the `content-type`.
 pub(super) fn add_field(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
-    // Either fails beyond 24,576 fields, which no client would take.
+    // Either fails beyond 24,576 fields, which no client would accept.
     let _ = match name == header::CONTENT_TYPE {
         true => headers.try_insert(name, value).map(|_| true),
         false => headers.try_append(name, value),
     };
 }
 
-/// A stream of at most one item, which is there already.
+/// A stream of at most one item, which is ready.
 pub(super) struct Once(pub(super) Option<Result<Event, EventError>>);
 
 impl Stream for Once {
@@ -412,26 +412,26 @@ impl Stream for Once {
 /// A handler's stream, with its items turned into what a connection can send.
 pub struct Events {
     items: Pin<Box<dyn ItemStream>>,
-    /// Few replies have any.
+    /// Few replies have options.
     options: Option<Box<Options>>,
 }
 
-/// Any stream that a handler may return. A trait of its own, so that one box is enough.
+/// Any stream that a handler may return, as one trait object.
 pub(super) trait ItemStream: Send {
     fn poll_next_yielded(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<StreamItem, EventError>>>;
 
-    /// Whether it comes from topics alone, so that its client can resume it.
+    /// Returns whether it comes from topics only, so that its client can resume it.
     fn is_resumable(&self) -> bool;
 
-    /// Whether what it has not yielded yet is kept for it elsewhere.
+    /// Returns whether the items that it has not yielded yet are kept elsewhere.
     fn can_wait(&self) -> bool {
         self.is_resumable()
     }
 
-    /// How far it is behind its topic, where it is a subscriber.
+    /// Returns how far it is behind its topic, if it is a subscriber.
     fn lag(&self) -> Option<Lag> {
         None
     }
@@ -482,7 +482,7 @@ where
     }
 }
 
-/// The items of a stream, which may be a subscriber.
+/// Returns the items of a stream, which may be a subscriber.
 fn items_of<S>(stream: S) -> Pin<Box<dyn ItemStream>>
 where
     S: Stream + Send + 'static,
@@ -505,7 +505,7 @@ where
     }
 }
 
-/// What a reply has of its own.
+/// The options of a reply.
 #[derive(Debug, Default)]
 struct Options {
     ends_at_shutdown: Option<bool>,
@@ -520,7 +520,7 @@ impl Events {
         Self { items, options }
     }
 
-    /// Has another stream in its place, with the same options.
+    /// Replaces the stream, with the same options.
     pub(super) fn map(
         self,
         map: impl FnOnce(Pin<Box<dyn ItemStream>>) -> Pin<Box<dyn ItemStream>>,
@@ -531,24 +531,24 @@ impl Events {
         }
     }
 
-    /// How far the stream is behind its topic, where it is a subscriber.
+    /// Returns how far the stream is behind its topic, if it is a subscriber.
     pub(crate) fn lag(&self) -> Option<Lag> {
         self.items.lag()
     }
 
-    /// What the stream sends while it is idle, where it has something of its own.
+    /// Returns the stream's own keep-alive, if it has one.
     pub(crate) fn keep_alive(&self) -> Option<KeepAlive> {
         self.options.as_ref()?.keep_alive.clone()
     }
 
-    /// How the stream is compressed, where the client takes that.
+    /// Returns how the stream is compressed, if the client accepts that.
     #[cfg(feature = "compression")]
     pub(crate) fn compression(&self) -> StreamCompression {
         let options = self.options.as_ref();
         options.map_or(StreamCompression::Off, |options| options.compression)
     }
 
-    /// Returns what is to be sent next. An error is the last of a stream: do not poll it again.
+    /// Returns the next item to send. An error is the last item: do not poll the stream again.
     pub fn poll_next_yielded(
         &mut self,
         cx: &mut Context<'_>,
@@ -556,14 +556,14 @@ impl Events {
         self.items.as_mut().poll_next_yielded(cx)
     }
 
-    /// Returns whether what is next is kept elsewhere until it is polled for: a topic does so. Then it is
-    /// better not to poll while the transport takes no bytes, and to get more at a time later.
+    /// Returns whether the next items are kept elsewhere until the stream is polled, as in a topic. It is
+    /// then better not to poll while the transport takes no bytes, and to get more at a time later.
     #[must_use]
     pub fn can_wait(&self) -> bool {
         self.items.can_wait()
     }
 
-    /// Returns whether the stream is to end when the server begins to shut down: see
+    /// Returns whether the stream ends when the server begins to shut down: see
     /// [`Reply::with_end_at_shutdown`].
     #[must_use]
     pub fn ends_at_shutdown(&self) -> bool {
@@ -579,7 +579,7 @@ impl Stream for Events {
     type Item = Result<StreamItem, EventError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        // As such a stream it has another method of this name.
+        // As an item stream it has another method of this name.
         Self::poll_next_yielded(self.get_mut(), cx)
     }
 }

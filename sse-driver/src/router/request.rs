@@ -1,4 +1,4 @@
-//! What a handler sees of a request.
+//! A request, as its handler gets it.
 
 use std::{
     borrow::Cow,
@@ -16,14 +16,14 @@ use sse_core::{
     lifecycle::{CleanUp, ShutdownSignal},
 };
 
-/// A request, as its handler sees it, with what belongs to the connection.
+/// A request, as its handler gets it, with the parts that belong to the connection.
 ///
 /// ```
 /// use futures_core::Stream;
 /// use futures_util::stream;
 /// use sse_driver::router::Request;
 ///
-/// // Routed as "/rooms/{room}".
+/// // The route is "/rooms/{room}".
 /// fn handler(request: Request) -> impl Stream<Item = String> {
 ///     let room = request.path_param("room").unwrap_or_default().to_owned();
 ///     let after = request.last_event_id().unwrap_or("the beginning").to_owned();
@@ -33,7 +33,7 @@ use sse_core::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct Request {
-    // The head alone is large, and moves about.
+    // The head alone is large, and is moved around.
     head: Box<RequestHead>,
     path_params: Vec<(String, String)>,
     pub(super) body: Bytes,
@@ -73,13 +73,13 @@ impl Request {
         self.head.request().version()
     }
 
-    /// Returns the path, as it was sent: not percent-decoded.
+    /// Returns the path as it was sent, not percent-decoded.
     #[must_use]
     pub fn path(&self) -> &str {
         self.uri().path()
     }
 
-    /// Returns the query, as it was sent.
+    /// Returns the query as it was sent.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.uri().query()
@@ -93,13 +93,12 @@ impl Request {
             .map(|(_, value)| value)
     }
 
-    /// Returns the part of the path that a parameter or wildcard of the route stands for,
-    /// percent-decoded.
+    /// Returns the part of the path in place of a parameter or wildcard of the route, percent-decoded.
     ///
-    /// For a parameter that is one segment, which is neither `.` nor `..`; a slash in it was
-    /// percent-encoded, and is the client's own words as all the rest is. For a wildcard it is
-    /// segments with slashes between them, none of them `.` or `..`; a slash that belongs to a
-    /// segment stays `%2F`. It may begin with a slash, where the path has two in a row.
+    /// For a parameter it is one segment, which is neither `.` nor `..`; a slash in it was
+    /// percent-encoded, and was chosen by the client like all the rest. For a wildcard it is segments
+    /// with slashes between them, none of them `.` or `..`; a slash that belongs to a segment stays
+    /// `%2F`. It may begin with a slash, if the path has two in a row.
     #[must_use]
     pub fn path_param(&self, name: &str) -> Option<&str> {
         let mut params = self.path_params.iter();
@@ -114,8 +113,7 @@ impl Request {
         self.head.request().headers()
     }
 
-    /// Returns the last event ID that the client has seen: the `Last-Event-ID` field, read as UTF-8
-    /// ([WHATWG HTML
+    /// Returns the client's last event ID: the `Last-Event-ID` field, read as UTF-8 ([WHATWG HTML
     /// 9.2.4](https://html.spec.whatwg.org/multipage/server-sent-events.html#the-last-event-id-header)).
     /// `None` where it is missing, empty, or not UTF-8.
     #[must_use]
@@ -125,29 +123,29 @@ impl Request {
         str::from_utf8(value).ok().filter(|id| !id.is_empty())
     }
 
-    /// Returns the address that the connection came from, where it is known: of the client, or of the
-    /// proxy before it. [`client_addr`](Self::client_addr) looks behind proxies.
+    /// Returns the address that the connection came from, if it is known: that of the client, or of a
+    /// proxy in front of it. [`client_addr`](Self::client_addr) looks behind proxies.
     #[must_use]
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.context.peer
     }
 
-    /// Returns the address of the client, where it is known: the peer's, or what the [trusted
-    /// proxies](crate::TrustedProxies) of the server say.
+    /// Returns the address of the client, if it is known: the one that the server's [trusted
+    /// proxies](crate::TrustedProxies) name, or the peer's.
     #[must_use]
     pub fn client_addr(&self) -> Option<IpAddr> {
         self.context.client
     }
 
-    /// Returns the number of the stream that answers this request, where the server
+    /// Returns the ID of the stream that responds to this request, if the server
     /// [lists](crate::OpenStreams) its streams.
     #[must_use]
     pub fn stream_id(&self) -> Option<StreamId> {
         self.context.entry.as_ref().map(|entry| entry.id())
     }
 
-    /// Sets a label of the stream that answers this request in the [list](crate::OpenStreams) of streams,
-    /// such as the name of its user. Does nothing where the server lists none.
+    /// Sets a label of the stream that responds to this request in the [list](crate::OpenStreams) of
+    /// streams, such as the name of its user. Has no effect if the server lists none.
     pub fn label_stream(&self, label: impl Into<Text>) {
         if let Some(entry) = &self.context.entry {
             entry.set_label(label.into());
@@ -160,15 +158,15 @@ impl Request {
         self.context.clean_up.clone()
     }
 
-    /// Returns the signal of the server's shutdown: a future that is ready once it begins, and that can be
-    /// asked at any time.
+    /// Returns the signal of the server's shutdown: a future that becomes ready when it begins, and that
+    /// can be checked at any time.
     #[must_use]
     pub fn shutdown(&self) -> ShutdownSignal {
         self.context.shutdown.clone()
     }
 
-    /// Returns a place where a [layer](super::Router::layer) leaves values for the layers and the handler
-    /// behind it, which read them by [`as_http`](Self::as_http).
+    /// Returns the extensions, where a [layer](super::Router::layer) leaves values for the layers and the
+    /// handler behind it, which read them by [`as_http`](Self::as_http).
     pub fn extensions_mut(&mut self) -> &mut ::http::Extensions {
         self.head.extensions_mut()
     }

@@ -1,5 +1,4 @@
-//! What topics have to do with a router, whose requests resume; and which refusals the errors of the
-//! core become.
+//! Topics that resume from a router's requests, and the refusals that errors of the core become.
 
 use std::borrow::Cow;
 
@@ -18,7 +17,7 @@ impl ResumeRequest for Request {
 }
 
 impl From<TooManyTopics> for Refusal {
-    /// A 503. Its text does not tell the client how many topics there may be.
+    /// Converts to a 503. Its text does not tell the client the bound.
     fn from(_: TooManyTopics) -> Self {
         let text = "The server has as many topics as it can take. Try again later.\n";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, text)
@@ -26,13 +25,13 @@ impl From<TooManyTopics> for Refusal {
 }
 
 impl From<MergeError> for Refusal {
-    /// A 400 where the request names no topic or too many, and else a 503.
+    /// Converts to a 400 where the request names no topic or too many, and otherwise a 503.
     fn from(error: MergeError) -> Self {
         let text = match error {
             MergeError::NoTopic => "Name at least one topic.\n".into(),
             MergeError::TooMany { max } => format!("Name no more than {max} topics.\n"),
             MergeError::Map(error) => return error.into(),
-            // Two topics of one epoch, and what else is the server's fault.
+            // Two topics of one epoch, and other faults of the server.
             _ => {
                 let text = "These topics cannot be in one stream.\n";
                 return Self::new(StatusCode::SERVICE_UNAVAILABLE, text);
@@ -42,9 +41,9 @@ impl From<MergeError> for Refusal {
     }
 }
 
-/// What a handler was to answer cannot be made, such as JSON of a value that does not serialise.
+/// The reply of a handler cannot be made, such as JSON of a value that does not serialise.
 impl From<EventError> for Refusal {
-    /// A 500. Its text does not tell the client why.
+    /// Converts to a 500. Its text does not tell the client why.
     fn from(_: EventError) -> Self {
         let text = "The server cannot write its answer.\n";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, text)
@@ -52,9 +51,9 @@ impl From<EventError> for Refusal {
 }
 
 impl From<StartError> for Refusal {
-    /// A 404 for a client that comes back to a stream that is no longer kept, a 429 at the bound of an
-    /// owner, a 503 at that of all streams, and a 400 for a name that is too long. The text does not
-    /// tell the client how many streams there may be.
+    /// Converts to a 404 for a client that comes back to a stream that is no longer kept, a 429 at the bound of an
+    /// owner, a 503 at that of all streams, and a 400 for a name that is too long. The text does not tell
+    /// the client the bounds.
     fn from(error: StartError) -> Self {
         let (status, text) = match error {
             StartError::Forgotten => (StatusCode::NOT_FOUND, "This stream is no longer kept.\n"),

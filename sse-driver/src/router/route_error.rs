@@ -1,4 +1,4 @@
-//! Why a router cannot be built.
+//! The error of a route.
 
 use std::{collections::BTreeMap, error::Error, fmt, io};
 
@@ -15,7 +15,7 @@ impl RouteError {
         Self { path, problem }
     }
 
-    /// Another route takes the same paths.
+    /// Creates the error of a route whose paths another route matches, too.
     pub(super) fn conflict(path: String, with: &str) -> Self {
         let problem = match path == with {
             true => "there is such a route already".into(),
@@ -24,7 +24,8 @@ impl RouteError {
         Self { path, problem }
     }
 
-    /// What the matcher found wrong. `given` has the paths of all routes as they were given, by their canonical form.
+    /// Creates the error that the matcher found. `given` has the paths of all routes as they were given,
+    /// by their canonical form.
     pub(super) fn of_matcher(
         path: String,
         error: &matchit::InsertError,

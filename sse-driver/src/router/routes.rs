@@ -1,4 +1,4 @@
-//! From a request's head to its route, or to an answer without a handler.
+//! From a request's head to its route, or to a response without a handler.
 
 use std::{
     ops::ControlFlow::{self, Break, Continue},
@@ -20,22 +20,22 @@ use super::{
     path,
 };
 
-/// The routes of a [`Router`](super::Router), ready to serve. The [module](super) says what they answer by
-/// themselves.
+/// The routes of a [`Router`](super::Router), ready to serve. The [module](super) has the list of their
+/// own responses.
 #[derive(Debug)]
 pub struct Routes {
     matcher: matchit::Router<Methods>,
-    /// For paths that no route has.
+    /// The rule for paths that no route has.
     cors: Option<Arc<Cors>>,
 }
 
 impl Routes {
-    /// `cors` is for paths that no route has.
+    /// Creates the routes. `cors` is for paths that no route has.
     pub(super) fn new(matcher: matchit::Router<Methods>, cors: Option<Arc<Cors>>) -> Self {
         Self { matcher, cors }
     }
 
-    /// Finds the route of a request, and what to do with the request.
+    /// Finds the route of a request, and returns what to do with the request.
     #[must_use]
     pub fn route(&self, head: RequestHead, context: Context) -> Routed {
         let (method, headers) = (head.request().method(), head.request().headers());
@@ -86,7 +86,7 @@ impl Routes {
     }
 }
 
-/// What the parameters of the path stand for, by name; or the name of one that does not decode.
+/// Returns the values of the path's parameters, by name; or the name of one that does not decode.
 fn path_params<'k>(
     found: &matchit::Match<'k, '_, &Methods>,
 ) -> Result<Vec<(String, String)>, &'k str> {
@@ -106,7 +106,7 @@ fn has_body(head: &RequestHead) -> bool {
     head.body() != BodyLength::None
 }
 
-/// The route that a request is for, or the answer to one that no handler wants to see.
+/// Returns the route that a request is for, or the response if no handler has to see it.
 fn check<'a>(
     head: &RequestHead,
     methods: Option<&'a Methods>,
@@ -128,7 +128,7 @@ fn check<'a>(
         let text = format!("There is nothing at {path}. Check the path, and its last slash.\n");
         return Break(Reply::text(StatusCode::NOT_FOUND, text));
     }
-    // Of the server as a whole: what most paths have.
+    // `OPTIONS *` asks about the server as a whole: these are the methods of most paths.
     let names = methods.map_or_else(|| "GET, HEAD".into(), Methods::names);
     let route = methods.and_then(|methods| methods.get(method));
     if route.is_none() && !is_options {

@@ -15,29 +15,29 @@ use crate::Runtime;
 use crate::Transport;
 use sse_core::internal::sync::{Mutex, MutexGuard, lock};
 
-/// A connection, or why there is none.
+/// A connection, or the error of accepting.
 pub(super) type Accepted<R> = io::Result<Newcomer<R>>;
 
 pub(super) enum Newcomer<R: Runtime> {
-    /// With the address of its peer.
+    /// A connection with the address of its peer.
     Tcp(R::Transport, SocketAddr),
     #[cfg(unix)]
     Unix(Box<dyn Transport>),
 }
 
-/// What a server listens on.
+/// The listening socket of a server.
 pub(super) enum Listener<R: Runtime> {
     Tcp(R::Listener),
     #[cfg(unix)]
     Unix(UnixSocket),
 }
 
-/// Waits for a connection, and gives the listener back.
+/// The future of a connection, which returns the listener with it.
 type Accepting<R> = Pin<Box<dyn Future<Output = (Accepted<R>, Listener<R>)> + Send>>;
 
-/// The listening socket. The server's task accepts from it, and a handle closes it, on whatever
-/// thread that is: the task itself may come to it late, behind all the others that a shutdown
-/// wakes, and until then the system would take connections that are never answered.
+/// The listening socket. The server's task accepts from it, and a handle closes it, on any thread: the
+/// task may run late, behind all others that a shutdown wakes, and until then the system would accept
+/// connections that are never served.
 pub(super) struct Acceptor<R: Runtime>(Mutex<State<R>>);
 
 enum State<R: Runtime> {
@@ -48,8 +48,8 @@ enum State<R: Runtime> {
 
 /// A listening socket of any runtime, to be closed.
 pub(super) trait Close: Send + Sync {
-    /// Stops listening: the system rejects a client that connects from here on, and resets one that
-    /// waits to be accepted.
+    /// Stops listening: the system rejects a client that connects from now on, and resets one that waits
+    /// to be accepted.
     fn close(&self);
 }
 
@@ -58,7 +58,7 @@ impl<R: Runtime> Acceptor<R> {
         Self(Mutex::new(State::Listening(listener)))
     }
 
-    /// The next connection; `None` once the socket is closed. Of no use to two tasks at a time.
+    /// Returns the next connection; `None` once the socket is closed. Only one task may wait at a time.
     pub(super) fn poll_accept(
         &self,
         runtime: &R,
@@ -92,7 +92,7 @@ impl<R: Runtime> Acceptor<R> {
         }
     }
 
-    /// What is polled under the lock is the runtime's; where it panics, it is not polled again.
+    /// The future that is polled under the lock is the runtime's; after a panic it is not polled again.
     fn state(&self) -> MutexGuard<'_, State<R>> {
         lock(&self.0)
     }
@@ -101,7 +101,7 @@ impl<R: Runtime> Acceptor<R> {
 impl<R: Runtime> Close for Acceptor<R> {
     fn close(&self) {
         let before = mem::replace(&mut *self.state(), State::Closed);
-        // When the lock is free again.
+        // This happens after the lock is released.
         drop(before);
     }
 }

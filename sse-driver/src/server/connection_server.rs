@@ -1,4 +1,4 @@
-//! Serving connections, wherever they come from.
+//! A server of connections from any source.
 
 use std::{
     fmt,
@@ -21,15 +21,15 @@ use crate::{
     trace,
 };
 
-/// How many connections beyond the limit are answered so at a time. Any more are closed without an
-/// answer.
+/// The largest number of connections beyond the limit that get a 503 at a time. Any more are closed
+/// without a response.
 const MAX_TURNED_AWAY: usize = 64;
 
 /// A server without a listening socket: it serves connections that were accepted, wrapped or made
-/// elsewhere, such as those of a Unix socket, of an accept loop of the caller's, or in memory.
+/// elsewhere, such as those of a Unix socket, of the caller's own accept loop, or in memory.
 ///
-/// A [`Server`](super::Server) is one of these with a listening socket. Clones are handles to the
-/// same one.
+/// A [`Server`](super::Server) is one of these with a listening socket. Clones are handles to the same
+/// server.
 pub struct ConnectionServer<R: Runtime> {
     shared: Arc<Shared<R>>,
 }
@@ -38,7 +38,7 @@ struct Shared<R> {
     runtime: R,
     routes: Arc<Routes>,
     config: ServerConfig,
-    /// That of the configuration, as each connection holds it.
+    /// The settings of connections, in the form in which each connection holds them.
     connection: Arc<ConnectionConfig>,
     connections: Arc<Connections>,
     no_place: NoPlace,
@@ -91,19 +91,18 @@ impl<R: Runtime> ConnectionServer<R> {
         }
     }
 
-    /// Serves one connection: the future is ready once the connection is over and its clean-up has
-    /// run. Dropped before that, it closes the connection, and clean-up runs all the same.
+    /// Serves one connection: the future becomes ready when the connection is over and its clean-up has
+    /// run. Dropping it before that closes the connection, and clean-up runs nevertheless.
     ///
     /// The connection counts from this call on, not from the first poll. At the
-    /// [limit](ServerConfig::max_connections) it is answered 503, and beyond 64 that are being
-    /// answered so it is closed without an answer. `peer` is what
-    /// [`Request::peer_addr`](crate::router::Request::peer_addr) says; a connection over a Unix socket
-    /// or in memory has no address.
+    /// [limit](ServerConfig::max_connections) it gets a 503, and while 64 others are getting one it is
+    /// closed without a response. `peer` is the address that
+    /// [`Request::peer_addr`](crate::router::Request::peer_addr) returns; a connection over a Unix socket
+    /// or in memory has none.
     ///
-    /// The driver writes what belongs together in one write, so that a TCP socket needs its
-    /// `TCP_NODELAY` set. It has no way to have the system watch a transport of the caller's: a client
-    /// that vanishes without a word is found out only where the transport's writes
-    /// [stall](ConnectionConfig::stall_timeout).
+    /// The driver joins small writes, so a TCP socket should have `TCP_NODELAY` set. The driver cannot
+    /// set TCP options on a transport of the caller's: a client that vanished is detected only when the
+    /// transport's writes [stall](ConnectionConfig::stall_timeout).
     pub fn serve_connection<T: Transport>(
         &self,
         transport: T,
@@ -120,7 +119,7 @@ impl<R: Runtime> ConnectionServer<R> {
         })
     }
 
-    /// What drives the connection; `None` where it is closed at once.
+    /// Returns the future that drives the connection; `None` where it is closed at once.
     pub(super) fn pump<T: Transport>(
         &self,
         transport: T,
@@ -153,12 +152,12 @@ impl<R: Runtime> ConnectionServer<R> {
         Some(Pump::new(runtime.clone(), peer, exchange))
     }
 
-    /// Shuts down gracefully, as [`Server::serve`](super::Server::serve) describes it: begins, waits
-    /// until every connection has ended by itself, at most
-    /// [`shutdown_timeout`](ServerConfig::shutdown_timeout), then cuts the others, and tells what the
-    /// server did. Whatever accepts connections is to stop before.
+    /// Shuts down gracefully, as [`Server::serve`](super::Server::serve) describes: begins the shutdown,
+    /// waits until every connection has ended by itself, for at most
+    /// [`shutdown_timeout`](ServerConfig::shutdown_timeout), then cuts the others, and returns the
+    /// counters. Stop accepting connections before that.
     ///
-    /// The connections end on their own tasks: the futures of
+    /// The connections end in their own tasks: the futures of
     /// [`serve_connection`](Self::serve_connection) have to be polled meanwhile.
     pub async fn shut_down(&self) -> Report {
         let Shared {

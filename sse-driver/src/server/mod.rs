@@ -1,4 +1,4 @@
-//! Accepting: the server that an adapter's users see.
+//! The server, which accepts connections.
 
 mod acceptor;
 mod config;
@@ -42,8 +42,8 @@ pub use handle::ServerHandle;
 
 /// A server on one listening socket.
 ///
-/// Each adapter has it under its own runtime: `sse_tokio::Server` is `Server<Tokio>`. The crates
-/// of the adapters show it at work.
+/// Each adapter has it for its own runtime: `sse_tokio::Server` is `Server<Tokio>`. The front pages of
+/// the adapters have examples.
 pub struct Server<R: Runtime> {
     runtime: R,
     acceptor: Arc<Acceptor<R>>,
@@ -53,20 +53,21 @@ pub struct Server<R: Runtime> {
     connections: Arc<Connections>,
 }
 
-/// After how many newcomers the connections that are there have a turn, even if more wait.
+/// The number of new connections after which the existing ones get a turn, even if more wait.
 const NEWCOMERS: u32 = 32;
 
-/// How long to wait after accepting failed: first, and at most.
+/// The wait after a failed accept: the first, and the longest.
 const ACCEPT_BACK_OFF: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
 
 impl<R: Runtime + Default> Server<R> {
-    /// Listens on `address`, which is `host:port`; port 0 is any free one. Of a host with several
-    /// addresses it is the first that can be listened on.
+    /// Listens on `address`, which is `host:port`; with port 0, on any free port. If a host has several
+    /// addresses, it listens on the first one for which that is possible.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::InvalidInput`] where `address` is no host and port. Else what the operating
-    /// system says, with the address named: it is in use, for example, or not this machine's.
+    /// [`io::ErrorKind::InvalidInput`] where `address` is not a host and port. Otherwise the error of the
+    /// operating system, with the address in its text, such as that the address is in use or does not
+    /// belong to this machine.
     pub async fn bind(address: impl AsRef<str>) -> io::Result<Self> {
         Self::bind_with(address, BindOptions::default()).await
     }
@@ -75,7 +76,7 @@ impl<R: Runtime + Default> Server<R> {
     ///
     /// # Errors
     ///
-    /// As for [`bind`](Self::bind).
+    /// The errors of [`bind`](Self::bind).
     pub async fn bind_with(address: impl AsRef<str>, options: BindOptions) -> io::Result<Self> {
         let (runtime, address) = (R::default(), address.as_ref());
         let listener = bind::bind(&runtime, address, &options).await;
@@ -85,21 +86,22 @@ impl<R: Runtime + Default> Server<R> {
         Ok(Self::new(runtime, listener))
     }
 
-    /// Listens on a Unix socket at `path`, behind a proxy on the same machine for example.
+    /// Listens on a Unix socket at `path`, such as behind a proxy on the same machine.
     ///
-    /// The file is made by the rules of the process's umask: put it into a directory that only those may
-    /// enter who may connect, or change its permissions afterwards. A file that a server left behind that
-    /// is gone gives way; one on which a process listens does not. The file is removed when the server
-    /// stops listening.
+    /// The umask of the process decides the permissions of the file: put it into a directory that only
+    /// permitted users can enter, or change its permissions afterwards. The file of a server that is gone
+    /// is replaced; one on which a process listens is not. The file is removed when the server stops
+    /// listening.
     ///
-    /// Connections have no peer address ([`Request::peer_addr`](crate::router::Request::peer_addr)); a proxy
-    /// can name the client ([`TrustedProxies::and_unix_sockets`](crate::TrustedProxies::and_unix_sockets)).
+    /// Connections have no peer address ([`Request::peer_addr`](crate::router::Request::peer_addr)); a
+    /// proxy can name the client
+    /// ([`TrustedProxies::and_unix_sockets`](crate::TrustedProxies::and_unix_sockets)).
     ///
     /// # Errors
     ///
-    /// What the operating system says, with the path named: [`io::ErrorKind::AddrInUse`] where a process
-    /// listens there, or something else has that name. [`io::ErrorKind::Unsupported`] where the runtime
-    /// has no Unix sockets.
+    /// The error of the operating system, with the path in its text: [`io::ErrorKind::AddrInUse`] where a
+    /// process listens there, or a file that is not a socket has that name.
+    /// [`io::ErrorKind::Unsupported`] where the runtime has no Unix sockets.
     #[cfg(unix)]
     pub async fn bind_unix(path: impl AsRef<std::path::Path>) -> io::Result<Self> {
         let (runtime, path) = (R::default(), path.as_ref());
@@ -112,17 +114,17 @@ impl<R: Runtime + Default> Server<R> {
 }
 
 impl<R: Runtime> Server<R> {
-    /// Creates a server on a socket that listens already.
+    /// Creates a server on a socket that is listening already.
     pub fn new(runtime: R, listener: R::Listener) -> Self {
         Self::listening(runtime, Listener::Tcp(listener))
     }
 
-    /// Creates a server on a Unix socket that listens already, such as one of systemd's. Its file is not
-    /// removed.
+    /// Creates a server on a Unix socket that is listening already, such as one from systemd. Its file is
+    /// not removed.
     ///
     /// # Errors
     ///
-    /// What the operating system says, and [`io::ErrorKind::Unsupported`] where the runtime has no Unix
+    /// The error of the operating system, or [`io::ErrorKind::Unsupported`] where the runtime has no Unix
     /// sockets.
     #[cfg(unix)]
     pub fn new_unix(runtime: R, listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
@@ -141,7 +143,7 @@ impl<R: Runtime> Server<R> {
         }
     }
 
-    /// Takes other bounds than the default ones.
+    /// Sets the bounds of the server.
     #[must_use]
     pub fn with_config(mut self, config: ServerConfig) -> Self {
         self.connections
@@ -150,15 +152,15 @@ impl<R: Runtime> Server<R> {
         self
     }
 
-    /// Speaks TLS on every connection, by `config`: `https` instead of `http`.
+    /// Sets up TLS on every connection with `config`: `https` instead of `http`.
     ///
-    /// The functions of [`tls`](crate::tls) make a configuration of PEM files (feature `tls-ring`;
-    /// `tls` in an adapter). Any other configuration of `rustls` is accepted, for example one that
-    /// asks for client certificates. If it names no protocol (ALPN), `http/1.1` is used. Early data
-    /// (0-RTT) is not accepted, since an attacker could send it again.
+    /// The functions of [`tls`](crate::tls) create a configuration from PEM files (feature `tls-ring`;
+    /// `tls` in an adapter). Any other configuration of `rustls` is accepted, such as one that asks for
+    /// client certificates. If it names no protocol (ALPN), `http/1.1` is used. Early data (0-RTT) is not
+    /// accepted, because an attacker could send it again.
     ///
-    /// The handshake counts as part of the request head: both have
-    /// [`head_timeout`](sse_core::server::ConnectionConfig::head_timeout) together.
+    /// The handshake counts as part of the request head:
+    /// [`head_timeout`](sse_core::server::ConnectionConfig::head_timeout) bounds both together.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn with_tls(mut self, mut config: Arc<rustls::ServerConfig>) -> Self {
@@ -171,12 +173,12 @@ impl<R: Runtime> Server<R> {
         self
     }
 
-    /// Returns where the server listens.
+    /// Returns the address on which the server listens.
     ///
     /// # Errors
     ///
-    /// What the operating system says, [`io::ErrorKind::NotConnected`] once the server was shut down, and
-    /// [`io::ErrorKind::Unsupported`] on a Unix socket.
+    /// The error of the operating system, [`io::ErrorKind::NotConnected`] once the server was shut down,
+    /// and [`io::ErrorKind::Unsupported`] on a Unix socket.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.acceptor.local_addr(&self.runtime)
     }
@@ -184,7 +186,7 @@ impl<R: Runtime> Server<R> {
     /// Returns a handle that shuts the server down.
     #[must_use]
     pub fn handle(&self) -> ServerHandle {
-        // The type is needed for a `Weak` of any runtime's.
+        // The type is needed for a `Weak` of any runtime's acceptor.
         let acceptor: Weak<Acceptor<R>> = Arc::downgrade(&self.acceptor);
         ServerHandle {
             connections: self.connections.clone(),
@@ -192,30 +194,28 @@ impl<R: Runtime> Server<R> {
         }
     }
 
-    /// Serves `router` until a [handle](Self::handle) shuts the server down, and then tells what
-    /// it did.
+    /// Serves `router` until a [handle](Self::handle) shuts the server down, and then returns the
+    /// counters.
     ///
-    /// A shutdown is graceful: nothing more is accepted, handlers see it coming
-    /// ([`ShutdownSignal`]), and open streams have
-    /// [`shutdown_timeout`](ServerConfig::shutdown_timeout) to end by themselves. A topic's
-    /// subscribers end properly, since their clients resume elsewhere what they have not had: each at a
-    /// time of its own where there are many of them ([`ShutdownSpread`](crate::ShutdownSpread)).
+    /// A shutdown is graceful: the server stops accepting, handlers see the shutdown
+    /// ([`ShutdownSignal`]), and open streams have [`shutdown_timeout`](ServerConfig::shutdown_timeout)
+    /// to end by themselves. The streams of a topic's subscribers end properly, because their clients
+    /// resume elsewhere: each at a time of its own if there are many of them
+    /// ([`ShutdownSpread`](crate::ShutdownSpread)).
     /// [`Reply::with_end_at_shutdown`](crate::router::Reply::with_end_at_shutdown) changes which streams
-    /// do so.
-    /// A stream that is still open at the deadline is cut, or earlier by
-    /// [`ServerHandle::cut`], which a second signal should call. Both close with
-    /// [`CloseReason::Shutdown`](sse_core::lifecycle::CloseReason::Shutdown), and the report counts
-    /// those that were cut. A client that still waits for its answer then gets a 503, and has a second
-    /// to take it. For a task that cannot be cut, because a handler keeps its thread, the server
-    /// waits 5 s, and leaves it out of the report.
+    /// do so. A stream that is still open is cut at the deadline, or earlier by [`ServerHandle::cut`],
+    /// which a second signal should call. Both close with
+    /// [`CloseReason::Shutdown`](sse_core::lifecycle::CloseReason::Shutdown), and the report counts the
+    /// streams that were cut. A client that still waits for its response then gets a 503, and has a
+    /// second to take it. For a task that cannot be cut, because a handler blocks its thread, the server
+    /// waits 5 s, and does not count it.
     ///
-    /// Errors of accepting, such as running out of file descriptors, are survived: the server
-    /// waits a little, at most a second, and tries again. When this future is dropped, every
-    /// connection is cut.
+    /// The server survives errors of accepting, such as running out of file descriptors: it waits a
+    /// little, at most a second, and tries again. Dropping this future cuts every connection.
     ///
     /// # Errors
     ///
-    /// [`RouteError`] at once where a route of the router is not valid.
+    /// [`RouteError`], at once, where a route of the router is not valid.
     pub async fn serve(self, router: Router) -> Result<Report, RouteError> {
         let Self {
             runtime,
@@ -236,7 +236,7 @@ impl<R: Runtime> Server<R> {
         Ok(server.shut_down().await)
     }
 
-    /// Until the shutdown begins.
+    /// Accepts connections until the shutdown begins.
     async fn accept_all(&self, server: &ConnectionServer<R>) {
         let mut back_off = ACCEPT_BACK_OFF[0];
         let mut shutdown = self.connections.shutdown.signal();
@@ -273,7 +273,7 @@ impl<R: Runtime> Server<R> {
         }
     }
 
-    /// Has a newcomer served by a task of its own.
+    /// Serves a new connection in a task of its own.
     fn start<T: Transport>(
         &self,
         server: &ConnectionServer<R>,
@@ -289,7 +289,7 @@ impl<R: Runtime> Server<R> {
         }
     }
 
-    /// The next connection, unless the shutdown begins first.
+    /// Returns the next connection, unless the shutdown begins first.
     async fn accept(&self, shutdown: &mut ShutdownSignal) -> Option<Accepted<R>> {
         poll_fn(|cx: &mut Context<'_>| {
             if Pin::new(&mut *shutdown).poll(cx).is_ready() {
@@ -300,7 +300,7 @@ impl<R: Runtime> Server<R> {
         .await
     }
 
-    /// `None` where rustls makes no connection of its configuration.
+    /// Returns `None` where rustls cannot use its configuration.
     fn socket<T: Transport>(&self, transport: T) -> Option<Socket<T>> {
         #[cfg(feature = "tls")]
         if let Some(config) = &self.tls {
@@ -320,7 +320,8 @@ impl<R: Runtime> fmt::Debug for Server<R> {
     }
 }
 
-/// A connection that was gone before it was accepted: the next one may be fine.
+/// Returns whether the error concerns only this connection, which was gone before it was accepted: the
+/// next one may be fine.
 fn is_the_peers(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -331,7 +332,7 @@ fn is_the_peers(error: &io::Error) -> bool {
     )
 }
 
-/// Cuts the connections where the server's future is dropped, since no shutdown can end them then.
+/// Cuts the connections when the server's future is dropped, because no shutdown can end them then.
 struct CutOnDrop(Arc<Connections>);
 
 impl Drop for CutOnDrop {

@@ -1,4 +1,4 @@
-//! The pump: one connection's task.
+//! The pump: the task of one connection.
 //!
 //! It moves bytes and time between a transport and an [`Exchange`], which decides everything.
 
@@ -20,27 +20,27 @@ use crate::{
     trace::ConnectionSpan,
 };
 
-/// How much is read at once. The buffer is on the stack: an idle connection has none.
+/// The size of a read. The buffer is on the stack: an idle connection has none.
 const READ_BUFFER: usize = 4096;
 
-/// After how many rounds a busy connection lets others have the thread.
+/// The number of rounds after which a busy connection lets other tasks run.
 const ROUNDS: usize = 16;
 
-/// How many reads there may be at a deadline before it counts: 1 MiB, which is more than a system
-/// buffers as a rule, and as much as a request body has by default.
+/// The number of reads before a deadline takes effect: 1 MiB, which is more than a system usually
+/// buffers, and the default size of a request body.
 const LATE_READS: usize = 256;
 
-/// Drives an exchange over its transport until it is over. When it is dropped half-way, the stream
-/// is dropped, the socket closed and clean-up run all the same.
+/// Drives an exchange over its transport until it is over. If it is dropped before that, the stream is
+/// dropped, the socket closed and clean-up run nevertheless.
 ///
-/// A future by hand: the state of an `async fn` would hold all of this twice.
+/// This future is written by hand, because the state of an `async fn` would hold all of this twice.
 pub(super) struct Pump<R: Runtime, T> {
     exchange: Exchange<T>,
     alarm: Alarm<R>,
-    /// There once the pump has been polled.
+    /// Set once the pump has been polled.
     wakers: Option<Wakers>,
     input_ended: bool,
-    /// The transport took nothing when it was last offered something.
+    /// Whether the transport took nothing when it was last offered bytes.
     write_blocked: bool,
     output: OutputSide,
     span: ConnectionSpan,
@@ -55,11 +55,11 @@ struct Wakers {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OutputSide {
     Open,
-    /// Something was written and may be held back.
+    /// Written bytes may be held back.
     Unflushed,
-    /// Being shut down.
+    /// The output is being shut down.
     Ending,
-    /// Being shut down without the end that TLS gives a stream.
+    /// The output is being shut down without the end that TLS gives a stream.
     BreakingOff,
     Ended,
 }
@@ -101,10 +101,10 @@ impl<R: Runtime, T: Transport> Future for Pump<R, T> {
             let goes_on = match turn {
                 Turn::Spent => break,
                 Turn::Full => wrote,
-                // In an open stream, nothing but the stream waits for what is queued to be written.
+                // In an open stream, only the stream waits for queued bytes to be written.
                 Turn::Parked => wrote && self.exchange.connection.phase() != Phase::Streaming,
                 Turn::EndOutput { .. } => true,
-                // Told above, and what no connection over a socket tells.
+                // The former is handled above, and a connection over a socket never returns the latter.
                 Turn::Closed(_) | Turn::Respond(_) => false,
             };
             if !read && !goes_on && self.sleep(cx, now).is_pending() {
@@ -135,7 +135,7 @@ impl<R: Runtime, T: Transport> Pump<R, T> {
                 true
             }
         };
-        // Whether it has begun is looked up in every round; this is for the waking alone.
+        // Every round checks whether it has begun; this is only for the waking.
         self.exchange.place.wake_at_shutdown(cx.waker(), is_new);
     }
 
@@ -169,9 +169,9 @@ impl<R: Runtime, T: Transport> Pump<R, T> {
         true
     }
 
-    /// Where a deadline has passed, what has arrived by now comes first, and so does what the
-    /// transport takes: it is this task that is late, and not the client. Reading is bounded, or a
-    /// client that sends without an end had no deadline; what there is to write is bounded already.
+    /// Where a deadline has passed, handles the input that has arrived and offers the output to the
+    /// transport first: this task may be late, and not the client. Reading is bounded, because a client
+    /// that sends without end would have no deadline; the output is bounded already.
     fn act_late(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let deadline = self.exchange.connection.poll_timeout();
         if deadline.is_none_or(|deadline| now < deadline) {
@@ -212,7 +212,7 @@ impl<R: Runtime, T: Transport> Pump<R, T> {
                     self.exchange.transmitted(now, n);
                     self.output = OutputSide::Unflushed;
                 }
-                // A transport that takes nothing of something is broken.
+                // A transport that takes none of some bytes is broken.
                 Poll::Ready(Ok(_)) => {
                     let error = std::io::ErrorKind::WriteZero.into();
                     self.exchange.connection.handle_transport_error(now, error);
@@ -231,7 +231,7 @@ impl<R: Runtime, T: Transport> Pump<R, T> {
         };
         match (result, self.output) {
             (Poll::Pending, _) => return busy,
-            // Whether the peer still wants to hear of it or not.
+            // It does not matter whether the peer still listens.
             (Poll::Ready(_), OutputSide::Ending | OutputSide::BreakingOff) => {
                 self.output = OutputSide::Ended;
                 self.exchange.connection.handle_output_ended(now);
@@ -245,7 +245,7 @@ impl<R: Runtime, T: Transport> Pump<R, T> {
         true
     }
 
-    /// Until the connection's next deadline.
+    /// Waits for the connection's next deadline.
     fn sleep(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
         let deadline = self.exchange.connection.poll_timeout();
         self.alarm.sleep(&self.runtime, deadline, now, cx)

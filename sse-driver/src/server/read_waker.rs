@@ -1,7 +1,7 @@
-//! Knowing that it was the read side that woke the task.
+//! A waker that tells whether the read side woke the task.
 //!
-//! On some runtimes every attempt to read is a system call. A connection is woken far more often
-//! to write than to read, so it tries to read only when this waker says so.
+//! On some runtimes every attempt to read is a system call. A connection is woken far more often to write
+//! than to read, so it tries to read only when this waker was woken.
 
 use std::{
     sync::Arc,
@@ -10,7 +10,7 @@ use std::{
 
 use sse_core::internal::sync::{AtomicBool, Mutex, Ordering, lock};
 
-/// The read side of one connection: a waker of its own, which passes on to the task's.
+/// The waker of one connection's read side, which passes wake-ups on to the task's.
 #[derive(Debug)]
 pub(super) struct ReadWaker {
     shared: Arc<Shared>,
@@ -23,7 +23,7 @@ struct Shared {
 }
 
 impl ReadWaker {
-    /// For the task that `task` wakes. The first read is always tried.
+    /// Creates the waker for the task that `task` wakes. The first read is always tried.
     pub(super) fn new(task: &Waker) -> Self {
         let shared = Arc::new(Shared {
             woken: AtomicBool::new(true),
@@ -32,23 +32,23 @@ impl ReadWaker {
         Self { shared }
     }
 
-    /// The task has another waker from here on.
+    /// Replaces the waker of the task.
     pub(super) fn set_task(&self, task: &Waker) {
         lock(&self.shared.task).clone_from(task);
     }
 
-    /// Whether the read side was woken since the last call.
+    /// Returns whether the read side was woken since the last call.
     pub(super) fn take_woken(&self) -> bool {
         self.shared.woken.load(Ordering::Relaxed)
             && self.shared.woken.swap(false, Ordering::Acquire)
     }
 
-    /// Has the next look find the read side woken: there may be more to read.
+    /// Marks the read side as woken, because there may be more to read.
     pub(super) fn again(&self) {
         self.shared.woken.store(true, Ordering::Relaxed);
     }
 
-    /// To read with. Made anew each time, since reading is rare.
+    /// Returns the waker to read with. It is created anew each time, because reads are rare.
     pub(super) fn waker(&self) -> Waker {
         Waker::from(self.shared.clone())
     }

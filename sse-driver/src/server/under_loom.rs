@@ -1,4 +1,4 @@
-//! What a connection's task shares with its socket, under the model checker `loom`: see
+//! The state that a connection's task shares with its socket, under the model checker `loom`: see
 //! `sse-core/tests/loom`.
 
 use std::{sync::Arc, task::Poll};
@@ -11,14 +11,14 @@ use loom::{
 use super::read_waker::ReadWaker;
 use crate::loom_tasks::{block_on, model};
 
-/// What a socket has to read.
+/// The input of a socket.
 #[derive(Default)]
 struct Input(AtomicBool);
 
 impl Input {
-    /// What a pump does when it is polled, with a socket that tells the waker of the last read.
+    /// Does what a pump does when it is polled, with a socket that wakes the waker of the last read.
     fn poll_read(&self, read: &ReadWaker) -> Poll<()> {
-        // Until then no read is tried, whatever there is.
+        // Until then no read is tried, even if there is input.
         if read.take_woken() && self.0.load(Ordering::Acquire) {
             return Poll::Ready(());
         }
@@ -26,8 +26,8 @@ impl Input {
     }
 }
 
-// That the read side is woken in the midst of `take_woken` is not modelled: loom lets a store that comes
-// behind a swap be overwritten by it.
+// A wake-up of the read side in the middle of `take_woken` is not modelled: loom lets a store that comes
+// after a swap be overwritten by it.
 #[test]
 fn a_task_with_another_waker_than_at_first_is_woken_to_read() {
     model(|| {

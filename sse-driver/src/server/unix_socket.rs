@@ -1,4 +1,4 @@
-//! Listening on a Unix socket, whose file is gone when the server is.
+//! A listening Unix socket, whose file is removed with the server.
 
 use std::{
     fs, io,
@@ -11,14 +11,14 @@ use std::{
 
 use crate::{Runtime, UnixListener};
 
-/// A listening socket, and its file where the server made it.
+/// A listening socket, and its file if the server created it.
 pub(super) struct UnixSocket {
     pub(super) listener: Box<dyn UnixListener>,
     _file: Option<SocketFile>,
 }
 
 impl UnixSocket {
-    /// A socket that listens already. Its file is its maker's.
+    /// Wraps a socket that is listening already. Its file belongs to its creator.
     pub(super) fn of<R: Runtime>(runtime: &R, listener: StdListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         Ok(Self {
@@ -27,7 +27,7 @@ impl UnixSocket {
         })
     }
 
-    /// Listens at `path`. A file of a socket on which no process listens any more gives way.
+    /// Listens at `path`. The file of a socket on which no process listens any more is replaced.
     pub(super) fn bind<R: Runtime>(runtime: &R, path: &Path) -> io::Result<Self> {
         let listener = match StdListener::bind(path) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_left_over(path) => {
@@ -44,25 +44,25 @@ impl UnixSocket {
     }
 }
 
-/// Whether this is the file of a socket whose process is gone.
+/// Returns whether this is the file of a socket whose process is gone.
 fn is_left_over(path: &Path) -> bool {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
     let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
     is_socket && UnixStream::connect(path).is_err_and(refused)
 }
 
-/// The file of a socket. It is removed when this is dropped, unless another server has put its own in
-/// its place by then.
+/// The file of a socket. Dropping this removes it, unless another server has put its own in its place by
+/// then.
 struct SocketFile {
     path: PathBuf,
-    /// Device and number.
+    /// The device and the inode.
     identity: (u64, u64),
 }
 
 impl SocketFile {
     fn at(path: &Path) -> io::Result<Self> {
         Ok(Self {
-            // The process may go to another directory.
+            // The process may change its directory.
             path: std::path::absolute(path)?,
             identity: identity(path)?,
         })
@@ -77,7 +77,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
-            // What cannot be removed gives way to the next server.
+            // If it cannot be removed, the next server replaces it.
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -1,4 +1,4 @@
-//! Time that goes by when there is nothing else to do.
+//! A virtual clock, which moves when there is nothing else to do.
 
 use std::{
     error::Error,
@@ -13,18 +13,18 @@ use std::{
 use super::runtime::Tasks;
 use sse_core::internal::sync::{AtomicBool, Mutex, MutexGuard, Ordering, lock};
 
-/// How often a test is polled in one moment, before it is taken for one that never waits.
+/// The number of polls at one moment after which a test counts as one that never waits.
 const POLLS: u32 = 10_000;
 
-/// How long a test may take, by its own clock.
+/// The longest time that a test may take, by its own clock.
 const PATIENCE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// A clock that stands still until it is told to go on, by [`run`](Self::run) or by
-/// [`advance`](Self::advance). Clones are the same clock.
+/// A clock that stands still until [`run`](Self::run) or [`advance`](Self::advance) moves it. Clones are
+/// the same clock.
 #[derive(Clone)]
 pub struct TestClock {
     shared: Arc<Mutex<Shared>>,
-    /// What was spawned on it.
+    /// The tasks that were spawned on it.
     tasks: Arc<Mutex<Tasks>>,
     patience: Duration,
 }
@@ -33,15 +33,15 @@ pub struct TestClock {
 struct Shared {
     start: Instant,
     now: Instant,
-    /// Who waits, each with its own number.
+    /// The waiting tasks, each with its own number.
     sleeping: Vec<(u64, Instant, Waker)>,
     next_number: u64,
-    /// Who runs it.
+    /// The task that runs it.
     runner: Option<Waker>,
 }
 
 impl TestClock {
-    /// Creates a clock that stands at `now`. Which moment that is makes no difference.
+    /// Creates a clock at `now`, which may be any instant.
     #[must_use]
     pub fn new(now: Instant) -> Self {
         Self {
@@ -57,8 +57,8 @@ impl TestClock {
         }
     }
 
-    /// How far the clock may go on in one [`run`](Self::run): a stream that sends nothing but
-    /// keep-alives would never end. A week by default.
+    /// Sets how far the clock may move in one [`run`](Self::run): a stream that sends only keep-alives
+    /// would never end. A week by default.
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
@@ -71,22 +71,22 @@ impl TestClock {
         self.lock().now
     }
 
-    /// Returns how far the clock has gone on since the beginning.
+    /// Returns how far the clock has moved since it was created.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         let shared = self.lock();
         shared.now.saturating_duration_since(shared.start)
     }
 
-    /// Returns a future that is ready once this time has passed; never, where the clock cannot represent
-    /// that moment.
+    /// Returns a future that becomes ready once this time has passed; never, if the clock cannot
+    /// represent that moment.
     #[must_use]
     pub fn sleep(&self, time: Duration) -> Sleep {
         let now = self.now();
         self.sleep_until(now.checked_add(time))
     }
 
-    /// A future that is ready then, or never.
+    /// Returns a future that becomes ready at `deadline`, or never.
     pub(super) fn sleep_until(&self, deadline: Option<Instant>) -> Sleep {
         Sleep {
             clock: self.clone(),
@@ -101,13 +101,13 @@ impl TestClock {
         self.go_to(now.checked_add(time).unwrap_or(now));
     }
 
-    /// Runs `future` until it is done. Whenever it can do nothing, the clock goes on to the next
-    /// moment for which a timer waits.
+    /// Runs `future` until it is done. Whenever it cannot continue, the clock moves to the next moment
+    /// for which a timer waits.
     ///
     /// # Errors
     ///
-    /// [`Stuck`] where no timer waits for any moment, so that nothing would ever happen, where the
-    /// clock has gone on for [too long](Self::with_patience), and where the future never waits.
+    /// [`Stuck`] where no timer waits for any moment, so that nothing could ever happen, where the clock
+    /// has moved [too far](Self::with_patience), and where the future never waits.
     pub fn run<F: Future>(&self, future: F) -> Result<F::Output, Stuck> {
         let mut future = pin!(future);
         let woken = Arc::new(Woken(AtomicBool::new(false)));
@@ -140,7 +140,7 @@ impl TestClock {
         }
     }
 
-    /// Wakes the tasks that wait for this moment or for one before.
+    /// Wakes the tasks that wait for this moment or an earlier one.
     fn go_to(&self, now: Instant) {
         let mut due = Vec::new();
         {
@@ -160,20 +160,20 @@ impl TestClock {
         &self.tasks
     }
 
-    /// Has [`run`](Self::run) go on: a task is to be polled.
+    /// Lets [`run`](Self::run) continue: a task has to be polled.
     pub(super) fn wake_runner(&self) {
         let runner = self.lock().runner.clone();
         runner.into_iter().for_each(Waker::wake);
     }
 
-    /// A number that this clock gives once.
+    /// Returns a number that this clock returns only once.
     pub(super) fn next_number(&self) -> u64 {
         let mut shared = self.lock();
         shared.next_number += 1;
         shared.next_number
     }
 
-    /// No foreign code runs under the lock but the cloning of wakers.
+    /// The only foreign code under the lock is the cloning of wakers.
     fn lock(&self) -> MutexGuard<'_, Shared> {
         lock(&self.shared)
     }
@@ -244,12 +244,12 @@ impl Wake for Woken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stuck {
-    /// The test waits for something that will never happen.
+    /// The test waits for something that can never happen.
     NothingToWaitFor,
-    /// So much time went by on the clock, and the test still waits.
+    /// This much time passed on the clock, and the test still waits.
     TooLong(Duration),
-    /// The test was polled 10,000 times, and was woken each time before any time went by: a
-    /// stream of it is always ready, for example, and never ends.
+    /// The test was polled 10,000 times, and was woken each time before any time passed, such as by a
+    /// stream that is always ready and never ends.
     TimeStandsStill,
 }
 

@@ -1,10 +1,10 @@
-//! Handlers tested without a socket, a runtime and a clock.
+//! Tests of handlers, without a socket, a runtime and a clock.
 //!
-//! A [`TestClient`] asks a router as a client over the network would: the request's bytes go
-//! through a [`server::Connection`](sse_core::server::Connection), and what that sends is read as
-//! a response's head, a body and its events. A [`TestClock`] stands in for time: it goes on to the
-//! next moment at which anything happens, once nothing happens in this one. So a test of an hour
-//! takes no time, and comes out the same each time.
+//! A [`TestClient`] calls a router as a client over the network would: the request's bytes go through a
+//! [`server::Connection`](sse_core::server::Connection), and its output is read as a response's head, a
+//! body and its events. A [`TestClock`] provides virtual time: when nothing can happen any more, it moves
+//! to the next moment for which a timer waits. A test of an hour therefore takes no time, and has the
+//! same result in each run.
 //!
 //! ```
 //! use std::time::{Duration, Instant};
@@ -42,17 +42,17 @@
 //!
 //! # Tasks
 //!
-//! A [`TestClock`] is a [`Runtime`](crate::Runtime) without sockets: what is spawned on it runs while
-//! [`TestClock::run`] does, in the same virtual time. So
-//! [`ResumableStreams::on`](crate::ResumableStreams::on) takes a clock, and
-//! [`Topic::on`](sse_core::topic::Topic::on) does.
+//! A [`TestClock`] is a [`Runtime`](crate::Runtime) without sockets: tasks that are spawned on it run
+//! while [`TestClock::run`] does, in the same virtual time.
+//! [`ResumableStreams::on`](crate::ResumableStreams::on) and [`Topic::on`](sse_core::topic::Topic::on)
+//! therefore accept a clock.
 //!
 //! # On a runtime
 //!
-//! A handler that sleeps or spawns on a runtime is tested on that runtime: there the client's
-//! futures are awaited without [`TestClock::run`]. Tokio has virtual time of its own
-//! (`#[tokio::test(start_paused = true)]`). What the connection waits for, such as the time for a
-//! keep-alive, still goes by the [`TestClock`], which [`advance`](TestClock::advance) moves.
+//! A handler that sleeps or spawns on a runtime has to be tested on that runtime: await the client's
+//! futures there, without [`TestClock::run`]. Tokio has virtual time of its own
+//! (`#[tokio::test(start_paused = true)]`). The timers of the connection, such as that of the keep-alive,
+//! still follow the [`TestClock`], which [`advance`](TestClock::advance) moves.
 
 mod clock;
 mod pair;
@@ -99,11 +99,11 @@ pub struct TestClient {
 }
 
 impl TestClient {
-    /// Creates a client that asks `router`.
+    /// Creates a client of `router`.
     ///
     /// # Errors
     ///
-    /// [`RouteError`], as a server would give it.
+    /// [`RouteError`] where a route of the router is not valid.
     pub fn new(router: Router, clock: &TestClock) -> Result<Self, RouteError> {
         Ok(Self {
             routes: Arc::new(router.build()?),
@@ -114,11 +114,11 @@ impl TestClient {
         })
     }
 
-    /// The bounds of the connections. Their
-    /// [high-water mark](sse_core::server::ResponseConfig::high_water_mark) is one event, whatever
-    /// is said here: a test that waits for an event gets it before the next one is asked for. Where
-    /// the [budget](sse_core::server::ResponseConfig::budget) is used up, requests are answered 503,
-    /// as a server answers newcomers.
+    /// Sets the bounds of the connections. The [high-water
+    /// mark](sse_core::server::ResponseConfig::high_water_mark) is always one event: a test that waits
+    /// for an event gets it before the next one is asked for. If the
+    /// [budget](sse_core::server::ResponseConfig::budget) is used up, requests get a 503, as new
+    /// connections of a server do.
     #[must_use]
     pub fn with_config(mut self, config: ConnectionConfig) -> Self {
         self.connections.set_budget(&config.response.budget);
@@ -133,8 +133,8 @@ impl TestClient {
         self
     }
 
-    /// Has the router believe these proxies, as
-    /// [`ServerConfig::trusted_proxies`](crate::ServerConfig::trusted_proxies) does. It holds for the
+    /// Sets the proxies that the router trusts, as
+    /// [`ServerConfig::trusted_proxies`](crate::ServerConfig::trusted_proxies) does. It applies to the
     /// clones of this client as well.
     #[must_use]
     pub fn with_trusted_proxies(self, proxies: TrustedProxies) -> Self {
@@ -142,26 +142,26 @@ impl TestClient {
         self
     }
 
-    /// Has the router's streams listed, as
-    /// [`ServerConfig::open_streams`](crate::ServerConfig::open_streams) does. It holds for the clones of this
-    /// client as well.
+    /// Sets the list of the router's streams, as
+    /// [`ServerConfig::open_streams`](crate::ServerConfig::open_streams) does. It applies to the clones
+    /// of this client as well.
     #[must_use]
     pub fn with_open_streams(self, streams: &OpenStreams) -> Self {
         self.connections.set_open_streams(Some(streams));
         self
     }
 
-    /// Returns what handlers see of the server's shutdown: [begin](Shutdown::begin) it to see what they
-    /// do. No connection is cut by it: see [`cut`](Self::cut).
+    /// Returns the server's shutdown as handlers see it: [begin](Shutdown::begin) it to test their
+    /// reaction. It cuts no connection: see [`cut`](Self::cut).
     #[must_use]
     pub fn shutdown(&self) -> &Shutdown {
         &self.connections.shutdown
     }
 
     /// Cuts every connection of this client, as a server does at the deadline of its shutdown. An open
-    /// stream breaks off, and clean-up is told
-    /// [`Shutdown`](sse_core::lifecycle::CloseReason::Shutdown); a request that waits for its answer
-    /// gets a 503. The [shutdown](Self::shutdown) begins where it has not.
+    /// stream breaks off, and clean-up gets [`Shutdown`](sse_core::lifecycle::CloseReason::Shutdown); a
+    /// request that waits for its response gets a 503. The [shutdown](Self::shutdown) begins if it has
+    /// not.
     ///
     /// ```
     /// # use std::time::{Duration, Instant};
@@ -184,18 +184,18 @@ impl TestClient {
         self.connections.cut();
     }
 
-    /// Sends a `GET` for `target`: a path, and perhaps a query.
+    /// Sends a `GET` for `target`: a path with an optional query.
     ///
     /// # Errors
     ///
-    /// As for [`request`](Self::request).
+    /// The errors of [`request`](Self::request).
     pub async fn get(&self, target: &str) -> Result<TestResponse, NoResponse> {
         self.send(format!("GET {target} HTTP/1.1\r\nhost: test\r\n\r\n").into_bytes())
             .await
     }
 
-    /// Sends a request, and waits for the head of its response. It is written as it is, with a
-    /// `host` where it has none: what is wrong with it is the server's to find out.
+    /// Sends a request, and waits for the head of its response. It is sent unchanged, except for a `host`
+    /// if it has none, so that the server finds its faults.
     ///
     /// ```
     /// # use sse_driver::{router::{Request, Router}, test_client::{TestClient, TestClock}};
@@ -218,8 +218,8 @@ impl TestClient {
         self.request_with_body(request.map(|()| Bytes::new())).await
     }
 
-    /// Sends a request with a body: as [`request`](Self::request), and with a `content-length`
-    /// where it has a body and none.
+    /// Sends a request with a body, as [`request`](Self::request) does, and adds a `content-length` if it
+    /// has a body and no such field.
     ///
     /// # Errors
     ///
@@ -266,9 +266,9 @@ fn one_at_a_time(mut config: ConnectionConfig) -> ConnectionConfig {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum NoResponse {
-    /// The server closed the connection without one, for this reason.
+    /// The server closed the connection without a response, for this reason.
     Closed(CloseReason),
-    /// It began with what is no response's head.
+    /// The first bytes are not a valid response head.
     BadHead(ResponseHeadError),
 }
 
@@ -290,11 +290,11 @@ impl Error for NoResponse {
     }
 }
 
-/// A response: its head is here, its body is on its way. The handler's stream is polled
-/// only while the test waits for more of the body.
+/// A response: its head is complete, its body may not be. The handler's stream is polled only while the
+/// test waits for more of the body.
 ///
-/// As a [`Stream`] it gives the events, and an error last where the body is broken off. When it is
-/// dropped, the client goes away.
+/// As a [`Stream`] it yields the events, and an error as its last item if the body is broken off.
+/// Dropping it closes the connection, as a client that goes away does.
 #[derive(Debug)]
 pub struct TestResponse {
     head: Response<()>,
@@ -302,7 +302,7 @@ pub struct TestResponse {
 }
 
 impl TestResponse {
-    /// Returns the head: status and header fields.
+    /// Returns the head: the status and the header fields.
     #[must_use]
     pub fn head(&self) -> &Response<()> {
         &self.head
@@ -313,24 +313,24 @@ impl TestResponse {
         poll_fn(|cx| self.pair.poll_event(cx)).await?.ok()
     }
 
-    /// Returns the rest of the body as text, once it has ended: of a page, or of a refusal.
+    /// Returns the rest of the body as text, such as that of a page or a refusal, once it has ended.
     ///
     /// # Errors
     ///
-    /// [`BodyError`] where it is broken off.
+    /// [`BodyError`] where the body is broken off.
     pub async fn text(mut self) -> Result<String, BodyError> {
         let body = poll_fn(|cx| self.pair.poll_body(cx)).await?;
         Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
-    /// Reads on to the end, and says what clean-up callbacks are told. A stream that yields for ever
-    /// without ever waiting has none: [`disconnect`](Self::disconnect) from it.
+    /// Reads to the end, and returns the reason that clean-up callbacks get. A stream that is always
+    /// ready and never ends has no end: [`disconnect`](Self::disconnect) from it instead.
     pub async fn close_reason(mut self) -> CloseReason {
         poll_fn(|cx| self.pair.poll_closed(cx)).await
     }
 
-    /// Closes the connection as a client that goes away does, and returns the reason that clean-up callbacks
-    /// get.
+    /// Closes the connection as a client that goes away does, and returns the reason that clean-up
+    /// callbacks get.
     pub fn disconnect(mut self) -> CloseReason {
         self.pair.disconnect()
     }

@@ -1,4 +1,4 @@
-//! One request and its response: both ends of a connection, with nothing between them.
+//! One request and its response: both ends of a connection, without a network between them.
 
 use std::{
     fmt,
@@ -23,7 +23,7 @@ use crate::{
     no_place::NoPlace,
 };
 
-/// After how many turns others have the thread: a stream may be ready for ever.
+/// The number of turns after which other tasks run: a stream may always be ready.
 const TURNS: usize = 16;
 
 /// The server's end and the client's.
@@ -41,13 +41,13 @@ pub(super) struct Pair {
 
 /// The client's end.
 struct Received {
-    /// What was sent and not read yet.
+    /// The bytes that were sent and are not read yet.
     wire: Vec<u8>,
     ended: bool,
     head: ResponseHeadReader,
-    /// There once the head has been read.
+    /// Set once the head has been read.
     body: Option<BodyReader>,
-    /// The body so far, free of its framing, as far as no events were made of it.
+    /// The body so far, without its framing, except for the events that were taken.
     bytes: Vec<u8>,
     /// How the body ended, once it has.
     end: Option<Result<(), BodyError>>,
@@ -67,7 +67,7 @@ impl Pair {
             Some(place) => Some(exchange(place)),
             None => connections.enter_turned_away(usize::MAX).map(|place| {
                 let mut exchange = exchange(place);
-                // When clients come back is of no interest to a test.
+                // The time at which clients come back does not matter to a test.
                 let no_place = NoPlace::new(0, Duration::ZERO);
                 exchange.turn_away(now, no_place.response(NoPlace::CONNECTIONS));
                 exchange
@@ -84,7 +84,7 @@ impl Pair {
         }
     }
 
-    /// The server receives these bytes.
+    /// Passes these bytes to the server.
     pub(super) fn receive(&mut self, bytes: &[u8]) {
         let now = self.clock.now();
         if let Some(exchange) = &mut self.exchange {
@@ -134,12 +134,12 @@ impl Pair {
         self.reason().unwrap_or(CloseReason::TaskDropped)
     }
 
-    /// What clean-up callbacks were told, once they were.
+    /// Returns the reason that clean-up callbacks got, once they ran.
     fn reason(&self) -> Option<CloseReason> {
         self.clean_up.reason()
     }
 
-    /// Drives the server until there is what `look` looks for.
+    /// Drives the server until `look` finds what it looks for.
     fn poll_until<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -188,12 +188,12 @@ impl Pair {
         self.received.ended = true;
         if let Some(Exchange { connection, .. }) = &mut self.exchange {
             connection.handle_output_ended(now);
-            // The client has all it wanted.
+            // The client wants nothing more.
             connection.handle_eof(now);
         }
     }
 
-    /// What the server has to write, the client has.
+    /// Passes the server's output to the client.
     fn transmit(&mut self, now: Instant) -> bool {
         let Some(exchange) = &mut self.exchange else {
             return false;
@@ -213,14 +213,14 @@ impl Pair {
         }
     }
 
-    /// Until the connection's next deadline.
+    /// Waits for the connection's next deadline.
     fn sleep(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let connection = self.exchange.as_ref().map(|exchange| &exchange.connection);
         let deadline = connection.and_then(Connection::poll_timeout);
         let mut timer = self.clock.sleep_until(deadline);
         let polled = Pin::new(&mut timer).poll(cx);
         self.timer = Some(timer);
-        // Once a shutdown has begun, every turn sees it, and so it is with a cut.
+        // Once a shutdown has begun, every turn sees it; the same is true of a cut.
         let _ = Pin::new(&mut self.shutdown).poll(cx);
         if let Some(exchange) = &mut self.exchange {
             exchange.place.wake_at_shutdown(cx.waker(), true);
@@ -263,7 +263,7 @@ impl Received {
         Ok(Some(head))
     }
 
-    /// Reads all that there is of the body. How it ended, once it has.
+    /// Reads all available bytes of the body. Returns how it ended, once it has.
     fn read_body(&mut self) -> Option<Result<(), BodyError>> {
         let mut input = &self.wire[..];
         while let (Some(body), None) = (&mut self.body, self.end) {
@@ -288,14 +288,14 @@ impl Received {
             match event {
                 Ok(Some(event)) => return Some(Some(Ok(event))),
                 Ok(None) => break,
-                // There are no bounds to go past.
+                // There are no bounds to exceed.
                 Err(_) => {}
             }
         }
         match end? {
             Ok(()) => Some(None),
             Err(error) => {
-                // Told once.
+                // The error is returned once.
                 self.end = Some(Ok(()));
                 Some(Some(Err(error)))
             }

@@ -1,4 +1,4 @@
-//! The clock as a runtime: for what spawns tasks and waits, and opens no socket.
+//! The clock as a runtime, for code that spawns tasks and waits, and opens no socket.
 
 use std::{
     collections::VecDeque,
@@ -22,14 +22,14 @@ use crate::{BindOptions, Runtime, Timer, Transport};
 /// The tasks that were spawned on a clock.
 #[derive(Default)]
 pub(super) struct Tasks {
-    /// Those that are not over.
+    /// The tasks that are not done.
     alive: Vec<Arc<Task>>,
-    /// Those that were woken, longest ago first.
+    /// The tasks that were woken, in order.
     ready: VecDeque<Arc<Task>>,
 }
 
 struct Task {
-    /// `None` once it is over.
+    /// `None` once it is done.
     future: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
     is_ready: AtomicBool,
     clock: TestClock,
@@ -42,7 +42,7 @@ impl Tasks {
 }
 
 impl TestClock {
-    /// Polls each task that was woken, once. Says whether there was one.
+    /// Polls each woken task once. Returns whether there was one.
     pub(super) fn poll_tasks(&self) -> bool {
         let ready = std::mem::take(&mut lock(self.tasks()).ready);
         let polls = !ready.is_empty();
@@ -92,7 +92,7 @@ impl Clock for TestClock {
         self.now()
     }
 
-    /// A date in 1970: no test needs the date.
+    /// Returns a date in 1970: no test needs the date.
     fn date(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + self.elapsed()
     }

@@ -1,4 +1,4 @@
-//! Configurations for servers and clients.
+//! TLS configurations of servers and clients.
 
 use std::sync::Arc;
 
@@ -11,28 +11,28 @@ use sse_core::internal::sync::OnceLock;
 
 use super::{Certificates, Identity, TlsError};
 
-/// The protocol that is agreed on ([RFC 7301](https://www.rfc-editor.org/rfc/rfc7301)).
+/// The protocol to agree on ([RFC 7301](https://www.rfc-editor.org/rfc/rfc7301)).
 const ALPN: &[u8] = b"http/1.1";
 
 /// The certificate authorities that a client trusts.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Roots {
-    /// Whom the platform trusts.
+    /// Those that the platform trusts.
     #[default]
     Platform,
-    /// Whom the platform trusts, and these. Android's verifier takes no others.
+    /// Those that the platform trusts, and these. Android's verifier accepts no others.
     #[cfg(not(target_os = "android"))]
     PlatformAnd(Certificates),
-    /// These alone.
+    /// Only these.
     Only(Certificates),
 }
 
-/// Of a server that shows `identity`, and takes any client.
+/// Creates the configuration of a server with the certificate of `identity`, which accepts any client.
 ///
 /// # Errors
 ///
-/// [`TlsError::Config`] if rustls refuses to make it.
+/// [`TlsError::Config`] where rustls rejects the configuration.
 pub fn server_config(identity: &Identity) -> Result<Arc<ServerConfig>, TlsError> {
     let config = versions(ServerConfig::builder_with_provider(provider()))?
         .with_no_client_auth()
@@ -40,12 +40,13 @@ pub fn server_config(identity: &Identity) -> Result<Arc<ServerConfig>, TlsError>
     Ok(with_alpn_server(config))
 }
 
-/// Of a server that shows `identity`, and takes only clients that show a certificate which
-/// `authorities` vouch for (mutual TLS). Others fail with an alert that says so.
+/// Creates the configuration of a server with the certificate of `identity`, which accepts only clients
+/// with a certificate that `authorities` have signed (mutual TLS). Other clients get an alert that says
+/// so.
 ///
 /// # Errors
 ///
-/// [`TlsError::Config`] if rustls refuses to make it.
+/// [`TlsError::Config`] where rustls rejects the configuration.
 pub fn mutual_server_config(
     identity: &Identity,
     authorities: &Certificates,
@@ -59,15 +60,16 @@ pub fn mutual_server_config(
     Ok(with_alpn_server(config))
 }
 
-/// Of a client that trusts `roots`, and shows `identity` to servers that ask who it is.
+/// Creates the configuration of a client that trusts `roots`, and sends the certificate of `identity` to
+/// servers that ask for one.
 ///
-/// This may read the platform's certificate store: make one configuration and share it.
+/// This may read the platform's certificate store: create one configuration and share it.
 ///
 /// # Errors
 ///
 /// [`TlsError::NoPlatformRoots`] where the platform's roots are wanted and it has none;
-/// [`TlsError::Unreadable`] where it has some and they cannot be read now, as without a free file
-/// descriptor; [`TlsError::Config`] if rustls refuses to make it.
+/// [`TlsError::Unreadable`] where it has some and they cannot be read now, such as without a free file
+/// descriptor; [`TlsError::Config`] where rustls rejects the configuration.
 pub fn client_config(
     roots: &Roots,
     identity: Option<&Identity>,
@@ -76,7 +78,7 @@ pub fn client_config(
     let builder = match roots {
         Roots::Only(certificates) => builder.with_root_certificates(certificates.roots()?),
         Roots::Platform => builder
-            .dangerous() // is any verifier but the one for given roots
+            .dangerous() // Is any verifier except the one for given roots.
             .with_custom_certificate_verifier(platform(Verifier::new(provider()))?),
         #[cfg(not(target_os = "android"))]
         Roots::PlatformAnd(certificates) => {
@@ -98,12 +100,12 @@ pub fn client_config(
     Ok(Arc::new(config))
 }
 
-/// Of a client that trusts whom the platform trusts. It is made once and then shared, so that
-/// connections can resume TLS sessions; after an error the next call tries again.
+/// Returns the configuration of a client that trusts the platform's roots. It is created once and then
+/// shared, so that connections can resume TLS sessions; after an error the next call tries again.
 ///
 /// # Errors
 ///
-/// Those of [`client_config`].
+/// The errors of [`client_config`].
 pub fn platform_client_config() -> Result<Arc<ClientConfig>, TlsError> {
     static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     match CONFIG.get() {
@@ -139,8 +141,8 @@ fn platform(
     }
 }
 
-/// Why the platform's certificates cannot be read, where they are there: the verifier says only that
-/// there are none. Too few file descriptors are a reason that passes.
+/// Returns why the platform's certificates cannot be read, if they exist: the verifier only says that
+/// there are none. A lack of file descriptors may pass.
 #[cfg(all(unix, not(target_os = "android"), not(target_vendor = "apple")))]
 fn unreadable_store() -> Option<TlsError> {
     use rustls_native_certs::{ErrorKind, load_native_certs};

@@ -1,4 +1,4 @@
-//! What can be wrong with certificates, keys and roots.
+//! The errors of certificates, keys and roots.
 
 use std::{error::Error, fmt, io, path::PathBuf};
 
@@ -10,27 +10,27 @@ use rustls::pki_types::pem;
 pub enum TlsError {
     /// The file cannot be read.
     Unreadable(PathBuf, io::Error),
-    /// What begins like PEM is none.
+    /// The file has a PEM header but is not valid PEM.
     NotPem(Source, pem::Error),
-    /// There is no certificate in it.
+    /// It contains no certificate.
     NoCertificate(Source),
-    /// There is no private key in it, or only an encrypted one.
+    /// It contains no private key, or only an encrypted one.
     NoKey(Source),
-    /// There is a certificate in it that is none.
+    /// A certificate in it is not valid.
     BadCertificate(Source, rustls::Error),
-    /// There is a private key in it that is none, or of a kind that is not supported.
+    /// A private key in it is not valid, or of a kind that is not supported.
     BadKey(Source, rustls::Error),
-    /// The key is not the one of the chain's first certificate.
+    /// The key does not belong to the chain's first certificate.
     KeyMismatch {
-        /// Where the certificate is from.
+        /// The source of the certificate.
         chain: Source,
-        /// Where the key is from.
+        /// The source of the key.
         key: Source,
     },
-    /// The platform has no certificates to verify servers with, as in a container without a
+    /// The platform has no certificates to verify servers with, such as in a container without a
     /// certificate store.
     NoPlatformRoots(rustls::Error),
-    /// rustls refuses to make the configuration.
+    /// rustls rejects the configuration.
     Config(rustls::Error),
 }
 
@@ -107,8 +107,8 @@ impl Error for TlsError {
 }
 
 impl From<TlsError> for io::Error {
-    /// With the error as the [inner one](io::Error::get_ref). Its kind is that of the file's error
-    /// where a file cannot be read, which may be different the next time. Everything else is
+    /// Wraps the error as the [inner one](io::Error::get_ref). The kind is that of the file's error where
+    /// a file cannot be read, because that may change. Every other kind is
     /// [`io::ErrorKind::Unsupported`], which ends a subscription.
     fn from(error: TlsError) -> Self {
         let kind = match &error {

@@ -1,19 +1,19 @@
-//! TLS over any transport, and configurations made of PEM or of what the platform trusts.
+//! TLS over any transport, and configurations from PEM or with the platform's roots.
 //!
-//! With the feature `tls`, [`Tls`] speaks TLS over any [`Transport`](crate::Transport), without a
-//! crypto provider and without roots: both come with the [rustls] configuration that is handed in.
-//! The feature `tls-ring` brings them, for every runtime: [ring], and the certificates that the
-//! platform trusts. Configurations are rustls's own, so that one made by hand does as well.
+//! With the feature `tls`, [`Tls`] speaks TLS over any [`Transport`](crate::Transport), without a crypto
+//! provider and without roots: the [rustls] configuration that it is given has both. The feature
+//! `tls-ring` provides them for every runtime: [ring], and the certificates that the platform trusts.
+//! Configurations are those of rustls, so that one made by hand is accepted as well.
 //!
 //! ```no_run
 //! # #[cfg(feature = "tls-ring")] {
 //! use sse_driver::tls::{self, Certificates, Identity, Roots};
 //!
-//! // A server: its certificate chain, which begins with its own, and its key.
+//! // A server: its certificate chain, which begins with its own certificate, and its key.
 //! let identity = Identity::from_pem_files("chain.pem", "key.pem")?;
 //! let server = tls::server_config(&identity)?;
 //!
-//! // A client that trusts whom the platform trusts, and one that trusts only its own authority.
+//! // A client that trusts the platform's roots, and one that trusts only its own authority.
 //! let client = tls::platform_client_config()?;
 //! let authority = Certificates::from_pem_file("authority.pem")?;
 //! let client = tls::client_config(&Roots::Only(authority), None)?;
@@ -23,15 +23,14 @@
 //!
 //! Every configuration speaks TLS 1.3 and 1.2 and names `http/1.1` as its protocol (ALPN).
 //!
-//! # What the platform trusts
+//! # The platform's roots
 //!
-//! [rustls-platform-verifier] asks the verifier of macOS, iOS, Windows and Android itself, which
-//! knows revoked and distrusted certificates and fetches roots on demand; copying their roots
-//! knows neither. It may take the time that such a look-up takes. On Linux and other Unix systems
-//! there is no such verifier, and the certificates of the system's store are read: those named by
-//! `SSL_CERT_FILE` and `SSL_CERT_DIR`, or found in the usual places. A container without a store
-//! is an [error that says so](TlsError::NoPlatformRoots). On Android the application has to
-//! initialise that crate first.
+//! [rustls-platform-verifier] calls the verifier of macOS, iOS, Windows and Android itself, which knows
+//! revoked and distrusted certificates and fetches roots on demand; copies of their roots would not. Such
+//! a call may take its time. Linux and other Unix systems have no such verifier: there the certificates
+//! of the system's store are read, which `SSL_CERT_FILE` and `SSL_CERT_DIR` name, or which are in the
+//! usual places. For a container without a store there is an [error](TlsError::NoPlatformRoots) that says
+//! so. On Android the application has to initialise that crate first.
 //!
 //! [ring]: https://docs.rs/ring
 //! [rustls-platform-verifier]: https://docs.rs/rustls-platform-verifier

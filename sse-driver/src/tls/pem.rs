@@ -1,4 +1,4 @@
-//! Certificates and keys as PEM.
+//! Certificates and keys from PEM.
 
 use std::{fmt, fs, path::Path, sync::Arc};
 
@@ -13,22 +13,23 @@ use rustls::{
 
 use super::{Source, TlsError, config::provider};
 
-/// Who one is: a certificate, those that vouch for it, and the private key.
+/// The identity of a server or a client: a certificate, the intermediate ones that sign it, and the
+/// private key.
 ///
-/// It serves a server, and a client whom servers ask. Clones share what there is.
+/// A server shows it, and so does a client when a server asks. Clones share its memory.
 #[derive(Clone)]
 pub struct Identity(Arc<CertifiedKey>);
 
 impl Identity {
-    /// Reads a certificate chain, which begins with one's own certificate, and the key to it.
+    /// Reads a certificate chain, which begins with one's own certificate, and its key.
     ///
     /// The key may be PKCS #8 (`PRIVATE KEY`), PKCS #1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE
     /// KEY`), and not encrypted. Both may be in the same PEM.
     ///
     /// # Errors
     ///
-    /// A [`TlsError`] that says which of them is wrong, and what about it: it is not PEM, there is
-    /// no certificate or no key in it, or they do not belong together.
+    /// A [`TlsError`] that says which of them is wrong, and why: it is not PEM, it contains no
+    /// certificate or no key, or they do not belong together.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
         Self::new((chain, Source::Bytes), (key, Source::Bytes))
     }
@@ -38,7 +39,8 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// As for [`from_pem`](Self::from_pem), with the file's name, and where a file cannot be read.
+    /// The errors of [`from_pem`](Self::from_pem), with the file's name, and [`TlsError::Unreadable`]
+    /// where a file cannot be read.
     pub fn from_pem_files(
         chain: impl AsRef<Path>,
         key: impl AsRef<Path>,
@@ -78,7 +80,7 @@ impl Identity {
     }
 }
 
-/// Without the key.
+/// Does not show the key.
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity")
@@ -87,7 +89,7 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// Certificates of certificate authorities to trust: at least one.
+/// The certificates of trusted certificate authorities: at least one.
 #[derive(Clone)]
 pub struct Certificates {
     der: Vec<CertificateDer<'static>>,
@@ -95,20 +97,21 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Reads every certificate that is in `pem`.
+    /// Reads every certificate in `pem`.
     ///
     /// # Errors
     ///
-    /// A [`TlsError`]: it is not PEM, there is no certificate in it, or one that is none.
+    /// A [`TlsError`] where it is not PEM, contains no certificate, or contains one that is not valid.
     pub fn from_pem(pem: &[u8]) -> Result<Self, TlsError> {
         Self::new(pem, Source::Bytes)
     }
 
-    /// Reads every certificate that is in a PEM file.
+    /// Reads every certificate in a PEM file.
     ///
     /// # Errors
     ///
-    /// As for [`from_pem`](Self::from_pem), with the file's name, and where the file cannot be read.
+    /// The errors of [`from_pem`](Self::from_pem), with the file's name, and [`TlsError::Unreadable`]
+    /// where the file cannot be read.
     pub fn from_pem_file(file: impl AsRef<Path>) -> Result<Self, TlsError> {
         let (pem, source) = read(file.as_ref())?;
         Self::new(&pem, source)

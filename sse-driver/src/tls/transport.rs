@@ -1,13 +1,13 @@
-//! TLS over any transport, as one more transport.
+//! TLS over any transport, as a transport.
 //!
-//! [rustls] does no IO either: ciphertext goes in, plaintext and ciphertext come out. This moves
-//! its ciphertext over the transport of a runtime, so that no runtime needs TLS of its own.
+//! [rustls] does no IO: ciphertext goes in, plaintext and ciphertext come out. This module moves its
+//! ciphertext over the transport of a runtime, so that no runtime needs TLS of its own.
 //!
-//! The two sides of a transport may be polled with different wakers, and with TLS each side may
-//! have to wait for the other: a reader writes (the handshake, an alert) and a writer reads (the
-//! handshake). So the transport wakes [both of them](Waiting) once something can be written, and
-//! once something can be read during the handshake; and the one that ends the handshake wakes the
-//! other, because what the other waits for may be read by then.
+//! The two sides of a transport may be polled with different wakers, and with TLS each side may have to
+//! wait for the other: a reader writes (the handshake, an alert) and a writer reads (the handshake). The
+//! transport therefore wakes [both of them](Waiting) once bytes can be written, and once bytes can be
+//! read during the handshake; and the side that ends the handshake wakes the other, because the bytes
+//! that the other waits for may have been read by then.
 
 #[cfg(all(test, loom, feature = "loom"))]
 mod under_loom;
@@ -29,43 +29,44 @@ use rustls::{
 
 use crate::Transport;
 
-/// How much plaintext is taken before its ciphertext is written: one record of the largest size
-/// ([RFC 8446 section 5.1](https://www.rfc-editor.org/rfc/rfc8446#section-5.1)).
+/// The number of bytes of plaintext that are taken before their ciphertext is written: one record of the
+/// largest size ([RFC 8446 section 5.1](https://www.rfc-editor.org/rfc/rfc8446#section-5.1)).
 const PLAINTEXT_LIMIT: usize = 16 * 1024;
 
-/// After how many reads that brought no plaintext a reader lets others have the thread.
+/// The number of reads without plaintext after which a reader lets other tasks run.
 const ROUNDS: usize = 16;
 
 /// A TLS connection over a transport.
 ///
-/// The first read or write makes the handshake; [`poll_handshake`](Self::poll_handshake) makes it by
-/// itself. No deadline is kept here: the caller has one.
+/// The first read or write makes the handshake; [`poll_handshake`](Self::poll_handshake) makes it before
+/// that. It has no deadline; the caller has one.
 ///
-/// Plaintext is taken at most 16 KiB at a time, and not while older ciphertext is unwritten. The
-/// most that is held for a peer that does not read is one such record; of what a peer sends, one
-/// record, or a handshake message of 64 KiB.
+/// Plaintext is taken at most 16 KiB at a time, and not while older ciphertext is unwritten. For a peer
+/// that does not read, at most one such record is held; of what a peer sends, one record, or a handshake
+/// message of 64 KiB.
 ///
-/// [`poll_shutdown`](Transport::poll_shutdown) says `close_notify` before it ends the transport's
-/// sending side, and [`poll_break_off`](Transport::poll_break_off) does not. Input that ends without the peer's `close_notify` is an error of
-/// [`io::ErrorKind::UnexpectedEof`], since an attacker on the way could have cut it off.
+/// [`poll_shutdown`](Transport::poll_shutdown) sends `close_notify` before it ends the transport's
+/// sending side, and [`poll_break_off`](Transport::poll_break_off) does not. Input that ends without the
+/// peer's `close_notify` is an error of [`io::ErrorKind::UnexpectedEof`], because an attacker on the way
+/// could have cut it off.
 ///
-/// What goes wrong with TLS is an error of [`io::ErrorKind::InvalidData`], with the
-/// [`rustls::Error`] as its [inner error](io::Error::get_ref). The peer is sent the alert first.
+/// An error of TLS is of [`io::ErrorKind::InvalidData`], with the [`rustls::Error`] as its [inner
+/// error](io::Error::get_ref). The peer gets the alert first.
 pub struct Tls<T> {
     transport: T,
     connection: Connection,
-    /// What went wrong, once something has.
+    /// The error of TLS, if there was one.
     failure: Option<rustls::Error>,
-    /// The transport's input has ended.
+    /// Whether the transport's input has ended.
     input_ended: bool,
-    /// There may be ciphertext that no writer asked for, so that a reader has to send it: the
+    /// Whether there may be ciphertext that no writer produced, so that a reader has to send it: the
     /// handshake's, or an alert.
     unasked: bool,
-    /// The transport may hold something back.
+    /// Whether the transport may hold bytes back.
     unflushed: bool,
-    /// The transport has taken ciphertext since the last look.
+    /// Whether the transport has taken ciphertext since the last check.
     has_progressed: bool,
-    /// `close_notify` is said.
+    /// Whether `close_notify` was sent.
     output_ended: bool,
     waiting: Arc<Waiting>,
     /// Wakes the tasks that are `waiting`.
@@ -77,18 +78,18 @@ impl<T: Transport> Tls<T> {
     ///
     /// # Errors
     ///
-    /// What rustls finds wrong with `config`.
+    /// The error of rustls about `config`.
     pub fn server(transport: T, config: Arc<ServerConfig>) -> Result<Self, rustls::Error> {
         let connection = ServerConnection::new(config)?;
         Ok(Self::new(transport, connection.into()))
     }
 
-    /// Creates the client's end of a connection to `server_name`, which is what the server's certificate
-    /// has to be for. It is named to the server (SNI) unless it is an IP address.
+    /// Creates the client's end of a connection to `server_name`, which the server's certificate has to
+    /// name. It is sent to the server (SNI) unless it is an IP address.
     ///
     /// # Errors
     ///
-    /// What rustls finds wrong with `config`.
+    /// The error of rustls about `config`.
     pub fn client(
         transport: T,
         config: Arc<ClientConfig>,
@@ -115,14 +116,14 @@ impl<T: Transport> Tls<T> {
         }
     }
 
-    /// Makes the handshake, if that has not been done by reading or writing. Ready once it is
-    /// made and this end's part of it is with the transport.
+    /// Makes the handshake, unless reading or writing has made it. Becomes ready once it is complete and
+    /// this end's part of it was written to the transport.
     ///
     /// # Errors
     ///
-    /// Those of the transport; [`io::ErrorKind::InvalidData`] where TLS fails, for example because the
-    /// certificate is for another name or its issuer is not known; [`io::ErrorKind::UnexpectedEof`] where
-    /// the peer closed the connection half-way.
+    /// The errors of the transport; [`io::ErrorKind::InvalidData`] where TLS fails, such as because the
+    /// certificate has another name or an unknown issuer; [`io::ErrorKind::UnexpectedEof`] where the peer
+    /// closed the connection during the handshake.
     pub fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.waiting.writer(cx);
         ready!(self.handshake(Side::Writer))?;
@@ -130,22 +131,22 @@ impl<T: Transport> Tls<T> {
         self.send()
     }
 
-    /// Sends what there is, and ends the transport's sending side.
+    /// Sends all ciphertext, and ends the transport's sending side.
     fn end_transport(&mut self) -> Poll<io::Result<()>> {
         ready!(self.send())?;
         self.transport
             .poll_shutdown(&mut Context::from_waker(&self.waker))
     }
 
-    /// Goes on with the handshake, if it is not over, for all who wait for it.
+    /// Continues the handshake, if it is not complete, for both sides that wait for it.
     fn handshake(&mut self, side: Side) -> Poll<io::Result<()>> {
         if !self.connection.is_handshaking() {
             return Poll::Ready(Ok(()));
         }
         let result = ready!(self.shake_hands());
-        // The other side waits for bytes that may all have been read here, and then the transport
-        // has no reason to wake it: for plaintext that came with the handshake's end, or for the
-        // handshake itself.
+        // The other side waits for bytes that may all have been read here, for which the transport has no
+        // reason to wake it: for plaintext that came with the handshake's end, or for the handshake
+        // itself.
         self.waiting.wake_other_than(side);
         Poll::Ready(result)
     }
@@ -153,8 +154,8 @@ impl<T: Transport> Tls<T> {
     fn shake_hands(&mut self) -> Poll<io::Result<()>> {
         while self.connection.is_handshaking() {
             ready!(self.fail())?;
-            // What cannot be sent yet does not stop reading: both ends could wait for the
-            // other to read, for ever.
+            // Ciphertext that cannot be sent yet does not stop reading: both ends could wait forever for
+            // the other to read.
             if let Poll::Ready(result) = self.send() {
                 result?;
             }
@@ -170,17 +171,17 @@ impl<T: Transport> Tls<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// The failure, if there is one, once the alert that tells the peer is sent.
+    /// Returns the failure, if there is one, once the alert for the peer is sent.
     fn fail(&mut self) -> Poll<io::Result<()>> {
         let Some(failure) = self.failure.clone() else {
             return Poll::Ready(Ok(()));
         };
-        // Where the peer cannot be told, the failure is still what happened.
+        // If the peer cannot be told, the failure stays the same.
         let _ = ready!(self.send());
         Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, failure)))
     }
 
-    /// Sends all ciphertext there is.
+    /// Sends all ciphertext.
     fn send(&mut self) -> Poll<io::Result<()>> {
         ready!(self.write_ciphertext())?;
         if self.unflushed {
@@ -202,7 +203,7 @@ impl<T: Transport> Tls<T> {
         while self.connection.wants_write() {
             let result = self.connection.write_tls(&mut output);
             match ready!(nonblocking(result))? {
-                // A transport that takes nothing of something is broken.
+                // A transport that takes none of some bytes is broken.
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 _ => (self.unflushed, self.has_progressed) = (true, true),
             }
@@ -210,7 +211,7 @@ impl<T: Transport> Tls<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// Takes what the transport has, and decrypts it.
+    /// Reads from the transport, and decrypts the bytes.
     fn receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let transport = &mut self.transport;
         let result = self.connection.read_tls(&mut Blocking { transport, cx });
@@ -236,8 +237,8 @@ impl<T: Transport> Transport for Tls<T> {
             }
             ready!(self.fail())?;
             if self.unasked {
-                // Where it cannot be sent there may still be something to read, and the
-                // next write returns the error.
+                // If it cannot be sent there may still be input to read, and the next write returns the
+                // error.
                 let _ = self.send();
             }
             ready!(self.receive(cx))?;
@@ -259,7 +260,7 @@ impl<T: Transport> Transport for Tls<T> {
         }
         ready!(self.write_ciphertext())?;
         let count = self.connection.writer().write_vectored(slices)?;
-        // What does not go out now goes out before anything else is taken.
+        // Ciphertext that is not written now is written before more plaintext is taken.
         match self.write_ciphertext() {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             _ => Poll::Ready(Ok(count)),
@@ -275,15 +276,15 @@ impl<T: Transport> Transport for Tls<T> {
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.waiting.writer(cx);
         if !mem::replace(&mut self.output_ended, true) {
-            // Says nothing where an alert has said why already.
+            // This sends nothing after an alert.
             self.connection.send_close_notify();
         }
         self.end_transport()
     }
 
-    /// Ends the sending side without `close_notify`. Behind a body of HTTP/1.0, nothing else tells one
-    /// that broke off from a whole one
-    /// ([RFC 9112 section 9.8](https://www.rfc-editor.org/rfc/rfc9112#section-9.8)).
+    /// Ends the sending side without `close_notify`. After a body of HTTP/1.0, nothing else tells one
+    /// that broke off from a complete one ([RFC 9112 section
+    /// 9.8](https://www.rfc-editor.org/rfc/rfc9112#section-9.8)).
     fn poll_break_off(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.waiting.writer(cx);
         self.output_ended = true;
@@ -305,7 +306,7 @@ impl<T: fmt::Debug> fmt::Debug for Tls<T> {
     }
 }
 
-/// The sides that wait for the transport, whatever they wait for.
+/// The sides that wait for the transport.
 #[derive(Default)]
 struct Waiting(Mutex<Sides>);
 
@@ -343,7 +344,7 @@ impl Waiting {
         }
     }
 
-    /// Nothing can go wrong under the lock, so that a poisoned one hides nothing half-done.
+    /// No foreign code runs under the lock, so a poisoned lock never hides a half-done change.
     fn sides(&self) -> MutexGuard<'_, Sides> {
         lock(&self.0)
     }
@@ -369,7 +370,7 @@ impl Wake for Waiting {
     }
 }
 
-/// A transport as rustls takes it: what would wait is [`io::ErrorKind::WouldBlock`].
+/// A transport in the form that rustls uses: instead of waiting it returns [`io::ErrorKind::WouldBlock`].
 struct Blocking<'a, 'cx, T> {
     transport: &'a mut T,
     cx: &'a mut Context<'cx>,

@@ -1,4 +1,4 @@
-//! What the world did: the connection and the clock.
+//! Inputs from outside: the connection and the clock.
 
 use std::{error::Error, io, mem, time::Instant};
 
@@ -17,15 +17,17 @@ use super::{
 use crate::http::{BodyReader, Framing};
 
 impl EventSource {
-    /// The connection that [`ClientEvent::Connect`](super::ClientEvent::Connect) asked for stands.
+    /// Reports that the connection that [`ClientEvent::Connect`](super::ClientEvent::Connect) asked for
+    /// is established.
     pub fn handle_connected(&mut self, now: Instant) {
         self.step(Step::Connected(now, Route::Direct));
     }
 
-    /// The connection that [`ClientEvent::Connect`](super::ClientEvent::Connect) asked for stands, and
-    /// leads to an HTTP proxy that forwards the request. The request names its target by the whole URL
-    /// ([RFC 9112 section 3.2.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2)) and carries
-    /// `authorization`, if there is any, as `Proxy-Authorization`.
+    /// Reports that the connection that [`ClientEvent::Connect`](super::ClientEvent::Connect) asked for
+    /// is established, and leads to an HTTP proxy that forwards the request. The request then names its
+    /// target by the whole URL ([RFC 9112 section
+    /// 3.2.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2)) and carries `authorization`, if
+    /// given, as `Proxy-Authorization`.
     ///
     /// This is for `http` URLs. For an `https` one ask the proxy for a tunnel (`CONNECT`), speak TLS
     /// through it, and call [`handle_connected`](Self::handle_connected).
@@ -33,7 +35,7 @@ impl EventSource {
         self.step(Step::Connected(now, Route::Proxy(authorization)));
     }
 
-    /// Bytes arrived.
+    /// Handles bytes that arrived on the connection.
     pub fn handle_input(&mut self, now: Instant, mut input: &[u8]) {
         if let State::Requesting(requesting) = &mut self.state {
             let Requesting {
@@ -55,11 +57,13 @@ impl EventSource {
         self.receive(now, input);
     }
 
-    /// The first `n` bytes of `buffer` arrived. This is [`handle_input`](Self::handle_input) for many bytes
-    /// at once: where nothing that was received before is left to take, they are decoded where they lie.
+    /// Handles the first `n` bytes of `buffer`, which arrived on the connection. This is
+    /// [`handle_input`](Self::handle_input) for large reads: if everything received before is taken, the
+    /// bytes are decoded in place, without a copy.
     ///
-    /// The buffer is held until they are decoded. Take it back with [`take_buffer`](Self::take_buffer) to
-    /// read into it again, which saves making and clearing another, or to give its memory back.
+    /// The event source holds the buffer until the bytes are decoded. Take it back with
+    /// [`take_buffer`](Self::take_buffer) to read into it again, which saves allocating and clearing
+    /// another one, or to free its memory.
     pub fn handle_input_in(&mut self, now: Instant, buffer: Vec<u8>, n: usize) {
         match &mut self.state {
             State::Open(open) => open.incoming.receive_in(buffer, n),
@@ -67,8 +71,9 @@ impl EventSource {
         }
     }
 
-    /// Returns the buffer that [`handle_input_in`](Self::handle_input_in) was given, with whatever is in
-    /// it, once everything that was received is taken. An empty one before that, and where there is none.
+    /// Returns the buffer that [`handle_input_in`](Self::handle_input_in) was given, with its old
+    /// contents, once everything received is taken. Returns an empty one before that, and if there is
+    /// none.
     #[must_use]
     pub fn take_buffer(&mut self) -> Vec<u8> {
         match &mut self.state {
@@ -77,22 +82,22 @@ impl EventSource {
         }
     }
 
-    /// The peer's sending side ended.
+    /// Reports that the peer ended its sending side.
     pub fn handle_eof(&mut self, now: Instant) {
         self.end(now, Loss::Ended);
     }
 
-    /// There is no connection to be had, or it failed. With [`io::ErrorKind::Unsupported`] there
-    /// never will be one, and the subscription fails. The error is kept, and can be had from the
-    /// [`Loss`].
+    /// Reports that the connection could not be made, or failed. The error is kept and is part of the
+    /// [`Loss`]. With [`io::ErrorKind::Unsupported`] no later attempt could succeed, and the subscription
+    /// fails.
     pub fn handle_transport_error(&mut self, now: Instant, error: io::Error) {
         self.end(now, Loss::Transport(error.into()));
     }
 
-    /// The application failed to prepare the request that
-    /// [`ClientEvent::Prepare`](super::ClientEvent::Prepare) asked for: a loss, whose
-    /// [cause](Loss::cause) the error is. With an [`InvalidRequest`](super::super::InvalidRequest) the
-    /// subscription fails instead. Does nothing outside of the phase `Preparing`.
+    /// Reports that the application could not prepare the request that
+    /// [`ClientEvent::Prepare`](super::ClientEvent::Prepare) asked for. This is a loss with `error` as
+    /// its [cause](Loss::cause), or a failure if `error` is an
+    /// [`InvalidRequest`](super::super::InvalidRequest). Does nothing outside of the phase `Preparing`.
     pub fn handle_preparation_error(
         &mut self,
         now: Instant,
@@ -104,10 +109,10 @@ impl EventSource {
         }
     }
 
-    /// Time passed. Does nothing for a deadline that is still ahead of `now`.
+    /// Handles the deadlines that have passed by `now`. Does nothing for a deadline that is still ahead.
     ///
-    /// Call it after what has arrived was handed in: an answer that came in time then counts,
-    /// however late the caller is.
+    /// Call it after the input that has arrived was handed in: an answer that came in time then counts,
+    /// even if the caller is late.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.state.deadline().is_none_or(|deadline| deadline > now) {
             return;
@@ -119,7 +124,7 @@ impl EventSource {
             State::Unexpected(_) => self.end_unexpected(now),
             State::Open(open) => {
                 if mem::take(&mut open.taken_untimed) || open.incoming.len() > 0 {
-                    // It is not the server that keeps the caller waiting.
+                    // The caller is late here, and not the server.
                     open.expect_more(now, &self.config);
                 } else {
                     open.deadline = None;
@@ -127,19 +132,19 @@ impl EventSource {
                 }
             }
             State::Waiting { .. } => self.step(Step::WaitOver),
-            // They have no deadline.
+            // These states have no deadline.
             State::Unprepared | State::Asking | State::Paused { .. } | State::Closed { .. } => {}
         }
     }
 
-    /// The first `n` bytes of [`poll_transmit`](Self::poll_transmit) were written.
+    /// Reports that the first `n` bytes of [`poll_transmit`](Self::poll_transmit) were written.
     pub fn handle_transmitted(&mut self, _now: Instant, n: usize) {
         if let Some(outgoing) = self.state.outgoing() {
             outgoing.transmitted(n);
         }
     }
 
-    /// Takes what belongs to the response's body.
+    /// Receives bytes that belong to the response's body.
     pub(super) fn receive(&mut self, now: Instant, input: &[u8]) {
         match &mut self.state {
             State::Open(open) => open.incoming.receive(input),
@@ -153,10 +158,10 @@ impl EventSource {
         }
     }
 
-    /// The connection ended or failed, and with it the response.
+    /// Ends the connection, and the response with it.
     pub(super) fn end(&mut self, now: Instant, loss: Loss) {
         match (&mut self.state, loss) {
-            // What was received before is still to be decoded.
+            // The bytes received before the end are still to be decoded.
             (State::Open(open), loss) => open.incoming.lose(loss),
             (State::Unexpected(unexpected), loss) => {
                 if matches!(loss, Loss::Ended) {
@@ -168,7 +173,7 @@ impl EventSource {
                 self.lose(now, Loss::NoResponse, None);
             }
             (State::Connecting { .. } | State::Requesting(_), loss) => self.lose(now, loss, None),
-            // There is no connection.
+            // These states have no connection.
             _ => {}
         }
     }

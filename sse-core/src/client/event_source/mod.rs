@@ -1,7 +1,7 @@
-//! The machine: its parts, how it begins, and what can be seen of it.
+//! The state machine of an event source: its parts, its constructor and its getters.
 //!
-//! What the world did is in `inputs` and `response`, what the application wants in `verbs`, what the
-//! caller must do next in `outputs`. All of them lead from state to state by `transitions`.
+//! `inputs` and `response` have the inputs from outside, `verbs` what the application calls, and
+//! `outputs` what the caller has to do next. All of them change the state by `transitions`.
 
 mod inputs;
 mod outputs;
@@ -34,13 +34,13 @@ pub struct EventSource {
     target: Target,
     backoff: Backoff,
     decoder: Decoder,
-    /// How many redirects in a row were followed.
+    /// The number of redirects followed in a row.
     redirects: u32,
     /// Whether the application is asked before each attempt.
     prepares: bool,
-    /// What ended the attempt before, for the application that is asked.
+    /// What ended the attempt before, for the application that prepares the next one.
     last_loss: Option<Box<Loss>>,
-    /// How many responses were no event stream, since the stream was open last.
+    /// The number of responses that were not an event stream, since the stream was open last.
     unexpected_responses: u32,
     /// When a connection was asked for last.
     attempted_at: Option<Instant>,
@@ -53,42 +53,41 @@ pub struct EventSource {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClientEvent {
-    /// Only of [`EventSource::with_preparation`]: the next request may be changed. Give it back
-    /// with [`attempt`](EventSource::attempt), or call [`wait`](EventSource::wait) or
-    /// [`stop`](EventSource::stop), or
+    /// The application may change the next request. Comes only from an event source made [with
+    /// preparation](EventSource::with_preparation). Give the attempt back with
+    /// [`attempt`](EventSource::attempt), or call [`wait`](EventSource::wait),
+    /// [`stop`](EventSource::stop) or
     /// [`handle_preparation_error`](EventSource::handle_preparation_error).
     Prepare(Box<Attempt>),
-    /// Make a connection to there, and then call
-    /// [`handle_connected`](EventSource::handle_connected) or
-    /// [`handle_transport_error`](EventSource::handle_transport_error); or give a foreign HTTP
-    /// client the request, from [`take_request`](EventSource::take_request).
+    /// Connect to this endpoint, and then call [`handle_connected`](EventSource::handle_connected) or
+    /// [`handle_transport_error`](EventSource::handle_transport_error); or give the request from
+    /// [`take_request`](EventSource::take_request) to a foreign HTTP client.
     Connect(Endpoint),
-    /// Close the connection, or stop making it. Nothing more of it is to be handed in.
+    /// Close the connection, or stop connecting. Hand in no more input from it.
     Disconnect,
-    /// The event stream is open: the response's head.
+    /// The event stream is open; this is the response's head.
     Open(Response<()>),
     /// An event is dispatched.
     Event(MessageEvent),
-    /// A comment: what stands behind the colon.
+    /// A comment was received: the text after the colon.
     Comment(Text),
-    /// The server set the reconnection time. The event source has taken note of it.
+    /// The server set the reconnection time, which the event source has stored.
     ReconnectionTime(Duration),
-    /// An event was too large and is discarded; the stream goes on at the next one.
+    /// An event was larger than its bound and was discarded; the stream continues with the next event.
     Discarded(DecodeError),
-    /// An event has an id that is longer than the
-    /// [bound](EventSourceConfig::decoder_limits). The event comes all the same, and the last event
-    /// ID stays as it was.
+    /// An event has an id longer than its [bound](EventSourceConfig::decoder_limits). The event follows
+    /// nevertheless, and the last event ID stays unchanged.
     IdTooLong(DecodeError),
-    /// The connection was lost, or there was none to be had.
+    /// The connection was lost or could not be made.
     Lost {
-        /// Why.
+        /// Why the connection was lost.
         loss: Loss,
-        /// How long it is to the next attempt.
+        /// The time until the next attempt.
         wait: Duration,
     },
     /// The application [paused](EventSource::pause), and the connection is closed.
     Paused,
-    /// It is over. Comes exactly once, and last.
+    /// The subscription is over. This event comes exactly once, as the last one.
     Closed(Result<End, Failure>),
 }
 
@@ -98,7 +97,7 @@ pub enum ClientEvent {
 pub enum End {
     /// [`EventSource::close`] was called.
     Closed,
-    /// The server answered 204: there is nothing more to come.
+    /// The server answered 204, which tells a client not to reconnect.
     NoContent,
     /// The server ended the stream, and [`EventSourceConfig::reconnection`] is `None`.
     StreamEnded,
@@ -114,8 +113,8 @@ impl fmt::Display for End {
     }
 }
 
-/// What is to be told of the connection before, and before anything of this one. A place for each,
-/// so that a caller that does not listen costs no memory.
+/// What has yet to be reported of the last connection, before anything of the next one. There is one
+/// place for each kind, so that a caller that does not take events costs no memory.
 #[derive(Debug, Default)]
 struct Past {
     disconnect: bool,
@@ -124,13 +123,13 @@ struct Past {
 }
 
 impl EventSource {
-    /// Creates a subscription to `url`. `seed` is a number that is hard to foresee: the waiting times are
-    /// drawn from it.
+    /// Creates a subscription to `url`. `seed` is an unpredictable number, from which the waits are
+    /// drawn.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`] where `url` is not an http or https URL, or names a user, and where the
-    /// method is `CONNECT`.
+    /// [`InvalidRequest`] where `url` is not an `http` or `https` URL, is longer than 65,534 bytes or has
+    /// a user name, and where the method is `CONNECT`.
     pub fn new(
         url: &str,
         config: impl Into<Arc<EventSourceConfig>>,
@@ -156,14 +155,13 @@ impl EventSource {
         })
     }
 
-    /// Asks before each attempt, with [`ClientEvent::Prepare`], what the request is to be. Call it
-    /// before anything else; the phase is `Preparing` then.
+    /// Asks the application before each attempt, by [`ClientEvent::Prepare`], to change or confirm the
+    /// request. Call it before any other method; the phase is `Preparing` then.
     ///
-    /// A redirect is a part of its attempt, and is followed without asking.
+    /// A redirect is a part of its attempt: the event source follows it without asking.
     ///
-    /// A response that is no event stream is then a loss like any other, so that the application can
-    /// do something about it, up to
-    /// [`max_unexpected_responses`](EventSourceConfig::max_unexpected_responses) in a row.
+    /// A response that is not an event stream is then a loss, so that the application can react to it, up
+    /// to [`max_unexpected_responses`](EventSourceConfig::max_unexpected_responses) in a row.
     #[must_use]
     pub fn with_preparation(mut self) -> Self {
         self.prepares = true;
@@ -171,36 +169,36 @@ impl EventSource {
         self
     }
 
-    /// Returns what the event source is doing.
+    /// Returns the phase of the event source.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.state.phase()
     }
 
-    /// Returns the last event ID, as the standard has it; empty for none. It is what
-    /// [`EventSourceConfig::last_event_id`] takes in a later run.
+    /// Returns the last event ID as the standard defines it; empty for none.
+    /// [`EventSourceConfig::last_event_id`] takes it in a later run.
     ///
-    /// The next request carries it, unless it has control characters other than a tab, which a
-    /// header field may not have and a strict server refuses: then the request carries the newest
-    /// ID without them.
+    /// The next request carries it, unless it has control characters other than a tab, which a header
+    /// field may not have and which a strict server rejects. The request then carries the newest ID
+    /// without control characters.
     #[must_use]
     pub fn last_event_id(&self) -> EventId {
-        // What a decoder takes for an ID has none of the characters that an `EventId` cannot have.
+        // An ID from the decoder has none of the characters that an `EventId` cannot have.
         EventId::new(self.decoder.last_event_id()).unwrap_or_default()
     }
 
-    /// Returns where the next request would go: the URL that was given, or where redirects led.
+    /// Returns the URL of the next request: the one that was given, or the one that redirects led to.
     #[must_use]
     pub fn url(&self) -> &str {
         self.target.url().as_str()
     }
 
-    /// Returns whether more input is wanted: less than the [high-water
-    /// mark](EventSourceConfig::high_water_mark) is waiting to be asked for.
+    /// Returns whether the caller should read more input: fewer bytes wait to be taken than the
+    /// [high-water mark](EventSourceConfig::high_water_mark).
     #[must_use]
     pub fn has_room(&self) -> bool {
         match &self.state {
-            // With nothing received there is room, or there would never be anything.
+            // An empty buffer always has room, even with a mark of 0; the stream would stall otherwise.
             State::Open(open) => open.incoming.len() < self.config.high_water_mark.max(1),
             _ => true,
         }

@@ -1,4 +1,4 @@
-//! What the caller must do next.
+//! Outputs: what the caller has to do next.
 
 use std::{mem, time::Instant};
 
@@ -10,7 +10,7 @@ use super::{
 use crate::{Decoded, Decoder, Transmit};
 
 impl EventSource {
-    /// Returns the bytes to write now, for one vectored write. Say with
+    /// Returns the bytes to write now, for one vectored write. Report with
     /// [`handle_transmitted`](Self::handle_transmitted) how many of them were written.
     pub fn poll_transmit(&mut self) -> Transmit<'_> {
         let mut transmit = Transmit::empty();
@@ -27,12 +27,12 @@ impl EventSource {
         transmit
     }
 
-    /// Returns the next of what was received of the open stream: an event, for the most part, or what
-    /// else [`poll_event`](Self::poll_event) gives of a stream. `None` where there is nothing more of
-    /// this, or something else is to be told before; `poll_event` has it.
+    /// Returns the next item received on the open stream: most often an event, or one of the other items
+    /// that [`poll_event`](Self::poll_event) returns from a stream. Returns `None` if there is no such
+    /// item, or if `poll_event` has to return something else first.
     ///
-    /// It is a part of `poll_event`, which a caller may always use alone. A caller with many events to
-    /// take saves looking at the clock for each of them.
+    /// This is a part of `poll_event`, which a caller may always use alone. A caller that takes many
+    /// events saves reading the clock for each of them.
     #[inline]
     pub fn poll_received(&mut self) -> Option<ClientEvent> {
         match &mut self.state {
@@ -44,8 +44,8 @@ impl EventSource {
         }
     }
 
-    /// Returns what there is to tell, oldest first: what to do with the connection, what was received,
-    /// what became of the subscription.
+    /// Returns the oldest event that the caller has yet to see: what to do with the connection, what was
+    /// received, and how the subscription ended.
     pub fn poll_event(&mut self, now: Instant) -> Option<ClientEvent> {
         loop {
             if let Some(event) = self.past.next() {
@@ -65,7 +65,8 @@ impl EventSource {
                         return Some(ClientEvent::Open(*response));
                     }
                     if mem::take(&mut open.taken_untimed) || open.incoming.len() > 0 {
-                        // Something is taken, and if it is the last, silence counts from here.
+                        // The caller takes an item. If it is the last one, the idle time counts from
+                        // here.
                         open.expect_more(now, &self.config);
                     }
                     if let Some(event) = open.next(&mut self.decoder) {
@@ -92,7 +93,7 @@ impl EventSource {
 impl Open {
     #[inline]
     fn next(&mut self, decoder: &mut Decoder) -> Option<ClientEvent> {
-        // Taken apart and put together again it would be copied.
+        // Matching it apart and building it again would copy it.
         let event = self.incoming.next(decoder);
         self.gave_event |= matches!(event, Some(ClientEvent::Event(_)));
         event
@@ -100,13 +101,13 @@ impl Open {
 }
 
 impl ClientEvent {
-    /// Decodes the next of a part of the stream.
+    /// Decodes the next item in this part of the stream.
     #[inline]
     pub(in crate::client) fn next(decoder: &mut Decoder, part: &mut &[u8]) -> Option<Self> {
         match decoder.decode(part) {
             Ok(None) => None,
-            // Most are events. They are taken out by themselves, since a copy of anything that it may
-            // be waits for the memory that was just written.
+            // Most items are events. They are moved out on their own, because copying the whole enum
+            // would wait for memory that was just written.
             Ok(Some(Decoded::Event(event))) => Some(Self::Event(event.into())),
             Ok(Some(Decoded::Comment(text))) => Some(Self::Comment(text.into())),
             Ok(Some(Decoded::ReconnectionTime(time))) => Some(Self::ReconnectionTime(time)),

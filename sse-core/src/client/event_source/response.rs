@@ -1,5 +1,5 @@
-//! What the world did: the response, from a foreign HTTP client or from the bytes of a connection,
-//! and what is thought of it.
+//! Inputs from outside: the response, from a foreign HTTP client or from the bytes of a connection, and
+//! how it is judged.
 
 use std::time::{Duration, Instant};
 
@@ -19,12 +19,11 @@ use crate::http::is_gzip;
 use crate::http::{BodyReader, Framing, ResponseHeadError, content_coding, is_event_stream};
 
 impl EventSource {
-    /// The foreign HTTP client that was given the request, from
-    /// [`take_request`](Self::take_request), has the response's head. The body follows with
-    /// [`handle_body`](Self::handle_body).
+    /// Handles the response's head from the foreign HTTP client that was given the request by
+    /// [`take_request`](Self::take_request). The body follows with [`handle_body`](Self::handle_body).
     ///
-    /// It is not to follow redirects, since credentials could go along; that is done here. Interim
-    /// responses (1xx) are passed over.
+    /// The foreign client must not follow redirects, because it could send credentials along; the event
+    /// source follows them. Interim responses (1xx) are ignored.
     pub fn handle_response(&mut self, now: Instant, response: Response<()>) {
         let is_awaited = matches!(
             &self.state,
@@ -49,18 +48,18 @@ impl EventSource {
         }
     }
 
-    /// Bytes of the response's body arrived, free of transfer framing.
+    /// Handles bytes of the response's body, without transfer framing.
     pub fn handle_body(&mut self, now: Instant, bytes: &[u8]) {
         self.receive(now, bytes);
     }
 
-    /// The response's body is complete. One that broke off is a
-    /// [transport error](Self::handle_transport_error).
+    /// Reports that the response's body is complete. A body that broke off is a [transport
+    /// error](Self::handle_transport_error).
     pub fn handle_body_end(&mut self, now: Instant) {
         self.end(now, Loss::Ended);
     }
 
-    /// What follows from a response.
+    /// Changes the state as the response demands.
     pub(super) fn judge(&mut self, now: Instant, response: Response<()>, body: BodyReader) {
         let status = response.status();
         if status == StatusCode::NO_CONTENT {
@@ -89,7 +88,7 @@ impl EventSource {
         });
     }
 
-    /// Counts a response that is no event stream, and says whether the application is to prepare
+    /// Counts a response that is not an event stream, and returns whether the application may prepare
     /// another attempt.
     fn asks_after_unexpected(&mut self) -> bool {
         self.unexpected_responses = self.unexpected_responses.saturating_add(1);
@@ -119,7 +118,7 @@ impl EventSource {
         });
     }
 
-    /// Follows a redirect, if it can be followed.
+    /// Follows a redirect, if that is possible.
     fn follow(&mut self, now: Instant, response: &Response<()>) {
         if self.redirects >= self.config.max_redirects {
             return self.lose(now, Loss::TooManyRedirects, None);
@@ -132,7 +131,8 @@ impl EventSource {
         }
     }
 
-    /// As much of the unexpected response has come as there is or as is wanted.
+    /// Ends the wait for an unexpected response's body, of which the wanted part has come, or all there
+    /// is.
     pub(super) fn end_unexpected(&mut self, now: Instant) {
         if let State::Unexpected(unexpected) = &mut self.state {
             let loss = unexpected.loss();
@@ -144,14 +144,14 @@ impl EventSource {
     }
 }
 
-/// How long the response asks to wait: in seconds, or until a date, which is taken by the
-/// response's own clock
-/// ([RFC 9110 section 10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)).
+/// Returns how long the response asks to wait: in seconds, or until a date, which is compared with the
+/// response's own `Date` ([RFC 9110 section
+/// 10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)).
 fn retry_after(response: &Response<()>) -> Option<Duration> {
     let field = |name| response.headers().get(name)?.to_str().ok();
     let value = field(header::RETRY_AFTER)?.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than a number has are a very long time.
+        // A number too large for a `u64` is a very long time.
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
     let then = httpdate::parse_http_date(value).ok()?;

@@ -1,5 +1,5 @@
-//! From state to state. To enter one arms its deadline; to leave one drops it with all that the
-//! state owned.
+//! Transitions from state to state. Entering a state sets its deadline; leaving it drops the deadline
+//! with everything else that the state owned.
 
 use std::{
     mem,
@@ -22,18 +22,18 @@ use super::{
 use crate::http::content_coding;
 use crate::http::{BodyReader, ResponseHeadReader};
 
-/// What leads from one state to another.
+/// A step from one state to another.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// The application wants to be asked before the next attempt.
+    /// The application is to be asked before the next attempt.
     PreparationWanted,
     /// The application was asked to prepare the request.
     Preparing(Instant),
-    /// The application has the next request as it wants it.
+    /// The application has prepared the next request.
     Prepared,
     /// The caller was told to make a connection.
     Asked(Instant),
-    /// The connection stands.
+    /// The connection is established.
     Connected(Instant, Route),
     /// A foreign HTTP client has the request.
     Taken(Instant),
@@ -43,30 +43,30 @@ pub(super) enum Step {
         response: Box<Response<()>>,
         body: BodyReader,
     },
-    /// The response is no event stream.
+    /// The response is not an event stream.
     Unexpected {
         verdict: Verdict,
         response: Box<Response<()>>,
         body: BodyReader,
     },
-    /// The response sends elsewhere.
+    /// The response redirects to another URL.
     Redirected,
-    /// Another attempt is to be made then.
+    /// The next attempt is to be made at this instant.
     Wait(Instant),
     /// It is time for another attempt.
     WaitOver,
-    /// The application wants the next attempt then, if it is not to come sooner.
+    /// The application wants the next attempt at this instant, if it is not due sooner.
     Hurry(Instant),
-    /// The application wants no connection for now. The next attempt may be made then.
+    /// The application wants no connection for now. The next attempt is allowed from this instant on.
     Pause(Instant),
     /// The application wants a connection again.
     Resume(Instant),
-    /// It is over, for whatever reason.
+    /// The subscription is over.
     Over(Result<End, Failure>),
 }
 
 impl EventSource {
-    /// Every transition there is. A step that does not fit its state changes nothing.
+    /// Takes a step. A step that does not fit the current state changes nothing.
     pub(super) fn step(&mut self, step: Step) {
         let had_connection = self.state.has_connection();
         self.state = match (mem::replace(&mut self.state, State::NONE), step) {
@@ -135,7 +135,7 @@ impl EventSource {
         self.past.disconnect |= had_connection && !self.state.has_connection();
     }
 
-    /// What an attempt begins with.
+    /// Returns the first state of an attempt.
     pub(super) fn next_attempt(&mut self) -> State {
         self.redirects = 0;
         match self.prepares {
@@ -165,7 +165,8 @@ impl EventSource {
         }))
     }
 
-    /// A foreign HTTP client connects, too, and does not say when it has.
+    /// Returns the state of a request that a foreign HTTP client has. That client connects, too, and does
+    /// not report when it has.
     fn requesting_elsewhere(&self, now: Instant) -> State {
         let time = self
             .config
@@ -189,7 +190,7 @@ impl EventSource {
         let mut incoming = Incoming::new(body);
         #[cfg(feature = "compression")]
         if content_coding(response.headers()).is_some() {
-            // Others do not come here.
+            // No other coding comes here.
             incoming.inflate(self.config.max_gzip_expansion);
         }
         let mut open = Open {
@@ -205,7 +206,7 @@ impl EventSource {
         State::Open(Box::new(open))
     }
 
-    /// The connection is of no more use. The next one is to come `at_least` so much later.
+    /// Gives up the connection after a loss. The next attempt comes at least `at_least` later.
     pub(super) fn lose(&mut self, now: Instant, loss: Loss, at_least: Option<Duration>) {
         let reached = match &self.state {
             State::Preparing { .. }
@@ -226,7 +227,7 @@ impl EventSource {
             return self.over(Err(Failure::of(loss)));
         }
         let Some(settings) = &self.config.reconnection else {
-            // Only an open stream ends; before that the answer is missing.
+            // Only an open stream can end properly; before that the response is missing.
             return self.over(match loss {
                 Loss::Ended => Ok(End::StreamEnded),
                 loss => Err(Failure::of(loss)),
@@ -250,14 +251,14 @@ impl EventSource {
         self.past.lost = Some(Box::new((loss, wait)));
     }
 
-    /// Keeps the loss for the application, where it prepares the next attempt.
+    /// Keeps the loss for the application, if it prepares the next attempt.
     fn remember(&mut self, loss: &Loss) {
         if self.prepares {
             self.last_loss = Some(Box::new(loss.clone()));
         }
     }
 
-    /// The application wants another connection in the place of this one.
+    /// Replaces the connection by another one, as the application wants.
     fn replace(&mut self, now: Instant, was_open: bool) {
         self.backoff.given_up(was_open);
         let soonest = self.soonest(now);
@@ -265,15 +266,15 @@ impl EventSource {
         self.step(Step::Wait(soonest));
     }
 
-    /// The application wants no connection in the place of this one.
+    /// Ends the connection without another one, as the application wants.
     pub(super) fn rest(&mut self, now: Instant, was_open: bool) {
         self.backoff.given_up(was_open);
         self.remember(&Loss::Paused);
         self.step(Step::Pause(self.soonest(now)));
     }
 
-    /// When an attempt may be made, if nothing else holds it back: attempts are never closer than the
-    /// shortest reconnection time.
+    /// Returns the earliest instant of the next attempt: attempts are never closer than the shortest
+    /// reconnection time.
     pub(super) fn soonest(&self, now: Instant) -> Instant {
         let soonest = self.attempted_at.map(|then| later(then, self.floor()));
         soonest.unwrap_or(now).max(now)

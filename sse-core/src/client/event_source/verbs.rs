@@ -1,4 +1,4 @@
-//! What the application wants.
+//! The methods that the application calls.
 
 use std::time::{Duration, Instant};
 
@@ -17,15 +17,14 @@ use super::{
 use crate::EventId;
 
 impl EventSource {
-    /// Makes the next attempt with this request, which is the one that
-    /// [`ClientEvent::Prepare`](super::ClientEvent::Prepare) gave, changed or not. What was changed
-    /// stays for later attempts.
+    /// Makes the next attempt with this request, which is the one from
+    /// [`ClientEvent::Prepare`](super::ClientEvent::Prepare), changed or not. Changes stay for later
+    /// attempts.
     ///
     /// # Errors
     ///
-    /// [`AttemptError::WrongPhase`] where the phase is not `Preparing`, and
-    /// [`AttemptError::Invalid`] where it is not a request that can be made. Nothing was changed
-    /// then: the phase is still the same.
+    /// [`AttemptError::WrongPhase`] where the phase is not `Preparing`, and [`AttemptError::Invalid`]
+    /// where the request is invalid. Nothing changes then, not even the phase.
     pub fn attempt(&mut self, _now: Instant, attempt: Attempt) -> Result<(), AttemptError> {
         self.check_preparing("attempt")?;
         self.target = Target::of_attempt(&attempt, &self.target)?;
@@ -36,25 +35,25 @@ impl EventSource {
         Ok(())
     }
 
-    /// Makes no attempt now, and asks again so much later, though not before the
-    /// [shortest reconnection time](super::super::Reconnection::floor) has passed.
+    /// Postpones the attempt, and asks the application again after `time`, or after the [shortest
+    /// reconnection time](super::super::Reconnection::floor) if that is longer.
     ///
     /// # Errors
     ///
-    /// [`WrongPhase`] where the phase is not `Preparing`. Nothing was changed then.
+    /// [`WrongPhase`] where the phase is not `Preparing`. Nothing changes then.
     pub fn wait(&mut self, now: Instant, time: Duration) -> Result<(), WrongPhase> {
         self.check_preparing("wait")?;
         self.step(Step::Wait(later(now, time.max(self.floor()))));
         Ok(())
     }
 
-    /// Makes no further attempt. The subscription ends as the last attempt did: it fails with its
-    /// [`UnexpectedResponse`](super::super::UnexpectedResponse) or its loss, and is over properly where
-    /// the stream had ended so, or where there was no attempt yet.
+    /// Ends the subscription instead of making another attempt. It ends as the last attempt did: with a
+    /// failure that has the [`UnexpectedResponse`](super::super::UnexpectedResponse) or the loss, or
+    /// properly if the stream had ended properly or there was no attempt yet.
     ///
     /// # Errors
     ///
-    /// [`WrongPhase`] where the phase is not `Preparing`. Nothing was changed then.
+    /// [`WrongPhase`] where the phase is not `Preparing`. Nothing changes then.
     pub fn stop(&mut self, _now: Instant) -> Result<(), WrongPhase> {
         self.check_preparing("stop")?;
         let last_loss = self.last_loss.take().map(|loss| *loss);
@@ -67,20 +66,20 @@ impl EventSource {
         Ok(())
     }
 
-    /// Gives a foreign HTTP client the request, instead of making a connection when
+    /// Returns the request for a foreign HTTP client, to use in place of a connection when
     /// [`ClientEvent::Connect`](super::ClientEvent::Connect) asks for one.
     ///
-    /// What comes of it is told with [`handle_response`](Self::handle_response),
+    /// Report the outcome with [`handle_response`](Self::handle_response),
     /// [`handle_body`](Self::handle_body) and [`handle_body_end`](Self::handle_body_end), or with
-    /// [`handle_transport_error`](Self::handle_transport_error). It has the connect timeout and the
-    /// head timeout together for the response's head.
+    /// [`handle_transport_error`](Self::handle_transport_error). The response's head may take the sum of
+    /// the connect timeout and the head timeout.
     ///
-    /// The request has all its header fields but those that are its client's own: `Host`, and
+    /// The request has all its header fields except those that its client adds: `Host` and
     /// `Content-Length`.
     ///
     /// # Errors
     ///
-    /// [`WrongPhase`] where no connection was asked for, or where it stands already.
+    /// [`WrongPhase`] where no connection was asked for, or where it is established already.
     pub fn take_request(&mut self, now: Instant) -> Result<Request<Bytes>, WrongPhase> {
         let State::Connecting { .. } = self.state else {
             return Err(WrongPhase::new("take_request", self.phase()));
@@ -90,19 +89,19 @@ impl EventSource {
         Ok(request)
     }
 
-    /// Connects again as soon as two attempts may follow each other, which is the
-    /// [shortest reconnection time](super::super::Reconnection::floor) after the last one: the network is
-    /// back, for example, or the computer woke up. The reconnection time, what the back-off knows and
-    /// where redirects led stay as they are.
+    /// Connects again as soon as two attempts may follow each other, which is the [shortest reconnection
+    /// time](super::super::Reconnection::floor) after the last one. Call it when the network is back, for
+    /// example, or when the computer woke up. The reconnection time, the state of the back-off and the
+    /// redirects stay unchanged.
     ///
-    /// A wait becomes shorter, and a connection that stands or is being made is given up, which is a
-    /// loss that does not count; what was received of it is given out before. An attempt that is being
-    /// prepared goes on. Does nothing while the subscription is paused, and without
+    /// A wait becomes shorter. A connection that is established or is being made is given up, which is a
+    /// loss that does not count; everything received from it is returned first. An attempt that is being
+    /// prepared continues. Does nothing while the subscription is paused, and without
     /// [reconnections](super::super::EventSourceConfig::reconnection).
     ///
     /// # Errors
     ///
-    /// [`WrongPhase`] where it is over.
+    /// [`WrongPhase`] where the subscription is over.
     pub fn reconnect(&mut self, now: Instant) -> Result<(), WrongPhase> {
         self.check_not_over("reconnect")?;
         if self.config.reconnection.is_none() {
@@ -117,13 +116,13 @@ impl EventSource {
         Ok(())
     }
 
-    /// Gives the connection up, and makes no other before [`resume`](Self::resume). What was received of
-    /// an open stream is given out before. Does nothing while the subscription is paused, and without
+    /// Closes the connection, and makes no other before [`resume`](Self::resume). Everything received
+    /// from an open stream is returned first. Does nothing while the subscription is paused, and without
     /// [reconnections](super::super::EventSourceConfig::reconnection).
     ///
     /// # Errors
     ///
-    /// [`WrongPhase`] where it is over.
+    /// [`WrongPhase`] where the subscription is over.
     pub fn pause(&mut self, now: Instant) -> Result<(), WrongPhase> {
         self.check_not_over("pause")?;
         if self.config.reconnection.is_none() {
@@ -146,13 +145,13 @@ impl EventSource {
         Ok(())
     }
 
-    /// Goes on after [`pause`](Self::pause): with the next attempt at once, or after what is left of the
-    /// wait that was interrupted or of the time between two attempts. Does nothing while the
-    /// subscription is not paused.
+    /// Continues after [`pause`](Self::pause): with the next attempt at once, or after the rest of the
+    /// wait that was interrupted or of the time between two attempts. Does nothing while the subscription
+    /// is not paused.
     ///
     /// # Errors
     ///
-    /// [`WrongPhase`] where it is over.
+    /// [`WrongPhase`] where the subscription is over.
     pub fn resume(&mut self, now: Instant) -> Result<(), WrongPhase> {
         self.check_not_over("resume")?;
         match &mut self.state {
@@ -169,12 +168,12 @@ impl EventSource {
         self.decoder.set_last_event_id(id);
     }
 
-    /// Ends the subscription: nothing more is received, and the connection is to be
-    /// [closed](super::ClientEvent::Disconnect).
+    /// Ends the subscription: no more input is received, and the caller has to
+    /// [close](super::ClientEvent::Disconnect) the connection.
     ///
     /// # Errors
     ///
-    /// [`WrongPhase`] where it is over already.
+    /// [`WrongPhase`] where the subscription is over already.
     pub fn close(&mut self, _now: Instant) -> Result<(), WrongPhase> {
         self.check_not_over("close")?;
         self.over(Ok(End::Closed));
@@ -190,7 +189,7 @@ impl EventSource {
         )
     }
 
-    /// The shortest time between two attempts.
+    /// Returns the shortest time between two attempts.
     pub(super) fn floor(&self) -> Duration {
         let settings = self.config.reconnection.as_ref();
         settings.map_or_else(|| Reconnection::default().floor, |settings| settings.floor)

@@ -1,4 +1,4 @@
-//! A connection whose request was read elsewhere, or whose response is written elsewhere.
+//! Connections whose request a foreign server reads, or whose response it writes.
 
 use std::{
     sync::Arc,
@@ -18,12 +18,12 @@ use crate::{
 };
 
 impl Connection {
-    /// Creates a connection whose request head was read by a parser of your own. It goes on where the
-    /// head is complete, in [`Phase::Responding`](super::Phase::Responding), without telling of a
-    /// [`ConnectionEvent::Request`](super::ConnectionEvent::Request). What was read beyond the head goes
-    /// to [`handle_input`](Self::handle_input).
+    /// Creates a connection whose request head was read by another parser. It begins where the head is
+    /// complete, in [`Phase::Responding`](super::Phase::Responding), without a
+    /// [`ConnectionEvent::Request`](super::ConnectionEvent::Request). Pass the bytes that were read
+    /// beyond the head to [`handle_input`](Self::handle_input).
     ///
-    /// [`RequestHead::new`] makes a head of an `http::Request`, and checks it.
+    /// [`RequestHead::new`] makes a head from an `http::Request`, and checks it.
     #[must_use]
     pub fn for_request(
         now: Instant,
@@ -36,32 +36,28 @@ impl Connection {
         connection
     }
 
-    /// Creates the response to a request that a foreign server read: that server writes the response's
-    /// head and frames its body, in chunks or in HTTP/2. It begins in
-    /// [`Phase::Responding`](super::Phase::Responding). [`RequestHead::of_server`] makes a head of the
+    /// Creates the response to a request that a foreign server read. That server writes the response's
+    /// head and frames its body, in chunks or in HTTP/2. The connection begins in
+    /// [`Phase::Responding`](super::Phase::Responding). [`RequestHead::of_server`] makes a head from the
     /// server's request.
     ///
-    /// - The response's head comes as
-    ///   [`ConnectionEvent::Respond`](super::ConnectionEvent::Respond), also where the machine
-    ///   answers in the application's place, with a 503 for example where
-    ///   [`respond`](Self::respond) comes too late. The body comes from
-    ///   [`take_body`](Self::take_body).
-    /// - After [`receive_body`](Self::receive_body), the request's body goes to
-    ///   [`handle_body`](Self::handle_body) and its end to
-    ///   [`handle_body_end`](Self::handle_body_end). A body that breaks off is told with
-    ///   [`handle_transport_error`](Self::handle_transport_error).
-    /// - [`ConnectionEvent::EndOutput`](super::ConnectionEvent::EndOutput) is the time to end the
-    ///   body of a stream; [`handle_output_ended`](Self::handle_output_ended) says that this is
-    ///   done.
-    /// - At [`ConnectionEvent::Closed`](super::ConnectionEvent::Closed) the body is over. Where
-    ///   `EndOutput` came, it has ended, whatever the reason: a stream may end properly at a
-    ///   [shutdown](crate::lifecycle::CloseReason::Shutdown), too. Otherwise let it fail with any
-    ///   reason but [`ResponseSent`], so that the client can tell. Servers discard what they have not
-    ///   written when a body fails, so that after an [abort](Self::abort) this event waits for
-    ///   [`fail_delay`](ResponseConfig::fail_delay).
-    /// - A client that went away is told with [`close`](Self::close): no foreign server tells a
-    ///   client that stalls from a body that is asked for late, and so there is no stall deadline
-    ///   and no drain deadline.
+    /// - [`ConnectionEvent::Respond`](super::ConnectionEvent::Respond) has the response's head, also
+    ///   where the machine responds in the application's place, such as with a 503 where
+    ///   [`respond`](Self::respond) comes too late. [`take_body`](Self::take_body) returns the body.
+    /// - After [`receive_body`](Self::receive_body), pass the request's body to
+    ///   [`handle_body`](Self::handle_body) and its end to [`handle_body_end`](Self::handle_body_end).
+    ///   Report a body that breaks off with [`handle_transport_error`](Self::handle_transport_error).
+    /// - At [`ConnectionEvent::EndOutput`](super::ConnectionEvent::EndOutput) end the body of a stream,
+    ///   and report that with [`handle_output_ended`](Self::handle_output_ended).
+    /// - At [`ConnectionEvent::Closed`](super::ConnectionEvent::Closed) the body is over. If `EndOutput`
+    ///   came, it has ended properly, whatever the reason: a stream may end properly at a
+    ///   [shutdown](crate::lifecycle::CloseReason::Shutdown), too. Otherwise let the body fail with any
+    ///   reason but [`ResponseSent`], so that the client can tell. Because servers discard the bytes that
+    ///   they have not written when a body fails, this event waits for
+    ///   [`fail_delay`](ResponseConfig::fail_delay) after an [abort](Self::abort).
+    /// - Report a client that went away with [`close`](Self::close). There is no stall deadline and no
+    ///   drain deadline, because a foreign server does not tell a client that stalls from a body that is
+    ///   polled late.
     ///
     /// [`ResponseSent`]: crate::lifecycle::CloseReason::ResponseSent
     ///
@@ -99,16 +95,16 @@ impl Connection {
         connection
     }
 
-    /// The foreign server received these bytes of the request's body, free of transfer framing.
+    /// Handles bytes of the request's body that the foreign server received, without transfer framing.
     ///
-    /// Nothing happens to a connection over a socket, which reads the body itself.
+    /// Does nothing for a connection over a socket, which reads the body itself.
     pub fn handle_body(&mut self, now: Instant, mut bytes: &[u8]) {
         if !self.is_on_socket() {
             self.receive(now, &mut bytes);
         }
     }
 
-    /// The foreign server received the request's body as a whole. One that broke off is a
+    /// Reports that the foreign server received the whole request body. A body that broke off is a
     /// [transport error](Self::handle_transport_error).
     pub fn handle_body_end(&mut self, now: Instant) {
         if self.is_on_socket() {
@@ -126,12 +122,12 @@ impl Connection {
         self.check_body(now);
     }
 
-    /// Returns the next piece of the body, as one piece of memory: events that were queued one by one are
-    /// together in one, and what is [shared](Self::send_encoded) is given away without a copy. To take it
-    /// is to transmit it. `None` where nothing is queued.
+    /// Returns the next piece of the body as one piece of memory, and counts it as transmitted. Events
+    /// that were queued one by one are joined, and [shared](Self::send_encoded) ones are returned without
+    /// a copy. Returns `None` where nothing is queued.
     ///
-    /// For connections [for a response](Self::for_response). The bytes of a socket's are framed: it
-    /// gives none here.
+    /// This is for connections [for a response](Self::for_response). For one over a socket, whose bytes
+    /// are framed, it returns `None`.
     pub fn take_body(&mut self, now: Instant) -> Option<Bytes> {
         let Host::Server { .. } = self.host else {
             return None;

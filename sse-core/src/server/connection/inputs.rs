@@ -1,4 +1,5 @@
-//! What the world did. None of it fails: a peer's fault becomes an answer and a close reason.
+//! Inputs from outside. None of these methods fails: a peer's fault becomes a response and a close
+//! reason.
 
 use std::{io, time::Instant};
 
@@ -17,11 +18,11 @@ use crate::{
 };
 
 impl Connection {
-    /// Bytes arrived. Bytes after the request, which ends where its head says, are not a second
-    /// request: they are discarded.
+    /// Handles bytes that arrived. Bytes after the end of the request are not a second request, and are
+    /// discarded.
     ///
-    /// Nothing happens to a connection [for a response](Self::for_response): its transport is a
-    /// foreign server's, which tells of the request's body with [`handle_body`](Self::handle_body).
+    /// Does nothing for a connection [for a response](Self::for_response), whose foreign server passes
+    /// the request's body to [`handle_body`](Self::handle_body).
     pub fn handle_input(&mut self, now: Instant, mut input: &[u8]) {
         if !self.is_on_socket() {
             return;
@@ -50,12 +51,12 @@ impl Connection {
         }
     }
 
-    /// The peer's sending side ended. Before the response is out this means that the client went
-    /// away, and so does a client that closed only its sending half.
+    /// Reports that the peer's sending side ended. Before the response is sent this means that the client
+    /// went away, even if it closed only its sending half.
     ///
-    /// Nothing happens to a connection [for a response](Self::for_response): a foreign server tells
-    /// that the request's body has ended with [`handle_body_end`](Self::handle_body_end), which is
-    /// not the client's leaving.
+    /// Does nothing for a connection [for a response](Self::for_response), whose foreign server reports
+    /// the end of the request's body with [`handle_body_end`](Self::handle_body_end), which does not mean
+    /// that the client went away.
     pub fn handle_eof(&mut self, _now: Instant) {
         if !self.is_on_socket() {
             return;
@@ -65,18 +66,17 @@ impl Connection {
             State::Head(_) | State::Body(_) | State::Responding(_) | State::Streaming(_) => {
                 self.cut(CloseReason::ClientWentAway);
             }
-            // What is queued is delivered to a client that closed its sending half.
+            // A client that closed its sending half still gets the queued bytes.
             State::Delivering(_) | State::Failing(_) | State::Ending(_) | State::Closed { .. } => {}
             State::Lingering(_) => self.cut(CloseReason::ClientWentAway),
         }
     }
 
-    /// The transport failed: nothing can be read or written any more. With
-    /// [`io::ErrorKind::TimedOut`] it was the transport that found a stall, otherwise the client
-    /// went away.
+    /// Reports that the transport failed, so that nothing can be read or written any more. With
+    /// [`io::ErrorKind::TimedOut`] the transport detected a stall, otherwise the client went away.
     ///
-    /// Of a connection [for a response](Self::for_response), while the request's body is received,
-    /// it means that this body broke off: the answer is a 400.
+    /// For a connection [for a response](Self::for_response) that is receiving the request's body, it
+    /// means that this body broke off: the response is a 400.
     pub fn handle_transport_error(&mut self, now: Instant, error: io::Error) {
         match (&self.state, error.kind()) {
             (State::Body(_), _) if !self.is_on_socket() => self.reject(
@@ -89,13 +89,13 @@ impl Connection {
         }
     }
 
-    /// Time passed. Does nothing for a deadline that is still ahead of `now`.
+    /// Handles the deadlines that have passed by `now`. Does nothing for a deadline that is still ahead.
     ///
-    /// Call it after what has arrived was handed in: a request that came in time is then answered
-    /// as one, however late the caller is.
+    /// Call it after the input that has arrived was handed in: a request that came in time is then
+    /// served, even if the caller is late.
     #[inline]
     pub fn handle_timeout(&mut self, now: Instant) {
-        // It is called for each event, and there is mostly nothing to do.
+        // This is called for each event, and mostly no deadline has passed.
         if self.poll_timeout().is_some_and(|at| at <= now) {
             self.handle_passed(now);
         }
@@ -104,8 +104,8 @@ impl Connection {
     #[cold]
     fn handle_passed(&mut self, now: Instant) {
         let has_passed = |deadline: Option<Instant>| deadline.filter(|at| *at <= now);
-        // What a deadline queues below has not been offered to the transport yet, so that the stall
-        // that it may begin is none of this call.
+        // Bytes that a deadline queues below have not been offered to the transport yet, so the stall
+        // deadline that they may set has not passed in this call.
         let stall = has_passed(self.output.stall());
         loop {
             match (
@@ -113,7 +113,7 @@ impl Connection {
                 stall.filter(|_| self.output.stall() == stall),
             ) {
                 (None, None) => return,
-                // A request that came too late is told so, and after that it is a stall.
+                // The response to a late request comes first, and a stall is handled after that.
                 (Some(_), None) => self.handle_deadline(now),
                 (Some(deadline), Some(stall)) if deadline < stall => self.handle_deadline(now),
                 (Some(_), Some(_)) if !self.has_response() => self.handle_deadline(now),
@@ -122,7 +122,7 @@ impl Connection {
         }
     }
 
-    /// The first `n` bytes of [`poll_transmit`](Self::poll_transmit) were written.
+    /// Reports that the first `n` bytes of [`poll_transmit`](Self::poll_transmit) were written.
     pub fn handle_transmitted(&mut self, now: Instant, n: usize) {
         if n == 0 {
             return;
@@ -131,22 +131,21 @@ impl Connection {
         self.after_progress(now);
     }
 
-    /// The client took something, though nothing more of the output could be written: a transport that
-    /// has taken bytes and holds them back, as TLS does, has passed on some of them. The time without
-    /// progress begins anew.
+    /// Reports that the client took some bytes, although no more output could be written: a transport
+    /// that buffers bytes, as TLS does, has passed on some of them. The stall timeout begins anew.
     pub fn handle_progress(&mut self, now: Instant) {
         if let Host::Socket { config, .. } = &self.host {
             self.output.rearm_stall(now, config.stall_timeout);
         }
     }
 
-    /// The sending side was shut down, as
+    /// Reports that the sending side was shut down, as
     /// [`ConnectionEvent::EndOutput`](super::ConnectionEvent::EndOutput) asked.
     pub fn handle_output_ended(&mut self, now: Instant) {
         self.step(Step::OutputEnded(now));
     }
 
-    /// The deadline of this state has passed.
+    /// Handles the deadline of this state, which has passed.
     fn handle_deadline(&mut self, now: Instant) {
         let (deadline, status, text) = match &self.state {
             State::Head(head) if head.reader.is_empty() => {
@@ -169,8 +168,8 @@ impl Connection {
             ),
             State::Streaming(_) => return self.stream_deadline(now),
             State::Failing(_) => return self.step(Step::Written),
-            // A transport that does not end its output in time has not written it all, as TLS has not
-            // whose peer reads nothing.
+            // A transport that does not end its output in time has not written all of it, such as TLS
+            // with a peer that reads nothing.
             State::Ending(_) => return self.cut_off(CloseReason::TimedOut(Deadline::Drain), false),
             State::Delivering(_) | State::Lingering(_) | State::Closed { .. } => {
                 return self.cut(CloseReason::TimedOut(Deadline::Drain));
@@ -179,7 +178,7 @@ impl Connection {
         self.answer(now, status, text, CloseReason::TimedOut(deadline));
     }
 
-    /// The stream is to end, or has been idle for long.
+    /// Handles the deadline of an open stream, which has to end or has been idle for long.
     fn stream_deadline(&mut self, now: Instant) {
         let State::Streaming(streaming) = &self.state else {
             return;
@@ -187,20 +186,20 @@ impl Connection {
         match streaming.end() {
             Some((at, reason)) if *at <= now => {
                 let reason = reason.clone();
-                // The stream is open.
+                // This cannot fail: the stream is open.
                 let _ = self.finish_for(now, reason);
             }
             _ => self.keep_alive(now),
         }
     }
 
-    /// The stream has been idle for long.
+    /// Sends a keep-alive comment on an idle stream.
     fn keep_alive(&mut self, now: Instant) {
         let State::Streaming(streaming) = &mut self.state else {
             return;
         };
         streaming.next_comment = None;
-        // With bytes still queued it is the stall deadline that counts.
+        // While bytes are queued the stall deadline counts instead.
         if self.output.is_empty() {
             #[cfg(feature = "compression")]
             if let Some(coding) = streaming.coding() {
@@ -208,13 +207,13 @@ impl Connection {
             }
             let own = streaming.own.as_ref();
             let own = own.and_then(|own| own.keep_alive.as_ref());
-            // The stream is open and has room.
+            // This cannot fail: the stream is open and has room.
             let _ = match own.map(|own| own.item().clone()) {
                 Some(StreamItem::Event(event)) => self.send(now, &event),
                 Some(StreamItem::Comment(comment)) if comment != Comment::KEEP_ALIVE => {
                     self.comment(now, &comment)
                 }
-                // A keep-alive has no encoded events.
+                // A keep-alive is never an encoded event.
                 Some(_) | None => self.queue("comment", now, |sink| sink.keep_alive()),
             };
         }
@@ -227,14 +226,14 @@ impl Connection {
         )
     }
 
-    /// The request's head is complete.
+    /// Handles a complete request head.
     pub(super) fn take_request(&mut self, now: Instant, head: &RequestHead) {
         self.note_request(head);
         let body = RequestBody::of(head, self.host.config());
         self.step(Step::Requested(now, body));
     }
 
-    /// Takes note of what the response depends on, and of whether a body is to come.
+    /// Stores the properties of the request that the response depends on, and whether a body is to come.
     pub(super) fn note_request(&mut self, head: &RequestHead) {
         self.request = RequestFacts::of(head);
         self.incoming = match head.body() {
@@ -243,7 +242,7 @@ impl Connection {
         };
     }
 
-    /// Takes what belongs to the request body from the front of `input`.
+    /// Takes the bytes of the request body off the front of `input`.
     pub(super) fn receive(&mut self, now: Instant, input: &mut &[u8]) {
         let body = match &mut self.state {
             State::Body(receiving) => &mut receiving.body,

@@ -1,8 +1,8 @@
-//! The machine: its parts, how it begins, and what can be seen of it.
+//! The state machine of a connection: its parts, its constructors and its getters.
 //!
-//! What the world did is in `inputs`, what the application wants in `verbs` and `receiving`, what
-//! the caller must do next in `outputs`. All of them lead from state to state by `transitions`, and
-//! queue bytes by `writing`.
+//! `inputs` has the inputs from outside, `verbs` and `receiving` what the application calls, and
+//! `outputs` what the caller has to do next. All of them change the state by `transitions`, and queue
+//! bytes by `writing`.
 
 mod embedded;
 mod inputs;
@@ -32,11 +32,11 @@ use crate::{
     sync::OnceLock,
 };
 
-/// One accepted socket, or one response inside a foreign server: a request in, a response out,
-/// which may be an event stream.
+/// One accepted socket, or one response inside a foreign server: it takes a request and returns a
+/// response, which may be an event stream.
 ///
-/// See the [module](super) for the classes of methods and an example. Clean-up callbacks run when
-/// the connection is dropped, which is the time to have closed the socket.
+/// See the [module](super) for the classes of methods and an example. Clean-up callbacks run when the
+/// connection is dropped, so close the socket before that.
 #[derive(Debug)]
 pub struct Connection {
     state: State,
@@ -44,7 +44,7 @@ pub struct Connection {
     output: Output,
     request: RequestFacts,
     incoming: PeerSide,
-    /// Present once it was asked for.
+    /// Set once it was asked for.
     clean_up: OnceLock<CleanUpOwner>,
 }
 
@@ -54,65 +54,66 @@ pub struct Connection {
 pub enum ConnectionEvent {
     /// The request head is complete: [`respond`](Connection::respond) to it.
     ///
-    /// Where it announces a body, [`receive_body`](Connection::receive_body) asks for that first.
+    /// If it announces a body, the application may ask for that first, with
+    /// [`receive_body`](Connection::receive_body).
     Request(Box<RequestHead>),
     /// The request body is complete, as [`receive_body`](Connection::receive_body) asked:
     /// [`respond`](Connection::respond) to the request.
     RequestBody(Bytes),
-    /// Only of [`Connection::for_response`]: give the foreign server this head. It comes once,
-    /// before any of the body.
+    /// Pass this head to the foreign server. Comes only from [`Connection::for_response`], once, before
+    /// any of the body.
     ///
-    /// The body has the length that is told here: with [`BodyLength::None`] there is none (also of
-    /// a `HEAD`, whose response may have a `content-length` nonetheless), with
-    /// [`BodyLength::Chunked`] it is an event stream. It comes from
-    /// [`take_body`](Connection::take_body).
+    /// The head has the length of the body: with [`BodyLength::None`] there is none (also in response to
+    /// a `HEAD`, where the response may have a `content-length` nevertheless), with
+    /// [`BodyLength::Chunked`] it is an event stream. [`take_body`](Connection::take_body) returns the
+    /// body.
     Respond(Box<Response<BodyLength>>),
-    /// Everything is transmitted: shut the socket's sending side down, or end the body in the
-    /// foreign server. Then call [`handle_output_ended`](Connection::handle_output_ended).
+    /// Everything is transmitted: shut down the socket's sending side, or end the body in the foreign
+    /// server. Then call [`handle_output_ended`](Connection::handle_output_ended).
     EndOutput {
-        /// Whether the stream failed, so that the client must not take this for a proper end. A
-        /// transport that has a proper end of its own, as TLS has with `close_notify`, is shut down
-        /// without it then.
+        /// Whether the stream failed, so that the client must not take this for a proper end. Shut down a
+        /// transport that has a proper end of its own, such as TLS with `close_notify`, without it then.
         broken_off: bool,
     },
-    /// It is over: close the socket, then drop the connection. Comes exactly once, and last.
+    /// The connection is over: close the socket, then drop the connection. This event comes exactly once,
+    /// as the last one.
     Closed(CloseReason),
 }
 
-/// Who reads the request and writes the response, and what holds there.
+/// Which code reads the request and writes the response, and its settings.
 #[derive(Debug)]
 enum Host {
-    /// This connection does, over a socket.
+    /// This connection, over a socket.
     Socket {
         config: Arc<ConnectionConfig>,
-        /// The request, until [`Connection::poll_event`] has told of it. No state holds it, since the
-        /// application may respond before it polls.
+        /// The request, until [`Connection::poll_event`] has returned it. It is not part of a state,
+        /// because the application may respond before it polls.
         request: Option<Box<RequestHead>>,
     },
-    /// A foreign server does.
+    /// A foreign server.
     Server {
         config: Arc<ResponseConfig>,
-        /// The response, until [`Connection::poll_event`] has told of it. No state holds it, since the
-        /// body may be complete before the caller polls.
+        /// The response, until [`Connection::poll_event`] has returned it. It is not part of a state,
+        /// because the body may be complete before the caller polls.
         response: Option<Box<Response<BodyLength>>>,
     },
 }
 
-/// What is to be expected of the peer's sending side.
+/// What may still come from the peer's sending side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PeerSide {
-    /// The client may still be sending: to close now would reset the connection, and might destroy
-    /// the response on its way.
+    /// The client may still be sending: closing now would reset the connection, and might destroy the
+    /// response on its way.
     Expected,
-    /// The request came as a whole, and nothing after it.
+    /// The whole request came, and nothing after it.
     Complete,
-    /// It has ended.
+    /// The peer's sending side has ended.
     Ended,
 }
 
 impl Connection {
-    /// Creates a connection that was accepted `now`. `date` is the same moment on the wall clock, for the
-    /// `Date` field of responses.
+    /// Creates a connection that was accepted at `now`. `date` is the same moment on the wall clock, for
+    /// the `Date` field of responses.
     #[must_use]
     pub fn new(now: Instant, date: SystemTime, config: Arc<ConnectionConfig>) -> Self {
         let state = State::Head(Box::new(Head {
@@ -135,45 +136,46 @@ impl Connection {
         }
     }
 
-    /// Returns what the connection is doing.
+    /// Returns the phase of the connection.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.state.phase()
     }
 
-    /// Returns whether [`send`](Self::send) would take an event: the event stream is open, and nothing is
-    /// queued, or less than the high-water mark while the [budget](ResponseConfig::budget) has room.
+    /// Returns whether [`send`](Self::send) would take an event: the event stream is open, and either
+    /// nothing is queued, or less than the high-water mark is and the [budget](ResponseConfig::budget)
+    /// has room.
     #[must_use]
     pub fn has_room(&self) -> bool {
         let State::Streaming(_) = self.state else {
             return false;
         };
-        // With nothing queued there is room, whatever others hold: to wait for them would be to
-        // wait for a wake-up that none of them gives.
+        // With nothing queued there is always room. Waiting for other connections to free the budget
+        // would need a wake-up that none of them gives.
         let (queued, config) = (self.output.queued(), self.host.config());
         queued == 0 || (queued < config.high_water_mark && !config.budget.is_exhausted())
     }
 
-    /// Returns how many bytes are queued, without their transfer framing.
+    /// Returns the number of queued bytes, without their transfer framing.
     #[must_use]
     pub fn queued(&self) -> usize {
         self.output.queued()
     }
 
-    /// Returns whether [`poll_transmit`](Self::poll_transmit) would give something.
+    /// Returns whether [`poll_transmit`](Self::poll_transmit) has bytes to write.
     #[must_use]
     pub fn has_output(&self) -> bool {
         !self.output.is_empty()
     }
 
-    /// Returns whether this connection reads its request and writes its response over a socket. One [for
-    /// a response](Self::for_response) leaves that to a foreign server.
+    /// Returns whether this connection reads its request and writes its response over a socket, and not
+    /// [for a response](Self::for_response) inside a foreign server.
     #[must_use]
     pub fn is_on_socket(&self) -> bool {
         matches!(self.host, Host::Socket { .. })
     }
 
-    /// Returns the place for clean-up callbacks: they run when this connection is dropped.
+    /// Returns a handle for clean-up callbacks, which run when this connection is dropped.
     #[must_use]
     pub fn clean_up(&self) -> CleanUp {
         self.clean_up.get_or_init(CleanUpOwner::new).handle()
@@ -181,7 +183,7 @@ impl Connection {
 }
 
 impl Host {
-    /// What holds for the response.
+    /// Returns the settings of the response.
     fn config(&self) -> &ResponseConfig {
         match self {
             Self::Socket { config, .. } => &config.response,
@@ -190,13 +192,14 @@ impl Host {
     }
 }
 
-/// The connection's driver is done with it: time for the callbacks.
+/// Runs the callbacks, because the connection's driver is done with it.
 impl Drop for Connection {
     fn drop(&mut self) {
         if self.clean_up.get().is_none() {
             return;
         }
-        // Before its end the driver was dropped. A client that has everything lost nothing by that.
+        // The driver was dropped before the connection's end. That is no loss to a client that has
+        // received everything.
         self.cut(CloseReason::TaskDropped);
         let state = std::mem::replace(&mut self.state, State::NONE);
         if let (State::Closed { reason, .. }, Some(clean_up)) = (state, self.clean_up.get()) {

@@ -1,4 +1,4 @@
-//! What the caller must do next.
+//! Outputs: what the caller has to do next.
 
 use std::time::Instant;
 
@@ -9,16 +9,16 @@ use crate::{
 };
 
 impl Connection {
-    /// Returns the bytes to write now, for one vectored write. Say with
+    /// Returns the bytes to write now, for one vectored write. Report with
     /// [`handle_transmitted`](Self::handle_transmitted) how many of them were written.
     pub fn poll_transmit(&mut self) -> Transmit<'_> {
         self.output.poll_transmit()
     }
 
-    /// Returns what happened that the caller should know, oldest first.
+    /// Returns the oldest event that the caller has yet to see.
     ///
-    /// `now` is there as on [the client's machine](crate::client::EventSource::poll_event); what
-    /// this machine tells does not depend on it.
+    /// `now` is a parameter as on [the client's machine](crate::client::EventSource::poll_event); the
+    /// events of this machine do not depend on it.
     pub fn poll_event(&mut self, _now: Instant) -> Option<ConnectionEvent> {
         match &mut self.host {
             Host::Socket { request, .. } => {

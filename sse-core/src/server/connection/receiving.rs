@@ -1,4 +1,4 @@
-//! The request's body: asked for, complete, or refused.
+//! The request's body: how it is asked for, received and rejected.
 
 use std::{mem, time::Instant};
 
@@ -10,22 +10,21 @@ use crate::server::{
 };
 
 impl Connection {
-    /// Asks for the request body, of which up to [`body_limit`] bytes are taken, within
-    /// [`body_timeout`]. It comes as
-    /// [`ConnectionEvent::RequestBody`](super::ConnectionEvent::RequestBody) once it is complete,
-    /// empty where the request has none. One that is too large, too slow or not framed as it should
-    /// be is refused (413, 408, 400) without the application. A client that waits for a 100 before
-    /// it sends the body (`Expect: 100-continue`) gets it.
+    /// Asks for the request body, of at most [`body_limit`] bytes and within [`body_timeout`].
+    /// [`ConnectionEvent::RequestBody`](super::ConnectionEvent::RequestBody) has it once it is complete;
+    /// it is empty where the request has none. The machine itself rejects a body that is too large, too
+    /// slow or invalidly framed (413, 408, 400). It sends a 100 to a client that waits for one before it
+    /// sends the body (`Expect: 100-continue`).
     ///
-    /// Without asking, the application may respond at once: the body is discarded then.
+    /// The application may respond without asking for the body, which is then discarded.
     ///
     /// [`body_limit`]: crate::server::ResponseConfig::body_limit
     /// [`body_timeout`]: crate::server::ResponseConfig::body_timeout
     ///
     /// # Errors
     ///
-    /// [`WrongPhase`] where there is no request yet, where it has its response, or where its body
-    /// was asked for before.
+    /// [`WrongPhase`] where there is no request yet, where it has its response, or where its body was
+    /// asked for before.
     pub fn receive_body(&mut self, now: Instant) -> Result<(), WrongPhase> {
         let State::Responding(responding) = &mut self.state else {
             return Err(self.wrong_phase("receive_body"));
@@ -43,7 +42,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Where the body was asked for: is it there, or will it never be?
+    /// Checks whether the body that was asked for is complete, or can never be.
     pub(super) fn check_body(&mut self, now: Instant) {
         let State::Body(receiving) = &self.state else {
             return;

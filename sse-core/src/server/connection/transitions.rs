@@ -1,5 +1,5 @@
-//! From state to state. To enter one arms its deadline; to leave one drops it with all that the
-//! state owned.
+//! Transitions from state to state. Entering a state sets its deadline; leaving it drops the deadline
+//! with everything else that the state owned.
 
 use std::{
     mem,
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// What leads from one state to another.
+/// A step from one state to another.
 #[derive(Debug)]
 pub(super) enum Step {
     /// The request's head is complete, and announces this body.
@@ -30,7 +30,7 @@ pub(super) enum Step {
     BodyReceived(Instant),
     /// The response's head is queued, and events follow.
     Opened(Instant, Option<Box<Own>>),
-    /// Nothing more is queued.
+    /// Nothing more will be queued.
     Ended {
         now: Instant,
         body: BodyEnd,
@@ -38,22 +38,22 @@ pub(super) enum Step {
     },
     /// The foreign server has taken everything.
     Taken(Instant),
-    /// Everything is transmitted, and the caller is told to end the output.
+    /// Everything is transmitted, and the caller has been told to end the output.
     Transmitted,
     /// The caller has ended the output.
     OutputEnded(Instant),
-    /// The foreign server has had its time to write what it took.
+    /// The foreign server has had its time to write the bytes that it took.
     Written,
-    /// Nothing more is transmitted, for this reason, unless there was one already.
+    /// Nothing more is transmitted, for this reason unless there was one already.
     Cut {
         reason: CloseReason,
-        /// The peer has everything.
+        /// Whether the peer has everything.
         is_delivered: bool,
     },
 }
 
 impl Connection {
-    /// Every transition there is. A step that does not fit its state changes nothing.
+    /// Takes a step. A step that does not fit the current state changes nothing.
     pub(super) fn step(&mut self, step: Step) {
         self.state = match (mem::replace(&mut self.state, State::NONE), step) {
             (State::Head(from), Step::Requested(now, body)) => {
@@ -114,7 +114,7 @@ impl Connection {
             Host::Socket { config, .. } => {
                 drain_deadline(now, config.drain_timeout, self.output.queued())
             }
-            // A body that is taken late is not a client that stalls.
+            // A body that is polled late is not a client that stalls.
             Host::Server { .. } => None,
         };
         State::Delivering(Box::new(Leaving {
@@ -124,11 +124,11 @@ impl Connection {
         }))
     }
 
-    /// What follows inside a foreign server once it has taken the whole body.
+    /// Returns the state inside a foreign server that has taken the whole body.
     fn taken(&self, now: Instant, from: Box<Leaving>) -> State {
         match from.body {
             BodyEnd::Whole => State::closed(from.reason),
-            // The caller is told to end it.
+            // The caller has to be told to end it.
             BodyEnd::Stream => State::Delivering(from),
             BodyEnd::BrokenOff => match now.checked_add(self.host.config().fail_delay) {
                 None => State::closed(from.reason),
@@ -137,7 +137,7 @@ impl Connection {
         }
     }
 
-    /// `Lingering`, or `Closed` where nothing more is to be expected of the peer.
+    /// Returns `Lingering`, or `Closed` where nothing more can come from the peer.
     fn lingering(&self, now: Instant, from: Leaving) -> State {
         match (&self.host, self.incoming) {
             (Host::Socket { config, .. }, PeerSide::Expected) => {
@@ -152,21 +152,21 @@ impl Connection {
         }
     }
 
-    /// Nothing more is queued: what is queued is delivered.
+    /// Ends the output: nothing more will be queued, and the queued bytes are delivered.
     pub(super) fn end(&mut self, now: Instant, body: BodyEnd, reason: CloseReason) {
         self.step(Step::Ended { now, body, reason });
         self.arm_stall(now);
         self.check_taken(now);
     }
 
-    /// Has the caller end the output, where everything is transmitted.
+    /// Returns the event that tells the caller to end the output, if everything is transmitted.
     pub(super) fn end_output(&mut self) -> Option<ConnectionEvent> {
         let body = match &self.state {
             State::Delivering(leaving) if self.output.is_over() => leaving.body,
             _ => return None,
         };
-        // In a foreign server, a whole response ends with its length, and a stream that broke off
-        // ends with the body's failure.
+        // In a foreign server, a whole response ends with its length, and a stream that broke off ends
+        // with the body's failure.
         if body != BodyEnd::Stream && !self.is_on_socket() {
             return None;
         }
@@ -175,19 +175,20 @@ impl Connection {
         Some(ConnectionEvent::EndOutput { broken_off })
     }
 
-    /// To be called inside a foreign server whenever some of the body was taken.
+    /// Checks whether the foreign server has taken the whole body. Call it whenever some of the body was
+    /// taken.
     pub(super) fn check_taken(&mut self, now: Instant) {
         if !self.is_on_socket() && self.output.is_over() {
             self.step(Step::Taken(now));
         }
     }
 
-    /// To `Closed`, now. What was not transmitted never is.
+    /// Changes to `Closed` now. Bytes that were not transmitted are lost.
     pub(super) fn cut(&mut self, reason: CloseReason) {
         self.cut_off(reason, self.is_on_socket() && self.output.is_over());
     }
 
-    /// The same, where it is known whether the peer has everything.
+    /// Does the same where it is known whether the peer has everything.
     pub(super) fn cut_off(&mut self, reason: CloseReason, is_delivered: bool) {
         self.step(Step::Cut {
             reason,
@@ -200,7 +201,7 @@ impl Connection {
     }
 }
 
-/// `Responding`, from which the application has so long to respond.
+/// Returns `Responding`, with the deadline of the application's response.
 pub(super) fn responding(
     now: Instant,
     config: &ResponseConfig,
@@ -214,7 +215,8 @@ pub(super) fn responding(
     }))
 }
 
-/// A time for every 64 KiB of what is queued: a download may be large, but it may not last for ever.
+/// Returns the deadline of the delivery: the timeout for each 64 KiB that are queued, so that a large
+/// download has time, but not forever.
 fn drain_deadline(now: Instant, timeout: Duration, queued: usize) -> Option<Instant> {
     const SHARE: usize = 64 * 1024;
     let shares = queued.div_ceil(SHARE).max(1);

@@ -1,4 +1,4 @@
-//! What the application wants. In the wrong phase these return an error and change nothing.
+//! The methods that the application calls. In the wrong phase they return an error and change nothing.
 
 use std::{
     mem,
@@ -22,25 +22,22 @@ use crate::{
 };
 
 impl Connection {
-    /// Answers the request. With [`ResponseBody::EventStream`] the stream is open from here on, unless
-    /// the request or the status allows no body (`HEAD`, 204, 205, 304); look at
-    /// [`phase`](Self::phase).
+    /// Responds to the request. With [`ResponseBody::EventStream`] the stream is open afterwards, unless
+    /// the request or the status allows no body (`HEAD`, 204, 205, 304); [`phase`](Self::phase) tells.
     ///
-    /// A [whole](ResponseBody::Whole) response may come before the request: an overloaded server does not
-    /// wait for it to say so. What the client is sending is then read for a while and discarded,
-    /// so that the answer reaches it.
+    /// A [whole](ResponseBody::Whole) response may come before the request: an overloaded server responds
+    /// without waiting. The bytes that the client is sending are then read for a while and discarded, so
+    /// that the response reaches it.
     ///
-    /// An event stream gets `content-type: text/event-stream`,
-    /// `cache-control: no-cache, no-transform` and `x-accel-buffering: no` where the response has
-    /// no such field of its own. `date`, `connection: close` and the framing of the body are
-    /// the connection's, or the foreign server's: fields of the response that contradict them are
-    /// left out.
+    /// An event stream gets `content-type: text/event-stream`, `cache-control: no-cache, no-transform`
+    /// and `x-accel-buffering: no`, unless the response has the field already. The connection, or the
+    /// foreign server, sets `date`, `connection: close` and the framing of the body; fields of the
+    /// response that contradict them are left out.
     ///
     /// # Errors
     ///
-    /// [`RespondError::WrongPhase`] where the response was given already, or where the request is
-    /// not there yet and the body is an event stream;
-    /// [`RespondError::InterimStatus`] for a 1xx status.
+    /// [`RespondError::WrongPhase`] where there was a response already, or where the body is an event
+    /// stream and the request is not there yet; [`RespondError::InterimStatus`] for a 1xx status.
     pub fn respond(
         &mut self,
         now: Instant,
@@ -63,7 +60,7 @@ impl Connection {
         if status.is_informational() {
             return Err(RespondError::InterimStatus(status));
         }
-        // To drop them is to run the application's code: not in the midst of this.
+        // Dropping them runs application code, which must not happen in the middle of this.
         let _dropped_last = self.is_on_socket().then(|| mem::take(&mut head.extensions));
         if is_stream {
             add_stream_fields(&mut head.headers);
@@ -101,8 +98,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`SendError::Full`] at the high-water mark; [`SendError::WrongPhase`] where no event stream
-    /// is open. The event was not queued then.
+    /// [`SendError::Full`] at the high-water mark; [`SendError::WrongPhase`] where no event stream is
+    /// open. The event is not queued then.
     pub fn send(&mut self, now: Instant, event: &Event) -> Result<(), SendError> {
         self.queue("send", now, |sink| sink.put(|buffer| event.encode(buffer)))
     }
@@ -111,19 +108,19 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// As for [`send`](Self::send).
+    /// The errors of [`send`](Self::send).
     pub fn comment(&mut self, now: Instant, comment: &Comment) -> Result<(), SendError> {
         self.queue("comment", now, |sink| {
             sink.put(|buffer| comment.encode(buffer));
         })
     }
 
-    /// Queues events of a topic. They are not copied: they are written from where they lie, and
-    /// held for as long as that takes.
+    /// Queues events of a topic without copying them: they are written from the shared memory, and held
+    /// for as long as that takes.
     ///
     /// # Errors
     ///
-    /// As for [`send`](Self::send).
+    /// The errors of [`send`](Self::send).
     pub fn send_encoded(&mut self, now: Instant, events: EncodedEvents) -> Result<(), SendError> {
         self.queue("send_encoded", now, |sink| sink.put_encoded(events))
     }
@@ -146,8 +143,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends the event stream: what is queued is delivered, the body ends properly, and the
-    /// connection closes with [`CloseReason::StreamEnded`].
+    /// Ends the event stream: the queued bytes are delivered, the body ends properly, and the connection
+    /// closes with [`CloseReason::StreamEnded`].
     ///
     /// # Errors
     ///
@@ -156,9 +153,9 @@ impl Connection {
         self.finish_for(now, CloseReason::StreamEnded)
     }
 
-    /// Does what [`finish`](Self::finish) does where the stream is ended from outside, between two
-    /// events: the connection closes with `reason`. A stream that its client can resume ends so at a
-    /// [shutdown](CloseReason::Shutdown).
+    /// Does the same as [`finish`](Self::finish) for a stream that is ended from outside, between two
+    /// events: the connection closes with `reason`. A stream that its client can resume ends in this way
+    /// at a [shutdown](CloseReason::Shutdown).
     ///
     /// # Errors
     ///
@@ -168,7 +165,7 @@ impl Connection {
             return Err(self.wrong_phase("finish"));
         };
         if let Some(retry) = streaming.retry() {
-            // No event: it takes effect at the end of its line, and nothing is dispatched.
+            // A `retry` line takes effect at its end, and dispatches no event.
             let retry = Event::without_data().with_reconnection_time(retry);
             self.sink().put(|buffer| retry.encode(buffer));
         }
@@ -183,9 +180,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Has the stream end at `at`, as [`finish_for`](Self::finish_for) ends it, unless it ends earlier.
-    /// Of several such times the earliest counts. So many streams can be spread over a window when a
-    /// server shuts down.
+    /// Ends the stream at `at`, as [`finish_for`](Self::finish_for) does, unless it ends earlier. Of
+    /// several such times the earliest counts. A server that shuts down can spread the ends of its
+    /// streams over a window in this way.
     ///
     /// # Errors
     ///
@@ -198,12 +195,14 @@ impl Connection {
         Ok(())
     }
 
-    /// Has the client told this reconnection time when the stream ends properly, whichever call or
-    /// deadline ends it: a `retry` line is the last that is sent. It is in whole milliseconds, and no
-    /// event ([WHATWG HTML 9.2.6](https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation)).
-    /// A stream that fails or is cut tells none. Of several calls the last counts.
+    /// Sets the reconnection time that the client gets when the stream ends properly, whichever call or
+    /// deadline ends it: the last line sent is a `retry` line, in whole milliseconds, which dispatches no
+    /// event ([WHATWG HTML
+    /// 9.2.6](https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation)).
+    /// A stream that fails or is cut sends none. Of several calls the last counts.
     ///
-    /// Draw it for each stream, so that clients whose streams end together do not come back together.
+    /// Choose a random time for each stream, so that clients whose streams end together do not reconnect
+    /// together.
     ///
     /// # Errors
     ///
@@ -216,10 +215,10 @@ impl Connection {
         Ok(())
     }
 
-    /// Breaks the response off, for this reason: the handler or its stream failed. Before the response
-    /// is out, the answer is a 500, or a 503 where the reason is a [shutdown](CloseReason::Shutdown). An open stream
-    /// breaks off: what is queued is delivered, but an HTTP/1.1 body does not end properly, so that
-    /// the client can tell.
+    /// Breaks the response off for this reason: the handler or its stream failed. If nothing of the
+    /// response is sent yet, the client gets a 500, or a 503 where the reason is a
+    /// [shutdown](CloseReason::Shutdown). An open stream breaks off: the queued bytes are delivered, but
+    /// an HTTP/1.1 body does not end properly, so that the client can tell.
     ///
     /// # Errors
     ///
@@ -248,9 +247,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Gives a client until `at` to take what is queued, where
-    /// [`drain_timeout`](super::ConnectionConfig::drain_timeout) gives it longer. A server that has
-    /// been told to end at once has little time for its last answers.
+    /// Sets `at` as the time by which the client has to take the queued bytes, where
+    /// [`drain_timeout`](super::ConnectionConfig::drain_timeout) allows longer. This is for a server that
+    /// has to end at once and has little time for its last responses.
     ///
     /// # Errors
     ///
@@ -265,12 +264,12 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends the connection at once: nothing more is transmitted. `reason` is the reason that
-    /// counts, unless the connection was ending for another one already.
+    /// Ends the connection at once: nothing more is transmitted. `reason` is the close reason, unless the
+    /// connection was ending for another one already.
     ///
     /// # Errors
     ///
-    /// [`WrongPhase`] where it is over already.
+    /// [`WrongPhase`] where the connection is over already.
     pub fn close(&mut self, _now: Instant, reason: CloseReason) -> Result<(), WrongPhase> {
         if let State::Closed { .. } = self.state {
             return Err(self.wrong_phase("close"));

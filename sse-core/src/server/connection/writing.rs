@@ -1,4 +1,4 @@
-//! What is queued to be written, and what follows when some of it was.
+//! Queues bytes to be written, and handles their transmission.
 
 use std::time::{Instant, SystemTime};
 
@@ -18,12 +18,12 @@ use crate::{
 };
 
 impl Connection {
-    /// Answers that the request cannot be served.
+    /// Responds that the request cannot be served.
     pub(super) fn reject(&mut self, now: Instant, status: StatusCode, text: &str) {
         self.answer(now, status, text, CloseReason::Rejected(status));
     }
 
-    /// Answers in the application's place.
+    /// Responds in the application's place.
     pub(super) fn answer(
         &mut self,
         now: Instant,
@@ -42,7 +42,7 @@ impl Connection {
         self.end(now, BodyEnd::Whole, reason);
     }
 
-    /// Queues the response's head and, where there is one, the whole body.
+    /// Queues the response's head and, if there is one, the whole body.
     pub(super) fn begin_output(&mut self, now: Instant, head: Parts, body: ResponseBody) {
         let status = head.status;
         let bytes = match &mut self.host {
@@ -65,7 +65,7 @@ impl Connection {
         self.count_output();
     }
 
-    /// Where the events of the open stream go.
+    /// Returns where the events of the open stream are queued.
     #[inline]
     pub(super) fn sink(&mut self) -> Sink<'_> {
         Sink {
@@ -80,13 +80,13 @@ impl Connection {
         }
     }
 
-    /// To be called whenever what is queued has changed.
+    /// Updates the count of queued bytes. Call it whenever the queue has changed.
     #[inline]
     pub(super) fn count_output(&mut self) {
         self.output.count(&self.host.config().budget);
     }
 
-    /// Some of the output was taken.
+    /// Handles that some of the output was taken.
     pub(super) fn after_progress(&mut self, now: Instant) {
         self.count_output();
         if let Host::Socket { config, .. } = &self.host {
@@ -98,9 +98,9 @@ impl Connection {
         }
     }
 
-    /// To be called whenever something was queued: the client has so long to take some of it.
+    /// Sets the stall deadline. Call it whenever bytes were queued.
     pub(super) fn arm_stall(&mut self, now: Instant) {
-        // A foreign server says by itself when a client takes nothing.
+        // A foreign server detects by itself that a client takes no bytes.
         if let Host::Socket { config, .. } = &self.host {
             self.output.arm_stall(now, config.stall_timeout);
         }

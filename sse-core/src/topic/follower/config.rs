@@ -15,37 +15,38 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct FollowerConfig {
-    /// How many of the newest events a follower that starts takes from the log, so that clients that
-    /// come back resume from the node's memory. 1,000 by default. 0 begins with the next event.
+    /// The number of the newest events that a new follower reads from the log, so that clients that come
+    /// back resume from the node's memory. 1,000 by default. With 0 it begins with the next event.
     pub warm_events: u64,
-    /// How many events a page has at most. 500 by default, at least 1.
+    /// The largest number of events in a page. 500 by default, at least 1.
     pub page_events: usize,
-    /// How many events are held that came by bells before an event in front of them. 1,000 by default.
-    /// Beyond it the last ones are dropped; they are read from the log.
+    /// The largest number of events that are held because they came by bells before an event in front of
+    /// them. 1,000 by default. Beyond it the last ones are dropped, and read from the log later.
     pub max_ahead_events: usize,
-    /// How many bytes such events have, encoded. 1 MiB by default.
+    /// The largest size of such events, encoded, in bytes. 1 MiB by default.
     pub max_ahead_bytes: usize,
-    /// How long after an answer the tails of the log are looked at again, which finds the last event
-    /// where its bell was lost. 10 s by default. `None` never looks: it is for logs whose bells are
-    /// never lost, since a lost last bell is not found then until the next bell, or the next
+    /// The time after an answer at which the follower reads the tails of the log again, which finds the
+    /// last event if its bell was lost. 10 s by default. `None` is for logs whose bells are never lost: a
+    /// lost last bell is then noticed only at the next bell, or the next
     /// [`handle_up`](super::Follower::handle_up).
     pub look_every: Option<Duration>,
-    /// The same while bells are [down](super::Follower::handle_down): the log is polled then. 1 s by
+    /// The same time while bells are [down](super::Follower::handle_down), when the log is polled. 1 s by
     /// default.
     pub look_every_when_down: Duration,
-    /// How long a page is waited for. Then the request counts as failed. 10 s by default.
+    /// The time after which a request without an answer counts as failed. 10 s by default.
     pub request_timeout: Duration,
-    /// How long after a failed request the next one is made. 100 ms by default; it doubles with each
+    /// The time between a failed request and the next one. 100 ms by default; it doubles with each
     /// further failure, up to [`max_retry`](Self::max_retry).
     pub retry: Duration,
-    /// The longest wait between two requests that fail. 5 s by default.
+    /// The longest time between a failed request and the next one. 5 s by default.
     pub max_retry: Duration,
-    /// How long an event is waited for that the log does not return between two that it returns. 5 s
-    /// by default. Then it is lost, as in a log from which single events are deleted.
+    /// The time that the follower waits for an event that the log does not return between two that it
+    /// returns. 5 s by default. Then the event counts as lost, as in a log from which single events are
+    /// deleted.
     pub hole_wait: Duration,
-    /// How long pages of an older epoch than the one that is followed count as late. 30 s by default.
-    /// Where the log has returned nothing else for so long, its epochs went back, as after a backup was
-    /// restored, and it is followed there.
+    /// The time for which pages of an older epoch than the current one count as late. 30 s by default. If
+    /// the log has returned nothing else for this long, its epoch went back, as after a backup was
+    /// restored, and the follower continues there.
     pub older_epoch_wait: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! The follower: what it knows, what it waits for, and what it does at each input.
+//! The follower: its state, and what it does at each input.
 
 use std::{
     cmp::Ordering,
@@ -14,49 +14,49 @@ use crate::topic::Position;
 
 /// Follows one log into one topic, as a state machine: see the [module](super).
 ///
-/// Any order of calls is legal. Input that has arrived is to be handled before
-/// [`handle_timeout`](Self::handle_timeout). What it holds is bounded by the [`FollowerConfig`]: one page,
-/// and the events that came by bells too early.
+/// Any order of calls is allowed. Handle the input that has arrived before
+/// [`handle_timeout`](Self::handle_timeout). The [`FollowerConfig`] bounds what a follower holds: one
+/// page, and the events that came by bells too early.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Follower {
     config: FollowerConfig,
     state: State,
     reading: Reading,
     bells: Bells,
-    /// What was not taken yet: the events of one page, or as many by bells.
+    /// Outputs that were not taken yet: the events of one page, or as many by bells.
     outputs: VecDeque<FollowerOutput>,
-    /// Since when the log answers from an older epoch alone.
+    /// Since when the log has answered from an older epoch only.
     older_since: Option<Instant>,
 }
 
-/// What is known of the log.
+/// What the follower knows of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum State {
-    /// Nothing.
+    /// It knows nothing yet.
     Cold,
-    /// Where it ended when the follower began, which is not reached yet.
+    /// It has not reached the place where the log ended when the follower began.
     Warming { place: Place, until: u64 },
-    /// Everything up to there.
+    /// It has delivered everything up to this place.
     Following(Place),
 }
 
-/// What becomes of the next request.
+/// The state of the next request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Reading {
-    /// There is nothing to read, as far as is known, and the next look is then.
+    /// There is nothing to read, as far as the follower knows. It looks again at this time.
     Resting { look_at: Option<Instant> },
-    /// It is made as soon as what was read before is taken.
+    /// The request is made as soon as the events read before are taken.
     Wanted { failures: u32 },
-    /// It is made, and is waited for.
+    /// The request is made and has no answer yet.
     Asked {
         request: PageRequest,
         deadline: Option<Instant>,
         failures: u32,
-        /// What was heard of meanwhile: an answer that does not reach this far is followed by another
+        /// The newest event heard of meanwhile: an answer that does not reach it is followed by another
         /// request.
         heard: u64,
     },
-    /// It failed, or returned nothing of use, and is made again then.
+    /// The request failed, or returned nothing useful, and is repeated at this time.
     Waiting {
         until: Option<Instant>,
         failures: u32,
@@ -69,24 +69,24 @@ enum Bells {
     Down,
 }
 
-/// How far a [`Follower`] has come.
+/// The progress of a [`Follower`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FollowerPhase {
-    /// It has not heard from the log yet: its topic says nothing of any client's place.
+    /// The log has not answered yet: the topic cannot tell the place of any client.
     Cold,
-    /// It takes the log's newest events, and has not reached the end of the log as it was when the follower
-    /// began.
+    /// The follower reads the log's newest events, and has not reached the end that the log had when the
+    /// follower began.
     Warming,
-    /// It has been at the end of the log, and takes every new event.
+    /// The follower has reached the end of the log, and takes every new event.
     Following,
 }
 
-/// Everything: no answer reaches this far.
+/// Beyond every event: no answer reaches this number.
 const EVERYTHING: u64 = u64::MAX;
 
 impl Follower {
-    /// Creates a follower that knows nothing yet, and asks for the log's tails. Bells are down until
+    /// Creates a follower that knows nothing yet, and asks for the log's tails. Bells count as down until
     /// [`handle_up`](Self::handle_up).
     #[must_use]
     pub fn new(config: FollowerConfig) -> Self {
@@ -100,7 +100,7 @@ impl Follower {
         }
     }
 
-    /// Returns how far it has come.
+    /// Returns the phase of the follower.
     #[must_use]
     pub fn phase(&self) -> FollowerPhase {
         match self.state {
@@ -110,7 +110,7 @@ impl Follower {
         }
     }
 
-    /// Returns the place up to which it has delivered, or has asked its caller to; `None` while it is
+    /// Returns the place up to which it has delivered events or asked its caller to; `None` while it is
     /// [cold](FollowerPhase::Cold).
     #[must_use]
     pub fn position(&self) -> Option<Position> {
@@ -123,8 +123,8 @@ impl Follower {
         &self.config
     }
 
-    /// Bells are heard from now on: those of every event that is appended from here on, unless they are
-    /// lost. The log is read from the follower's place, since it heard none before.
+    /// Reports that bells are heard from now on: those of all events appended later, unless a bell is
+    /// lost. The follower reads the log from its place on, because it heard no bells before.
     pub fn handle_up(&mut self, _now: Instant) {
         self.bells = Bells::Up;
         self.want(EVERYTHING);
@@ -133,7 +133,7 @@ impl Follower {
         }
     }
 
-    /// Bells are not heard any more. The log is looked at more often, until they are.
+    /// Reports that bells are not heard any more. The follower polls the log until they are.
     pub fn handle_down(&mut self, now: Instant) {
         self.bells = Bells::Down;
         if let Reading::Resting { .. } = self.reading {
@@ -141,7 +141,7 @@ impl Follower {
         }
     }
 
-    /// A bell rang. An event that it carries is delivered at once where it is the next one.
+    /// Handles a bell. If it carries the next event, that event is delivered at once.
     pub fn handle_bell(&mut self, _now: Instant, bell: Bell) {
         let sequence = bell.position.sequence();
         if sequence > LARGEST {
@@ -149,7 +149,7 @@ impl Follower {
         }
         let has_room = self.outputs.len() < self.config.page_events.max(1);
         let Some(place) = place_of(&mut self.state) else {
-            // What is asked for may come from before it.
+            // The answer to a request that is under way may be from before it.
             return self.want(EVERYTHING);
         };
         match bell.position.epoch().cmp(&place.epoch()) {
@@ -168,11 +168,11 @@ impl Follower {
         }
     }
 
-    /// The log answered. A page that was not asked for does no harm.
+    /// Handles an answer of the log. A page that was not asked for does no harm.
     pub fn handle_page(&mut self, now: Instant, page: Page) {
         let asked = match self.reading {
             Reading::Asked { request, heard, .. } => Some((request, heard)),
-            // What is read is bounded by what is asked for.
+            // Pages that were not asked for have no bound but this one.
             _ if !self.outputs.is_empty() => return,
             _ => None,
         };
@@ -188,7 +188,8 @@ impl Follower {
         };
         let after = asked.map_or(place.behind, |(request, _)| request.after);
         if !came_anew && tails.newest < after.sequence() {
-            // From a copy that is behind, or a log that lost its newest events and has not begun anew.
+            // The answer comes from a copy that is behind, or from a log that lost its newest events and
+            // has not begun another epoch.
             return self.handle_page_failed(now);
         }
         let reach = Reach::of(&page, asked.map_or(0, |(request, _)| request.limit));
@@ -199,7 +200,7 @@ impl Follower {
         self.settle(now, tails, asked.filter(|_| !came_anew), waits);
     }
 
-    /// Says what is read next, once a page was taken.
+    /// Sets what is read next, after a page was taken.
     fn settle(
         &mut self,
         now: Instant,
@@ -227,7 +228,7 @@ impl Follower {
         }
     }
 
-    /// The log did not answer, for whatever reason. The request is made again after a
+    /// Reports that the log did not answer, for any reason. The request is repeated after a
     /// [while](FollowerConfig::retry).
     pub fn handle_page_failed(&mut self, now: Instant) {
         let Reading::Asked { failures, .. } = self.reading else {
@@ -271,10 +272,10 @@ impl Follower {
         }
     }
 
-    /// Returns what the caller has to do next. `None` once there is nothing.
+    /// Returns what the caller has to do next; `None` if there is nothing.
     ///
-    /// A page is asked for once everything of the one before is taken, so that a caller that is slow
-    /// holds no more than one. `now` is when it is asked for.
+    /// A page is requested once everything from the page before is taken, so that a slow caller holds at
+    /// most one. `now` is the time of the request.
     pub fn poll_output(&mut self, now: Instant) -> Option<FollowerOutput> {
         if let Some(output) = self.outputs.pop_front() {
             return Some(output);
@@ -305,12 +306,12 @@ impl Follower {
         }
     }
 
-    /// Has the log read up to this event.
+    /// Requests the events up to this one.
     fn want(&mut self, up_to: u64) {
         match &mut self.reading {
             Reading::Resting { .. } => self.reading = Reading::Wanted { failures: 0 },
             Reading::Asked { heard, .. } => *heard = (*heard).max(up_to),
-            // It is made soon, and reaches as far as there is anything then.
+            // The request is made soon, and covers everything that the log has by then.
             Reading::Wanted { .. } | Reading::Waiting { .. } => {}
         }
     }
@@ -324,8 +325,8 @@ impl Follower {
         self.reading = Reading::Resting { look_at };
     }
 
-    /// Whether a page of this epoch comes from before the current one. Where the log answers with such
-    /// pages alone for a while, its epochs went back.
+    /// Returns whether a page of this epoch is older than the current one. If the log answers only with
+    /// such pages for a while, its epoch went back.
     fn is_late(&mut self, now: Instant, epoch: u64) -> bool {
         if self.place().is_none_or(|place| epoch >= place.epoch()) {
             self.older_since = None;
@@ -339,7 +340,7 @@ impl Follower {
         is_late
     }
 
-    /// Begins, or begins anew, where these tails say so. Says whether it did.
+    /// Begins, or begins another epoch, if these tails say so. Returns whether it did.
     fn take_tails(&mut self, tails: Tails) -> bool {
         let before_oldest = tails.oldest - 1;
         let is_warming = match &self.state {
@@ -374,7 +375,7 @@ impl Follower {
         true
     }
 
-    /// Whether it is worth waiting for the next event, which the log did not return. Otherwise it is lost.
+    /// Returns whether to wait for the next event, which the log did not return. Otherwise it is lost.
     fn is_hole_waited_for(&mut self, now: Instant, tails: Tails) -> bool {
         let Some(place) = place_of(&mut self.state) else {
             return false;
@@ -403,13 +404,13 @@ fn place_of(state: &mut State) -> Option<&mut Place> {
     }
 }
 
-/// Up to where a page tells what there is.
+/// The number up to which a page has all events.
 enum Reach {
-    /// It tells nothing of events.
+    /// It has no events.
     Nothing,
     /// It has every event before this one.
     Before(u64),
-    /// It has every event there is.
+    /// It has every event in the log.
     Everything,
 }
 
@@ -422,7 +423,7 @@ impl Reach {
         }
     }
 
-    /// Whether an event of this number would be in the page, if it was in the log.
+    /// Returns whether an event of this number would be in the page, if the log had it.
     fn is_past(&self, sequence: u64) -> bool {
         match *self {
             Self::Nothing => false,

@@ -1,4 +1,4 @@
-//! What a follower asks its caller to do.
+//! The tasks that a follower gives its caller.
 
 use super::PageRequest;
 use crate::{
@@ -10,34 +10,34 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FollowerOutput {
-    /// Ask the log for this, and pass the answer to [`handle_page`](super::Follower::handle_page) or
+    /// Request this page from the log, and pass the answer to
+    /// [`handle_page`](super::Follower::handle_page) or
     /// [`handle_page_failed`](super::Follower::handle_page_failed). There is one such request at a time.
     Read(PageRequest),
-    /// The history is followed from here on: the first place that is known.
+    /// The history begins after this place, which is the first one known.
     Begin(Position),
     /// The next event.
     Event(Position, Event),
-    /// So many events behind the last place are no longer in the log: the history goes on behind
-    /// `behind`.
+    /// The log no longer has the events after the last place: the history continues after `behind`.
     Lost {
-        /// How many.
+        /// The number of lost events.
         events: u64,
-        /// Where it goes on.
+        /// The place after which the history continues.
         behind: Position,
     },
-    /// The log has begun another life: the history goes on behind this place, in another epoch.
+    /// The log has begun another epoch: the history continues after this place in it.
     Anew(Position),
 }
 
 impl FollowerOutput {
-    /// Has the topic do it: publishes the event, or goes on behind the place, which tells subscribers
-    /// what they lose by it. Returns the request, where this is one.
+    /// Applies the output to the topic: publishes the event, or continues after the place, which tells
+    /// subscribers what they lose. Returns the request, if it is one.
     ///
     /// # Errors
     ///
-    /// [`PublishError`] where the topic does not take the event. The topic goes on behind it then, and its
-    /// subscribers are told of one lost event, except where the topic is
-    /// [closed](PublishError::Closed): then nothing more can be done with it.
+    /// [`PublishError`] where the topic does not take the event. The topic then continues after the
+    /// event, and its subscribers are told of one lost event, unless the topic is
+    /// [closed](PublishError::Closed).
     pub fn publish_to(self, topic: &Topic) -> Result<Option<PageRequest>, PublishError> {
         match self {
             Self::Read(request) => return Ok(Some(request)),

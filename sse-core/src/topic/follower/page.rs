@@ -1,17 +1,17 @@
-//! What a log tells: bells and pages.
+//! The answers and the bells of a log.
 
 use crate::{Event, topic::Position};
 
-/// The largest sequence number that a topic takes.
+/// The largest sequence number that a topic accepts.
 pub(super) const LARGEST: u64 = u64::MAX / 2;
 
 /// The positions of a log's oldest and newest event at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tails {
-    /// What tells this life of the log from others: a later life has a greater number. A log whose newest
-    /// events were lost, as at a failover to a copy that did not have them, begins another life.
+    /// The number of this epoch of the log: a later epoch has a greater number. A log whose newest events
+    /// were lost, such as at a failover to a copy that did not have them, begins another epoch.
     pub epoch: u64,
-    /// The sequence number of the oldest event that the log holds; `newest + 1` where it holds none.
+    /// The sequence number of the oldest event in the log; `newest + 1` where it has none.
     pub oldest: u64,
     /// The sequence number of the newest event that was ever appended in this epoch; 0 where there was
     /// none.
@@ -19,7 +19,7 @@ pub struct Tails {
 }
 
 impl Tails {
-    /// The same, where the numbers make sense.
+    /// Returns the tails, if their numbers are consistent.
     pub(super) fn checked(self) -> Option<Self> {
         let newest = self.newest;
         let oldest = self.oldest.max(1);
@@ -31,7 +31,7 @@ impl Tails {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Page {
-    /// Where the log began and ended.
+    /// The tails of the log at that moment.
     pub tails: Tails,
     /// Events of the tails' epoch, each with its sequence number, oldest first.
     pub events: Vec<(u64, Event)>,
@@ -44,28 +44,28 @@ impl Page {
         Self { tails, events }
     }
 
-    /// The page, where the log gave no more than was asked for.
+    /// Returns the page without events beyond the limit of the request.
     pub(super) fn cut(mut self, most: usize) -> Self {
         self.events.truncate(most);
         self
     }
 }
 
-/// What is to be read from a log: the events behind a place, oldest first.
+/// A request for the events after a place in a log, oldest first.
 ///
-/// The answer is a [`Page`]. Where the log is in another epoch than `after`, the page has no events: its
-/// tails tell.
+/// The answer is a [`Page`]. If the log is in another epoch than `after`, the page has no events, and its
+/// tails say so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct PageRequest {
-    /// The place behind which the page begins.
+    /// The place after which the page begins.
     pub after: Position,
-    /// How many events it has at most. 0 asks for the tails alone.
+    /// The largest number of events. 0 asks for the tails only.
     pub limit: usize,
 }
 
 impl PageRequest {
-    /// Creates a request for `limit` events behind this place.
+    /// Creates a request for `limit` events after this place.
     #[must_use]
     pub fn new(after: Position, limit: usize) -> Self {
         Self { after, limit }
@@ -76,16 +76,16 @@ impl PageRequest {
     }
 }
 
-/// The news that an event was appended to a log.
+/// The notice that an event was appended to a log.
 ///
-/// Bells may be lost, doubled, reordered and late. They make a follower fast; what it delivers does not
-/// depend on them.
+/// Bells may be lost, doubled, reordered and late. They make a follower fast; the events that it delivers
+/// do not depend on them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Bell {
     /// The event's place.
     pub position: Position,
-    /// The event, where the bell carries it. Otherwise it is read from the log.
+    /// The event, if the bell carries it. Otherwise the follower reads it from the log.
     pub event: Option<Event>,
 }
 
@@ -99,7 +99,7 @@ impl Bell {
         }
     }
 
-    /// The same with the event.
+    /// Creates a bell that carries this event.
     #[must_use]
     pub fn with_event(mut self, event: Event) -> Self {
         self.event = Some(event);

@@ -1,4 +1,4 @@
-//! Where a follower is in the log, and the events that it has already from beyond.
+//! The place of a follower in the log, and the later events that it holds.
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -8,14 +8,14 @@ use crate::{Event, topic::Position};
 /// The place of a follower in one epoch of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Place {
-    /// Behind the last event that was delivered.
+    /// The place after the last delivered event.
     pub(super) behind: Position,
     ahead: Ahead,
-    /// Since when the next event is missing, though the log returned others behind it.
+    /// Since when the next event is missing, although the log returned later ones.
     pub(super) hole_since: Option<Instant>,
 }
 
-/// Events that came before one in front of them.
+/// Events that came before an event in front of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Ahead {
     events: BTreeMap<u64, Event>,
@@ -30,7 +30,7 @@ impl Ahead {
         }
     }
 
-    /// Drops those that are further ahead than there is room for.
+    /// Drops the last events beyond the bounds.
     fn bound(&mut self, config: &FollowerConfig) {
         while self.events.len() > config.max_ahead_events || self.bytes > config.max_ahead_bytes {
             let Some((_, event)) = self.events.pop_last() else {
@@ -64,14 +64,14 @@ impl Place {
         self.behind.epoch()
     }
 
-    /// The sequence number of the next event.
+    /// Returns the sequence number of the next event.
     pub(super) fn next(&self) -> u64 {
         self.behind.sequence() + 1
     }
 
-    /// An event came by a bell.
+    /// Holds an event that came by a bell.
     pub(super) fn put(&mut self, config: &FollowerConfig, sequence: u64, event: Event) {
-        // What is next is not held: `deliver` takes it at once.
+        // The next event is not held: `deliver` takes it at once.
         let is_next = sequence == self.next();
         self.ahead.put(sequence, event);
         if !is_next {
@@ -79,7 +79,7 @@ impl Place {
         }
     }
 
-    /// The events of a page came. Those that are here already are the same.
+    /// Holds the events of a page. Events that are held already are the same.
     pub(super) fn put_page(&mut self, page: Page, limit: usize) {
         let next = self.next();
         for (sequence, event) in page.events.into_iter().take(limit) {
@@ -89,7 +89,7 @@ impl Place {
         }
     }
 
-    /// Delivers what is next, as long as it is there.
+    /// Delivers the next events, up to the first one that is missing.
     pub(super) fn deliver(&mut self, mut out: impl FnMut(FollowerOutput)) {
         while let Some(event) = self.ahead.take(self.next()) {
             self.behind = Position::new(self.epoch(), self.next());
@@ -98,7 +98,7 @@ impl Place {
         }
     }
 
-    /// Passes over what the log no longer holds, and delivers what is next.
+    /// Skips the events that the log no longer has, and delivers the next ones.
     pub(super) fn pass_over_trimmed(&mut self, tails: Tails, mut out: impl FnMut(FollowerOutput)) {
         self.deliver(&mut out);
         while self.next() < tails.oldest {
@@ -106,7 +106,7 @@ impl Place {
         }
     }
 
-    /// Passes over the events before the first one that is held, or before `end`.
+    /// Skips the events before the first one that is held, or before `end`.
     pub(super) fn pass_over(&mut self, end: u64, mut out: impl FnMut(FollowerOutput)) {
         let to = self.ahead.first().map_or(end, |first| first.min(end));
         let events = to.saturating_sub(self.next());
@@ -119,7 +119,7 @@ impl Place {
         self.deliver(out);
     }
 
-    /// Drops what there is no room for once a page was taken.
+    /// Drops the events beyond the bounds, after a page was taken.
     pub(super) fn bound(&mut self, config: &FollowerConfig) {
         self.ahead.bound(config);
     }

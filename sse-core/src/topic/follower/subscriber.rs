@@ -1,5 +1,5 @@
-//! A subscriber for clients that the topic alone cannot serve: it reads the log where the topic does not
-//! reach back.
+//! A subscriber for clients that the topic alone cannot serve: it reads the log for events that have left
+//! the topic.
 
 use std::{
     collections::VecDeque,
@@ -17,29 +17,31 @@ use crate::{
     },
 };
 
-/// Gets what a followed [`Topic`] publishes, and reads from the log what the topic no longer holds.
+/// A subscription to a followed [`Topic`] that reads the events which the topic no longer holds from the
+/// log.
 ///
-/// The topic of a node begins somewhere in the log, and holds so much of it. A client that comes from
-/// another node, or after a long time, can be behind what it holds, or ahead of where it is. This
+/// The topic of a node begins somewhere in the log, and holds a part of it. A client that comes from
+/// another node, or after a long time, can be behind what the topic holds, or ahead of where it is. This
 /// subscriber asks the log about such a client, serves it from the log in pages, one at a time and each
-/// taken before the next is asked for, and goes over to the topic where the topic reaches. A
-/// [gap](Outcome::Gap) is told only where the log itself no longer holds an event.
+/// taken before the next is requested, and changes to the topic once it has reached the events there. It
+/// reports a [gap](Outcome::Gap) only where the log itself no longer has an event.
 ///
-/// It is a state machine: [`poll_next`](Self::poll_next) says which page it needs, and
-/// [`handle_page`](Self::handle_page) takes it. It has no clock: the caller paces requests that fail.
+/// It is a state machine: [`poll_next`](Self::poll_next) returns the page that it needs, and
+/// [`handle_page`](Self::handle_page) takes it. It has no clock: the caller waits before it repeats a
+/// failed request.
 ///
-/// Events carry the IDs that the topic gives. A client whose last event ID is of the publisher's choice
-/// is served by the topic alone, since a log is read by positions.
+/// Events have the IDs that the topic gives. A client whose last event ID is of the publisher's choice is
+/// served by the topic only, because a log is read by positions.
 ///
-/// Make it when the follower of the topic is [following](super::FollowerPhase::Following), so that a
-/// client without a last event ID gets what is new, and no more.
+/// Create it when the follower of the topic is [following](super::FollowerPhase::Following), so that a
+/// client without a last event ID gets exactly the new events.
 ///
 /// ```
 /// use std::{task::{Context, Poll, Waker}, time::Instant};
 /// use sse_core::{Event, topic::{Outcome, Position, Topic, TopicConfig}};
 /// use sse_core::topic::follower::{LogItem, LogSubscriber, Page, Tails};
 ///
-/// // This node came when the log was at event 3, and a client comes that has seen the first.
+/// // This node began when the log was at event 3. A client comes that has seen the first event.
 /// let topic = Topic::new(TopicConfig::default(), 7, Instant::now);
 /// topic.go_on_behind(Position::new(7, 3))?;
 /// let mut subscriber = LogSubscriber::new(&topic, Some("7-1"), 100);
@@ -65,42 +67,42 @@ pub struct LogSubscriber {
     topic: Topic,
     page_events: usize,
     outcome: Option<Outcome>,
-    /// What the stream begins with.
+    /// The events that the stream begins with.
     beginning: Option<EncodedEvents>,
     wanted: Option<Wanted>,
     state: State,
 }
 
 enum State {
-    /// The log is asked whether it knows this place.
+    /// The log is asked whether it has this place.
     Asking {
         id: Text,
         at: Position,
-        /// The topic's epoch when it was asked, while there is no answer.
+        /// The topic's epoch at the time of the request, while there is no answer.
         asked_in: Option<u64>,
     },
-    /// The client gets this from the log.
+    /// The client gets its events from the log.
     Replaying(Replay),
-    /// The client gets it from the topic.
+    /// The client gets its events from the topic.
     Live(Subscriber),
     Over,
 }
 
-/// What a client gets from the log.
+/// The state of a client that gets its events from the log.
 struct Replay {
-    /// Behind what it was given.
+    /// The place after the last event that the client was given.
     behind: Position,
-    /// It begins with the oldest event that the log holds, whichever that is.
+    /// Whether it begins with the oldest event in the log.
     at_oldest: bool,
     batches: VecDeque<Batch>,
-    /// How many events in a row were not wanted.
+    /// The number of events in a row that were left out.
     left_out: u64,
     is_asked: bool,
     /// The topic's epoch when the log was asked last, unless it did not answer.
     asked_in: Option<u64>,
-    /// The log has left this epoch: the client goes on when the topic has done so, too.
+    /// The log has left this epoch: the client continues when the topic has left it, too.
     over: Option<u64>,
-    /// Wakes when the topic has moved, where that is waited for.
+    /// Wakes when the topic has moved, if the client waits for that.
     topic_moves: Option<Subscriber>,
 }
 
@@ -108,15 +110,15 @@ struct Replay {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LogItem {
-    /// This goes to the client.
+    /// Send this to the client.
     Batch(Batch),
-    /// This is to be asked of the log. There is one such request at a time.
+    /// Request this page from the log. There is one such request at a time.
     Read(PageRequest),
 }
 
 impl LogSubscriber {
-    /// Creates a subscriber for the client that received the event with this ID last; `None` for one that
-    /// gets what is published from now on. A page has at most `page_events` events.
+    /// Creates a subscriber for the client whose last event has this ID; `None` is for a client that gets
+    /// the events published from now on. A page has at most `page_events` events.
     #[must_use]
     pub fn new(topic: &Topic, last_event_id: Option<&str>, page_events: usize) -> Self {
         let (state, outcome) = begin(topic, last_event_id);
@@ -130,9 +132,9 @@ impl LogSubscriber {
         }
     }
 
-    /// Creates a subscriber for a client that gets everything from the oldest event on that the log holds
-    /// of its epoch, and then what is published. To the client this is [fresh](Outcome::Fresh): what the
-    /// log has dropped before is not lost to it.
+    /// Creates a subscriber for a client that gets all events of the log's epoch, from the oldest one in
+    /// the log on, and then the new ones. To the client this is [fresh](Outcome::Fresh): events that the
+    /// log has dropped before are not lost to it.
     #[must_use]
     pub fn from_oldest(topic: &Topic, page_events: usize) -> Self {
         let mut replay = Replay::behind(Position::new(topic.epoch(), 0), None);
@@ -148,9 +150,9 @@ impl LogSubscriber {
         }
     }
 
-    /// Begins the stream with these events, such as the state that the topic's events change, as it is
-    /// after the event at `at`. The last of them gets that place as its ID; the others keep theirs. Make
-    /// the subscriber for a client whose last event ID is `at`.
+    /// Begins the stream with these events, such as the state that the topic's events change, as of the
+    /// event at `at`. The last of them gets that place as its ID; the others keep theirs. Create the
+    /// subscriber for a client whose last event ID is `at`.
     ///
     /// ```
     /// use std::time::Instant;
@@ -166,7 +168,7 @@ impl LogSubscriber {
     ///
     /// # Errors
     ///
-    /// [`EventError`] where one of these is no event.
+    /// [`EventError`] where one of these cannot become an event.
     pub fn begin_with<E: IntoEvent>(
         mut self,
         events: impl IntoIterator<Item = E>,
@@ -177,8 +179,8 @@ impl LogSubscriber {
         Ok(self)
     }
 
-    /// Leaves the events out whose type is none of those wanted, in what comes from the topic and in what
-    /// comes from the log: see [`Subscriber::only_event_types`].
+    /// Leaves out the events of other types, both from the topic and from the log: see
+    /// [`Subscriber::only_event_types`].
     #[must_use]
     pub fn only_event_types(
         mut self,
@@ -189,16 +191,15 @@ impl LogSubscriber {
         self
     }
 
-    /// Returns whether the topic's [budget](crate::topic::TopicConfig::budget) has room for a page. The
-    /// caller asks the log when it has, or waits a moment: the pages that clients hold count in it, as
-    /// output.
+    /// Returns whether the topic's [budget](crate::topic::TopicConfig::budget) has room for a page. If
+    /// not, wait a moment before asking the log: the pages that clients hold count in it, as output.
     #[must_use]
     pub fn has_room(&self) -> bool {
         let budget = &self.topic.config().budget;
         budget.fits(Holding::Queue, Budget::GRANULE)
     }
 
-    /// Every subscriber of the topic leaves out what is not wanted.
+    /// Every subscriber of the topic leaves out the unwanted events.
     fn set_state(&mut self, next: impl FnOnce(State) -> State) {
         let state = next(mem::replace(&mut self.state, State::Over));
         self.state = match (state, &self.wanted) {
@@ -209,14 +210,14 @@ impl LogSubscriber {
         };
     }
 
-    /// How the subscription joined the history; `None` while the log is asked. Its counts are those of
-    /// the moment at which it joined.
+    /// Returns how the subscription joined the history; `None` while the log is asked. Its counts are
+    /// those of the moment at which it joined.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
         self.outcome
     }
 
-    /// How the topic ended, once this subscriber has been given everything of it.
+    /// Returns how the topic ended, once this subscriber has been given all its events.
     #[must_use]
     pub fn end(&self) -> Option<TopicEnd> {
         match &self.state {
@@ -225,10 +226,10 @@ impl LogSubscriber {
         }
     }
 
-    /// Returns what is next. `None` once the topic is closed and everything of it was taken.
+    /// Returns the next item. Returns `None` once the topic is closed and everything of it was taken.
     ///
-    /// Pending while nothing is new, and while a request is out; in the latter case no task is woken but
-    /// by the caller, who has its answer.
+    /// Pending while there is nothing new, and while a request is under way; in the latter case only the
+    /// caller, who gets the answer, wakes the task.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<LogItem>> {
         if let Some(beginning) = self.beginning.take() {
             return Poll::Ready(Some(LogItem::Batch(Batch::Events(beginning))));
@@ -240,7 +241,7 @@ impl LogSubscriber {
                     asked_in: Some(_), ..
                 } => return Poll::Pending,
                 State::Asking { id, at, asked_in } => {
-                    // The topic may have come there meanwhile.
+                    // The topic may have reached it meanwhile.
                     match self.topic.join(id) {
                         Outcome::Resumed { .. } => live(&self.topic, Some(id)),
                         _ => {
@@ -262,7 +263,7 @@ impl LogSubscriber {
                     Poll::Ready(Some(Ok(batch))) => {
                         return Poll::Ready(Some(LogItem::Batch(batch)));
                     }
-                    // The topic dropped its next event, and the log may hold it.
+                    // The topic dropped its next event, which the log may have.
                     Poll::Ready(Some(Err(_))) => {
                         State::Replaying(Replay::behind(subscriber.position(), None))
                     }
@@ -273,10 +274,10 @@ impl LogSubscriber {
         }
     }
 
-    /// The log answered.
+    /// Handles an answer of the log.
     pub fn handle_page(&mut self, page: Page) {
         let (tails, here) = (page.tails, self.topic.epoch());
-        // The topic has come from the log: a page of an older epoch is late.
+        // The topic follows the log, so a page of an older epoch is late.
         let Some(tails) = tails.checked().filter(|tails| tails.epoch >= here) else {
             return self.handle_page_failed();
         };
@@ -307,7 +308,7 @@ impl LogSubscriber {
                 } else if tails.epoch > here {
                     replay.over = Some(here);
                 } else if replay.at_oldest {
-                    // It has got nothing yet, and begins in the epoch that the topic has come to.
+                    // It has got no event yet, and begins in the epoch that the topic has reached.
                     replay.behind = Position::new(here, 0);
                     replay.asked_in = None;
                 } else {
@@ -321,9 +322,8 @@ impl LogSubscriber {
         }
     }
 
-    /// The log did not answer. The request is made again at the next
-    /// [`poll_next`](Self::poll_next), unless the topic can do without it: the caller waits a moment
-    /// before.
+    /// Reports that the log did not answer. The next [`poll_next`](Self::poll_next) returns the request
+    /// again, unless the topic can serve the client without it. Wait a moment before that.
     pub fn handle_page_failed(&mut self) {
         match &mut self.state {
             State::Asking { asked_in, .. } => *asked_in = None,
@@ -339,7 +339,7 @@ impl LogSubscriber {
     }
 }
 
-/// Where the client begins.
+/// Returns the state in which the client begins.
 fn begin(topic: &Topic, last_event_id: Option<&str>) -> (State, Option<Outcome>) {
     let with_outcome = |state| match state {
         State::Live(subscriber) => {
@@ -392,7 +392,7 @@ impl Replay {
         }
     }
 
-    /// What a client at this place gets of a log with these tails.
+    /// Returns the outcome of joining a log with these tails at this place.
     fn outcome(&self, tails: Tails) -> Outcome {
         let first = self.behind.sequence() + 1;
         let replayed = (tails.newest + 1).saturating_sub(first.max(tails.oldest));
@@ -402,7 +402,7 @@ impl Replay {
         }
     }
 
-    /// Has the client join here, and tells it how.
+    /// Joins the client here, and tells it the outcome.
     fn join(&mut self, topic: &Topic, tails: Tails) -> Outcome {
         let outcome = self.outcome(tails);
         topic.count(outcome);
@@ -431,14 +431,14 @@ impl Replay {
         self.behind = Position::new(epoch, sequence + events);
     }
 
-    /// Passes over `lost` events, and tells the client.
+    /// Skips `lost` events, and tells the client.
     fn lose(&mut self, topic: &Topic, lost: u64, replayed: u64) {
         self.pass_over(lost);
         self.tell(topic, Outcome::Gap { lost, replayed });
     }
 
-    /// Takes what a page has for the client: no more than its topic has come to, which settles what
-    /// the log is to be waited for.
+    /// Takes the events of a page for the client: at most up to the topic's newest, because the topic
+    /// decides how long the log is waited for.
     fn take(&mut self, topic: &Topic, page: Page, tails: Tails, wanted: Option<&Wanted>) {
         match self.outcome(tails) {
             Outcome::Gap { lost, .. } if self.at_oldest => self.pass_over(lost),
@@ -477,7 +477,7 @@ impl Replay {
             }
         }
         self.put(topic, &mut bytes, &mut count);
-        // As seldom as a topic that is full does.
+        // As rarely as a full topic does.
         if self.left_out > topic.config().max_events as u64 / 4 {
             let place = EncodedEvents::place(self.behind.text().as_str());
             self.batches.push_back(Batch::Place(place));
@@ -486,12 +486,12 @@ impl Replay {
         let (first, held) = topic.held();
         let missing = first.saturating_sub(self.behind.sequence() + 1);
         if has_nothing && missing > 0 {
-            // The log does not return what it says that it has, and the topic has passed it.
+            // The log does not return an event that it claims to have, and the topic has skipped it.
             self.lose(topic, missing, held);
         }
     }
 
-    /// They count in the budget until the client's connection has sent them.
+    /// Queues encoded events, which count in the budget until the client's connection has sent them.
     fn put(&mut self, topic: &Topic, bytes: &mut Vec<u8>, count: &mut usize) {
         if *count > 0 {
             let bytes = topic
@@ -527,10 +527,10 @@ impl Replay {
                 let request = PageRequest::new(self.behind, most);
                 return Poll::Ready(Replayed::Item(LogItem::Read(request)));
             }
-            // The topic has not come here yet, or not to this epoch.
+            // The topic has not reached this place or this epoch yet.
             let Some(moves) = &mut self.topic_moves else {
                 self.topic_moves = Some(topic.quiet_subscriber());
-                // It may have come just before.
+                // It may have reached it just before.
                 continue;
             };
             match moves.poll_next(cx) {

@@ -1,4 +1,4 @@
-//! Adding an event to the history, and the room that it needs there.
+//! Adds an event to the history, and makes room for it.
 
 use std::time::Instant;
 
@@ -15,35 +15,35 @@ use crate::{
 #[cfg(feature = "compression")]
 use crate::{gzip::stored_len, topic::packed::PACKED_SIZE};
 
-/// How much of a history that refuses events is left for the last one.
+/// The bytes of a history that rejects events that are reserved for the last one.
 const LAST_EVENT: usize = 1024;
 
-/// How room is made for an event.
+/// How to make room for an event.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Room {
-    /// The oldest events go.
+    /// Drop the oldest events.
     DropOldest,
-    /// None goes, and the event is refused.
+    /// Drop none, and reject the event.
     Refuse,
-    /// It was kept free for the last event. Where that takes more, the oldest events go.
+    /// Use the room reserved for the last event, and drop the oldest events if it needs more.
     Kept,
 }
 
-/// What an event takes in the history.
+/// The room that an event needs in the history.
 struct Needed {
     /// Its length in bytes, with the line of its ID.
     len: usize,
-    /// What its ID takes, if it is of the publisher's choice.
+    /// The memory of its ID, if the publisher chose it.
     own_id_size: usize,
-    /// What ends it where its encoding has no blank line.
+    /// The blank line, if its encoding has none.
     blank_line: &'static str,
-    /// How long it is compressed, at most.
+    /// Its largest compressed length.
     #[cfg(feature = "compression")]
     packed_len: usize,
 }
 
 impl Needed {
-    /// What it takes in a segment.
+    /// Returns the memory of the event in a segment.
     fn size(&self) -> usize {
         let size = self.len + MARK_SIZE + self.own_id_size;
         #[cfg(feature = "compression")]
@@ -53,7 +53,7 @@ impl Needed {
 }
 
 impl Log {
-    /// Adds an event, and drops what is too much then, or refuses it where nothing is to be dropped.
+    /// Adds an event, and drops events beyond the bounds, or rejects it where none may be dropped.
     /// Returns its place and its length in bytes.
     pub(in crate::topic) fn append(
         &mut self,
@@ -67,8 +67,7 @@ impl Log {
         self.add(now, event, room)
     }
 
-    /// Adds the last event. Its room was kept free, and where it takes more than that the oldest events
-    /// go.
+    /// Adds the last event, in the reserved room; if it needs more, the oldest events are dropped.
     pub(in crate::topic) fn append_last(
         &mut self,
         now: Instant,
@@ -78,7 +77,7 @@ impl Log {
             return self.add(now, event, Room::DropOldest);
         }
         if !self.open.is_empty() {
-            // So that no room is taken for events that do not come any more.
+            // No room is taken for further events, because none can come.
             self.seal();
         }
         self.add(now, event, Room::Kept)
@@ -133,8 +132,8 @@ impl Log {
         Ok((self.position_before(sequence + 1), needed.len))
     }
 
-    /// What this event takes, which becomes the one of the number that `id_end` is, if the history
-    /// can take it at all.
+    /// Returns the room that this event needs, which gets the number in `id_end`, if the history can hold
+    /// it at all.
     fn needed(
         &self,
         event: &Event,
@@ -151,19 +150,19 @@ impl Log {
             None => self.id_start.len() + id_end.len() + "\n".len(),
             Some(_) => 0,
         };
-        // The ID takes effect at a blank line, which an event without it may not have.
+        // The ID takes effect at a blank line, which an event with other fields only may not have.
         let blank_line = match event.needs_dispatch() {
             true => "",
             false => "\n",
         };
         let len = id_line + event.encoded_len() + blank_line.len();
 
-        // Its own segment, and the empty one behind it.
+        // The event's own segment, and the empty one behind it.
         let alone = 2 * SEGMENT_SIZE + MARK_SIZE + own_id_size;
         let most = max_bytes.saturating_sub(alone);
         #[cfg(feature = "compression")]
         let (packed_len, most) = match self.compressor {
-            // Where it cannot be compressed it is there twice.
+            // If it cannot be compressed, it is stored twice.
             Some(_) => (stored_len(len), most.saturating_sub(PACKED_SIZE) / 2),
             None => (0, most),
         };
@@ -179,8 +178,8 @@ impl Log {
         })
     }
 
-    /// Seals the open segment where the event does not fit into it, and drops the oldest events
-    /// until there is room for it, unless none is to be dropped.
+    /// Seals the open segment if the event does not fit into it, and drops the oldest events until there
+    /// is room for it, unless none may be dropped.
     fn make_room(
         &mut self,
         needed: &Needed,
@@ -193,7 +192,7 @@ impl Log {
             self.seal();
         }
         let len = needed.len;
-        // What is copied of the open segment for readers may become as large as its bytes.
+        // The copy of the open segment for readers may become as large as its bytes.
         let copy = match is_large {
             true => SEGMENT_SIZE,
             false => self.open.grown_bytes(len, self.segment_size) + Shared::FRAMING,
@@ -218,7 +217,7 @@ impl Log {
         Ok(())
     }
 
-    /// The bound that would be passed with one more event of this length.
+    /// Returns the bound that one more event of this length would exceed.
     fn full_with(&self, len: usize, takes_too_much: bool) -> Option<HistoryBound> {
         if self.held() >= self.max_events {
             return Some(HistoryBound::Events);
@@ -229,7 +228,8 @@ impl Log {
         (self.missing_in_budget(len) > 0).then_some(HistoryBound::Budget)
     }
 
-    /// How much the history grows by one more event of this length, if the budget has no room for that.
+    /// Returns the bytes by which the history grows with one more event of this length, if the budget has
+    /// no room for them.
     fn missing_in_budget(&self, len: usize) -> usize {
         let grown = self.overhead() + self.open.size_with(len, self.segment_size);
         #[cfg(feature = "compression")]
@@ -241,8 +241,8 @@ impl Log {
         }
     }
 
-    /// What the open segment takes compressed with an event of up to so many bytes more, and what may be
-    /// copied of it for readers.
+    /// Returns the compressed memory of the open segment with one more event of up to `len` bytes, and
+    /// the bytes that may be copied of it for readers.
     #[cfg(feature = "compression")]
     fn packed_with(&self, len: usize, is_large: bool) -> usize {
         if self.compressor.is_none() {
@@ -255,8 +255,9 @@ impl Log {
         }
     }
 
-    /// How many of the oldest segments are to go so that this much memory is free, or as much as can
-    /// be. What readers hold stays in memory anyway: it goes only with as much that is not held.
+    /// Returns how many of the oldest segments to drop to free this much memory, or as much as possible.
+    /// Bytes that readers hold stay in memory anyway: they are dropped only together with as many that
+    /// are not held.
     fn worth_dropping(&mut self, wanted: usize) -> usize {
         let (mut lost, mut freed, mut worth) = (0, 0, 0);
         for (index, segment) in self.sealed.iter_mut().enumerate() {
@@ -272,7 +273,7 @@ impl Log {
         let open = self.open.size();
         let is_worth = !self.open.is_empty() && 2 * (freed + open) >= lost + open;
         if is_worth {
-            // What is still being written cannot be dropped.
+            // The open segment cannot be dropped.
             self.seal();
             worth = self.sealed.len();
         }
@@ -280,8 +281,8 @@ impl Log {
     }
 }
 
-/// The event's ID, if it is of the publisher's choice. The empty one makes the client forget the
-/// last one: it cannot be resumed from.
+/// Returns the event's ID, if the publisher chose it. The empty one makes the client forget its last
+/// event ID, so no client can resume from it.
 fn own_id(event: &Event) -> Option<&str> {
     event.id().map(|id| id.as_str()).filter(|id| !id.is_empty())
 }

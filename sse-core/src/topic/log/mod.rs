@@ -1,12 +1,12 @@
 //! The history: bounded in events, bytes and age, and read by cursors.
 //!
 //! Events have sequence numbers, without a gap, from 1. The history holds the newest of them, in
-//! segments: all but the last are sealed, and readers share their memory. Of the last one, which is
-//! still being written, a reader gets a copy of what is new to it; the copy is kept until the next
-//! event, so that readers at the same place share one.
+//! segments: all but the last are sealed, and readers share their memory. From the last one, which is
+//! still being written, a reader gets a copy of the events that are new to it; the copy is kept until the
+//! next event, so that readers at the same place share one.
 //!
-//! No segment but one with a single large event is larger than a sixteenth of what the history may
-//! take, so that dropping the oldest gives back memory without giving up much.
+//! A segment is at most as large as a sixteenth of the history's memory, unless it has a single large
+//! event, so that dropping the oldest one frees memory without losing much.
 
 mod append;
 
@@ -32,45 +32,46 @@ use crate::{
     chunked::Shared,
 };
 
-/// The largest segment, unless it has but one event.
+/// The largest segment, unless it has only one event.
 const LARGEST_SEGMENT: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Log {
     epoch: u64,
-    /// The places at which earlier lives ended whose numbers go on here, the latest first.
+    /// The places at which earlier lives ended whose numbers continue here, the latest first.
     lives: Vec<Position>,
-    /// What the line with an ID begins with, up to the sequence number.
+    /// The beginning of the line with an ID, up to the sequence number.
     id_start: Box<str>,
     max_events: u64,
     max_bytes: usize,
     max_age: Option<Duration>,
     when_full: WhenFull,
-    /// How large a segment becomes.
+    /// The size that a segment grows to.
     segment_size: usize,
     sealed: VecDeque<Segment<Lendable>>,
-    /// What the sealed segments take in memory.
+    /// The memory of the sealed segments.
     sealed_size: usize,
-    /// How much of that are events.
+    /// The part of that memory that is events.
     sealed_bytes: usize,
     open: Segment<Vec<u8>>,
-    /// What compresses the events, where the topic does so and is not closed.
+    /// The compressor of the events, if the topic compresses and is not closed.
     #[cfg(feature = "compression")]
     compressor: Option<Box<SharedDeflate>>,
-    /// What was copied of the open segment since the last event.
+    /// The bytes copied from the open segment since the last event.
     recent: Option<Recent>,
-    /// The first event since the history began, or went on at another place.
+    /// The first event since the history began, or continued at another place.
     began: u64,
-    /// The oldest event that is held; older ones in its segment do not count any more.
+    /// The oldest event in the history; older ones in its segment do not count any more.
     first: u64,
     /// The events in these segments that have IDs of the publisher's choice.
     own_ids: BTreeSet<(Arc<str>, u64)>,
-    /// The ID of the publisher's choice that the newest event has, which may not be held any more.
+    /// The newest event's ID, if the publisher chose it. The event may have left the history.
     newest_own_id: Option<Arc<str>>,
     budget: Budget,
-    /// What the history takes beside the bytes of its sealed segments, which count themselves.
+    /// The reservation for the memory of the history except the bytes of its sealed segments, which have
+    /// their own.
     counted: Reservation,
-    /// The latest instant that was heard of.
+    /// The latest instant that was passed in.
     now: Option<Instant>,
 }
 
@@ -78,9 +79,9 @@ pub(super) struct Log {
 #[derive(Debug)]
 struct Recent {
     start: usize,
-    /// Made as one chunk, since most subscribers are at its beginning.
+    /// The copy, made as one chunk, because most subscribers are at its beginning.
     copy: Shared,
-    /// The same, compressed, and the number of its first event.
+    /// The same events compressed, and the number of the first one.
     #[cfg(feature = "compression")]
     packed: Option<(u64, Arc<Packed>)>,
 }
@@ -98,17 +99,17 @@ impl Recent {
     }
 }
 
-/// What there is for a cursor.
+/// What a cursor reads.
 #[derive(Debug)]
 pub(super) enum Read {
-    /// Nothing that it has not read.
+    /// There is nothing new.
     Nothing,
-    /// These, and the cursor goes on behind them.
+    /// These events; the cursor continues after them.
     Events(EncodedEvents),
-    /// The next event is not held any more, nor are so many in all.
+    /// The next event has left the history, as have this many in all.
     Lost {
         events: u64,
-        /// The history went on at a later place meanwhile.
+        /// Whether the history continued at a later place meanwhile.
         went_on: bool,
     },
 }
@@ -141,8 +142,8 @@ impl Log {
         }
     }
 
-    /// Has its first event behind the one of this number, as one of earlier lives that ended at these
-    /// places.
+    /// Makes the first event the one after this number, as in a history that continues earlier lives,
+    /// which ended at these places.
     pub(super) fn begin_behind(&mut self, sequence: u64, lives: impl Iterator<Item = Position>) {
         self.go_on_behind(Position::new(self.epoch, sequence));
         self.lives = lives.collect();
@@ -152,12 +153,12 @@ impl Log {
         &self.lives
     }
 
-    /// Whether it never had an event or another place.
+    /// Returns whether it never had an event or another place.
     pub(super) fn is_new(&self) -> bool {
         self.next() == 1
     }
 
-    /// Goes on behind this place, without what it holds.
+    /// Continues after this place, without the events in the history.
     pub(super) fn go_on_behind(&mut self, position: Position) {
         let Position { epoch, sequence } = position;
         if epoch != self.epoch {
@@ -180,22 +181,22 @@ impl Log {
         self.epoch
     }
 
-    /// How many events are held.
+    /// Returns the number of events in the history.
     pub(super) fn held(&self) -> u64 {
         self.next() - self.first
     }
 
-    /// The sequence number of the oldest event that is held.
+    /// Returns the sequence number of the oldest event in the history.
     pub(super) fn first(&self) -> u64 {
         self.first
     }
 
-    /// The sequence number of the event that is published next.
+    /// Returns the sequence number of the next event to be published.
     pub(super) fn next(&self) -> u64 {
         self.open.end()
     }
 
-    /// How many events it holds at most, estimated from those that it holds.
+    /// Returns the largest number of events in the history, estimated from those in it.
     pub(super) fn capacity(&self) -> u64 {
         let held = self.held();
         if held == 0 || self.first > self.began {
@@ -205,7 +206,7 @@ impl Log {
         self.max_events.min(self.max_bytes as u64 / event_size)
     }
 
-    /// The place behind the event before `sequence`.
+    /// Returns the place after the event before `sequence`.
     pub(super) fn position_before(&self, sequence: u64) -> Position {
         Position {
             epoch: self.epoch,
@@ -213,30 +214,29 @@ impl Log {
         }
     }
 
-    /// How many bytes of memory it takes.
+    /// Returns the memory of the history in bytes.
     pub(super) fn size(&self) -> usize {
         let recent = self.recent.as_ref().map_or(0, Recent::len);
         let newest_own_id = match &self.newest_own_id {
-            // Otherwise it belongs to a segment.
+            // Otherwise its segment counts it.
             Some(id) if self.held() == 0 => own_id_size(id),
             _ => 0,
         };
         self.sealed_size + self.open.size() + recent + newest_own_id
     }
 
-    /// The ID that brings a client back to the place before the event `next`: the publisher's own
-    /// where the event before it has one, so that it is known to another epoch, too, and else the
-    /// position.
+    /// Returns the ID by which a client resumes at the event `next`: the ID of the event before it if the
+    /// publisher chose one, so that another epoch knows it, too, and otherwise its position.
     pub(super) fn place_before(&self, next: u64) -> EventId {
         let position = self.position_before(next);
         self.own_id(position.sequence)
-            // Another event may have the same.
+            // Another event may have the same ID.
             .filter(|id| self.find_own_id(id) == Some(position.sequence))
             .and_then(|id| EventId::new(id).ok())
             .unwrap_or_else(|| position.into())
     }
 
-    /// The ID of the publisher's choice that this event has.
+    /// Returns the ID of this event, if the publisher chose it.
     pub(super) fn own_id(&self, sequence: u64) -> Option<&str> {
         if sequence >= self.next() {
             return None;
@@ -256,8 +256,8 @@ impl Log {
         })
     }
 
-    /// The event with this ID of the publisher's choice. Of several the first counts that all held
-    /// events are at or behind.
+    /// Returns the event with this ID of the publisher's choice. Of several, it is the first in the
+    /// history.
     fn find_own_id(&self, id: &str) -> Option<u64> {
         if self.own_ids.is_empty() && self.newest_own_id.is_none() {
             return None;
@@ -278,13 +278,13 @@ impl Log {
             })
     }
 
-    /// Has the budget count what the history takes.
+    /// Counts the memory of the history in the budget.
     fn count(&mut self) {
         self.counted
             .resize_rounded(self.overhead() + self.open.size());
     }
 
-    /// What the history takes beside the open segment and the events of the sealed ones.
+    /// Returns the memory of the history beside the open segment and the events of the sealed ones.
     fn overhead(&self) -> usize {
         let overhead = self.sealed_size - self.sealed_bytes;
         #[cfg(feature = "compression")]
@@ -292,7 +292,7 @@ impl Log {
         overhead
     }
 
-    /// Drops what is too old.
+    /// Drops the events that are too old.
     pub(super) fn expire(&mut self, now: Instant) {
         let now = self.later_of(now);
         let Some(max_age) = self.max_age else { return };
@@ -305,8 +305,8 @@ impl Log {
         self.drop_before(first);
     }
 
-    /// The next event of a client that received this one last, in a stream that has the topic by
-    /// this name, if by any; and the outcome of resuming there.
+    /// Returns the next event of a client whose last event has this ID, and the outcome of resuming
+    /// there. `name` is the name of the topic in a stream of several.
     pub(super) fn join(&self, last_event_id: Option<&str>, name: Option<&str>) -> (u64, Outcome) {
         let named = match last_event_id {
             None | Some("") => Named::Nothing,
@@ -326,7 +326,7 @@ impl Log {
             .or_else(|| self.find_own_id(&merged_id::own_id_of(id, name?)?))
     }
 
-    /// The event that had this ID in an earlier life, unless it was published behind the snapshot.
+    /// Returns the event that had this ID in an earlier life, unless it was published after the snapshot.
     fn find_in_lives(&self, id: &str) -> Option<u64> {
         self.lives.iter().find_map(|end| {
             let position = Position::in_epoch(end.epoch, id)?;
@@ -334,7 +334,7 @@ impl Log {
         })
     }
 
-    /// Whether the ID has the form of those that the topic gives, or gave in an earlier life.
+    /// Returns whether the ID has the form of those that the topic gives, or gave in an earlier life.
     fn is_reserved(&self, id: &str) -> bool {
         let lives = self.lives.iter().map(|end| end.epoch);
         std::iter::once(self.epoch)
@@ -342,7 +342,7 @@ impl Log {
             .any(|epoch| Position::in_epoch(epoch, id).is_some())
     }
 
-    /// What there is from `cursor` on, `most` events or as many as lie in one piece.
+    /// Reads from `cursor` on: `most` events, or as many as are contiguous in memory.
     pub(super) fn read(&mut self, cursor: u64, most: u64) -> Read {
         let next = self.next();
         if cursor >= next {
@@ -354,7 +354,7 @@ impl Log {
             return Read::Lost { events, went_on };
         }
         let wanted = cursor.saturating_add(most.max(1));
-        // No more than are in memory.
+        // The difference is at most the number of events in memory.
         let count = |end: u64| (end - cursor) as usize;
         if cursor >= self.open.first() {
             let end = next.min(wanted);
@@ -381,8 +381,8 @@ impl Log {
         Read::Events(events)
     }
 
-    /// These events of the open segment, compressed. Their plain bytes were read just now, and what was
-    /// copied for one subscriber is shared as they are.
+    /// Returns these events of the open segment, compressed. Their plain bytes were read just now, and a
+    /// copy made for one subscriber is shared with the others.
     #[cfg(feature = "compression")]
     fn read_open_packed(&mut self, events: Range<u64>) -> Option<Arc<Packed>> {
         let recent = self.recent.as_mut()?;
@@ -404,7 +404,7 @@ impl Log {
         self.read_open_packed(events)
     }
 
-    /// Publishes nothing more.
+    /// Closes the history: nothing more is published.
     pub(super) fn close(&mut self) {
         #[cfg(feature = "compression")]
         if self.compressor.take().is_some() {
@@ -412,8 +412,8 @@ impl Log {
         }
     }
 
-    /// `len` bytes of the open segment from this event on. What is copied out of it for one subscriber
-    /// is shared with those that come after.
+    /// Returns `len` bytes of the open segment from this event on. A copy made for one subscriber is
+    /// shared with those that come later.
     fn read_open(&mut self, cursor: u64, len: usize) -> Shared {
         let start = self.open.start_of(cursor);
         if let Some(recent) = &self.recent
@@ -438,7 +438,7 @@ impl Log {
         self.sealed.get(self.index_of(sequence))
     }
 
-    /// The place of the sealed segment that has this event, or the place behind them.
+    /// Returns the index of the sealed segment that has this event, or the index after the last.
     fn index_of(&self, sequence: u64) -> usize {
         self.sealed
             .partition_point(|segment| segment.end() <= sequence)
@@ -452,7 +452,7 @@ impl Log {
     }
 
     /// Returns the latest instant so far. Publishers on several threads may pass their instants in
-    /// another order than the clock returned them; the age of events must not go back.
+    /// another order than the clock returned them, but the ages of events must not decrease.
     fn later_of(&mut self, now: Instant) -> Instant {
         let later = self.now.map_or(now, |before| before.max(now));
         self.now = Some(later);
@@ -467,7 +467,7 @@ impl Log {
         self.sealed.push_back(sealed);
     }
 
-    /// Drops every event before this one, and the memory of those segments that have no others.
+    /// Drops every event before this one, and the segments that have no others.
     fn drop_before(&mut self, first: u64) {
         self.first = self.first.max(first);
         while let Some(oldest) = self.sealed.front()
@@ -483,7 +483,7 @@ impl Log {
         }
     }
 
-    /// Says whether there was one.
+    /// Drops the oldest segment, and returns whether there was one.
     fn drop_oldest_segment(&mut self) -> bool {
         let Some(dropped) = self.sealed.pop_front() else {
             return false;
@@ -502,7 +502,7 @@ impl Log {
     }
 }
 
-/// What the line with an ID of this epoch begins with, up to the sequence number.
+/// Returns the beginning of the line with an ID of this epoch, up to the sequence number.
 fn id_start(epoch: u64) -> Box<str> {
     let origin = Position { epoch, sequence: 0 }.to_string();
     format!("id: {}", origin.strip_suffix('0').unwrap_or(&origin)).into()

@@ -10,9 +10,9 @@ use crate::{
 
 /// How a resumable stream ended.
 ///
-/// The producer's clean-up is told. To clients it is the last event of the stream: of the type
+/// The producer's clean-up callbacks get it. Clients get it as the last event of the stream: of the type
 /// [`end_event_type`](super::ResumableConfig::end_event_type), with [JSON](Self::to_json) as its data and
-/// with an ID. Reasons and errors are not told to clients.
+/// with an ID. Clients do not get reasons and errors.
 ///
 /// | end | [name](Self::name) | data of the last event |
 /// |---|---|---|
@@ -37,11 +37,11 @@ use crate::{
 pub enum StreamEnd {
     /// The producer ended by itself.
     Complete,
-    /// The producer failed, or yielded what is no event: the error.
+    /// The producer failed, or yielded a value that cannot become an event. This is the error.
     Failed(StreamError),
     /// The producer panicked.
     Panicked,
-    /// There was no room for an event, by this bound, and the history drops none.
+    /// There was no room for an event, because of this bound, and the history drops none.
     TooLarge(HistoryBound),
     /// The stream was stopped, for this reason.
     Stopped(Text),
@@ -50,13 +50,12 @@ pub enum StreamEnd {
     /// The server of a listener was shut down, and the producer did not end in
     /// [time](super::ResumableConfig::shutdown_grace).
     Shutdown,
-    /// The producer's task was dropped, with its runtime for example, or the last handle of the
-    /// streams was.
+    /// The producer's task was dropped, such as with its runtime, or the last handle of the streams was.
     Dropped,
 }
 
 impl StreamEnd {
-    /// Returns a short name, for counters and logs.
+    /// Returns a short name for counters and logs.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -71,11 +70,11 @@ impl StreamEnd {
         }
     }
 
-    /// Returns what clients are told: see the table above.
+    /// Returns the data that clients get: see the table above.
     #[must_use]
     pub fn to_json(&self) -> String {
         let outcome = match self {
-            // Which fault of the server's it is does not concern them.
+            // Which fault of the server it is does not concern clients.
             Self::Panicked | Self::Dropped => "failed",
             end => end.name(),
         };
@@ -89,7 +88,7 @@ impl StreamEnd {
     }
 }
 
-/// How the topic ends that has the stream's history.
+/// Returns the end of the topic that has the stream's history.
 impl From<&StreamEnd> for TopicEnd {
     fn from(end: &StreamEnd) -> Self {
         match end {

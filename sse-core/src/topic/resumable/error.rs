@@ -1,4 +1,4 @@
-//! Why no stream was started.
+//! The reasons for which no stream is started.
 
 use std::{error::Error, fmt};
 
@@ -6,25 +6,25 @@ use std::{error::Error, fmt};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StartError {
-    /// There are as many streams as there may be, and each runs or has a listener.
+    /// There are as many streams as allowed, and each runs or has a listener.
     TooManyStreams {
         /// [`max_streams`](super::ResumableConfig::max_streams).
         max: usize,
     },
-    /// The owner has as many streams as it may have, and each runs or has a listener.
+    /// The owner has as many streams as allowed, and each runs or has a listener.
     TooManyOfOwner {
         /// [`max_streams_per_owner`](super::ResumableConfig::max_streams_per_owner).
         max: usize,
     },
     /// The name, or the owner, is too long.
     NameTooLong {
-        /// How long it is, in bytes.
+        /// The length in bytes.
         len: usize,
         /// [`max_name_len`](super::ResumableConfig::max_name_len).
         max: usize,
     },
-    /// The client comes back, by its last event ID, to a stream that is forgotten. To start it anew
-    /// would be to do twice what the client asked for once.
+    /// The client reconnects, by its last event ID, to a stream that is forgotten. Starting it anew would
+    /// do twice what the client asked for once.
     Forgotten,
 }
 

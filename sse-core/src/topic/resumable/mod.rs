@@ -1,14 +1,13 @@
 //! Streams that outlive their connections, as a state machine.
 //!
-//! An answer of a language model, or the progress of a long job, is to go on when the tab that asked
-//! for it is closed. Its *producer* publishes into a [`Topic`](super::Topic) of its own; clients
-//! attach, leave and come back, each with its last event ID, and get everything from where they
-//! were, while the producer runs and for a while after its end.
+//! An answer of a language model, or the progress of a long job, should continue when the tab that asked
+//! for it is closed. Its *producer* publishes into a [`Topic`](super::Topic) of its own; clients attach,
+//! leave and come back, each with its last event ID, and get everything after it, while the producer runs
+//! and for a while after its end.
 //!
-//! A [`StreamTable`] knows which streams there are and what becomes of them. It runs no producer, has
-//! no timer and touches no socket: the caller tells it what happened and what time it is, and does what
-//! it asks for. The `ResumableStreams` of the crate `sse-driver` is this table with tasks and
-//! timers.
+//! A [`StreamTable`] has the streams and their states. It runs no producer and has no timer and no
+//! socket: the caller tells it what happened and what time it is, and does what it asks for. The
+//! `ResumableStreams` of the crate `sse-driver` is this table with tasks and timers.
 //!
 //! ```text
 //!            start
@@ -27,9 +26,8 @@
 //!          forgotten
 //! ```
 //!
-//! Whatever ends a stream, its last event tells so, and has an ID: see [`StreamEnd`]. A client that
-//! comes back with this ID has everything, and can be told not to come back ([`Subscriber::end`] says
-//! so).
+//! Whatever ends a stream, its last event says so, and has an ID: see [`StreamEnd`]. A client that comes
+//! back with this ID has everything, and can be told not to come back ([`Subscriber::end`] tells).
 //!
 //! [`Subscriber::end`]: super::Subscriber::end
 

@@ -1,4 +1,4 @@
-//! What resumable streams count.
+//! Counters of resumable streams.
 
 use super::StreamEnd;
 
@@ -6,32 +6,32 @@ use super::StreamEnd;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResumableStats {
-    /// How many producers run now.
+    /// The number of producers that run now.
     pub running: u64,
-    /// How many finished streams are kept now.
+    /// The number of finished streams that are kept now.
     pub finished: u64,
-    /// How many listeners there are now.
+    /// The number of listeners now.
     pub listeners: u64,
-    /// How many bytes of memory the histories take now, and what clients have still to take of them, in
+    /// The memory of the histories now, including events that clients have yet to take, in bytes and
     /// whole [granules](crate::Budget::GRANULE).
     pub retained_bytes: u64,
-    /// How many streams were started.
+    /// The number of streams that were started.
     pub started: u64,
-    /// How many streams ended `Complete`.
+    /// The number of streams that ended `Complete`.
     pub complete: u64,
-    /// How many ended `Failed`.
+    /// The number of streams that ended `Failed`.
     pub failed: u64,
-    /// How many ended `Panicked`.
+    /// The number of streams that ended `Panicked`.
     pub panicked: u64,
-    /// How many ended `TooLarge`.
+    /// The number of streams that ended `TooLarge`.
     pub too_large: u64,
-    /// How many ended `Stopped`.
+    /// The number of streams that ended `Stopped`.
     pub stopped: u64,
-    /// How many ended `Abandoned`.
+    /// The number of streams that ended `Abandoned`.
     pub abandoned: u64,
-    /// How many ended `Shutdown`.
+    /// The number of streams that ended `Shutdown`.
     pub shutdown: u64,
-    /// How many ended `Dropped`.
+    /// The number of streams that ended `Dropped`.
     pub dropped: u64,
 }
 

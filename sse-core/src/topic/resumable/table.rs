@@ -1,4 +1,4 @@
-//! Which streams there are, which of them run, and when each is cancelled or forgotten.
+//! The table of all streams: which of them run, and when each is cancelled or forgotten.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -15,12 +15,12 @@ use crate::{
 
 /// The streams of a [`ResumableConfig`], as a state machine: see the [module](super).
 ///
-/// `P` is what the caller keeps for each stream, such as a handle of the producer's task. It gets clones
-/// of it back.
+/// `P` is a value that the caller keeps for each stream, such as a handle of the producer's task. The
+/// table returns clones of it.
 ///
-/// The methods are those of the other machines: verbs are what the application wants, `handle_*` is
-/// what happened, and `poll_*` is what the caller has to do next. Any order of calls is legal. A call that
-/// concerns a stream which has gone, or has ended before, does nothing.
+/// As on the other machines, verbs are the application's calls, `handle_*` are inputs from outside, and
+/// `poll_*` return what the caller has to do next. Any order of calls is allowed. A call for a stream
+/// that was forgotten, or that ended before, does nothing.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ use crate::{
 /// let topic = table.get(id).unwrap().clone();
 /// topic.publish("Once upon a time")?;
 ///
-/// // A client that comes, and leaves.
+/// // A client comes, and leaves.
 /// table.attach(id);
 /// table.detach(now, id);
 /// assert_eq!(table.poll_timeout(), Some(now + Duration::from_secs(60)));
@@ -46,23 +46,23 @@ use crate::{
 /// table.handle_timeout(now);
 /// let Some(StreamOutput::Ended(ended)) = table.poll_output() else { panic!() };
 /// assert_eq!(ended.end, StreamEnd::Abandoned);
-/// // The caller cancels the task, and has the stream end with its last event.
+/// // The caller cancels the task, and ends the stream with its last event.
 /// ended.close();
 /// assert!(topic.is_closed());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct StreamTable<P> {
     config: ResumableConfig,
-    /// That of each stream, with a part of the budget.
+    /// The settings of each stream's topic, with a part of the budget.
     topic: TopicConfig,
     epoch: u64,
     clock: Now,
     next: u64,
-    /// By owner and name. Trees and not hash tables: clients may choose names, and no choice of names
-    /// slows a tree down.
+    /// By owner and name. Trees and not hash tables: clients may choose the names, and no choice of names
+    /// makes a tree slow.
     names: BTreeMap<Box<str>, BTreeMap<Box<str>, StreamId>>,
     streams: BTreeMap<StreamId, Entry<P>>,
-    /// Those of all streams, the earliest first.
+    /// The deadlines of all streams, the earliest first.
     deadlines: BTreeSet<(Instant, StreamId)>,
     /// The finished streams, in the order of their ends.
     finished: BTreeMap<u64, StreamId>,
@@ -73,22 +73,21 @@ pub struct StreamTable<P> {
 
 type Now = Arc<dyn Fn() -> Instant + Send + Sync>;
 
-/// Names a stream of a [`StreamTable`]. No two streams of a table have the same, whatever they are
-/// called.
+/// Identifies a stream of a [`StreamTable`]. It is unique in the table, whatever the streams' names are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamId(u64);
 
-/// What [`StreamTable::start`] found.
+/// The result of [`StreamTable::start`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Started {
-    /// A new stream: its producer is to be started.
+    /// A new stream: start its producer.
     New(StreamId),
-    /// A stream of this name, which runs or is finished.
+    /// A stream of this name exists, which runs or is finished.
     There(StreamId),
 }
 
 impl Started {
-    /// Returns the stream.
+    /// Returns the ID of the stream.
     #[must_use]
     pub fn id(self) -> StreamId {
         match self {
@@ -101,10 +100,9 @@ impl Started {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StreamOutput<P> {
-    /// A stream has ended: its producer, if it runs, is to be cancelled, and the topic to be
-    /// [closed](Ended::close).
+    /// A stream has ended: cancel its producer, if it runs, and [close](Ended::close) the topic.
     Ended(Ended<P>),
-    /// A stream was forgotten: this is to be dropped, which frees memory.
+    /// A stream was forgotten: drop this, which frees memory.
     Forgotten(Topic, P),
 }
 
@@ -112,21 +110,21 @@ pub enum StreamOutput<P> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Ended<P> {
-    /// What the caller keeps for the stream.
+    /// The value that the caller keeps for the stream.
     pub producer: P,
-    /// How it ended.
+    /// How the stream ended.
     pub end: StreamEnd,
     topic: Topic,
     event_type: crate::EventType,
 }
 
 impl<P> Ended<P> {
-    /// Publishes the stream's last event, and closes its topic. This wakes the tasks of listeners, so
-    /// that it is no part of [`StreamTable::poll_output`], which may be called under a lock.
+    /// Publishes the stream's last event, and closes its topic. This wakes the tasks of listeners, and is
+    /// therefore not part of [`StreamTable::poll_output`], which may be called under a lock.
     pub fn close(&self) {
         let event = self.end.to_event(self.event_type.clone());
         let end = crate::topic::TopicEnd::from(&self.end);
-        // It fails where the topic's bounds are too small for any event.
+        // This fails where the topic's bounds are too small for any event.
         if self.topic.close_with_event(event, end.clone()).is_err() {
             self.topic.close_with(end);
         }
@@ -144,13 +142,13 @@ struct Entry<P> {
 
 enum State {
     Running {
-        /// When the grace time is over, where there is no listener.
+        /// When the grace time is over, if there is no listener.
         grace: Option<Instant>,
-        /// When the time to end at a shutdown is over, where one has begun.
+        /// When the time to end at a shutdown is over, if one has begun.
         shutdown: Option<Instant>,
     },
     Finished {
-        /// The number of its end.
+        /// The ordinal number of its end.
         number: u64,
         forget_at: Option<Instant>,
     },
@@ -166,17 +164,16 @@ impl State {
 }
 
 impl<P: Clone> StreamTable<P> {
-    /// Creates a table without any streams yet, with the time and an epoch of this clock, as for
-    /// [`Topic::on`].
+    /// Creates a table without streams, with the time and an epoch of this clock, as for [`Topic::on`].
     #[must_use]
     pub fn on(clock: impl Clock, config: ResumableConfig) -> Self {
         let epoch = clock::epoch(&clock);
         Self::new(config, epoch, move || clock.now())
     }
 
-    /// Returns a table without any streams yet. `epoch` and `clock` are those of [`Topic::new`]. Each
-    /// stream has an epoch of its own, which follows from this one: the ID of a stream that is forgotten
-    /// is unknown to the one that takes its name.
+    /// Creates a table without streams. `epoch` and `clock` are those of [`Topic::new`]. Each stream gets
+    /// an epoch of its own, derived from this one: a stream does not know the IDs of a forgotten one of
+    /// the same name.
     pub fn new(
         config: ResumableConfig,
         epoch: u64,
@@ -200,9 +197,9 @@ impl<P: Clone> StreamTable<P> {
         }
     }
 
-    /// Starts a stream, or finds the one that has this name already, whether it runs or is finished.
-    /// Without an owner `owner` is empty. `make` makes what the caller keeps for a new stream, to whose
-    /// topic its producer publishes. The stream has no listener, so that its grace time begins.
+    /// Starts a stream, or finds the one of this name, whether it runs or is finished. `owner` is empty
+    /// for a stream without an owner. `make` creates the value that the caller keeps for a new stream, to
+    /// whose topic its producer publishes. The stream has no listener, so its grace time begins.
     ///
     /// # Errors
     ///
@@ -252,13 +249,13 @@ impl<P: Clone> StreamTable<P> {
         self.names.get(owner)?.get(name).copied()
     }
 
-    /// Returns what the caller keeps for this stream.
+    /// Returns the value that the caller keeps for this stream.
     #[must_use]
     pub fn get(&self, id: StreamId) -> Option<&P> {
         Some(&self.streams.get(&id)?.producer)
     }
 
-    /// Returns the streams of this owner, in the order of their names; those of all owners for `None`.
+    /// Returns the streams of this owner, in the order of their names; with `None`, those of all owners.
     pub fn all(&self, owner: Option<&str>) -> impl Iterator<Item = &P> {
         let (one, all) = match owner {
             Some(owner) => (self.names.get(owner), None),
@@ -268,8 +265,8 @@ impl<P: Clone> StreamTable<P> {
         names.flat_map(|names| names.values().filter_map(|id| self.get(*id)))
     }
 
-    /// A client listens to this stream from now on: until [`detach`](Self::detach), the grace time does
-    /// not begin. It reads the stream's topic.
+    /// Records that a client listens to this stream: until [`detach`](Self::detach), the grace time does
+    /// not begin. The client reads the stream's topic.
     pub fn attach(&mut self, id: StreamId) {
         self.change(id, |entry| {
             entry.listeners += 1;
@@ -279,7 +276,7 @@ impl<P: Clone> StreamTable<P> {
         });
     }
 
-    /// A listener has left.
+    /// Records that a listener has left.
     pub fn detach(&mut self, now: Instant, id: StreamId) {
         let until = after(now, self.config.grace);
         self.change(id, |entry| {
@@ -292,13 +289,13 @@ impl<P: Clone> StreamTable<P> {
         });
     }
 
-    /// Returns how many listeners the stream has.
+    /// Returns the number of the stream's listeners.
     #[must_use]
     pub fn listeners(&self, id: StreamId) -> u64 {
         self.streams.get(&id).map_or(0, |entry| entry.listeners)
     }
 
-    /// Ends the stream, if it runs. Says whether it did.
+    /// Ends the stream, if it runs. Returns whether it did.
     pub fn end(&mut self, now: Instant, id: StreamId, end: StreamEnd) -> bool {
         let forget_at = after(now, Some(self.config.retention));
         let number = self.ends;
@@ -323,21 +320,22 @@ impl<P: Clone> StreamTable<P> {
         true
     }
 
-    /// Ends the stream, if it runs, for this reason, and forgets it at once. Says whether there was
+    /// Ends the stream for this reason, if it runs, and forgets it at once. Returns whether there was
     /// one.
     pub fn forget(&mut self, now: Instant, id: StreamId, reason: Text) -> bool {
         self.end(now, id, StreamEnd::Stopped(reason));
         self.remove(id)
     }
 
-    /// Gives up the stream that finished first, of those that have no listener and whose histories
-    /// [count](crate::Budget::GRANULE). Says whether there was one. This is for a producer where the
-    /// budget has no room for its next event.
+    /// Forgets the stream that finished first, of those that have no listener and whose histories
+    /// [count](crate::Budget::GRANULE). Returns whether there was one. Call it where the budget has no
+    /// room for a producer's next event.
     pub fn forget_one(&mut self) -> bool {
         self.forget_first(|entry| entry.topic.retained_bytes() >= Budget::GRANULE)
     }
 
-    /// Gives up the stream that finished first, of those that have no listener and are like this.
+    /// Forgets the stream that finished first, of those that have no listener and for which `is_it`
+    /// returns true.
     fn forget_first(&mut self, is_it: impl Fn(&Entry<P>) -> bool) -> bool {
         let mut finished = self.finished.values().copied();
         let unused = finished.find(|id| {
@@ -347,7 +345,7 @@ impl<P: Clone> StreamTable<P> {
         unused.is_some_and(|id| self.remove(id))
     }
 
-    /// The server through which a client listens to this stream has begun to shut down.
+    /// Reports that the server through which a client listens to this stream has begun to shut down.
     pub fn handle_shutdown(&mut self, now: Instant, id: StreamId) {
         let until = after(now, self.config.shutdown_grace);
         self.change(id, |entry| {
@@ -388,24 +386,24 @@ impl<P: Clone> StreamTable<P> {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    /// Returns what the caller has to do next. `None` once there is nothing.
+    /// Returns what the caller has to do next; `None` if there is nothing.
     pub fn poll_output(&mut self) -> Option<StreamOutput<P>> {
         self.outputs.pop_front()
     }
 
-    /// Returns how many streams there are, running and finished.
+    /// Returns the number of streams, running and finished.
     #[must_use]
     pub fn len(&self) -> usize {
         self.streams.len()
     }
 
-    /// Returns whether there are no streams.
+    /// Returns whether the table has no streams.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.streams.is_empty()
     }
 
-    /// Returns what it has done so far, and what there is.
+    /// Returns the counters and gauges of the streams.
     #[must_use]
     pub fn stats(&self) -> ResumableStats {
         ResumableStats {
@@ -440,7 +438,7 @@ impl<P: Clone> StreamTable<P> {
         }
     }
 
-    /// The number of the stream's end, where it is finished and has no listener.
+    /// Returns the ordinal number of the stream's end, if it is finished and has no listener.
     fn unused_since(&self, id: StreamId) -> Option<u64> {
         match self.streams.get(&id)? {
             Entry {
@@ -452,7 +450,7 @@ impl<P: Clone> StreamTable<P> {
         }
     }
 
-    /// Changes a stream, and with it its place among the deadlines.
+    /// Changes a stream, and its place among the deadlines.
     fn change(&mut self, id: StreamId, change: impl FnOnce(&mut Entry<P>)) {
         let Some(entry) = self.streams.get_mut(&id) else {
             return;
@@ -466,7 +464,7 @@ impl<P: Clone> StreamTable<P> {
         }
     }
 
-    /// Takes a stream out. Says whether it was there.
+    /// Removes a stream. Returns whether there was one.
     fn remove(&mut self, id: StreamId) -> bool {
         let Some(entry) = self.streams.remove(&id) else {
             return false;
@@ -489,7 +487,7 @@ impl<P: Clone> StreamTable<P> {
     }
 }
 
-/// `None` where the time is without an end, or longer than instants reach.
+/// Returns `now` plus `time`; `None` where there is no time, or where an instant cannot hold the sum.
 fn after(now: Instant, time: Option<Duration>) -> Option<Instant> {
     now.checked_add(time?)
 }

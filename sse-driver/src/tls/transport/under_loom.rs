@@ -13,7 +13,7 @@ use loom::{
 use super::{Side, Waiting};
 use crate::loom_tasks::{block_on, join, model};
 
-/// What both sides of a transport wait for.
+/// The transport that both sides wait for.
 #[derive(Default)]
 struct Transport {
     is_ready: AtomicBool,
