@@ -103,8 +103,9 @@
 //! all clients that accept the content coding `gzip`. The history holds the compressed bytes beside the
 //! plain ones, within the same bound, so that it holds fewer events; an event that would not fit twice is
 //! rejected. The compressor takes another 384 KiB until the topic is closed, which count in its
-//! [budget](TopicConfig::budget). It works under the topic's lock, for some microseconds for each event.
-//! The module `gzip` of this crate says how clients join, and why not to compress secrets.
+//! [budget](TopicConfig::budget); while the budget has no room for them, events are published plain, to every
+//! client. It works under the topic's lock, for some microseconds for each event. The module `gzip` of this
+//! crate says how clients join, and why not to compress secrets.
 //!
 //! # How it ends
 //!

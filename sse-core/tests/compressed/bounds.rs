@@ -50,3 +50,50 @@ fn the_compressor_counts_in_the_budget() {
     drop(topic);
     assert_eq!(budget.used().history, 0);
 }
+
+#[test]
+fn topics_that_compress_leave_the_budget_its_room() {
+    let mut config = compressing();
+    config.budget = Budget::new(4 << 20);
+    let budget = config.budget.clone();
+    let topics: Vec<_> = (0..20).map(|_| topic(config.clone())).collect();
+    for topic in &topics {
+        let mut subscriber = topic.subscribe();
+        topic.publish(payload(1, 200, false)).unwrap();
+        let mut client = Client::new(StreamCompression::Shared, true);
+        assert!(client.send_all(&mut subscriber) > 0);
+        client.finish();
+    }
+    // Histories have half of it, and servers take newcomers.
+    assert!(budget.used().history <= 2 << 20);
+    assert!(!budget.is_exhausted());
+}
+
+#[test]
+fn a_topic_without_room_for_its_compressor_has_one_once_there_is() {
+    let mut config = compressing();
+    // Histories have room for one.
+    config.budget = Budget::new(1 << 20);
+    config.max_bytes = 64 * 1024;
+    let first = topic(config.clone());
+    first.publish("one").unwrap();
+    let second = topic(config);
+    let mut subscriber = second.subscribe();
+    let mut client = Client::new(StreamCompression::Shared, true);
+    let mut send = || {
+        let before = client.plain.len();
+        for n in 0..100 {
+            second.publish(payload(n, 200, false)).unwrap();
+        }
+        let sent = client.send_all(&mut subscriber);
+        (sent, client.plain.len() - before)
+    };
+    let (sent, plain) = send();
+    assert!(sent > plain, "there is none");
+    drop(first);
+    // None comes in the middle of a segment.
+    send();
+    let (sent, plain) = send();
+    assert!(3 * sent < plain, "{sent} of {plain}");
+    client.finish();
+}

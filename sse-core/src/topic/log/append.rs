@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+#[cfg(feature = "compression")]
+use super::Compressor;
 use super::Log;
 use crate::{
     Event,
@@ -13,7 +15,10 @@ use crate::{
     },
 };
 #[cfg(feature = "compression")]
-use crate::{gzip::stored_len, topic::packed::PACKED_SIZE};
+use crate::{
+    gzip::{SharedDeflate, stored_len},
+    topic::packed::PACKED_SIZE,
+};
 
 /// The bytes of a history that rejects events that are reserved for the last one.
 const LAST_EVENT: usize = 1024;
@@ -96,7 +101,12 @@ impl Log {
             Room::DropOldest | Room::Kept => self.max_bytes,
             Room::Refuse => self.max_bytes.saturating_sub(LAST_EVENT),
         };
-        let needed = self.needed(event, id_end, max_bytes)?;
+        #[cfg_attr(not(feature = "compression"), allow(unused_mut))]
+        let mut needed = self.needed(event, id_end, max_bytes)?;
+        #[cfg(feature = "compression")]
+        if self.begin_compressing(&needed) {
+            needed = self.needed(event, id_end, max_bytes)?;
+        }
         let is_large = needed.size() > self.segment_size;
         self.make_room(&needed, is_large, room, max_bytes)?;
 
@@ -112,7 +122,7 @@ impl Log {
         });
         #[cfg(feature = "compression")]
         if let Some(compressor) = &mut self.compressor {
-            self.open.pack(compressor, self.segment_size);
+            self.open.pack(&mut compressor.shared, self.segment_size);
         }
         self.newest_own_id = own_id(event).map(Into::into);
         if let Some(id) = &self.newest_own_id {
@@ -161,10 +171,12 @@ impl Log {
         let alone = 2 * SEGMENT_SIZE + MARK_SIZE + own_id_size;
         let most = max_bytes.saturating_sub(alone);
         #[cfg(feature = "compression")]
-        let (packed_len, most) = match self.compressor {
+        let packed_len = self.compressor.as_ref().map_or(0, |_| stored_len(len));
+        #[cfg(feature = "compression")]
+        let most = match self.compresses {
             // If it cannot be compressed, it is stored twice.
-            Some(_) => (stored_len(len), most.saturating_sub(PACKED_SIZE) / 2),
-            None => (0, most),
+            true => most.saturating_sub(PACKED_SIZE) / 2,
+            false => most,
         };
         if len > most {
             return Err(PublishError::TooLarge { len, most });
@@ -178,6 +190,30 @@ impl Log {
         })
     }
 
+    /// Compresses events from this one on, if the topic compresses and has no compressor yet. It begins with
+    /// a segment, and only if the budget has room for a compressor. Returns whether it begins.
+    #[cfg(feature = "compression")]
+    fn begin_compressing(&mut self, needed: &Needed) -> bool {
+        let is_first = self.open.is_empty() || self.is_full_with(needed);
+        if !self.compresses || self.compressor.is_some() || !is_first {
+            return false;
+        }
+        let mut counted = self.budget.reserve(Holding::History);
+        let has_room = counted.try_grow(SharedDeflate::SIZE);
+        if has_room {
+            self.compressor = Some(Box::new(Compressor {
+                shared: SharedDeflate::new(),
+                _counted: counted,
+            }));
+        }
+        has_room
+    }
+
+    /// Returns whether the event does not fit into the open segment any more.
+    fn is_full_with(&self, needed: &Needed) -> bool {
+        self.open.used() + needed.size() > self.segment_size && !self.open.is_empty()
+    }
+
     /// Seals the open segment if the event does not fit into it, and drops the oldest events until there
     /// is room for it, unless none may be dropped.
     fn make_room(
@@ -188,7 +224,7 @@ impl Log {
         max_bytes: usize,
     ) -> Result<(), PublishError> {
         self.recent = None;
-        if self.open.used() + needed.size() > self.segment_size && !self.open.is_empty() {
+        if self.is_full_with(needed) {
             self.seal();
         }
         let len = needed.len;

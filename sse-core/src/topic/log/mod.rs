@@ -54,9 +54,12 @@ pub(super) struct Log {
     /// The part of that memory that is events.
     sealed_bytes: usize,
     open: Segment<Vec<u8>>,
-    /// The compressor of the events, if the topic compresses and is not closed.
+    /// Whether the topic compresses its events and is not closed.
     #[cfg(feature = "compression")]
-    compressor: Option<Box<SharedDeflate>>,
+    compresses: bool,
+    /// The compressor of the events, if the budget had room for one.
+    #[cfg(feature = "compression")]
+    compressor: Option<Box<Compressor>>,
     /// The bytes copied from the open segment since the last event.
     recent: Option<Recent>,
     /// The first event since the history began, or continued at another place.
@@ -73,6 +76,14 @@ pub(super) struct Log {
     counted: Reservation,
     /// The latest instant that was passed in.
     now: Option<Instant>,
+}
+
+/// The compressor of the events, and its bytes in the budget.
+#[cfg(feature = "compression")]
+#[derive(Debug)]
+struct Compressor {
+    shared: SharedDeflate,
+    _counted: Reservation,
 }
 
 /// The end of the open segment.
@@ -130,7 +141,9 @@ impl Log {
             sealed_bytes: 0,
             open: Segment::new(1),
             #[cfg(feature = "compression")]
-            compressor: config.compress.then(|| Box::new(SharedDeflate::new())),
+            compresses: config.compress,
+            #[cfg(feature = "compression")]
+            compressor: None,
             recent: None,
             began: 1,
             first: 1,
@@ -284,12 +297,10 @@ impl Log {
             .resize_rounded(self.overhead() + self.open.size());
     }
 
-    /// Returns the memory of the history beside the open segment and the events of the sealed ones.
+    /// Returns the memory of the history beside the open segment, the events of the sealed ones and the
+    /// compressor.
     fn overhead(&self) -> usize {
-        let overhead = self.sealed_size - self.sealed_bytes;
-        #[cfg(feature = "compression")]
-        let overhead = overhead + self.compressor.as_ref().map_or(0, |_| SharedDeflate::SIZE);
-        overhead
+        self.sealed_size - self.sealed_bytes
     }
 
     /// Drops the events that are too old.
@@ -407,8 +418,9 @@ impl Log {
     /// Closes the history: nothing more is published.
     pub(super) fn close(&mut self) {
         #[cfg(feature = "compression")]
-        if self.compressor.take().is_some() {
-            self.count();
+        {
+            self.compresses = false;
+            self.compressor = None;
         }
     }
 
