@@ -201,7 +201,10 @@ impl Client {
                 self.elsewhere = None;
                 network.close(link, Side::Client);
             }
-            ClientEvent::Open(_) => {
+            ClientEvent::Open(response) => {
+                if response.headers().contains_key("content-encoding") {
+                    tally.compressed += 1;
+                }
                 let promise = self.link.and_then(|link| server.promises.get(&link));
                 let promise = promise.expect("an open stream has a subscriber");
                 self.record.opened(*promise, server.announce());

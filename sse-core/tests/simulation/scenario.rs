@@ -131,6 +131,10 @@ fn server_config(rng: &mut Rng) -> ConnectionConfig {
 
 fn topic_config(rng: &mut Rng) -> TopicConfig {
     let mut config = TopicConfig::default();
+    #[cfg(feature = "compression")]
+    {
+        config.compress = rng.bool();
+    }
     config.max_events = about(rng, 1, 2000);
     // The largest event has room.
     config.max_bytes = about(rng, 8 * 1024, 1024 * 1024);
@@ -152,6 +156,10 @@ fn topic_config(rng: &mut Rng) -> TopicConfig {
 
 fn client_config(rng: &mut Rng) -> EventSourceConfig {
     let mut config = EventSourceConfig::default();
+    #[cfg(feature = "compression")]
+    {
+        config.accept_gzip = rng.bool();
+    }
     config.high_water_mark = about(rng, 1, 64 * 1024);
     config.idle_timeout = match rng.bool() {
         true => Some(Duration::from_secs(rng.u64(45..90))),

@@ -6,10 +6,12 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+#[cfg(feature = "compression")]
+use sse_core::server::StreamCompression;
 use sse_core::{
     http::Response,
     lifecycle::CloseReason,
-    server::{Connection, ConnectionConfig, ConnectionEvent, Phase, ResponseBody},
+    server::{Connection, ConnectionConfig, ConnectionEvent, Phase, ResponseBody, StreamOptions},
     topic::{Announce, Topic, TopicConfig},
 };
 
@@ -253,7 +255,7 @@ impl Server {
                     other => panic!("{other:?}"),
                 }
             }
-            busy |= self.decide(served, link, now, tally);
+            busy |= self.decide(served, link, network, tally);
             busy |= served.work(now);
             busy |= served.write(link, network);
         }
@@ -273,9 +275,10 @@ impl Server {
         &mut self,
         served: &mut Served,
         link: LinkId,
-        now: Instant,
+        network: &mut Network,
         tally: &mut Tally,
     ) -> bool {
+        let now = network.now();
         let responding = served.connection.phase() == Phase::Responding;
         if !responding || served.decides_at.is_none_or(|at| at > now) {
             return false;
@@ -296,10 +299,29 @@ impl Server {
         served.subscriber = Some(subscriber);
         served.waker.is_woken.store(true, Ordering::Relaxed);
         served.seen.streaming = Some(now);
+        let body = ResponseBody::EventStream(stream_options(network));
         served
             .connection
-            .respond(now, Response::new(ResponseBody::event_stream()))
+            .respond(now, Response::new(body))
             .expect("it is asked");
         true
     }
+}
+
+/// A stream may be compressed, in either way.
+fn stream_options(network: &mut Network) -> StreamOptions {
+    #[cfg_attr(not(feature = "compression"), allow(unused_mut))]
+    let mut options = StreamOptions::default();
+    #[cfg(feature = "compression")]
+    {
+        let compressions = [
+            StreamCompression::Off,
+            StreamCompression::Shared,
+            StreamCompression::Own,
+        ];
+        options.compression = network.rng.choice(compressions).unwrap_or_default();
+    }
+    #[cfg(not(feature = "compression"))]
+    let _ = network;
+    options
 }

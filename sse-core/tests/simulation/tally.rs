@@ -13,6 +13,8 @@ pub(crate) struct Tally {
     pub(crate) time: Duration,
     pub(crate) clients: u64,
     pub(crate) connections: u64,
+    /// How many streams were compressed on their way.
+    pub(crate) compressed: u64,
     pub(crate) published: u64,
     pub(crate) delivered: u64,
     pub(crate) happenings: u64,
@@ -28,6 +30,7 @@ impl Tally {
         self.time += other.time;
         self.clients += other.clients;
         self.connections += other.connections;
+        self.compressed += other.compressed;
         self.published += other.published;
         self.delivered += other.delivered;
         self.happenings += other.happenings;
@@ -89,6 +92,8 @@ impl Tally {
             &self.losses,
             &["Preparation", "PrepareTimeout", "Replaced", "paused"],
         );
+        #[cfg(feature = "compression")]
+        assert!(self.compressed > 0, "no compressed stream in {self}");
         has(&self.preparations, &["failed", "put off", "sent"]);
         has(&self.outcomes, &["Fresh", "Gap", "Resumed", "Unknown"]);
         has(
@@ -122,8 +127,8 @@ impl fmt::Display for Tally {
         )?;
         writeln!(
             f,
-            "{} clients, {} connections, {losses} losses",
-            self.clients, self.connections
+            "{} clients, {} connections, {} compressed, {losses} losses",
+            self.clients, self.connections, self.compressed
         )?;
         writeln!(
             f,

@@ -1,12 +1,13 @@
 //! What must hold whenever no task is left to be polled, and at the end.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
 use sse_core::topic::WhenTooSlow;
+use sse_driver::OpenStreams;
 
 use crate::{
     clients::{State, lock},
@@ -51,6 +52,8 @@ impl World {
                 self.check_has_everything(id, &asked, &state);
             }
         }
+        self.check_pauses(&links);
+        self.check_streams();
         self.check_shutdowns();
         let queued = self.server.handle.stats().queued_bytes;
         // A TLS handshake waits for what is on its way.
@@ -103,6 +106,71 @@ impl World {
         (is_forgetful && is_cut_when_slow) || asked.ended.is_some()
     }
 
+    /// What is listed of open streams is what there is of them, and those that were ended from outside
+    /// have ended.
+    fn check_streams(&self) {
+        let Some(streams) = &self.streams else {
+            return;
+        };
+        let listed: BTreeSet<_> = streams.list().iter().map(|stream| stream.id).collect();
+        self.around.registry.each(|asked| {
+            let is_listed = asked.stream.is_some_and(|id| listed.contains(&id));
+            if !asked.cleaned.is_empty() {
+                assert!(!is_listed, "{asked:?} is over, and listed");
+                return;
+            }
+            if asked.has_stream() {
+                // One inside a foreign server may not have been polled yet.
+                let is_embedded = asked.link.is_none();
+                assert!(is_listed || is_embedded, "{asked:?} is not listed");
+                assert!(
+                    !asked.is_ended || self.is_blocked(asked),
+                    "{asked:?} goes on"
+                );
+            }
+        });
+    }
+
+    /// Its client takes nothing, so that it cannot end.
+    fn is_blocked(&self, asked: &Asked) -> bool {
+        match asked.link.and_then(|id| self.around.chaos.link(id)) {
+            Some(link) => link.state().to(Side::Client).room() == 0,
+            None => self.is_away(asked.client) || self.may_have_failed(asked),
+        }
+    }
+
+    /// The client of a foreign server does something else, or has no stream.
+    fn is_away(&self, client: usize) -> bool {
+        let is_away = |state: &Mutex<State>| {
+            let state = lock(state);
+            state.is_away || state.open.is_none()
+        };
+        let mut foreign = self.foreign.iter();
+        foreign.any(|it| it.number == client && is_away(&it.state))
+            || (self.clients.get(client)).is_some_and(|it| is_away(&it.state))
+    }
+
+    /// A client that is to pause does, and then has no connection.
+    fn check_pauses(&self, links: &[Arc<Link>]) {
+        for (number, client) in self.clients.iter().enumerate() {
+            let state = lock(&client.state);
+            if state.is_over || state.is_away {
+                continue;
+            }
+            assert!(
+                !state.is_about_to_pause(),
+                "client {number} does not pause: {state:?}"
+            );
+            let has_connection = |link: &Arc<Link>| {
+                link.client == number && !link.state().log.client_left && state.is_paused
+            };
+            assert!(
+                !links.iter().any(has_connection),
+                "client {number} pauses with a connection"
+            );
+        }
+    }
+
     /// A shutdown has ended what it ends, unless the client takes nothing.
     fn check_shutdowns(&self) {
         let now = self.around.sim.elapsed();
@@ -133,13 +201,7 @@ impl World {
                     assert!(is_full || !ends, "a shutdown passes over {asked:?}");
                 }
                 None if embedding_is_down => {
-                    let is_away = self.foreign.iter().any(|client| {
-                        let state = lock(&client.state);
-                        client.number == asked.client && (state.is_away || state.open.is_none())
-                    }) || self.clients.get(asked.client).is_some_and(|client| {
-                        let state = lock(&client.state);
-                        state.is_away || state.open.is_none()
-                    });
+                    let is_away = self.is_away(asked.client);
                     // Its task may have begun late.
                     let is_past_window =
                         is_past_window(None) || self.embedded.has_shut_down.load(Relaxed);
@@ -199,6 +261,8 @@ impl World {
         for run in self.around.topics.jobs.all() {
             assert!(run.is_over(), "{run:?} is left");
         }
+        let listed = self.streams.as_ref().map_or(0, OpenStreams::len);
+        assert_eq!(listed, 0, "streams are left in the list");
         self.check_paces();
     }
 

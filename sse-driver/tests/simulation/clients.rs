@@ -54,17 +54,14 @@ impl Surroundings {
         };
         let asked = self.registry.asked(id);
         if is_proper {
-            assert_eq!(asked.ended, Some("stream_ended"), "the end of {asked:?}");
+            assert!(asked.has_ended(), "the end of {asked:?}");
         }
         let troubles = asked.link.map(|id| {
             let link = self.chaos.link(id);
             link.is_some_and(|link| !link.state().log.troubles.is_empty())
         });
         let is_delivered = self.registry.is_to_be_delivered(&asked)
-            && asked
-                .cleaned
-                .iter()
-                .all(|reason| Some(reason.name()) == asked.ended)
+            && asked.is_told_its_end()
             && troubles == Some(false)
             && self.dawdling == 0.0;
         if is_proper || is_delivered {
@@ -161,6 +158,9 @@ pub struct State {
     /// It does nothing else any more.
     pub hurries: bool,
     pub is_over: bool,
+    /// It is to pause, and what it was told says that it does.
+    wants_pause: bool,
+    pub is_paused: bool,
     /// It was told of an end that is final.
     pub is_final: bool,
 }
@@ -181,6 +181,11 @@ pub fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 impl State {
+    /// It was told to pause, and was not told that it does.
+    pub fn is_about_to_pause(&self) -> bool {
+        self.wants_pause && !self.is_paused
+    }
+
     pub fn new(record: Record) -> Arc<Mutex<Self>> {
         Arc::new(Mutex::new(Self {
             record,
@@ -188,6 +193,8 @@ impl State {
             is_away: false,
             hurries: false,
             is_over: false,
+            wants_pause: false,
+            is_paused: false,
             is_final: false,
         }))
     }
@@ -253,6 +260,18 @@ impl Client {
             handle,
             job,
         }
+    }
+
+    pub fn pause(&self) {
+        lock(&self.state).wants_pause = true;
+        self.handle.pause();
+    }
+
+    pub fn resume(&self) {
+        let mut state = lock(&self.state);
+        (state.wants_pause, state.is_paused) = (false, false);
+        drop(state);
+        self.handle.resume();
     }
 
     /// Goes away without a word.
@@ -321,8 +340,12 @@ impl Listener {
                 around
                     .registry
                     .note(format_args!("client {number} is open: {id}"));
+                assert!(!state.is_paused, "client {number} is open, and pauses");
                 let asked = around.registry.asked(id);
                 assert_eq!((asked.client, asked.kind), (number, self.kind));
+                if response.headers().contains_key("content-encoding") {
+                    around.tally().compressed(self.kind);
+                }
                 let last_id = self.source.last_event_id();
                 state
                     .record
@@ -345,10 +368,20 @@ impl Listener {
                     .registry
                     .note(format_args!("client {number} is lost: {loss}"));
                 around.check_loss(number, &loss, self.body);
-                if let Some(id) = self.last.take() {
+                // A connection that the client replaces need not have brought everything.
+                let is_left = matches!(loss, Loss::Replaced);
+                if let Some(id) = self.last.take().filter(|_| !is_left) {
                     around.check_end(id, &state.record, matches!(loss, Loss::Ended));
                 }
                 around.tally().lost(&loss);
+            }
+            ClientEvent::Paused => {
+                around.registry.note(format_args!("client {number} pauses"));
+                assert_eq!(state.open, None, "a connection of a client that pauses");
+                // It may be to go on by now.
+                state.is_paused = state.wants_pause;
+                self.last = None;
+                around.tally().paused();
             }
             ClientEvent::Closed(result) => {
                 around

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame};
 use sse_core::{
     Decoder,
-    http::{Method, Request, StatusCode},
+    http::{Method, Request, Response, StatusCode},
 };
 use sse_driver::{
     Clock, Runtime, Timer,
@@ -118,6 +118,9 @@ impl ForeignClient {
         let mut request = Request::builder()
             .uri(path_of(self.kind))
             .header("x-client", self.number);
+        if cfg!(feature = "compression") && self.around.chaos.draw(|rng| rng.bool()) {
+            request = request.header("accept-encoding", "gzip");
+        }
         if !self.last_id.is_empty() {
             request = request.header("last-event-id", &self.last_id);
         }
@@ -165,7 +168,8 @@ impl ForeignClient {
             state.open = Some(id);
             self.around.tally().opened_foreign(self.kind);
         }
-        self.take_events(id, response.into_body()).await;
+        let coding = Coding::of(&response);
+        self.take_events(id, coding, response.into_body()).await;
     }
 
     async fn take_rest(&self, body: Body<Sim>) {
@@ -178,23 +182,27 @@ impl ForeignClient {
         }
     }
 
-    async fn take_events(&mut self, id: usize, body: Body<Sim>) {
+    async fn take_events(&mut self, id: usize, mut coding: Coding, body: Body<Sim>) {
         let mut body = body;
         let mut decoder = Decoder::new();
         let reads_to_the_end = self.around.chaos.draw(|rng| rng.bool());
         loop {
             if body.is_end_stream() && !reads_to_the_end {
+                coding.check_end();
                 break;
             }
             let frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
             self.around.sim.note_progress();
             let is_proper = frame.is_none();
             let Some(Ok(frame)) = frame else {
+                if is_proper {
+                    coding.check_end();
+                }
                 let state = lock(&self.state);
                 self.around.check_end(id, &state.record, is_proper);
                 return;
             };
-            let data = frame.into_data().unwrap_or_default();
+            let data = coding.decode(frame.into_data().unwrap_or_default());
             let mut events = Vec::new();
             let mut input = &data[..];
             while let Some(event) = decoder.decode_event(&mut input).expect("any size") {
@@ -216,6 +224,53 @@ impl ForeignClient {
             }
         }
     }
+}
+
+/// The content coding of a response.
+struct Coding {
+    #[cfg(feature = "compression")]
+    gzip: Option<sse_core::gzip::GzipDecoder>,
+}
+
+#[cfg(feature = "compression")]
+impl Coding {
+    fn of<B>(response: &Response<B>) -> Self {
+        let is_gzip = response.headers().contains_key("content-encoding");
+        Self {
+            gzip: is_gzip.then(|| sse_core::gzip::GzipDecoder::new(u32::MAX)),
+        }
+    }
+
+    fn decode(&mut self, data: Bytes) -> Bytes {
+        let Some(gzip) = &mut self.gzip else {
+            return data;
+        };
+        let (mut input, mut plain) = (&data[..], Vec::new());
+        while gzip.decode(&mut input, &mut plain).expect("a good body") {}
+        plain.into()
+    }
+
+    /// The body is over, and whole.
+    fn check_end(&self) {
+        let end = self.gzip.as_ref().map(|gzip| gzip.end());
+        assert!(
+            end.is_none_or(|end| end.is_ok()),
+            "the end of a body: {end:?}"
+        );
+    }
+}
+
+#[cfg(not(feature = "compression"))]
+impl Coding {
+    fn of<B>(_: &Response<B>) -> Self {
+        Self {}
+    }
+
+    fn decode(&mut self, data: Bytes) -> Bytes {
+        data
+    }
+
+    fn check_end(&self) {}
 }
 
 /// A request's body, piece by piece: when each of them arrives is settled from the beginning.

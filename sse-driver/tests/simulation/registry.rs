@@ -8,7 +8,7 @@ use std::{
 };
 
 use sse_core::lifecycle::{CloseReason, Deadline};
-use sse_driver::router::Request;
+use sse_driver::{OpenStream, StreamId, router::Request};
 
 use crate::{
     chaos::{Chaos, link_from},
@@ -45,6 +45,20 @@ pub enum Kind {
     Elsewhere,
 }
 
+/// Why streams end that are ended from outside.
+pub const ENDED: &str = "as this test has it";
+
+/// Whether a stream of this client is among those of every third one from `first` on.
+fn is_of(client: usize, first: usize) -> bool {
+    client % 3 == first % 3
+}
+
+/// The same of what is known of an open stream.
+pub fn is_stream_of(stream: &OpenStream, first: usize) -> bool {
+    let client = stream.label.as_ref().and_then(|label| label.parse().ok());
+    client.is_some_and(|client| is_of(client, first))
+}
+
 /// How many of the last things that happened are printed with a failure.
 const REMEMBERED: usize = 80;
 
@@ -75,6 +89,10 @@ pub struct Asked {
     answered: Option<Duration>,
     /// The foreign server is done with it before its end.
     pub dropped: bool,
+    /// Its stream was ended from outside of its handler.
+    pub is_ended: bool,
+    /// Its stream's number among the open ones, where they are listed.
+    pub stream: Option<StreamId>,
     pub is_held: bool,
     pub cleaned: Vec<CloseReason>,
 }
@@ -165,8 +183,10 @@ impl Registry {
         let client = client.and_then(|client| client.to_str().ok()?.parse().ok());
         let link = request.peer_addr().and_then(link_from);
         let client = client.unwrap_or(usize::MAX);
+        request.label_stream(client.to_string());
         let mut asked = Asked::new(client, link, kind, self.sim.elapsed());
         asked.last_event_id = request.last_event_id().map(str::to_owned);
+        asked.stream = request.stream_id();
         let id = {
             let asked_before = &mut self.lock().asked;
             asked_before.push(asked);
@@ -231,6 +251,13 @@ impl Registry {
         }
     }
 
+    /// The streams of every third client, from this one on, are about to be ended from outside.
+    pub fn end_streams(&self, first: usize) {
+        for asked in &mut self.lock().asked {
+            asked.is_ended |= asked.cleaned.is_empty() && is_of(asked.client, first);
+        }
+    }
+
     /// The topic that forgets has begun anew, which ends its streams.
     pub fn topic_began_anew(&self) {
         for asked in &mut self.lock().asked {
@@ -242,6 +269,10 @@ impl Registry {
 
     pub fn asked(&self, id: usize) -> Asked {
         self.lock().asked[id].clone()
+    }
+
+    pub fn each(&self, what: impl FnMut(&Asked)) {
+        self.lock().asked.iter().for_each(what);
     }
 
     pub fn all(&self) -> Vec<Asked> {
@@ -309,13 +340,14 @@ impl Registry {
                     && (!was_ready || self.bounds.has_short_budgets)
             }
             CloseReason::TimedOut(Deadline::Drain) => {
-                let ends = asked.ended.is_some() || asked.kind == Kind::Job;
+                let ends = asked.ended.is_some() || asked.is_ended || asked.kind == Kind::Job;
                 ends || !has_stream || has_shutdown
             }
             CloseReason::SlowConsumer => {
                 matches!(asked.kind, Kind::Forgetful | Kind::Slow)
             }
             CloseReason::Shutdown => has_shutdown,
+            CloseReason::Ended(why) => asked.is_ended && **why == *ENDED && has_stream,
             _ => false,
         }
     }
@@ -339,6 +371,8 @@ impl Asked {
             ready: None,
             answered: None,
             dropped: false,
+            is_ended: false,
+            stream: None,
             is_held: false,
             cleaned: Vec::new(),
         }
@@ -350,6 +384,26 @@ impl Asked {
             starts,
             ..Self::new(0, None, kind, Duration::ZERO)
         }
+    }
+
+    /// Whether its stream has ended properly.
+    pub fn has_ended(&self) -> bool {
+        self.ended == Some("stream_ended") || self.is_ended
+    }
+
+    /// Whether its clean-up was told why its stream has ended, and nothing else.
+    pub fn is_told_its_end(&self) -> bool {
+        self.cleaned.iter().all(|reason| match reason {
+            CloseReason::Ended(_) => self.is_ended,
+            reason => Some(reason.name()) == self.ended,
+        })
+    }
+
+    /// Its answer is a stream.
+    pub fn has_stream(&self) -> bool {
+        let is_whole = matches!(self.kind, Kind::Page | Kind::Gone | Kind::Elsewhere);
+        let is_refused = self.kind == Kind::Job && self.run.is_none();
+        self.is_answered() && !is_whole && !is_refused
     }
 
     pub fn is_answered(&self) -> bool {

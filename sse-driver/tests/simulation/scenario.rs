@@ -9,7 +9,7 @@ use sse_core::{
     http::StatusCode,
     topic::{Announce, TopicConfig, WhenTooSlow, resumable::ResumableConfig},
 };
-use sse_driver::{ServerConfig, embedding::EmbeddingConfig};
+use sse_driver::{OpenStreams, ServerConfig, embedding::EmbeddingConfig};
 
 use crate::{
     chaos::{Disarray, Wakers},
@@ -44,6 +44,12 @@ pub enum Action {
     BeginAnew,
     /// The producer of this name is stopped.
     StopJob(usize),
+    /// The client with this number pauses, goes on, or wants another connection.
+    Pause(usize),
+    Resume(usize),
+    Reconnect(usize),
+    /// The open streams of every third client, from this one on, are ended from outside.
+    EndStreams(usize),
     /// About half of the tasks have no turn for so long.
     HoldUp(Duration),
 }
@@ -68,6 +74,8 @@ pub struct Scenario {
     pub embedding: EmbeddingConfig,
     pub topic: TopicConfig,
     pub jobs: ResumableConfig,
+    /// Whether the servers list their open streams.
+    pub lists_streams: bool,
     /// How many bytes all of it may hold.
     pub budget: usize,
     pub largest_event: usize,
@@ -113,6 +121,7 @@ impl Scenario {
             embedding,
             topic: topic_config(rng),
             jobs: jobs_config(rng),
+            lists_streams: rng.u8(..4) > 0,
             budget,
             largest_event,
             dawdling: match rng.bool() {
@@ -135,6 +144,14 @@ impl Scenario {
         self.embedding.response.budget = budget.clone();
         self.topic.budget = budget.clone();
         budget
+    }
+
+    /// What the servers list their open streams in, if they do: that of one world from here on.
+    pub fn share_streams(&mut self) -> Option<OpenStreams> {
+        let streams = self.lists_streams.then(OpenStreams::new);
+        self.server.open_streams = streams.clone();
+        self.embedding.open_streams = streams.clone();
+        streams
     }
 
     /// A line for each part.
@@ -198,7 +215,7 @@ fn disarray(rng: &mut Rng) -> Disarray {
 }
 
 fn action(rng: &mut Rng, is_tls: bool) -> Action {
-    match rng.u8(..25) {
+    match rng.u8(..30) {
         0..=4 => Action::Publish(rng.usize(..3), about(rng, 1, 100) as u64),
         5..=8 => Action::Join(Box::new(wish(rng, is_tls))),
         9..=10 => {
@@ -220,6 +237,10 @@ fn action(rng: &mut Rng, is_tls: bool) -> Action {
         },
         19 => Action::BeginAnew,
         20 => Action::StopJob(rng.usize(..3)),
+        21 => Action::Pause(rng.usize(..8)),
+        22 => Action::Resume(rng.usize(..8)),
+        23 => Action::Reconnect(rng.usize(..8)),
+        24..=25 => Action::EndStreams(rng.usize(..3)),
         _ => Action::HoldUp(Duration::from_secs(rng.u64(1..=40))),
     }
 }
@@ -273,6 +294,10 @@ fn wish(rng: &mut Rng, is_tls: bool) -> Wish {
 
 fn client_config(rng: &mut Rng) -> EventSourceConfig {
     let mut config = EventSourceConfig::default();
+    #[cfg(feature = "compression")]
+    {
+        config.accept_gzip = rng.bool();
+    }
     config.high_water_mark = about(rng, 1, 64 * 1024);
     config.connect_timeout = Duration::from_secs(rng.u64(5..20));
     config.head_timeout = Duration::from_secs(rng.u64(5..20));
@@ -319,6 +344,7 @@ fn server_config(rng: &mut Rng) -> ServerConfig {
 
 fn topic_config(rng: &mut Rng) -> TopicConfig {
     let mut config = TopicConfig::default();
+    compress(rng, &mut config);
     config.max_events = about(rng, 1, 2000);
     config.max_bytes = about(rng, 8 * 1024, 1024 * 1024);
     config.when_too_slow = match rng.bool() {
@@ -336,6 +362,7 @@ fn topic_config(rng: &mut Rng) -> TopicConfig {
 fn jobs_config(rng: &mut Rng) -> ResumableConfig {
     let mut config = ResumableConfig::default();
     config.topic.budget = Budget::new(1 << 40);
+    compress(rng, &mut config.topic);
     config.grace = match rng.u8(..4) {
         0 => None,
         _ => Some(Duration::from_millis(about(rng, 100, 60_000) as u64)),
@@ -346,6 +373,16 @@ fn jobs_config(rng: &mut Rng) -> ResumableConfig {
         _ => Some(Duration::from_millis(about(rng, 1, 10_000) as u64)),
     };
     config
+}
+
+/// Half of the topics compress what they publish.
+fn compress(rng: &mut Rng, config: &mut TopicConfig) {
+    #[cfg(feature = "compression")]
+    {
+        config.compress = rng.bool();
+    }
+    #[cfg(not(feature = "compression"))]
+    let _ = (rng, config);
 }
 
 /// A number between these, as probably small as large.

@@ -7,6 +7,8 @@ use std::{
 };
 
 use futures_util::Stream;
+#[cfg(feature = "compression")]
+use sse_core::server::StreamCompression;
 use sse_core::{
     Event,
     http::{HeaderName, HeaderValue, Response, StatusCode},
@@ -149,7 +151,25 @@ impl Service {
             Kind::Gone => Reply::empty(StatusCode::NO_CONTENT),
             _ => Reply::text(StatusCode::OK, "This is a page."),
         };
-        Ok(reply.with_header(ASKED, HeaderValue::from(id)))
+        Ok(self
+            .compress(reply)
+            .with_header(ASKED, HeaderValue::from(id)))
+    }
+
+    /// A stream is compressed as its topic has it, or in another way.
+    #[cfg(feature = "compression")]
+    fn compress(&self, reply: Reply) -> Reply {
+        match self.chaos.draw(|rng| rng.u8(..4)) {
+            0 => reply.with_compression(StreamCompression::Own),
+            1 => reply.with_compression(StreamCompression::Shared),
+            2 => reply.with_compression(StreamCompression::Off),
+            _ => reply,
+        }
+    }
+
+    #[cfg(not(feature = "compression"))]
+    fn compress(&self, reply: Reply) -> Reply {
+        reply
     }
 
     fn forgetful(&self, request: &Request, id: usize) -> Subscriber {

@@ -64,6 +64,15 @@ impl Tally {
         count(&mut self.opened, format!("elsewhere {kind:?}"));
     }
 
+    /// An open stream is compressed on its way to the client.
+    pub fn compressed(&mut self, kind: Kind) {
+        count(&mut self.opened, format!("gzip {kind:?}"));
+    }
+
+    pub fn paused(&mut self) {
+        count(&mut self.losses, "paused".into());
+    }
+
     pub fn lost(&mut self, loss: &Loss) {
         let name = match loss {
             Loss::Transport(error) => error.kind().to_string(),
@@ -121,12 +130,18 @@ impl Tally {
             ],
         );
         has(&self.ends, &["Closed", "NoContent", "Failed"]);
-        has(&self.losses, &["Preparation"]);
+        #[cfg(feature = "compression")]
+        has(
+            &self.opened,
+            &["gzip Forgetful", "gzip Merged", "gzip Feed", "gzip Job"],
+        );
+        has(&self.losses, &["Preparation", "Replaced", "paused"]);
         has(&self.job_ends, &["abandoned", "complete", "stopped"]);
         has(
             &self.close_reasons,
             &[
                 "client_went_away",
+                "ended",
                 "handler_panicked",
                 "response_sent",
                 "shutdown",

@@ -39,6 +39,10 @@ impl Topics {
         // A history of a budget that others use up forgets as well.
         let mut complete = TopicConfig::default();
         complete.budget = Budget::new(1 << 40);
+        #[cfg(feature = "compression")]
+        {
+            complete.compress = config.compress;
+        }
         let configs = [config.clone(), complete.clone(), complete];
         let topics = configs.into_iter().zip(1..);
         let (topics, ends) = topics

@@ -10,14 +10,16 @@ use std::{
 };
 
 use sse_core::Budget;
-use sse_driver::{Clock, Report, Server, ServerHandle, embedding::Embedding, router::RouteError};
+use sse_driver::{
+    Clock, OpenStreams, Report, Server, ServerHandle, embedding::Embedding, router::RouteError,
+};
 
 use crate::{
     chaos::{Chaos, Runtimes},
     clients::{Client, State, Surroundings, lock},
     foreign::{Foreign, Host, SharedHost},
     jobs::Jobs,
-    registry::{Kind, Registry},
+    registry::{ENDED, Kind, Registry, is_stream_of},
     scenario::{Action, Scenario},
     served::Service,
     sim::{Job, NO_HOST, NO_HOST_IPV6, SERVER, Sim},
@@ -66,11 +68,14 @@ pub struct World {
     pub embedded: Embedded,
     pub clients: Vec<Client>,
     pub foreign: Vec<Foreign>,
+    /// The open streams, where the servers list them.
+    pub streams: Option<OpenStreams>,
 }
 
 impl World {
     pub fn new(seed: u64, mut scenario: Scenario) -> Self {
         let budget = scenario.share_budget();
+        let streams = scenario.share_streams();
         let chaos = Chaos::new(!seed, scenario.disarray.clone());
         let sim = Sim::with_disorder(Arc::new(Runtimes(chaos.clone())));
         let mut addresses = vec![NO_HOST, NO_HOST_IPV6];
@@ -110,6 +115,7 @@ impl World {
             embedded,
             clients: Vec::new(),
             foreign: Vec::new(),
+            streams,
         }
     }
 
@@ -226,6 +232,27 @@ impl World {
                 self.embedded.is_cut = true;
             }
             Action::StopJob(name) => self.around.topics.jobs.stop(name),
+            Action::Pause(number) => {
+                if let Some(client) = self.clients.get(number) {
+                    client.pause();
+                }
+            }
+            Action::Resume(number) => {
+                if let Some(client) = self.clients.get(number) {
+                    client.resume();
+                }
+            }
+            Action::Reconnect(number) => {
+                if let Some(client) = self.clients.get(number) {
+                    client.handle.reconnect();
+                }
+            }
+            Action::EndStreams(first) => {
+                if let Some(streams) = &self.streams {
+                    self.around.registry.end_streams(first);
+                    streams.end_where(|stream| is_stream_of(stream, first), ENDED);
+                }
+            }
             Action::HoldUp(time) => self.around.chaos.hold_up(self.sim(), time),
             Action::BeginAnew => {
                 self.around.registry.topic_began_anew();
@@ -276,8 +303,9 @@ impl World {
     /// well.
     fn recover(&mut self) {
         self.around.chaos.calm_down(&self.around.sim);
-        for state in self.clients.iter().map(|client| &client.state) {
-            lock(state).hurries = true;
+        for client in &self.clients {
+            lock(&client.state).hurries = true;
+            client.resume();
         }
         for state in self.foreign.iter().map(|client| &client.state) {
             lock(state).hurries = true;
