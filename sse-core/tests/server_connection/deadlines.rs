@@ -384,3 +384,53 @@ fn with_no_time_to_stall_what_a_deadline_queues_is_still_offered_to_the_transpor
     idle.run();
     assert_eq!(idle.closed, Some(CloseReason::TimedOut(Deadline::Stall)));
 }
+
+#[test]
+fn a_body_that_is_late_is_told_before_a_100_that_was_not_taken() {
+    let mut config = ConnectionConfig::default();
+    config.response.body_timeout = secs(40);
+    let mut pump = Pump::new(config);
+    pump.input(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    pump.events();
+    pump.connection.receive_body(pump.now).unwrap();
+    // Both have passed: the 30 s without progress, and the time for the body.
+    pump.now += secs(60);
+    pump.connection.handle_timeout(pump.now);
+    pump.events();
+    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Deadline::Body)));
+}
+
+#[test]
+fn a_stream_with_a_lifetime_is_kept_alive_until_its_end() {
+    let mut pump = Pump::default();
+    pump.input(REQUEST);
+    pump.events();
+    let mut options = StreamOptions::default();
+    options.lifetime = Some(secs(40));
+    pump.respond(Response::new(ResponseBody::EventStream(options)))
+        .unwrap();
+    pump.run();
+    for comments in 1..=2 {
+        pump.pass(secs(15));
+        pump.run();
+        assert_eq!(pump.connection.phase(), Phase::Streaming);
+        assert_eq!(pump.body().matches(":\n").count(), comments);
+    }
+    pump.pass(secs(10));
+    pump.run();
+    assert_eq!(pump.closed, Some(CloseReason::LifetimeOver));
+}
+
+#[test]
+fn what_a_transport_passes_on_by_itself_is_progress() {
+    let mut pump = Pump::streaming(ConnectionConfig::default());
+    for _ in 0..3 {
+        pump.pass(secs(29));
+        pump.events();
+        assert_eq!(pump.closed, None);
+        pump.connection.handle_progress(pump.now);
+    }
+    pump.pass(secs(30));
+    pump.events();
+    assert_eq!(pump.closed, Some(CloseReason::TimedOut(Deadline::Stall)));
+}

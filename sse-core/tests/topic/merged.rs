@@ -55,6 +55,20 @@ fn every_id_tells_the_place_in_all_topics() {
 }
 
 #[test]
+fn a_place_without_an_id_of_the_publishers_choice_is_told_as_a_place() {
+    let topics = topics(&TopicConfig::default());
+    let own = Event::new("one").with_id("own").unwrap();
+    topics[1].publish(own).unwrap();
+    publish(&topics[1], 2);
+    let mut subscriber = merge(&topics, Some("a-0,b-2,c-0"));
+    publish(&topics[0], 1);
+    assert_eq!(
+        ids(&taken(&mut subscriber).text),
+        ["a-1,b-2,c-0", "a-1,b-3,c-0"]
+    );
+}
+
+#[test]
 fn each_topic_has_its_outcome_and_its_notice() {
     let mut config = TopicConfig::default();
     config.max_events = 2;

@@ -97,6 +97,23 @@ fn places_are_rare_from_the_first_event_on() {
 }
 
 #[test]
+fn a_client_is_told_its_place_before_a_history_is_full_that_its_bytes_bound() {
+    let mut config = TopicConfig::default();
+    config.max_bytes = 64 * 1024;
+    let topic = topic(config);
+    let mut subscriber = topic
+        .subscribe()
+        .only_event_types(|event_type| event_type == "wanted");
+    let (mut published, mut places) = (0, 0);
+    while topic.retained_events() == published {
+        publish(&topic, 1);
+        published += 1;
+        places += ids(&take(&mut subscriber).text).len();
+    }
+    assert!((3..=6).contains(&places), "{places} of {published}");
+}
+
+#[test]
 fn a_place_is_no_event_to_the_client() {
     let mut config = TopicConfig::default();
     config.max_events = 4;
