@@ -16,6 +16,9 @@
 //! | `over_child` | the decoder over what another program prints |
 //! | `language_model` | a language model's answer, which outlives its page |
 //! | `progress` | long jobs, which go on whether a page looks or not |
+//! | `restart` | a server whose clients notice nothing of its restarts |
+//! | `follow` | a client that follows a stream through everything, and goes on after its own restart |
+//! | `mcp_server`, `mcp_client` | the Model Context Protocol by its streamable HTTP |
 //! | `unix_socket` | the event source over a transport of your own |
 //!
 //! The servers listen on a free port and print their address. The clients take an address, or what
@@ -36,17 +39,21 @@ pages! {
     chat: "chat.md",
     compression: "compression.md",
     custom_server: "custom-server.md",
+    following: "following.md",
     http_client: "http-client.md",
     hyper: "hyper.md",
     many_nodes: "many-nodes.md",
     language_model: "language-model.md",
+    mcp: "mcp.md",
     moving: "moving.md",
     page: "page.md",
     progress: "progress.md",
     proxies: "proxies.md",
     reference: "reference.md",
+    restart: "restart.md",
     systemd: "systemd.md",
     testing: "testing.md",
     topics: "topics.md",
     when_not: "when-not.md",
+    yielding: "yield.md",
 }

@@ -29,6 +29,25 @@ fn the_page_on_progress_has_the_program_that_is_tested() {
 }
 
 #[test]
+fn the_pages_on_following_and_on_restarts_have_the_programs_that_are_tested() {
+    let page = include_str!("../../../docs/following.md");
+    assert_has_program(page, "rust,no_run", include_str!("../src/bin/follow.rs"));
+    let page = include_str!("../../../docs/restart.md");
+    assert_has_program(page, "rust,no_run", include_str!("../src/bin/restart.rs"));
+}
+
+#[test]
+fn the_page_on_the_model_context_protocol_has_the_programs_that_are_tested() {
+    let page = include_str!("../../../docs/mcp.md");
+    for program in [
+        include_str!("../src/bin/mcp_server.rs"),
+        include_str!("../src/bin/mcp_client.rs"),
+    ] {
+        assert_has_program(page, "rust,no_run", program);
+    }
+}
+
+#[test]
 fn the_page_on_http_clients_has_the_programs_that_are_tested() {
     let page = include_str!("../../../docs/http-client.md");
     for program in [

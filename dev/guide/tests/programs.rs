@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     os::unix::net::UnixListener,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio},
     sync::mpsc,
     thread,
@@ -213,6 +213,180 @@ fn a_unix_socket_is_a_transport_like_any_other() {
         .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
         .unwrap();
     assert!(program.child.wait().unwrap().success());
+}
+
+/// Reads a request's head.
+fn head_of(socket: &TcpStream) -> Vec<String> {
+    let lines = BufReader::new(socket.try_clone().unwrap()).lines();
+    let lines = lines.map(Result::unwrap);
+    lines.take_while(|line| !line.is_empty()).collect()
+}
+
+/// Adds what a follower of `address` needs: no proxy of this machine's, a token, and where its place is.
+fn follower(address: &str, token: &Path, place: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_follow"));
+    command
+        .arg(format!("http://{address}/events"))
+        .args([token, place])
+        .env("NO_PROXY", "*")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+#[test]
+fn a_follower_renews_its_token_and_goes_on_at_its_place_after_a_restart_of_its_own() {
+    let (token, place) = (temporary("token"), temporary("place"));
+    let _ = fs::remove_file(&place);
+    fs::write(&token, "first\n").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let accept = |answer: &str| {
+        let (mut socket, _) = listener.accept().unwrap();
+        let head = head_of(&socket);
+        socket.write_all(answer.as_bytes()).unwrap();
+        head
+    };
+    let has = |head: &[String], field: &str| head.iter().any(|line| line == field);
+    let stream = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
+
+    let child = follower(&address, &token, &place).spawn().unwrap();
+    // It has an event and a loss, and the token is not taken any more when it comes back.
+    let head = accept(&format!("{stream}retry: 0\nid: 7\ndata: one\n\n"));
+    assert!(has(&head, "authorization: Bearer first"), "{head:?}");
+    let unauthorized = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
+    fs::write(&token, "second\n").unwrap();
+    let head = accept(unauthorized);
+    assert!(has(&head, "last-event-id: 7"), "{head:?}");
+    // It goes on through a restart of the server behind a proxy, and ends where the server says so.
+    let unavailable = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
+    let head = accept(unavailable);
+    assert!(has(&head, "authorization: Bearer second"), "{head:?}");
+    accept("HTTP/1.1 204 No Content\r\n\r\n");
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(output.stdout, b"one\n");
+    assert_eq!(fs::read_to_string(&place).unwrap(), "7");
+
+    // Started again, it goes on behind that event. What is no stream and does not pass ends it.
+    let child = follower(&address, &token, &place).spawn().unwrap();
+    let head = accept("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+    assert!(has(&head, "last-event-id: 7"), "{head:?}");
+    let output = child.wait_with_output().unwrap();
+    assert!(!output.status.success(), "{output:?}");
+}
+
+#[test]
+fn a_server_goes_on_with_its_history_after_a_restart_and_after_a_crash() {
+    let journal = temporary("news.jsonl");
+    let _ = fs::remove_file(&journal);
+    let path = env!("CARGO_BIN_EXE_restart");
+    let start = || {
+        let mut server = Program::start(path, &[journal.to_str().unwrap(), "127.0.0.1:0"]);
+        let address = line(&mut server.out);
+        (server, address)
+    };
+    let say = |address: &str, text: &str| {
+        let fields = "Host: a\r\nContent-Type: application/json";
+        let request = format!(
+            "POST /news HTTP/1.1\r\n{fields}\r\nContent-Length: {}\r\n\r\n{text}",
+            text.len()
+        );
+        let answer = answer(address, &request);
+        assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+    };
+    // The IDs and the data that a client gets that comes with this last event ID.
+    let listen = |address: &str, id: Option<&str>, count: usize| -> Vec<String> {
+        let field = id.map_or(String::new(), |id| format!("Last-Event-ID: {id}\r\n"));
+        let request = format!("GET /news HTTP/1.1\r\nHost: a\r\n{field}\r\n");
+        let lines = BufReader::new(client(address, &request))
+            .lines()
+            .map(Result::unwrap);
+        let told = lines.filter(|line| line.starts_with("id: ") || line.starts_with("data: "));
+        told.take(2 * count).collect()
+    };
+
+    let (mut server, address) = start();
+    say(&address, "\"one\"");
+    say(&address, "\"two\"");
+    assert_eq!(
+        listen(&address, None, 2),
+        ["id: 1", "data: \"one\"", "id: 2", "data: \"two\""]
+    );
+    let id = server.child.id().to_string();
+    assert!(Command::new("kill").arg(&id).status().unwrap().success());
+    assert!(server.child.wait().unwrap().success());
+
+    let (mut server, address) = start();
+    say(&address, "\"three\"");
+    assert_eq!(
+        listen(&address, Some("1"), 2),
+        ["id: 2", "data: \"two\"", "id: 3", "data: \"three\""]
+    );
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+    // A line that was not written to its end is none.
+    let mut file = fs::OpenOptions::new().append(true).open(&journal).unwrap();
+    file.write_all(b"\"fo").unwrap();
+
+    let (_server, address) = start();
+    say(&address, "\"four\"");
+    assert_eq!(
+        listen(&address, Some("2"), 2),
+        ["id: 3", "data: \"three\"", "id: 4", "data: \"four\""]
+    );
+}
+
+#[test]
+fn an_mcp_client_gets_json_and_a_stream_that_is_cut_and_goes_on() {
+    // No response lasts longer than a second; the count takes longer.
+    let path = env!("CARGO_BIN_EXE_mcp_server");
+    let mut server = Program::start(path, &["127.0.0.1:0", "1"]);
+    let address = line(&mut server.out);
+    let url = format!("http://{address}/mcp");
+    let told = output(env!("CARGO_BIN_EXE_mcp_client"), &[&url]);
+    let told: Vec<_> = told.lines().collect();
+    assert_eq!(
+        told[..2],
+        ["tools: \"count\" \"remind\"", "\"You will be told.\""]
+    );
+    let steps = told[2..10].iter().enumerate().map(|(n, told)| {
+        assert!(told.starts_with("\"notifications/progress\": "), "{told}");
+        told.contains(&format!("\"progress\":{},", n + 1))
+    });
+    assert_eq!(steps.filter(|is_next| *is_next).count(), 8, "{told:#?}");
+    assert_eq!(told[10], "\"counted to 8\"");
+    assert!(told[11].starts_with("unasked: ") && told[11].contains("it is time"));
+    assert_eq!(line(&mut server.err), "count 4: the stream is complete");
+
+    let post = |fields: &str, body: &str| {
+        let fields = format!(
+            "Content-Type: application/json\r\n{fields}Content-Length: {}",
+            body.len()
+        );
+        answer(
+            &address,
+            &format!("POST /mcp HTTP/1.1\r\n{fields}\r\n\r\n{body}"),
+        )
+    };
+    let status = |answer: String| answer.split(' ').nth(1).map(str::to_owned).unwrap();
+    // Pages of others, and names that lead here.
+    assert_eq!(
+        status(post(
+            "Host: localhost\r\nOrigin: http://evil.example\r\n",
+            "{}"
+        )),
+        "403"
+    );
+    assert_eq!(status(post("Host: evil.example\r\n", "{}")), "421");
+    // Clients that are not known.
+    assert_eq!(status(post("Host: localhost\r\n", "{}")), "400");
+    assert_eq!(
+        status(post("Host: localhost\r\nMcp-Session-Id: 7\r\n", "{}")),
+        "404"
+    );
+    let other = "Host: localhost\r\nMcp-Session-Id: 7\r\nMcp-Protocol-Version: 1\r\n";
+    assert_eq!(status(post(other, "{}")), "400");
 }
 
 /// A model's server. It answers each request with the next of these, and hands over the requests.
