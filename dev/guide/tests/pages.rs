@@ -47,6 +47,28 @@ fn the_page_on_the_model_context_protocol_has_the_programs_that_are_tested() {
     }
 }
 
+/// The settings that a page lists in a table, with their defaults: `| \`Type::field\` | default | …`.
+fn bounds(page: &str) -> impl Iterator<Item = (&str, &str)> {
+    page.lines().filter_map(|line| {
+        let (setting, rest) = line.strip_prefix("| `")?.split_once("` | ")?;
+        Some((setting, rest.split_once(" | ")?.0))
+    })
+}
+
+/// Those of SECURITY.md are compared with the code, by `sse-driver/tests/security.rs`.
+#[test]
+fn the_readmes_bounds_are_those_of_security_md() {
+    let security: Vec<_> = bounds(include_str!("../../../SECURITY.md")).collect();
+    let readme = include_str!("../../../README.md");
+    let (_, limits) = readme.split_once("\n## Limits\n").unwrap();
+    let mut checked = 0;
+    for bound in bounds(limits.split_once("\n## ").unwrap().0) {
+        assert!(security.contains(&bound), "{bound:?} is not in SECURITY.md");
+        checked += 1;
+    }
+    assert!(checked > 8, "{checked}");
+}
+
 #[test]
 fn the_page_on_http_clients_has_the_programs_that_are_tested() {
     let page = include_str!("../../../docs/http-client.md");
