@@ -1,5 +1,5 @@
-//! Server-Sent Events on [async-std](async_std): a handler returns a stream, and each of its items goes to the
-//! client as one event.
+//! Server-Sent Events on [async-std](async_std): a handler returns a stream, and each of its items goes
+//! to the client as one event.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -25,39 +25,34 @@
 //!
 //! # async-std is no longer developed
 //!
-//! Its authors point to [smol](https://docs.rs/smol), on whose parts it stands, and so do we: this
-//! crate is for programs that are on async-std today. It does all that `sse-smol` does. To move,
-//! depend on `sse-smol` instead and write `use sse_smol::…` for `use sse_async_std::…`; no other
-//! line that names this crate changes.
-//!
-//! # What a handler is
-//!
-//! A function of a [`Request`] that returns a stream, a future of one, or a `Result` whose error
-//! is a [`Refusal`]. Its items implement [`IntoEvent`]: a string is sent as it is, numbers,
-//! lists, maps and [`Json(T)`](Json) are sent as JSON, and an [`Event`] with its ID, event type and
-//! reconnection time.
-//!
-//! The connection stays open until the stream ends; the server then delivers what is queued,
-//! ends the response and closes. When the client goes away first, the stream is dropped at once,
-//! even if it is idle. Either way every callback that the handler gave to
-//! [`request.clean_up()`](Request::clean_up) runs exactly once, and is told the [`CloseReason`].
+//! Its authors recommend [smol](https://docs.rs/smol), which has the parts that async-std consists of.
+//! This crate is for existing programs on async-std, and does everything that `sse-smol` does. To move,
+//! depend on `sse-smol` instead and write `use sse_smol::…` for `use sse_async_std::…`; no other line
+//! that names this crate changes.
+#![doc = sse_driver::front_page!(
+    name: "sse_async_std",
+    runtime: "AsyncStd",
+    embedding: "",
+    features: "",
+)]
 //!
 //! # What this crate is
 //!
-//! async-std's clock, timers, tasks and sockets behind the traits of `sse-driver`, which
-//! holds everything else: [`AsyncStd`] is all there is. [`Server`] and [`EventSource`] are the
-//! driver's on it. What a user of this crate needs of the protocol and the driver is re-exported here, under
-//! the same names as in the crates for other runtimes; the crates themselves
-//! are at [`core`] and [`driver`].
+//! [`AsyncStd`] implements the traits of `sse-driver` with async-std's clock, timers, tasks and sockets;
+//! the driver has everything else. [`Server`], [`ConnectionServer`] and [`EventSource`] are the driver's
+//! types on [`AsyncStd`]. The names that users need of the protocol and of the driver are re-exported
+//! here, and are the same in the crates for other runtimes. The crates themselves are at [`core`] and
+//! [`driver`].
 //!
 //! # How to read this crate
 //!
-//! It has two files. This one, `lib.rs`, names the driver's types on async-std, and re-exports the rest.
-//! `runtime.rs` implements the driver's traits: `AsyncStd`, `AsyncStdTimer` and `AsyncStdTransport`. What those
-//! traits demand is in `sse-driver/src/runtime.rs`, and all behaviour is in the driver, whose own
-//! documentation says in which order to read it ([`driver`]). The page `docs/one-request.md` of the
-//! repository follows one request from its first bytes to its clean-up.
+//! It has two files. This one, `lib.rs`, defines the driver's types on async-std, and re-exports the
+//! rest. `runtime.rs` implements the driver's traits: [`AsyncStd`], [`AsyncStdTimer`] and
+//! [`AsyncStdTransport`]. `sse-driver/src/runtime.rs` says what those traits require. All behaviour is in
+//! the driver, whose documentation says in which order to read it ([`driver`]). The page
+//! `docs/one-request.md` of the repository follows one request from its first bytes to its clean-up.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -101,8 +96,8 @@ pub use sse_driver::{self as driver, core, prelude::*};
 /// ```
 pub type Server = sse_driver::Server<AsyncStd>;
 
-/// The [server without a listening socket](sse_driver::ConnectionServer) on async-std: for connections that
-/// are accepted, wrapped or made elsewhere.
+/// The [server without a listening socket](sse_driver::ConnectionServer) on async-std, for connections
+/// that are accepted, wrapped or made elsewhere.
 ///
 /// ```
 /// use sse_async_std::{AsyncStdTransport, ConnectionServer, Router, ServerConfig};
@@ -154,7 +149,7 @@ pub type EventSource = sse_driver::EventSource<AsyncStd>;
 /// # async_std::task::block_on(async {
 ///
 /// let sse = Embedding::default();
-/// let request = http::Request::get("/hello").body(())?; // the other server's
+/// let request = http::Request::get("/hello").body(())?; // This is the request of the other server.
 /// let response = sse.respond(request, None, |_| stream::iter(["hello"])).await;
 /// assert_eq!(response.headers()["content-type"], "text/event-stream");
 /// # Ok::<(), Box<dyn std::error::Error>>(())

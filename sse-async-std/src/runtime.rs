@@ -18,23 +18,23 @@ use async_std::{
 };
 use sse_driver::{BindOptions, Clock, FuturesIo, Runtime, Timer, Transport, system};
 
-/// The runtime of async-std, of which a process has one and which begins by itself.
+/// The runtime of async-std, of which a process has one. It starts by itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AsyncStd;
 
-/// A socket of async-std's as the driver's transport: a TCP stream, or a Unix stream.
+/// A socket of async-std as a transport of the driver: a TCP stream, or a Unix stream.
 #[derive(Debug)]
 pub struct AsyncStdTransport<S = TcpStream>(FuturesIo<S>);
 
-/// A socket of the caller's. Set the `TCP_NODELAY` of a TCP stream: the driver writes what belongs
-/// together in one write.
+/// Wraps a socket. Set the `TCP_NODELAY` of a TCP stream, because the driver joins small writes itself.
 impl<S: Socket> From<S> for AsyncStdTransport<S> {
     fn from(stream: S) -> Self {
         Self(FuturesIo::new(stream))
     }
 }
 
-/// What ends the sending side of a socket: async-std's own `poll_close` leaves it open. Sealed.
+/// How to end the sending side of a socket, which async-std's own `poll_close` leaves open. The trait is
+/// sealed.
 pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     #[doc(hidden)]
     fn end_output(&self) -> io::Result<()>;
@@ -53,8 +53,8 @@ impl Socket for UnixStream {
     }
 }
 
-/// A timer of `async-io`, which async-std's own timers are made of: those cannot be moved, and take an
-/// allocation more.
+/// A timer of `async-io`, on which async-std's own timers are built: those cannot be moved, and take
+/// another allocation.
 #[derive(Debug)]
 pub struct AsyncStdTimer(async_io::Timer);
 
@@ -82,7 +82,7 @@ impl Runtime for AsyncStd {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        // A handle that is dropped leaves its task running.
+        // Dropping the handle leaves the task running.
         drop(task::spawn(task));
     }
 
@@ -172,7 +172,7 @@ impl Timer for AsyncStdTimer {
     }
 }
 
-/// A Unix socket that listens.
+/// A listening Unix socket.
 #[cfg(unix)]
 struct UnixSocket(async_std::os::unix::net::UnixListener);
 

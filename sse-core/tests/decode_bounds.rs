@@ -273,19 +273,19 @@ fn an_error_says_what_to_do() {
             DecoderLimits::default().with_line(10),
             "data: 7890123\n\n",
             "a line in the event stream is longer than 10 bytes, and its event was discarded; \
-             decode on to get the next event, or raise the bound with DecoderLimits::with_line",
+             call the decoder again for the next event, or raise the bound with DecoderLimits::with_line",
         ),
         (
             DecoderLimits::default().with_event(3),
             "data: 1234\n\n",
             "an event in the event stream is longer than 3 bytes, and was discarded; \
-             decode on to get the next event, or raise the bound with DecoderLimits::with_event",
+             call the decoder again for the next event, or raise the bound with DecoderLimits::with_event",
         ),
         (
             DecoderLimits::default().with_id(3),
             "id: 1234\n\n",
             "an id in the event stream is longer than 3 bytes, and the last event ID stays as it \
-             was; decode on to get its event, or raise the bound with DecoderLimits::with_id",
+             was; call the decoder again for its event, or raise the bound with DecoderLimits::with_id",
         ),
     ] {
         let mut decoder = Decoder::with_limits(limits);

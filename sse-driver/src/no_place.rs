@@ -24,10 +24,9 @@ pub(crate) struct NoPlace {
 impl NoPlace {
     /// The text of a 503 at the connection limit.
     pub(crate) const CONNECTIONS: &str =
-        "The server has as many connections as it can take. Try again later.\n";
+        "The server is at its connection limit. Try again later.\n";
     #[cfg(feature = "http-body")]
-    pub(crate) const STREAMS: &str =
-        "The server has as many streams as it can take. Try again later.\n";
+    pub(crate) const STREAMS: &str = "The server is at its limit of streams. Try again later.\n";
     #[cfg(feature = "http-body")]
     pub(crate) const SHUTTING_DOWN: &str = "The server is shutting down. Try again later.\n";
 

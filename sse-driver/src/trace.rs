@@ -92,7 +92,7 @@ pub(super) fn event_passed_over(topic: &str, error: &sse_core::topic::PublishErr
     tell!(
         warn,
         topic,
-        "an event of the log was passed over, and clients are told of one that is lost: {error}"
+        "an event of the log was skipped, and clients are told that one is lost: {error}"
     );
 }
 
@@ -131,7 +131,7 @@ pub(super) fn turned_away(peer: Option<SocketAddr>) {
     tell!(
         debug,
         peer = peer.map(tracing::field::display),
-        "connection turned away: there are as many as there may be"
+        "connection rejected: the server is at its limit"
     );
 }
 

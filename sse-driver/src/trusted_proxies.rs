@@ -220,7 +220,7 @@ impl fmt::Display for InvalidNetwork {
         let Self { text, cause } = self;
         write!(
             f,
-            "{text:?} is no network, such as 10.0.0.0/8, and no address: {cause}"
+            "{text:?} is neither a network, such as 10.0.0.0/8, nor an address: {cause}"
         )
     }
 }

@@ -504,6 +504,6 @@ fn where_the_budget_is_used_up_a_request_is_answered_503() {
     assert_eq!(status, 503);
     assert_eq!(
         text,
-        ["The server has as many connections as it can take. Try again later.\n"]
+        ["The server is at its connection limit. Try again later.\n"]
     );
 }

@@ -1,10 +1,11 @@
-//! An event as it lies in Redis: the lengths of its parts, and the parts.
+//! The encoding of an event in Redis: the lengths of its parts, followed by the parts.
 
 use std::time::Duration;
 
 use sse_driver::core::Event;
 
-/// `DATA TYPE ID RETRY` and a line end, where each is a length or a number, or `-` for none; then the parts.
+/// Encodes an event as `DATA TYPE ID RETRY` and a line end, where each is a length or a number, or `-`
+/// for none; the parts follow.
 pub(crate) fn encode(event: &Event) -> Vec<u8> {
     let parts = [
         event.data(),
@@ -27,7 +28,7 @@ pub(crate) fn encode(event: &Event) -> Vec<u8> {
     blob
 }
 
-/// `None` where it is no event.
+/// Decodes an event. Returns `None` where the bytes are not one.
 pub(crate) fn decode(blob: &[u8]) -> Option<Event> {
     let line_end = blob.iter().position(|byte| *byte == b'\n')?;
     let (head, rest) = blob.split_at_checked(line_end + 1)?;

@@ -1,8 +1,8 @@
-//! Where Redis is, and the bounds of the connections to it.
+//! The address of Redis, and the bounds of the connections to it.
 
 use std::{fmt, time::Duration};
 
-/// Where Redis is, and the bounds of the connections to it.
+/// The address of Redis, and the bounds of the connections to it.
 ///
 /// ```
 /// use sse_redis::RedisConfig;
@@ -19,52 +19,55 @@ pub struct RedisConfig {
     pub host: String,
     /// The port. 6379 by default.
     pub port: u16,
-    /// The user of the ACL. `default` by default; it counts where there is a password.
+    /// The user of the ACL. `default` by default. It is used only with a password.
     pub user: String,
     /// The password. None by default.
     pub password: Option<String>,
-    /// The Sentinels that are asked for the server at every dial. None by default: then it is at
-    /// [`host`](Self::host) and [`port`](Self::port), which do not count otherwise.
+    /// The Sentinels that are asked for the server at every connection attempt. `None` by default: the
+    /// server is then at [`host`](Self::host) and [`port`](Self::port), which are ignored otherwise.
     pub sentinel: Option<SentinelConfig>,
-    /// TLS to the server, and to Sentinels where there are some. None by default.
+    /// TLS to the server, and to the Sentinels if there are some. `None` by default.
     #[cfg(feature = "tls")]
     pub tls: Option<RedisTls>,
-    /// How many replicas have to acknowledge an event before its publish succeeds (`WAIT`). 0 by default:
-    /// then it succeeds once the server itself has the event.
+    /// The number of replicas that have to acknowledge an event before its publish succeeds (`WAIT`). 0
+    /// by default: a publish then succeeds once the server itself has the event.
     ///
-    /// Such publishes have a connection of their own, so that nothing else waits for replicas. They go out
-    /// together, and wait together.
+    /// Such publishes have a connection of their own, so that nothing else waits for replicas. They are
+    /// sent together, and wait together.
     pub replicas: usize,
-    /// How long replicas are waited for, before a publish is tried again until
+    /// The time that a publish waits for replicas. After it the publish is repeated until
     /// [`publish_timeout`](Self::publish_timeout), and then fails with
     /// [`TooFewReplicas`](crate::RedisError::TooFewReplicas) as
-    /// [`Unknown`](sse_driver::event_log::AppendError::Unknown): the server has the event, and a failover may
-    /// lose it. 1 s by default.
+    /// [`Unknown`](sse_driver::event_log::AppendError::Unknown): the server has the event, and a failover
+    /// may lose it. 1 s by default.
     pub replicas_timeout: Duration,
-    /// What every key and channel begins with. `sse` by default.
+    /// The prefix of every key and channel. `sse` by default.
     pub prefix: String,
     /// About how many events a topic's stream keeps (`MAXLEN ~`). 10,000 by default.
     pub max_events: u64,
-    /// The largest event, encoded, that its bell carries. 64 KiB by default. Larger ones are read.
+    /// The largest encoded event that its bell carries, in bytes. 64 KiB by default. Larger ones are read
+    /// from the stream.
     pub max_bell_bytes: usize,
-    /// How long a dial and the opening of a connection take at most. 5 s by default.
+    /// The longest time of a connection attempt, including the first commands. 5 s by default.
     pub dial_timeout: Duration,
-    /// How long an answer is waited for. 5 s by default. Then the connection is given up, since answers
-    /// come in order: whatever waits on it is told that the outcome is unknown.
+    /// The longest wait for an answer. 5 s by default. After that the connection is closed, because
+    /// answers come in order: the outcome of every waiting request is then unknown.
     pub answer_timeout: Duration,
-    /// How long a publish is tried. 10 s by default.
+    /// The time for which a publish is repeated. 10 s by default.
     pub publish_timeout: Duration,
-    /// After how much silence the server is asked whether it is there (`PING`). 10 s by default.
+    /// The idle time after which the server is sent a `PING`. 10 s by default.
     pub ping_after: Duration,
-    /// How long after a loss a connection is dialed again. 100 ms by default; it doubles with each
+    /// The wait between a loss and the next connection attempt. 100 ms by default; it doubles with each
     /// failure, up to 5 s.
     pub redial: Duration,
-    /// How many requests wait for their answers on a connection. 10,000 by default. Beyond it, reads fail at
-    /// once and publishes are tried again until [`publish_timeout`](Self::publish_timeout).
+    /// The largest number of requests that wait for their answers on a connection. 10,000 by default.
+    /// Beyond it, reads fail at once and publishes are repeated until
+    /// [`publish_timeout`](Self::publish_timeout).
     pub max_requests: usize,
-    /// How many bytes such requests have in all. 64 MiB by default. A larger one has to wait alone.
+    /// The largest size of such requests in all, in bytes. 64 MiB by default. A larger one has to wait
+    /// alone.
     pub max_request_bytes: usize,
-    /// How large an answer is at most. 64 MiB by default. A larger one ends the connection.
+    /// The largest answer in bytes. 64 MiB by default. A larger one ends the connection.
     pub max_answer_bytes: usize,
 }
 
@@ -95,7 +98,7 @@ impl Default for RedisConfig {
     }
 }
 
-/// Without the password.
+/// Does not show the password.
 impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut f = f.debug_struct("RedisConfig");
@@ -125,8 +128,8 @@ impl fmt::Debug for RedisConfig {
 
 /// The Sentinels of a server and its replicas.
 ///
-/// They are asked at every dial, one after the other, and the first that knows the master is believed. The
-/// log connects to the address that they name, so that it has to be one that the program reaches
+/// They are asked at every connection attempt, one after the other; the first that knows the master is
+/// trusted. The log connects to the address that it names, which the program has to be able to reach
 /// (`replica-announce-ip`, `sentinel announce-ip`).
 ///
 /// ```
@@ -141,16 +144,16 @@ impl fmt::Debug for RedisConfig {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SentinelConfig {
-    /// The host and the port of each. None by default.
+    /// The host and the port of each Sentinel. Empty by default.
     pub addresses: Vec<(String, u16)>,
-    /// What they call the master. `mymaster` by default.
+    /// The Sentinels' name of the master. `mymaster` by default.
     pub master: String,
-    /// The user at the Sentinels. `default` by default; it counts where there is a password.
+    /// The user at the Sentinels. `default` by default. It is used only with a password.
     pub user: String,
-    /// The password for the Sentinels, which is not the server's. None by default.
+    /// The password for the Sentinels, which is not that of the server. `None` by default.
     pub password: Option<String>,
-    /// How long each is asked, connecting included, before the next one is. 1 s by default. All together have
-    /// [`dial_timeout`](RedisConfig::dial_timeout).
+    /// The longest time for each Sentinel, connecting included, before the next one is asked. 1 s by
+    /// default. All together have [`dial_timeout`](RedisConfig::dial_timeout).
     pub timeout: Duration,
 }
 
@@ -166,7 +169,7 @@ impl Default for SentinelConfig {
     }
 }
 
-/// Without the password.
+/// Does not show the password.
 impl fmt::Debug for SentinelConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SentinelConfig")
@@ -179,15 +182,15 @@ impl fmt::Debug for SentinelConfig {
     }
 }
 
-/// TLS to Redis. The default trusts what the runtime trusts, such as the platform's roots with the feature
-/// `tls` of an adapter.
+/// TLS to Redis. The default trusts the roots that the runtime trusts, such as the platform's with the
+/// feature `tls` of an adapter.
 ///
 /// ```
 /// use std::sync::Arc;
 /// use sse_driver::tls::rustls::ClientConfig;
 /// use sse_redis::{RedisConfig, RedisTls};
 ///
-/// // An adapter's `tls::client_config` makes one, with an authority of one's own for example.
+/// // An adapter's `tls::client_config` creates one, such as with an authority of your own.
 /// fn over_tls(client: Arc<ClientConfig>) -> RedisConfig {
 ///     let mut tls = RedisTls::default();
 ///     tls.config = Some(client);
@@ -200,9 +203,9 @@ impl fmt::Debug for SentinelConfig {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RedisTls {
-    /// The configuration: whom the log trusts, and the certificate that it shows where the server asks for
-    /// one (`tls-auth-clients`). What the runtime brings by default.
+    /// The configuration, with the trusted roots and the certificate for a server that asks for one
+    /// (`tls-auth-clients`). The runtime's own by default.
     pub config: Option<std::sync::Arc<sse_driver::tls::rustls::ClientConfig>>,
-    /// The name that the server's certificate is for. The host that is dialed by default.
+    /// The name in the server's certificate. The host of the connection by default.
     pub server_name: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! The task of a connection: it dials, has the connection driven, and dials again.
+//! The task of a connection: it connects, drives the connection, and connects again.
 
 use std::{future::poll_fn, sync::Arc, time::Duration};
 
@@ -14,23 +14,23 @@ use crate::{
     subscriptions::Subscriptions,
 };
 
-/// The longest wait between two dials.
+/// The longest wait between two connection attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// What a log's connections share.
+/// The connections of a log.
 pub(crate) struct Connections {
     pub(crate) config: RedisConfig,
-    /// Scripts run on it.
+    /// Runs scripts.
     pub(crate) commands: Link,
-    /// Publishes run on it that wait for replicas. `None` where they do not wait.
+    /// Runs publishes that wait for replicas. `None` where they do not wait.
     pub(crate) replicated: Option<Link>,
-    /// Nothing is asked on it.
+    /// Has the subscriptions, and no requests.
     pub(crate) subscribed: Link,
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) names: Names,
 }
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Commands,
@@ -50,7 +50,7 @@ impl Connections {
         }
     }
 
-    /// Those that the log has.
+    /// Returns the purposes of the log's connections.
     pub(crate) fn purposes(&self) -> impl Iterator<Item = Purpose> + use<> {
         let replicated = self.replicated.as_ref().map(|_| Purpose::Replicated);
         [Purpose::Commands, Purpose::Subscribed]
@@ -66,7 +66,7 @@ impl Connections {
         }
     }
 
-    /// The one that publishes run on.
+    /// Returns the connection for publishes.
     pub(crate) fn publishes(&self) -> &Link {
         self.replicated.as_ref().unwrap_or(&self.commands)
     }
@@ -80,7 +80,7 @@ impl Connections {
     }
 }
 
-/// Tells those who wait that the runtime has dropped the task.
+/// Tells the waiting requests that the runtime has dropped the task.
 struct Running<'a>(&'a Connections, Purpose);
 
 impl Drop for Running<'_> {

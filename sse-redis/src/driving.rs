@@ -19,17 +19,17 @@ use crate::{
     wire::Wire,
 };
 
-/// The longest time that replicas are waited for: a day.
+/// The longest wait for replicas: a day.
 const MOST_MILLIS: u64 = 24 * 60 * 60 * 1000;
 
-/// What an answer is to.
+/// The request that an answer belongs to.
 enum Token {
     Hello,
     Load(Script),
     Request(Answerer),
     /// The subscription of this channel, or its end.
     Channel(String),
-    /// How many replicas have what went before.
+    /// The number of replicas that have the commands before.
     Wait,
 }
 
@@ -38,22 +38,22 @@ pub(crate) struct Driving<'a, R: Runtime> {
     connections: &'a Connections,
     purpose: Purpose,
     link: &'a Link,
-    /// How many answers of the opening are not there yet.
+    /// The number of answers of the opening that are still to come.
     opening: usize,
     open_by: Option<Instant>,
     batch: Batch,
 }
 
-/// Publishes that went out together, with a `WAIT` behind them. The next ones go out when it is answered.
+/// Publishes that were sent together, followed by a `WAIT`. The next ones are sent when it is answered.
 #[derive(Default)]
 struct Batch {
     is_out: bool,
-    /// The answers, which are told once replicas have the events.
+    /// The answers, which are passed on once replicas have the events.
     held: Vec<(Answerer, Value)>,
 }
 
 impl<'a, R: Runtime> Driving<'a, R> {
-    /// Begins with what opens a connection: the greeting, and the scripts.
+    /// Begins a connection by sending the greeting and the scripts.
     pub(crate) fn new(
         runtime: &R,
         connections: &'a Connections,
@@ -92,7 +92,7 @@ impl<'a, R: Runtime> Driving<'a, R> {
         self.opening == 0
     }
 
-    /// Ready once the connection is over.
+    /// Becomes ready once the connection is over.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<RedisError> {
         match self.link.order() {
             Order::GoOn => {}
@@ -120,7 +120,7 @@ impl<'a, R: Runtime> Driving<'a, R> {
         Poll::Pending
     }
 
-    /// Tells whatever waits why there is no answer.
+    /// Tells all waiting requests why there is no answer.
     fn end(&mut self, error: RedisError) -> RedisError {
         self.wire.close(error.clone());
         while self.take_events().is_some() {}
@@ -129,11 +129,11 @@ impl<'a, R: Runtime> Driving<'a, R> {
 
     fn take_requests(&mut self, cx: &Context<'_>) {
         if self.batch.is_out {
-            // The answer wakes the task, and what ends the link has to.
+            // The answer wakes the task, and closing the link has to, too.
             let _ = self.link.poll_closed(cx);
             return;
         }
-        // Has the task woken by what comes, in any case.
+        // This registers the task to be woken by further requests, in any case.
         let requests = self.link.take(cx);
         let has_some = !requests.is_empty();
         for (bytes, answerer) in requests {
@@ -187,7 +187,7 @@ impl<'a, R: Runtime> Driving<'a, R> {
         None
     }
 
-    /// Fails where the connection is to end.
+    /// Handles an answer. Fails where the connection has to end.
     fn handle_answer(&mut self, token: Token, value: Value) -> Result<(), RedisError> {
         let error = match &value {
             Value::ServerError(error) => Some(RedisError::of_answer(error)),
@@ -270,13 +270,13 @@ fn hello(config: &RedisConfig) -> Vec<u8> {
 }
 
 fn wait(replicas: usize, timeout: Duration) -> Vec<u8> {
-    // Zero would be for ever.
+    // Zero would mean no limit.
     let millis = timeout.as_millis().max(1);
     let millis = u64::try_from(millis).unwrap_or(u64::MAX).min(MOST_MILLIS);
     cmd("WAIT").arg(replicas).arg(millis).get_packed_command()
 }
 
-/// The greeting says whether the server is the master.
+/// Checks in the greeting that the server is the master.
 fn check_role(greeting: Value) -> Result<(), RedisError> {
     let Value::Map(fields) = greeting else {
         return Ok(());

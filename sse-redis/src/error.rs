@@ -1,11 +1,11 @@
-//! Why Redis did not do what it was asked for.
+//! The errors of Redis.
 
 use std::{error::Error, fmt, io, sync::Arc};
 
 use redis::ServerError;
 use sse_driver::event_log::LogError;
 
-/// Why Redis did not do what it was asked for.
+/// The error of a request to Redis.
 ///
 /// It is the [source](std::error::Error::source) of each [`LogError`] of this crate:
 ///
@@ -22,27 +22,27 @@ use sse_driver::event_log::LogError;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum RedisError {
-    /// No connection could be made. The log dials again.
+    /// No connection could be made. The log connects again.
     #[non_exhaustive]
     Unreachable {
         /// The host and the port.
         server: String,
-        /// What the system says.
+        /// The error of the system.
         cause: Arc<io::Error>,
     },
-    /// The server did not answer within
-    /// [`answer_timeout`](crate::RedisConfig::answer_timeout), or could not be dialed within
-    /// [`dial_timeout`](crate::RedisConfig::dial_timeout). The log dials again.
+    /// The server did not answer within [`answer_timeout`](crate::RedisConfig::answer_timeout), or could
+    /// not be connected to within [`dial_timeout`](crate::RedisConfig::dial_timeout). The log connects
+    /// again.
     TimedOut,
-    /// The connection was lost. The log dials again.
+    /// The connection was lost. The log connects again.
     Lost(Arc<io::Error>),
-    /// What came is no answer, or one that is larger than
-    /// [`max_answer_bytes`](crate::RedisConfig::max_answer_bytes). The log dials again.
+    /// The received bytes are not an answer, or one that is larger than
+    /// [`max_answer_bytes`](crate::RedisConfig::max_answer_bytes). The log connects again.
     Protocol(String),
-    /// The server refused the connection, or a command: the password, the user or its permissions
-    /// (`WRONGPASS`, `NOAUTH`, `NOPERM`).
+    /// The server refused the connection, or a command, because of the password, the user or its
+    /// permissions (`WRONGPASS`, `NOAUTH`, `NOPERM`).
     Refused(String),
-    /// The server is a replica, which takes no events. The log dials again, and asks Sentinel again where
+    /// The server is a replica, which takes no events. The log connects again, and asks Sentinel again if
     /// there is one.
     Replica(String),
     /// The server has no memory left for the event (`OOM`).
@@ -52,25 +52,25 @@ pub enum RedisError {
     Cluster(String),
     /// Another error that the server returned, such as `LOADING`, `MISCONF` or `NOREPLICAS`.
     Answer(String),
-    /// The server has the event, and too few replicas acknowledged it within
+    /// The server has the event, but too few replicas acknowledged it within
     /// [`replicas_timeout`](crate::RedisConfig::replicas_timeout).
     #[non_exhaustive]
     TooFewReplicas {
-        /// How many have to.
+        /// The number of replicas that have to.
         wanted: usize,
-        /// How many did.
+        /// The number of replicas that did.
         acknowledged: usize,
     },
     /// No Sentinel named the master. The log asks again.
     #[non_exhaustive]
     NoMaster {
-        /// What it is called.
+        /// The name of the master.
         master: String,
-        /// What the last Sentinel said, where one was asked.
+        /// The error of the last Sentinel, if one was asked.
         cause: Option<Box<RedisError>>,
     },
-    /// As many requests wait as may wait, [`max_requests`](crate::RedisConfig::max_requests) or
-    /// [`max_request_bytes`](crate::RedisConfig::max_request_bytes).
+    /// As many requests wait as [`max_requests`](crate::RedisConfig::max_requests) or
+    /// [`max_request_bytes`](crate::RedisConfig::max_request_bytes) allow.
     Busy,
     /// The log was not reached yet.
     NotYet,
@@ -79,7 +79,7 @@ pub enum RedisError {
 }
 
 impl RedisError {
-    /// Returns the name of the kind, to compare by.
+    /// Returns the name of the variant, to compare by.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -100,7 +100,7 @@ impl RedisError {
         }
     }
 
-    /// What an error that the server returned means.
+    /// Returns the meaning of an error that the server returned.
     pub(crate) fn of_answer(error: &ServerError) -> Self {
         Self::of_text(&match error.details() {
             Some(details) => format!("{} {details}", error.code()),
@@ -108,7 +108,7 @@ impl RedisError {
         })
     }
 
-    /// The same of the error's text, which begins with its code.
+    /// Does the same for the error's text, which begins with its code.
     pub(crate) fn of_text(text: &str) -> Self {
         let text = text.strip_prefix('-').unwrap_or(text).to_owned();
         match code_of(&text) {
@@ -120,7 +120,7 @@ impl RedisError {
         }
     }
 
-    /// Whether a publish that failed with it is tried again.
+    /// Returns whether a publish that failed with it is repeated.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::TimedOut | Self::Lost(_) | Self::Protocol(_) => true,
@@ -137,7 +137,7 @@ impl RedisError {
                 ];
                 codes.contains(&code_of(text))
             }
-            // The server refused the connection, as long as its password is another one.
+            // The server refuses the connection until its password is changed.
             Self::Refused(text) => !text.starts_with("NOPERM"),
             Self::OutOfMemory(_) | Self::Cluster(_) | Self::Over => false,
         }
@@ -162,7 +162,7 @@ impl fmt::Display for RedisError {
             }
             Self::TimedOut => f.write_str("redis did not answer in time"),
             Self::Lost(cause) => write!(f, "the connection to redis was lost: {cause}"),
-            Self::Protocol(what) => write!(f, "redis sent no valid answer: {what}"),
+            Self::Protocol(what) => write!(f, "redis sent an invalid answer: {what}"),
             Self::Refused(answer) => write!(
                 f,
                 "redis refused: {answer}; check the password, the user and its permissions"

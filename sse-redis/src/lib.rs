@@ -14,18 +14,18 @@
 //! # }
 //! ```
 //!
-//! # What lies in Redis
+//! # The keys in Redis
 //!
-//! For each topic a stream with its events, `sse:{TOPIC}:log`, whose IDs are `EPOCH-NUMBER`; a hash with its
-//! epoch and its newest number, `sse:{TOPIC}:meta`; and for a minute a key for each event that was published,
-//! by which one that is published again after a time-out is recognised. They have one hash tag. A channel
-//! of the name of the stream has the bells. `sse` is [`RedisConfig::prefix`].
+//! Each topic has a stream with its events, `sse:{TOPIC}:log`, whose IDs are `EPOCH-NUMBER`; a hash with
+//! its epoch and its newest number, `sse:{TOPIC}:meta`; and for a minute a key for each published event,
+//! by which an event that is published again after a time-out is recognised. All of them have one hash
+//! tag. A channel with the name of the stream has the bells. `sse` is [`RedisConfig::prefix`].
 //!
-//! A process has two connections, however many topics it follows: one that is subscribed, and one for
-//! everything else; and a third where publishes wait for replicas. Redis 7 or later is needed, or Valkey, for
-//! `HELLO 3` and streams.
+//! A process has two connections, however many topics it follows: one for subscriptions, and one for
+//! everything else; and a third if publishes wait for replicas. Redis 7 or later, or Valkey, is needed
+//! for `HELLO 3` and streams.
 //!
-//! Where a user of an ACL has these rules, it has what is needed and no more:
+//! A user of an ACL with these rules has exactly the permissions that are needed:
 //!
 //! ```text
 #![doc = include_str!("acl.txt")]
@@ -36,49 +36,50 @@
 //! With the feature `tls` there is [TLS](RedisTls), also by `rediss://`
 //! ([`RedisConfig::from_url`]).
 //!
-//! # What is promised
+//! # Guarantees
 //!
-//! | what happens | what is promised |
+//! | what happens | what follows |
 //! |---|---|
 //! | a publish succeeds | Redis has taken the event; how durable that is is a setting of Redis (`appendfsync`) |
-//! | a publish is not answered in time | it is tried again until [`RedisConfig::publish_timeout`], and is in the log of an epoch once at most; then it fails with `Unknown` |
-//! | Redis is away | publishing fails with `NotAppended`; clients stay connected, and get everything in order when it is back |
-//! | Redis is not there yet when the program starts | it is waited for; [`RedisLog::ready`] is for a program that is not to start then |
-//! | Redis hangs | after [`RedisConfig::answer_timeout`] whatever waits is told that its outcome is unknown, and the connection is another one |
-//! | Redis has no memory left | publishing fails with `NotAppended` and [`RedisError::OutOfMemory`], and nothing of the event is there; reading goes on. Have Redis evict nothing (`maxmemory-policy noeviction`): where it evicts a topic's keys, clients are told what is lost |
-//! | Redis comes back, as a new process or as a promoted replica | its replication ID is another one: the epoch changes, since it may have lost its newest events, and clients are told `unknown` |
+//! | a publish gets no answer in time | it is repeated until [`RedisConfig::publish_timeout`], and is in the log of an epoch at most once; then it fails with `Unknown` |
+//! | Redis is out of reach | publishing fails with `NotAppended`; clients stay connected, and get everything in order when it is back |
+//! | Redis is not there yet when the program starts | the log waits for it; a program that should not start then calls [`RedisLog::ready`] |
+//! | Redis hangs | after [`RedisConfig::answer_timeout`] the outcome of all waiting requests is unknown, and the log connects again |
+//! | Redis has no memory left | publishing fails with `NotAppended` and [`RedisError::OutOfMemory`], and no part of the event is stored; reading continues. Configure Redis to evict nothing (`maxmemory-policy noeviction`): if it evicts a topic's keys, clients are told what is lost |
+//! | Redis comes back, as a new process or as a promoted replica | its replication ID has changed: the epoch changes, because it may have lost its newest events, and clients are told `unknown` |
 //! | Redis is emptied | the same |
-//! | the server becomes a replica | reads and publishes fail with [`RedisError::Replica`], and all connections are dialed again |
+//! | the server becomes a replica | reads and publishes fail with [`RedisError::Replica`], and all connections are made again |
 //! | the stream is trimmed past what a node has read | clients are told how many events are lost |
-//! | a user may not publish bells | publishing fails with `Unknown`; the events are in the log, and come when its tails are looked at |
+//! | a user may not publish bells | publishing fails with `Unknown`; the events are in the log, and are delivered when its tails are read |
 //!
 //! # Failover
 //!
-//! [Sentinel](SentinelConfig) is asked for the master at every dial, and a server that greets as a replica is
-//! left at once. Without Sentinel, the address has to lead to the new master, and the old one has to end its
-//! connections or become a replica: then they are dialed again.
+//! The log asks [Sentinel](SentinelConfig) for the master at every connection attempt, and leaves a server
+//! that greets as a replica at once. Without Sentinel, the address has to lead to the new master, and the old
+//! one has to end its connections or become a replica, so that the log connects again.
 //!
-//! Replication is asynchronous. A promoted replica may lack the newest events, and gives their numbers to others.
-//! So its epoch is another one, and every client is told `unknown` once, also where nothing was lost: it has to
-//! fetch what it shows, as after a first connection. From there on it misses nothing.
+//! Replication is asynchronous. A promoted replica may lack the newest events, and gives their numbers to
+//! other events. Its epoch is therefore another one, and every client is told `unknown` once, even if nothing
+//! was lost: it has to fetch the current state, as after a first connection. From there on it misses nothing.
 //!
 //! - An event whose publish succeeded may be lost at a failover, unless replicas had it:
-//!   [`RedisConfig::replicas`]. Even then the one that is promoted has to be among those that acknowledged it;
-//!   with as many as there are it is.
-//! - A publish that is repeated after a failover is appended to the new epoch, though it may be in the old one:
-//!   a client may get it before and after it is told.
-//! - A master that is cut off from its Sentinels takes events until it is reached again or given up, and they are
-//!   lost. `min-replicas-to-write` and `min-replicas-max-lag` have it refuse them after a while
-//!   (`NOREPLICAS`), and such a publish is tried again. A failover that is asked for (`SENTINEL FAILOVER`) leaves
-//!   the old master as it is for about ten seconds, too.
+//!   [`RedisConfig::replicas`]. Even then the promoted replica has to be among those that acknowledged it,
+//!   which is certain if all replicas have to.
+//! - A publish that is repeated after a failover is appended to the new epoch, although it may be in the old
+//!   one: a client may get the event both before and after it is told `unknown`.
+//! - A master that is cut off from its Sentinels takes events until it is reached again or given up, and they
+//!   are lost. `min-replicas-to-write` and `min-replicas-max-lag` make it refuse them after a while
+//!   (`NOREPLICAS`), and such a publish is repeated. A failover by `SENTINEL FAILOVER` also leaves the old
+//!   master unchanged for about ten seconds.
 //!
-//! # What it does not do
+//! # Redis Cluster
 //!
-//! It does not follow `MOVED` and `ASK` of a Redis Cluster. A cluster of one node is a server as any other; with
-//! several nodes the topics of other nodes fail with [`RedisError::Cluster`]. Use a server without cluster
-//! mode, with Sentinel where it has to fail over; many topics can be spread over several servers by hand, a
-//! [`RedisLog`] each.
+//! The log does not follow `MOVED` and `ASK` of a Redis Cluster. A cluster of one node is like any other server;
+//! with several nodes the topics of other nodes fail with [`RedisError::Cluster`]. Use a server without cluster
+//! mode, with Sentinel if it has to fail over. Many topics can be spread over several servers in the program,
+//! with a [`RedisLog`] for each.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -11,7 +11,7 @@ use redis::Value;
 
 use crate::{config::RedisConfig, error::RedisError};
 
-/// Where requests wait for the task of a connection.
+/// The queue of requests for the task of a connection.
 pub(crate) struct Link {
     max_requests: usize,
     max_request_bytes: usize,
@@ -19,7 +19,7 @@ pub(crate) struct Link {
     state: Mutex<State>,
 }
 
-/// What waits for its answer, whether it was sent or not.
+/// The requests that wait for their answers, sent or not.
 #[derive(Debug, Default)]
 struct Waiting {
     requests: usize,
@@ -30,7 +30,7 @@ struct State {
     stage: Stage,
     requests: VecDeque<(Vec<u8>, Answerer)>,
     task: Option<Waker>,
-    /// Those who wait until it is open.
+    /// The tasks that wait until it is open.
     openings: Vec<Waker>,
 }
 
@@ -38,17 +38,17 @@ enum Stage {
     /// There is no connection, for this reason.
     Away(RedisError),
     Open,
-    /// There is one, and it is to be another one.
+    /// There is a connection, and it has to be replaced.
     Leaving(RedisError),
-    /// It is no longer used.
+    /// The connection is no longer used.
     Closed,
 }
 
-/// What the task of the connection is to do.
+/// A task for the connection.
 #[derive(Debug)]
 pub(crate) enum Order {
     GoOn,
-    /// Gives the connection up, and dials again.
+    /// Closes the connection, and connects again.
     Redial(RedisError),
     End,
 }
@@ -57,13 +57,13 @@ pub(crate) enum Order {
 #[derive(Clone, Debug)]
 pub(crate) enum Failed {
     NotSent(RedisError),
-    /// It was sent, and may have been done.
+    /// It was sent, and may have been executed.
     Unknown(RedisError),
 }
 
 type Outcome = Result<Value, Failed>;
 
-/// Where an answer goes to. Dropped without one, the outcome is unknown.
+/// The destination of an answer. If it is dropped without one, the outcome is unknown.
 #[derive(Debug)]
 pub(crate) struct Answerer {
     slot: Arc<Mutex<Slot>>,
@@ -129,7 +129,8 @@ impl Link {
         .await
     }
 
-    /// `None` where too much waits. A request that is larger than all that may wait has to wait alone.
+    /// Returns the destination of an answer; `None` where too many requests wait. A request that is
+    /// larger than all that may wait has to wait alone.
     fn answerer(&self, slot: &Arc<Mutex<Slot>>, bytes: usize) -> Option<Answerer> {
         let mut waiting = lock(&self.waiting);
         let is_full = waiting.requests >= self.max_requests
@@ -146,13 +147,13 @@ impl Link {
         })
     }
 
-    /// Takes all requests that were not sent. The task is woken by new ones.
+    /// Takes all requests that were not sent. New ones wake the task.
     pub(crate) fn take(&self, cx: &Context<'_>) -> VecDeque<(Vec<u8>, Answerer)> {
         let mut state = lock(&self.state);
         let taken = std::mem::take(&mut state.requests);
         let before = state.task.replace(cx.waker().clone());
         drop(state);
-        // Not under the lock: it may be the last to hold its task.
+        // This must not happen under the lock: it may drop the last handle of a task.
         drop(before);
         taken
     }
@@ -161,14 +162,14 @@ impl Link {
         self.set_stage(Stage::Open);
     }
 
-    /// The connection is over. What was not sent fails.
+    /// Records that the connection is over. Requests that were not sent fail.
     pub(crate) fn lost(&self, error: &RedisError) {
         for (_, answerer) in self.set_stage(Stage::Away(error.clone())) {
             answerer.answer(Err(Failed::NotSent(error.clone())));
         }
     }
 
-    /// Has the task dial again, where it has a connection.
+    /// Makes the task connect again, if it has a connection.
     pub(crate) fn leave(&self, error: &RedisError) {
         let is_open = matches!(lock(&self.state).stage, Stage::Open);
         if is_open {
@@ -182,7 +183,7 @@ impl Link {
         drop(self.set_stage(Stage::Closed));
     }
 
-    /// Returns the requests that were not sent, where it is not open now. `Closed` is for good.
+    /// Returns the requests that were not sent, if the connection is not open now. `Closed` is final.
     fn set_stage(&self, stage: Stage) -> VecDeque<(Vec<u8>, Answerer)> {
         let (requests, task, openings, before) = {
             let mut state = lock(&self.state);
@@ -225,7 +226,7 @@ impl Link {
         Poll::Pending
     }
 
-    /// Whether it is open, and why it is not. The task is woken when that changes.
+    /// Returns whether the connection is open, or why not. A change of that wakes the task.
     pub(crate) fn opened(&self, cx: &Context<'_>) -> Result<(), RedisError> {
         let mut state = lock(&self.state);
         let error = match &state.stage {

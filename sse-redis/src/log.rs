@@ -1,4 +1,4 @@
-//! The log: scripts over a stream, and what their answers say.
+//! The log: scripts over a stream, and their answers.
 
 use std::{
     fmt,
@@ -36,17 +36,17 @@ use crate::{
     subscriptions::parse_place,
 };
 
-/// How long after an attempt that failed a publish is tried again.
+/// The time between a failed attempt of a publish and the next one.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The largest number of an event that is asked for: the scripts count in doubles.
+/// The largest event number: the scripts count in doubles.
 const LARGEST: u64 = 1 << 53;
 
-/// For how many seconds an event is recognised at most: a day.
+/// The longest time for which an event is recognised, in seconds: a day.
 const MOST_SECONDS: u64 = 24 * 60 * 60;
 
-/// A log on a Redis server. Clones are handles to the same connections, which are dialed again whenever they
-/// are lost, and end with the last handle. See the [crate](crate) for what it promises.
+/// A log on a Redis server. Clones are handles to the same connections, which are made again whenever
+/// they are lost, and end with the last handle. See the [crate](crate) for its guarantees.
 #[derive(Clone)]
 pub struct RedisLog {
     shared: Arc<Shared>,
@@ -55,7 +55,7 @@ pub struct RedisLog {
 struct Shared {
     connections: Arc<Connections>,
     host: Box<dyn Host>,
-    /// Tells the events of this log from those of others.
+    /// Distinguishes the events of this log from those of others.
     producer: String,
     published: AtomicU64,
 }
@@ -68,10 +68,10 @@ impl Drop for Shared {
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// What is asked of the runtime, whichever it is.
+/// The parts of any runtime that are needed here.
 trait Host: Send + Sync {
     fn now(&self) -> Instant;
-    /// A timer that is ready after this time.
+    /// Returns a timer that is ready after this time.
     fn sleep(&self, time: Duration) -> BoxFuture<()>;
 }
 
@@ -91,8 +91,8 @@ impl<R: Runtime> Host for R {
 }
 
 impl RedisLog {
-    /// Creates a log on this server. Its connections are dialed at once, by tasks of the runtime, and
-    /// again whenever they are lost: a server that is away is waited for. [`ready`](Self::ready) tells
+    /// Creates a log on this server. Tasks of the runtime make its connections at once, and again
+    /// whenever they are lost; a server that is out of reach is waited for. [`ready`](Self::ready) tells
     /// whether it is there.
     #[must_use]
     pub fn on(runtime: impl Runtime, config: RedisConfig) -> Self {
@@ -114,14 +114,14 @@ impl RedisLog {
         }
     }
 
-    /// Waits until all connections are open. With a `patience` of zero it waits for the first dial alone:
-    /// a server that is down, or refuses the password, is an error at once.
+    /// Waits until all connections are open. With a `patience` of zero it waits for the first attempt
+    /// only: a server that is down, or refuses the password, is then an error at once.
     ///
-    /// It need not be called. It is for a program that is not to start without its log.
+    /// It need not be called. It is for a program that should not start without its log.
     ///
     /// # Errors
     ///
-    /// Why the last dial failed, once `patience` is over. The log goes on dialing.
+    /// The error of the last attempt, once `patience` is over. The log continues to try.
     pub async fn ready(&self, patience: Duration) -> Result<(), RedisError> {
         let Shared {
             connections, host, ..
@@ -148,7 +148,7 @@ impl RedisLog {
         &self.shared.connections.config
     }
 
-    /// A key of this topic. All have one hash tag.
+    /// Returns a key of this topic. All have one hash tag.
     fn key(&self, topic: &Text, kind: &str) -> String {
         format!(
             "{}:{{{topic}}}:{kind}",
@@ -157,7 +157,7 @@ impl RedisLog {
         )
     }
 
-    /// Runs a script by its name, and by its text where the server has forgotten the name.
+    /// Runs a script by its name, or by its text if the server has forgotten the name.
     async fn run(
         &self,
         script: Script,
@@ -181,7 +181,7 @@ impl RedisLog {
         }
     }
 
-    /// Appends once, and says whether it may be done all the same.
+    /// Appends once. The error says whether the event may be appended nevertheless.
     async fn try_append(&self, keys: &[String], arguments: &[&[u8]]) -> Result<Position, Failed> {
         let place = |value: &Value| match value {
             Value::BulkString(place) => parse_place(place),
@@ -190,7 +190,7 @@ impl RedisLog {
         let value = self.run(Script::Append, keys, arguments).await?;
         match &value {
             Value::ServerError(error) => Err(Failed::NotSent(RedisError::of_answer(error))),
-            // Something failed once the stream had the event.
+            // An error occurred after the stream had the event.
             Value::Array(parts) => {
                 let text = parts.get(1).map_or(String::new(), text_of);
                 Err(Failed::Unknown(RedisError::of_text(&text)))
@@ -221,7 +221,7 @@ impl EventLog for RedisLog {
         let numbers = [
             config.max_events,
             u64::try_from(config.max_bell_bytes).unwrap_or(u64::MAX),
-            // Longer than it is tried.
+            // This is longer than the publish is repeated.
             config
                 .publish_timeout
                 .as_secs()
@@ -237,7 +237,7 @@ impl EventLog for RedisLog {
             known_for.as_bytes(),
         ];
         let until = host.now().checked_add(config.publish_timeout);
-        // The script does it once, however often it is asked to.
+        // The script appends once, however often it is run.
         let mut may_be_done = false;
         loop {
             let error = match self.try_append(&keys, &arguments).await {
@@ -292,7 +292,7 @@ fn text_of(value: &Value) -> String {
     }
 }
 
-/// The epoch, the oldest number, the newest, and the entries of the stream.
+/// Parses an answer: the epoch, the oldest number, the newest, and the entries of the stream.
 fn parse_page(value: Value) -> Option<Page> {
     let parts: [Value; 4] = value.into_sequence().ok()?.try_into().ok()?;
     let [epoch, oldest, newest, entries] = parts;
@@ -307,11 +307,11 @@ fn parse_page(value: Value) -> Option<Page> {
         newest: number(newest)?,
     };
     let entries = entries.into_sequence().ok()?.into_iter();
-    // An entry that another program wrote is none, and its number is missing.
+    // An entry that another program wrote is ignored, and its number is missing.
     Some(Page::new(tails, entries.filter_map(parse_entry).collect()))
 }
 
-/// The ID, and the field with the event.
+/// Parses an entry: its ID, and the field with the event.
 fn parse_entry(entry: Value) -> Option<(u64, Event)> {
     let [id, fields]: [Value; 2] = entry.into_sequence().ok()?.try_into().ok()?;
     let fields = fields.into_sequence().ok()?;

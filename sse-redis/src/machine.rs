@@ -1,9 +1,9 @@
 //! A connection to Redis as a state machine: requests and their answers, in order, and pushes between
 //! them.
 //!
-//! Redis answers in the order of the requests. So one deadline is enough, that of the oldest request; and an
-//! answer that does not come in time is the end of the connection, since those behind it would be taken
-//! for it.
+//! Redis answers in the order of the requests. One deadline is therefore enough, that of the oldest
+//! request; and an answer that does not come in time ends the connection, because the answers after it
+//! would be taken for it.
 
 use std::{
     collections::VecDeque,
@@ -15,7 +15,7 @@ use redis::{ErrorKind, Parser, PushKind, Value};
 
 use crate::error::RedisError;
 
-/// The bounds.
+/// The bounds of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) answer_timeout: Duration,
@@ -26,7 +26,7 @@ pub(crate) struct Limits {
 pub(crate) struct Machine<T> {
     limits: Limits,
     parser: Parser,
-    /// How many bytes came since the last whole value.
+    /// The number of bytes since the last complete value.
     pending_bytes: usize,
     state: State<T>,
     events: VecDeque<MachineEvent<T>>,
@@ -48,7 +48,7 @@ struct Asked<T> {
     deadline: Option<Instant>,
 }
 
-/// How the server answers a request. An error is an answer to each.
+/// How the server answers a request. An error is an answer to each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AnsweredBy {
     Value,
@@ -56,18 +56,18 @@ pub(crate) enum AnsweredBy {
     Acknowledgement,
 }
 
-/// What came of it.
+/// An event of the machine.
 #[derive(Debug)]
 pub(crate) enum MachineEvent<T> {
     /// The answer to the request with this token.
     Answer(T, Value),
-    /// Of a channel, or an acknowledgement: the parts.
+    /// The parts of a push, from a channel or as an acknowledgement.
     Push(redis::PushKind, Vec<Value>),
     /// The connection is over. The answers to these requests are unknown.
     Closed(RedisError, Vec<T>),
 }
 
-/// What is there, and more may come.
+/// The available bytes, after which more may come.
 struct Piece<'a>(&'a [u8]);
 
 impl Read for Piece<'_> {
@@ -94,7 +94,7 @@ impl<T> Machine<T> {
         }
     }
 
-    /// Sends a request whose answer has this token. Gives the token back where the connection is over.
+    /// Sends a request whose answer has this token. Returns the token where the connection is over.
     pub(crate) fn send(
         &mut self,
         now: Instant,
@@ -141,7 +141,7 @@ impl<T> Machine<T> {
         let front = asked.front();
         let by_push = front.is_some_and(|it| it.answered_by == AnsweredBy::Acknowledgement);
         match value {
-            // What stands before a value says nothing that is used.
+            // Attributes before a value are not used.
             Value::Attribute { data, .. } => self.handle_value(*data),
             Value::Push { kind, data } => {
                 let acknowledges = matches!(kind, PushKind::Subscribe | PushKind::Unsubscribe);
@@ -230,7 +230,7 @@ impl<T> Machine<T> {
         }
     }
 
-    /// Ends it. What waits is told by the last event.
+    /// Ends the connection. The last event has the waiting requests.
     pub(crate) fn close(&mut self, error: RedisError) {
         if let State::Open { asked, .. } = std::mem::replace(&mut self.state, State::Closed) {
             let tokens = asked.into_iter().filter_map(|asked| asked.token);

@@ -1,4 +1,4 @@
-//! Where the server is, and a connection to it.
+//! The address of the server, and a connection to it.
 
 use std::{
     future::{Future, poll_fn},
@@ -29,7 +29,7 @@ impl Limits {
     }
 }
 
-/// Connects to the server, after Sentinel has said which one it is.
+/// Connects to the server, after Sentinel has named it.
 pub(crate) async fn dial<R: Runtime>(
     runtime: &R,
     config: &RedisConfig,
@@ -119,7 +119,7 @@ async fn connect<R: Runtime>(
     })
 }
 
-/// The transport, with TLS over it where there is to be.
+/// Returns the transport, with TLS over it if that is set.
 #[cfg(feature = "tls")]
 async fn secure<R: Runtime>(
     runtime: &R,
@@ -137,7 +137,7 @@ async fn secure<R: Runtime>(
         None => runtime.client_tls()?,
     };
     let mut tls = Arc::unwrap_or_clone(tls);
-    // The protocol of what is spoken has no name there.
+    // The protocol has no ALPN name.
     tls.alpn_protocols.clear();
     let name = settings.server_name.as_deref().unwrap_or(host);
     let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
@@ -156,7 +156,7 @@ async fn secure<R: Runtime>(
     Ok(Box::new(transport))
 }
 
-/// What `future` comes to before the deadline.
+/// Returns the output of `future`, or an error at the deadline.
 pub(crate) async fn within<R: Runtime, T>(
     runtime: &R,
     deadline: Option<Instant>,

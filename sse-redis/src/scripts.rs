@@ -1,4 +1,4 @@
-//! The scripts, and what they are called on the server.
+//! The scripts, and their names on the server.
 
 use std::sync::OnceLock;
 
@@ -7,7 +7,7 @@ use redis::cmd;
 const APPEND: &str = concat!(include_str!("current.lua"), include_str!("append.lua"));
 const READ: &str = concat!(include_str!("current.lua"), include_str!("read.lua"));
 
-/// What the log asks for.
+/// The scripts of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Script {
     Append,
@@ -24,7 +24,7 @@ impl Script {
         }
     }
 
-    /// Has the server keep it. The answer is its name.
+    /// Returns the command that stores the script. Its answer is the script's name.
     pub(crate) fn load(self) -> Vec<u8> {
         cmd("SCRIPT")
             .arg("LOAD")
@@ -33,7 +33,7 @@ impl Script {
     }
 }
 
-/// The names, which every server makes alike of the text.
+/// The names, which every server computes in the same way from the text.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     append: OnceLock<String>,
@@ -52,7 +52,8 @@ impl Names {
         let _ = self.of(script).set(name);
     }
 
-    /// Runs the script by its name, or by its text where there is none or `by_text` is wanted.
+    /// Returns the command that runs the script by its name, or by its text if there is no name or
+    /// `by_text` is true.
     pub(crate) fn command(
         &self,
         script: Script,

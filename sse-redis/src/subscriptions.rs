@@ -1,4 +1,4 @@
-//! Which channels are watched, and the bells of each.
+//! The watched channels, and the bells of each.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -23,11 +23,11 @@ pub(crate) struct Subscriptions {
 #[derive(Default)]
 struct State {
     channels: BTreeMap<String, Channel>,
-    /// What is to be sent.
+    /// The commands to be sent.
     commands: VecDeque<Command>,
     task: Option<Waker>,
     watches: u64,
-    /// How often the connection was lost, and why the last time.
+    /// The number of losses of the connection, and the reason of the last one.
     losses: u64,
     last_loss: Option<RedisError>,
 }
@@ -35,13 +35,13 @@ struct State {
 #[derive(Default)]
 struct Channel {
     watches: BTreeMap<u64, Watch>,
-    /// The server has acknowledged it.
+    /// Whether the server has acknowledged it.
     is_up: bool,
-    /// Why the server does not let it be subscribed.
+    /// Why the server refuses the subscription.
     refusal: Option<RedisError>,
 }
 
-/// Subscribes a channel, or ends that.
+/// A command that subscribes to a channel, or ends that.
 pub(crate) struct Command {
     pub(crate) bytes: Vec<u8>,
     pub(crate) channel: String,
@@ -63,7 +63,7 @@ impl Subscriptions {
         poll_fn(|cx| watching.poll(cx)).await
     }
 
-    /// What is to be sent. The task is woken by more.
+    /// Takes the commands to be sent. Further ones wake the task.
     pub(crate) fn take_commands(&self, cx: &Context<'_>) -> VecDeque<Command> {
         let mut state = self.state();
         let commands = std::mem::take(&mut state.commands);
@@ -73,7 +73,7 @@ impl Subscriptions {
         commands
     }
 
-    /// There is a new connection, on which nothing is subscribed yet.
+    /// Records a new connection, which has no subscriptions yet.
     pub(crate) fn connected(&self) {
         let mut state = self.state();
         let State {
@@ -87,7 +87,7 @@ impl Subscriptions {
         }
     }
 
-    /// The connection is over: so are all watches.
+    /// Records that the connection is over, which ends all watches.
     pub(crate) fn lost(&self, error: &RedisError) {
         let tasks: Vec<Waker> = {
             let mut state = self.state();
@@ -100,7 +100,7 @@ impl Subscriptions {
         tasks.into_iter().for_each(Waker::wake);
     }
 
-    /// The server refused what was sent last for this channel.
+    /// Records that the server refused the last command for this channel.
     pub(crate) fn refused(&self, channel: &str, error: &RedisError) {
         let tasks: Vec<Waker> = {
             let mut state = self.state();
@@ -149,13 +149,13 @@ fn command(name: &str, channel: &str) -> Command {
     }
 }
 
-/// `EPOCH-NUMBER`, as in a stream's IDs.
+/// Parses `EPOCH-NUMBER`, as in a stream's IDs.
 pub(crate) fn parse_place(text: &[u8]) -> Option<Position> {
     let (epoch, number) = str::from_utf8(text).ok()?.split_once('-')?;
     Some(Position::new(epoch.parse().ok()?, number.parse().ok()?))
 }
 
-/// The place, a space, and the event, if it is there.
+/// Parses the place, a space, and the event, if it is there.
 fn parse_bell(payload: &[u8]) -> Option<Bell> {
     let space = payload.iter().position(|byte| *byte == b' ')?;
     let (place, event) = payload.split_at_checked(space)?;

@@ -7,22 +7,22 @@ use url::{Host, Url};
 
 use crate::RedisConfig;
 
-/// Why a URL names no Redis server.
+/// Why a URL does not name a Redis server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidRedisUrl {
-    /// It is no URL.
+    /// The text is not a URL.
     Syntax(String),
-    /// Its scheme is another one than `redis` and `rediss`.
+    /// The scheme is neither `redis` nor `rediss`.
     Scheme(String),
-    /// It is `rediss`, and the feature `tls` is off.
+    /// The scheme is `rediss`, and the feature `tls` is off.
     NoTls,
-    /// It has no host.
+    /// The URL has no host.
     NoHost,
-    /// It names another database than 0. Channels have none, so that topics are told apart by
-    /// [`prefix`](RedisConfig::prefix) instead.
+    /// The URL names another database than 0. Channels are not part of a database, so topics are
+    /// distinguished by [`prefix`](RedisConfig::prefix) instead.
     Database(String),
-    /// It has a query or a fragment, whose settings are not known.
+    /// The URL has a query or a fragment, which are not supported.
     Parameters,
     /// The user or the password is not UTF-8.
     Credentials,
@@ -31,7 +31,7 @@ pub enum InvalidRedisUrl {
 impl fmt::Display for InvalidRedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Syntax(what) => write!(f, "this is no URL: {what}"),
+            Self::Syntax(what) => write!(f, "the text is not a URL: {what}"),
             Self::Scheme(scheme) => {
                 write!(
                     f,
@@ -56,8 +56,8 @@ impl Error for InvalidRedisUrl {}
 
 impl RedisConfig {
     /// Creates the settings of the server at `url`, such as `redis://127.0.0.1/`: the host, the port, and
-    /// the user and the password where there are some, percent-encoded where they have to be. With the
-    /// feature `tls`, `rediss://` is TLS with what the runtime trusts.
+    /// optionally the user and the password, percent-encoded where needed. With the feature `tls`,
+    /// `rediss://` is TLS with the runtime's own configuration.
     ///
     /// ```
     /// use sse_redis::RedisConfig;
@@ -71,7 +71,7 @@ impl RedisConfig {
     ///
     /// # Errors
     ///
-    /// [`InvalidRedisUrl`], which does not have the password.
+    /// [`InvalidRedisUrl`], whose text does not contain the password.
     pub fn from_url(url: &str) -> Result<Self, InvalidRedisUrl> {
         let url = Url::parse(url).map_err(|error| InvalidRedisUrl::Syntax(error.to_string()))?;
         let mut config = Self::default();

@@ -1,4 +1,4 @@
-//! A machine, its transport and its timer.
+//! A machine with its transport and its timer.
 
 use std::{
     future::poll_fn,
@@ -15,10 +15,10 @@ use crate::{
     machine::{AnsweredBy, Limits, Machine, MachineEvent},
 };
 
-/// How often a socket is read in one turn.
+/// The number of reads from a socket in one turn.
 const READS: usize = 8;
 
-/// A connection with what waits on it.
+/// A connection with its waiting requests.
 pub(crate) struct Wire<R: Runtime, T> {
     runtime: R,
     transport: Box<dyn Transport>,
@@ -41,13 +41,13 @@ impl<R: Runtime, T> Wire<R, T> {
         self.runtime.now()
     }
 
-    /// Sends a request. Where the connection is over, its end tells the token.
+    /// Sends a request. If the connection is over, its last event has the token.
     pub(crate) fn send(&mut self, bytes: &[u8], token: T, answered_by: AnsweredBy) {
         let now = self.now();
         drop(self.machine.send(now, bytes, token, answered_by));
     }
 
-    /// Gives the connection up.
+    /// Closes the connection.
     pub(crate) fn close(&mut self, error: RedisError) {
         self.machine.close(error);
     }
@@ -56,12 +56,12 @@ impl<R: Runtime, T> Wire<R, T> {
         self.machine.poll_event()
     }
 
-    /// Takes what has come, and then sees to what has not come in time. Returns whether there may be more.
+    /// Reads the available bytes, and then handles the deadlines. Returns whether there may be more.
     pub(crate) fn read(&mut self, cx: &mut Context<'_>) -> bool {
         let now = self.now();
         let has_more = self.read_some(now, cx);
         if !has_more {
-            // What has arrived is handled before time that has passed.
+            // Bytes that have arrived are handled before time that has passed.
             self.machine.handle_timeout(now);
         }
         has_more
@@ -107,7 +107,7 @@ impl<R: Runtime, T> Wire<R, T> {
         }
     }
 
-    /// Has the task woken at the machine's deadline, or at `by`, whichever is first.
+    /// Wakes the task at the machine's deadline, or at `by`, whichever is first.
     pub(crate) fn sleep(&mut self, by: Option<Instant>, cx: &mut Context<'_>) {
         let deadlines = [self.machine.poll_timeout(), by];
         if let Some(deadline) = deadlines.into_iter().flatten().min() {

@@ -22,35 +22,30 @@
 //!     })
 //! }
 //! ```
-//!
-//! # What a handler is
-//!
-//! A function of a [`Request`] that returns a stream, a future of one, or a `Result` whose error
-//! is a [`Refusal`]. Its items implement [`IntoEvent`]: a string is sent as it is, numbers,
-//! lists, maps and [`Json(T)`](Json) are sent as JSON, and an [`Event`] with its ID, event type and
-//! reconnection time.
-//!
-//! The connection stays open until the stream ends; the server then delivers what is queued,
-//! ends the response and closes. When the client goes away first, the stream is dropped at once,
-//! even if it is idle. Either way every callback that the handler gave to
-//! [`request.clean_up()`](Request::clean_up) runs exactly once, and is told the [`CloseReason`].
+#![doc = sse_driver::front_page!(
+    name: "sse_smol",
+    runtime: "Smol",
+    embedding: "",
+    features: "",
+)]
 //!
 //! # What this crate is
 //!
-//! Smol's clock, timers, tasks and sockets behind the traits of `sse-driver`, which
-//! holds everything else: [`Smol`] is all there is. [`Server`] and [`EventSource`] are the
-//! driver's on it. What a user of this crate needs of the protocol and the driver is re-exported here, under
-//! the same names as in the crates for other runtimes; the crates themselves
-//! are at [`core`] and [`driver`].
+//! [`Smol`] implements the traits of `sse-driver` with smol's clock, timers, tasks and sockets; the
+//! driver has everything else. [`Server`], [`ConnectionServer`] and [`EventSource`] are the driver's
+//! types on [`Smol`]. The names that users need of the protocol and of the driver are re-exported here,
+//! and are the same in the crates for other runtimes. The crates themselves are at [`core`] and
+//! [`driver`].
 //!
 //! # How to read this crate
 //!
-//! It has two files. This one, `lib.rs`, names the driver's types on smol, and re-exports the rest.
-//! `runtime.rs` implements the driver's traits: `Smol`, `SmolTimer` and `SmolTransport`. What those traits demand is in
-//! `sse-driver/src/runtime.rs`, and all behaviour is in the driver, whose own
+//! It has two files. This one, `lib.rs`, defines the driver's types on smol, and re-exports the rest.
+//! `runtime.rs` implements the driver's traits: [`Smol`], [`SmolTimer`] and [`SmolTransport`].
+//! `sse-driver/src/runtime.rs` says what those traits require. All behaviour is in the driver, whose
 //! documentation says in which order to read it ([`driver`]). The page `docs/one-request.md` of the
 //! repository follows one request from its first bytes to its clean-up.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -94,7 +89,7 @@ pub use sse_driver::{self as driver, core, prelude::*};
 /// ```
 pub type Server = sse_driver::Server<Smol>;
 
-/// The [server without a listening socket](sse_driver::ConnectionServer) on smol: for connections that
+/// The [server without a listening socket](sse_driver::ConnectionServer) on smol, for connections that
 /// are accepted, wrapped or made elsewhere.
 ///
 /// ```
@@ -147,7 +142,7 @@ pub type EventSource = sse_driver::EventSource<Smol>;
 /// # smol::block_on(async {
 ///
 /// let sse = Embedding::default();
-/// let request = http::Request::get("/hello").body(())?; // the other server's
+/// let request = http::Request::get("/hello").body(())?; // This is the request of the other server.
 /// let response = sse.respond(request, None, |_| stream::iter(["hello"])).await;
 /// assert_eq!(response.headers()["content-type"], "text/event-stream");
 /// # Ok::<(), Box<dyn std::error::Error>>(())

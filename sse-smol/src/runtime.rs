@@ -16,8 +16,8 @@ use smol::{
 };
 use sse_driver::{BindOptions, Clock, FuturesIo, Runtime, Timer, Transport, system};
 
-/// The global runtime of smol, which begins by itself. Tasks run on its threads, of which there
-/// is one unless the environment variable `SMOL_THREADS` says otherwise.
+/// The global runtime of smol, which starts by itself. Its threads run the tasks; there is one thread
+/// unless the environment variable `SMOL_THREADS` says otherwise.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Smol;
 
@@ -27,13 +27,12 @@ pub struct SmolTimer(smol::Timer);
 
 /// A TCP socket in smol's reactor.
 ///
-/// `smol::net::TcpStream` is one, too, which many tasks can wait for. This one is for one task, and takes
-/// less memory.
+/// `smol::net::TcpStream` is one, too, which many tasks can wait for. This type is for one task, and
+/// takes less memory.
 #[derive(Debug)]
 pub struct SmolTransport(Async<TcpStream>);
 
-/// A socket of the caller's. Set its `TCP_NODELAY`: the driver writes what belongs together in one
-/// write.
+/// Wraps a socket. Set its `TCP_NODELAY`, because the driver joins small writes itself.
 impl From<Async<TcpStream>> for SmolTransport {
     fn from(socket: Async<TcpStream>) -> Self {
         Self(socket)
@@ -140,7 +139,7 @@ impl Transport for SmolTransport {
     ) -> Poll<io::Result<usize>> {
         let socket = Pin::new(&mut self.0);
         match slices {
-            // The system does less for a plain write.
+            // A plain write is less work for the system.
             [bytes] => socket.poll_write(cx, bytes),
             slices => socket.poll_write_vectored(cx, slices),
         }
@@ -165,7 +164,7 @@ impl Timer for SmolTimer {
     }
 }
 
-/// A Unix socket that listens.
+/// A listening Unix socket.
 #[cfg(unix)]
 struct UnixSocket(smol::net::unix::UnixListener);
 

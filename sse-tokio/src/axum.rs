@@ -1,4 +1,4 @@
-//! Event streams in axum: an extractor, whose replies are responses of axum's.
+//! Event streams in axum: an extractor whose replies are responses of axum.
 
 use std::{borrow::Cow, fmt, net::SocketAddr, ops::Deref};
 
@@ -10,11 +10,11 @@ use sse_driver::{core::topic::ResumeRequest, embedding::EmbeddedRequest};
 
 use crate::{Body, Embedding, Refusal, Reply, Request, Tokio, http::Response};
 
-/// A request of axum's whose reply may be an event stream.
+/// An extractor of a request of axum whose reply may be an event stream.
 ///
-/// It is an extractor, and takes the [`Embedding`] from the router's state, and the client's address
-/// from `ConnectInfo<SocketAddr>` where the server provides that
-/// (`into_make_service_with_connect_info::<SocketAddr>()`). It is a [`Request`] to read from: last event
+/// It takes the [`Embedding`] from the router's state, and the client's address from
+/// `ConnectInfo<SocketAddr>` if the server provides that
+/// (`into_make_service_with_connect_info::<SocketAddr>()`). It dereferences to a [`Request`]: last event
 /// ID, clean-up, shutdown. [`reply`](Self::reply) makes the response.
 ///
 /// ```
@@ -57,7 +57,7 @@ use crate::{Body, Embedding, Refusal, Reply, Request, Tokio, http::Response};
 ///     Ok(sse.reply(attachment))
 /// }
 ///
-/// /// Any stream, and what a reply may have.
+/// /// Any stream, with the options of a reply.
 /// async fn count(sse: Sse) -> impl IntoResponse {
 ///     sse.clean_up().add(|reason| println!("over: {reason}"));
 ///     sse.reply(Reply::events(stream::iter(1..=3)).with_keep_alive(KeepAlive::never()))
@@ -74,18 +74,18 @@ use crate::{Body, Embedding, Refusal, Reply, Request, Tokio, http::Response};
 ///
 /// # Rejection
 ///
-/// A [`Refusal`] where as many responses are open as there may be
-/// ([`EmbeddingConfig::max_open`](crate::EmbeddingConfig::max_open)), or the embedding shuts down: 503
-/// with `Retry-After`.
+/// A [`Refusal`], a 503 with `Retry-After`, where
+/// [`EmbeddingConfig::max_open`](crate::EmbeddingConfig::max_open) responses are open, or the embedding
+/// is shutting down.
 ///
-/// A handler that returns a response without [`reply`](Self::reply) drops this: clean-up is then told
-/// that the client went away, for that is why a server drops a handler.
+/// If a handler returns a response without [`reply`](Self::reply), this value is dropped, and clean-up
+/// gets `ClientWentAway`, because that is why a server usually drops a handler.
 pub struct Sse(EmbeddedRequest<Tokio>);
 
 impl Sse {
-    /// Returns the response: the head, and a body that gives the stream. What becomes a [`Reply`] can be
-    /// given: a topic's subscriber, an attachment of a resumable stream, a [`Refusal`], and
-    /// [`Reply::events`] of any stream.
+    /// Returns the response: the head, and a body with the stream. A topic's subscriber, an attachment of
+    /// a resumable stream and a [`Refusal`] convert to a [`Reply`]; [`Reply::events`] makes one from any
+    /// stream.
     pub fn reply(self, reply: impl Into<Reply>) -> Response<Body> {
         self.0.reply(reply)
     }

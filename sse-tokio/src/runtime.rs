@@ -16,7 +16,7 @@ use tokio::{
     time::Sleep,
 };
 
-/// The tokio runtime that the calling task runs on.
+/// The tokio runtime of the calling task.
 ///
 /// It needs tokio's IO and time drivers, which `#[tokio::main]` turns on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,12 +26,11 @@ pub struct Tokio;
 #[derive(Debug)]
 pub struct TokioTimer(Pin<Box<Sleep>>);
 
-/// A byte stream of tokio's as the driver's transport: a TCP stream by default, or any other.
+/// A byte stream of tokio as a transport of the driver: a TCP stream by default, or any other.
 #[derive(Debug)]
 pub struct TokioTransport<S = TcpStream>(S);
 
-/// A stream of the caller's. Set the `TCP_NODELAY` of a TCP stream: the driver writes what belongs
-/// together in one write.
+/// Wraps a stream. Set the `TCP_NODELAY` of a TCP stream, because the driver joins small writes itself.
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> From<S> for TokioTransport<S> {
     fn from(stream: S) -> Self {
         Self(stream)
@@ -40,7 +39,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> From<S> for TokioTransp
 
 impl Clock for Tokio {
     fn now(&self) -> Instant {
-        // tokio's own clock, so that its paused time in tests is the connections' time, too.
+        // This is tokio's own clock, so that its paused time in tests is the connections' time, too.
         tokio::time::Instant::now().into_std()
     }
 
@@ -145,7 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Transport for TokioTran
     ) -> Poll<io::Result<usize>> {
         let stream = Pin::new(&mut self.0);
         match slices {
-            // The system does less for a plain write.
+            // A plain write is less work for the system.
             [bytes] => stream.poll_write(cx, bytes),
             slices => stream.poll_write_vectored(cx, slices),
         }
@@ -160,7 +159,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Transport for TokioTran
     }
 }
 
-/// A Unix socket that listens.
+/// A listening Unix socket.
 #[cfg(unix)]
 struct UnixSocket(tokio::net::UnixListener);
 

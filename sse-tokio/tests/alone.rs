@@ -1,11 +1,11 @@
-//! What is measured of a whole process, on tokio: a test binary of its own.
+//! Measurements of a whole process, on tokio, in a test binary of its own.
 #![cfg(target_os = "linux")]
 
 use std::sync::LazyLock;
 
 use ::tokio::runtime::Runtime;
 
-/// One for the whole process, so that what is spawned outlives the test that blocked.
+/// One runtime for the whole process, so that spawned tasks outlive the test that blocked.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
 struct OnTokio;

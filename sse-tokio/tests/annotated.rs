@@ -1,5 +1,4 @@
-//! Annotated handlers and typed events, over a socket: the code that the macros write names this
-//! crate alone.
+//! Annotated handlers and typed events, over a socket: the generated code names only this crate.
 
 use futures_util::{Stream, StreamExt, stream};
 use serde::{Deserialize, Serialize};

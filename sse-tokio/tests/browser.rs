@@ -1,7 +1,7 @@
 //! The demo in a real browser: Chromium, headless, through WebDriver.
 //!
 //! `.ci/test` runs this; it needs `chromium` and `chromedriver` on the path and the demo built. The
-//! environment variable `DEMO` names another one than tokio's: `smol-demo`, say.
+//! environment variable `DEMO` names another demo than tokio's, such as `smol-demo`.
 
 use std::{env, net::SocketAddr, path::PathBuf, process::Command};
 
@@ -30,7 +30,7 @@ async fn start_demo(address: SocketAddr) -> Process {
     demo
 }
 
-/// Until the process has printed a line with all of these parts.
+/// Waits until the process has printed a line with all of these parts.
 async fn wait_for_line(process: &Process, what: &str, parts: &[&str]) {
     until(what, async || {
         let lines = process.lines.lock().unwrap();
@@ -67,7 +67,7 @@ impl Page {
         self.wait_for("state", |text| text == state).await;
     }
 
-    /// Until the page's count of this has gone beyond `least`; gives the count.
+    /// Waits until the page's count has gone beyond `least`, and returns it.
     async fn wait_for_more(&self, id: &str, least: u64) -> u64 {
         let more = |text: &str| text.parse().is_ok_and(|count: u64| count > least);
         self.wait_for(id, more).await.parse().unwrap()
@@ -79,14 +79,14 @@ impl Page {
             self.0.find(Locator::Css(&selector)).await.ok()
         })
         .await;
-        // Out from under the page's header, which stays at the top.
+        // The page's header stays at the top, and may cover the button.
         let script = "arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })";
         let argument = serde_json::to_value(&element).unwrap();
         self.0.execute(script, vec![argument]).await.unwrap();
         element.click().await.unwrap();
     }
 
-    /// Until the clean-up log on the page has such an entry.
+    /// Waits until the clean-up log on the page has such an entry.
     async fn wait_for_clean_up(&self, path: &str, reason: &str) {
         let selector =
             format!("[data-testid=clean-up-log] [data-path='{path}'][data-reason='{reason}']");
@@ -96,7 +96,7 @@ impl Page {
         .await;
     }
 
-    /// How many points of the chart are not blank.
+    /// Returns the number of points of the chart that are not blank.
     async fn drawn(&self) -> u64 {
         let script = "
             const canvas = document.querySelector('canvas');
@@ -119,7 +119,7 @@ async fn the_demo_shows_its_events_its_losses_and_its_clean_ups() {
     let demo = start_demo(address).await;
     let page = Page::open(driver_address, &format!("http://{address}/")).await;
 
-    // Events of every kind arrive, and show.
+    // Events of every kind arrive, and the page shows them.
     page.wait_for_state("open").await;
     page.wait_for_more("number-count", 8).await;
     page.wait_for("number", |text| text.parse::<f64>().is_ok())
@@ -145,13 +145,13 @@ async fn the_demo_shows_its_events_its_losses_and_its_clean_ups() {
     page.click("button-open").await;
     page.wait_for_state("open").await;
 
-    // The server ends a stream for good, after its last word.
+    // The server ends a stream for good, after its last event.
     page.click("button-bounded").await;
     page.wait_for("bounded-log", |text| text.contains("bye"))
         .await;
     page.wait_for_clean_up("/bounded", ENDED).await;
 
-    // The server ends the stream: the browser comes back by itself and goes on.
+    // The server ends the stream: the browser reconnects by itself and continues.
     page.click("button-server-end").await;
     page.wait_for_clean_up("/events", ENDED).await;
     let reconnections = page.wait_for_more("reconnections", 0).await;
@@ -160,7 +160,7 @@ async fn the_demo_shows_its_events_its_losses_and_its_clean_ups() {
     page.wait_for_state("open").await;
     let seen = page.wait_for_more("last-event-id", 3).await;
 
-    // The server is stopped and started again: the browser resumes where it was.
+    // The server is stopped and started again: the browser resumes after its last event.
     let numbers = page.wait_for_more("number-count", 0).await;
     drop(demo);
     page.wait_for_state("connecting").await;
@@ -173,7 +173,7 @@ async fn the_demo_shows_its_events_its_losses_and_its_clean_ups() {
     let pid = demo.child.id().to_string();
     page.wait_for("system-pid", |text| text == pid).await;
 
-    // The tab is closed: nothing of it is left at the server.
+    // The tab is closed: the server keeps nothing of it.
     page.0.close().await.unwrap();
     wait_for_line(&demo, "the clean-up of a closed tab", &["(/events", AWAY]).await;
 }

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long anything may take before a test gives up. Nothing is asserted about time.
+/// How long anything may take before a test gives up. No time is asserted.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An example program that ends with the test.
@@ -38,7 +38,7 @@ impl Program {
         }))
     }
 
-    /// What a service manager does.
+    /// Stops the program as a service manager does.
     fn terminate(&self) {
         let pid = self.0.id().to_string();
         let status = Command::new("kill").args(["-TERM", &pid]).status();
@@ -64,7 +64,7 @@ impl Drop for Program {
     }
 }
 
-/// An output that takes nothing more, and the end that does not read it.
+/// Returns an output that takes nothing more, and the end that does not read it.
 fn blocked() -> (OwnedFd, UnixStream) {
     let (mut output, unread) = UnixStream::pair().unwrap();
     output.set_nonblocking(true).unwrap();
@@ -79,7 +79,7 @@ fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// A client of a server that may still have to start.
+/// Connects to a server that may still have to start.
 fn client(port: u16, path: &str) -> BufReader<TcpStream> {
     let start = Instant::now();
     let mut socket = loop {
@@ -94,7 +94,7 @@ fn client(port: u16, path: &str) -> BufReader<TcpStream> {
     BufReader::new(socket)
 }
 
-/// Reads up to a line that has this in it.
+/// Reads up to a line that contains this text.
 fn line_with(text: &str, input: &mut impl BufRead) -> String {
     loop {
         let mut line = String::new();
@@ -106,7 +106,7 @@ fn line_with(text: &str, input: &mut impl BufRead) -> String {
     }
 }
 
-/// The demo serves, tells of what ended, and ends.
+/// Checks that the demo serves, reports what ended, and ends.
 fn demo_works_and_stops(output: OwnedFd) {
     let port = free_port();
     let flags = ["--port", &port.to_string()];
@@ -162,13 +162,13 @@ fn tail_tells_of_a_line_without_an_end_and_goes_on_after_it() {
     let port = address.split_once(':').unwrap().1.parse().unwrap();
 
     input.write_all(b"first\r\n").unwrap();
-    // The longest line there may be, and one byte more.
+    // This is the longest allowed line, and one byte more.
     let longest = "x".repeat(1000);
     write!(input, "{longest}\r\n{longest}y\n").unwrap();
     let line = line_with("is longer than", &mut told);
     assert!(line.contains("line 3 is longer than 1000 bytes"), "{line}");
 
-    // It is told before there is an end, and none of it is kept.
+    // The line is reported before it ends, and none of it is kept.
     const MIB: usize = 1024 * 1024;
     input.write_all(&vec![b'z'; 64 * MIB]).unwrap();
     let line = line_with("is longer than", &mut told);
@@ -202,7 +202,7 @@ fn tail_stops_though_what_it_tells_is_not_read() {
     assert!(tail.wait().success());
 }
 
-/// A Redis server that ends with the test, and the URL of it.
+/// Starts a Redis server that ends with the test, and returns its URL.
 fn redis() -> (Program, String) {
     let port = free_port();
     let server = Command::new("redis-server")
@@ -214,7 +214,7 @@ fn redis() -> (Program, String) {
     (Program(server), format!("redis://127.0.0.1:{port}/"))
 }
 
-/// A `tail` on this server, with its port, its input, and what it tells.
+/// A `tail` on this server, with its port, its input, and its output.
 struct Node {
     program: Program,
     port: u16,
@@ -241,7 +241,7 @@ impl Node {
         }
     }
 
-    /// A client that has seen the event with this ID last.
+    /// Connects a client whose last event has this ID.
     fn resume(&self, last_event_id: &str) -> BufReader<TcpStream> {
         client(self.port, &format!("/events?lastEventId={last_event_id}"))
     }
@@ -272,7 +272,7 @@ fn tails_on_one_redis_are_one_and_clients_resume_on_any_of_them() {
     let (data, id) = data_up_to("two", &mut on_second);
     assert_eq!(data, ["one", "two"]);
 
-    // The client's node goes, and events go on; a node of which none has heard takes the client.
+    // The client's node goes, and events continue; a node that it has not heard of takes the client.
     drop(on_second);
     second.program.terminate();
     second.program.wait();
@@ -283,7 +283,7 @@ fn tails_on_one_redis_are_one_and_clients_resume_on_any_of_them() {
     let mut on_third = third.resume(&id);
     third.input.write_all(b"from another node\n").unwrap();
     let (mut data, _) = data_up_to("from another node", &mut on_third);
-    // Where the other node's line comes among the others is not said.
+    // The position of the other node's line among the others is not defined.
     while data.len() < 501 {
         data.extend(
             line_with("data: ", &mut on_third)
@@ -295,7 +295,7 @@ fn tails_on_one_redis_are_one_and_clients_resume_on_any_of_them() {
     data.retain(|data| data != "from another node");
     assert_eq!(data, (0..500).map(|n| n.to_string()).collect::<Vec<_>>());
 
-    // A new client gets everything, on either.
+    // A new client gets everything, on either node.
     for node in [&first, &third] {
         let (data, _) = data_up_to("499", &mut client(node.port, "/events"));
         assert_eq!(data[..3], ["one", "two", data[2].as_str()]);
@@ -320,7 +320,7 @@ fn a_tail_waits_for_a_redis_that_is_lost_and_tells_of_lines_that_wait() {
     tail.input.write_all(b"before\n").unwrap();
     line_with("data: before", &mut events);
     drop(redis);
-    // The first of them may be on its way when the connection is lost, which is told in other words.
+    // The first of them may be on its way when the connection is lost, which is reported in other words.
     tail.input
         .write_all(b"as it goes\nwhile it is away\n")
         .unwrap();
@@ -332,7 +332,7 @@ fn a_tail_waits_for_a_redis_that_is_lost_and_tells_of_lines_that_wait() {
     let number = line.split(' ').nth(2).unwrap();
     let _redis = start();
     line_with(&format!("line {number} is published"), &mut tail.told);
-    // It came back empty: the client, which stays connected, is told, and gets what follows.
+    // It came back empty: the client, which stays connected, is told, and gets the events that follow.
     line_with(r#""outcome":"unknown""#, &mut events);
     line_with("data: while it is away", &mut events);
 }
@@ -367,7 +367,7 @@ fn demos_on_one_redis_show_the_same_numbers() {
     let mut id = String::new();
     for port in ports {
         let mut events = client(port, &format!("/events?lastEventId={id}"));
-        // What is said of the one server, and what is said on both.
+        // Events about this server, and events on both.
         line_with(r#""pid":"#, &mut events);
         let line = line_with("id: ", &mut events);
         id = line.trim_end().replace("id: ", "");
@@ -375,7 +375,7 @@ fn demos_on_one_redis_show_the_same_numbers() {
     }
 }
 
-/// A server that answers each connection with this, and keeps it open.
+/// Starts a server that answers each connection with this, and keeps it open.
 fn serve(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -428,7 +428,7 @@ fn listen_stops_though_its_output_is_not_read() {
     let mut listen = Program::start("listen", |listen| {
         listen.args(["--states", &url]).stdout(output)
     });
-    // Most probably it waits for its output by then. If not, the test proves less.
+    // By then it most probably waits for its output. If not, the test proves less.
     thread::sleep(Duration::from_millis(200));
     listen.terminate();
     listen.wait();
@@ -480,8 +480,8 @@ fn listens_help_fits_on_a_screen() {
     assert!(listen.wait().success());
 }
 
-/// A server that answers each request with the next of these and hangs up, and what it was asked: heads,
-/// then bodies of this length.
+/// Starts a server that answers each request with the next of these and hangs up, and returns the
+/// requests: heads, then bodies of this length.
 fn answering(answers: Vec<&'static str>, body: usize) -> (String, thread::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -559,7 +559,7 @@ fn listen_takes_a_token_from_a_command_and_a_fresh_one_after_a_401() {
         assert!(asked.contains(&field), "{asked:?}");
     }
 
-    // Another answer ends it, and so does a command that fails where that is wanted.
+    // Another response ends it, and so does a command that fails when a token is needed.
     let (url, _) = answering(
         vec!["HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"],
         0,

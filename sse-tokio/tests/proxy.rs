@@ -19,7 +19,7 @@ struct TinyProxy {
 }
 
 impl TinyProxy {
-    /// Starts it, and waits until it listens. It makes tunnels to `tunnel` alone.
+    /// Starts it, and waits until it listens. It makes tunnels only to `tunnel`.
     fn start(tunnel: u16) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
@@ -66,7 +66,7 @@ impl Drop for TinyProxy {
     }
 }
 
-/// What happens until the first event, or until the first loss or the end.
+/// Returns what happens up to the first event, the first loss or the end.
 async fn first(mut source: EventSource) -> String {
     while let Some(update) = source.next_update().await {
         match update {
@@ -99,7 +99,7 @@ async fn events_get_through_tinyproxy() {
         "{refused}"
     );
 
-    // Tunnels are for port 443 alone, where nothing listens here.
+    // Tunnels are allowed to port 443 only, where nothing listens here.
     let forbidden = through("user:pass", "https://127.0.0.1:1/").await;
     assert!(
         forbidden.contains("403 Forbidden to CONNECT"),

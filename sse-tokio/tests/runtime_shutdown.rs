@@ -1,4 +1,4 @@
-//! A runtime that is shut down under open connections. Only tokio's can be: those of the other
+//! A runtime that is shut down while connections are open. Only tokio's can be: those of the other
 //! adapters last as long as the process.
 
 use std::{
@@ -67,7 +67,7 @@ where
     drop(servers);
     let reasons: Vec<_> = told.try_iter().collect();
     assert_eq!(reasons.len(), open.len(), "once each: {reasons:?}");
-    // Whichever is dropped first: the server, which cuts its connections, or their tasks.
+    // Either may be dropped first: the server, which cuts its connections, or their tasks.
     for reason in reasons {
         let expected = [CloseReason::TaskDropped, CloseReason::Shutdown];
         assert!(expected.contains(&reason), "{reason}");

@@ -1,10 +1,10 @@
-//! What every adapter does, on tokio.
+//! The tests of every adapter, on tokio.
 
 use std::sync::LazyLock;
 
 use ::tokio::runtime::Runtime;
 
-/// One for the whole process, so that what is spawned outlives the test that blocked.
+/// One runtime for the whole process, so that spawned tasks outlive the test that blocked.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
 struct OnTokio;

@@ -82,10 +82,10 @@ pub fn endless_parts_of_an_answer_are_losses<A: Adapter>() {
             ("1 ", " ", "extensions of more than 4096 bytes"),
             ("0\r\n", "X: y\r\n", "trailers of more than 16384 bytes"),
             ("0\r\nX: ", "y", "trailers of more than 16384 bytes"),
-            ("", "0", "without a proper size"),
-            ("", "f", "without a proper size"),
-            ("", "\r\n", "without a proper size"),
-            ("3\r\nabc", "x", "not as long as it says"),
+            ("", "0", "whose size is not valid"),
+            ("", "f", "whose size is not valid"),
+            ("", "\r\n", "whose size is not valid"),
+            ("3\r\nabc", "x", "that does not end after its size"),
         ] {
             let beginning = format!("{CHUNKED}9\r\ndata: x\n\n\r\n{then}");
             let server = Misbehaving::new(move |_, socket| flood(socket, &beginning, endless));

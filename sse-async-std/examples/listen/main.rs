@@ -7,7 +7,7 @@ mod app;
 
 use std::process::ExitCode;
 
-/// What is async-std's own.
+/// The parts that are specific to async-std.
 mod on {
     pub(crate) use sse_async_std as adapter;
 }

@@ -1,4 +1,4 @@
-//! Publishes every line of standard input to all who listen: `some-program | async-std-tail`.
+//! Publishes every line of standard input to all clients: `some-program | async-std-tail`.
 //!
 //! `cargo run --release -p sse-async-std --example async-std-tail -- --help`
 
@@ -7,11 +7,11 @@ mod app;
 
 use std::process::ExitCode;
 
-/// What is async-std's own.
+/// The parts that are specific to async-std.
 mod on {
     pub(crate) use sse_async_std::{self as adapter, AsyncStd as Runtime};
 
-    /// Until then.
+    /// Waits for this long.
     pub(crate) use async_std::task::sleep;
 }
 

@@ -34,7 +34,9 @@ impl fmt::Display for InvalidCredentials {
                 "the token has a blank, a control character or a character outside of ASCII at byte \
                  {offset}; trim a token that is read from a file"
             ),
-            Self::ColonInUser => f.write_str("the user name has a colon, which is what ends it"),
+            Self::ColonInUser => {
+                f.write_str("the user name has a colon, which separates it from the password")
+            }
             Self::ControlCharacter => {
                 f.write_str("the user name or the password has a control character")
             }

@@ -33,9 +33,9 @@ impl fmt::Display for InvalidRequest {
                 f,
                 "the URL begins with \"{scheme}:\"; let it begin with http:// or https://"
             ),
-            Self::User => f.write_str(
-                "the URL names a user; take it out and set an Authorization field instead",
-            ),
+            Self::User => {
+                f.write_str("the URL has a user; remove it and set an Authorization field instead")
+            }
             Self::Method => {
                 f.write_str("the method is CONNECT, whose response is never an event stream")
             }

@@ -37,7 +37,7 @@ impl fmt::Display for Failure {
             Self::Status(response) | Self::ContentType(response) => response.fmt(f),
             Self::ContentCoding(coding) => write!(
                 f,
-                "the server answered with the content coding {coding:?}, which was not asked for"
+                "the server answered with the content coding {coding:?}, which the request did not ask for"
             ),
             Self::Redirect(error) => error.fmt(f),
             Self::GaveUp(loss) => write!(f, "gave up; the last loss: {loss}"),

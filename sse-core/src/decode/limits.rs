@@ -148,17 +148,17 @@ impl fmt::Display for DecodeError {
         let (what, consequence, setting) = match bound {
             DecodeBound::Line => (
                 "a line",
-                "its event was discarded; decode on to get the next event",
+                "its event was discarded; call the decoder again for the next event",
                 "with_line",
             ),
             DecodeBound::Event => (
                 "an event",
-                "was discarded; decode on to get the next event",
+                "was discarded; call the decoder again for the next event",
                 "with_event",
             ),
             DecodeBound::Id => (
                 "an id",
-                "the last event ID stays as it was; decode on to get its event",
+                "the last event ID stays unchanged; call the decoder again for its event",
                 "with_id",
             ),
         };

@@ -276,10 +276,10 @@ pub enum GzipError {
 impl fmt::Display for GzipError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Head => "the body does not begin as gzip does, although the response says that it is",
-            Self::Data => "the compressed data of the body are not valid",
-            Self::Checksum => "the body's checksum or length is not that of its data",
-            Self::Incomplete => "the compressed body ended before its end",
+            Self::Head => "the body does not begin with a gzip head, although its content coding is gzip",
+            Self::Data => "the compressed data of the body is not valid",
+            Self::Checksum => "the body's checksum or length does not match its data",
+            Self::Incomplete => "the compressed body is incomplete",
             Self::TooLong => {
                 "the compressed body became too many times as long as it was; raise the bound where the \
                  server is trusted"

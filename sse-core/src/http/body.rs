@@ -41,8 +41,8 @@ impl fmt::Display for BodyError {
                 "the body was cut short: {missing} bytes of its Content-Length are missing"
             ),
             Self::Truncated => f.write_str("the body was cut short: the last chunk did not come"),
-            Self::ChunkSize => f.write_str("the body has a chunk without a proper size"),
-            Self::ChunkEnd => f.write_str("the body has a chunk that is not as long as it says"),
+            Self::ChunkSize => f.write_str("the body has a chunk whose size is not valid"),
+            Self::ChunkEnd => f.write_str("the body has a chunk that does not end after its size"),
             Self::ExtensionTooLong => write!(
                 f,
                 "the body has a chunk with extensions of more than {LONGEST_EXTENSION} bytes"

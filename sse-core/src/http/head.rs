@@ -92,8 +92,8 @@ pub(super) fn collect_fields(fields: &[httparse::Header<'_>]) -> Result<HeaderMa
     Ok(headers)
 }
 
-const IMPROPER_NAME: Fault = Fault::Malformed("it has a header field without a proper name");
-const IMPROPER_VALUE: Fault = Fault::Malformed("it has a header field without a proper value");
+const IMPROPER_NAME: Fault = Fault::Malformed("a header field has an invalid name");
+const IMPROPER_VALUE: Fault = Fault::Malformed("a header field has an invalid value");
 
 /// Returns the fault of a line that `httparse` rejected; `first_line` says what the first line should be.
 pub(super) fn parse_fault(error: httparse::Error, first_line: &'static str) -> Fault {
@@ -101,7 +101,7 @@ pub(super) fn parse_fault(error: httparse::Error, first_line: &'static str) -> F
         httparse::Error::TooManyHeaders => Fault::TooManyFields,
         httparse::Error::HeaderName => IMPROPER_NAME,
         httparse::Error::HeaderValue => IMPROPER_VALUE,
-        httparse::Error::NewLine => Fault::Malformed("it has a line that does not end properly"),
+        httparse::Error::NewLine => Fault::Malformed("a line has an invalid end"),
         _ => Fault::Malformed(first_line),
     }
 }
@@ -128,7 +128,7 @@ pub(super) fn check_codings(headers: &HeaderMap) -> Result<(), Fault> {
     match codings.iter().position(is_chunked) {
         Some(0) if codings.len() == 1 => Ok(()),
         Some(at) if at + 1 < codings.len() => Err(Fault::Malformed(
-            "chunked is not the last transfer coding, or not the only time",
+            "chunked is not the last transfer coding, or occurs twice",
         )),
         _ => Err(Fault::UnknownTransferCoding),
     }

@@ -155,7 +155,7 @@ fn parse(head: &[u8], limits: &HeadLimits) -> Result<RequestHead, RequestHeadErr
         match parsed.parse(head) {
             // Both must see the end in the same place.
             Ok(httparse::Status::Complete(length)) if length == head.len() => {}
-            Ok(_) => return Err(Malformed("it is unclear where it ends")),
+            Ok(_) => return Err(Malformed("its end is ambiguous")),
             Err(httparse::Error::Version) if is_other_version(head) => return Err(UnknownVersion),
             Err(error) => {
                 let first_line = "its first line is not METHOD target HTTP/1.1";
@@ -175,7 +175,7 @@ fn parse(head: &[u8], limits: &HeadLimits) -> Result<RequestHead, RequestHeadErr
             _ => Version::HTTP_10,
         };
         let method = Method::from_bytes(method.as_bytes())
-            .map_err(|_| Malformed("its method is not a valid one"))?;
+            .map_err(|_| Malformed("its method is not valid"))?;
         let uri = parse_target(target, &method)?;
         let headers = head::collect_fields(parsed.headers).map_err(fault)?;
 

@@ -12,7 +12,7 @@ use super::{
 /// Parses a target in one of its forms ([RFC 9112 section
 /// 3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2)).
 pub(super) fn parse_target(target: &str, method: &Method) -> Result<Uri, RequestHeadError> {
-    const WRONG: RequestHeadError = Malformed("its target is not a valid one");
+    const WRONG: RequestHeadError = Malformed("its target is not valid");
     // `Uri` would drop a fragment silently.
     if target.contains('#') {
         return Err(Malformed("its target has a fragment"));

@@ -80,9 +80,9 @@ impl fmt::Display for ResponseHeadError {
             UnknownTransferCoding => {
                 f.write_str("the response has a transfer coding other than chunked")
             }
-            SwitchedProtocols => {
-                f.write_str("the server switched protocols (101), which was not asked for")
-            }
+            SwitchedProtocols => f.write_str(
+                "the server switched protocols (101), which the request did not ask for",
+            ),
             Http2 => f.write_str(
                 "the server answered in HTTP/2 to a request in HTTP/1.1; \
                  send the request with an HTTP client that speaks HTTP/2",
@@ -242,7 +242,7 @@ fn parse(head: &[u8], limits: &ResponseHeadLimits) -> Result<Response<()>, Respo
         match parsed.parse(head) {
             // Both must see the end in the same place.
             Ok(httparse::Status::Complete(length)) if length == head.len() => {}
-            Ok(_) => return Err(Malformed("it is unclear where it ends")),
+            Ok(_) => return Err(Malformed("its end is ambiguous")),
             Err(httparse::Error::Version) => return Err(NOT_HTTP),
             Err(error) => {
                 let first_line = "its first line is not HTTP/1.1 status reason";

@@ -69,9 +69,9 @@ impl fmt::Display for Fault {
                 f,
                 "The request body is too large: this server takes up to {limit} bytes."
             ),
-            Self::OverBudget => f.write_str(
-                "The server holds as much of request bodies as it can. Try again later.",
-            ),
+            Self::OverBudget => {
+                f.write_str("The server has no memory left for request bodies. Try again later.")
+            }
             Self::Framing(error) => write!(f, "The request is malformed: {error}."),
         }
     }

@@ -50,7 +50,7 @@ impl fmt::Display for PublishError {
             ),
             Self::ReservedId(id) => write!(
                 f,
-                "the id {id} has the topic's own form; leave the id out to have the topic set it"
+                "the id {id} has the form of the topic's own ids; leave the id out, so that the topic sets it"
             ),
             Self::WrongSequence { next } => write!(
                 f,

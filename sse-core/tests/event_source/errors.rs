@@ -45,7 +45,7 @@ fn failures_name_what_is_wrong() {
         ),
         (
             "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: br\r\n\r\n",
-            "the server answered with the content coding \"br\", which was not asked for",
+            "the server answered with the content coding \"br\", which the request did not ask for",
         ),
         ("", "the server closed the connection without an answer"),
     ] {
@@ -86,7 +86,7 @@ fn what_is_wrong_with_credentials_and_urls_is_said() {
 #[test]
 fn an_end_says_which_side_it_came_from() {
     for (end, says) in [
-        (End::Closed, "it was closed here"),
+        (End::Closed, "the application closed it"),
         (End::NoContent, "the server has nothing more to send (204)"),
         (End::StreamEnded, "the server ended the event stream"),
     ] {

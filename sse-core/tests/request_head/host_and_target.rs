@@ -186,7 +186,7 @@ fn a_target_has_the_form_that_its_method_takes() {
         "CONNECT http://b:80/",
     ] {
         let input = with_first_line(&format!("{line} HTTP/1.1"));
-        refused(input, 400, "target is not a valid one");
+        refused(input, 400, "target is not valid");
     }
     for line in [
         "GET /#",

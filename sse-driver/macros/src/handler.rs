@@ -58,8 +58,7 @@ impl Handler {
     pub(crate) fn new(signature: &mut Signature, errors: &mut Errors) -> Self {
         let mut params = signature.generics.params.iter();
         if let Some(param) = params.find(|param| !matches!(param, GenericParam::Lifetime(_))) {
-            let text =
-                "a handler cannot be generic: whose types would it be called with? Name them";
+            let text = "a handler cannot be generic: because the router has no types to call it with; name the types";
             errors.push(syn::Error::new(param.span(), text));
         }
         if let Safety::Unsafe(token) = &signature.safety {
@@ -212,7 +211,7 @@ impl Handler {
             let needs_body = quote_spanned!(ty.span()=> <#ty as #names::FromRequest>::NEEDS_BODY);
             // A constant of a generic type is known only when the code is generated for a concrete one.
             let check = if args::mentions(ty.to_token_stream(), generics) {
-                let text = "a handler of GET takes what is made of the request's body, and a \
+                let text = "a handler of GET takes what is taken from the request's body, and a \
                             request of GET has none: write method = POST";
                 quote_spanned!(ty.span()=> const { ::core::assert!(!#needs_body, #text) })
             } else {
@@ -338,7 +337,7 @@ fn is_named_request(ty: &Type) -> bool {
 /// Returns the name that an argument has in the request, if its marker gives none.
 fn name_of(pattern: &Pat, marker: &Ident) -> Result<LitStr> {
     let Pat::Ident(pattern) = pattern else {
-        let text = format!("this has no name; say what to look for: #[{marker}(\"name\")]");
+        let text = format!("this argument has no name; write #[{marker}(\"name\")]");
         return Err(syn::Error::new(pattern.span(), text));
     };
     let mut name = pattern.ident.unraw().to_string();

@@ -173,7 +173,7 @@ fn arguments_come_from_the_request() {
 
 #[test]
 fn what_is_missing_or_bad_is_named() {
-    let not_a_number = "is not what it has to be: invalid digit found in string.\n";
+    let not_a_number = "is not valid: invalid digit found in string.\n";
     assert_answer(
         "/example/rooms/x/y",
         400,
@@ -191,7 +191,7 @@ fn what_is_missing_or_bad_is_named() {
     let bad = [
         (
             vec![("x-number", "256")],
-            "The header field x-number is not what it has to be: number too large to fit in target type.\n",
+            "The header field x-number is not valid: number too large to fit in target type.\n",
         ),
         (
             vec![("x-number", "1")],

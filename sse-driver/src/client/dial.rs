@@ -1,4 +1,4 @@
-//! Connecting to an endpoint, with TLS where its URL says so.
+//! Connects to an endpoint, with TLS if its URL is `https`.
 
 use std::{future::Future, io, pin::Pin, sync::Arc, time::Duration};
 
@@ -9,13 +9,13 @@ use sse_core::client::Endpoint;
 /// A connection that is being made.
 pub(super) type Dialing = Pin<Box<dyn Future<Output = io::Result<Connected>> + Send>>;
 
-/// Makes connections.
+/// Makes the connections of an event source.
 pub(super) struct Dialer<R> {
     runtime: R,
     connector: Arc<dyn Connector<R>>,
-    /// After how much silence connections are probed.
+    /// The idle time after which connections are probed.
     probe_after: Option<Duration>,
-    /// Where it is not what the runtime brings along.
+    /// The TLS configuration, if it is not the runtime's own.
     #[cfg(feature = "tls")]
     tls: Option<Arc<rustls::ClientConfig>>,
 }
@@ -68,7 +68,8 @@ impl<R: Runtime> Dialer<R> {
     }
 }
 
-/// The same configuration, for what is spoken here: another would agree on a protocol that is not.
+/// Returns the configuration with HTTP/1.1 as its only protocol (ALPN); others could agree on a protocol
+/// that is not supported.
 #[cfg(feature = "tls")]
 fn speaking_http_1(config: Arc<rustls::ClientConfig>) -> Arc<rustls::ClientConfig> {
     const PROTOCOL: &[u8] = b"http/1.1";

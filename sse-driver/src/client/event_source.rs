@@ -22,54 +22,52 @@ use crate::{Runtime, alarm::Alarm};
 /// A subscription to an event stream: a [`Stream`](futures_core::Stream) of its events, through all
 /// reconnections.
 ///
-/// It works only while it is polled: it has no task of its own, and holds the server back once its
-/// [buffer](EventSourceConfig::high_water_mark) is full. Dropping it closes the connection at once and
-/// leaves nothing behind.
+/// It works only while it is polled: it has no task of its own, and stops reading once its
+/// [buffer](EventSourceConfig::high_water_mark) is full. Dropping it closes the connection at once.
 ///
-/// Each adapter has it under its own runtime: `sse_tokio::EventSource` is `EventSource<Tokio>`.
-/// The crates of the adapters show it at work.
+/// Each adapter has it for its own runtime: `sse_tokio::EventSource` is `EventSource<Tokio>`. The front
+/// pages of the adapters have examples.
 ///
-/// # What there is to take
+/// # Events and updates
 ///
-/// [`next`](Self::next), like the stream, gives events and passes over all else; losses of the
-/// connection show only in that it takes longer. [`next_update`](Self::next_update) gives
-/// everything that happens: when the stream is open, comments, losses and the wait after them, and
-/// the end with its reason. The two can be mixed.
+/// [`next`](Self::next), like the stream, returns events only; the losses of a connection appear only as
+/// delays. [`next_update`](Self::next_update) returns everything that happens: the opening of the stream,
+/// events, comments, losses with the wait after them, and the end with its reason. The two can be mixed.
 pub struct EventSource<R: Runtime> {
     pub(super) machine: client::EventSource,
     pub(super) link: Link,
     pub(super) alarm: Alarm<R>,
     pub(super) dialer: Dialer<R>,
-    /// What sends requests in the place of connections.
+    /// The HTTP client that sends requests in place of connections.
     #[cfg(feature = "http-body")]
     pub(super) http_client: Option<AnyClient>,
-    /// Where the application prepares each attempt.
+    /// The hook, if the application prepares each attempt.
     pub(super) preparer: Option<Box<Preparer>>,
     pub(super) handle: EventSourceHandle,
     /// The head of the open stream's response.
     pub(super) response: Option<Box<Response<()>>>,
-    /// The end was told.
+    /// Whether the end was returned.
     pub(super) is_over: bool,
     pub(super) runtime: R,
 }
 
 impl<R: Runtime + Default> EventSource<R> {
-    /// Creates a subscription to `url`, with the [default settings](EventSourceConfig::default): those of
-    /// a browser.
+    /// Creates a subscription to `url` with the [default settings](EventSourceConfig::default), which are
+    /// those of a browser.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`] where `url` is not an http or https URL, or names a user. Whatever
-    /// happens later is told by the stream.
+    /// [`InvalidRequest`] where `url` is not an `http` or `https` URL, is longer than 65,534 bytes or has
+    /// a user name. Later errors are items of the stream.
     pub fn new(url: impl AsRef<str>) -> Result<Self, InvalidRequest> {
         Self::with_config(url, EventSourceConfig::default())
     }
 
-    /// Creates a subscription to `url` with settings of your own.
+    /// Creates a subscription to `url` with these settings.
     ///
     /// # Errors
     ///
-    /// As for [`new`](Self::new), and where the method is `CONNECT`.
+    /// The errors of [`new`](Self::new), and [`InvalidRequest`] where the method is `CONNECT`.
     pub fn with_config(
         url: impl AsRef<str>,
         config: impl Into<Arc<EventSourceConfig>>,
@@ -83,7 +81,7 @@ impl<R: Runtime> EventSource<R> {
     ///
     /// # Errors
     ///
-    /// As for [`with_config`](Self::with_config).
+    /// The errors of [`with_config`](Self::with_config).
     pub fn on(
         runtime: R,
         url: impl AsRef<str>,
@@ -106,9 +104,9 @@ impl<R: Runtime> EventSource<R> {
         })
     }
 
-    /// Speaks TLS after this configuration, which says whom to trust and which certificate to
-    /// show. Without one it is the adapter's, which trusts the platform's roots. The protocol that is
-    /// agreed on (ALPN) is HTTP/1.1, whatever the configuration says.
+    /// Sets the TLS configuration, which has the trusted roots and the client's certificate. By default
+    /// it is the adapter's, which trusts the platform's roots. The protocol (ALPN) is HTTP/1.1, whatever
+    /// the configuration says.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn with_tls(mut self, config: Arc<rustls::ClientConfig>) -> Self {
@@ -116,22 +114,22 @@ impl<R: Runtime> EventSource<R> {
         self
     }
 
-    /// Makes connections by `connector` instead of [TCP to the URL's host](crate::TcpConnector): over a Unix
-    /// socket, through a proxy, or whatever a function brings.
+    /// Makes connections by `connector` instead of [TCP to the URL's host](crate::TcpConnector), such as
+    /// over a Unix socket, through a proxy, or by a function.
     #[must_use]
     pub fn with_connector(mut self, connector: impl Connector<R>) -> Self {
         self.dialer.set_connector(connector);
         self
     }
 
-    /// Sends its requests with another HTTP client, in the place of connections of its own: with the
-    /// HTTP/2, the proxies, the cookies and whatever else that client has. What is retried, the pacing,
-    /// redirects, bounds and deadlines are those of the event source; connecting and the response's head
-    /// have their two deadlines together. [`HttpClient`] says what to turn off in the client.
+    /// Sends the requests with another HTTP client instead of connections of its own, with that client's
+    /// HTTP/2, proxies and cookies. Retries, waits, redirects, bounds and deadlines stay those of the
+    /// event source; connecting and the response's head may together take the sum of their two deadlines.
+    /// [`HttpClient`] says what to turn off in the client.
     ///
-    /// [`EventSourceConfig::probe_after`], TLS configurations and connectors are about connections, and do
-    /// nothing here. [`ClientEvent::Connect`](client::ClientEvent::Connect) says that the client was
-    /// given the request.
+    /// [`EventSourceConfig::probe_after`], TLS configurations and connectors concern connections, and
+    /// have no effect here. [`ClientEvent::Connect`](client::ClientEvent::Connect) says that the client
+    /// was given the request.
     ///
     /// ```
     /// use bytes::Bytes;
@@ -149,7 +147,7 @@ impl<R: Runtime> EventSource<R> {
     /// # }
     ///
     /// async fn send(request: Request<Bytes>) -> Result<Response<Body>, Error> {
-    ///     // Calls another HTTP client here.
+    ///     // Call another HTTP client here.
     ///     # let _ = request;
     ///     Ok(Response::new(Body))
     /// }
@@ -165,9 +163,9 @@ impl<R: Runtime> EventSource<R> {
         self
     }
 
-    /// Calls `hook` before each attempt, the first one included, with what the request is to be. The
-    /// hook may change URL, method, header fields, body and last event ID, and may wait: for a token
-    /// that expires, for a cursor in the URL or the body. It returns the attempt to send, or one of
+    /// Calls `hook` before each attempt, including the first one, with its request. The hook may change
+    /// URL, method, header fields, body and last event ID, and may be async: to fetch a new token, for
+    /// example, or to put a cursor into the URL or the body. It returns the attempt to send, or a
     /// [`Prepared`](crate::Prepared).
     ///
     /// ```
@@ -197,18 +195,18 @@ impl<R: Runtime> EventSource<R> {
     /// }
     /// ```
     ///
-    /// What the hook returns never makes attempts come sooner: the wait after a loss, the server's
-    /// reconnection time and the back-off are the same as without it. A redirect is a part of its
-    /// attempt, and is followed without asking. Later attempts begin where it led, and credentials are
-    /// left out there: see [`Attempt::is_redirected`].
+    /// The hook never makes attempts come sooner: the wait after a loss, the server's reconnection time
+    /// and the back-off are the same as without it. A redirect is a part of its attempt, and is followed
+    /// without a call. Later attempts begin at its target, without credentials: see
+    /// [`Attempt::is_redirected`].
     ///
-    /// A response that is no event stream is then a loss, too, and the next attempt
-    /// [has it](Attempt::unexpected_response); [`EventSourceConfig::max_unexpected_responses`] of them
-    /// in a row are a failure. Return [`Prepared::Stop`](crate::Prepared::Stop) to fail earlier.
+    /// A response that is not an event stream is then a loss, too, and the next attempt [has
+    /// it](Attempt::unexpected_response); [`EventSourceConfig::max_unexpected_responses`] of them in a
+    /// row are a failure. Return [`Prepared::Stop`](crate::Prepared::Stop) to fail earlier.
     ///
     /// An error of the hook is a loss, `Loss::Preparation`; so is a panic in it, whose cause is
     /// [`PreparePanicked`](crate::PreparePanicked), and a hook that takes longer than
-    /// [`EventSourceConfig::prepare_timeout`], which is dropped. A URL that cannot be asked is a failure.
+    /// [`EventSourceConfig::prepare_timeout`], which is dropped. An invalid URL is a failure.
     ///
     /// A second hook replaces the first one.
     #[must_use]
@@ -222,15 +220,15 @@ impl<R: Runtime> EventSource<R> {
         self
     }
 
-    /// Goes on after this event, which an earlier run of the program has seen: the first request carries
-    /// the ID as `Last-Event-ID`. It is what [`last_event_id`](Self::last_event_id) gave, or
-    /// [`MessageEvent::last_event_id`](sse_core::MessageEvent::last_event_id) of the last event that was
-    /// dealt with.
+    /// Continues after an event that an earlier run of the program has seen: the first request carries
+    /// the ID as `Last-Event-ID`. It is the value of [`last_event_id`](Self::last_event_id), or of
+    /// [`MessageEvent::last_event_id`](sse_core::MessageEvent::last_event_id) of the last event that the
+    /// program processed.
     ///
     /// # Errors
     ///
     /// [`InvalidField`](sse_core::InvalidField) for a text with a CR, an LF or a NUL, which no last event
-    /// ID has.
+    /// ID can have.
     ///
     /// ```
     /// # use sse_driver::{EventSource, Runtime};
@@ -249,17 +247,17 @@ impl<R: Runtime> EventSource<R> {
         self.handle.clone()
     }
 
-    /// Returns what the event source is doing.
+    /// Returns the phase of the event source.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.machine.phase()
     }
 
-    /// Returns the last event ID, empty for none: what to keep for
-    /// [`with_last_event_id`](Self::with_last_event_id) of a later run.
+    /// Returns the last event ID, empty for none. Store it for
+    /// [`with_last_event_id`](Self::with_last_event_id) in a later run.
     ///
-    /// The next request carries it, unless it has control characters other than a tab, which a
-    /// header field may not have: then the request carries the newest ID without them.
+    /// The next request carries it, unless it has control characters other than a tab, which a header
+    /// field may not have: the request then carries the newest ID without them.
     #[must_use]
     pub fn last_event_id(&self) -> EventId {
         self.machine.last_event_id()
@@ -271,7 +269,7 @@ impl<R: Runtime> EventSource<R> {
         self.response.as_deref()
     }
 
-    /// Returns the URL of the next request: the one that was given, or where redirects led.
+    /// Returns the URL of the next request: the one that was given, or the target of redirects.
     #[must_use]
     pub fn url(&self) -> &str {
         self.machine.url()

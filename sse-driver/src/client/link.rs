@@ -1,4 +1,4 @@
-//! What carries requests and responses, between an event source and its machine.
+//! The transport of requests and responses between an event source and its machine.
 
 use std::{
     error::Error,
@@ -22,15 +22,15 @@ use super::{
 };
 use crate::Transport;
 
-/// How much is read at once of a stream with little to say. The buffer is on the stack: an idle event
-/// source has none, and what it costs to clear one for a single event is little.
+/// The size of a read from a stream with few bytes. The buffer is on the stack: an idle event source has
+/// none, and clearing one for a single event costs little.
 const SMALL_READ: usize = 4 * 1024;
 
-/// How much is read at once at most. A stream that fills one buffer gets a larger one, on the heap. It goes
-/// to the machine with what was read, comes back when that is decoded, and is cleared once.
+/// The largest size of a read. A stream that fills one buffer gets a larger one, on the heap. That buffer
+/// goes to the machine with the bytes, comes back when they are decoded, and is cleared once.
 const LARGE_READ: usize = 64 * 1024;
 
-/// By how much a buffer is larger or smaller than the one before.
+/// The factor by which a buffer is larger or smaller than the one before.
 const GROWTH: usize = 4;
 
 /// The connection, or the foreign HTTP client's response.
@@ -44,10 +44,10 @@ pub(super) enum Link {
     Responding(AnyBody),
 }
 
-/// How much to read at once: as much as the stream had to say before.
+/// The size of the next read, which follows from the reads before.
 pub(super) struct ReadSize {
     size: usize,
-    /// How much was read since there was nothing more.
+    /// The bytes read since the stream last had no more.
     read: usize,
 }
 
@@ -57,7 +57,7 @@ impl ReadSize {
         read: 0,
     };
 
-    /// So many bytes were read.
+    /// Records a read of `n` bytes.
     fn learn(&mut self, n: usize) {
         self.read = self.read.saturating_add(n);
         if n >= self.size {
@@ -65,7 +65,7 @@ impl ReadSize {
         }
     }
 
-    /// There is nothing more for now.
+    /// Records that the stream has no more bytes for now.
     fn end_turn(&mut self) {
         if self.read < self.size / GROWTH {
             self.size = (self.size / GROWTH).max(SMALL_READ);
@@ -76,16 +76,16 @@ impl ReadSize {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sending {
-    /// What was written has been passed on.
+    /// Everything written was passed on.
     Flushed,
-    /// Something was written and may be held back.
+    /// Written bytes may be held back.
     Unflushed,
-    /// The server takes no more. It may have answered all the same.
+    /// The server accepts no more bytes. It may have responded nevertheless.
     Failed,
 }
 
-/// A [`Connector`](crate::Connector), a transport that it made or an `HttpClient` panicked, which is the
-/// [cause](sse_core::client::Loss::cause) of a loss. The panic hook has reported it.
+/// The error of a [`Connector`](crate::Connector), its transport or an `HttpClient` that panicked, which
+/// is the [cause](sse_core::client::Loss::cause) of a loss. The panic hook has reported the panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransportPanicked;
@@ -99,9 +99,9 @@ impl fmt::Display for TransportPanicked {
 impl Error for TransportPanicked {}
 
 impl Link {
-    /// Hands in what has come, and sends what there is to send. Says whether there was anything.
+    /// Passes received bytes in, and sends bytes out. Returns whether there were any.
     ///
-    /// Connectors, transports and HTTP clients may be the application's: their panics go no further.
+    /// Connectors, transports and HTTP clients may be application code: their panics are caught.
     pub(super) fn turn(
         &mut self,
         cx: &mut Context<'_>,
@@ -118,7 +118,7 @@ impl Link {
         }
     }
 
-    /// Drops what carries requests and responses. What panics when it is dropped is gone, too.
+    /// Drops the connection or the client's response, and catches a panic of their destructors.
     pub(super) fn hang_up(&mut self) {
         let before = mem::replace(self, Self::Down);
         let _ = catch(|| drop(before));
@@ -238,7 +238,7 @@ impl Link {
                     machine.handle_transmitted(now, n);
                     *sending = Sending::Unflushed;
                 }
-                // Reading tells what is to be thought of it.
+                // The read side finds out what to make of it.
                 Poll::Ready(_) => *sending = Sending::Failed,
             }
             busy = true;

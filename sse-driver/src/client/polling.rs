@@ -1,4 +1,4 @@
-//! What an event source does while it is polled.
+//! The polling of an event source.
 
 use std::{
     future::poll_fn,
@@ -17,44 +17,43 @@ use sse_core::{
 use super::{EventSource, EventSourceError, control::Wanted, link::Link, prepare::Prepared};
 use crate::{Runtime, alarm::Alarm, trace};
 
-/// After how many rounds, or events that the caller passes over, other tasks have the thread.
+/// The number of rounds, or of events that the caller skips, after which other tasks get the thread.
 const ROUNDS: usize = 64;
 
 impl<R: Runtime> EventSource<R> {
-    /// Returns the next event; `None` once the subscription is over. A future that is dropped before it
-    /// is ready loses nothing.
+    /// Returns the next event; `None` once the subscription is over. Dropping the future before it is
+    /// ready loses nothing.
     ///
     /// # Errors
     ///
-    /// [`EventSourceError::Discarded`] for an event that is too large; the stream goes on after
-    /// it. [`EventSourceError::Failed`] where it is over for a reason that is not proper.
+    /// [`EventSourceError::Discarded`] for an event that is too large; the stream continues after it.
+    /// [`EventSourceError::Failed`] where the subscription has failed; the next call returns `None`.
     pub async fn next(&mut self) -> Option<Result<MessageEvent, EventSourceError>> {
         poll_fn(|cx| self.poll_event(cx)).await
     }
 
-    /// Returns the next thing that happens, whatever it is; `None` after [`ClientEvent::Closed`]. A
-    /// future that is dropped before it is ready loses nothing.
+    /// Returns the next update of any kind; `None` after [`ClientEvent::Closed`]. Dropping the future
+    /// before it is ready loses nothing.
     ///
-    /// The connection is made and closed here, and the [hook](Self::prepare) is called:
-    /// [`ClientEvent::Prepare`], [`ClientEvent::Connect`] and [`ClientEvent::Disconnect`] say that it
-    /// is done, and ask for nothing.
+    /// The event source makes and closes connections itself, and calls the [hook](Self::prepare):
+    /// [`ClientEvent::Prepare`], [`ClientEvent::Connect`] and [`ClientEvent::Disconnect`] only report
+    /// that, and need no reaction.
     pub async fn next_update(&mut self) -> Option<ClientEvent> {
         poll_fn(|cx| self.poll_update(cx)).await
     }
 
-    /// Waits until the stream is open, and gives the head of its response, or what kept it from opening. A
-    /// stream that is open already is not waited for. Losses on the way are passed over:
+    /// Waits until the stream is open, and returns the head of its response; returns at once if the
+    /// stream is open already. Losses on the way are skipped, unless
     /// [`first_failure_is_final`](sse_core::client::Reconnection::first_failure_is_final) or
-    /// [`max_attempts`](sse_core::client::Reconnection::max_attempts) make them failures. A future that
-    /// is dropped before it is ready loses nothing but what it passed over.
+    /// [`max_attempts`](sse_core::client::Reconnection::max_attempts) make them failures. Dropping the
+    /// future before it is ready loses only the skipped updates.
     ///
     /// # Errors
     ///
     /// [`EventSourceError::Failed`] where the subscription failed. Its
     /// [`unexpected_response`](EventSourceError::unexpected_response) is the response of an API that
-    /// answers some requests with a stream and others with JSON or a 202.
-    /// [`EventSourceError::Ended`] where it is over without a failure, such as by a 204, or was over
-    /// before.
+    /// answers some requests with a stream and others with JSON or a 202. [`EventSourceError::Ended`]
+    /// where the subscription is over without a failure, such as by a 204, or was over before.
     ///
     /// ```
     /// # use sse_driver::{EventSource, EventSourceError, Runtime};
@@ -83,7 +82,7 @@ impl<R: Runtime> EventSource<R> {
         self.response().ok_or(EventSourceError::Ended(End::Closed))
     }
 
-    /// [`next_update`](Self::next_update) for futures that are written by hand.
+    /// Does the same as [`next_update`](Self::next_update), for futures written by hand.
     pub fn poll_update(&mut self, cx: &mut Context<'_>) -> Poll<Option<ClientEvent>> {
         for _ in 0..ROUNDS {
             if let Some(event) = self.take_received() {
@@ -102,7 +101,7 @@ impl<R: Runtime> EventSource<R> {
             if self.link.turn(cx, now, &mut self.machine) || self.prepare_next(cx, now) {
                 continue;
             }
-            // What has come in counts before the time that has passed.
+            // Input that has arrived counts before the time that has passed.
             self.machine.handle_timeout(now);
             if let Some(event) = self.take_event(now) {
                 return Poll::Ready(Some(event));
@@ -123,7 +122,7 @@ impl<R: Runtime> EventSource<R> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<MessageEvent, EventSourceError>>> {
         for _ in 0..ROUNDS {
-            // Most events come this way, and are moved once.
+            // Most events come this way, which moves them once.
             if let Some(event) = self.take_received() {
                 match event {
                     ClientEvent::Event(event) => return Poll::Ready(Some(Ok(event))),
@@ -147,10 +146,10 @@ impl<R: Runtime> EventSource<R> {
         Poll::Pending
     }
 
-    /// Does what the application asks for from elsewhere.
+    /// Obeys the requests of the handles.
     fn obey(&mut self, wanted: Wanted, now: Instant) {
         let machine = &mut self.machine;
-        // All of them fail where it is over already.
+        // All of these fail if the event source is over already.
         let _ = match wanted.pause() {
             Some(true) => machine.pause(now),
             Some(false) => machine.resume(now),
@@ -164,7 +163,7 @@ impl<R: Runtime> EventSource<R> {
         }
     }
 
-    /// Asks the hook for the next attempt, and does what it says. Says whether it said anything.
+    /// Polls the hook for the next attempt, and passes its decision on. Returns whether there was one.
     fn prepare_next(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let Some(preparer) = &mut self.preparer else {
             return false;
@@ -173,7 +172,7 @@ impl<R: Runtime> EventSource<R> {
             return false;
         };
         let machine = &mut self.machine;
-        // It is asked in the phase that all of these are for.
+        // The hook runs in the phase in which all of these are allowed.
         let done = match prepared {
             Ok(Prepared::Send(attempt)) => machine.attempt(now, attempt),
             Ok(Prepared::Wait(time)) => machine.wait(now, time).map_err(AttemptError::from),
@@ -189,8 +188,7 @@ impl<R: Runtime> EventSource<R> {
         true
     }
 
-    /// The next of what was received, unless something is asked for from elsewhere. There is no look at
-    /// the clock for it.
+    /// Returns the next received event, unless a handle has a request. This does not read the clock.
     #[inline]
     fn take_received(&mut self) -> Option<ClientEvent> {
         if self.handle.is_wanted() {
@@ -200,11 +198,11 @@ impl<R: Runtime> EventSource<R> {
         if let Some(event) = &event {
             trace::event_source(self.machine.url(), event);
         }
-        // Taken apart and put together again it would be copied.
+        // Matching it apart and building it again would copy it.
         event
     }
 
-    /// What the machine has to tell. What it asks for is done.
+    /// Returns the machine's next event, after doing what it asks for.
     fn take_event(&mut self, now: Instant) -> Option<ClientEvent> {
         let event = self.machine.poll_event(now)?;
         trace::event_source(self.machine.url(), &event);
@@ -222,7 +220,7 @@ impl<R: Runtime> EventSource<R> {
                 self.link.hang_up();
                 self.response = None;
             }
-            // There is no time left to prepare in.
+            // There is no time left to prepare the attempt.
             ClientEvent::Lost { .. } => self.cancel_preparing(),
             ClientEvent::Paused => {
                 self.cancel_preparing();
@@ -238,11 +236,11 @@ impl<R: Runtime> EventSource<R> {
         Some(event)
     }
 
-    /// What carries the next request.
+    /// Starts the connection or the client's call that carries the next request.
     fn connect(&mut self, endpoint: &Endpoint, now: Instant) -> Link {
         #[cfg(feature = "http-body")]
         if let Some(client) = &self.http_client {
-            // There is a request, since one was asked for.
+            // The machine has a request, because it has just asked for a connection.
             return match self.machine.take_request(now) {
                 Ok(request) => Link::Sent(client.clone().send_any(request)),
                 Err(_) => Link::Down,

@@ -19,20 +19,20 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// The decision of a hook of [`EventSource::prepare`](crate::EventSource::prepare) about an [`Attempt`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-#[allow(clippy::large_enum_variant)] // there is one for each attempt
+#[allow(clippy::large_enum_variant)] // There is one for each attempt.
 pub enum Prepared {
-    /// Makes this attempt. What was changed in it stays for later attempts.
+    /// Makes this attempt. Changes to it stay for later attempts.
     Send(Attempt),
-    /// Makes no attempt now, and asks the hook again after this time, or after the
-    /// [shortest reconnection time](sse_core::client::Reconnection::floor) where that is longer.
+    /// Postpones the attempt, and calls the hook again after this time, or after the [shortest
+    /// reconnection time](sse_core::client::Reconnection::floor) if that is longer.
     Wait(Duration),
-    /// Makes no further attempt. The subscription ends as the last attempt did: with the failure of
-    /// its unexpected response or its loss, or properly.
+    /// Ends the subscription instead. It ends as the last attempt did: with the failure of its unexpected
+    /// response or its loss, or properly.
     Stop,
 }
 
-/// What a hook may return: [`Prepared`], an [`Attempt`] to send, or a `Result` of one of them, whose
-/// error is a loss.
+/// A value that a hook may return: [`Prepared`], an [`Attempt`] to send, or a `Result` of one of them,
+/// whose error is a loss.
 pub trait IntoPrepared: sealed::IntoPrepared {}
 
 impl<T: sealed::IntoPrepared> IntoPrepared for T {}
@@ -69,8 +69,8 @@ mod sealed {
     }
 }
 
-/// A hook of [`EventSource::prepare`](crate::EventSource::prepare) panicked, which is the
-/// [cause](sse_core::client::Loss::cause) of a loss. The panic hook has reported it.
+/// The error of a hook of [`EventSource::prepare`](crate::EventSource::prepare) that panicked, which is
+/// the [cause](sse_core::client::Loss::cause) of a loss. The panic hook has reported the panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PreparePanicked;
@@ -86,7 +86,7 @@ impl Error for PreparePanicked {}
 type Hook = Box<dyn FnMut(Attempt) -> Running + Send>;
 type Running = Pin<Box<dyn Future<Output = Result<Prepared, BoxError>> + Send>>;
 
-/// The hook, and what it is doing. Its panics go no further.
+/// The hook, and its running future. Its panics are caught.
 pub(super) struct Preparer {
     hook: Hook,
     running: Option<Running>,
@@ -115,7 +115,7 @@ impl Preparer {
         });
     }
 
-    /// Ready when the hook is, and pending where it does nothing.
+    /// Becomes ready when the hook does; pending where it is not running.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Prepared, BoxError>> {
         let Some(running) = &mut self.running else {
             return Poll::Pending;
@@ -129,10 +129,10 @@ impl Preparer {
         Poll::Ready(prepared)
     }
 
-    /// It is not wanted any more.
+    /// Drops the running future.
     pub(super) fn cancel(&mut self) {
         let running = self.running.take();
-        // What panics when it is dropped is done, too.
+        // A panic in its destructor is caught, too.
         let _ = catch(|| drop(running));
     }
 }

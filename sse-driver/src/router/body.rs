@@ -86,7 +86,7 @@ impl Request {
         }
         serde_json::from_slice(&self.body).map_err(|error| match error.classify() {
             Category::Data => {
-                let text = format!("The body is JSON, but not as it is needed here: {error}.\n");
+                let text = format!("The body is JSON, but not of the expected form: {error}.\n");
                 Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, text)
             }
             _ => {

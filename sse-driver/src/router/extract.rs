@@ -134,7 +134,7 @@ pub enum Needs<const BODY: bool> {}
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "a handler of GET cannot take `{T}`: a request of GET has no body",
-    label = "is made of the request's body",
+    label = "is taken from the request's body",
     note = "for a handler that is sent a body, write `#[sse(\"…\", method = POST)]`"
 )]
 pub trait FitsGet<T> {}
@@ -251,7 +251,7 @@ fn unknown_client() -> Refusal {
 /// `Kind` distinguishes these for the compiler, which infers it. The trait is sealed: implement `FromStr`
 /// for types of your own.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be made of a parameter's text",
+    message = "`{Self}` cannot be made from a parameter's text",
     label = "not `FromStr`",
     note = "implement `FromStr` for it, with an error that is `Display`",
     note = "or take an `Option<T>` or a `Vec<T>` of a `T` that is `FromStr`"
@@ -320,7 +320,9 @@ pub fn path<T: FromParam<K>, K>(request: &Request, name: &str) -> Result<T, Refu
     T::from_values(value.into_iter()).map_err(|problem| match problem {
         BadParam::Missing => Refusal::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            format!("The server looks for {name} in a path that has no such part.\n"),
+            format!(
+                "The path of the route has no parameter {name}: this is a fault of the server.\n"
+            ),
         ),
         BadParam::Bad(why) => bad("part", name, &why),
     })
@@ -394,6 +396,6 @@ fn missing(what: &str, name: &str, advice: &str) -> Refusal {
 }
 
 fn bad(what: &str, name: &str, why: &str) -> Refusal {
-    let text = format!("The {what} {name} is not what it has to be: {why}.\n");
+    let text = format!("The {what} {name} is not valid: {why}.\n");
     Refusal::new(StatusCode::BAD_REQUEST, text)
 }

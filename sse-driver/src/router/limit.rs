@@ -233,7 +233,7 @@ impl fmt::Display for LimitReached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InAll { .. } => f.write_str(
-                "as many streams are open as there may be; try again later, or raise `max_open`",
+                "the limit of open streams is reached; try again later, or raise `max_open`",
             ),
             Self::OfKey { key, .. } => write!(
                 f,
@@ -253,12 +253,12 @@ impl From<LimitReached> for Refusal {
         let (status, text, retry_after) = match reached {
             LimitReached::InAll { retry_after } => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "The server has as many streams as it can take. Try again later.\n",
+                "The server is at its limit of streams. Try again later.\n",
                 retry_after,
             ),
             LimitReached::OfKey { retry_after, .. } => (
                 StatusCode::TOO_MANY_REQUESTS,
-                "You have as many streams open as you may have. Close one, or try again later.\n",
+                "You are at your limit of open streams. Close one, or try again later.\n",
                 retry_after,
             ),
         };

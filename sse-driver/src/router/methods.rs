@@ -97,9 +97,9 @@ pub(super) fn takes_body(method: &Method) -> bool {
 /// Returns why there can be no route for `method`, if there cannot.
 pub(super) fn problem_with(method: &Method) -> Option<String> {
     let instead = match *method {
-        Method::HEAD => "the route of GET answers it",
-        Method::OPTIONS => "every path answers it by itself",
-        Method::CONNECT | Method::TRACE => "this is no proxy",
+        Method::HEAD => "the route of GET responds to it",
+        Method::OPTIONS => "every path responds to it without a route",
+        Method::CONNECT | Method::TRACE => "the server is not a proxy",
         _ => return None,
     };
     Some(format!("{method} has no routes of its own: {instead}"))

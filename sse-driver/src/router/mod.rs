@@ -315,7 +315,7 @@ fn matcher(
             return Err(RouteError::of_matcher(path, &error, &given));
         }
         if let Some(name) = path::repeated_param(&path) {
-            let problem = format!("the parameter {name} is in it twice; name one otherwise");
+            let problem = format!("the parameter {name} occurs twice in it; rename one of them");
             return Err(RouteError::new(path, problem));
         }
     }

@@ -19,7 +19,7 @@ impl ResumeRequest for Request {
 impl From<TooManyTopics> for Refusal {
     /// Converts to a 503. Its text does not tell the client the bound.
     fn from(_: TooManyTopics) -> Self {
-        let text = "The server has as many topics as it can take. Try again later.\n";
+        let text = "The server is at its limit of topics. Try again later.\n";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, text)
     }
 }
@@ -59,7 +59,7 @@ impl From<StartError> for Refusal {
             StartError::Forgotten => (StatusCode::NOT_FOUND, "This stream is no longer kept.\n"),
             StartError::TooManyOfOwner { .. } => (
                 StatusCode::TOO_MANY_REQUESTS,
-                "You have as many streams as you may have. Stop one, or try again later.\n",
+                "You are at your limit of streams. Stop one, or try again later.\n",
             ),
             StartError::NameTooLong { .. } => (
                 StatusCode::BAD_REQUEST,
@@ -67,7 +67,7 @@ impl From<StartError> for Refusal {
             ),
             _ => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "The server has as many streams as it can take. Try again later.\n",
+                "The server is at its limit of streams. Try again later.\n",
             ),
         };
         Self::new(status, text)

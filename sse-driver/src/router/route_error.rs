@@ -18,8 +18,8 @@ impl RouteError {
     /// Creates the error of a route whose paths another route matches, too.
     pub(super) fn conflict(path: String, with: &str) -> Self {
         let problem = match path == with {
-            true => "there is such a route already".into(),
-            false => format!("the route {with} takes the same paths"),
+            true => "the route exists already".into(),
+            false => format!("the route {with} matches the same paths"),
         };
         Self { path, problem }
     }

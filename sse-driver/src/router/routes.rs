@@ -137,7 +137,7 @@ fn check<'a>(
         return Break(reply.with_header(header::ALLOW, allow(&names)));
     }
     if has_body && !takes_body(method) {
-        let text = format!("A {method} takes no body here. Send none.\n");
+        let text = format!("A {method} must not have a body here.\n");
         return Break(Reply::text(StatusCode::PAYLOAD_TOO_LARGE, text));
     }
     let Some(route) = route else {

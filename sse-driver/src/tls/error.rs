@@ -87,7 +87,7 @@ impl fmt::Display for TlsError {
                  certificate store (`ca-certificates` on Debian and Alpine), name one in \
                  SSL_CERT_FILE, or give roots of your own"
             ),
-            Self::Config(error) => write!(f, "rustls refuses the configuration: {error}"),
+            Self::Config(error) => write!(f, "rustls rejects the configuration: {error}"),
         }
     }
 }

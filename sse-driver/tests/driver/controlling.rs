@@ -129,7 +129,7 @@ fn a_pause_comes_in_every_phase_and_so_does_the_end_after_it() {
     assert_eq!(subscriber.notes(), ["Paused"]);
     handle.close();
     sim.settle();
-    assert_eq!(subscriber.notes(), ["over: it was closed here"]);
+    assert_eq!(subscriber.notes(), ["over: the application closed it"]);
     let source_after = subscriber.job.take().expect("it is over");
     assert_eq!(source_after.phase(), Phase::Closed);
     // It is over, whatever is asked for.

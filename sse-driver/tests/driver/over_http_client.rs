@@ -168,7 +168,7 @@ const SCENARIOS: &[(&str, &[Answer], &str)] = &[
             &[],
             End::None,
         )],
-        "failed: the server answered with the content coding \"br\", which was not asked for",
+        "failed: the server answered with the content coding \"br\", which the request did not ask for",
     ),
 ];
 
@@ -498,7 +498,7 @@ fn dropping_and_closing_the_event_source_drop_the_request_in_flight() {
         assert_eq!(count.load(Ordering::Relaxed), 0);
         assert_eq!(
             subscriber.notes().last().unwrap(),
-            "over: it was closed here"
+            "over: the application closed it"
         );
         assert_eq!((sim.live_tasks(), sim.live_timers()), (0, 0));
     }

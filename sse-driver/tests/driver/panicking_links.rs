@@ -195,7 +195,7 @@ fn a_connector_that_hangs_and_panics_when_it_is_dropped_is_lost_at_its_deadline(
     sim.settle();
     assert_eq!(
         subscriber.notes().last().unwrap(),
-        "over: it was closed here"
+        "over: the application closed it"
     );
 }
 

@@ -311,7 +311,7 @@ fn closing_and_dropping_the_event_source_drop_the_hooks_work() {
     assert_eq!(at_work.load(Ordering::Relaxed), 0);
     assert_eq!(
         subscriber.notes(),
-        ["prepares 1", "over: it was closed here"]
+        ["prepares 1", "over: the application closed it"]
     );
 
     let (source, at_work) = endless(&sim, secs(7));

@@ -130,7 +130,7 @@ fn a_handle_closes_it_in_every_phase() {
     handle.close();
     world.sim.settle();
     let notes = subscriber.notes();
-    assert_eq!(notes[2..], ["hangs up", "over: it was closed here"]);
+    assert_eq!(notes[2..], ["hangs up", "over: the application closed it"]);
     assert_eq!(
         journal.lines().last().unwrap(),
         "clean-up: the client went away"
@@ -148,7 +148,7 @@ fn a_handle_closes_it_in_every_phase() {
     subscriber.notes();
     handle.close();
     sim.settle();
-    assert_eq!(subscriber.notes(), ["over: it was closed here"]);
+    assert_eq!(subscriber.notes(), ["over: the application closed it"]);
     // Dialing.
     sim.swallow_dials();
     let events = source(&sim, "/");
@@ -158,13 +158,17 @@ fn a_handle_closes_it_in_every_phase() {
     sim.settle();
     assert_eq!(
         subscriber.notes(),
-        ["dials sim:80", "hangs up", "over: it was closed here"]
+        [
+            "dials sim:80",
+            "hangs up",
+            "over: the application closed it"
+        ]
     );
     // Before anybody took anything.
     let events = source(&sim, "/");
     events.handle().close();
     let subscriber = Subscriber::new(&sim, events);
-    assert_eq!(subscriber.notes(), ["over: it was closed here"]);
+    assert_eq!(subscriber.notes(), ["over: the application closed it"]);
     assert_eq!((sim.live_tasks(), sim.live_timers()), (0, 0));
 }
 

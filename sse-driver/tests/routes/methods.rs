@@ -83,9 +83,9 @@ fn what_is_not_possible_says_what_is() {
 fn a_route_that_cannot_be_is_named() {
     let error = |router: Router| router.build().unwrap_err().to_string();
     let twice = Router::new().post("/a", echo).post("/a", echo);
-    assert!(error(twice).contains("\"/a\" is not valid: there is such a route already"));
+    assert!(error(twice).contains("\"/a\" is not valid: the route exists already"));
     let twice = Router::new().get("/a", echo).route(Method::GET, "/a", echo);
-    assert!(error(twice).contains("there is such a route already"));
+    assert!(error(twice).contains("the route exists already"));
     for method in [
         Method::HEAD,
         Method::OPTIONS,
@@ -98,7 +98,7 @@ fn a_route_that_cannot_be_is_named() {
     }
     // Parameters of one path have one name.
     let router = Router::new().get("/{a}", echo).post("/{b}", echo);
-    assert!(error(router).contains("the route /{a} takes the same paths"));
+    assert!(error(router).contains("the route /{a} matches the same paths"));
 }
 
 #[derive(serde::Deserialize)]

@@ -25,7 +25,7 @@ fn events<T>(machine: &mut Machine<T>) -> Vec<MachineEvent<T>> {
     std::iter::from_fn(|| machine.poll_event()).collect()
 }
 
-/// Why the connection is over, and what waited.
+/// Returns why the connection is over, and which requests waited.
 fn closed(machine: &mut Machine<u32>) -> (RedisError, Vec<u32>) {
     match events(machine).pop() {
         Some(MachineEvent::Closed(error, tokens)) => (error, tokens),
@@ -70,7 +70,7 @@ fn a_subscription_that_is_refused_has_an_answer() {
         ),
         "{events:?}"
     );
-    // Anything else is none.
+    // Any other answer is an error.
     machine.send(now, b"SUBSCRIBE x\r\n", 2, AnsweredBy::Acknowledgement);
     machine.handle_input(now, b"+OK\r\n");
     let (error, waited) = closed(&mut machine);
@@ -151,7 +151,7 @@ fn an_answer_that_is_too_large_ends_the_connection() {
     assert!(error.to_string().contains("too large"), "{error}");
 }
 
-/// `KIND LENGTH` and the bytes, as blobs have them.
+/// Returns `KIND LENGTH` and the bytes, as blobs have them.
 fn blob(kind: char, bytes: &[u8]) -> Vec<u8> {
     let mut wire = format!("{kind}{}\r\n", bytes.len()).into_bytes();
     wire.extend_from_slice(bytes);
@@ -171,7 +171,7 @@ fn values(parts: Vec<(Value, Vec<u8>)>) -> Vec<Value> {
     parts.into_iter().map(|(value, _)| value).collect()
 }
 
-/// A value that is no other's part, and its bytes.
+/// A value that has no parts, and its bytes.
 fn leaf() -> impl Strategy<Value = (Value, Vec<u8>)> {
     let error = |wire: Vec<u8>| (redis::parse_redis_value(&wire).unwrap(), wire);
     let line = |text: String| text.into_bytes();
@@ -231,11 +231,11 @@ fn value() -> impl Strategy<Value = (Value, Vec<u8>)> {
     })
 }
 
-/// What the server sends next: an answer, or a push.
+/// The next output of the server: an answer, or a push.
 #[derive(Clone, Debug)]
 enum Sent {
     Answer(Value, Vec<u8>),
-    /// With an attribute in front, which says nothing.
+    /// A value with an attribute in front, which is ignored.
     Attributed(Value, Vec<u8>),
     Push(Vec<Value>, Vec<u8>),
 }
@@ -265,7 +265,7 @@ fn sent() -> impl Strategy<Value = Sent> {
     ]
 }
 
-/// Hands the bytes to the machine in pieces of these sizes.
+/// Passes the bytes to the machine in pieces of these sizes.
 fn feed<T>(machine: &mut Machine<T>, now: Instant, wire: &[u8], sizes: &[usize]) {
     let (mut rest, mut sizes) = (wire, sizes.iter().cycle());
     while !rest.is_empty() {
@@ -288,7 +288,7 @@ proptest! {
     ) {
         let now = Instant::now();
         let max_answer_bytes = all.iter().map(|sent| sent.wire().len()).max().unwrap();
-        // No value is larger, and what follows one does not count.
+        // No value is larger, and the bytes after one do not count.
         let limits = Limits { max_answer_bytes, ..LIMITS };
         let mut machine = Machine::new(now, limits);
         for token in 0..all.len() {
@@ -326,7 +326,7 @@ proptest! {
         machine.send(now, b"x", 1, AnsweredBy::Value);
         feed(&mut machine, now, &wire, &[size]);
         match machine.poll_event() {
-            // It was whole with the piece that took it beyond the limit.
+            // It was complete with the piece that exceeded the limit.
             Some(MachineEvent::Answer(1, found)) => {
                 prop_assert_eq!(found, value);
                 prop_assert!(wire.len() <= max_answer_bytes + size);

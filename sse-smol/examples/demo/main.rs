@@ -7,11 +7,11 @@ mod app;
 
 use std::process::ExitCode;
 
-/// What is smol's own.
+/// The parts that are specific to smol.
 mod on {
     pub(crate) use sse_smol::{self as adapter, Smol as Runtime};
 
-    /// Until then.
+    /// Waits for this long.
     pub(crate) async fn sleep(time: std::time::Duration) {
         smol::Timer::after(time).await;
     }

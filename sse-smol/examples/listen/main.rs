@@ -7,7 +7,7 @@ mod app;
 
 use std::process::ExitCode;
 
-/// What is smol's own.
+/// The parts that are specific to smol.
 mod on {
     pub(crate) use sse_smol as adapter;
 }

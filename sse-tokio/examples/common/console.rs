@@ -1,7 +1,7 @@
-//! Output that never holds the program up.
+//! Output that never blocks the program.
 //!
-//! A program whose output is a closed pipe, or one that is not read, still serves, and still stops
-//! when it is told to. `println!` panics at the first and waits at the second.
+//! A program whose output is a closed pipe, or one that is not read, still serves, and still stops when
+//! it is told to. `println!` panics for the first and blocks for the second.
 
 use std::{
     fmt::Display,
@@ -15,13 +15,13 @@ use std::{
     time::Duration,
 };
 
-/// How many lines wait for an output that is not read. Beyond it lines are left out.
+/// The number of lines that wait for an output that is not read. Further lines are dropped.
 const QUEUED: usize = 1000;
 
-/// How long [`Console::flush`] waits for an output that is not read.
+/// The longest time that [`Console::flush`] waits for an output that is not read.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Lines for an output, written by a thread of their own.
+/// The lines for an output, which a thread of their own writes.
 #[derive(Clone, Debug)]
 pub(crate) struct Console {
     lines: SyncSender<Line>,
@@ -31,7 +31,7 @@ pub(crate) struct Console {
 #[derive(Debug)]
 enum Line {
     Text(Vec<u8>),
-    /// Everything before this is written, or cannot be.
+    /// Tells when everything before this is written, or cannot be.
     Flush(SyncSender<()>),
 }
 
@@ -49,10 +49,10 @@ impl Console {
         self.queue(format!("{line}\n").into_bytes());
     }
 
-    /// Waits until what was queued is written, but for no longer than a moment.
+    /// Waits until the queued lines are written, but no longer than a moment.
     pub(crate) fn flush(&self) {
         let (done, is_done) = sync_channel(1);
-        // A full queue belongs to an output that is not read: there is nothing to wait for.
+        // A full queue belongs to an output that is not read: waiting would not help.
         if self.lines.try_send(Line::Flush(done)).is_ok() {
             let _ = is_done.recv_timeout(LAST_WORDS);
         }
@@ -65,7 +65,7 @@ impl Console {
     }
 }
 
-/// What is written at once is queued as one line, and always whole.
+/// A text written at once is queued as one line, and always whole.
 impl Write for Console {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.queue(bytes.to_owned());
@@ -77,7 +77,8 @@ impl Write for Console {
     }
 }
 
-/// Until the last [`Console`] is gone. A closed output takes nothing, and its errors tell nothing new.
+/// Writes the lines until the last [`Console`] is dropped. A closed output takes nothing, and its errors
+/// are ignored.
 fn write_lines(mut output: impl Write, queue: &Receiver<Line>, left_out: &AtomicU64) {
     for line in queue {
         match line {

@@ -1,4 +1,4 @@
-//! The log of many nodes, where the command line names a Redis server.
+//! The log of many nodes, if the command line names a Redis server.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use crate::on::{
     adapter::event_log::{FollowedTopic, FollowedTopics, FollowedTopicsConfig},
 };
 
-/// How long a program waits for its log before it gives up to start.
+/// How long a program waits for its log before it fails to start.
 const READY: Duration = Duration::from_secs(10);
 
-/// The topic `name`, on a server at `redis://[[USER]:PASSWORD@]HOST[:PORT]/`, or `rediss://` with TLS, once the
-/// end of its log is reached.
+/// Returns the topic `name` on a server at `redis://[[USER]:PASSWORD@]HOST[:PORT]/`, or `rediss://` with
+/// TLS, once the end of its log is reached.
 pub(crate) async fn topic(
     url: &str,
     name: &str,

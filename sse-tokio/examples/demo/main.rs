@@ -6,11 +6,11 @@ mod app;
 
 use std::process::ExitCode;
 
-/// What is tokio's own.
+/// The parts that are specific to tokio.
 mod on {
     pub(crate) use sse_tokio::{self as adapter, Tokio as Runtime};
 
-    /// Until then.
+    /// Waits for this long.
     pub(crate) use tokio::time::sleep;
 }
 

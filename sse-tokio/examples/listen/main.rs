@@ -6,7 +6,7 @@ mod app;
 
 use std::process::ExitCode;
 
-/// What is tokio's own.
+/// The parts that are specific to tokio.
 mod on {
     pub(crate) use sse_tokio as adapter;
 }

@@ -1,4 +1,4 @@
-//! The clients: each an event source in a task, which counts what it gets and keeps nothing of it.
+//! The clients: each an event source in a task, which counts its events and keeps none of them.
 
 use std::{
     error::Error,
@@ -21,14 +21,14 @@ use crate::{
     tally::Tally,
 };
 
-/// What the system answers that has no more open files to give: `EMFILE`.
+/// The error of a system that has no more open files to give: `EMFILE`.
 const TOO_MANY_OPEN_FILES: i32 = 24;
 
-/// What all clients have in common.
+/// The state that all clients share.
 pub(crate) struct Clients {
     url: String,
     config: Arc<EventSourceConfig>,
-    /// That of the first one, which has no second attempt before it was open.
+    /// The settings of the first client, which makes no second attempt before its stream was open.
     first: Arc<EventSourceConfig>,
     tls: Option<Arc<rustls::ClientConfig>>,
     stamp: Option<Arc<str>>,
@@ -63,7 +63,7 @@ impl Clients {
         })
     }
 
-    /// Starts all of them, the first one alone, and the others evenly over `ramp`.
+    /// Starts all clients: the first one alone, and the others evenly over `ramp`.
     pub(crate) async fn start(
         &self,
         tasks: &mut JoinSet<()>,

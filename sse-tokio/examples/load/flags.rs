@@ -45,7 +45,7 @@ The first client is to open the stream before the others start: ends with 1 and
 a message where it cannot.
 ";
 
-/// How many files the program itself has open, about.
+/// About how many files the program itself has open.
 const OWN_FILES: usize = 32;
 
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub(crate) struct Flags {
     pub(crate) clients: usize,
     pub(crate) ramp: Duration,
     pub(crate) duration: Duration,
-    /// The PEM file of those to trust, instead of whom the platform trusts.
+    /// The PEM file of trusted roots, in place of the platform's.
     pub(crate) roots: Option<String>,
     /// The field of the events' data that has their time.
     pub(crate) stamp: Option<String>,
@@ -64,10 +64,10 @@ pub(crate) struct Flags {
 }
 
 impl Flags {
-    /// `None` once the help was asked for and printed.
+    /// Parses the command line. Returns `None` once the help was asked for and printed.
     pub(crate) fn parse() -> Result<Option<Self>, String> {
         let mut config = EventSourceConfig::default();
-        // What a server or a proxy answers that has too much to do.
+        // These are the statuses of an overloaded server or proxy.
         config.retry_statuses = vec![
             StatusCode::TOO_MANY_REQUESTS,
             StatusCode::BAD_GATEWAY,
@@ -152,7 +152,7 @@ fn at_least_one(value: &str) -> Result<usize, String> {
     number.ok_or_else(|| format!("--clients takes a number from 1 on, not {value:?}"))
 }
 
-/// Whole seconds or a fraction of one.
+/// Parses whole seconds or a fraction of one.
 fn seconds(flag: &str, value: &str) -> Result<Duration, String> {
     let seconds = value.parse().ok();
     seconds
@@ -169,7 +169,7 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     field.ok_or_else(|| format!("--header takes 'NAME: VALUE', not {text:?}"))
 }
 
-/// Each client is an open file. Where the system tells its limit, it is better known before.
+/// Checks the limit of open files, of which each client takes one, if the system tells it.
 pub(crate) fn check_open_files(clients: usize) -> Result<(), String> {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = limits

@@ -1,4 +1,4 @@
-//! Holds many clients to an event stream, and says how the server does: `load -c 1000 URL`.
+//! Opens many clients to an event stream, and reports how the server performs: `load -c 1000 URL`.
 //!
 //! `cargo run --release -p sse-tokio --example load -- --help`
 
@@ -83,7 +83,7 @@ async fn load(flags: &Flags) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A line each second, for as long as it is polled.
+/// Prints a line each second, for as long as it is polled.
 async fn show_progress(tally: &Tally, start: Instant) {
     let mut ticks = interval(PROGRESS);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

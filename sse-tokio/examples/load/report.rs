@@ -1,4 +1,4 @@
-//! How it went: a line while it runs, and a table or JSON at the end.
+//! The result: a line while it runs, and a table or JSON at the end.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -7,19 +7,19 @@ use serde::Serialize;
 
 use crate::tally::{Tally, Times};
 
-/// What is known at the end. Times are in milliseconds.
+/// The result of the run. Times are in milliseconds.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     seconds: f64,
     clients: usize,
     clients_started: u64,
     clients_open: u64,
-    /// Streams that were opened, and those of them after a loss.
+    /// The number of streams that were opened, and of those that were opened after a loss.
     opened: u64,
     reconnects: u64,
-    /// Connections that were lost, or could not be made.
+    /// The number of connections that were lost, or could not be made.
     lost: u64,
-    /// Clients that gave up.
+    /// The number of clients that gave up.
     failed: u64,
     events: u64,
     events_per_second: f64,
@@ -28,7 +28,7 @@ pub(crate) struct Report {
     events_repeated: u64,
     opening: Option<Percentiles>,
     latency: Option<Percentiles>,
-    /// Why connections were lost, and how often.
+    /// The reasons of losses, with their counts.
     losses: BTreeMap<String, u64>,
 }
 
@@ -138,7 +138,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// What there is to show after so many seconds, with so many events a second.
+/// Returns the line of progress after `seconds`, with `rate` events a second.
 pub(crate) fn progress(tally: &Tally, seconds: f64, rate: f64) -> String {
     let mut line = format!(
         "{seconds:>4.0} s: {} of {} open, {rate:.0} events/s, {} reconnects, {} lost",

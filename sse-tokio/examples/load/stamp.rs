@@ -1,12 +1,12 @@
-//! What events say about themselves: when they were sent, and which one they are.
+//! The time and the sequence number in events.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     time::{Duration, SystemTime},
 };
 
-/// How long ago an event was sent whose data is a JSON object, and whose `field` is its time in milliseconds
-/// since 1970. A clock of the server's that is ahead makes it no time.
+/// Returns how long ago an event was sent whose data is a JSON object, and whose `field` is its time in
+/// milliseconds since 1970. If the server's clock is ahead, that is no time.
 pub(crate) fn age(data: &str, field: &str) -> Option<Duration> {
     let data: serde_json::Value = serde_json::from_str(data).ok()?;
     let millis = data.get(field)?.as_f64()?;
@@ -17,14 +17,14 @@ pub(crate) fn age(data: &str, field: &str) -> Option<Duration> {
     Some(now.saturating_sub(sent))
 }
 
-/// Where a client is in a sequence of events, whose IDs end in a number that grows by 1.
+/// The place of a client in a sequence of events, whose IDs end in a number that grows by 1.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sequence {
-    /// What comes before the number, as a hash, and the number.
+    /// A hash of the text before the number, and the number.
     last: Option<(u64, u64)>,
 }
 
-/// What an ID says.
+/// What an ID tells of its event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// It is the next one, or the first of a sequence, or has no number.

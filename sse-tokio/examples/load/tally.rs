@@ -1,4 +1,4 @@
-//! What all clients have seen together.
+//! The counters and times of all clients together.
 
 use std::{
     collections::BTreeMap,
@@ -11,14 +11,15 @@ use std::{
 
 use hdrhistogram::Histogram;
 
-/// How many kinds of losses are told apart. All others are counted together.
+/// The number of kinds of losses that are counted separately. All others are counted together.
 const MOST_KINDS: usize = 20;
 
-/// Times are kept in microseconds, to three digits, and up to an hour.
+/// The longest time. Times are stored in microseconds, with three digits, up to an hour.
 const LONGEST: u64 = 3_600_000_000;
 const DIGITS: u8 = 3;
 
-/// So that clients on several threads do not wait for each other, each is kept in several parts.
+/// The number of parts in which each value is stored, so that clients on several threads do not wait for
+/// each other.
 const PARTS: usize = 8;
 
 /// Counters.
@@ -74,7 +75,7 @@ impl Tally {
         self.events.get()
     }
 
-    /// Counts a loss or a failure. Says whether it is the first of its kind.
+    /// Counts a loss or a failure. Returns whether it is the first of its kind.
     pub(crate) fn count_loss(&self, why: String) -> bool {
         let mut kinds = lock(&self.why);
         let why = match kinds.len() < MOST_KINDS || kinds.contains_key(&why) {
@@ -91,12 +92,12 @@ impl Tally {
     }
 }
 
-/// Times that something took.
+/// The times that something took.
 #[derive(Debug, Default)]
 pub(crate) struct Times([Mutex<Option<Histogram<u64>>>; PARTS]);
 
 impl Times {
-    /// `client` is the number of who saw it.
+    /// Records a time. `client` is the number of the client.
     pub(crate) fn record(&self, client: usize, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(LONGEST);
         let Some(part) = self.0.get(client % PARTS) else {
@@ -111,7 +112,7 @@ impl Times {
         }
     }
 
-    /// All of them, if there are any.
+    /// Returns all times, if there are any.
     pub(crate) fn all(&self) -> Option<Histogram<u64>> {
         let mut all: Option<Histogram<u64>> = None;
         for part in &self.0 {

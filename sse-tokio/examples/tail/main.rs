@@ -1,4 +1,4 @@
-//! Publishes every line of standard input to all who listen: `some-program | tail`.
+//! Publishes every line of standard input to all clients: `some-program | tail`.
 //!
 //! `cargo run --release -p sse-tokio --example tail -- --help`
 
@@ -6,11 +6,11 @@ mod app;
 
 use std::process::ExitCode;
 
-/// What is tokio's own.
+/// The parts that are specific to tokio.
 mod on {
     pub(crate) use sse_tokio::{self as adapter, Tokio as Runtime};
 
-    /// Until then.
+    /// Waits for this long.
     pub(crate) use tokio::time::sleep;
 }
 

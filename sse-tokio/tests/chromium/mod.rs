@@ -14,7 +14,7 @@ use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
-/// How long anything may take before the test gives up. Nothing is asserted about time.
+/// How long anything may take before the test gives up. No time is asserted.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process that ends with the test, and the lines that it prints.
@@ -54,7 +54,7 @@ pub fn free_address() -> SocketAddr {
     listener.local_addr().unwrap()
 }
 
-/// Asks again and again until there is an answer.
+/// Calls `ask` again and again until it returns a value.
 pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
@@ -71,7 +71,7 @@ pub fn start_driver(address: SocketAddr) -> Process {
     Process::start(Command::new("chromedriver").arg(format!("--port={}", address.port())))
 }
 
-/// A page at `url`, in a browser of its own. Certificates of unknown authorities are taken.
+/// Opens a page at `url`, in a browser of its own, which accepts certificates of unknown authorities.
 pub async fn open(chromedriver: SocketAddr, url: &str) -> Client {
     // Tests of one process have a driver each.
     let (process, port) = (std::process::id(), chromedriver.port());

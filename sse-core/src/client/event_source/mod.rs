@@ -106,7 +106,7 @@ pub enum End {
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Closed => "it was closed here",
+            Self::Closed => "the application closed it",
             Self::NoContent => "the server has nothing more to send (204)",
             Self::StreamEnded => "the server ended the event stream",
         })

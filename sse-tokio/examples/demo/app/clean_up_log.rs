@@ -1,4 +1,4 @@
-//! What clean-up callbacks were told, for all who watch.
+//! The log of clean-up callbacks, for all pages that watch it.
 
 use std::{
     collections::VecDeque,
@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::console::Console;
 use crate::on::adapter::{CloseReason, Event, EventError, Request};
 
-/// How many entries a newcomer gets to see.
+/// The number of entries that a new page gets.
 const KEPT: usize = 50;
 
 /// The latest clean-ups, and those to come.
@@ -31,7 +31,7 @@ pub(crate) struct CleanUpLog {
 #[derive(Debug, Default)]
 struct Shared {
     latest: VecDeque<Entry>,
-    /// Those who have seen them all.
+    /// The streams that have seen all entries.
     waiting: Vec<Waker>,
 }
 
@@ -47,7 +47,7 @@ struct Entry {
 }
 
 impl CleanUpLog {
-    /// Empty. Each entry is said on `console`, too.
+    /// Creates an empty log. Each entry is printed on `console`, too.
     pub(crate) fn new(console: Console) -> Self {
         Self {
             console,
@@ -56,7 +56,7 @@ impl CleanUpLog {
         }
     }
 
-    /// Has this connection's end logged.
+    /// Logs the end of this connection.
     pub(crate) fn watch(self: &Arc<Self>, request: &Request) {
         let connection = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
         let path = request.path().to_owned();
@@ -92,14 +92,14 @@ impl CleanUpLog {
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    /// What was logged after the entry with this id, and what is yet to be. Too slow a reader
-    /// misses some; the page shows the latest anyway.
+    /// Returns the entries after the one with this id, and those to come. A reader that is too slow
+    /// misses some, because the page only shows the latest.
     pub(crate) fn entries(
         self: &Arc<Self>,
         last_event_id: Option<&str>,
     ) -> impl Stream<Item = Result<Event, EventError>> + use<> {
-        // An id from before a restart is higher than any of this run, or means another entry;
-        // the page takes what it has seen out.
+        // An id from before a restart is higher than any of this run, or is another entry; the page
+        // removes the entries that it has.
         let seen = last_event_id.and_then(|id| id.parse().ok()).unwrap_or(0);
         let newest = self.shared().latest.back().map_or(0, |entry| entry.id);
         let mut seen: u64 = if seen > newest { 0 } else { seen };

@@ -36,12 +36,12 @@ pub(crate) struct Flags {
     pub(crate) config: ServerConfig,
     /// The files of a certificate and its key.
     pub(crate) tls: Option<(String, String)>,
-    /// The server by which many nodes show the same.
+    /// The Redis server by which many nodes show the same numbers.
     pub(crate) redis: Option<String>,
 }
 
 impl Flags {
-    /// `None` once the help was asked for and printed.
+    /// Parses the command line. Returns `None` once the help was asked for and printed.
     pub(crate) fn parse() -> Result<Option<Self>, String> {
         let mut flags = Self {
             addr: "127.0.0.1:8080".into(),
@@ -110,7 +110,7 @@ fn number<N: FromStr>(flag: &str, value: &str) -> Result<N, String> {
     value.parse().map_err(error)
 }
 
-/// Whole seconds or a fraction of one.
+/// Parses whole seconds or a fraction of one.
 fn seconds(flag: &str, value: &str) -> Result<Duration, String> {
     let seconds = value.parse().ok();
     seconds
@@ -118,7 +118,7 @@ fn seconds(flag: &str, value: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("--{flag} takes a number of seconds, not {value:?}"))
 }
 
-/// With no time at all, nothing would work.
+/// Parses a time of more than 0, without which nothing would work.
 fn some_time(flag: &str, value: &str) -> Result<Duration, String> {
     match seconds(flag, value)? {
         Duration::ZERO => Err(format!("--{flag} takes more than 0 seconds")),

@@ -23,7 +23,7 @@ use crate::on::{
     sleep,
 };
 
-/// Four numbers a second; everything else goes by multiples of this.
+/// The time between two numbers; all other times are multiples of this.
 const TICK: Duration = Duration::from_millis(250);
 
 const CLOCK: EventType = EventType::from_static("clock");
@@ -31,7 +31,7 @@ const POEM: EventType = EventType::from_static("poem");
 const RESUMED: EventType = EventType::from_static("resumed");
 const SYSTEM: EventType = EventType::from_static("system");
 
-/// Several lines each, in several scripts.
+/// Texts of several lines, in several scripts.
 const STANZAS: [&str; 4] = [
     "Über allen Gipfeln\nIst Ruh,\nIn allen Wipfeln\nSpürest du\nKaum einen Hauch;\n— Goethe, 1780 🌲",
     "古池や\n蛙飛びこむ\n水の音\n— 芭蕉, 1686 🐸",
@@ -39,14 +39,14 @@ const STANZAS: [&str; 4] = [
     "  leading blanks survive,\n\nand so do empty lines,\nand cafe\u{301} with its accent apart,\nand 👩‍🚀 in one piece",
 ];
 
-/// What every stream of this run has in common.
+/// The state that all streams of this run share.
 #[derive(Debug)]
 pub(crate) struct Live {
     start: Instant,
-    /// When this run of the server began: another one after a restart.
+    /// When this run of the server began, which differs after a restart.
     run: String,
     handle: ServerHandle,
-    /// What all nodes show, where there are many.
+    /// The topic that all nodes show, if there are many.
     shared: Option<FollowedTopic>,
 }
 
@@ -76,7 +76,7 @@ impl Live {
         }
     }
 
-    /// The events of one connection, which goes on after `last_event_id`.
+    /// Returns the events of one connection, which continues after `last_event_id`.
     pub(crate) fn events(
         self: &Arc<Self>,
         last_event_id: Option<&str>,
@@ -86,7 +86,7 @@ impl Live {
             .map(IntoStreamItem::into_stream_item);
         match &self.shared {
             None => own.boxed(),
-            // Those of all nodes resume on any of them. What is said of this server has no ID.
+            // The events of all nodes resume on any of them. Those about this server have no ID.
             Some(topic) => stream::select(
                 own,
                 topic
@@ -97,7 +97,8 @@ impl Live {
         }
     }
 
-    /// What this server makes for the connection. The numbers' ids go on after `last_event_id`.
+    /// Returns the events that this server makes for the connection. The IDs of the numbers continue
+    /// after `last_event_id`.
     fn own_events(
         self: &Arc<Self>,
         last_event_id: Option<&str>,
@@ -125,7 +126,7 @@ impl Live {
         })
     }
 
-    /// What is sent at one tick of a connection: all of it at the first.
+    /// Returns the events of one tick of a connection: all of them at the first.
     fn at_tick(&self, tick: u64, id: u64) -> Vec<Result<Event, EventError>> {
         let mut events = Vec::new();
         if tick.is_multiple_of(8) {
@@ -149,7 +150,7 @@ impl Live {
     }
 }
 
-/// What the page shows of one tick, the number last.
+/// Returns the events of one tick that the page shows, the number last.
 fn shown_at(tick: u64) -> Vec<Event> {
     let mut events = Vec::new();
     if tick.is_multiple_of(4) {
@@ -164,8 +165,8 @@ fn shown_at(tick: u64) -> Vec<Event> {
     events
 }
 
-/// Publishes what all nodes show. The node whose patience is the shortest does; where it is gone, the
-/// next one goes on.
+/// Publishes the events that all nodes show. The node with the shortest wait does; when it is gone, the
+/// next one continues.
 pub(crate) async fn publish(topic: FollowedTopic) {
     let patience = TICK + Duration::from_millis(u64::from(process::id() % 50));
     let mut events = topic.resume_from(None);
@@ -173,21 +174,21 @@ pub(crate) async fn publish(topic: FollowedTopic) {
         loop {
             match future::select(events.next(), pin!(sleep(patience))).await {
                 Either::Left((Some(Ok(_)), _)) => {}
-                // Redis was away for long.
+                // Redis was out of reach for long.
                 Either::Left((Some(Err(_)), _)) => events = topic.resume_from(None),
                 Either::Left((None, _)) => return,
                 Either::Right(_) => break,
             }
         }
         for event in shown_at(tick) {
-            // Where Redis is away, the page shows that there are no numbers.
+            // While Redis is out of reach, the page shows that there are no numbers.
             let _ = topic.publish(event).await;
         }
     }
 }
 
-/// A number between 0 and 100 that wanders smoothly, the same on every connection and across
-/// restarts: waves whose periods have nothing in common.
+/// Returns a number between 0 and 100 that changes smoothly, and is the same on every connection and
+/// after a restart: a sum of waves with unrelated periods.
 fn number_at(time: SystemTime) -> f64 {
     const WAVES: [(f64, f64); 5] = [
         (97.0, 17.0),

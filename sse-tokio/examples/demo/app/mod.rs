@@ -1,6 +1,7 @@
 //! A page that shows a live event stream, its losses and its clean-ups, and the server behind it.
 //!
-//! The same for every runtime: what differs is in the module `on` of the program that includes this.
+//! The code is the same for every runtime; the differences are in the module `on` of the program that
+//! includes this.
 
 mod clean_up_log;
 #[path = "../../common/console.rs"]
@@ -100,7 +101,7 @@ async fn run(flags: Flags, console: &Console) -> Result<(), Box<dyn std::error::
     Ok(())
 }
 
-/// What all streams of the demo have in common.
+/// The state that all streams of the demo share.
 struct Demo {
     log: Arc<CleanUpLog>,
     live: Arc<Live>,
@@ -108,7 +109,7 @@ struct Demo {
 
 #[controller]
 impl Demo {
-    /// The stream that the page shows, for so many seconds where that is asked for.
+    /// The stream that the page shows, for this many seconds if the request says so.
     #[sse("events")]
     fn events(
         &self,
@@ -155,7 +156,7 @@ impl Demo {
             })
     }
 
-    /// What became of all these.
+    /// Streams the log of clean-ups.
     #[sse("clean-ups")]
     fn clean_ups(
         &self,
@@ -185,7 +186,7 @@ fn html(page: &'static str) -> Response<&'static str> {
     response
 }
 
-/// Once is graceful, twice is at once.
+/// Shuts down gracefully at the first Ctrl-C, and at once at the second.
 fn shut_down_on_ctrl_c(handle: ServerHandle, console: Console) -> Result<(), ctrlc::Error> {
     let mut pressed = false;
     ctrlc::set_handler(move || {

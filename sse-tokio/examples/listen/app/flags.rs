@@ -65,7 +65,7 @@ pub(crate) struct Flags {
     pub(crate) max_messages: Option<u64>,
     pub(crate) comments: bool,
     pub(crate) states: bool,
-    /// The PEM file of those to trust, instead of whom the platform trusts.
+    /// The PEM file of trusted roots, in place of the platform's.
     pub(crate) roots: Option<String>,
     pub(crate) way: Way,
     method: Option<Method>,
@@ -81,7 +81,7 @@ pub(crate) enum Way {
 }
 
 impl Flags {
-    /// `None` once the help was asked for and printed.
+    /// Parses the command line. Returns `None` once the help was asked for and printed.
     pub(crate) fn parse() -> Result<Option<Self>, String> {
         let mut url = None;
         let mut flags = Self {
@@ -134,7 +134,7 @@ impl Flags {
         Ok(Some(flags))
     }
 
-    /// What the request is to be. Says whether this flag is about it.
+    /// Parses the flags of the request. Returns whether this is one.
     fn of_the_request(&mut self, name: &str, parser: &mut Parser) -> Result<bool, String> {
         let config = &mut self.config;
         match name {
@@ -176,7 +176,7 @@ impl Flags {
         Ok(true)
     }
 
-    /// When to connect again. Says whether this flag is about it.
+    /// Parses the flags of reconnections. Returns whether this is one.
     fn of_attempts(&mut self, name: &str, parser: &mut Parser) -> Result<bool, String> {
         match name {
             "retry-status" => {
@@ -191,7 +191,7 @@ impl Flags {
         Ok(true)
     }
 
-    /// How to connect. Says whether this flag is about it.
+    /// Parses the flags of the connection. Returns whether this is one.
     fn of_the_way(&mut self, name: &str, parser: &mut Parser) -> Result<bool, String> {
         match name {
             "proxy" => {
@@ -208,7 +208,7 @@ impl Flags {
         Ok(true)
     }
 
-    /// What to print, and how much of it. Says whether this flag is about it.
+    /// Parses the flags of the output. Returns whether this is one.
     fn of_the_output(&mut self, name: &str, parser: &mut Parser) -> Result<bool, String> {
         match name {
             "comments" => self.comments = true,
@@ -220,7 +220,7 @@ impl Flags {
     }
 }
 
-/// The flag that a letter stands for.
+/// Returns the flag for which a letter stands.
 fn long(letter: char) -> Option<&'static str> {
     Some(match letter {
         'X' => "method",
@@ -247,7 +247,7 @@ fn number<N: FromStr>(flag: &str, parser: &mut Parser) -> Result<N, String> {
     parsed.map_err(|_| format!("--{flag} takes a number, not {number:?}"))
 }
 
-/// The text itself, or what is in the file that it names.
+/// Returns the text itself, or the content of the file that it names.
 fn body(data: String) -> Result<Vec<u8>, String> {
     match data.strip_prefix('@') {
         Some(file) => fs::read(file).map_err(|error| format!("cannot read {file}: {error}")),
@@ -274,7 +274,7 @@ fn statuses(list: &str) -> Result<Vec<StatusCode>, String> {
         .collect()
 }
 
-/// Whole seconds or a fraction of one.
+/// Parses whole seconds or a fraction of one.
 fn seconds(value: &str) -> Result<Duration, String> {
     let seconds = value.parse().ok();
     seconds

@@ -1,6 +1,7 @@
 //! Prints an event stream, one line of JSON for each event: the `curl` for event streams.
 //!
-//! The same for every runtime: what differs is in the module `on` of the program that includes this.
+//! The code is the same for every runtime; the differences are in the module `on` of the program that
+//! includes this.
 
 mod flags;
 mod token;
@@ -25,7 +26,7 @@ use crate::on::adapter::{
 };
 use flags::{Flags, Way};
 
-/// How long the program may go on after Ctrl-C.
+/// How long the program may run on after Ctrl-C.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 pub(crate) async fn main() -> ExitCode {
@@ -39,7 +40,7 @@ pub(crate) async fn main() -> ExitCode {
     };
     match listen(flags).await {
         Ok(()) => ExitCode::SUCCESS,
-        // The reader of the events has had enough of them.
+        // The reader of the events needs no more of them.
         Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             complain(error);
@@ -48,7 +49,7 @@ pub(crate) async fn main() -> ExitCode {
     }
 }
 
-/// Closed output for errors is no error.
+/// Prints an error. A closed output for errors is not an error.
 fn complain(error: impl Display) {
     let _ = writeln!(io::stderr(), "listen: {error}");
 }
@@ -72,7 +73,7 @@ async fn listen(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     let handle = source.handle();
     ctrlc::set_handler(move || {
         handle.close();
-        // An output that is not read holds the program up where it writes.
+        // An output that is not read blocks the program where it writes.
         thread::sleep(LAST_WORDS);
         process::exit(1);
     })?;
@@ -85,7 +86,7 @@ async fn listen(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
             left = left.map(|left| left - 1);
         }
         if let Some(line) = Line::of(&update).filter(|line| line.is_wanted(&flags)) {
-            // A line at a time, so that its reader need not wait.
+            // Each line is written at once, so that its reader need not wait.
             let mut out = io::stdout().lock();
             writeln!(out, "{}", printable(&serde_json::to_string(&line)?))?;
             out.flush()?;
@@ -103,8 +104,8 @@ async fn listen(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// JSON without the control characters that JSON allows: U+007F to U+009F move a terminal's cursor
-/// and worse. In JSON they can only be part of a string, where an escape means the same.
+/// Escapes the control characters that JSON allows: U+007F to U+009F can move a terminal's cursor and
+/// worse. In JSON they can only be part of a string, where an escape means the same.
 fn printable(json: &str) -> Cow<'_, str> {
     let moves_a_cursor = |c: char| matches!(c, '\u{7f}'..='\u{9f}');
     if !json.contains(moves_a_cursor) {
@@ -121,7 +122,7 @@ fn printable(json: &str) -> Cow<'_, str> {
     text.into()
 }
 
-/// What is printed, in this order of fields.
+/// The output, with its fields in this order.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Line<'a> {
@@ -137,7 +138,7 @@ enum Line<'a> {
     State(State<'a>),
 }
 
-/// What becomes of the connection.
+/// The state of the connection.
 #[derive(Serialize)]
 #[serde(tag = "state", rename_all = "camelCase")]
 enum State<'a> {
@@ -153,7 +154,7 @@ enum State<'a> {
     Lost {
         why: String,
         wait_milliseconds: u128,
-        /// What was answered that is no event stream.
+        /// The response, if it is not an event stream.
         #[serde(flatten)]
         answer: Option<Answer<'a>>,
     },
@@ -184,7 +185,7 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// Each field once, with its values as a list.
+/// Returns each field once, with its values as a list.
 fn fields(headers: &HeaderMap) -> BTreeMap<&str, String> {
     let values = |name| {
         let values = headers.get_all(name).iter();

@@ -1,4 +1,4 @@
-//! A bearer token from a shell command, as programs of cloud providers print one.
+//! A bearer token from a shell command, such as those of cloud providers.
 
 use std::{
     future::Future,
@@ -17,16 +17,16 @@ use crate::on::adapter::{
     http::{StatusCode, header::AUTHORIZATION},
 };
 
-/// No token is longer: a header field may not be.
+/// The longest token, which a header field can hold.
 const LONGEST: u64 = 64 * 1024;
 
-/// How often it is looked whether a command that has closed its output has ended.
+/// How often to check whether a command that has closed its output has ended.
 const INTERVAL: Duration = Duration::from_millis(10);
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Sets the token before the first attempt, and a fresh one after a 401. Any other answer that is no
-/// event stream ends the program, as it does without this, unless it is one to try again after.
+/// Sets the token before the first attempt, and a new one after a 401. Any other response that is not an
+/// event stream ends the program, as without this hook, unless its status is one to retry.
 pub(crate) async fn prepare(
     mut attempt: Attempt,
     command: String,
@@ -43,7 +43,7 @@ pub(crate) async fn prepare(
     Ok(Prepared::Send(attempt))
 }
 
-/// What a command prints. Dropping it ends the command.
+/// The output of a command. Dropping it ends the command.
 struct Output {
     shared: Arc<Mutex<Shared>>,
 }
@@ -102,12 +102,12 @@ impl Future for Output {
 
 impl Drop for Output {
     fn drop(&mut self) {
-        // Fails where it has ended.
+        // This fails where the command has ended.
         let _ = lock(&self.shared).child.kill();
     }
 }
 
-/// Waits for the command, which is not held up by this if it ends early.
+/// Reads the command's output. If the command ends early, this does not wait for it.
 fn read(stdout: Option<impl Read>, shared: &Mutex<Shared>) -> io::Result<String> {
     let mut text = String::new();
     if let Some(stdout) = stdout {

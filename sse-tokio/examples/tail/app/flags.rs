@@ -32,15 +32,15 @@ pub(crate) struct Flags {
     pub(crate) addr: String,
     pub(crate) keep: usize,
     pub(crate) max_line: usize,
-    /// `None` for never.
+    /// The interval of keep-alives; `None` for none.
     pub(crate) keep_alive: Option<Duration>,
-    /// The server that holds the lines; `None` where this process does.
+    /// The Redis server that holds the lines; `None` if this process does.
     pub(crate) redis: Option<String>,
     pub(crate) verbose: bool,
 }
 
 impl Flags {
-    /// `None` once the help was asked for and printed.
+    /// Parses the command line. Returns `None` once the help was asked for and printed.
     pub(crate) fn parse() -> Result<Option<Self>, String> {
         let mut flags = Self {
             addr: "127.0.0.1:8080".into(),
@@ -82,7 +82,7 @@ fn number(flag: &str, value: &str) -> Result<usize, String> {
     value.parse().map_err(error)
 }
 
-/// Whole seconds or a fraction of one.
+/// Parses whole seconds or a fraction of one.
 fn seconds(flag: &str, value: &str) -> Result<Duration, String> {
     let seconds = value.parse().ok();
     seconds

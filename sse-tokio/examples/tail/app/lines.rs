@@ -7,22 +7,22 @@ use std::io::{self, BufRead};
 pub(crate) enum Line<'a> {
     /// A line without its end.
     Whole(&'a [u8]),
-    /// The line is longer than the bound, and may have no end at all. What follows of it is skipped.
+    /// The line is longer than the bound, and may have no end at all. The rest of it is skipped.
     TooLong,
 }
 
-/// The lines of an input. None takes more memory than the bound.
+/// The lines of an input. No line takes more memory than the bound.
 #[derive(Debug)]
 pub(crate) struct Lines<R> {
     input: R,
     longest: usize,
     line: Vec<u8>,
-    /// The rest of a line that was too long is still to come.
+    /// Whether the rest of a line that was too long is still to come.
     skips: bool,
 }
 
 impl<R: BufRead> Lines<R> {
-    /// Lines of up to `longest` bytes, the end not counted.
+    /// Reads lines of up to `longest` bytes, not counting the end.
     pub(crate) fn new(input: R, longest: usize) -> Self {
         Self {
             input,
@@ -32,7 +32,7 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// The next line, or `None` at the end of the input.
+    /// Returns the next line, or `None` at the end of the input.
     pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         self.line.clear();
         loop {
@@ -50,7 +50,7 @@ impl<R: BufRead> Lines<R> {
             let taken = end.map_or(bytes.len(), |end| end + 1);
             let part = &bytes[..end.unwrap_or(taken)];
             let was_skipped = self.skips;
-            // A byte more than the bound, since it may be the CR of a CR LF.
+            // One byte more than the bound is allowed, because it may be the CR of a CR LF.
             let is_too_long = !was_skipped && self.line.len() + part.len() > self.longest + 1;
             if !was_skipped && !is_too_long {
                 self.line.extend_from_slice(part);

@@ -1,4 +1,4 @@
-//! What a server and its topic count, as a page that Prometheus scrapes.
+//! The counters of a server and its topic, as a page for Prometheus.
 //!
 //! The format: <https://prometheus.io/docs/instrumenting/exposition_formats/>
 
@@ -126,7 +126,7 @@ fn one(text: &mut String, name: &str, kind: &str, help: &str, value: u64) -> fmt
     )
 }
 
-/// One counter for each value of a label.
+/// Writes one counter for each value of a label.
 fn many(
     text: &mut String,
     name: &str,

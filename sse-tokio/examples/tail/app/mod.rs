@@ -1,6 +1,7 @@
-//! Publishes every line of standard input to all who listen.
+//! Publishes every line of standard input to all clients.
 //!
-//! The same for every runtime: what differs is in the module `on` of the program that includes this.
+//! The code is the same for every runtime; the differences are in the module `on` of the program that
+//! includes this.
 
 #[path = "../../common/console.rs"]
 mod console;
@@ -31,7 +32,7 @@ use console::Console;
 use flags::Flags;
 use lines::{Line, Lines};
 
-/// How long a line waits that Redis did not take, before it is published again.
+/// The time after which a line that Redis did not take is published again.
 const RETRY: Duration = Duration::from_secs(1);
 
 pub(crate) async fn main() -> ExitCode {
@@ -89,12 +90,12 @@ async fn run(flags: Flags, console: &Console) -> Result<(), Box<dyn std::error::
 fn topic_config(flags: &Flags) -> TopicConfig {
     let mut config = TopicConfig::default();
     config.max_events = flags.keep;
-    // Room for a few of the longest lines, however they are raised.
+    // There is room for a few of the longest lines, however long they may be.
     config.max_bytes = config.max_bytes.max(flags.max_line.saturating_mul(4));
     config
 }
 
-/// The lines are a topic of this process.
+/// Serves the lines of a topic in this process.
 fn embedded(flags: &Flags, console: &Console, server: ServerHandle) -> Router {
     let topic = Topic::on(Runtime, topic_config(flags));
     let (max_line, publisher, log) = (flags.max_line, topic.clone(), console.clone());
@@ -113,7 +114,7 @@ fn embedded(flags: &Flags, console: &Console, server: ServerHandle) -> Router {
 
     let counted = topic.clone();
     let metrics = move |_| metrics::page(&server.stats(), &counted.stats());
-    // A new client gets the lines that are kept, and one that comes back those that it missed.
+    // A new client gets the lines in the history, and one that comes back those that it missed.
     let events = move |request: Request| match is_new(&request, topic.config()) {
         true => topic.subscribe_from_oldest(),
         false => topic.resume(&request),
@@ -123,7 +124,7 @@ fn embedded(flags: &Flags, console: &Console, server: ServerHandle) -> Router {
         .get("/metrics", metrics)
 }
 
-/// The lines are a topic that every process has which is given the same server.
+/// Serves the lines of a topic that all processes with the same Redis server share.
 async fn on_redis(
     url: &str,
     flags: &Flags,
@@ -148,7 +149,7 @@ async fn on_redis(
 
     let counted = topic.clone();
     let metrics = move |_| metrics::page(&server.stats(), &counted.stats());
-    // As in one process: what this one does not hold is read from Redis.
+    // As in one process: lines that this one does not hold are read from Redis.
     let events = move |request: Request| match is_new(&request, &names) {
         true => topic.subscribe_from_oldest(),
         false => topic.resume(&request),
@@ -158,14 +159,14 @@ async fn on_redis(
         .get("/metrics", metrics))
 }
 
-/// Whether the client names no event that it has seen.
+/// Returns whether the client names no event that it has seen.
 fn is_new(request: &Request, config: &TopicConfig) -> bool {
     let in_query = request.query_param(&config.last_event_id_param);
     let id = request.last_event_id().or(in_query.as_deref());
     id.is_none_or(str::is_empty)
 }
 
-/// Gives each line of the input to `publish`, with its number, until that says that it is enough.
+/// Passes each line of the input, with its number, to `publish`, until that returns that it is enough.
 fn read_lines(max_line: usize, console: &Console, mut publish: impl FnMut(u64, String) -> bool) {
     let mut lines = Lines::new(io::stdin().lock(), max_line);
     for line in 1_u64.. {
@@ -206,7 +207,7 @@ async fn publish_lines(
                     }
                     break;
                 }
-                // Redis has not taken it, so that it may be published again.
+                // Redis has not taken it, so it may be published again.
                 Err(error @ LogPublishError::Append(AppendError::NotAppended(_))) => {
                     if !waits {
                         console.say(format_args!("tail: line {line} waits: {error}"));
