@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_json_has_no_number_for_is_an_error() {
+    fn a_number_that_json_cannot_express_is_an_error() {
         for (value, text) in [(f64::NAN, "NaN"), (f64::NEG_INFINITY, "-inf")] {
             let error = value.into_event().unwrap_err();
             assert!(
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_serialised_is_an_error_that_says_so() {
+    fn a_value_that_does_not_serialise_is_an_error_that_says_so() {
         let error = Json(Stubborn).into_event().unwrap_err();
         assert!(matches!(error, EventError::Json(_)));
         assert_eq!(

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_from_before_a_waking_is_nobody_elses() {
+    fn a_slot_from_before_a_waking_belongs_to_no_other_task() {
         let (mut set, (first, a), (second, b)) = (WakerSet::default(), counter(), counter());
         let (mut a_slot, mut b_slot) = (None, None);
         drop(set.register(&mut a_slot, &a));

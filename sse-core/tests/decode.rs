@@ -1,5 +1,5 @@
-//! What a decoder promises beside the standard: when events come, where they lie, and which ID a request
-//! can carry.
+//! The guarantees of a decoder beside the standard: when events come, where their bytes are, and which ID
+//! a request can carry.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn event<'a>(decoded: Option<Decoded<'a>>) -> MessageEventRef<'a> {
     }
 }
 
-/// Whether `text` lies in `chunk`, and is no copy.
+/// Returns whether `text` is a part of `chunk`, and not a copy.
 fn lies_in(text: &str, chunk: &[u8]) -> bool {
     let chunk = chunk.as_ptr_range();
     let text = text.as_bytes().as_ptr_range();
@@ -69,7 +69,7 @@ fn an_owned_event_is_one_piece_of_text_that_keeps_no_chunk_alive() {
     let id = event.id().map(EventId::as_str);
     assert_eq!((event.event_type().unwrap().as_str(), id), ("e", Some("1")));
 
-    // A type that the server spells out is the same as none.
+    // A type `message` that the server sends is the same as none.
     let second = decoder.decode_event(&mut input).unwrap().unwrap();
     let mut rest = &b"data: b\n\n"[..];
     assert_eq!(decoder.decode_event(&mut rest), Ok(Some(second.clone())));
@@ -77,7 +77,7 @@ fn an_owned_event_is_one_piece_of_text_that_keeps_no_chunk_alive() {
     assert_eq!(Event::try_from(second).unwrap().event_type(), None);
 }
 
-/// Behind this much, a chunk's end makes no difference to how an event is decoded.
+/// After this much, a chunk's end makes no difference to how an event is decoded.
 const FAR_FROM_THE_END: &str =
     "\n:0123456789012345678901234567890123456789012345678901234567890123\n";
 
@@ -128,7 +128,7 @@ fn an_event_is_dispatched_by_the_first_byte_of_its_blank_line() {
             event(decoder.decode(&mut first.as_bytes()).unwrap()).data(),
             "Hello"
         );
-        // The rest of the line's end is part of no other line.
+        // The rest of the line's end is not part of another line.
         line = format!("{}data: next\n\n", &end[1..]);
         assert_eq!(
             event(decoder.decode(&mut line.as_bytes()).unwrap()).data(),
@@ -138,7 +138,7 @@ fn an_event_is_dispatched_by_the_first_byte_of_its_blank_line() {
 }
 
 #[test]
-fn what_is_left_of_the_input_can_be_decoded_later() {
+fn the_rest_of_the_input_can_be_decoded_later() {
     let chunk = b"data: 1\r\n\r\ndata: 2\r\rdata: 3\n\n".to_vec();
     let mut decoder = Decoder::new();
     let mut data = Vec::new();
@@ -236,7 +236,7 @@ fn an_owned_event_says_what_the_borrowed_one_says() {
     assert_eq!(Some(MessageEvent::from(borrowed)), owned);
 }
 
-/// The last event ID, and the one that a request can carry, behind these ids of events.
+/// Returns the last event ID, and the one that a request can carry, after events with these ids.
 fn after_ids(ids: &[&str]) -> (String, String) {
     let mut decoder = Decoder::new();
     for id in ids {
@@ -265,7 +265,7 @@ fn the_newest_id_that_a_request_can_carry_outlives_any_number_that_it_cannot() {
             "{ids:?}"
         );
 
-        // The same, where the application sets them.
+        // The same is true where the application sets them.
         let mut decoder = Decoder::new();
         for id in ids {
             decoder.set_last_event_id(&EventId::new(*id).unwrap());

@@ -1,10 +1,10 @@
-//! What a decoder does at its bounds, whole and byte by byte.
+//! The behaviour of a decoder at its bounds, for whole streams and byte by byte.
 
 #[cfg(feature = "server")]
 use sse_core::http::{HeadLimits, RequestHeadReader};
 use sse_core::{DecodeBound, Decoded, Decoder, DecoderLimits, MessageEvent};
 
-/// The data of each event, and each bound that was passed.
+/// The data of each event, and each bound that was exceeded.
 type Outcome = Vec<Result<String, DecodeBound>>;
 
 fn decode<'c>(decoder: &mut Decoder, chunks: impl IntoIterator<Item = &'c [u8]>) -> Outcome {
@@ -23,7 +23,7 @@ fn decode<'c>(decoder: &mut Decoder, chunks: impl IntoIterator<Item = &'c [u8]>)
     outcome
 }
 
-/// The last event ID and the outcome: the same, however the stream is cut.
+/// Returns the last event ID and the outcome, which must be the same however the stream is cut.
 fn outcome(limits: DecoderLimits, stream: &str) -> (String, Outcome) {
     let [whole, in_bytes] = [stream.len(), 1].map(|size| {
         let mut decoder = Decoder::with_limits(limits);
@@ -38,7 +38,7 @@ fn ok(data: &str) -> Result<String, DecodeBound> {
     Ok(data.to_owned())
 }
 
-/// Found by fuzzing, in the decoder that the fuzzing compares with.
+/// Fuzzing found this, in the decoder that the fuzz target compares with.
 #[test]
 fn a_second_byte_order_mark_counts_as_text() {
     let limits = DecoderLimits::default().with_line(1);
@@ -75,14 +75,14 @@ fn at_a_bound_is_within_it_and_past_it_is_an_error() {
     let line = DecodeBound::Line;
     let event = DecodeBound::Event;
     for (limits, stream, expected) in [
-        // A line, whatever it says, without its end.
+        // The bound is on any line, without its end.
         (none.with_line(7), "data:ab\n\n", ok("ab")),
         (none.with_line(7), "data:ab\r\n\r\n", ok("ab")),
         (none.with_line(7), "data:abc\n\n", Err(line)),
         (none.with_line(7), ":comment\n\n", Err(line)),
         (none.with_line(7), "unknown: x\n\n", Err(line)),
         (none.with_line(7), "\u{FEFF}data:ab\n\n", ok("ab")),
-        // Its data with the line feeds between the lines, and its event type.
+        // The bound is on the data with the line feeds between the lines, and the event type.
         (none.with_event(5), "data: 12345\n\n", ok("12345")),
         (none.with_event(5), "data: 123456\n\n", Err(event)),
         (none.with_event(5), "data: 12\ndata: 45\n\n", ok("12\n45")),
@@ -111,10 +111,10 @@ fn at_a_bound_is_within_it_and_past_it_is_an_error() {
             "id: 123456\nx: 123456\ndata: 1\n\n",
             ok("1"),
         ),
-        // An id within its bound. With a NUL it is ignored, and may be as long as its line.
+        // The bound is on the id. An id with a NUL is ignored, and may be as long as its line.
         (none.with_id(3), "id: 123\ndata: x\n\n", ok("x")),
         (none.with_id(3), "id: 1234\0\ndata: x\n\n", ok("x")),
-        // The first bound that is passed is the one that is reported.
+        // The first bound that is exceeded is the one that is reported.
         (
             none.with_line(9).with_event(3),
             "data: 12345\n\n",
@@ -151,7 +151,7 @@ fn an_id_past_its_bound_is_told_and_does_not_cost_its_event() {
         ("id: 1234\ndata: b\n\n", "1"),
         ("data: b\nid: 1234\n\n", "1"),
         ("event: e\nid: 1234\nretry: 5\ndata: b\n\n", "1"),
-        // It counts as if it were not there.
+        // The event counts as if it were not there.
         ("id: 2\nid: 1234\ndata: b\n\n", "2"),
         ("id: 1234\nid: 2\ndata: b\n\n", "2"),
     ] {
@@ -162,7 +162,7 @@ fn an_id_past_its_bound_is_told_and_does_not_cost_its_event() {
         );
         assert_eq!(outcome(limits, &stream), expected, "{event:?}");
     }
-    // The event is told of before it comes, since its id has come before it is whole.
+    // The bound is reported before the event comes, because its id comes before it is complete.
     let mut decoder = Decoder::with_limits(limits);
     assert_eq!(decode(&mut decoder, [&b"id: 1234\n"[..]]), [Err(id)]);
     let mut input = &b"data: b\n\n"[..];
@@ -180,7 +180,7 @@ fn events_by_themselves_come_whatever_their_ids_are() {
     }
 }
 
-/// The longest id that is kept is one that comes back: this crate's server takes the request.
+/// A client can send the longest id that is kept: this crate's server accepts the request.
 #[cfg(feature = "server")]
 #[test]
 fn by_default_the_longest_id_fits_into_a_request() {

@@ -1,4 +1,4 @@
-//! What holds for every event stream, however it is cut into chunks.
+//! Laws for every event stream, however it is cut into chunks.
 
 mod reference_decoder;
 
@@ -14,7 +14,7 @@ const WIDE: Bounds = Bounds {
     id: usize::MAX,
 };
 
-/// What `decoder` makes of `chunks`.
+/// Returns the items that `decoder` decodes from `chunks`.
 fn decode<'c>(decoder: &mut Decoder, chunks: impl IntoIterator<Item = &'c [u8]>) -> Vec<Item> {
     let mut items = Vec::new();
     for mut input in chunks {
@@ -49,7 +49,7 @@ fn decoder(bounds: Bounds) -> Decoder {
     )
 }
 
-/// `stream` in chunks of these sizes, over and over.
+/// Returns `stream` in chunks of these sizes, repeatedly.
 fn chunks<'s>(mut stream: &'s [u8], sizes: &[usize]) -> Vec<&'s [u8]> {
     let mut chunks = Vec::new();
     for size in sizes.iter().cycle() {
@@ -63,7 +63,7 @@ fn chunks<'s>(mut stream: &'s [u8], sizes: &[usize]) -> Vec<&'s [u8]> {
     chunks
 }
 
-/// Bytes that are likely to mean something to a decoder.
+/// Returns bytes that are likely to mean something to a decoder.
 fn stream() -> impl Strategy<Value = Vec<u8>> {
     let words: Vec<&[u8]> = vec![
         b"\n",
@@ -106,7 +106,7 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn sizes() -> impl Strategy<Value = Vec<usize>> {
-    // Chunks may be empty, but not all of them.
+    // Some chunks may be empty, but not all of them.
     vec(0..20_usize, 0..8).prop_map(|mut sizes| {
         sizes.push(1 + sizes.len());
         sizes
@@ -150,7 +150,7 @@ fn event() -> impl Strategy<Value = Event> {
         })
 }
 
-/// What a client is to make of `events`.
+/// Returns the items that a client has to dispatch for `events`.
 fn dispatched(events: &[Event]) -> Vec<Item> {
     let mut items = Vec::new();
     let mut last_event_id = String::new();
@@ -178,7 +178,7 @@ fn dispatched(events: &[Event]) -> Vec<Item> {
     items
 }
 
-/// More cases than usual, for most streams mean little; `PROPTEST_CASES` asks for another number.
+/// Runs more cases than usual, because most streams mean little; `PROPTEST_CASES` sets another number.
 fn cases(usual: u32) -> ProptestConfig {
     match std::env::var_os("PROPTEST_CASES") {
         Some(_) => ProptestConfig::default(),
@@ -194,7 +194,7 @@ proptest! {
         mut stream in stream(),
         sizes in sizes(),
         bounds in bounds(),
-        // Far from the end of its chunk an event goes another way.
+        // Far from the end of its chunk an event takes another path.
         tail in prop::sample::select(vec![0, 64]),
     ) {
         stream.resize(stream.len() + tail, b'x');
@@ -273,7 +273,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_encoded_comes_out(events in vec(event(), 0..8), sizes in sizes()) {
+    fn encoded_events_decode_to_the_same(events in vec(event(), 0..8), sizes in sizes()) {
         let mut wire = Vec::new();
         for event in &events {
             event.encode(&mut wire);

@@ -1,12 +1,12 @@
-//! What is encoded: as clients read it that are more lenient than the standard, and into which buffers.
+//! Encoding: for clients more lenient than the standard, and into different buffers.
 
 use std::time::Duration;
 
 use bytes::BytesMut;
 use sse_core::{Comment, Decoded, Decoder, Event};
 
-/// The data of each block as a client reads it that dispatches at every blank line, whether the
-/// block has data or not. Many do.
+/// Returns the data of each block as a client reads it that dispatches at every blank line, even without
+/// data. Many do.
 fn read_leniently(wire: &[u8]) -> Vec<String> {
     let (mut events, mut data) = (Vec::new(), Vec::new());
     for line in str::from_utf8(wire).unwrap().lines() {
@@ -20,7 +20,7 @@ fn read_leniently(wire: &[u8]) -> Vec<String> {
     events
 }
 
-/// The data of each event as the standard has it.
+/// Returns the data of each event by the standard.
 fn read_strictly(wire: &[u8]) -> Vec<String> {
     let (mut decoder, mut input, mut events) = (Decoder::new(), wire, Vec::new());
     while let Some(decoded) = decoder.decode(&mut input).unwrap() {
@@ -67,7 +67,7 @@ fn a_reconnection_time_by_itself_takes_effect_at_the_end_of_its_line() {
     assert_eq!(decoded, Some(Decoded::ReconnectionTime(time)));
 }
 
-/// Without its blank line such a field would be the next event's.
+/// Without its blank line such a field would belong to the next event.
 #[test]
 fn an_id_or_an_event_type_by_itself_ends_with_a_blank_line() {
     let only_id = Event::without_data().with_id("1").unwrap();
@@ -91,7 +91,7 @@ fn a_buffer_of_bytes_gets_what_a_vector_gets() {
     assert_eq!(bytes, vector);
 }
 
-/// A buffer that grew by doubling would be larger, by as much again as what is in it.
+/// A buffer that grew by doubling would be up to twice as large as its content.
 #[test]
 fn room_is_made_once_and_no_more_than_one_line_of_data_takes() {
     const FIELDS: usize = "event: \nid: \nretry: 18446744073709551615\ndata: \n\n".len();

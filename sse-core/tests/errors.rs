@@ -1,4 +1,4 @@
-//! What a program can do with an error: pass it on by `?`, find its cause, make an `io::Error` of it.
+//! Errors in a program: passed on by `?`, searched for a cause, and converted to an `io::Error`.
 
 #![allow(clippy::disallowed_methods)] // an `Instant` has to come from somewhere
 
@@ -72,7 +72,7 @@ fn a_static_text_is_valid_exactly_where_a_text_is() {
     }
 }
 
-/// A type with an error of its own: its data is no JSON.
+/// A type with an error of its own, whose data is not JSON.
 #[derive(Debug, PartialEq)]
 struct Count(u32);
 
@@ -96,7 +96,7 @@ fn first_error<T: FromEvent>(
     }
 }
 
-/// The first error of type `T` among `error` and its causes.
+/// Returns the first error of type `T` among `error` and its causes.
 fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     match error.downcast_ref() {
         Some(error) => Some(error),
@@ -130,7 +130,7 @@ fn causes_are_found_however_deep_they_are() {
     assert!(cause::<serde_json::Error>(&of_json).is_some());
 }
 
-/// The reason for which a connection closes whose stream yields `error`.
+/// Returns the close reason of a connection whose stream yields `error`.
 fn reason_of(error: impl Into<Box<dyn Error + Send + Sync>>) -> CloseReason {
     Err::<Event, _>(error).into_event().unwrap_err().into()
 }
@@ -149,7 +149,7 @@ fn a_close_reason_keeps_the_error_of_the_stream() {
         .and_then(|error| error.downcast_ref().map(io::Error::kind));
     assert_eq!(error, Some(ErrorKind::ConnectionReset));
 
-    // Also where other errors are around it, and where an `io::Error` is.
+    // It is found within other errors, and within an `io::Error`.
     let of_data = first_error::<Count>(Ok("data: x\n\n"));
     assert!(
         reason_of(io::Error::other(of_data))
@@ -215,7 +215,7 @@ fn an_error_converts_to_an_io_error_that_keeps_it() {
         (error.kind(), kept)
     }
 
-    // An error that was an `io::Error` is that one again.
+    // An error that was an `io::Error` becomes that one again.
     let of_stream = Err::<Event, _>(reset()).into_event().unwrap_err();
     let again = io::Error::from(PublishError::from(of_stream));
     assert_eq!(again.kind(), ErrorKind::ConnectionReset);

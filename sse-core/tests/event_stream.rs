@@ -18,7 +18,7 @@ use sse_core::{
 
 type Chunk = Result<&'static [u8], &'static str>;
 
-/// Chunks, some of which keep the reader waiting; counts how often it is asked.
+/// Chunks, some of which are pending; counts how often it is polled.
 struct Chunks {
     chunks: std::vec::IntoIter<Option<Chunk>>,
     polled: Rc<Cell<usize>>,
@@ -37,7 +37,7 @@ impl Stream for Chunks {
     }
 }
 
-/// `None` among the chunks is a moment without one.
+/// Returns the chunks. `None` among them is a moment without one.
 fn chunks<const N: usize>(chunks: [Option<Chunk>; N]) -> (Chunks, Rc<Cell<usize>>) {
     let polled = Rc::new(Cell::new(0));
     let chunks = Chunks {
@@ -57,7 +57,7 @@ fn poll<S: Stream + Unpin>(stream: &mut S) -> Poll<Option<S::Item>> {
     stream.poll_next_unpin(&mut Context::from_waker(Waker::noop()))
 }
 
-/// The data of the next event.
+/// Returns the data of the next event.
 fn next<E>(stream: &mut (impl Stream<Item = Item<E>> + Unpin)) -> Option<String> {
     match poll(stream) {
         Poll::Ready(Some(Ok(event))) => Some(event.data().to_owned()),

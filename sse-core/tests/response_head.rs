@@ -1,4 +1,4 @@
-//! Response heads: what is taken and what is refused, however the input is cut.
+//! Response heads: which are accepted and which are rejected, however the input is cut.
 #![cfg(feature = "client")]
 #![allow(clippy::panic, clippy::unwrap_used)] // that is how a test fails
 
@@ -10,10 +10,10 @@ use sse_core::http::{
 use Outcome::{Head, Incomplete, Refused};
 use ResponseHeadError::{Malformed, SwitchedProtocols, TooLarge, TooManyFields, TooManyInterim};
 
-/// What a reader made of its input.
+/// The result of reading an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Outcome {
-    /// The head in one line, and what follows it.
+    /// The head in one line, and the bytes after it.
     Head(String, Vec<u8>),
     Refused(ResponseHeadError),
     Incomplete,
@@ -55,7 +55,7 @@ fn read_cut_anyhow(limits: ResponseHeadLimits, input: &[u8]) -> Outcome {
     let whole = read(limits, [input]);
     let what = input[..input.len().min(200)].escape_ascii();
     assert_eq!(read(limits, input.chunks(1)), whole, "byte by byte: {what}");
-    // In a long input, not everywhere.
+    // A long input is not cut everywhere.
     for at in (0..input.len()).step_by(input.len() / 500 + 1) {
         let (first, second) = input.split_at(at);
         assert_eq!(
@@ -77,7 +77,7 @@ fn good_heads_are_taken_up_to_their_end() {
         ("HTTP/1.1 200 OK\r\n\r\n", "1.1 200", ""),
         ("HTTP/1.0 200 OK\r\n\r\n", "1.0 200", ""),
         ("HTTP/1.1 200 OK\r\n\r\n\r\nrest", "1.1 200", "\r\nrest"),
-        // The reason may be empty, and some leave out the space before it.
+        // The reason may be empty, and some servers leave out the space before it.
         ("HTTP/1.1 200 \r\n\r\n", "1.1 200", ""),
         ("HTTP/1.1 200\r\n\r\n", "1.1 200", ""),
         ("HTTP/1.1 404 Nö, not there!\r\n\r\n", "1.1 404", ""),
@@ -92,14 +92,14 @@ fn good_heads_are_taken_up_to_their_end() {
             "1.1 200 | a: \\xc3\\xbc",
             "",
         ),
-        // Lines that end in LF alone are as clear.
+        // Lines that end in LF alone are unambiguous.
         ("HTTP/1.1 200 OK\na: b\n\nrest", "1.1 200 | a: b", "rest"),
         (
             "HTTP/1.1 200 OK\r\na: b\n\r\nrest",
             "1.1 200 | a: b",
             "rest",
         ),
-        // Interim responses are passed over, their fields too.
+        // Interim responses are skipped, with their fields.
         (
             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n\
              HTTP/1.1 200 OK\r\na: b\r\n\r\nrest",
@@ -131,7 +131,7 @@ fn a_head_without_its_end_is_incomplete() {
 }
 
 #[test]
-fn what_is_no_http_is_refused_at_its_first_byte() {
+fn input_that_is_not_http_is_refused_at_its_first_byte() {
     for input in [
         "h",
         "hello",
@@ -168,10 +168,10 @@ fn malformed_heads_are_refused() {
         "HTTP/1.1 200 OK\r\na : b\r\n\r\n",
         "HTTP/1.1 200 OK\r\na b: c\r\n\r\n",
         "HTTP/1.1 200 OK\r\n\u{fc}: b\r\n\r\n",
-        // A line that goes on in the next one.
+        // This line continues in the next one.
         "HTTP/1.1 200 OK\r\na: b\r\n c\r\n\r\n",
         "HTTP/1.1 200 OK\r\n a: b\r\n\r\n",
-        // Bytes that some readers pass over.
+        // Some readers ignore these bytes.
         "HTTP/1.1 200 OK\r\na: b\0\r\n\r\n",
         "HTTP/1.1 200 OK\r\na: b\rc: d\r\n\r\n",
         "HTTP/1.1 200 OK\r\na: b\r\r\n\r\n",
@@ -180,7 +180,7 @@ fn malformed_heads_are_refused() {
         "HTTP/1.1 200 O\rK\r\n\r\n",
         "HTTP/1.1 200 O\0K\r\n\r\n",
         "HTTP/1.1 200 OK\r\na: \x7f\r\n\r\n",
-        // An interim response is to be as proper.
+        // An interim response has to be valid, too.
         "HTTP/1.1 100 Continue\r\na\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
     ] {
         assert!(
@@ -212,7 +212,7 @@ fn a_head_has_so_many_bytes() {
     let tight = limits(|limits| limits.head = head.len() - 1);
     let refused = Refused(TooLarge(head.len() - 1));
     assert_eq!(read_cut_anyhow(tight, head.as_bytes()), refused);
-    // It is not waited for, either.
+    // The end is not waited for, either.
     assert_eq!(
         read_cut_anyhow(tight, &head.as_bytes()[..head.len() - 1]),
         Incomplete
@@ -250,7 +250,8 @@ fn a_head_has_so_many_fields() {
         let refused = Refused(TooManyFields(limit));
         assert_eq!(read(limits, [head(limit + 1).as_bytes()]), refused);
     }
-    // More than a map holds are never taken, and more than there is memory for never asked for.
+    // More than a map holds are never accepted, and room for more than there is memory for is never
+    // allocated.
     let boundless = limits(|limits| {
         limits.fields = usize::MAX;
         limits.head = usize::MAX;
@@ -263,7 +264,7 @@ fn a_head_has_so_many_fields() {
         read(boundless, [head(24_577).as_bytes()]),
         Refused(TooManyFields(24_576))
     );
-    // The same for names that all differ.
+    // The same is true of names that all differ.
     let different: String = (0..30_000).map(|n| format!("a{n}: b\r\n")).collect();
     let head = format!("HTTP/1.1 200 OK\r\n{different}\r\n");
     assert_eq!(
@@ -295,7 +296,7 @@ const GOOD: &[&str] = &[
 ];
 
 proptest! {
-    /// Whatever is done to a head, how it is cut makes no difference, and nothing panics.
+    /// However a head is changed and cut, the cuts make no difference, and nothing panics.
     #[test]
     fn cuts_make_no_difference(
         good in prop::sample::select(GOOD),

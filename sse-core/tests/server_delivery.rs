@@ -1,4 +1,4 @@
-//! What is delivered at the end of a connection, and what is said of it.
+//! The delivery at the end of a connection, and the reports of it.
 #![cfg(feature = "server")]
 #![allow(clippy::disallowed_methods)] // an `Instant` has to come from somewhere
 
@@ -32,7 +32,7 @@ fn streaming(now: Instant, config: ConnectionConfig) -> Connection {
     connection
 }
 
-/// Writes whatever there is; says how much it was.
+/// Writes all available bytes, and returns their number.
 fn transmit_all(connection: &mut Connection, now: Instant) -> usize {
     let mut all = 0;
     loop {
@@ -111,7 +111,7 @@ fn a_large_response_has_time_in_proportion() {
 #[test]
 fn an_answer_is_not_lost_to_what_follows_the_request() {
     let now = Instant::now();
-    // In one piece with the head, and after it.
+    // The body comes in one piece with the head, or after it.
     for (request, later) in [
         (&b"GET / HTTP/1.1\r\nHost: a\r\n\r\nmore"[..], &b""[..]),
         (REQUEST, b"more"),
@@ -129,7 +129,7 @@ fn an_answer_is_not_lost_to_what_follows_the_request() {
             Some(ConnectionEvent::EndOutput { .. })
         ));
         connection.handle_output_ended(now);
-        // To close now would reset the connection.
+        // Closing now would reset the connection.
         assert!(connection.poll_event(now).is_none());
         connection.handle_eof(now);
         assert_eq!(
@@ -151,7 +151,7 @@ fn a_high_water_mark_of_0_lets_one_event_through_at_a_time() {
         assert!(!connection.has_room());
         transmit_all(&mut connection, now);
     }
-    // And keep-alive comments, too.
+    // The same is true of keep-alive comments.
     let deadline = connection.poll_timeout().unwrap();
     connection.handle_timeout(deadline);
     assert!(transmit_all(&mut connection, deadline) > 0);
@@ -159,7 +159,7 @@ fn a_high_water_mark_of_0_lets_one_event_through_at_a_time() {
 }
 
 #[test]
-fn as_many_fields_as_there_can_be_are_no_panic() {
+fn the_largest_number_of_fields_does_not_panic() {
     let now = Instant::now();
     let mut connection = asked(now, ConnectionConfig::default());
     let mut response = Response::new(ResponseBody::event_stream());
@@ -174,7 +174,7 @@ fn as_many_fields_as_there_can_be_are_no_panic() {
     assert_eq!(connection.phase(), Phase::Streaming);
 }
 
-/// Found by fuzzing: it set a deadline that no peer was there to meet.
+/// Fuzzing found this: it set a deadline that no peer could meet.
 #[test]
 fn the_output_may_end_after_the_connection() {
     let now = Instant::now();

@@ -1,5 +1,5 @@
-//! What a connection writes is what it was given, in order, however it is taken: its own events and
-//! those that it shares with others.
+//! A connection writes exactly what it was given, in order, however its bytes are taken: its own events
+//! and shared ones.
 #![cfg(feature = "server")]
 #![allow(clippy::disallowed_methods)] // an `Instant` has to come from somewhere
 
@@ -20,11 +20,11 @@ use sse_core::{
 #[derive(Clone, Debug)]
 enum Step {
     Send(usize),
-    /// An event without any field, which is no bytes.
+    /// Queues an event without any field, which has no bytes.
     SendNothing,
     Comment,
     SendEncoded(u8),
-    /// Writes at most so many bytes of what there is.
+    /// Writes at most this many bytes.
     Transmit(usize),
     TransmitAll,
 }
@@ -190,7 +190,7 @@ fn encoded_events_are_written_from_where_they_lie_and_then_released() {
 }
 
 #[test]
-fn what_subscribers_share_is_one_slice_with_its_framing() {
+fn shared_events_are_one_slice_with_their_framing() {
     let (topic, mut first) = topic();
     let mut second = topic.subscribe();
     let events = [
@@ -213,14 +213,14 @@ fn what_subscribers_share_is_one_slice_with_its_framing() {
 }
 
 #[test]
-fn what_is_shared_is_framed_anew_where_other_bytes_are_in_its_chunk() {
+fn shared_bytes_are_framed_anew_where_other_bytes_are_in_their_chunk() {
     let (topic, mut subscriber) = topic();
     let mut connection = streaming("HTTP/1.1");
     transmit(&mut connection, usize::MAX, &mut Vec::new());
     let events = encoded(&topic, &mut subscriber, 1);
     let given = events.as_bytes().to_vec();
     connection.send_encoded(Instant::now(), events).unwrap();
-    // Offered alone, not taken, and then with something behind it.
+    // The piece is offered alone, not taken, and then offered with another one after it.
     assert_eq!(connection.poll_transmit().len(), chunk(&given).len());
     connection
         .comment(Instant::now(), &Comment::KEEP_ALIVE)
@@ -254,7 +254,7 @@ fn the_body_ends_behind_the_last_of_many_writes() {
     let mut connection = streaming("HTTP/1.1");
     let (mut head, mut wire, mut given) = (Vec::new(), Vec::new(), Vec::new());
     transmit(&mut connection, usize::MAX, &mut head);
-    // Far more pieces than one vectored write takes.
+    // These are far more pieces than one vectored write takes.
     for _ in 0..40 {
         let events = encoded(&topic, &mut subscriber, 1);
         given.extend_from_slice(events.as_bytes());
@@ -268,7 +268,7 @@ fn the_body_ends_behind_the_last_of_many_writes() {
             break;
         }
         writes += 1;
-        // What one write takes is a chunk of its own.
+        // The bytes of one write are a chunk of their own.
         let written = str::from_utf8(&wire[before..]).unwrap();
         let (size, chunk) = written.split_once("\r\n").unwrap();
         let size = usize::from_str_radix(size, 16).unwrap();

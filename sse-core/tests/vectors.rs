@@ -1,4 +1,4 @@
-//! The conformance vectors: what browsers make of these event streams.
+//! The conformance vectors: how browsers read these event streams.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::Deserialize;
@@ -25,14 +25,14 @@ struct Event {
     last_event_id: String,
 }
 
-/// What came out of a decoder.
+/// The output of a decoder.
 #[derive(Default)]
 struct Outcome {
     events: Vec<Event>,
     comments: Vec<String>,
     retry_ms: Option<u64>,
     last_event_id: String,
-    /// How many events there were after each chunk.
+    /// The number of events after each chunk.
     events_after_chunk: Vec<usize>,
 }
 

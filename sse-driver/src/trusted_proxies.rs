@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_is_the_first_from_the_end_who_is_no_trusted_proxy() {
+    fn the_client_is_the_first_from_the_end_that_is_not_a_trusted_proxy() {
         let proxies = TrustedProxies::with_x_forwarded_for(["10.0.0.0/8", "::1"]).unwrap();
         for (peer, values, expected) in [
             // A field from a peer that is not trusted is ignored.
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_that_is_none_is_named() {
+    fn an_invalid_network_is_named() {
         for text in ["", "10.0.0.0/33", "localhost", "10.0.0.0/8/8", "fd00::/129"] {
             let error = TrustedProxies::with_forwarded(["::1", text]).unwrap_err();
             assert!(error.to_string().starts_with(&format!("{text:?} is no")));

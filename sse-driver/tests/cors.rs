@@ -77,7 +77,7 @@ const ANSWERS: &[(&str, &str, u16)] = &[
 ];
 
 #[test]
-fn every_answer_says_who_may_read_it() {
+fn every_response_names_the_origins_that_may_read_it() {
     let listed = || Cors::origins([HERE, THERE]).unwrap();
     let with_credentials = || Cors::origins_with_credentials([HERE]).unwrap();
     // The rule, the request's origin; the origin allowed, credentials, vary.

@@ -189,7 +189,7 @@ fn a_handler_sees_the_shutdown() {
 }
 
 #[test]
-fn what_the_client_sends_is_the_servers_to_judge() {
+fn an_invalid_request_reaches_the_server_unchanged() {
     let clock = clock();
     let router = Router::new().events("/", |_| stream::iter([1]));
     let client = TestClient::new(router, &clock).unwrap();
@@ -320,7 +320,7 @@ fn last_event_id(wire: &[u8]) -> String {
 }
 
 #[test]
-fn what_a_topics_stream_begins_with_goes_through_a_layer_as_it_is() {
+fn the_beginning_of_a_topics_stream_goes_through_a_layer_unchanged() {
     let mut config = TopicConfig::default();
     config.max_events = 3;
     let topic = Topic::new(config, 0, Instant::now);

@@ -39,7 +39,7 @@ fn once(#[state] text: &'static str) -> String {
 }
 
 #[tokio::test]
-async fn what_is_annotated_is_served() {
+async fn annotated_methods_are_served() {
     let server = Server::bind("127.0.0.1:0").await.unwrap();
     let address = server.local_addr().unwrap();
     let (ended, mut reasons) = mpsc::unbounded_channel();

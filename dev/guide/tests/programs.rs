@@ -85,7 +85,7 @@ fn temporary(name: &str) -> PathBuf {
 }
 
 #[test]
-fn poll_serves_many_and_notices_who_goes_away() {
+fn poll_serves_many_and_notices_clients_that_go_away() {
     let (mut server, address) = Program::serve(env!("CARGO_BIN_EXE_poll"));
     let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     let clients = [0; 3].map(|_| BufReader::new(client(&address, request)));

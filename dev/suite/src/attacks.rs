@@ -118,7 +118,7 @@ pub fn resets_in_mid_stream_are_noticed_each_once<A: Adapter>() {
     still_serves(&server);
 }
 
-pub fn a_crowd_at_the_limit_is_refused_and_nobody_evicted<A: Adapter>() {
+pub fn a_crowd_at_the_limit_is_refused_and_no_client_evicted<A: Adapter>() {
     const HELD: usize = 5;
     let mut config = ServerConfig::default();
     config.max_connections = HELD;
@@ -168,7 +168,7 @@ pub fn a_crowd_at_the_limit_is_refused_and_nobody_evicted<A: Adapter>() {
     assert_eq!(tally.once_each().len(), HELD + 1);
 }
 
-pub fn whatever_is_too_large_is_refused_while_it_is_still_coming<A: Adapter>() {
+pub fn a_body_that_is_too_large_is_refused_while_it_arrives<A: Adapter>() {
     let mut config = ServerConfig::default();
     // However slow this machine is: here it is the amount that counts.
     config.connection.linger_timeout = PATIENCE;

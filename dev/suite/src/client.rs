@@ -289,7 +289,7 @@ pub fn a_wrong_content_type_is_final_and_asking_again_harmless<A: Adapter>() {
     });
 }
 
-pub fn after_204_nobody_asks_again<A: Adapter>() {
+pub fn after_204_the_client_does_not_reconnect<A: Adapter>() {
     A::block_on(async {
         let server = Misbehaving::answering("HTTP/1.1 204 No Content\r\n\r\n");
         let mut source = source::<A>(&server, impatient());

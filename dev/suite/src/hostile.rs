@@ -279,7 +279,7 @@ pub fn an_answer_that_comes_before_the_request_is_read_counts<A: Adapter>() {
     });
 }
 
-pub fn what_a_server_sets_cannot_forge_a_request<A: Adapter>() {
+pub fn a_servers_id_cannot_forge_a_request<A: Adapter>() {
     A::block_on(async {
         let server = Misbehaving::new(|number, mut socket| {
             let answer = match number {

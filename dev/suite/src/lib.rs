@@ -112,7 +112,7 @@ macro_rules! suite {
     ($runtime:ident, $adapter:ident) => {
         mod $runtime {
             $crate::tests! { server $adapter
-                whatever_a_handler_yields_goes_out_as_an_event
+                any_value_that_a_handler_yields_is_sent_as_an_event
                 a_stream_that_ends_closes_the_connection_and_cleans_up
                 a_client_that_goes_away_is_noticed_while_the_stream_is_idle
                 a_stream_that_fails_breaks_off_and_says_why
@@ -121,7 +121,7 @@ macro_rules! suite {
                 bad_input_gets_a_clear_answer_and_others_are_served
                 a_request_may_drip_in_and_a_second_one_is_not_served
                 deadlines_are_kept_on_real_sockets
-                at_the_limit_a_newcomer_is_refused_and_nobody_evicted
+                at_the_limit_a_new_client_is_refused_and_no_client_evicted
                 a_graceful_shutdown_lets_streams_end_and_cuts_the_rest
                 a_shutdown_spreads_the_ends_of_resumable_streams
                 an_open_stream_is_listed_and_ended_from_another_thread
@@ -153,7 +153,7 @@ macro_rules! suite {
                 a_redirect_loop_has_an_end
                 a_redirect_elsewhere_takes_no_credentials_along
                 a_wrong_content_type_is_final_and_asking_again_harmless
-                after_204_nobody_asks_again
+                after_204_the_client_does_not_reconnect
                 a_status_can_be_one_to_try_again_after
                 a_401_leads_to_a_fresh_token
                 the_head_of_the_stream_is_waited_for_or_what_came_in_its_place
@@ -165,8 +165,8 @@ macro_rules! suite {
                 heads_that_drip_in_for_ever_are_not_waited_for
                 a_half_close_ends_what_is_not_yet_answered
                 resets_in_mid_stream_are_noticed_each_once
-                a_crowd_at_the_limit_is_refused_and_nobody_evicted
-                whatever_is_too_large_is_refused_while_it_is_still_coming
+                a_crowd_at_the_limit_is_refused_and_no_client_evicted
+                a_body_that_is_too_large_is_refused_while_it_arrives
                 a_client_that_talks_on_does_not_keep_events_from_itself
                 a_shutdown_under_load_ends_everything_once
             }
@@ -174,7 +174,7 @@ macro_rules! suite {
                 ambiguous_requests_are_refused_and_nothing_is_smuggled
                 a_body_ends_where_its_framing_says_and_so_does_the_connection
                 a_second_request_is_never_answered
-                what_a_request_says_cannot_forge_a_response
+                a_request_cannot_forge_a_response
             }
             $crate::tests! { hostile $adapter
                 endless_parts_of_an_answer_are_losses
@@ -183,7 +183,7 @@ macro_rules! suite {
                 redirects_stay_on_http_and_end
                 a_server_that_reads_nothing_is_a_loss
                 an_answer_that_comes_before_the_request_is_read_counts
-                what_a_server_sets_cannot_forge_a_request
+                a_servers_id_cannot_forge_a_request
             }
             $crate::tests! { reference $adapter
                 an_annotated_handler_sends_its_two_events
@@ -213,9 +213,9 @@ macro_rules! suite {
             $crate::tests! { tls $adapter
                 events_get_through_tls_and_so_does_going_away
                 a_stream_that_ends_properly_ends_properly_over_tls
-                who_signed_it_and_for_whom_is_looked_at
+                the_issuer_and_the_name_of_a_certificate_are_checked
                 a_server_may_ask_for_a_certificate
-                whoever_does_not_speak_tls_is_cut
+                a_client_that_does_not_speak_tls_is_cut
                 a_server_that_speaks_http_2_only_is_a_failure_that_says_so
             }
         }

@@ -29,7 +29,7 @@ use crate::{
     yield_now,
 };
 
-pub fn whatever_a_handler_yields_goes_out_as_an_event<A: Adapter>() {
+pub fn any_value_that_a_handler_yields_is_sent_as_an_event<A: Adapter>() {
     let full = || {
         Event::new("a\nb")
             .of_type(const { EventType::from_static("t") })
@@ -267,7 +267,7 @@ pub fn deadlines_are_kept_on_real_sockets<A: Adapter>() {
     drop(never_reads);
 }
 
-pub fn at_the_limit_a_newcomer_is_refused_and_nobody_evicted<A: Adapter>() {
+pub fn at_the_limit_a_new_client_is_refused_and_no_client_evicted<A: Adapter>() {
     let mut config = ServerConfig::default();
     config.max_connections = 1;
     let (log, told) = log();

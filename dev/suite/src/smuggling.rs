@@ -183,7 +183,7 @@ pub fn a_second_request_is_never_answered<A: Adapter>() {
     assert_eq!(calls.load(Ordering::Relaxed), 0);
 }
 
-pub fn what_a_request_says_cannot_forge_a_response<A: Adapter>() {
+pub fn a_request_cannot_forge_a_response<A: Adapter>() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let log = seen.clone();
     let router = Router::new().events("/echo/{text}", move |request: Request| {

@@ -164,7 +164,7 @@ pub fn a_stream_that_ends_properly_ends_properly_over_tls<A: Adapter>() {
     });
 }
 
-pub fn who_signed_it_and_for_whom_is_looked_at<A: Adapter>() {
+pub fn the_issuer_and_the_name_of_a_certificate_are_checked<A: Adapter>() {
     let (authority, other) = (Authority::new(), Authority::new());
     let server = start::<A>(authority.server("localhost"), hello());
     A::block_on(async {
@@ -203,7 +203,7 @@ pub fn a_server_may_ask_for_a_certificate<A: Adapter>() {
     });
 }
 
-pub fn whoever_does_not_speak_tls_is_cut<A: Adapter>() {
+pub fn a_client_that_does_not_speak_tls_is_cut<A: Adapter>() {
     let authority = Authority::new();
     let server = start::<A>(authority.server("localhost"), hello());
     // A plain request gets an alert and the end.

@@ -22,7 +22,7 @@ fn a_reservation_grows_inside_its_share_and_no_further() {
 }
 
 #[test]
-fn what_is_there_already_is_counted_beyond_the_limit() {
+fn memory_in_use_is_counted_beyond_the_limit() {
     let budget = Budget::new(1000);
     let mut queue = budget.reserve(Holding::Queue);
     queue.resize(3000);
@@ -54,7 +54,7 @@ fn bytes_are_counted_until_the_last_handle_goes() {
 }
 
 #[test]
-fn what_a_part_counts_the_whole_counts_and_both_bound_it() {
+fn the_bytes_of_a_part_count_in_the_whole_and_both_bound_them() {
     let whole = Budget::new(1000);
     let part = whole.part(400);
     let mut history = part.reserve(Holding::History);

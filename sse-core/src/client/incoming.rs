@@ -228,7 +228,7 @@ mod tests {
     use crate::http::Framing;
 
     #[test]
-    fn what_is_used_up_makes_room_also_for_a_caller_who_is_never_done() {
+    fn decoded_bytes_make_room_also_for_a_caller_that_never_takes_everything() {
         let mut decoder = Decoder::new();
         let mut incoming = Incoming::new(BodyReader::new(Framing::CloseDelimited));
         incoming.receive(b"data: x\n\n");

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn identity_is_no_coding() {
+    fn identity_is_not_a_coding() {
         let mut headers = HeaderMap::new();
         assert_eq!(content_coding(&headers), None);
         headers.append("content-encoding", HeaderValue::from_static(" Identity"));

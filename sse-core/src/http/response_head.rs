@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_contradicts_the_connection() {
+    fn no_field_contradicts_the_connection() {
         let theirs = [
             ("connection", "keep-alive"),
             ("content-length", "1"),

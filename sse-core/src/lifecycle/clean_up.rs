@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_added_after_the_end_runs_at_once() {
+    fn a_callback_that_is_added_after_the_end_runs_at_once() {
         let (owner, log) = (CleanUpOwner::new(), Log::default());
         let handle = owner.handle();
         owner.run(CloseReason::ClientWentAway);
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_callback_holds_is_freed_once_it_is_over() {
+    fn a_callbacks_captures_are_freed_once_it_is_over() {
         let owner = CleanUpOwner::new();
         let (handle, held) = (owner.handle(), Arc::new(()));
         // A callback that holds its own connection's handle does not leak.

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn everyone_who_waits_is_woken_once() {
+    fn each_waiting_task_is_woken_once() {
         let (shutdown, count) = (Shutdown::new(), Arc::new(Count::default()));
         let waker = Waker::from(count.clone());
         let mut cx = Context::from_waker(&waker);

@@ -80,7 +80,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_an_id_names_is_read_from_it(parts in prop::collection::vec(part(), 1..5)) {
+        fn a_position_is_read_from_an_id(parts in prop::collection::vec(part(), 1..5)) {
             let mut id = String::new();
             for (epoch, sequence, own_id) in &parts {
                 if !id.is_empty() {

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_topic_does_not_write_is_no_position() {
+    fn a_text_that_no_topic_writes_is_not_a_position() {
         for id in [
             "",
             "-",

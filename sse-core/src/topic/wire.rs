@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_no_event() {
+    fn a_place_is_not_an_event() {
         let mut wire = Vec::new();
         put_place(&mut wire, b"7-9");
         assert_eq!(decoded(&wire), (Vec::new(), "7-9".into()));

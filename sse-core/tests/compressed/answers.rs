@@ -1,4 +1,4 @@
-//! What the head of a response says of its coding.
+//! The content coding in the head of a response.
 
 use std::time::SystemTime;
 
@@ -57,7 +57,7 @@ fn a_response_with_a_coding_of_its_own_is_left_alone() {
 }
 
 #[test]
-fn what_a_handler_says_of_other_fields_stays_in_vary() {
+fn a_handlers_vary_stays() {
     let mut response = stream(Shared);
     response
         .headers_mut()

@@ -1,4 +1,4 @@
-//! What a topic that compresses takes in memory.
+//! The memory of a topic that compresses.
 
 use sse_core::{Budget, topic::PublishError};
 

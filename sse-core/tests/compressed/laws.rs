@@ -1,4 +1,5 @@
-//! What a client decodes is what it was sent, whatever the topic, the other clients and the network do.
+//! A client decodes exactly what was sent to it, whatever the topic, the other clients and the network
+//! do.
 
 use proptest::{collection::vec, prelude::*};
 use sse_core::{server::StreamCompression::*, topic::WhenTooSlow};
@@ -12,11 +13,11 @@ enum Step {
         count: usize,
         is_noise: bool,
     },
-    /// The client takes so many pieces.
+    /// The client takes this many pieces.
     Read(usize, usize),
     Send(usize, usize),
     Idle(usize),
-    /// The client ends, and comes back behind this event.
+    /// The client disconnects, and comes back after this event.
     Resume(usize, u64),
 }
 

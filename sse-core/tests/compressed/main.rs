@@ -1,5 +1,5 @@
-//! Streams in the content coding `gzip`: what a connection sends of a topic that compresses, and of a
-//! handler's own events.
+//! Streams in the content coding `gzip`: the output of a connection for a topic that compresses, and for
+//! a handler's own events.
 #![allow(clippy::disallowed_methods)] // an `Instant` has to come from somewhere
 
 mod answers;
@@ -26,7 +26,7 @@ use sse_core::{
     topic::{Batch, EncodedEvents, Subscriber, Topic, TopicConfig},
 };
 
-/// The bytes of a body in front of its blocks.
+/// The bytes of a body before its blocks.
 const HEAD: usize = 10;
 
 fn compressing() -> TopicConfig {
@@ -45,7 +45,7 @@ fn options(compression: StreamCompression) -> StreamOptions {
     options
 }
 
-/// What is new to the subscriber, if anything.
+/// Returns the events that are new to the subscriber, if there are any.
 fn next(subscriber: &mut Subscriber) -> Option<EncodedEvents> {
     match subscriber.try_next() {
         Poll::Ready(Some(Ok(batch))) => Some(Batch::into_encoded(batch)),
@@ -53,13 +53,13 @@ fn next(subscriber: &mut Subscriber) -> Option<EncodedEvents> {
     }
 }
 
-/// A client of a connection, which decodes what it gets at once.
+/// A client of a connection, which decodes everything at once.
 struct Client {
     connection: Connection,
     now: Instant,
     is_gzip: bool,
     wire: Vec<u8>,
-    /// What it must have got.
+    /// The plain bytes that it must have received.
     plain: Vec<u8>,
     fed: usize,
     decoded: Vec<u8>,
@@ -107,7 +107,7 @@ impl Client {
         self.take();
     }
 
-    /// Sends events of a topic, and returns how many bytes that took.
+    /// Sends events of a topic, and returns the number of bytes.
     fn send_encoded(&mut self, events: EncodedEvents) -> usize {
         let before = self.wire.len();
         self.plain.extend_from_slice(events.as_bytes());
@@ -116,7 +116,7 @@ impl Client {
         self.wire.len() - before
     }
 
-    /// Sends everything new, and returns how many bytes that took.
+    /// Sends all new events, and returns the number of bytes.
     fn send_all(&mut self, subscriber: &mut Subscriber) -> usize {
         let mut sent = 0;
         while let Some(events) = next(subscriber) {
@@ -137,7 +137,7 @@ impl Client {
         assert!(self.wire.len() > before, "an idle client gets something");
     }
 
-    /// Takes what is queued, and decodes all of it.
+    /// Takes the queued bytes, and decodes all of them.
     fn take(&mut self) {
         while let Some(bytes) = self.connection.take_body(self.now) {
             self.wire.extend_from_slice(&bytes);
@@ -185,7 +185,7 @@ fn decode(body: &[u8]) -> std::io::Result<Vec<u8>> {
     Ok(plain)
 }
 
-/// Data that compresses as that of events does, or not at all, and is one line.
+/// Returns one line of data that compresses as that of events does, or not at all.
 fn payload(seed: u64, len: usize, is_noise: bool) -> String {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut data = String::new();

@@ -1,8 +1,8 @@
-//! What becomes of 65 answers of a server.
+//! The outcomes of 65 responses of a server.
 //!
-//! How three clients in use treat them was measured: Chromium, undici and the `eventsource`
-//! package of npm. Where they differ, Chromium is followed: all of them standard-minded, it is the
-//! one that servers are tried with. Where we differ from it, a comment says so.
+//! How three clients in use treat them was measured: Chromium, undici and the `eventsource` package of
+//! npm. Where they differ, this crate follows Chromium, because servers are tested with it. Comments mark
+//! the differences from it.
 
 use std::io::ErrorKind::ConnectionReset;
 
@@ -19,12 +19,12 @@ enum Chromium {
 
 use Chromium::{Closes, Reconnects};
 
-/// What one connection has to give, and how it ends.
+/// The response on one connection, and how it ends.
 #[derive(Clone, Debug)]
 enum Answer {
     Ended(String),
     Reset(String),
-    /// It stays open.
+    /// The connection stays open.
     Stays(String),
 }
 
@@ -33,7 +33,7 @@ use Answer::{Ended, Reset, Stays};
 const EVENT: &str = "data: hello\n\n";
 const STREAM: &str = "text/event-stream";
 
-/// What is told of one good connection.
+/// The log of one good connection.
 const HELLO: [&str; 4] = ["GET /c", "open 200", r#"message "" "hello""#, "disconnect"];
 
 fn head(status: u16, fields: &[(&str, &str)]) -> String {
@@ -63,8 +63,8 @@ fn stream(field: (&str, &str), body: &str) -> Vec<Answer> {
     vec![Ended(head(200, &[("Content-Type", STREAM), field]) + body)]
 }
 
-/// Plays the answers, each in pieces of so many bytes, and says what the event source did: its
-/// request lines, and what it told. Where it goes on, the request after the last answer is there.
+/// Plays the responses, each in pieces of `step` bytes, and returns what the event source did: its
+/// request lines, and its events. If it continues, the request after the last response is there.
 fn play(answers: &[Answer], step: usize) -> Vec<String> {
     let mut client = Client::to("http://a/c", EventSourceConfig::default());
     let mut said = Vec::new();
@@ -105,8 +105,7 @@ fn play(answers: &[Answer], step: usize) -> Vec<String> {
     said
 }
 
-/// Whether what was done is what is expected, however the answers are cut, and whether it is what
-/// Chromium does.
+/// Checks the log against `expected`, however the responses are cut, and against Chromium's.
 fn check(name: &str, chromium: Chromium, answers: &[Answer], expected: &[&str]) {
     for step in [usize::MAX, 1, 7] {
         assert_eq!(play(answers, step), expected, "{name} in steps of {step}");
@@ -127,14 +126,14 @@ const LOST: [&str; 2] = ["lost Ended", "GET /c"];
 #[test]
 fn statuses() {
     check("status-200", Reconnects, &[status(200)], &hello_then(&LOST));
-    // It is no error, and the only one that is not.
+    // This is not an error, as no other is.
     check(
         "status-204",
         Closes,
         &[status(204)],
         &["GET /c", "disconnect", "closed NoContent"],
     );
-    // It has no body, whatever follows it.
+    // A 204 has no body, whatever follows it.
     check(
         "status-304",
         Closes,
@@ -158,8 +157,8 @@ fn statuses() {
 
 #[test]
 fn content_types() {
-    // The other two read some of these otherwise: npm's eventsource wants lower case and takes
-    // whatever begins with the type; both pass over charsets.
+    // The other two read some of these differently: npm's eventsource requires lower case and accepts any
+    // type with this beginning; both ignore charsets.
     for (name, value) in [
         ("mime-upper", "TEXT/EVENT-STREAM"),
         ("mime-mixed", "Text/Event-Stream"),
@@ -204,7 +203,7 @@ fn content_types() {
         200,
         &[("Content-Type", "text/plain"), ("Content-Type", STREAM)],
     );
-    // The last field counts; the other two clients join both and refuse them.
+    // The last field counts; the other two clients join both and reject them.
     check(
         "mime-two-headers",
         Reconnects,
@@ -216,8 +215,8 @@ fn content_types() {
 #[test]
 fn redirects() {
     for code in [301, 302, 303, 307, 308] {
-        // Like Chromium and undici, and unlike npm's eventsource, reconnections go where the
-        // redirect led.
+        // As in Chromium and undici, and unlike npm's eventsource, reconnections go to the target of the
+        // redirect.
         check(
             &format!("redirect-{code}"),
             Reconnects,
@@ -246,7 +245,7 @@ fn redirects() {
         &[Ended(head(302, &[]))],
         &nowhere,
     );
-    // The other two go to the same URL again.
+    // The other two request the same URL again.
     check(
         "redirect-empty-location",
         Closes,
@@ -319,8 +318,8 @@ fn bodies() {
     let truncated = chunked("d\r\ndata: hello\n\n\r\n5\r\nda");
     let told = hello_then(&["lost BadBody(Truncated)", "GET /c"]);
     check("chunked-truncated", Reconnects, &truncated, &told);
-    // The event before the fault is told, as the other two do. Chromium told of none: it seems to
-    // drop what came in the same read as the fault.
+    // The event before the fault is returned, as by the other two. Chromium returned none: it seems to
+    // drop everything in the same read as the fault.
     let bad_size = chunked("d\r\ndata: hello\n\n\r\nzz\r\ndata: x\n\n\r\n");
     let told = hello_then(&["lost BadBody(ChunkSize)", "GET /c"]);
     check("chunked-bad-size", Reconnects, &bad_size, &told);
@@ -397,7 +396,7 @@ fn servers_that_change_their_mind() {
     check("flap-200-then-reset-then-200", Reconnects, &flap, &told);
 }
 
-/// An answer that says itself where it ends is not waited for to end.
+/// A response with a length need not wait for the connection's end.
 #[test]
 fn a_complete_answer_on_a_connection_that_stays_is_enough() {
     let chunked = head(

@@ -1,4 +1,4 @@
-//! Any order of calls is legal, and what is told makes sense in any.
+//! Any order of calls is allowed, and the events are consistent in each.
 
 use std::io::ErrorKind::ConnectionReset;
 
@@ -13,7 +13,7 @@ use crate::{
     trial::{Call, INPUTS, Trial, calls},
 };
 
-/// Ways to each phase, some with something left to tell.
+/// Returns ways to each phase, some with events that were not taken.
 fn ways() -> Vec<(Phase, Vec<Call>)> {
     use Call::{Close, Connected, Eof, Input, NextDeadline, Poll, PollOne, Response, TakeRequest};
     let open = || Input(OPEN.as_bytes());
@@ -94,7 +94,7 @@ fn every_call_is_legal_in_every_phase_and_after_every_other() {
     }
 }
 
-/// Ways of an event source that asks before each attempt.
+/// Returns ways of an event source that asks before each attempt.
 fn prepared_ways() -> Vec<(Phase, Vec<Call>)> {
     use Call::{Connected, Eof, Input, NextDeadline, Poll, Send, Wait};
     vec![
@@ -149,7 +149,7 @@ fn closing_ends_it_from_everywhere() {
 }
 
 #[test]
-fn closing_drops_what_nobody_has_taken() {
+fn closing_drops_events_that_were_not_taken() {
     let mut client = Client::open(EventSourceConfig::default());
     client.source.handle_input(client.now, b"data: a\n\n");
     client.close();
@@ -164,7 +164,7 @@ fn closing_before_anything_was_asked_for_leaves_nothing_to_disconnect() {
 }
 
 #[test]
-fn what_an_old_connection_still_does_makes_no_difference() {
+fn input_from_an_old_connection_makes_no_difference() {
     let stale = |client: &mut Client| {
         let (source, now) = (&mut client.source, client.now);
         source.handle_connected(now);
@@ -226,7 +226,7 @@ fn config() -> impl Strategy<Value = EventSourceConfig> {
     )
 }
 
-/// Mostly what a caller would do, now and then something else.
+/// Returns most often a call that a caller would make, and sometimes another one.
 fn call() -> impl Strategy<Value = Call> {
     let plausible = prop_oneof![
         4 => Just(Call::Connected),
@@ -250,7 +250,7 @@ proptest! {
     #![proptest_config(cases(2000))]
 
     #[test]
-    fn what_is_told_makes_sense_in_any_order_of_calls(
+    fn the_events_are_consistent_in_any_order_of_calls(
         config in config(),
         prepares in any::<bool>(),
         calls in prop::collection::vec(call(), 0..80),

@@ -1,4 +1,4 @@
-//! Servers that send more than anybody wants.
+//! Servers that send more than the client accepts.
 
 use std::io::ErrorKind::ConnectionReset;
 
@@ -9,8 +9,8 @@ use sse_core::{
 
 use crate::harness::{CHUNKED, Client, OPEN, field, secs};
 
-/// Sends the beginning, and then the rest again and again until that makes a difference. Says how
-/// many bytes the server got rid of.
+/// Sends the beginning, and then the rest again and again until the phase changes. Returns the number of
+/// bytes sent.
 fn flood(client: &mut Client, beginning: &str, rest: &str) -> usize {
     const ENOUGH: usize = 32 * 1024 * 1024;
     client.receive(beginning);
@@ -25,7 +25,7 @@ fn flood(client: &mut Client, beginning: &str, rest: &str) -> usize {
     sent
 }
 
-/// What a client makes of a flood in answer to its request, and after how many bytes.
+/// Returns the outcome of a flood in response to a request, and the number of bytes sent.
 fn flooded(config: EventSourceConfig, beginning: &str, rest: &str) -> (String, usize) {
     let mut client = Client::new(config);
     client.connect();
@@ -100,7 +100,7 @@ fn a_switch_of_protocols_is_not_taken_part_in() {
 
 #[test]
 fn a_server_that_speaks_http_2_is_a_failure_that_says_so() {
-    // Its SETTINGS, as nginx, hyper and Go send them.
+    // These are the SETTINGS of nginx, hyper and Go.
     for settings in [
         &b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80"[..],
         b"\0\0\0\x04\0\0\0\0\0",
@@ -120,7 +120,7 @@ fn a_server_that_speaks_http_2_is_a_failure_that_says_so() {
             );
         }
     }
-    // What only begins like that is not HTTP at all.
+    // Bytes that only begin like that are not HTTP.
     for other in [
         &b"\0\0\x12\x05\0\0\0\0\0"[..],
         b"\0\0\x13\x04\0\0\0\0\0",
@@ -194,7 +194,7 @@ fn an_id_that_is_too_long_is_told_and_its_event_is_given_out() {
 }
 
 #[test]
-fn what_is_discarded_is_forgotten_with_its_connection() {
+fn a_discarded_event_is_forgotten_with_its_connection() {
     let config = limits(DecoderLimits::default().with_line(1000));
     let mut client = Client::open(config);
     client.receive("data: ".to_owned() + &"x".repeat(2000));
@@ -223,7 +223,7 @@ fn an_endless_line_or_comment_is_told_once_and_does_not_pile_up() {
     }
 }
 
-/// What another reader could take for another end of the body.
+/// Another reader could take these for another end of the body.
 #[test]
 fn chunks_that_are_not_as_they_should_be_are_a_loss() {
     for (chunks, fault) in [
@@ -265,7 +265,7 @@ fn a_refusals_body_is_kept_up_to_a_bound() {
     let kept = told.strip_prefix(r#"failed Status 500 ""#).unwrap();
     let kept = kept.strip_suffix(r#"" cut"#).unwrap();
     assert_eq!(kept.len(), 4096);
-    // One piece more says that there is more.
+    // One more piece tells that there is more.
     assert_eq!(sent, head.len() + 4096 + "because ".len());
 
     let mut config = EventSourceConfig::default();
@@ -290,7 +290,7 @@ fn a_body_as_long_as_the_bound_is_whole() {
 }
 
 #[test]
-fn a_refusals_body_that_nobody_wants_is_not_waited_for() {
+fn a_refusals_body_that_is_not_wanted_is_not_waited_for() {
     let mut config = EventSourceConfig::default();
     config.max_unexpected_body = 0;
     let mut client = Client::new(config);
@@ -342,7 +342,7 @@ fn a_buffer_comes_back_once_everything_in_it_is_taken() {
         assert_eq!(client.source.take_buffer(), buffer);
         assert!(client.source.take_buffer().is_empty(), "it is gone");
     }
-    // More than there is.
+    // This is more than there is.
     client
         .source
         .handle_input_in(client.now, b"data: c\n\n".to_vec(), usize::MAX);
@@ -367,7 +367,7 @@ fn there_is_always_room_for_something() {
 }
 
 #[test]
-fn what_was_received_before_a_loss_is_still_given_out() {
+fn events_received_before_a_loss_are_still_returned() {
     for transport_fails in [false, true] {
         let mut client = Client::open(EventSourceConfig::default());
         client
@@ -379,7 +379,7 @@ fn what_was_received_before_a_loss_is_still_given_out() {
                 .source
                 .handle_transport_error(client.now, ConnectionReset.into()),
         }
-        // Nothing comes after the end.
+        // No event comes after the end.
         client.source.handle_input(client.now, b"\n\ndata: d\n\n");
         let told = client.told();
         assert_eq!(
@@ -392,7 +392,7 @@ fn what_was_received_before_a_loss_is_still_given_out() {
 }
 
 #[test]
-fn nothing_piles_up_for_a_caller_who_does_not_listen() {
+fn nothing_piles_up_for_a_caller_that_does_not_poll() {
     let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     client.receive("HTTP/1.1 307 Go\r\nlocation: /there\r\n\r\n");
@@ -415,7 +415,7 @@ fn nothing_piles_up_for_a_caller_who_does_not_listen() {
 }
 
 #[test]
-fn a_content_coding_that_nobody_asked_for_is_a_failure_that_names_it() {
+fn a_content_coding_that_was_not_asked_for_is_a_failure_that_names_it() {
     let answer = |fields: &str| {
         let mut client = Client::new(EventSourceConfig::default());
         client.connect();
@@ -478,8 +478,8 @@ fn transfer_codings_and_lengths_that_are_unclear_are_a_broken_answer() {
         line.starts_with("lost BadHead(Malformed"),
         "HTTP/1.0 has no chunks: {line}"
     );
-    // These are clear enough: the first is what proxies make of a repeated field, and in the
-    // second the coding goes before the length.
+    // These are unambiguous: proxies produce the first from a repeated field, and in the second the
+    // coding takes precedence.
     for (fields, body) in [
         ("content-length: 9, 9\r\ncontent-length: 9", "data: a\n\n"),
         (

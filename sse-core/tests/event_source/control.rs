@@ -24,7 +24,7 @@ fn resume(client: &mut Client) {
     client.poll();
 }
 
-/// A client that waits after a loss, with an empty log.
+/// Returns a client that waits after a loss, with an empty log.
 fn waiting() -> Client {
     let mut client = Client::new(EventSourceConfig::default());
     client.connect();
@@ -41,7 +41,7 @@ fn a_wait_is_cut_short_down_to_the_floor() {
     assert_eq!(client.wait(), secs(1));
     assert_eq!(client.told(), ["connect http example.org 80"]);
 
-    // Once the floor has passed, it is done at once; and asking again makes nothing sooner.
+    // Once the floor has passed, the attempt is made at once; asking again does not make it sooner.
     let mut client = waiting();
     client.advance(secs(2));
     reconnect(&mut client);
@@ -55,7 +55,7 @@ fn a_wait_that_is_shorter_stays_as_it_is() {
     let mut client = waiting();
     let until = client.source.poll_timeout().unwrap();
     client.now = until - secs(1) / 2;
-    // The attempt was longer ago than the floor, and so it is now.
+    // The attempt was longer ago than the floor, so the next is made now.
     reconnect(&mut client);
     assert_eq!(client.source.poll_timeout(), Some(client.now));
     let mut config = EventSourceConfig::default();
@@ -78,7 +78,7 @@ fn an_open_stream_gives_out_what_it_received_and_is_asked_for_again() {
         .source
         .handle_input(client.now, b"id: 1\ndata: a\n\ndata: half");
     client.source.reconnect(client.now).unwrap();
-    // The connection is of no more use.
+    // The connection is given up.
     client
         .source
         .handle_input(client.now, b"\n\ndata: late\n\n");
@@ -105,7 +105,7 @@ fn an_attempt_that_hangs_is_given_up() {
         client.wait();
         assert_eq!(client.told(), ["connect http example.org 80"]);
     }
-    // One that was just begun waits for the floor.
+    // A client that has just begun waits for the floor.
     let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     reconnect(&mut client);
@@ -124,7 +124,7 @@ fn reconnecting_forgets_nothing() {
     let request = client.reconnect();
     assert_eq!(request_line(&request), "GET /there HTTP/1.1");
     assert_eq!(field(&request, "last-event-id"), Some("1"));
-    // The reconnection time is the server's, and the losses before count.
+    // The reconnection time is the server's, and earlier losses count.
     client.end();
     let first = *client.waits.last().unwrap();
     assert!((secs(50)..=secs(100)).contains(&first), "{first:?}");
@@ -138,7 +138,7 @@ fn reconnecting_forgets_nothing() {
 }
 
 #[test]
-fn reconnecting_is_no_failed_attempt() {
+fn reconnecting_is_not_a_failed_attempt() {
     let mut config = EventSourceConfig::default();
     let reconnection = config.reconnection.as_mut().unwrap();
     reconnection.max_attempts = Some(2);
@@ -244,13 +244,13 @@ fn a_pause_keeps_what_is_left_of_a_wait() {
 
 #[test]
 fn a_pause_can_come_at_any_time() {
-    // Before anything was asked for.
+    // No connection was asked for yet.
     let mut client = Client::new(EventSourceConfig::default());
     pause(&mut client);
     assert_eq!(client.told(), ["paused"]);
     resume(&mut client);
     assert_eq!(client.told(), ["connect http example.org 80"]);
-    // While it connects, and while the request is on its way.
+    // The client is connecting, or the request is being sent.
     for stand in [false, true] {
         let mut client = Client::new(EventSourceConfig::default());
         client.poll();
@@ -264,7 +264,7 @@ fn a_pause_can_come_at_any_time() {
         assert_eq!(client.wait(), secs(1), "attempts are never closer");
         assert_eq!(client.told(), ["connect http example.org 80"]);
     }
-    // While a request is prepared.
+    // A request is being prepared.
     let mut client = Client::prepared(EventSourceConfig::default());
     client.poll();
     let attempt = client.attempt.take().unwrap();
@@ -273,7 +273,7 @@ fn a_pause_can_come_at_any_time() {
     assert!(client.source.attempt(client.now, attempt).is_err());
     resume(&mut client);
     assert_eq!(client.told(), ["prepare 1"]);
-    // Once it is over there is nothing to control.
+    // After the end there is nothing to control.
     client.source.close(client.now).unwrap();
     for result in [
         client.source.reconnect(client.now),
@@ -341,7 +341,7 @@ fn the_first_failure_can_be_final() {
     client.end();
     assert_eq!(client.failure.unwrap().name(), "Lost");
 
-    // What an unexpected response is, it stays.
+    // An unexpected response stays a failure or a loss as before.
     config.retry_statuses = vec![sse_core::http::StatusCode::SERVICE_UNAVAILABLE];
     let mut client = Client::new(config.clone());
     client.connect();

@@ -37,7 +37,7 @@ fn a_token_that_cannot_be_sent_is_refused_and_not_told() {
     assert_eq!(config.headers[header::AUTHORIZATION], "Bearer old");
 }
 
-/// The example of RFC 7617 section 2, and the one of section 2.1, which is not in ASCII.
+/// These are the examples of RFC 7617 sections 2 and 2.1; the latter is not ASCII.
 #[test]
 fn a_user_and_a_password_go_along() {
     for (user, password, expected) in [
@@ -76,11 +76,11 @@ fn a_body_may_be_json() {
     assert_eq!(request_line(&request), "POST /events HTTP/1.1");
     assert_eq!(field(&request, "content-type"), Some("application/json"));
     assert_eq!(body(&request), r#"["a","b"]"#);
-    // A method that was chosen stays,
+    // A method that was set stays,
     config.method = Method::PUT;
     config.set_json(&1).unwrap();
     assert_eq!((config.method, &config.body[..]), (Method::PUT, &b"1"[..]));
-    // and what cannot be serialised changes nothing.
+    // and a value that does not serialise changes nothing.
     let mut config = EventSourceConfig::default();
     let no_json = std::collections::BTreeMap::from([((), 1)]);
     assert!(config.set_json(&no_json).is_err());

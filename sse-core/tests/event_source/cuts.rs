@@ -1,4 +1,4 @@
-//! Neither how the input is cut, nor what it is handed in by, nor when the caller listens makes a
+//! Neither the cuts of the input, nor the method that it is passed in by, nor the time of polling makes a
 //! difference.
 
 use proptest::{prelude::*, sample::Index};
@@ -31,11 +31,11 @@ fn config() -> EventSourceConfig {
     config
 }
 
-/// What a piece of an answer is handed in by.
+/// The method by which a piece of a response is passed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum By {
     Slice,
-    /// With something behind it that was not received.
+    /// A buffer with bytes after the received ones.
     Buffer,
 }
 
@@ -52,8 +52,8 @@ fn hand_in(client: &mut Client, piece: &[u8], by: By) {
     client.source.handle_input_in(now, buffer, piece.len());
 }
 
-/// Plays an answer in pieces to a caller who listens after some of them. Gives what was told, and
-/// what the event source is up to then.
+/// Plays a response in pieces to a caller that polls after some of them. Returns the log, and the final
+/// state.
 fn play<'a>(pieces: impl IntoIterator<Item = (&'a [u8], bool, By)>) -> (Vec<String>, String) {
     let mut client = Client::new(config());
     client.connect();
@@ -65,7 +65,7 @@ fn play<'a>(pieces: impl IntoIterator<Item = (&'a [u8], bool, By)>) -> (Vec<Stri
     }
     client.poll();
     let told = client.told();
-    // Nothing is handed in of a connection that is given up.
+    // No more input of a connection that is given up is passed in.
     let is_given_up = told.iter().any(|line| line == "disconnect");
     if !is_given_up {
         client.end();

@@ -1,4 +1,4 @@
-//! What a failure says to a person, whatever the server put into it.
+//! The texts of failures, whatever the server put into them.
 
 use std::{error::Error, fmt, io};
 
@@ -65,7 +65,7 @@ fn failures_name_what_is_wrong() {
 }
 
 #[test]
-fn what_is_wrong_with_credentials_and_urls_is_said() {
+fn errors_of_credentials_and_urls_name_the_fault() {
     let mut config = EventSourceConfig::default();
     let errors = [
         config.set_bearer("").unwrap_err(),
@@ -95,7 +95,7 @@ fn an_end_says_which_side_it_came_from() {
 }
 
 #[test]
-fn what_a_server_sends_cannot_write_to_a_terminal() {
+fn a_servers_text_cannot_control_a_terminal() {
     for answer in [
         "HTTP/1.1 500 Oh\r\n\r\n\x1b[2Jgone\x07\u{85}\u{202e}",
         "HTTP/1.1 200 OK\r\ncontent-type: \u{1b}\u{9b}2J\u{202e}\r\n\r\n\x1b[2J",
@@ -113,7 +113,7 @@ fn a_long_line_is_cut() {
     assert!(message(&answer).chars().count() < 300);
 }
 
-/// What a transport may put into its error, as TLS does.
+/// An error that a transport may wrap, as TLS does.
 #[derive(Debug)]
 struct Distrust(&'static str);
 
@@ -125,7 +125,7 @@ impl fmt::Display for Distrust {
 
 impl Error for Distrust {}
 
-/// The last of the sources.
+/// Returns the last of the sources.
 fn root<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
     let mut root = error;
     while let Some(source) = root.source() {
@@ -151,12 +151,12 @@ fn a_failure_keeps_what_caused_it() {
         let failure = client.failure.expect("a failure");
         let expected = ["Lost", "GaveUp"][usize::from(max_attempts.is_some())];
         assert_eq!(failure.name(), expected);
-        // Down to the error of the transport, by the standard library's means,
+        // The standard library's means find the error of the transport,
         let io_error = root(&failure)
             .downcast_ref::<io::Error>()
             .expect("an io error");
         assert_eq!(io_error.kind(), io::ErrorKind::InvalidData);
-        // and by type, wherever in the chain it is.
+        // and so does a search by type, anywhere in the chain.
         assert_eq!(failure.cause::<Loss>().map(Loss::name), Some("Transport"));
         assert!(failure.cause::<io::Error>().is_some());
         let distrust = failure.cause::<Distrust>().expect("what TLS said");
@@ -193,7 +193,7 @@ fn a_broken_answer_names_its_fault() {
 }
 
 #[test]
-fn a_bad_url_says_why_it_is_none() {
+fn an_invalid_url_says_why() {
     let error = EventSource::new("http://", EventSourceConfig::default(), 1).unwrap_err();
     let cause = error.source().expect("a cause").to_string();
     assert!(error.to_string().ends_with(&cause), "{error}: {cause}");

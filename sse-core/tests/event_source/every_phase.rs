@@ -1,4 +1,4 @@
-//! Every phase with every input, by public calls alone: what follows is what `phases.md` says.
+//! Every phase with every input, by public calls only: the results are those in `phases.md`.
 
 use std::{
     collections::BTreeSet,
@@ -27,12 +27,12 @@ const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 /// A way to reach a phase.
 struct Way {
     phase: Phase,
-    /// What is told of this way, where ways to a phase differ in what follows.
+    /// A note on this way, if ways to the phase have different results.
     note: &'static str,
     go: fn(&mut Tried),
 }
 
-/// Something that the world does or the application wants.
+/// An input from outside, or a call of the application.
 struct Input {
     name: &'static str,
     what: fn(&mut Tried) -> Result<(), WrongPhase>,
@@ -62,7 +62,7 @@ impl Tried {
         tried
     }
 
-    /// Bytes arrive, and the caller does not ask what there is to tell.
+    /// Passes bytes in, without polling for events.
     fn input(&mut self, bytes: &str) {
         let now = self.client.now;
         self.client.source.handle_input(now, bytes.as_bytes());
@@ -141,7 +141,7 @@ fn input(name: &'static str, what: fn(&mut Tried) -> Result<(), WrongPhase>) -> 
     Input { name, what }
 }
 
-/// Of the world, which is never wrong.
+/// Inputs from outside, which never fail.
 macro_rules! world {
     ($name:expr, |$tried:ident| $what:expr) => {
         input($name, |$tried| {
@@ -216,7 +216,7 @@ fn inputs() -> Vec<Input> {
     ]
 }
 
-/// What follows: another phase, none, or the error of a verb that changed nothing.
+/// Returns the result: another phase, none, or the error of a call that changed nothing.
 fn follow(way: &Way, input: &Input) -> String {
     let mut tried = Tried::new(way);
     let before = tried.client.source.poll_timeout();
@@ -244,7 +244,7 @@ impl Way {
     }
 }
 
-/// Whatever it was, the subscription can be ended, and says so last.
+/// Checks that the subscription can be ended in any case, and reports that last.
 fn ends(mut client: Client, case: &str) {
     client.close();
     let told = client.told();
@@ -256,7 +256,7 @@ fn ends(mut client: Client, case: &str) {
     assert_eq!(client.source.poll_timeout(), None, "{case}");
 }
 
-/// `phases.md` as the machine has it.
+/// Returns the observed `phases.md`.
 fn markdown() -> String {
     let mut text = String::from("| what happens |");
     for phase in PHASES {

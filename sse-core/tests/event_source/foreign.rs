@@ -1,5 +1,5 @@
-//! The same machine over a foreign HTTP client, which is given a request and hands in a response's
-//! head, the bytes of its body and their end.
+//! The same machine over a foreign HTTP client, which gets a request and passes in a response's head, the
+//! bytes of its body and their end.
 
 use std::io::ErrorKind::{ConnectionRefused, ConnectionReset};
 
@@ -10,7 +10,7 @@ use sse_core::{
 
 use crate::harness::{Client, secs};
 
-/// An answer, as bytes or as a response.
+/// A response, as bytes or as an `http::Response`.
 struct Answer {
     status: u16,
     fields: &'static [(&'static str, &'static str)],
@@ -22,7 +22,7 @@ struct Answer {
 enum End {
     Proper,
     Reset,
-    /// It stays open.
+    /// The connection stays open.
     None,
 }
 
@@ -42,7 +42,7 @@ const fn answer(
     }
 }
 
-/// Scenarios: the answers to one request after the other.
+/// The responses to one request after the other.
 const SCENARIOS: &[(&str, &[Answer])] = &[
     (
         "a stream",
@@ -134,7 +134,7 @@ fn config() -> EventSourceConfig {
     config
 }
 
-/// As bytes of a connection.
+/// Plays the response as bytes of a connection.
 fn as_bytes(client: &mut Client, answer: &Answer, step: usize) -> String {
     let request = client.connect();
     let mut wire = format!("HTTP/1.1 {} Reason\r\n", answer.status);
@@ -151,7 +151,7 @@ fn as_bytes(client: &mut Client, answer: &Answer, step: usize) -> String {
         End::Reset => client.fail(ConnectionReset),
         End::None => {}
     }
-    // What is there of the request in either way.
+    // These parts of the request are there in both ways.
     let head = request.split("\r\n\r\n").next().unwrap();
     let (line, fields) = head.split_once("\r\n").unwrap();
     let fields = fields.split("\r\n");
@@ -161,7 +161,7 @@ fn as_bytes(client: &mut Client, answer: &Answer, step: usize) -> String {
     format!("{} {fields:?}", line.trim_end_matches(" HTTP/1.1"))
 }
 
-/// From a foreign HTTP client.
+/// Plays the response from a foreign HTTP client.
 fn as_response(client: &mut Client, answer: &Answer, step: usize) -> String {
     let request = client.take_request();
     let mut response = Response::new(());
@@ -194,7 +194,7 @@ fn as_response(client: &mut Client, answer: &Answer, step: usize) -> String {
     format!("{} {} {fields:?}", request.method(), request.uri().path())
 }
 
-/// What was told and asked for, up to the last answer and what follows from it.
+/// Returns the log, up to the last response and its result.
 fn play(
     answers: &[Answer],
     way: fn(&mut Client, &Answer, usize) -> String,
@@ -265,7 +265,7 @@ fn the_request_is_whole_but_for_what_is_its_clients_own() {
     for name in ["host", "connection", "content-length", "transfer-encoding"] {
         assert!(!headers.contains_key(name), "{name}");
     }
-    // It is asked for once, and nothing is to be written here.
+    // The request is asked for once, and there are no bytes to write.
     assert_eq!(client.source.phase(), Phase::Requesting);
     assert!(client.source.take_request(client.now).is_err());
     assert!(client.unsent().is_empty());
@@ -305,7 +305,7 @@ fn a_foreign_client_that_fails_is_a_loss() {
         client.told(),
         ["disconnect", "lost Transport(ConnectionRefused)"]
     );
-    // One that says nothing but that it is done gave no answer.
+    // A client that only reports the end gave no response.
     client.wait();
     client.take_request();
     client.told();
@@ -319,13 +319,13 @@ fn bytes_and_responses_are_not_mixed() {
         let response = Response::builder().header("content-type", "text/event-stream");
         response.body(()).unwrap()
     };
-    // A response where bytes are awaited,
+    // A response is passed in where bytes are expected,
     let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     client.source.handle_response(client.now, open());
     client.source.handle_body(client.now, b"data: x\n\n");
     assert_eq!(client.source.phase(), Phase::Requesting);
-    // and bytes where a response is awaited.
+    // and bytes where a response is expected.
     let mut client = Client::new(EventSourceConfig::default());
     client.take_request();
     client.source.handle_connected(client.now);

@@ -1,4 +1,4 @@
-//! An event source, a clock that moves when told to, and a log of what it asked for and told.
+//! An event source, a clock that the test moves, and a log of its events.
 
 use std::{
     io,
@@ -23,7 +23,7 @@ pub(crate) const OPEN: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-strea
 pub(crate) const CHUNKED: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
 
-/// More cases than usual; `PROPTEST_CASES` asks for another number.
+/// Runs more cases than usual; `PROPTEST_CASES` sets another number.
 pub(crate) fn cases(usual: u32) -> ProptestConfig {
     match std::env::var_os("PROPTEST_CASES") {
         Some(_) => ProptestConfig::default(),
@@ -42,9 +42,9 @@ pub(crate) fn millis(n: u64) -> Duration {
 pub(crate) struct Client {
     pub(crate) source: EventSource,
     pub(crate) now: Instant,
-    /// What was told, a line each.
+    /// The events, one line each.
     log: Vec<String>,
-    /// How long each loss said it would be to the next attempt.
+    /// The waits that losses announced.
     pub(crate) waits: Vec<Duration>,
     pub(crate) failure: Option<Failure>,
     pub(crate) opened: Option<Response<()>>,
@@ -78,7 +78,7 @@ impl Client {
         }
     }
 
-    /// A client that asks before each attempt.
+    /// Creates a client that asks before each attempt.
     pub(crate) fn prepared(config: EventSourceConfig) -> Self {
         let mut client = Self::new(config.clone());
         let source = EventSource::new(URL, config, 7).expect("a request that can be made");
@@ -86,7 +86,7 @@ impl Client {
         client
     }
 
-    /// A client whose event stream is open, with an empty log.
+    /// Creates a client whose event stream is open, with an empty log.
     pub(crate) fn open(config: EventSourceConfig) -> Self {
         let mut client = Self::new(config);
         client.connect();
@@ -95,13 +95,13 @@ impl Client {
         client
     }
 
-    /// One event, if there is one.
+    /// Polls one event, if there is one.
     pub(crate) fn poll_one(&mut self) -> Option<String> {
         let event = self.source.poll_event(self.now)?;
         Some(self.note(event))
     }
 
-    /// The next of what was received, if there is any.
+    /// Returns the next received item, if there is one.
     pub(crate) fn take_received(&mut self) -> Option<String> {
         let event = self.source.poll_received()?;
         Some(self.note(event))
@@ -158,7 +158,7 @@ impl Client {
         line
     }
 
-    /// Why the connection was lost.
+    /// Returns why the connection was lost.
     pub(crate) fn lost(&mut self) -> Loss {
         while let Some(event) = self.source.poll_event(self.now) {
             if let ClientEvent::Lost { loss, .. } = event {
@@ -168,7 +168,7 @@ impl Client {
         panic!("it was not lost")
     }
 
-    /// Everything there is to tell goes into the log.
+    /// Polls all events into the log.
     pub(crate) fn poll(&mut self) {
         for _ in 0..100_000 {
             if self.poll_one().is_none() {
@@ -178,13 +178,13 @@ impl Client {
         panic!("it never stops telling");
     }
 
-    /// What was told since this was called last.
+    /// Returns the log since the last call.
     pub(crate) fn told(&mut self) -> Vec<String> {
         self.poll();
         std::mem::take(&mut self.log)
     }
 
-    /// The bytes that are to be written now.
+    /// Returns the bytes to be written now.
     pub(crate) fn unsent(&mut self) -> Vec<u8> {
         let transmit = self.source.poll_transmit();
         let bytes: Vec<u8> = transmit.slices().iter().flat_map(|s| s.to_vec()).collect();
@@ -192,7 +192,7 @@ impl Client {
         bytes
     }
 
-    /// The connection that was asked for stands, and the request goes out: here it is.
+    /// Makes the connection that was asked for, and returns its request.
     pub(crate) fn connect(&mut self) -> String {
         self.poll();
         assert!(
@@ -205,11 +205,11 @@ impl Client {
         let request = self.unsent();
         self.source.handle_transmitted(self.now, request.len());
         assert!(self.unsent().is_empty());
-        // Bytes that are not UTF-8 are a matter of one test, which looks for itself.
+        // Bytes that are not UTF-8 matter to one test, which checks them itself.
         String::from_utf8_lossy(&request).into_owned()
     }
 
-    /// Takes the connection to a proxy, and gives the request.
+    /// Makes the connection to a proxy, and returns the request.
     pub(crate) fn connect_to_proxy(&mut self, authorization: Option<&'static str>) -> String {
         self.poll();
         let authorization = authorization.map(sse_core::http::HeaderValue::from_static);
@@ -218,7 +218,7 @@ impl Client {
         String::from_utf8(self.unsent()).unwrap()
     }
 
-    /// The request that was asked for goes to a foreign HTTP client: here it is.
+    /// Takes the request for a foreign HTTP client.
     pub(crate) fn take_request(&mut self) -> Request<Bytes> {
         self.poll();
         assert!(
@@ -231,7 +231,7 @@ impl Client {
         request.expect("a request")
     }
 
-    /// The application ends the subscription, which may be over already.
+    /// Ends the subscription, which may be over already.
     pub(crate) fn close(&mut self) {
         let _ = self.source.close(self.now);
     }
@@ -251,7 +251,7 @@ impl Client {
         self.poll();
     }
 
-    /// Time passes; deadlines that come up on the way are kept.
+    /// Lets time pass, and handles the deadlines on the way.
     pub(crate) fn advance(&mut self, time: Duration) {
         let end = self.now + time;
         for _ in 0..100_000 {
@@ -268,7 +268,7 @@ impl Client {
         panic!("it never comes to rest");
     }
 
-    /// Waits for the next deadline, and says how long that was.
+    /// Waits for the next deadline, and returns how long that was.
     pub(crate) fn wait(&mut self) -> Duration {
         self.poll();
         let deadline = self.source.poll_timeout().expect("a deadline");
@@ -278,13 +278,13 @@ impl Client {
         time
     }
 
-    /// Waits until a connection is asked for, and makes it: the next request.
+    /// Waits until a connection is asked for, makes it, and returns the next request.
     pub(crate) fn reconnect(&mut self) -> String {
         self.wait();
         self.connect()
     }
 
-    /// A connection that opens the stream, is told this and then ends; the next request.
+    /// Makes a connection whose stream opens, has this content and then ends; returns the next request.
     pub(crate) fn lose_after(&mut self, stream: &str) -> String {
         self.receive(OPEN);
         self.receive(stream);
@@ -293,7 +293,7 @@ impl Client {
     }
 }
 
-/// What a failure is, in a line.
+/// Returns a failure as one line.
 fn describe(failure: &Failure) -> String {
     match (failure, failure.unexpected_response()) {
         (Failure::GaveUp(loss), Some(response)) => {
@@ -304,14 +304,14 @@ fn describe(failure: &Failure) -> String {
     }
 }
 
-/// A response that is no event stream, in a few words.
+/// Returns a response that is not an event stream, in a few words.
 fn unexpected(response: &UnexpectedResponse) -> String {
     let body = String::from_utf8_lossy(&response.body);
     let cut = if response.is_cut { " cut" } else { "" };
     format!("{} {body:?}{cut}", response.status().as_u16())
 }
 
-/// The value of a field in a request, if it is there just once.
+/// Returns the value of a field in a request, if it occurs exactly once.
 pub(crate) fn field<'r>(request: &'r str, name: &str) -> Option<&'r str> {
     let head = request.split("\r\n\r\n").next().unwrap();
     let mut values = head.split("\r\n").skip(1).filter_map(|line| {
@@ -323,12 +323,12 @@ pub(crate) fn field<'r>(request: &'r str, name: &str) -> Option<&'r str> {
     value
 }
 
-/// The first line of a request.
+/// Returns the first line of a request.
 pub(crate) fn request_line(request: &str) -> &str {
     request.split("\r\n").next().unwrap()
 }
 
-/// What follows the head of a request.
+/// Returns the part after the head of a request.
 pub(crate) fn body(request: &str) -> &str {
     request.split_once("\r\n\r\n").expect("a whole head").1
 }

@@ -10,7 +10,7 @@ use sse_core::{
 
 use crate::harness::{Client, OPEN, body, field, request_line, secs};
 
-/// Lets the attempt be changed, makes it, and gives the request.
+/// Changes the attempt, makes it, and returns the request.
 fn send(client: &mut Client, change: impl FnOnce(&mut sse_core::client::Attempt)) -> String {
     client.poll();
     let mut attempt = client.attempt.take().expect("an attempt is being prepared");
@@ -20,7 +20,7 @@ fn send(client: &mut Client, change: impl FnOnce(&mut sse_core::client::Attempt)
 }
 
 #[test]
-fn without_preparation_nobody_is_asked() {
+fn without_preparation_the_application_is_not_asked() {
     let mut client = Client::new(EventSourceConfig::default());
     assert_eq!(client.source.phase(), Phase::Connecting);
     assert_eq!(client.told(), ["connect http example.org 80"]);
@@ -52,7 +52,7 @@ fn everything_of_a_request_can_be_changed_and_stays_changed() {
         attempt.body = "body".into();
         let token = HeaderValue::from_static("Bearer 1");
         attempt.headers.insert(header::AUTHORIZATION, token);
-        // These are not the application's.
+        // These fields do not belong to the application.
         attempt
             .headers
             .insert(header::HOST, HeaderValue::from_static("evil"));
@@ -111,7 +111,7 @@ fn preparing_has_a_deadline_of_its_own() {
     );
     assert_eq!(client.wait(), secs(30));
     assert_eq!(client.told(), ["prepare 1", "lost PrepareTimeout"]);
-    // What comes of it later is too late.
+    // A later decision comes too late.
     let attempt = client.attempt.take().unwrap();
     assert!(client.source.attempt(client.now, attempt).is_err());
     client.source.handle_preparation_error(client.now, "late");
@@ -126,7 +126,7 @@ fn preparing_has_a_deadline_of_its_own() {
 }
 
 #[test]
-fn what_cannot_be_prepared_is_a_loss_that_says_why() {
+fn an_attempt_that_cannot_be_prepared_is_a_loss_that_says_why() {
     let mut config = EventSourceConfig::default();
     config.reconnection.as_mut().unwrap().max_attempts = Some(2);
     let mut client = Client::prepared(config);
@@ -142,7 +142,7 @@ fn what_cannot_be_prepared_is_a_loss_that_says_why() {
         )
     );
     assert!(loss.cause::<std::io::Error>().is_some());
-    // It is paced, and counts as an attempt.
+    // It waits, and counts as an attempt.
     let wait = client.wait();
     assert!((secs(3)..=secs(6)).contains(&wait), "{wait:?}");
     assert_eq!(client.told(), ["prepare 2"]);
@@ -176,7 +176,7 @@ fn a_request_that_can_never_be_made_is_a_failure() {
 /// A 401, as bytes.
 const UNAUTHORIZED: &str = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 7\r\n\r\nexpired";
 
-/// A response that is no event stream is handed in, as bytes or from a foreign HTTP client.
+/// Passes in a response that is not an event stream, as bytes or from a foreign HTTP client.
 fn refuse(client: &mut Client, elsewhere: bool) {
     client.poll();
     let attempt = client.attempt.take().expect("an attempt is being prepared");
@@ -207,7 +207,7 @@ fn the_application_can_do_something_about_a_401() {
                 r#"lost Status 401 "expired""#
             ]
         );
-        // No sooner than after any loss.
+        // The next attempt comes no sooner than after any loss.
         let wait = client.wait();
         assert!((secs(3)..=secs(6)).contains(&wait), "{wait:?}");
         let request = send(&mut client, |attempt| {
@@ -248,7 +248,7 @@ fn so_many_unexpected_responses_in_a_row_are_gone_on_after() {
             );
         }
     }
-    // An open stream starts the count again.
+    // An open stream restarts the count.
     let mut client = Client::prepared(EventSourceConfig::default());
     for _ in 0..5 {
         refuse(&mut client, false);
@@ -323,7 +323,7 @@ fn the_application_stops_as_the_last_attempt_ended() {
     assert_eq!((error.call, error.phase), ("stop", Phase::Closed));
 }
 
-/// Whatever the application says, two requests are never closer than the floor.
+/// Whatever the application decides, two requests are never closer than the floor.
 #[test]
 fn no_answer_of_the_application_makes_requests_come_sooner_than_the_floor() {
     let mut config = EventSourceConfig::default();
@@ -335,7 +335,7 @@ fn no_answer_of_the_application_makes_requests_come_sooner_than_the_floor() {
     for round in 0..200 {
         client.poll();
         match round % 4 {
-            // It is asked again no sooner, either.
+            // The application is not asked again any sooner.
             0 => {
                 client.source.wait(client.now, secs(0)).unwrap();
                 assert!(client.wait() >= secs(5));
@@ -373,7 +373,7 @@ fn credentials_do_not_go_where_only_a_redirect_led() {
         client.wait();
         client
     };
-    // Not to the URL that a redirect led to, nor to another one there,
+    // They are not sent to the URL that a redirect led to, nor to another one there,
     for url in ["http://other.example/", "http://other.example/?cursor=7"] {
         let mut client = redirected();
         let request = send(&mut client, |attempt| {
@@ -388,7 +388,7 @@ fn credentials_do_not_go_where_only_a_redirect_led() {
         client.wait();
         send(&mut client, |attempt| assert!(attempt.is_redirected));
     }
-    // but where the application says so, and where it goes by itself.
+    // unless the application says so, or chooses the URL itself.
     for change in [
         (|attempt: &mut Attempt| attempt.is_redirected = false) as fn(&mut Attempt),
         |attempt| attempt.url = "http://example.org/back".into(),
@@ -433,7 +433,7 @@ fn a_redirect_is_part_of_its_attempt() {
     );
     let request = client.connect();
     assert_eq!(field(&request, "authorization"), None);
-    // The next attempt begins with what the redirect left.
+    // The next attempt begins with the result of the redirect.
     client.end();
     client.wait();
     send(&mut client, |attempt| {
@@ -443,7 +443,7 @@ fn a_redirect_is_part_of_its_attempt() {
 }
 
 #[test]
-fn what_cannot_be_sent_is_an_error_and_changes_nothing() {
+fn an_attempt_that_cannot_be_sent_is_an_error_and_changes_nothing() {
     let mut client = Client::prepared(EventSourceConfig::default());
     client.poll();
     let attempt = client.attempt.take().unwrap();
@@ -463,7 +463,7 @@ fn what_cannot_be_sent_is_an_error_and_changes_nothing() {
         assert_eq!(client.source.url(), "http://example.org/events");
     }
     client.source.attempt(client.now, attempt.clone()).unwrap();
-    // It is sent, and there is no other to send.
+    // The attempt is sent, and there is no other to send.
     let error = client.source.attempt(client.now, attempt).unwrap_err();
     assert_eq!(
         error.to_string(),

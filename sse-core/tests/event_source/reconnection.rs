@@ -1,4 +1,5 @@
-//! When the next connection is made: the reconnection time, the backoff, and what a server asks.
+//! The time of the next connection: the reconnection time, the back-off, and the server's request to
+//! wait.
 
 use std::{
     io::ErrorKind::{ConnectionRefused, ConnectionReset},
@@ -20,7 +21,7 @@ fn reconnection(change: impl FnOnce(&mut Reconnection)) -> EventSourceConfig {
     config
 }
 
-/// The waits after so many attempts in a row that were refused.
+/// Returns the waits after this many attempts in a row that were refused.
 fn waits(config: EventSourceConfig, seed: u64, attempts: usize) -> Vec<Duration> {
     let mut client = Client::seeded("http://a/", config, seed);
     for _ in 0..attempts {
@@ -31,7 +32,7 @@ fn waits(config: EventSourceConfig, seed: u64, attempts: usize) -> Vec<Duration>
     client.waits
 }
 
-/// The wait after one event stream that said this and ended, for each of many seeds.
+/// Returns the wait after an event stream with this content that ended, for each of many seeds.
 fn waits_after(config: &EventSourceConfig, stream: &str) -> Vec<Duration> {
     let wait = |seed| {
         let mut client = Client::seeded("http://a/", config.clone(), seed);
@@ -72,7 +73,7 @@ fn the_end_of_the_wait_doubles_with_each_loss_up_to_the_ceiling() {
     for (loss, end) in ends.into_iter().enumerate() {
         let waits: Vec<_> = runs.iter().map(|run| run[loss]).collect();
         assert_between(&waits, secs(3), secs(end));
-        // They lie everywhere in between.
+        // They are spread over the whole range.
         for tenth in 0..10 {
             let tenth = secs(3) + (secs(end) - secs(3)) * tenth / 10;
             let next = tenth + (secs(end) - secs(3)) / 10;
@@ -90,7 +91,7 @@ fn the_same_seed_waits_the_same_and_another_one_does_not() {
     let with = |seed| waits(EventSourceConfig::default(), seed, 5);
     assert_eq!(with(1), with(1));
     assert_ne!(with(1), with(2));
-    // A number that comes out of a clock is as good as any.
+    // Any number is a valid seed, such as one from a clock.
     assert_ne!(with(u64::MAX), with(u64::MAX - 1));
 }
 
@@ -118,10 +119,10 @@ fn the_waits_end_does_not_overflow() {
 fn the_servers_reconnection_time_is_the_shortest_wait() {
     let config = EventSourceConfig::default();
     assert_between(&waits_after(&config, "retry: 10000\n"), secs(10), secs(20));
-    // The latest counts.
+    // The last one counts.
     let waits = waits_after(&config, "retry: 10000\n\nretry: 1500\ndata: x\n\n");
     assert_between(&waits, millis(1500), secs(3));
-    // What is no number does not count.
+    // Values that are not a number do not count.
     for stream in [
         "retry: x\n",
         "retry\n",
@@ -166,7 +167,7 @@ fn a_ceiling_below_the_floor_means_the_floor() {
     assert!(waits(config, 1, 5).iter().all(|&wait| wait == secs(5)));
 }
 
-/// The waits of a server whose streams each live for so long.
+/// Returns the waits of a server whose streams each live this long.
 fn waits_of_streams_that_live(time: Duration) -> Vec<Duration> {
     let mut client = Client::seeded("http://a/", EventSourceConfig::default(), 3);
     client.connect();
@@ -186,7 +187,7 @@ fn a_stream_that_lived_for_a_while_makes_up_for_the_losses_before() {
     assert_between(&waits_of_streams_that_live(secs(60)), secs(3), secs(6));
 }
 
-/// The waits of a server whose streams each say this and are then lost like that.
+/// Returns the waits of a server whose streams each have this content and are then lost in this way.
 fn waits_of_streams_that_say(stream: &str, lose: fn(&mut Client)) -> Vec<Duration> {
     let mut client = Client::seeded("http://a/", EventSourceConfig::default(), 3);
     client.connect();
@@ -200,14 +201,14 @@ fn waits_of_streams_that_say(stream: &str, lose: fn(&mut Client)) -> Vec<Duratio
 }
 
 #[test]
-fn a_stream_that_gave_an_event_and_ended_properly_is_no_loss_that_counts() {
+fn a_stream_that_gave_an_event_and_ended_properly_does_not_count_as_a_loss() {
     let one_event = "retry: 1000\ndata: x\n\n";
     assert_between(
         &waits_of_streams_that_say(one_event, Client::end),
         secs(1),
         secs(2),
     );
-    // It makes up for the losses before, too.
+    // Earlier losses are forgotten, too.
     let mut client = Client::new(EventSourceConfig::default());
     for _ in 0..9 {
         client.connect();
@@ -313,7 +314,7 @@ fn retrying(statuses: &[u16]) -> EventSourceConfig {
     config
 }
 
-/// The wait after a 503 with these fields.
+/// Returns the wait after a 503 with these fields.
 fn wait_after_503(fields: &str) -> Duration {
     let mut client = Client::new(retrying(&[429, 503]));
     client.connect();
@@ -422,9 +423,9 @@ fn a_retry_after_that_says_nothing_is_passed_over() {
         "retry-after: 100.5",
         "retry-after: 1e9",
         "retry-after: \u{661}\u{660}\u{660}",
-        // There is no clock to take this by.
+        // There is no `Date` to compare with.
         "retry-after: Sun, 06 Nov 1994 08:51:17 GMT",
-        // That is in the past.
+        // The date is in the past.
         "date: Sun, 06 Nov 1994 08:49:37 GMT\r\nretry-after: Sun, 06 Nov 1994 08:48:00 GMT",
         "date: now\r\nretry-after: Sun, 06 Nov 1994 08:51:17 GMT",
     ] {

@@ -9,7 +9,7 @@ use sse_core::{
 
 use crate::harness::{Client, OPEN, body, field, request_line};
 
-/// A request with everything that a redirect may touch.
+/// Returns a request with everything that a redirect may change.
 fn config(method: Method, content: &'static str) -> EventSourceConfig {
     let mut config = EventSourceConfig::default();
     config.method = method;
@@ -39,7 +39,7 @@ fn redirect(client: &mut Client, status: u16, location: &str) {
     ));
 }
 
-/// The requests of a client that begins at the first URL and is redirected to the others.
+/// Returns the requests of a client that begins at the first URL and is redirected to the others.
 fn requests(config: EventSourceConfig, urls: &[&str]) -> Vec<String> {
     let mut client = Client::to(urls[0], config);
     let mut requests = vec![client.connect()];
@@ -63,7 +63,7 @@ const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"
 fn method_and_body_change_as_the_standards_say() {
     let (get, head, post, put) = (Method::GET, Method::HEAD, Method::POST, Method::PUT);
     let table = [
-        // method, body, and the method after 301, 302, 303, 307, 308
+        // These are the method, the body, and the method after 301, 302, 303, 307 and 308.
         (&get, "", [&get, &get, &get, &get, &get]),
         (&get, "{}", [&get, &get, &get, &get, &get]),
         (&head, "", [&head, &head, &head, &head, &head]),
@@ -93,7 +93,7 @@ fn method_and_body_change_as_the_standards_say() {
                 format!("{expected} /there HTTP/1.1"),
                 "{note}"
             );
-            // With its method, the request loses its body and what belongs to that.
+            // With its method, the request loses its body and the fields of that.
             let kept = method == expected;
             assert_eq!(body(&request), if kept { content } else { "" }, "{note}");
             for name in OF_THE_BODY {
@@ -101,7 +101,7 @@ fn method_and_body_change_as_the_standards_say() {
             }
             let length = (kept && !content.is_empty()).then_some("2");
             assert_eq!(field(&request, "content-length"), length, "{note}");
-            // The rest goes along: this is the same origin.
+            // The other fields stay: this is the same origin.
             for name in CREDENTIALS
                 .into_iter()
                 .chain(["x-own", "accept", "cache-control"])
@@ -182,7 +182,7 @@ fn credentials_stay_with_their_origin() {
             ["https://a/1", "https://A:443/2", "https://sub.a/3"],
             [true, true, false],
         ),
-        // Who was sent away has nothing to show when it is sent back.
+        // A request that was redirected away has no credentials when it is redirected back.
         (
             ["http://a/1", "http://b/2", "http://a/1"],
             [true, false, false],
@@ -230,7 +230,7 @@ fn a_location_that_is_missing_or_leads_nowhere_is_a_failure() {
         "http://",
         "http://a:99999/",
         "//[::1/",
-        // It would send them to wherever the server likes.
+        // Otherwise a server could make the client send them anywhere.
         "http://me@a/",
         "//me:secret@a/",
     ] {
@@ -314,14 +314,14 @@ fn reconnections_make_the_request_that_the_redirect_made_of_it() {
 }
 
 #[test]
-fn what_a_redirect_says_besides_is_not_listened_to() {
+fn the_rest_of_a_redirect_is_ignored() {
     let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     client.told();
     let redirect = "HTTP/1.1 302 Found\r\nlocation: /there\r\ncontent-type: text/event-stream\r\n\
          content-encoding: gzip\r\n\r\nid: evil\ndata: evil\n\n";
     client.source.handle_input(client.now, redirect.as_bytes());
-    // The old connection may go on for a while.
+    // The old connection may continue for a while.
     client.source.handle_input(client.now, OPEN.as_bytes());
     client
         .source

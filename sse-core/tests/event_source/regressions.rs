@@ -1,4 +1,4 @@
-//! What other clients are known to get wrong.
+//! Known faults of other clients.
 
 use sse_core::client::{EventSourceConfig, Phase};
 
@@ -65,7 +65,8 @@ fn polling_after_the_end_does_not_panic() {
     assert_eq!(client.told(), [""; 0]);
 }
 
-/// How many connections a server sees within a day that answers each one like this, and ends it.
+/// Returns the number of connections within a day to a server that responds to each with this, and ends
+/// it.
 fn connections_a_day(answer: &str) -> usize {
     let mut client = Client::new(EventSourceConfig::default());
     let start = client.now;
@@ -99,7 +100,7 @@ fn a_server_that_ends_each_stream_at_once_is_not_hammered() {
     }
 }
 
-/// Browsers come back 114 times in three minutes.
+/// Browsers reconnect 114 times in three minutes.
 #[test]
 fn a_server_that_ends_each_stream_behind_an_event_is_asked_at_its_own_pace() {
     let a_day = connections_a_day(&format!("{OPEN}retry: 1000\nid: 1\ndata: x\n\n"));
@@ -108,7 +109,7 @@ fn a_server_that_ends_each_stream_behind_an_event_is_asked_at_its_own_pace() {
 }
 
 #[test]
-fn a_retry_of_zero_is_no_tight_loop_even_at_first() {
+fn a_retry_of_zero_does_not_become_a_tight_loop_even_at_first() {
     let mut client = Client::new(EventSourceConfig::default());
     client.connect();
     client.lose_after("retry: 0\n\n");

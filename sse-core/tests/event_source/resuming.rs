@@ -1,4 +1,4 @@
-//! What one connection leaves to the next one, and what it does not.
+//! State that one connection leaves to the next one, and state that it does not.
 
 use std::io::ErrorKind::ConnectionRefused;
 

@@ -1,4 +1,4 @@
-//! The request, and which answers open the stream: WHATWG HTML 9.2.2 and 9.2.3.
+//! The request, and the responses that open the stream: WHATWG HTML 9.2.2 and 9.2.3.
 
 use sse_core::{
     EventId,
@@ -168,7 +168,8 @@ fn a_last_event_id_goes_out_in_the_bytes_it_came_in() {
     );
 }
 
-/// A strict server answers a request with control characters with 400, which would be the end.
+/// A strict server responds to a request with control characters with 400, which would end the
+/// subscription.
 #[test]
 fn the_request_carries_the_newest_id_that_a_header_field_can_carry() {
     for (stream, last_event_id, sent) in [
@@ -303,7 +304,7 @@ fn the_request_is_sent_again_at_a_reconnection() {
 }
 
 #[test]
-fn what_is_written_piece_by_piece_is_the_same() {
+fn bytes_written_piece_by_piece_are_the_same() {
     let mut config = EventSourceConfig::default();
     config.method = Method::POST;
     config.body = "hello".into();

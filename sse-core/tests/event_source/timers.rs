@@ -24,7 +24,7 @@ fn once() -> EventSourceConfig {
 }
 
 #[test]
-fn asking_for_what_was_received_is_no_sign_of_life() {
+fn taking_received_events_is_no_sign_of_life() {
     let mut client = Client::open(idle(secs(60)));
     client.told();
     let until = client.source.poll_timeout();
@@ -50,7 +50,7 @@ fn connecting_takes_no_longer_than_it_may() {
 #[test]
 fn connecting_takes_time_from_when_the_connection_is_asked_for() {
     let mut client = Client::new(EventSourceConfig::default());
-    // The caller has other things to do.
+    // The caller is busy.
     client.now += secs(1000);
     client.source.handle_timeout(client.now);
     assert_eq!(client.told(), ["connect http example.org 80"]);
@@ -114,7 +114,7 @@ fn an_open_stream_may_be_silent_for_ever_by_default() {
 fn a_stream_without_a_byte_for_too_long_is_lost() {
     let mut client = Client::open(idle(secs(10)));
     client.advance(secs(9));
-    // Anything counts, a comment or half a line.
+    // Any byte counts, such as a comment or half a line.
     client.receive(":");
     client.advance(secs(10) - ALMOST);
     assert_eq!(client.told(), [""; 0]);
@@ -133,7 +133,7 @@ fn a_stream_is_idle_from_its_opening() {
     assert_eq!(client.told(), ["disconnect", "lost IdleTimeout"]);
 }
 
-/// The caller reads on only when there is room, so that silence may be its own.
+/// The caller reads on only when there is room, so that it may be the cause of the silence.
 #[test]
 fn a_stream_is_not_idle_while_the_caller_has_not_taken_what_it_received() {
     let mut client = Client::open(idle(secs(10)));
@@ -145,7 +145,7 @@ fn a_stream_is_not_idle_while_the_caller_has_not_taken_what_it_received() {
         client.source.handle_timeout(client.now);
     }
     assert_eq!(client.told(), [r#"message "" "a""#, r#"message "" "b""#]);
-    // It counts from here.
+    // The idle time counts from here.
     assert_eq!(client.wait(), secs(10));
     assert_eq!(client.told(), ["disconnect", "lost IdleTimeout"]);
 }
@@ -167,15 +167,15 @@ fn silence_counts_from_when_the_last_of_it_was_taken() {
     assert_eq!(client.source.phase(), Phase::Waiting);
 }
 
-/// A caller that takes what was received without telling the time.
+/// A caller that takes received events without passing the time.
 #[test]
-fn what_is_taken_without_the_time_counts_when_the_time_is_told_next() {
+fn an_event_that_is_taken_without_the_time_counts_at_the_next_call_with_the_time() {
     for half in ["", "data: half", ": half"] {
         for polls in [true, false] {
             let mut client = Client::open(idle(secs(10)));
             let text = format!("data: a\n\n: b\n{half}");
             client.source.handle_input(client.now, text.as_bytes());
-            // Long after its deadline, as where the caller is slow with each of them.
+            // This is long after its deadline, as with a slow caller.
             client.now += secs(100);
             assert_eq!(client.take_received().unwrap(), r#"message "" "a""#);
             assert_eq!(client.take_received().unwrap(), ": b");
@@ -200,12 +200,12 @@ fn only_what_was_received_is_taken_without_the_time() {
     let text = format!("{OPEN}data: a\n\ndata: b\n\n");
     client.source.handle_input(client.now, text.as_bytes());
     client.source.handle_eof(client.now);
-    // That the stream is open is told before.
+    // The opening of the stream is reported before.
     assert_eq!(client.take_received(), None);
     assert_eq!(client.poll_one().unwrap(), "open 200");
     assert_eq!(client.take_received().unwrap(), r#"message "" "a""#);
     assert_eq!(client.poll_one().unwrap(), r#"message "" "b""#);
-    // And the end of the stream after all of it, by the other call.
+    // The end of the stream comes after all events, by the other call.
     assert_eq!(client.take_received(), None);
     assert_eq!(client.take_received(), None);
     let told = client.told();
@@ -226,7 +226,7 @@ fn a_deadline_does_nothing_early_and_comes_only_once() {
 }
 
 #[test]
-fn time_outs_that_never_come_are_no_deadlines() {
+fn timeouts_that_never_come_are_no_deadlines() {
     let mut config = EventSourceConfig::default();
     config.connect_timeout = Duration::MAX;
     config.head_timeout = Duration::MAX;
@@ -256,7 +256,7 @@ fn time_outs_of_nothing_do_not_spin() {
 
 // ---- without reconnections ----
 
-/// What is told of one connection, and of its end.
+/// Returns the events of one connection, and of its end.
 fn told_once(answer: &str) -> Vec<String> {
     let mut client = Client::new(once());
     client.connect();
@@ -284,7 +284,7 @@ fn the_proper_end_of_the_body_is_the_end() {
     ] {
         assert_eq!(told_once(&answer), told, "{answer:?}");
     }
-    // What says itself where it ends need not wait for the connection to.
+    // A response with a length need not wait for the connection's end.
     let mut client = Client::new(once());
     client.connect();
     client.told();
@@ -342,9 +342,9 @@ fn a_transport_that_fails_is_a_failure() {
     assert!(told[2].starts_with("failed Lost(Transport("), "{told:?}");
 }
 
-/// There will never be a connection: https without TLS is such a case.
+/// A connection is never possible, such as to an `https` URL without TLS.
 #[test]
-fn what_the_transport_does_not_support_is_a_failure_also_with_reconnections() {
+fn an_unsupported_transport_is_a_failure_also_with_reconnections() {
     let mut client = Client::new(EventSourceConfig::default());
     client.told();
     client.fail(Unsupported);
@@ -352,7 +352,7 @@ fn what_the_transport_does_not_support_is_a_failure_also_with_reconnections() {
     assert_eq!(told[0], "disconnect");
     assert!(told[1].starts_with("failed Lost(Transport("), "{told:?}");
     assert_eq!(client.source.phase(), Phase::Closed);
-    // Anything else may be different the next time, running out of descriptors as well.
+    // Any other error may be different the next time, such as running out of descriptors.
     let mut client = Client::new(EventSourceConfig::default());
     client.told();
     let error = std::io::Error::from_raw_os_error(24);

@@ -1,4 +1,4 @@
-//! A caller that may call anything at any time, and what it may rely on all the same.
+//! A caller that may call anything at any time, and the guarantees that it has nevertheless.
 
 use std::{io::ErrorKind::TimedOut, time::Duration};
 
@@ -16,9 +16,9 @@ pub(crate) enum Call {
     Input(&'static [u8]),
     Eof,
     TransportError,
-    /// Time passes, and the machine is told.
+    /// Time passes, and the machine gets it.
     Timeout(Duration),
-    /// The machine is told of a moment that lies before.
+    /// The machine gets an earlier moment.
     EarlierTimeout,
     /// Time passes up to the next deadline.
     NextDeadline,
@@ -36,7 +36,7 @@ pub(crate) enum Call {
     Reconnect,
     Pause,
     Resume,
-    /// The caller takes what was received without telling the time.
+    /// The caller takes received events without passing the time.
     Received,
     PollOne,
     Poll,
@@ -66,14 +66,14 @@ pub(crate) const INPUTS: [&[u8]; 20] = [
     b"\0\xff\r\n\r\n",
 ];
 
-/// What a caller may rely on, checked line by line.
+/// The guarantees for a caller, checked line by line.
 #[derive(Default)]
 pub(crate) struct Law {
     /// Whether there is a connection, or one being made.
     connection: bool,
     open: bool,
     pub(crate) closed: bool,
-    /// The ID of the event that was told last.
+    /// The ID of the last event.
     last_event_id: String,
 }
 
@@ -105,7 +105,7 @@ impl Law {
             }
             "paused" => assert!(!self.connection, "a connection is left behind"),
             "prepare" => assert!(!self.connection, "there is one already"),
-            // What the stream has to say.
+            // These are the contents of the stream.
             _ => assert!(self.open, "{line:?} while nothing is open"),
         }
         if let Some(event) = line.strip_prefix("message ") {
@@ -114,7 +114,7 @@ impl Law {
         }
     }
 
-    /// A connection stands: the request goes on where the events left off.
+    /// Checks the request of a new connection: it resumes after the last event.
     fn check_request(&self, request: &[u8]) {
         let request = String::from_utf8_lossy(request);
         let id = field(&request, "last-event-id");
@@ -127,7 +127,7 @@ impl Law {
     }
 }
 
-/// Control is refused when it is over, and only then.
+/// Checks that control is refused only when the subscription is over.
 fn check_control(result: Result<(), WrongPhase>, phase: Phase) {
     assert_eq!(result.is_err(), phase == Phase::Closed);
 }
@@ -268,7 +268,7 @@ impl Trial {
         );
     }
 
-    /// When everything is told, what was told and the phase are of one mind.
+    /// Checks that the phase matches the events, once all of them are taken.
     pub(crate) fn settle(&mut self) {
         self.call(&Call::Poll);
         let phase = self.client.source.phase();

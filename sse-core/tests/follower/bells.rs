@@ -1,4 +1,4 @@
-//! Bells, in every order, and none.
+//! Bells in every order, and none.
 
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ fn bells_that_are_doubled_reordered_and_late_deliver_each_event_once() {
     for sequence in [3, 4, 3, 1, 1, 2, 4, 2, 1] {
         node.follower.handle_bell(node.now, log.full_bell(sequence));
     }
-    // The request that the first one caused is made, and brings nothing new.
+    // The request that the first one caused is made, and returns no new events.
     node.settle(&log);
     assert_eq!(node.events(), [1, 2, 3, 4]);
 }
@@ -108,7 +108,7 @@ fn a_lost_last_bell_is_found_by_a_look() {
     assert!(node.events().is_empty());
     let look_at = node.follower.poll_timeout().unwrap();
     assert_eq!(look_at, node.now + Duration::from_secs(10));
-    // What the look finds is read at once.
+    // Events that this finds are read at once.
     node.pass(Duration::from_secs(10));
     node.settle(&log);
     assert_eq!(node.events(), [1]);
@@ -144,7 +144,7 @@ fn while_bells_are_down_the_log_is_looked_at_more_often() {
 }
 
 #[test]
-fn what_is_appended_between_a_request_and_the_first_bell_is_read() {
+fn an_event_that_is_appended_between_a_request_and_the_first_bell_is_read() {
     let mut log = Log::new(0);
     let mut node = Node::behind(&log);
     node.follower.handle_down(node.now);
@@ -152,7 +152,7 @@ fn what_is_appended_between_a_request_and_the_first_bell_is_read() {
     let request = node.take().unwrap();
     let page = log.page(request);
     log.append(1);
-    // The bell rang before it was listened to, and the page was made before that.
+    // The bell rang before bells were heard, and the page was made before that.
     node.follower.handle_up(node.now);
     node.follower.handle_page(node.now, page);
     node.settle(&log);

@@ -9,7 +9,7 @@ use sse_core::topic::{
 
 use crate::{EPOCH, log::Log, place};
 
-/// A topic that came when the log was there.
+/// Returns a topic that began when the log was at this event.
 fn topic_at(config: TopicConfig, sequence: u64) -> Topic {
     let topic = Topic::new(config, 0, std::time::Instant::now);
     topic.go_on_behind(place(sequence)).unwrap();
@@ -24,7 +24,7 @@ fn publish(topic: &Topic, log: &mut Log, count: u64) {
     }
 }
 
-/// What a client was given.
+/// The items that a client got.
 #[derive(Debug, Default)]
 struct Given {
     ids: Vec<String>,
@@ -147,7 +147,7 @@ fn only_what_the_log_no_longer_has_is_a_gap() {
 }
 
 #[test]
-fn what_is_announced_is_a_setting() {
+fn the_announced_outcomes_are_a_setting() {
     let mut log = Log::new(100);
     log.trim(40);
     for (announce, old, older) in [
@@ -249,7 +249,7 @@ fn a_client_of_an_epoch_that_is_over_is_told_when_the_node_has_come_to_the_next(
         let mut subscriber = LogSubscriber::new(&topic, Some("7-7"), 100);
         let given = take(&mut subscriber, &log);
         assert!(given.ids.is_empty(), "{given:?}");
-        // What is late of the old epoch does not come twice.
+        // Late events of the old epoch do not come twice.
         topic
             .publish_at(topic.position().sequence() + 1, "late")
             .unwrap();
@@ -340,7 +340,7 @@ fn a_page_from_before_the_topic_passed_a_client_causes_no_gap() {
 }
 
 #[test]
-fn what_the_log_drops_while_a_client_reads_it_is_told() {
+fn events_that_the_log_drops_while_a_client_reads_it_are_told() {
     let mut log = Log::new(100);
     let mut config = TopicConfig::default();
     config.announce = Announce::Nothing;
@@ -478,7 +478,7 @@ fn a_client_from_the_oldest_event_on_gets_all_that_the_log_holds_and_no_notice()
     assert_eq!((given.pages, given.outcomes.len()), (3, 0));
     assert_eq!((topic.stats().fresh, topic.stats().subscribers), (1, 1));
 
-    // What is lost from then on is told.
+    // Later losses are told.
     publish(&topic, &mut log, 5);
     assert_eq!(take(&mut subscriber, &log).sequences().len(), 5);
     let mut subscriber = LogSubscriber::from_oldest(&topic, 10);
@@ -519,7 +519,7 @@ fn a_client_from_the_oldest_event_on_asks_for_nothing_that_the_topic_holds() {
     assert_eq!((given.pages, given.outcomes.len()), (0, 0));
 }
 
-/// The log's events of even numbers have a type.
+/// Gives a type to the log's events of even numbers.
 fn typed(mut page: Page) -> Page {
     for (sequence, event) in &mut page.events {
         if *sequence % 2 == 0 {
@@ -571,7 +571,7 @@ fn a_client_for_which_the_log_has_nothing_is_told_seldom_where_it_is() {
     let topic = topic_at(config, 1_000);
     let subscriber = LogSubscriber::new(&topic, Some("7-0"), 50);
     let mut subscriber = subscriber.only_event_types(|event_type| event_type == "other");
-    // Each is behind more than a quarter of what the topic holds.
+    // Each is behind by more than a quarter of the topic's history.
     assert_eq!(
         take(&mut subscriber, &log).ids,
         ["7-150", "7-300", "7-450", "7-600", "7-750", "7-900"]

@@ -1,4 +1,4 @@
-//! Logs that fail, trim, lie, lose and begin anew.
+//! Logs that fail, are trimmed, answer wrongly, lose events and begin another epoch.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use sse_core::{
 use crate::{Delivered, EPOCH, Node, log::Log, place};
 
 #[test]
-fn what_the_log_no_longer_has_is_counted() {
+fn events_that_the_log_no_longer_has_are_counted() {
     let mut log = Log::new(3);
     let mut node = Node::behind(&log);
     log.append(10);
@@ -21,7 +21,7 @@ fn what_the_log_no_longer_has_is_counted() {
     node.follower.handle_bell(node.now, log.full_bell(8));
     node.follower.handle_bell(node.now, log.bell(13));
     node.settle(&log);
-    // 4 to 7 are gone, 8 came by its bell, and so is 9.
+    // 4 to 7 are gone, 8 came by its bell, and so did 9.
     let expected = [
         Delivered::Lost(4),
         Delivered::Event(8),
@@ -68,7 +68,7 @@ fn another_epoch_is_told_and_followed_from_its_beginning() {
         panic!()
     };
     assert!(matches!(notice.outcome(), Outcome::Unknown { .. }));
-    // What still tells of the old one is late.
+    // Pages and bells of the old epoch are late.
     let bell = Log::new(9).full_bell(9);
     node.follower.handle_bell(node.now, bell);
     assert_eq!(node.take(), None);
@@ -100,7 +100,7 @@ fn a_log_whose_epochs_went_back_is_followed_after_a_while() {
     log.begin_anew();
     log.append(1);
     let mut node = Node::behind(&log);
-    // The first look, and 30 s in which it is asked again.
+    // This is the first look, and 30 s in which it is repeated.
     for seconds in [10, 5, 5, 5, 5, 5] {
         node.pass(Duration::from_secs(seconds));
         node.settle(&backup);
@@ -130,7 +130,7 @@ fn requests_that_fail_are_made_again_ever_more_seldom() {
         assert_eq!(node.follower.poll_timeout(), Some(node.now + wait));
         node.pass(wait);
     }
-    // Bells that are up again are worth a try at once.
+    // Bells that are up again are a reason to try at once.
     assert!(node.take().is_some());
     node.follower.handle_page_failed(node.now);
     // A timer that is early is not.

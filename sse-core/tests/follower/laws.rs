@@ -1,4 +1,4 @@
-//! What holds after any sequence of appends, bells, answers, losses and pauses.
+//! Laws for any sequence of appends, bells, answers, losses and pauses.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,22 +13,22 @@ use crate::{Node, log::Log};
 #[derive(Clone, Debug)]
 enum Step {
     Append(u64),
-    /// The bell of the event that is so far from the newest, with the event or without.
+    /// The bell of an event this far before the newest, with the event or without.
     Bell(u64, bool),
-    /// What the log holds at most from now on.
+    /// The largest number of events in the log from now on.
     Trim(u64),
     BeginAnew,
     Up,
     Down,
-    /// The request is answered with what the log has.
+    /// The request is answered with the present content of the log.
     Answer,
-    /// It is answered with what the log had at the last such step.
+    /// The request is answered with the content of the log at the last such step.
     AnswerLate,
     Fail,
     /// A page that was not asked for.
     Unasked(u64),
     Pass(u64),
-    /// The caller takes what there is.
+    /// The caller takes all outputs.
     Take,
 }
 
@@ -50,7 +50,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..120)
 }
 
-/// A follower, its log, and what may be delivered.
+/// A follower, its log, and the allowed outputs.
 struct World {
     node: Node,
     log: Log,
@@ -58,7 +58,7 @@ struct World {
     request: Option<PageRequest>,
     /// The oldest event of each epoch.
     oldest: BTreeMap<u64, u64>,
-    /// Whether something was lost in the log since the last epoch began.
+    /// Whether the log lost events since the last epoch began.
     last: Option<(u64, u64)>,
 }
 
@@ -145,7 +145,7 @@ impl World {
         assert!(follower.is_none_or(|place| place == self.node.topic.position()));
     }
 
-    /// Everything is delivered in its place, and lost only where the log has lost it.
+    /// Checks that each event is delivered in its place, and lost only where the log has lost it.
     fn check(&mut self, output: &FollowerOutput) {
         let last = self.last;
         self.last = match output {
@@ -179,7 +179,7 @@ impl World {
         };
     }
 
-    /// Bells are lost from now on, and everything else works.
+    /// Loses all bells from now on, while everything else works.
     fn calm_down(&mut self) {
         for _ in 0..50 {
             for _ in 0..1_000 {

@@ -11,7 +11,7 @@ use sse_core::{
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
     pub(crate) tails: Tails,
-    /// Events that cannot be read, though the log counts them.
+    /// Events that cannot be read, although the log counts them.
     pub(crate) hidden: Vec<u64>,
 }
 
@@ -27,7 +27,7 @@ impl Log {
         }
     }
 
-    /// Appends so many events, and returns the last one's bell.
+    /// Appends `count` events, and returns the last one's bell.
     pub(crate) fn append(&mut self, count: u64) -> Bell {
         self.tails.newest += count;
         self.bell(self.tails.newest)
@@ -45,7 +45,7 @@ impl Log {
         Event::new(format!("{}/{sequence}", self.tails.epoch))
     }
 
-    /// Drops all but the newest.
+    /// Drops all events but the newest.
     pub(crate) fn trim(&mut self, keep: u64) {
         let Tails { oldest, newest, .. } = self.tails;
         self.tails.oldest = oldest.max((newest + 1).saturating_sub(keep));

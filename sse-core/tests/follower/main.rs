@@ -1,4 +1,4 @@
-//! Topics that follow a log elsewhere, by hand: no runtime, no task, and time is a number.
+//! Topics that follow a log, by hand: no runtime, no task, and time is a number.
 #![cfg(feature = "follower")]
 #![allow(clippy::disallowed_methods)] // an `Instant` has to come from somewhere
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)] // that is how a test fails
@@ -29,7 +29,7 @@ struct Node {
     follower: Follower,
     topic: Topic,
     now: Instant,
-    /// What was delivered: an event's number, or what was lost.
+    /// The outputs: an event's number, or a loss.
     delivered: Vec<Delivered>,
 }
 
@@ -51,7 +51,7 @@ impl Node {
         }
     }
 
-    /// One that follows a log with so many events, of which it delivered none.
+    /// Creates a node that follows a log with this many events, of which it delivered none.
     fn behind(log: &log::Log) -> Self {
         let mut config = FollowerConfig::default();
         config.warm_events = 0;
@@ -62,7 +62,7 @@ impl Node {
         node
     }
 
-    /// Takes what there is, and returns the next request.
+    /// Takes all outputs, and returns the next request.
     fn take(&mut self) -> Option<PageRequest> {
         while let Some(output) = self.follower.poll_output(self.now) {
             self.delivered.extend(match &output {

@@ -1,6 +1,6 @@
-//! A client that decodes what it gets at once, and knows what it must have got.
+//! A client that decodes everything at once, and knows the expected bytes.
 //!
-//! The fuzz target `gzip` takes this file as well.
+//! The fuzz target `gzip` uses this file as well.
 
 use std::io::Read;
 
@@ -12,13 +12,13 @@ const HEAD: usize = 10;
 
 pub(crate) struct Client {
     body: Option<GzipBody>,
-    /// What it got, as it was transmitted and as it was before.
+    /// The received bytes, and their plain bytes.
     wire: Vec<u8>,
     plain: Vec<u8>,
-    /// How much of `wire` is decoded, and what that gave.
+    /// The number of bytes of `wire` that are decoded, and the output.
     fed: usize,
     decoded: Vec<u8>,
-    /// How much of that is known to be right.
+    /// The number of output bytes that are checked.
     compared: usize,
     inflate: Decompress,
 }
@@ -77,7 +77,7 @@ impl Client {
         &self.wire
     }
 
-    /// Decodes what is new, and has all of the plain bytes then.
+    /// Decodes the new bytes, and checks that all plain bytes are there.
     fn check(&mut self) {
         loop {
             let input = &self.wire[self.fed..];
@@ -99,7 +99,7 @@ impl Client {
         self.compared = len;
     }
 
-    /// Ends the body, which an independent decoder takes with its checksum and its length. Without its
+    /// Ends the body, which an independent decoder accepts with its checksum and its length. Without its
     /// end, it does not.
     pub(crate) fn finish(&mut self) {
         let Some(body) = self.body.take() else { return };

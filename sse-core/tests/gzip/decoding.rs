@@ -1,4 +1,4 @@
-//! The decoder: any body, cut anywhere, also where it is hostile.
+//! The decoder: any body, cut anywhere, including hostile ones.
 
 use std::io::Write;
 
@@ -8,7 +8,7 @@ use sse_core::gzip::{GzipDecoder, GzipError};
 
 use super::payload;
 
-/// What `body` is, in chunks of these sizes, over and over.
+/// Decodes `body` in chunks of these sizes, repeatedly.
 fn decode(mut body: &[u8], sizes: &[usize], most: u32) -> Result<Vec<u8>, GzipError> {
     let (mut decoder, mut plain) = (GzipDecoder::new(most), Vec::new());
     for size in sizes.iter().cycle() {
@@ -37,7 +37,7 @@ proptest! {
         lens in vec((0..30_000_usize, any::<bool>()), 1..4),
         sizes in vec(1..3000_usize, 1..5),
     ) {
-        // Several members are one after the other.
+        // Several members follow each other.
         let (mut body, mut expected) = (Vec::new(), Vec::new());
         for (seed, (len, is_noise)) in lens.into_iter().enumerate() {
             let plain = payload(seed as u64, len, is_noise);
@@ -62,7 +62,7 @@ proptest! {
 }
 
 #[test]
-fn what_a_head_may_have_is_passed_over() {
+fn optional_fields_of_a_head_are_skipped() {
     let builder = GzBuilder::new()
         .extra(vec![7; 300])
         .filename("name")
@@ -73,7 +73,7 @@ fn what_a_head_may_have_is_passed_over() {
     for sizes in [[1], [1000]] {
         assert_eq!(decode(&body, &sizes, 10).unwrap(), b"data: x\n\n");
     }
-    // And a checksum of the head, of two bytes.
+    // The last two bytes are a checksum of the head.
     let end_of_head = 10 + 2 + 300 + "name\0comment\0".len();
     body[3] |= 2;
     body.splice(end_of_head..end_of_head, [1, 2]);

@@ -1,4 +1,4 @@
-//! What a client decodes of a compressed stream that it shares with others.
+//! The plain bytes that a client decodes from a compressed stream that it shares with others.
 
 mod client;
 mod decoding;
@@ -29,7 +29,7 @@ fn payload(seed: u64, len: usize, is_noise: bool) -> Bytes {
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// So much is published on this stream, and these clients take it. The others miss it.
+    /// This many bytes are published on this stream, and these clients take them. The others miss them.
     Publish {
         stream: usize,
         len: usize,
@@ -41,7 +41,7 @@ enum Step {
     Compress(usize, usize),
     Release(usize),
     KeepAlive(usize),
-    /// A new client, in place of this one.
+    /// A new client replaces this one.
     Join(usize),
 }
 

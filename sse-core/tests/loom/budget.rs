@@ -26,7 +26,7 @@ fn two_bodies_never_get_more_than_their_quarter() {
 }
 
 #[test]
-fn what_did_not_fit_into_the_whole_is_not_counted() {
+fn bytes_that_did_not_fit_into_the_whole_are_not_counted() {
     model(|| {
         let budget = Budget::new(1000);
         let mut queue = budget.reserve(Holding::Queue);

@@ -1,4 +1,4 @@
-//! Clean-up callbacks, added and taken back on other threads than the connection's.
+//! Clean-up callbacks that other threads than the connection's add and remove.
 
 use std::{
     sync::{Arc, Mutex},
@@ -13,8 +13,8 @@ use sse_core::{
 
 use crate::tasks::model;
 
-/// The callbacks that ran, by their names, each with the reason that it was told. Not a lock of the
-/// model's: it orders nothing that is tested.
+/// The callbacks that ran, by their names, each with its reason. The lock is not the model's: it orders
+/// nothing that is tested.
 #[derive(Clone, Default)]
 struct Ran(Arc<Mutex<Vec<(&'static str, CloseReason)>>>);
 
@@ -29,7 +29,7 @@ impl Ran {
         ran.iter().map(|(name, _)| *name).collect()
     }
 
-    /// Each was told this reason.
+    /// Returns whether each got this reason.
     fn all_for(&self, expected: &CloseReason) -> bool {
         let ran = self.0.lock().unwrap();
         ran.iter().all(|(_, reason)| reason == expected)
@@ -95,7 +95,7 @@ fn a_callback_adds_another_while_one_is_added_elsewhere() {
 }
 
 #[test]
-fn what_a_callback_holds_is_freed_in_either_order_of_ends() {
+fn a_callbacks_captures_are_freed_in_either_order_of_ends() {
     model(|| {
         let (owner, held) = (CleanUpOwner::new(), Arc::new(()));
         let (clean_up, copy) = (owner.handle(), held.clone());
@@ -110,7 +110,7 @@ fn what_a_callback_holds_is_freed_in_either_order_of_ends() {
     });
 }
 
-/// A handler passes its handle on to a thread of its own, and answers.
+/// A handler passes its handle to a thread of its own, and responds.
 #[test]
 fn a_callback_that_is_added_while_the_response_begins_waits_for_the_end() {
     model(|| {

@@ -1,4 +1,4 @@
-//! What threads share, under the model checker `loom`: each test runs once for every order in which
+//! State that threads share, under the model checker `loom`: each test runs once for every order in which
 //! its threads can run, with a bounded number of preemptions. A lost wake-up is a deadlock here.
 //!
 //! `.ci/loom` runs it, and so does
@@ -21,7 +21,7 @@ use sse_core::{
     topic::{Topic, TopicConfig},
 };
 
-/// Settings with a budget of their own: that of the process is one more thing to share.
+/// Returns settings with a budget of their own, because that of the process would be shared, too.
 fn topic_config() -> TopicConfig {
     let mut config = TopicConfig::default();
     config.budget = Budget::new(Budget::DEFAULT);

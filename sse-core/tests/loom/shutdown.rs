@@ -19,7 +19,7 @@ fn every_signal_that_is_waited_for_is_ready_once_the_shutdown_begins() {
 }
 
 #[test]
-fn a_shutdown_that_two_threads_begin_wakes_those_who_wait() {
+fn a_shutdown_that_two_threads_begin_wakes_all_waiting_tasks() {
     model(|| {
         let shutdown = Shutdown::new();
         let signal = shutdown.signal();

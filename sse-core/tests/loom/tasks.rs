@@ -19,8 +19,7 @@ pub(crate) fn model(threads: impl Fn() + Send + Sync + 'static) {
     model.check(threads);
 }
 
-/// A task of the model. What wakes it is seen by the model checker, also where it is woken for
-/// nothing.
+/// A task of the model. The model checker sees what wakes it, even a wake-up without a reason.
 struct Task(Notify);
 
 impl Wake for Task {
@@ -33,7 +32,7 @@ impl Wake for Task {
     }
 }
 
-/// Polls until it is ready, and waits for a wake-up in between: without one, for ever.
+/// Polls until it is ready, and waits for a wake-up in between: without one, forever.
 pub(crate) fn block_on<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
     let task = Arc::new(Task(Notify::new()));
     let waker = Waker::from(task.clone());

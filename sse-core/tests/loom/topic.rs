@@ -14,7 +14,7 @@ use crate::{
 
 type Polled = Poll<Option<Result<Batch, SlowConsumer>>>;
 
-/// Waits for what comes next, and takes the data out of it.
+/// Waits for the next item, and returns its data.
 fn next(mut poll: impl FnMut(&mut Context<'_>) -> Polled) -> Option<Vec<String>> {
     let batch = block_on(&mut poll)?.expect("in time");
     let Batch::Events(events) = batch else {
@@ -26,7 +26,7 @@ fn next(mut poll: impl FnMut(&mut Context<'_>) -> Polled) -> Option<Vec<String>>
     Some(data.collect())
 }
 
-/// Takes so many events, or as many as there are before the end.
+/// Takes this many events, or all before the end.
 fn take(subscriber: &mut Subscriber, count: usize) -> Vec<String> {
     let mut taken = Vec::new();
     while taken.len() < count
@@ -123,7 +123,7 @@ fn a_client_that_resumes_while_events_are_published_gets_each_of_them_once() {
         let mut joined = topic.subscribe();
         assert_eq!(take(&mut resumed, 1), ["b"]);
         publisher.join().unwrap();
-        // It joined before the event or behind it, and says which.
+        // It joined before the event or after it, and tells which.
         let before = joined.position() == Position::new(7, 1);
         match poll_once(|cx| joined.poll_next(cx)) {
             Poll::Ready(Some(Ok(batch))) => assert!(before, "{batch:?}"),

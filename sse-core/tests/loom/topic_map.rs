@@ -1,4 +1,4 @@
-//! A map of topics that come and go.
+//! A map of topics that are created and dropped.
 
 use std::{
     sync::{
@@ -16,8 +16,8 @@ use crate::{
     topic_config,
 };
 
-/// A map of one topic at most, which goes as soon as it is not used. Its clock goes on whenever it is
-/// looked at.
+/// Returns a map of at most one topic, which is dropped as soon as it is unused. Its clock advances at
+/// each call.
 fn map() -> TopicMap {
     let mut config = TopicMapConfig::default();
     config.topic = topic_config();
@@ -77,7 +77,7 @@ fn a_topic_in_use_keeps_its_place() {
         }
         drop(other);
         uses.join().unwrap();
-        // By now neither is used.
+        // Neither is used any more.
         assert!(map.topic("c").is_ok());
     });
 }

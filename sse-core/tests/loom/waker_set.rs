@@ -16,7 +16,7 @@ use sse_core::internal::{
 
 use crate::tasks::{block_on, join, model, poll_once};
 
-/// Something that happens once, and the tasks that wait for it.
+/// An event that happens once, and the tasks that wait for it.
 #[derive(Default)]
 struct Event {
     has_happened: AtomicBool,
@@ -69,7 +69,7 @@ fn every_task_that_waits_is_woken() {
         let event = Arc::<Event>::default();
         let mut waiting = [Waiting::new(&event), Waiting::new(&event)];
         let [first, _] = &mut waiting;
-        // It has a place already, with another waker than the one that counts.
+        // It has a place already, with another waker than the current one.
         assert!(poll_once(|cx| first.poll(cx)).is_pending());
 
         let threads =
@@ -101,7 +101,7 @@ fn a_place_from_before_a_waking_takes_none_from_another_task() {
         let event = Arc::<Event>::default();
         let mut old = Waiting::new(&event);
         assert!(poll_once(|cx| old.poll(cx)).is_pending());
-        // The place that it has is gone, and given to the next task.
+        // Its place is gone, and belongs to the next task.
         lock(&event.tasks).take_all().for_each(drop);
 
         let mut next = Waiting::new(&event);

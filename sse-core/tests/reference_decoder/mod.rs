@@ -1,9 +1,9 @@
-//! A decoder that is right because it does what WHATWG HTML 9.2.5 and 9.2.6 say, step by step, on
-//! the whole stream at once. The bounds are this crate's own, and so is the ID to send.
+//! A decoder that follows WHATWG HTML 9.2.5 and 9.2.6 step by step, on the whole stream at once. The
+//! bounds are those of this crate, and so is the ID to send.
 
 use sse_core::DecodeBound;
 
-/// What comes out of an event stream, in order.
+/// The items of an event stream, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Item {
     Event {
@@ -13,7 +13,7 @@ pub(crate) enum Item {
     },
     Comment(String),
     ReconnectionTime(u64),
-    /// The id is passed over; its event comes out.
+    /// The id is ignored; its event is an item.
     IdTooLong,
     PastBound(DecodeBound),
 }
@@ -35,15 +35,15 @@ struct Reference {
     last_event_id_to_send: String,
 }
 
-/// What is left behind a stream.
+/// The last event ID after a stream.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct LastEventId {
     pub(crate) last_event_id: String,
-    /// The newest one that a header field can carry.
+    /// The newest ID that a header field can carry.
     pub(crate) to_send: String,
 }
 
-/// The items in `stream`, and the last event ID behind it.
+/// Returns the items in `stream`, and the last event ID after it.
 pub(crate) fn decode(stream: &[u8], bounds: Bounds) -> (Vec<Item>, LastEventId) {
     let mut reference = Reference::default();
     let mut discarding = false;
@@ -51,7 +51,7 @@ pub(crate) fn decode(stream: &[u8], bounds: Bounds) -> (Vec<Item>, LastEventId) 
     const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
     let stream = match stream.strip_prefix(BYTE_ORDER_MARK) {
         Some(rest) => rest,
-        // What may become one is not a line's beginning yet.
+        // Bytes that may become a byte order mark do not begin a line yet.
         None if BYTE_ORDER_MARK.starts_with(stream) => return Default::default(),
         None => stream,
     };
@@ -62,7 +62,7 @@ pub(crate) fn decode(stream: &[u8], bounds: Bounds) -> (Vec<Item>, LastEventId) 
             reference.give_up(DecodeBound::Line, &mut discarding);
         } else if ended && let Err(bound) = reference.process_line(line, bounds) {
             reference.give_up(bound, &mut discarding);
-            // The blank line is behind us where the fault shows in it.
+            // The blank line has been read where the fault is in it.
             discarding = !line.is_empty();
         }
         // "Once the end of the file is reached, any pending data must be discarded."
@@ -74,7 +74,7 @@ pub(crate) fn decode(stream: &[u8], bounds: Bounds) -> (Vec<Item>, LastEventId) 
     (reference.items, left)
 }
 
-/// The lines, and whether each has an end. Only the last may have none.
+/// Returns the lines, and whether each has an end. Only the last may have none.
 fn lines(stream: &[u8]) -> Vec<(&[u8], bool)> {
     let mut lines = Vec::new();
     let mut rest = stream;
@@ -139,7 +139,8 @@ impl Reference {
         self.check_event(self.data_buffer.len(), bounds)
     }
 
-    /// `data` counts the line feed at the end of a data buffer, which is not part of an event.
+    /// Checks the bound. `data` includes the line feed at the end of a data buffer, which is not part of
+    /// an event.
     fn check_event(&self, data: usize, bounds: Bounds) -> Result<(), DecodeBound> {
         if data.saturating_sub(1) + self.event_type_buffer.len() > bounds.event {
             return Err(DecodeBound::Event);
@@ -171,7 +172,7 @@ impl Reference {
         Ok(())
     }
 
-    /// An event past a bound counts as never sent.
+    /// Drops an event that exceeded a bound, which counts as never sent.
     fn give_up(&mut self, bound: DecodeBound, discarding: &mut bool) {
         self.items.push(Item::PastBound(bound));
         self.data_buffer.clear();

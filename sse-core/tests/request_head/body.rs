@@ -1,4 +1,4 @@
-//! What a head says of the body.
+//! The body's length in a head.
 
 use sse_core::http::{BodyLength, Request, RequestHead};
 
@@ -113,9 +113,9 @@ fn chunked_is_the_only_transfer_coding() {
     }
 }
 
-/// A foreign server may count the bytes of a body that is not there.
+/// A foreign server may announce an empty body.
 #[test]
-fn a_body_of_no_bytes_is_none_for_every_reader_of_the_head() {
+fn an_empty_body_is_no_body_for_every_reader_of_the_head() {
     for (said, body) in [
         (BodyLength::None, BodyLength::None),
         (BodyLength::Exact(0), BodyLength::None),

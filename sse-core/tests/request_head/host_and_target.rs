@@ -1,4 +1,4 @@
-//! Whom a request is for, and what.
+//! The host and the target of a request.
 
 use super::{refused, taken, with_first_line};
 
@@ -203,7 +203,7 @@ fn a_target_has_the_form_that_its_method_takes() {
     taken("GET http://b/ HTTP/1.0\r\n\r\n", "GET http://b/ HTTP/1.0");
 }
 
-/// A proxy goes by the target, and a handler by `Host`.
+/// A proxy uses the target, and a handler `Host`.
 #[test]
 fn a_target_that_names_another_host_than_the_host_field_is_refused() {
     for (target, host) in [

@@ -1,4 +1,4 @@
-//! What holds of any input.
+//! Laws for any input.
 
 use proptest::{prelude::*, sample::Index};
 use sse_core::http::{HeadLimits, HeaderMap, HeaderValue, accepts, header};
@@ -21,7 +21,7 @@ enum Mutation {
     Replace(Index, u8),
     Insert(Index, u8),
     Remove(Index),
-    /// Puts a copy of one stretch somewhere else.
+    /// Copies one part to another place.
     Copy(Index, Index, Index),
 }
 
@@ -77,7 +77,7 @@ fn any_limits() -> impl Strategy<Value = HeadLimits> {
     ]
 }
 
-/// What holds of any head that is taken, by either reader.
+/// Checks any head that either reader accepts.
 fn assert_unambiguous(limits: HeadLimits, input: &[u8], rest: &[u8]) {
     let head = &input[..input.len() - rest.len()];
     assert!(input.ends_with(rest));
@@ -129,7 +129,7 @@ proptest! {
     ) {
         let whole = read(limits, [&input[..]]);
         prop_assert_eq!(read(limits, cut(&input, &cuts)), whole);
-        // As parts of a request too, where they come further than the first byte.
+        // These are parts of a request, too, so that the parser reads beyond the first byte.
         for good in ["GET / HTTP/1.1\r\nHost: a\r\nX: ", "GET /", "GET http://", "G", "GET / HTTP/1.1\r\nHost: "] {
             let input = [good.as_bytes(), &input, b"\r\n\r\n"].concat();
             let whole = read(limits, [&input[..]]);
@@ -153,7 +153,7 @@ proptest! {
             headers.append(header::ACCEPT, value);
         }
         let _any = accepts(&headers, "text", "event-stream");
-        // A range of its own that is as specific as any decides.
+        // A range that is as specific as any decides.
         headers.append(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
         prop_assert!(accepts(&headers, "text", "event-stream"));
     }

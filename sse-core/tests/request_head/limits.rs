@@ -1,4 +1,4 @@
-//! How large a head may be, and what it costs to read.
+//! The bounds of a head, and the cost of reading it.
 
 use sse_core::http::HeadLimits;
 
@@ -53,7 +53,7 @@ fn a_head_has_a_limit() {
     );
     refused_within(limits(30, 10, 20), head, 431, "up to 30 bytes");
     refused_within(limits(16, 10, 20), head, 431, "up to 16 bytes");
-    // One without an end.
+    // The line has no end.
     refused_within(
         limits(50, 10, 20),
         "GET / HTTP/1.1\r\nX: ".to_owned() + &"b".repeat(50),
@@ -67,9 +67,9 @@ fn a_head_has_a_limit() {
     refused_within(limits(length + 4, 10, 20), &behind_lines, 431, "");
     for lines in ["\r\n".repeat(20), "\n".repeat(40)] {
         refused_within(limits(30, 10, 20), &lines, 431, "up to 30 bytes");
-        // What comes behind the limit is not looked at.
+        // Bytes beyond the limit are not examined.
         refused_within(limits(30, 10, 20), format!("{lines}\0"), 431, "");
-        // They are to blame also where the limit is reached in the line behind them.
+        // They are the cause even where the limit is reached in the line after them.
         for limit in 40..52 {
             refused_within(limits(limit, 10, 20), format!("{lines}{head}"), 431, "");
         }
@@ -89,7 +89,7 @@ fn field_lines_have_a_limit() {
         "GET / HTTP/1.0\r\n\r\n",
         "GET / HTTP/1.0",
     );
-    // By the names or by the values: it is the lines that count.
+    // The lines count, whatever their names and values are.
     refused_within(
         limits(500, 5, 20),
         with_lines("A:1\r\nB:2\r\nC:3\r\nD:4\r\nE:5"),
@@ -98,7 +98,7 @@ fn field_lines_have_a_limit() {
     );
 }
 
-/// The whole, and the bytes one by one; the cuts between them are those of smaller limits.
+/// Reads the whole, and byte by byte; the cuts between are those of smaller limits.
 fn read_long(limits: HeadLimits, input: &str) -> Outcome {
     let whole = read(limits, [input.as_bytes()]);
     assert_eq!(read(limits, input.as_bytes().chunks(1)), whole);
@@ -149,7 +149,7 @@ fn limits_beyond_what_the_http_types_hold_are_lowered_to_it() {
     }
 }
 
-/// Were the cost quadratic, this would take hours.
+/// With a quadratic cost, this would take hours.
 #[test]
 fn the_cost_of_a_long_head_is_linear() {
     let boundless = limits(usize::MAX, usize::MAX, usize::MAX);

@@ -1,4 +1,4 @@
-//! Request heads: what is taken, what is refused and with which status, however the input is cut.
+//! Request heads: which are accepted, and which are rejected with which status, however the input is cut.
 #![cfg(feature = "server")]
 #![allow(clippy::panic, clippy::unwrap_used)] // that is how a test fails
 
@@ -9,10 +9,10 @@ mod limits;
 
 use sse_core::http::{BodyLength, HeadLimits, RequestHead, RequestHeadError, RequestHeadReader};
 
-/// What a reader made of its input.
+/// The result of reading an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Outcome {
-    /// The head in one line, and what follows it.
+    /// The head in one line, and the bytes after it.
     Head(String, Vec<u8>),
     Refused(RequestHeadError),
     Incomplete,
@@ -20,7 +20,7 @@ enum Outcome {
 
 use Outcome::{Head, Incomplete, Refused};
 
-/// Method, target, version, fields with `|` between them, and what is not `None` of a body.
+/// Returns method, target, version, fields with `|` between them, and the body unless it is `None`.
 fn describe(head: &RequestHead) -> String {
     let request = head.request();
     let mut line = format!(
@@ -77,7 +77,7 @@ fn limits(head: usize, fields: usize, target: usize) -> HeadLimits {
     limits
 }
 
-/// The input is a whole head, and is understood as `expected`.
+/// Checks that the input is a whole head, and is read as `expected`.
 #[track_caller]
 fn taken_within(limits: HeadLimits, input: impl AsRef<[u8]>, expected: &str) {
     let input = input.as_ref();
@@ -89,7 +89,7 @@ fn taken_within(limits: HeadLimits, input: impl AsRef<[u8]>, expected: &str) {
         }
         other => panic!("{other:?} from {shown}"),
     }
-    // What follows is left alone, whatever it is.
+    // The bytes after it stay, whatever they are.
     let followed = [input, b"\r\nnext\0\r"].concat();
     assert_eq!(
         read_in_every_cut(limits, &followed),
@@ -103,7 +103,7 @@ fn taken(input: impl AsRef<[u8]>, expected: &str) {
     taken_within(HeadLimits::default(), input, expected);
 }
 
-/// The input is refused with a status, and with a text that has `text` in it.
+/// Checks that the input is rejected with a status, and with a text that contains `text`.
 #[track_caller]
 fn refused_within(limits: HeadLimits, input: impl AsRef<[u8]>, status: u16, text: &str) {
     let input = input.as_ref();
@@ -122,12 +122,12 @@ fn refused(input: impl AsRef<[u8]>, status: u16, text: &str) {
     refused_within(HeadLimits::default(), input, status, text);
 }
 
-/// `GET / HTTP/1.1` with a Host, and these lines.
+/// Returns `GET / HTTP/1.1` with a Host, and these lines.
 fn with_lines(lines: &str) -> String {
     format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n\r\n")
 }
 
-/// A head of HTTP/1.1 with this request line.
+/// Returns a head of HTTP/1.1 with this request line.
 fn with_first_line(line: &str) -> String {
     format!("{line}\r\nHost: a\r\n\r\n")
 }
@@ -149,7 +149,7 @@ fn a_head_is_method_target_version_fields_and_body() {
 }
 
 #[test]
-fn what_has_no_end_is_incomplete() {
+fn a_body_without_an_end_is_incomplete() {
     for input in [
         "",
         "\r",
@@ -205,7 +205,7 @@ fn empty_lines_at_the_front_are_skipped() {
 }
 
 #[test]
-fn what_cannot_be_http_is_refused_at_the_first_byte() {
+fn input_that_cannot_be_http_is_refused_at_the_first_byte() {
     for input in [
         &b"\x16"[..],
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
@@ -269,7 +269,7 @@ fn other_versions_are_not_supported() {
 }
 
 #[test]
-fn what_is_no_version_is_malformed() {
+fn an_invalid_version_is_malformed() {
     for line in [
         "GET / HTTP/1",
         "GET / HTTP/11",
@@ -289,7 +289,7 @@ fn what_is_no_version_is_malformed() {
         "GET / H",
         "GET / ",
         "GET /",
-        // The version is fine, but the line is not.
+        // The version is valid, but the line is not.
         "GET / HTTP/2.0 ",
         "GET / HTTP/2.0\t",
         "GET / a HTTP/2.0",
@@ -302,7 +302,7 @@ fn what_is_no_version_is_malformed() {
     }
 }
 
-/// A head that is spoilt may not have its end any more: it gets another one.
+/// Checks a head that is spoilt. It may have lost its end, and gets another one.
 #[track_caller]
 fn refused_once_ended(input: &[u8]) {
     refused([input, b"\r\n\r\n"].concat(), 400, "malformed");
@@ -312,7 +312,7 @@ fn refused_once_ended(input: &[u8]) {
 fn a_bare_cr_or_a_nul_is_refused_everywhere() {
     let good = b"GET /a HTTP/1.1\r\nHost: a\r\nX-Y: b c\r\n\r\n";
     for byte in [b'\r', b'\0'] {
-        // What stands before an LF is below: there a CR belongs.
+        // The byte before an LF is tested below, because a CR belongs there.
         for at in (0..good.len()).filter(|&at| !b"\r\n".contains(&good[at])) {
             let mut bad = good.to_vec();
             bad.insert(at, byte);
@@ -322,7 +322,7 @@ fn a_bare_cr_or_a_nul_is_refused_everywhere() {
             refused_once_ended(&bad);
         }
     }
-    // It is this rule that refuses them, and not what a line happens to look like then.
+    // This rule rejects them, and not the form of the line.
     for (value, text) in [("b\rc", "CR without an LF"), ("b\0c", "NUL")] {
         refused(with_lines(&format!("X: {value}")), 400, text);
     }

@@ -8,12 +8,12 @@ use sse_core::{
 
 use super::{Pump, REQUEST, bytes, secs};
 
-/// A request with these header lines, and what comes after its head.
+/// Returns a request with these header lines, and the bytes after its head.
 fn post(lines: &str, rest: &str) -> Vec<u8> {
     format!("POST / HTTP/1.1\r\nHost: a\r\n{lines}\r\n\r\n{rest}").into_bytes()
 }
 
-/// A connection that gets these bytes, so many at a time. It asks for the body as soon as it has
+/// Returns a connection that gets these bytes, `step` at a time. It asks for the body as soon as it has
 /// the head.
 fn asking(config: ConnectionConfig, wire: &[u8], step: usize) -> Pump {
     let mut pump = Pump::new(config);
@@ -108,7 +108,7 @@ fn a_body_that_is_not_as_it_should_be_is_refused_however_it_arrives() {
         (chunks, "0\r\na: \0\r\n\r\n", 400, "trailers that are not"),
         (chunks, &extension, 400, "extensions"),
         (chunks, &trailers, 431, "trailers"),
-        // These the head alone gives away.
+        // The head alone reveals these.
         (
             "Content-Length: 1\r\nTransfer-Encoding: chunked",
             "0\r\n\r\n",
@@ -138,7 +138,7 @@ fn a_body_that_is_not_as_it_should_be_is_refused_however_it_arrives() {
             assert!(pump.body().contains(says), "{case}: {}", pump.body());
             assert_eq!(pump.body_received, None, "{case}");
             assert_eq!(pump.connection.phase(), Phase::Lingering, "{case}");
-            // It may still be sending: the answer is not lost to a reset.
+            // The client may still be sending: the response must not be lost to a reset.
             pump.pass(secs(1));
             pump.run();
             let status = StatusCode::from_u16(status).unwrap();
@@ -148,7 +148,7 @@ fn a_body_that_is_not_as_it_should_be_is_refused_however_it_arrives() {
 }
 
 #[test]
-fn what_comes_after_a_body_is_not_a_second_request() {
+fn bytes_after_a_body_are_not_a_second_request() {
     for lines in [
         post("Content-Length: 5", "hello"),
         post("Transfer-Encoding: chunked", "5\r\nhello\r\n0\r\n\r\n"),
@@ -181,7 +181,7 @@ fn a_body_may_be_there_before_it_is_asked_for() {
     pump.events();
     assert_eq!(pump.body_received.as_deref(), Some(&b"hello"[..]));
 
-    // The same goes for a fault.
+    // The same is true of a fault.
     let mut pump = Pump::default();
     pump.input(&post("Transfer-Encoding: chunked", "nonsense"));
     pump.events();
@@ -191,7 +191,7 @@ fn a_body_may_be_there_before_it_is_asked_for() {
 }
 
 #[test]
-fn a_body_that_nobody_asks_for_is_thrown_away() {
+fn a_body_that_is_not_asked_for_is_discarded() {
     let mut pump = Pump::default();
     pump.input(&post("Content-Length: 5", "hello"));
     pump.respond(Response::new(ResponseBody::Whole("no need".into())))
@@ -199,7 +199,7 @@ fn a_body_that_nobody_asks_for_is_thrown_away() {
     pump.run();
     assert_eq!(pump.status(), "200");
     assert_eq!(pump.said, ["request", "end output"]);
-    // All of it came, so there is nothing to wait for.
+    // All of the request came, so there is nothing to wait for.
     assert_eq!(pump.closed, Some(CloseReason::ResponseSent));
 
     let mut pump = Pump::default();
@@ -292,9 +292,10 @@ fn an_interim_response_that_is_half_written_stays_whole() {
 }
 
 #[test]
-fn who_is_not_told_to_go_on() {
+fn clients_that_get_no_100() {
     let wants = "Content-Length: 5\r\nExpect: 100-continue";
-    // Who does not wait, who has begun to send, whose body is too large, and HTTP/1.0.
+    // These are clients that do not wait, that have begun to send, whose body is too large, and of
+    // HTTP/1.0.
     for wire in [
         post("Content-Length: 5", ""),
         post("Content-Length: 5\r\nExpect: the unexpected", ""),
@@ -309,7 +310,7 @@ fn who_is_not_told_to_go_on() {
         pump.run();
         assert!(!pump.text().contains("100"), "{}", pump.text());
     }
-    // A final answer makes it needless.
+    // A final response makes it unnecessary.
     let mut pump = Pump::default();
     pump.input(&post(wants, ""));
     pump.respond(Response::new(ResponseBody::Whole("no".into())))
@@ -325,7 +326,7 @@ fn a_body_that_trickles_in_meets_the_deadline() {
     let mut pump = Pump::default();
     pump.input(&post("Content-Length: 5000", ""));
     pump.events();
-    // What the application takes to ask for it does not count.
+    // The time before the application asks for it does not count.
     pump.pass(secs(20));
     pump.connection.receive_body(pump.now).unwrap();
     for _ in 0..29 {

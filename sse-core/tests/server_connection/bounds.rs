@@ -1,11 +1,11 @@
-//! What happens at the bounds.
+//! The behaviour at the bounds.
 
 use super::*;
 
 #[test]
 fn at_the_high_water_mark_nothing_more_is_taken() {
     let mut config = ConnectionConfig::default();
-    // 55 of the events.
+    // This is the size of 55 events.
     config.response.high_water_mark = 55 * "data: 0123456789\n\n".len();
     let mut pump = Pump::streaming(config);
     pump.run();

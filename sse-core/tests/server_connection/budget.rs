@@ -16,14 +16,14 @@ fn config(budget: &Budget) -> ConnectionConfig {
     config
 }
 
-/// A stream whose response head is written.
+/// Returns a stream whose response head is written.
 fn stream(budget: &Budget) -> Pump {
     let mut pump = Pump::streaming(config(budget));
     pump.run();
     pump
 }
 
-/// A connection that has received so much of a larger body.
+/// Returns a connection that has received a part of a larger body.
 fn upload(budget: &Budget, announced: usize, received: usize) -> Pump {
     let mut pump = Pump::new(config(budget));
     pump.input(
@@ -39,7 +39,7 @@ fn upload(budget: &Budget, announced: usize, received: usize) -> Pump {
 #[test]
 fn a_body_is_refused_where_the_others_have_the_share_of_bodies() {
     let budget = Budget::new(64 * KIB);
-    // Memory is taken by doubling, and so is the budget's.
+    // Memory grows by doubling, and the budget counts it so.
     let mut first = upload(&budget, 10 * KIB, 3 * KIB);
     assert_eq!(budget.used().bodies, 6 * KIB);
     let second = upload(&budget, 10 * KIB, 3 * KIB);
@@ -95,7 +95,7 @@ fn with_nothing_queued_there_is_room_whatever_others_hold() {
 }
 
 #[test]
-fn what_a_topic_shares_is_counted_once_however_many_wait_for_it() {
+fn the_events_of_a_topic_count_once_for_any_number_of_clients() {
     let budget = Budget::new(1024 * KIB);
     let mut topic = TopicConfig::default();
     topic.budget = budget.clone();
@@ -123,7 +123,7 @@ fn what_a_topic_shares_is_counted_once_however_many_wait_for_it() {
 }
 
 #[test]
-fn what_is_written_is_given_back_while_more_is_queued() {
+fn written_bytes_are_freed_while_more_are_queued() {
     let budget = Budget::new(1024 * KIB);
     let topic = Topic::new(TopicConfig::default(), 1, Instant::now);
     topic.publish("shared").unwrap();
@@ -133,7 +133,7 @@ fn what_is_written_is_given_back_while_more_is_queued() {
         panic!("there is a history")
     };
     pump.connection.send_encoded(pump.now, events).unwrap();
-    // Behind what is shared each event is a piece of its own.
+    // After shared bytes each event is a piece of its own.
     pump.send(&"x".repeat(20 * KIB)).unwrap();
     let flush = pump.connection.poll_transmit().len();
     pump.connection.handle_transmitted(pump.now, 1);
@@ -184,18 +184,18 @@ fn a_whole_response_counts_where_nothing_else_holds_it() {
     drop((shared, page));
 }
 
-/// What is done with one of several connections.
+/// An action on one of several connections.
 #[derive(Clone, Debug)]
 enum Act {
-    /// It is sent as many events of this length as it takes.
+    /// Sends as many events of this length as it takes.
     Fill(usize),
-    /// Its client takes so much.
+    /// Its client takes this many bytes.
     Write(usize),
-    /// It is sent a topic's events.
+    /// Sends a topic's events.
     Share,
-    /// It is replaced by another.
+    /// Replaces it by another one.
     Leave,
-    /// Another request's body begins, or goes on.
+    /// Begins another request's body, or continues it.
     Upload(usize),
 }
 
@@ -254,11 +254,12 @@ proptest! {
                 }
             }
             for pump in &pumps {
-                // The head of this response is written, so that every byte is the stream's.
+                // The head of this response is written, so that every byte belongs to the stream.
                 let is_empty = pump.connection.queued() == 0;
                 prop_assert!(!is_empty || pump.connection.has_room(), "one is stuck");
             }
-            // One event each, in memory that grew by doubling, and the newest event of the topic.
+            // There is one event for each, in memory that grew by doubling, and the newest event of the
+            // topic.
             let slack = CONNECTIONS * 2 * (LARGEST + KIB) + 3 * LARGEST;
             let used = budget.used();
             prop_assert!(used.total() <= LIMIT + slack, "{used:?}");

@@ -1,4 +1,4 @@
-//! What happens when nothing happens.
+//! The deadlines of a connection.
 
 use super::*;
 
@@ -24,7 +24,7 @@ fn a_slow_head_is_answered_408_however_it_drips() {
     pump.pass(secs(1));
     pump.run();
     assert_eq!(pump.status(), "408");
-    // It may still be sending: the answer is not lost to a reset.
+    // The client may still be sending: the response must not be lost to a reset.
     assert_eq!(pump.closed, None);
     pump.pass(secs(1));
     pump.run();
@@ -72,7 +72,7 @@ fn a_stalled_write_is_cut_and_progress_moves_the_deadline() {
     pump.pass(secs(29));
     let _ = pump.connection.poll_transmit();
     pump.connection.handle_transmitted(pump.now, 1);
-    // Sending more is no progress.
+    // Sending more is not progress.
     pump.pass(secs(29));
     pump.send("two").unwrap();
     assert_eq!(pump.connection.phase(), Phase::Streaming);
@@ -135,7 +135,7 @@ fn a_stream_may_have_a_keep_alive_of_its_own() {
     }
     let pump = streaming(Some(KeepAlive::never()));
     assert_eq!(pump.connection.poll_timeout(), None);
-    // The configuration's.
+    // This is the configuration's.
     let mut pump = streaming(None);
     pump.pass(secs(15));
     assert!(pump.connection.has_output());
@@ -215,7 +215,7 @@ fn an_output_that_is_not_ended_in_time_is_not_told_as_delivered() {
     let mut pump = Pump::streaming(ConnectionConfig::default());
     pump.send("one").unwrap();
     pump.connection.finish(pump.now).unwrap();
-    // The transport takes it all, and holds it back.
+    // The transport takes all bytes, and buffers them.
     pump.write();
     while pump.connection.poll_event(pump.now).is_some() {}
     assert_eq!(pump.connection.phase(), Phase::Ending);
@@ -260,7 +260,7 @@ fn reading_on_after_an_answer_does_not_move_the_drain_deadline() {
 }
 
 #[test]
-fn deadlines_beyond_the_end_of_time_are_none() {
+fn deadlines_beyond_the_end_of_time_are_no_deadlines() {
     let mut config = ConnectionConfig::default();
     config.head_timeout = Duration::MAX;
     config.response.keep_alive = Some(Duration::MAX);
@@ -376,7 +376,7 @@ fn with_no_time_to_stall_what_a_deadline_queues_is_still_offered_to_the_transpor
         idle.run();
         assert_eq!(idle.closed, None);
     }
-    // A client that takes nothing of the next one is cut as soon as the caller asks.
+    // A client that takes none of the next bytes is cut at the caller's next call.
     idle.now += secs(15);
     idle.connection.handle_timeout(idle.now);
     assert_eq!(idle.connection.poll_timeout(), Some(idle.now));

@@ -66,7 +66,7 @@ fn the_body_of_a_parsed_request_is_received() {
 }
 
 #[test]
-fn a_parsed_request_that_is_in_doubt_is_none() {
+fn a_parsed_request_that_is_ambiguous_is_refused() {
     let refused = |request: Request<()>| RequestHead::new(request).unwrap_err();
     let get = || Request::get("/");
     for (request, says) in [

@@ -1,4 +1,4 @@
-//! Every phase with every input, by public calls alone: what follows is what `phases.md` says.
+//! Every phase with every input, by public calls only: the results are those in `phases.md`.
 
 use std::{collections::BTreeSet, fmt::Write, task::Poll};
 
@@ -13,7 +13,7 @@ use super::*;
 
 const CHUNKED: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-/// A connection with what was told of it.
+/// A connection with its events.
 struct Tried {
     connection: Connection,
     now: Instant,
@@ -23,12 +23,12 @@ struct Tried {
 /// A way to reach a phase.
 struct Way {
     phase: Phase,
-    /// What is told of this way, where ways to a phase differ in what follows.
+    /// A note on this way, if ways to the phase have different results.
     note: &'static str,
     go: fn(&mut Tried),
 }
 
-/// Something that the world does or the application wants.
+/// An input from outside, or a call of the application.
 struct Input {
     name: &'static str,
     what: What,
@@ -58,7 +58,7 @@ impl Tried {
         Self::of(now, Connection::new(now, date, Arc::new(config)))
     }
 
-    /// Inside a foreign server, with a request that has a body.
+    /// Creates one inside a foreign server, with a request that has a body.
     fn in_server(config: ResponseConfig) -> Self {
         let now = Instant::now();
         let request = Request::post("/").header("host", "a");
@@ -109,7 +109,7 @@ impl Tried {
         }
     }
 
-    /// Whatever it was, the connection ends, says so once, and cleans up once.
+    /// Checks that the connection ends in any case, reports it once, and cleans up once.
     fn ends(mut self, case: &str) {
         let mut closed = None;
         for _ in 0..20 {
@@ -148,7 +148,7 @@ fn sent(result: Result<(), SendError>) -> Result<(), WrongPhase> {
     })
 }
 
-/// What a topic gives to each of its subscribers.
+/// Returns the events that a topic gives to each of its subscribers.
 fn encoded_events() -> EncodedEvents {
     let topic = Topic::new(TopicConfig::default(), 0, Instant::now);
     let mut subscriber = topic.subscribe();
@@ -159,21 +159,21 @@ fn encoded_events() -> EncodedEvents {
     }
 }
 
-/// Opens a stream, and has everything transmitted.
+/// Opens a stream, and transmits everything.
 fn open(tried: &mut Tried) {
     tried.connection.poll_event(tried.now);
     tried.respond(ResponseBody::event_stream()).unwrap();
     tried.transmit();
 }
 
-/// Gives the open stream an end.
+/// Sets an end for the open stream.
 fn end_soon(tried: &mut Tried) {
     let soon = tried.now + secs(1);
     let reason = CloseReason::LifetimeOver;
     tried.connection.finish_at(soon, reason).unwrap();
 }
 
-/// A stream that has ended and is transmitted.
+/// Ends and transmits a stream.
 fn deliver(tried: &mut Tried) {
     open(tried);
     tried.send().unwrap();
@@ -393,7 +393,7 @@ fn inputs() -> Vec<Input> {
     ]
 }
 
-/// Goes this way, and then does this.
+/// Goes this way, and then applies this input.
 fn try_out(mut tried: Tried, way: &Way, input: &Input) -> Followed {
     let case = format!("{} in {:?} {}", input.name, way.phase, way.note);
     (way.go)(&mut tried);
@@ -418,14 +418,14 @@ fn try_out(mut tried: Tried, way: &Way, input: &Input) -> Followed {
         },
     };
     if input.name == "`poll_event`" && tried.connection.phase() == Closed {
-        // All is told.
+        // All events are taken.
         return followed;
     }
     tried.ends(&case);
     followed
 }
 
-/// A table with a row per input and a column per phase, and each step from phase to phase.
+/// Returns a table with a row per input and a column per phase, and each step from phase to phase.
 fn table(
     ways: &[Way],
     start: fn(ConnectionConfig) -> Tried,
@@ -463,7 +463,7 @@ fn table(
     text
 }
 
-/// What follows, once for all ways to the phase or each with its note.
+/// Returns the results, once for all ways to the phase or each with its note.
 fn cell(phase: Phase, input: &Input, followed: &[(&str, Followed)]) -> String {
     let say = |followed: Followed| match (followed, input.what) {
         (Followed::WrongPhase, _) => "`WrongPhase`".into(),
@@ -482,7 +482,7 @@ fn cell(phase: Phase, input: &Input, followed: &[(&str, Followed)]) -> String {
     parts.join("; ")
 }
 
-/// The steps as lines, `From ──> To, To`.
+/// Returns the steps as lines, `From ──> To, To`.
 fn diagram(steps: &BTreeSet<(usize, usize)>) -> String {
     const PHASES: [Phase; 8] = [
         Head, BodyPhase, Responding, Streaming, Delivering, Ending, Lingering, Closed,
@@ -502,7 +502,7 @@ fn diagram(steps: &BTreeSet<(usize, usize)>) -> String {
     text
 }
 
-/// The lines of `phases.md` that are observed.
+/// Returns the observed lines of `phases.md`.
 fn observed() -> String {
     let mut steps = BTreeSet::new();
     let socket = table(&ways_on_socket(), Tried::on_socket, &mut steps);

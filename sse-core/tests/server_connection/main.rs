@@ -31,7 +31,7 @@ use sse_core::{
 const POST: &[u8] = b"POST /events HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
 const REQUEST: &[u8] = b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// A connection, what it wrote and what it said, on a clock that moves when told to.
+/// A connection, its output and its events, on a clock that the test moves.
 struct Pump {
     connection: Connection,
     now: Instant,
@@ -39,9 +39,9 @@ struct Pump {
     wire: Vec<u8>,
     said: Vec<&'static str>,
     body_received: Option<Bytes>,
-    /// Of a connection inside a foreign server.
+    /// The response of a connection inside a foreign server.
     response: Option<Response<BodyLength>>,
-    /// The output was not to end properly.
+    /// Whether the output had to be broken off.
     broken_off: bool,
     closed: Option<CloseReason>,
     cleaned_up: Arc<Mutex<Vec<CloseReason>>>,
@@ -87,7 +87,7 @@ impl Pump {
         pump
     }
 
-    /// A connection in `phase`, reached the usual way, with nothing pending.
+    /// Returns a connection in `phase`, reached the usual way, with nothing pending.
     fn in_phase(phase: Phase) -> Self {
         let mut pump = Self::default();
         if phase == Phase::Head {
@@ -176,13 +176,13 @@ impl Pump {
         }
     }
 
-    /// Does all that is to be done now.
+    /// Does everything that has to be done now.
     fn run(&mut self) {
         self.write();
         self.events();
     }
 
-    /// Lets time pass, doing on the way what is due.
+    /// Lets time pass, and does what is due on the way.
     fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(deadline) = self.connection.poll_timeout().filter(|&at| at <= end) {

@@ -30,12 +30,12 @@ fn asked_with(head: &RequestHead, config: ResponseConfig) -> Pump {
     Pump::around(now, Connection::for_response(now, Arc::new(config), head))
 }
 
-/// A connection for the response to a GET.
+/// Returns a connection for the response to a GET.
 fn asked() -> Pump {
     asked_with(&head(Method::GET, None), ResponseConfig::default())
 }
 
-/// A connection whose request has a body of so many bytes, which was asked for.
+/// Returns a connection whose request has a body of this length, which was asked for.
 fn receiving(length: &str, config: ResponseConfig) -> Pump {
     let mut pump = asked_with(&head(Method::POST, Some(length)), config);
     pump.connection.receive_body(pump.now).unwrap();
@@ -55,7 +55,7 @@ impl Pump {
         self.connection.handle_body(self.now, bytes);
     }
 
-    /// Takes all that there is of the body.
+    /// Takes all available bytes of the body.
     fn take(&mut self) -> Vec<Bytes> {
         let mut taken = Vec::new();
         while let Some(bytes) = self.connection.take_body(self.now) {
@@ -117,7 +117,7 @@ fn a_stream_is_a_head_and_events_and_an_end() {
 }
 
 #[test]
-fn what_is_shared_is_given_away_without_a_copy() {
+fn shared_events_are_given_away_without_a_copy() {
     let topic = Topic::new(TopicConfig::default(), 0, Instant::now);
     let mut subscriber = topic.subscribe();
     let mut batch = || {
@@ -245,9 +245,9 @@ fn a_response_without_a_body_is_over_at_once() {
 }
 
 #[test]
-fn an_end_that_was_not_taken_is_no_end() {
+fn an_end_that_was_not_taken_does_not_count() {
     let away = Some(CloseReason::ClientWentAway);
-    // Before the last events, and before the end itself.
+    // The failure comes before the last events are taken, and before the end itself.
     for takes in [false, true] {
         let mut pump = streaming();
         pump.send("one").unwrap();
@@ -278,7 +278,7 @@ fn a_stream_that_failed_leaves_the_server_time_to_write() {
     pump.send("one").unwrap();
     let reason = CloseReason::StreamError("out of paper".into());
     pump.connection.abort(pump.now, reason.clone()).unwrap();
-    // It is not late before it is taken.
+    // It cannot be late before it is taken.
     pump.pass(secs(1000));
     pump.run_events();
     assert_eq!(pump.take(), ["data: one\n\n"]);
@@ -289,7 +289,7 @@ fn a_stream_that_failed_leaves_the_server_time_to_write() {
     assert_eq!(pump.said, ["respond"], "the body does not end");
     assert_eq!(pump.closed, Some(reason.clone()));
 
-    // What failed and was not taken has failed all the same.
+    // A body that failed and was not taken has failed nevertheless.
     let mut pump = streaming();
     pump.send("one").unwrap();
     pump.connection.abort(pump.now, reason.clone()).unwrap();
@@ -299,7 +299,7 @@ fn a_stream_that_failed_leaves_the_server_time_to_write() {
     pump.events();
     assert_eq!(pump.closed, Some(reason.clone()));
 
-    // Time without an end would be no failure.
+    // With an unlimited time there would be no failure.
     let mut config = ResponseConfig::default();
     config.fail_delay = Duration::MAX;
     let mut pump = asked_with(&head(Method::GET, None), config);
@@ -318,7 +318,7 @@ impl Pump {
 }
 
 #[test]
-fn a_body_that_is_taken_late_is_no_client_that_stalls() {
+fn a_body_that_is_taken_late_is_not_a_stall() {
     let mut pump = streaming();
     pump.send("one").unwrap();
     assert_eq!(pump.connection.queued(), 11);
@@ -382,7 +382,7 @@ fn the_end_of_a_request_body_is_not_the_clients_leaving() {
 
 #[test]
 fn a_request_body_is_taken_as_it_is() {
-    // What looks like chunks is none, and the announced length is the server's to keep.
+    // Bytes that look like chunks are data, and the announced length is for the server to check.
     let mut pump = receiving("5", ResponseConfig::default());
     pump.body_input(b"1\r\na\r\n0\r\n\r\n");
     pump.body_input(b"more");
@@ -400,7 +400,7 @@ fn a_request_body_that_cannot_be_served_is_refused() {
     limited.body_limit = 8;
     let refused = |status| (Some(CloseReason::Rejected(status)), status);
     for (mut pump, expected) in [
-        // Announced, or not.
+        // The length is announced, or not.
         (
             receiving("9", limited.clone()),
             refused(StatusCode::PAYLOAD_TOO_LARGE),
@@ -468,7 +468,7 @@ fn a_handler_that_does_not_answer_is_answered_for() {
     pump.pass(secs(30));
     pump.events();
     assert_eq!(pump.told().0, StatusCode::SERVICE_UNAVAILABLE);
-    // The reason is not what becomes of the answer.
+    // The reason does not depend on the fate of the response.
     pump.connection
         .close(pump.now, CloseReason::ClientWentAway)
         .unwrap();

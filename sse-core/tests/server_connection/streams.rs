@@ -1,4 +1,4 @@
-//! From a request to the end of its response, and who ends it.
+//! From a request to the end of its response, ended by either side.
 
 use std::error::Error;
 
@@ -16,7 +16,7 @@ fn an_event_stream_from_head_to_end() {
     pump.connection.finish(pump.now).unwrap();
     pump.run();
 
-    // One flush is one chunk, however many events it carries.
+    // One flush is one chunk, however many events it has.
     assert_eq!(
         pump.body(),
         "16\r\ndata: one\n\ndata: two\n\n\r\nd\r\ndata: three\n\n\r\n0\r\n\r\n"
@@ -254,7 +254,7 @@ fn a_client_that_goes_away_ends_every_phase_but_draining() {
             [CloseReason::ClientWentAway]
         );
     }
-    // What is queued is delivered to a client that has only closed its sending half.
+    // A client that has only closed its sending half gets the queued bytes.
     let mut pump = Pump::in_phase(Phase::Delivering);
     pump.connection.handle_eof(pump.now);
     pump.run();

@@ -1,4 +1,4 @@
-//! What is going to happen when.
+//! The agenda of the simulation: what happens when.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -10,29 +10,29 @@ use crate::network::{LinkId, Side};
 /// The number of a client.
 pub(crate) type ClientId = usize;
 
-/// More happenings than this are taken for a livelock.
+/// More steps than this count as a livelock.
 const MOST: u64 = 50_000_000;
 
-/// How many of the last happenings are printed with a failure.
+/// The number of the last steps that are printed with a failure.
 const REMEMBERED: usize = 60;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Happening {
-    /// What was sent to this side may be there.
+    /// Bytes that were sent to this side may have arrived.
     Arrive(LinkId, Side),
     /// This side may be able to write on.
     Writable(LinkId, Side),
-    /// The answer to a dial.
+    /// The answer to a connection attempt.
     Dialed(LinkId),
-    /// What fate had for this link.
+    /// The fault that is planned for this link.
     Trouble(LinkId),
-    /// Whether the client's end has acknowledged what the server sent.
+    /// Checks whether the client's end has acknowledged the server's bytes.
     LookForAcknowledgement(LinkId),
-    /// The client's system has asked in vain whether the server is there.
+    /// The probes of the client's system got no answer.
     ProbesFail(LinkId),
-    /// The server's deadline for a connection, or its handler's answer.
+    /// The server's deadline for a connection, or its handler's response.
     ServerAlarm(LinkId),
-    /// The client's deadline, or it has time again.
+    /// The client's deadline, or the end of its pause.
     ClientAlarm(ClientId),
     Publish,
     Join(ClientId),
@@ -42,7 +42,7 @@ pub(crate) enum Happening {
     ServerStarts,
 }
 
-/// Virtual time, and what is to come in it.
+/// Virtual time, and the steps to come.
 #[derive(Debug)]
 pub(crate) struct Agenda {
     start: Instant,
@@ -82,7 +82,7 @@ impl Agenda {
         self.at(self.now + time, what);
     }
 
-    /// Moves on to what happens next, if that is before `end`, and otherwise to `end`.
+    /// Moves to the next step, if it is before `end`, and otherwise to `end`.
     pub(crate) fn next(&mut self, end: Instant) -> Option<Happening> {
         let first = self.entries.first_entry();
         let Some(first) = first.filter(|entry| entry.key().0 <= end) else {
@@ -98,7 +98,7 @@ impl Agenda {
         Some(what)
     }
 
-    /// What is to come, the troubles of links that are no more left out.
+    /// Returns the steps to come, without the faults of closed links.
     pub(crate) fn waiting(&self) -> Vec<Happening> {
         let what = self.entries.values().copied();
         what.filter(|what| !matches!(what, Happening::Trouble(_)))

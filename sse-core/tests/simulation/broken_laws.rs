@@ -1,4 +1,4 @@
-//! The laws find what they are there to find.
+//! The laws find the faults that they are meant to find.
 
 use sse_core::{
     Decoder, MessageEvent,
@@ -21,7 +21,7 @@ fn decoded(text: &str) -> MessageEvent {
     event.unwrap().expect("an event")
 }
 
-/// The event that is published at this place.
+/// Returns the event that is published at this place.
 fn event(place: Place) -> MessageEvent {
     let payload = Payload::at(place, LARGEST);
     let data = payload.data_received().replace('\n', "\ndata: ");
@@ -34,7 +34,7 @@ fn notice(outcome: Outcome, at: Place) -> MessageEvent {
     decoded(&format!("event: resume\nid: {id}\ndata: {data}\n\n"))
 }
 
-/// A client that has seen the events 1 and 2.
+/// Returns a client that has seen the events 1 and 2.
 fn after_two() -> Record {
     let mut record = Record::default();
     record.opened(Promise::new(Outcome::Fresh, place(0)), Announce::Losses);
@@ -48,7 +48,7 @@ fn resumed(record: &mut Record, outcome: Outcome, end: u64) {
 }
 
 #[test]
-fn what_is_right_passes() {
+fn valid_sequences_pass_the_laws() {
     let mut record = after_two();
     assert!(record.is_past(place(2)) && !record.is_past(place(3)));
     resumed(&mut record, Outcome::Resumed { replayed: 1 }, 3);

@@ -1,4 +1,4 @@
-//! A client's side: an event source as the driver drives it, and what it was told so far.
+//! A client: an event source as the driver drives it, and its events so far.
 
 use std::{
     io, mem,
@@ -27,20 +27,20 @@ use crate::{
 pub(crate) struct Client {
     id: ClientId,
     source: EventSource,
-    /// Whether another HTTP client sends its requests, and what is in its hands.
+    /// The foreign HTTP client that sends its requests, if there is one.
     is_elsewhere: bool,
     elsewhere: Option<Elsewhere>,
     link: Option<LinkId>,
     is_up: bool,
     input_ended: bool,
     pace: Pace,
-    /// It does something else until then.
+    /// The client is busy until this time.
     busy_until: Option<Instant>,
     alarm: Option<Instant>,
-    /// When it may connect again.
+    /// The earliest time of the next connection.
     not_before: Option<Instant>,
     attempted_at: Option<Instant>,
-    /// It paused, and is to go on.
+    /// Whether it paused, and has to resume.
     is_paused: bool,
     /// The reconnection time that the server set.
     reconnection_time: Option<Duration>,
@@ -88,25 +88,25 @@ impl Client {
         self.is_over
     }
 
-    /// It wants nothing more.
+    /// Closes the event source.
     pub(crate) fn close(&mut self, now: Instant) {
-        // Fails where it is over already.
+        // This fails where it is over already.
         let _ = self.source.close(now);
         self.busy_until = None;
     }
 
-    /// It has time for nothing else any more.
+    /// Ends the client's pauses from now on.
     pub(crate) fn hurry(&mut self) {
         self.pace.dawdling = 0.0;
         self.busy_until = None;
     }
 
-    /// Everything up to this place was received, and the stream is open for more.
+    /// Returns whether everything up to this place was received, and the stream is open.
     pub(crate) fn is_past(&self, end: Place) -> bool {
         self.source.phase() == Phase::Open && self.record.is_past(end)
     }
 
-    /// The answer to a dial.
+    /// Handles the answer to a connection attempt.
     pub(crate) fn dialed(&mut self, link: LinkId, is_up: bool, network: &mut Network) {
         if self.link != Some(link) {
             return;
@@ -126,7 +126,7 @@ impl Client {
         }
     }
 
-    /// Something happened, or its time has come.
+    /// Handles input, or the passing of time.
     pub(crate) fn pump(&mut self, network: &mut Network, server: &Server, tally: &mut Tally) {
         let now = network.now();
         while !self.dawdles(now) {
@@ -134,7 +134,7 @@ impl Client {
                 let resumed = self.source.resume(now);
                 assert!(resumed.is_ok() || self.source.phase() == Phase::Closed);
             }
-            // Both are the same to what was received.
+            // Both calls treat the received bytes in the same way.
             let received = match network.rng.bool() {
                 true => self.source.poll_received(),
                 false => None,
@@ -146,7 +146,7 @@ impl Client {
             if self.read(network) | self.write(network) {
                 continue;
             }
-            // What has come in counts before the time that has passed.
+            // Input that has arrived counts before the time that has passed.
             let before = self.source.poll_timeout();
             self.source.handle_timeout(now);
             if self.source.poll_timeout() == before {
@@ -246,7 +246,7 @@ impl Client {
         }
     }
 
-    /// Reconnecting is paced.
+    /// Checks the wait before the next connection.
     fn check_wait(&self, wait: Duration) {
         let settings = &self.reconnection;
         let longest = settings.ceiling.max(settings.floor);
@@ -258,7 +258,7 @@ impl Client {
         );
     }
 
-    /// The application may want another connection, or none for now.
+    /// Lets the application want another connection, or none for now.
     fn change_its_mind(&mut self, network: &mut Network) {
         let now = network.now();
         match network.rng.u16(..1000) {
@@ -268,7 +268,7 @@ impl Client {
         }
     }
 
-    /// The application does what it likes with an attempt, which makes none come sooner.
+    /// Lets the application do anything with an attempt, which makes none come sooner.
     fn prepare(&mut self, attempt: Attempt, network: &mut Network) -> String {
         let now = network.now();
         let draw = network.rng.f64();
@@ -334,7 +334,7 @@ impl Client {
         if transmit.is_empty() {
             return false;
         }
-        // What went wrong is seen when reading.
+        // The read side finds the fault.
         let count = network
             .write(link, Side::Client, transmit.slices())
             .unwrap_or(0);

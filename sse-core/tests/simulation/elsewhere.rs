@@ -1,4 +1,4 @@
-//! A small HTTP client, in whose hands an event source's requests are.
+//! A small HTTP client that has an event source's requests.
 
 use std::{io, time::Instant};
 
@@ -12,7 +12,7 @@ use sse_core::{
 
 use crate::pipe::Read;
 
-/// One request, and its response as far as it has come.
+/// One request, and the part of its response that has come.
 #[derive(Debug)]
 pub(crate) struct Elsewhere {
     request: Vec<u8>,
@@ -44,7 +44,7 @@ impl Elsewhere {
         }
     }
 
-    /// What is to be written.
+    /// Returns the bytes to be written.
     pub(crate) fn output(&self) -> &[u8] {
         &self.request[self.written..]
     }
@@ -53,7 +53,7 @@ impl Elsewhere {
         self.written += count;
     }
 
-    /// Hands in what was read, without its framing.
+    /// Passes the read bytes in, without their framing.
     pub(crate) fn take(&mut self, now: Instant, read: Read, source: &mut EventSource) {
         match read {
             Read::Nothing => {}

@@ -1,4 +1,4 @@
-//! What happened to a connection of the server's: what would be a reason to close it.
+//! The reasons that a connection of the server has to close.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use sse_core::{
     server::ConnectionConfig,
 };
 
-/// What would be a reason to close.
+/// The events that are a reason to close.
 #[derive(Debug)]
 pub(crate) struct Evidence {
     pub(crate) accepted: Instant,
@@ -24,7 +24,7 @@ pub(crate) struct Evidence {
 }
 
 impl Evidence {
-    /// A connection was accepted, and that is all.
+    /// Records that a connection was accepted.
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             accepted: now,
@@ -41,7 +41,7 @@ impl Evidence {
         }
     }
 
-    /// Whether the reason is one that there was a reason for.
+    /// Checks that the close reason has a cause.
     pub(crate) fn check(&self, reason: &CloseReason, now: Instant, config: &ConnectionConfig) {
         let passed = |since: Option<Instant>, time| since.is_some_and(|since| now >= since + time);
         let fits = match reason {
@@ -66,7 +66,7 @@ impl Evidence {
         assert!(fits, "closed because {reason}, with {self:?}");
     }
 
-    /// Who vanished without a word is found out in time.
+    /// Checks that a client that vanished is detected in time.
     pub(crate) fn check_silence(&self, since: Instant, now: Instant, config: &ConnectionConfig) {
         let stall = config.stall_timeout;
         let most = match self.streaming {

@@ -1,5 +1,5 @@
-//! What a client may rely on: everything that the topic promised it, in order, once; and where
-//! something is lost, to be told how much.
+//! The guarantees for a client: every event that the topic promised it, in order, once; and an exact
+//! count of lost ones.
 
 use sse_core::{
     MessageEvent,
@@ -8,7 +8,7 @@ use sse_core::{
 
 use crate::payload::{Payload, Place};
 
-/// What the topic promised when a client subscribed.
+/// The topic's promise when a client subscribed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Promise {
     pub(crate) outcome: Outcome,
@@ -17,7 +17,7 @@ pub(crate) struct Promise {
 }
 
 impl Promise {
-    /// The promise that goes with an outcome, where `end` is the place of the newest event.
+    /// Returns the promise of an outcome. `end` is the place of the newest event.
     pub(crate) fn new(outcome: Outcome, end: Place) -> Self {
         let replayed = match outcome {
             Outcome::Resumed { replayed }
@@ -33,19 +33,19 @@ impl Promise {
     }
 }
 
-/// What one client has been told, through all its connections.
+/// What one client has received, through all its connections.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
-    /// Behind which place it is.
+    /// The place after which it is.
     at: Option<Place>,
-    /// The ID that came last.
+    /// The last ID.
     last_id: String,
     /// The event that has to come next, once a stream was open.
     next: Option<Place>,
     /// The outcome that has to be told before.
     unannounced: Option<Outcome>,
-    /// The first event may be a later one, up to this one: where a loss is not announced, the oldest
-    /// event at the first read is the first.
+    /// The latest possible first event: where a loss is not announced, the first event is the oldest one
+    /// at the first read.
     may_begin_at: Option<Place>,
 }
 
@@ -54,7 +54,7 @@ impl Record {
         &self.last_id
     }
 
-    /// Everything up to this place was received.
+    /// Returns whether everything up to this place was received.
     pub(crate) fn is_past(&self, end: Place) -> bool {
         let next = Place {
             sequence: end.sequence + 1,
@@ -63,7 +63,7 @@ impl Record {
         self.next == Some(next) && self.unannounced.is_none()
     }
 
-    /// A stream is open.
+    /// Handles the opening of a stream.
     pub(crate) fn opened(&mut self, promise: Promise, announce: Announce) {
         let Promise { outcome, next } = promise;
         match (outcome, self.at) {
@@ -96,7 +96,7 @@ impl Record {
         self.next = Some(next);
     }
 
-    /// An event was received.
+    /// Handles a received event.
     pub(crate) fn received(&mut self, event: &MessageEvent, largest_event: usize) {
         let mut next = self.next.expect("a stream is open");
         let may_begin_at = self.may_begin_at.take();
@@ -142,7 +142,7 @@ impl Record {
                 assert_eq!(event.data(), outcome.to_json());
                 0
             }
-            // Skipped ahead: so many are lost.
+            // The client was skipped ahead: this many are lost.
             None => {
                 assert_eq!(told["outcome"], "gap");
                 assert!(lost() > 0, "a gap without a loss");
@@ -155,7 +155,7 @@ impl Record {
         };
         self.move_to(next, event.last_event_id());
         let at = self.at.expect("it moved");
-        // The ID of the event there, where it is still known.
+        // This is the ID of the event there, where it is still known.
         let ids = [at.id(), Payload::at(at, largest_event).id(at)];
         assert!(
             ids.iter().any(|id| id == event.last_event_id()),
@@ -173,7 +173,7 @@ impl Record {
     }
 }
 
-/// The place that an ID names, in this epoch.
+/// Returns the place that an ID names, in this epoch.
 fn named(id: &str, epoch: u64) -> Place {
     let digits = id.rsplit(['-', '/']).next().unwrap_or_default();
     let sequence = digits.parse().expect("a number");
@@ -183,7 +183,7 @@ fn named(id: &str, epoch: u64) -> Place {
     place
 }
 
-/// The place of the next event, if so many between are lost.
+/// Returns the place of the next event, after this many lost ones.
 fn after(place: Place, lost: u64) -> Place {
     Place {
         sequence: place.sequence + 1 + lost,
@@ -191,15 +191,15 @@ fn after(place: Place, lost: u64) -> Place {
     }
 }
 
-/// What the topic has to answer, from a list of all it published.
+/// The expected answers of the topic, from a list of all published events.
 #[derive(Debug)]
 pub(crate) struct Publisher {
     pub(crate) end: Place,
 }
 
 impl Publisher {
-    /// Checks the outcome for a client that asks for what came after `id`, when so many events are
-    /// held.
+    /// Checks the outcome for a client that asks for the events after `id`, when the topic holds this
+    /// many.
     pub(crate) fn check(&self, id: Option<&str>, held: u64, outcome: Outcome) {
         let Place {
             epoch,

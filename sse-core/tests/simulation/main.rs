@@ -1,10 +1,10 @@
-//! The whole of it, without a socket: event sources against server connections and a topic, over a
+//! The whole system without a socket: event sources against server connections and a topic, over a
 //! network that cuts, delays, resets and goes silent, in virtual time.
 //!
-//! Everything that happens follows from one number, the seed, so that a failure can be seen again.
-//! What is driven are the state machines themselves; [`server`] and [`client`] stand where the
-//! driver and the runtime stand otherwise. [`laws`] says what clients may rely on, [`evidence`] what
-//! is a reason to close a connection, [`trouble`] what goes wrong.
+//! Everything follows from one number, the seed, so that a failure can be repeated. The state machines
+//! themselves are driven; [`server`] and [`client`] take the place of the driver and the runtime.
+//! [`laws`] has the guarantees for clients, [`evidence`] the reasons to close a connection, [`trouble`]
+//! the faults.
 //!
 //! ```sh
 //! cargo test -p sse-core --test simulation                                    # what CI runs
@@ -12,8 +12,8 @@
 //! MINUTES=10 cargo test --release -p sse-core --test simulation -- --nocapture  # many more
 //! ```
 //!
-//! A failing seed is printed with the world that it makes and the last things that happened in it.
-//! `FIRST=1000` has the many begin elsewhere, and `CROWD=123` is the seed of the thousands.
+//! A failing seed is printed with its world and the last steps in it. `FIRST=1000` sets the first of many
+//! seeds, and `CROWD=123` the seed of the thousands.
 #![cfg(all(feature = "client", feature = "server"))]
 #![allow(clippy::disallowed_methods)] // an `Instant` has to come from somewhere
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)] // that is how a test fails
@@ -43,10 +43,10 @@ use scenario::Scenario;
 use tally::Tally;
 use world::World;
 
-/// How many seeds are run where nothing is said: some seconds in a debug build.
+/// The default number of seeds, which takes some seconds in a debug build.
 const SEEDS: u64 = 80;
 
-/// Prints what it takes to see a failure again.
+/// Prints what is needed to repeat a failure.
 struct Witness(String);
 
 impl Drop for Witness {
@@ -73,7 +73,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 #[test]
-fn whatever_the_network_does_nothing_is_lost_in_silence() {
+fn nothing_is_lost_silently_on_any_network() {
     let mut all = Tally::default();
     if let Some(seed) = number("SEED") {
         all.add(run(seed));
@@ -85,7 +85,7 @@ fn whatever_the_network_does_nothing_is_lost_in_silence() {
             .for_each(|seed| all.add(run(seed)));
     } else {
         (0..SEEDS).for_each(|seed| all.add(run(seed)));
-        // Nothing is proved by a world in which nothing happens.
+        // A world in which nothing happens proves nothing.
         all.assert_is_eventful();
     }
     println!("{all}");

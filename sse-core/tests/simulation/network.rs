@@ -1,8 +1,8 @@
-//! Links between clients and the server: bytes that take their time, in pieces of any size.
+//! Links between clients and the server: their bytes take time, and arrive in pieces of any size.
 //!
-//! A link is two pipes. What is written into one is cut at random, arrives in order, and is read in
-//! pieces that have nothing to do with how it was written. A link has a fate from the start: most
-//! are fine, others break after so many bytes or after so long, or fall silent.
+//! A link is two pipes. Bytes written into one are cut at random, arrive in order, and are read in pieces
+//! that do not depend on the writes. A link has a fate from the start: most are without faults, others
+//! break after a number of bytes or a time, or fall silent.
 
 use std::{
     collections::BTreeMap,
@@ -92,7 +92,7 @@ impl Network {
         self.agenda.now()
     }
 
-    /// How many links have an end that is held.
+    /// Returns the number of links with an end that is held.
     pub(crate) fn open_links(&self) -> usize {
         self.links.len()
     }
@@ -101,7 +101,7 @@ impl Network {
         self.links.get_mut(&id)
     }
 
-    /// A client wants a connection; [`Happening::Dialed`] is the answer.
+    /// Begins a connection attempt of a client; [`Happening::Dialed`] is the answer.
     pub(crate) fn dial(&mut self, client: ClientId) -> LinkId {
         self.count += 1;
         let (id, now) = (self.count, self.now());
@@ -125,7 +125,7 @@ impl Network {
         id
     }
 
-    /// Whether the server accepts.
+    /// Returns whether the server accepts.
     pub(crate) fn accept(&mut self, id: LinkId) -> bool {
         let Some(link) = self.links.get_mut(&id) else {
             return false;
@@ -140,7 +140,7 @@ impl Network {
         true
     }
 
-    /// Writes as much as there is room for.
+    /// Writes as many bytes as there is room for.
     pub(crate) fn write(
         &mut self,
         id: LinkId,
@@ -193,7 +193,7 @@ impl Network {
         Ok(count)
     }
 
-    /// Reads some of what is there.
+    /// Reads some of the available bytes.
     pub(crate) fn read(&mut self, id: LinkId, side: Side, most: usize) -> Read {
         let Some(link) = self.links.get_mut(&id) else {
             return Read::Nothing;
@@ -210,7 +210,7 @@ impl Network {
         let count = self.rng.usize(1..=most.max(1)).min(pipe.here.len());
         let bytes = pipe.here.drain(..count).collect();
         if is_silent {
-            // The sender does not hear of the room.
+            // The sender is not told of the room.
             pipe.lost += count;
         } else if std::mem::take(&mut pipe.blocked) {
             let latency = self.weather.latency(&mut self.rng);
@@ -220,12 +220,12 @@ impl Network {
         Read::Bytes(bytes)
     }
 
-    /// Shuts the sending side down.
+    /// Shuts down the sending side.
     pub(crate) fn end(&mut self, id: LinkId, from: Side) {
         self.put(id, from.other(), Load::End);
     }
 
-    /// Closes an end. To leave bytes unread resets the connection.
+    /// Closes an end. If bytes are left unread, the connection is reset.
     pub(crate) fn close(&mut self, id: LinkId, side: Side) {
         let Some(link) = self.links.get_mut(&id) else {
             return;
@@ -239,7 +239,7 @@ impl Network {
         self.forget_if_over(id);
     }
 
-    /// An end is gone, and the other one is not told.
+    /// Drops an end without telling the other one.
     pub(crate) fn abandon(&mut self, id: LinkId, side: Side) {
         self.fall_silent(id);
         if let Some(link) = self.links.get_mut(&id) {
@@ -248,7 +248,7 @@ impl Network {
         self.forget_if_over(id);
     }
 
-    /// What was sent to this side arrives; says whether there is something to look at.
+    /// Lets bytes arrive; returns whether there is something to read.
     pub(crate) fn arrive(&mut self, id: LinkId, side: Side) -> bool {
         let now = self.now();
         let Some(link) = self.links.get_mut(&id) else {
@@ -270,7 +270,7 @@ impl Network {
                         && to == side
                         && pipe.arrived + bytes.len() > most
                     {
-                        // The rest is still under way when it happens.
+                        // The rest is still on its way when it happens.
                         let rest = bytes.split_off(most.saturating_sub(pipe.arrived));
                         pipe.in_flight_len += rest.len();
                         pipe.in_flight.push_front(Parcel {
@@ -292,7 +292,7 @@ impl Network {
                 }
                 Some((Load::Reset, _)) | None => {
                     pipe.end = Some(Read::Error(ErrorKind::ConnectionReset));
-                    // Some systems give out what came before, others do not.
+                    // Some systems return the bytes before, others do not.
                     if self.rng.bool() {
                         pipe.here.clear();
                     }
@@ -309,7 +309,7 @@ impl Network {
         news
     }
 
-    /// Sends what is no bytes.
+    /// Sends a signal without bytes.
     fn put(&mut self, id: LinkId, to: Side, load: Load) {
         let now = self.now();
         let Some(link) = self.links.get_mut(&id) else {

@@ -1,5 +1,5 @@
-//! What is published: each event follows from its place, so that a client can be asked for the
-//! exact bytes, and keeps none of them.
+//! The published events: each follows from its place, so that a client can check the exact bytes without
+//! storing them.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The topic's own ID for it.
+    /// Returns the topic's own ID for it.
     pub(crate) fn id(self) -> String {
         let epoch = u32::try_from(self.epoch).ok();
         let epoch = epoch.and_then(|epoch| char::from_digit(epoch, 36));
@@ -22,14 +22,14 @@ impl Place {
     }
 }
 
-/// What is published at a place.
+/// The event at a place.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Payload {
     pub(crate) data: String,
     pub(crate) event_type: &'static str,
     /// An ID of the publisher's choice.
     pub(crate) own_id: Option<String>,
-    /// Now and then, how long clients are to wait after a loss.
+    /// The reconnection time, which some events have.
     reconnection_time: Option<Duration>,
 }
 
@@ -71,7 +71,7 @@ impl Payload {
         }
     }
 
-    /// The data as a client sees it: lines end in one way there.
+    /// Returns the data as a client receives it, with LF as its line ends.
     pub(crate) fn data_received(&self) -> String {
         self.data.replace("\r\n", "\n").replace('\r', "\n")
     }

@@ -1,4 +1,4 @@
-//! One direction of a link: bytes on their way, and bytes that are there.
+//! One direction of a link: bytes on their way, and bytes that have arrived.
 
 use std::{
     collections::VecDeque,
@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What a side finds when it reads.
+/// The result of a read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Read {
     Nothing,
@@ -15,7 +15,7 @@ pub(crate) enum Read {
     Error(ErrorKind),
 }
 
-/// What is on its way.
+/// A part of the bytes on their way, or a signal.
 #[derive(Debug)]
 pub(crate) enum Load {
     Bytes(Vec<u8>),
@@ -23,25 +23,25 @@ pub(crate) enum Load {
     Reset,
 }
 
-/// One direction, named after who receives.
+/// One direction, named after its receiver.
 #[derive(Debug)]
 pub(crate) struct Pipe {
     pub(crate) in_flight: VecDeque<Parcel>,
-    /// How many bytes are in these.
+    /// The number of bytes in these.
     pub(crate) in_flight_len: usize,
-    /// When the last of them arrives: nothing overtakes.
+    /// When the last of them arrives: the order is kept.
     pub(crate) last_arrival: Instant,
-    /// What has arrived and is not read.
+    /// The bytes that have arrived and are not read.
     pub(crate) here: VecDeque<u8>,
-    /// What comes when that is read.
+    /// The signal that comes after them.
     pub(crate) end: Option<Read>,
-    /// Bytes that were lost in silence, and take up room for ever.
+    /// The number of bytes that were lost silently, and take up room forever.
     pub(crate) lost: usize,
-    /// Since when the oldest of these is on its way.
+    /// Since when the oldest of these has been on its way.
     pub(crate) lost_since: Option<Instant>,
-    /// The sender has ended.
+    /// Whether the sender has ended.
     pub(crate) ended: bool,
-    /// The sender was told that there is no room.
+    /// Whether the sender was told that there is no room.
     pub(crate) blocked: bool,
     pub(crate) arrived: usize,
 }
@@ -73,7 +73,7 @@ impl Pipe {
         self.in_flight_len + self.here.len() + self.lost
     }
 
-    /// What is on its way never arrives.
+    /// Drops the bytes on their way.
     pub(crate) fn drop_in_flight(&mut self) -> usize {
         self.in_flight.clear();
         std::mem::take(&mut self.in_flight_len)
@@ -84,7 +84,7 @@ impl Pipe {
         self.lost_since.into_iter().chain(first).min()
     }
 
-    /// Sends this, which arrives so much later, and not while the network is frozen.
+    /// Sends this, which arrives after `delay`, and not while the network is frozen.
     pub(crate) fn send(
         &mut self,
         now: Instant,

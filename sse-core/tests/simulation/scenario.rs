@@ -1,4 +1,4 @@
-//! What a seed makes of the world: its clients, its settings, its weather.
+//! The world of a seed: its clients, its settings, its network.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
 
 #[derive(Debug)]
 pub(crate) struct Scenario {
-    /// How long the weather lasts; it is calm after that.
+    /// The time with faults; there are none after it.
     pub(crate) time: Duration,
     pub(crate) clients: usize,
     /// The share of clients that leave for good at some time.
@@ -27,15 +27,15 @@ pub(crate) struct Scenario {
     /// The share of clients that prepare each attempt.
     pub(crate) preparing: f64,
     pub(crate) pace: Pace,
-    /// How many times something is published, and how much at most at a time.
+    /// The number of bursts, and the largest number of events in one.
     pub(crate) bursts: usize,
     pub(crate) burst: u64,
     pub(crate) largest_event: usize,
-    /// How often the server is restarted, one way or the other.
+    /// The number of restarts of the server, of any kind.
     pub(crate) restarts: usize,
-    /// The share of requests that the server has no time for.
+    /// The share of requests that the server rejects because it is busy.
     pub(crate) busy: f64,
-    /// The share of requests whose handler takes its time.
+    /// The share of requests whose handler takes time.
     pub(crate) undecided: f64,
     pub(crate) weather: Weather,
     pub(crate) topic: TopicConfig,
@@ -43,33 +43,33 @@ pub(crate) struct Scenario {
     pub(crate) client: Arc<EventSourceConfig>,
 }
 
-/// How clients take what is there.
+/// How clients take their input.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
-    /// How much is read at a time, at most.
+    /// The largest number of bytes in a read.
     pub(crate) read: usize,
-    /// How probable it is that a client does something else after an event,
+    /// The probability that a client pauses after an event,
     pub(crate) dawdling: f64,
-    /// and for how long at most.
+    /// and the longest pause.
     pub(crate) pause: Duration,
 }
 
-/// What the network does.
+/// The behaviour of the network.
 #[derive(Clone, Debug)]
 pub(crate) struct Weather {
     pub(crate) shortest_latency: Duration,
     pub(crate) longest_latency: Duration,
     /// The largest piece in which bytes arrive.
     pub(crate) segment: usize,
-    /// How many bytes are under way in one direction, the buffers at both ends included.
+    /// The number of bytes on their way in one direction, the buffers at both ends included.
     pub(crate) capacity: usize,
-    /// The share of links with a sad fate.
+    /// The share of links with a fault.
     pub(crate) trouble: f64,
-    /// How long a link lives that dies of its age, about.
+    /// The mean life of a link that breaks after a time.
     pub(crate) life: Duration,
-    /// How long the server's system waits for acknowledgements.
+    /// The time that the server's system waits for acknowledgements.
     pub(crate) user_timeout: Duration,
-    /// How long it takes the client's system to find out that the server is not there.
+    /// The time after which the client's system detects that the server is gone.
     pub(crate) probes_fail_after: Duration,
 }
 
@@ -79,7 +79,7 @@ impl Scenario {
         let rng = &mut rng;
         let clients = about(rng, 1, 60);
         let bursts = about(rng, 5, 500);
-        // What all clients get together is bounded, so that no seed takes for ever.
+        // The events of all clients together are bounded, so that no seed takes forever.
         let most = (40_000 / clients / bursts).max(1);
         let server = server_config(rng);
         Self {
@@ -109,7 +109,7 @@ impl Scenario {
         }
     }
 
-    /// Very many clients, for a short time.
+    /// Changes the world to very many clients, for a short time.
     pub(crate) fn become_a_crowd(&mut self, clients: usize) {
         self.clients = clients;
         self.time = Duration::from_secs(120);
@@ -165,7 +165,7 @@ fn client_config(rng: &mut Rng) -> EventSourceConfig {
         true => Some(Duration::from_secs(rng.u64(45..90))),
         false => None,
     };
-    // A request that was held up on its way for too long is answered 408.
+    // A request that took too long on its way gets a 408.
     config.retry_statuses = vec![StatusCode::REQUEST_TIMEOUT, StatusCode::SERVICE_UNAVAILABLE];
     if let Some(reconnection) = &mut config.reconnection {
         reconnection.time = Duration::from_millis(about(rng, 1, 5000) as u64);
@@ -192,7 +192,7 @@ impl Weather {
         }
     }
 
-    /// No link is in trouble from now on.
+    /// Ends all faults of links.
     pub(crate) fn calm_down(&mut self) {
         self.trouble = 0.0;
         self.longest_latency = self.shortest_latency;
@@ -226,14 +226,14 @@ impl Weather {
     }
 }
 
-/// A number between these, as probably small as large.
+/// Returns a number between these, with small and large ones equally likely.
 fn about(rng: &mut Rng, least: usize, most: usize) -> usize {
     let (least, most) = (least.max(1), most.max(1));
     let drawn = (least as f64) * ((most as f64) / (least as f64)).powf(rng.f64());
     (drawn.round() as usize).clamp(least.min(most), most)
 }
 
-/// Mostly nothing.
+/// Returns a share, most often 0.
 fn share(rng: &mut Rng, most: f64) -> f64 {
     match rng.u8(..3) {
         0 => rng.f64() * most,

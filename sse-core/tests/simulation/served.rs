@@ -1,7 +1,7 @@
-//! One connection of the server's, with its subscriber, as the driver drives it.
+//! One connection of the server, with its subscriber, as the driver drives it.
 //!
-//! A subscriber is polled when it was woken and not otherwise, so that an event whose wake-up is
-//! lost stays where it is and is missed at the end.
+//! A subscriber is polled only when it was woken, so that an event whose wake-up is lost stays in the
+//! topic and is missing at the end.
 
 use std::{
     io::ErrorKind,
@@ -42,7 +42,7 @@ pub(crate) struct Served {
     pub(crate) write_blocked: bool,
     pub(crate) input_ended: bool,
     pub(crate) seen: Evidence,
-    /// What clean-up was told, each time that it ran.
+    /// The reason that clean-up got, each time that it ran.
     pub(crate) cleaned: Arc<Mutex<Vec<CloseReason>>>,
 }
 
@@ -86,7 +86,7 @@ impl Served {
         }
     }
 
-    /// A server that has no time says so, be it before it is asked.
+    /// Responds that the server is busy, perhaps before the request.
     pub(crate) fn refuse(&mut self, now: Instant) {
         let mut response = Response::new(ResponseBody::Whole("later".into()));
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
@@ -124,7 +124,7 @@ impl Served {
         self.connection.handle_transport_error(now, kind.into());
     }
 
-    /// Takes from the topic what there is room for.
+    /// Takes events from the topic while there is room.
     pub(crate) fn work(&mut self, now: Instant) -> bool {
         if self.connection.phase() != Phase::Streaming {
             return self.subscriber.take().is_some();
@@ -190,7 +190,7 @@ impl Served {
         }
     }
 
-    /// The connection is over, for this reason unless it knows better: clean-up runs.
+    /// Ends the connection, for this reason unless it has another one: clean-up runs.
     pub(crate) fn over(
         self,
         reason: &CloseReason,
@@ -208,7 +208,7 @@ impl Served {
         let [told] = &cleaned[..] else {
             panic!("clean-up is to run once: {cleaned:?}");
         };
-        // A connection that is dropped when its client has everything tells what it ended for.
+        // A connection that is dropped when its client has everything has the reason of its end.
         assert!(
             told == reason || *reason == CloseReason::TaskDropped,
             "{told}, not {reason}"

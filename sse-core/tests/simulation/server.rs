@@ -1,4 +1,4 @@
-//! The server's side: a topic, its connections, and the server's own lives.
+//! The server: a topic, its connections, and its restarts.
 
 use std::{
     collections::BTreeMap,
@@ -25,7 +25,7 @@ use crate::{
     tally::Tally,
 };
 
-/// The clock that topics look at.
+/// The clock that topics read.
 pub(crate) type Clock = Arc<Mutex<Instant>>;
 
 #[derive(Debug)]
@@ -33,9 +33,9 @@ pub(crate) struct Server {
     pub(crate) topic: Option<Topic>,
     publisher: Publisher,
     connections: BTreeMap<LinkId, Served>,
-    /// What the topic promised on each link that a client may still read from.
+    /// The promise of the topic on each link that a client may still read from.
     pub(crate) promises: BTreeMap<LinkId, Promise>,
-    /// Being shut down.
+    /// Whether it is shutting down.
     stopping: bool,
     woken: Woken,
     clock: Clock,
@@ -84,12 +84,12 @@ impl Server {
         self.connections.len()
     }
 
-    /// How many topics and subscribers are alive.
+    /// Returns the number of topics and subscribers.
     pub(crate) fn clocks_held(&self) -> usize {
         Arc::strong_count(&self.clock) - 1
     }
 
-    /// The server has time for each client from now on.
+    /// Ends the server's busy times.
     pub(crate) fn calm_down(&mut self) {
         (self.busy, self.undecided) = (0.0, 0.0);
     }
@@ -98,7 +98,7 @@ impl Server {
         *self.clock.lock().unwrap() = now;
     }
 
-    /// A new life: another epoch, and nothing in the topic.
+    /// Begins another life: another epoch, and an empty topic.
     pub(crate) fn start(&mut self) {
         self.stopping = false;
         let epoch = self.publisher.end.epoch + 1;
@@ -108,7 +108,7 @@ impl Server {
         self.topic = Some(Topic::new(self.topic_config.clone(), epoch, now));
     }
 
-    /// Its streams are to end; [`kill`](Self::kill) makes an end of those that do not.
+    /// Ends its streams; [`kill`](Self::kill) cuts those that do not end.
     pub(crate) fn stop(&mut self) {
         self.stopping = true;
         if let Some(topic) = &self.topic {
@@ -116,7 +116,7 @@ impl Server {
         }
     }
 
-    /// Everything that is left is cut. With the whole host gone the clients are not told.
+    /// Cuts all that is left. If the whole host is gone, the clients are not told.
     pub(crate) fn kill(&mut self, network: &mut Network, tally: &mut Tally, with_its_host: bool) {
         let links: Vec<_> = self.connections.keys().copied().collect();
         let is_shutdown = self.stopping;
@@ -172,7 +172,7 @@ impl Server {
         self.pump(link, network, tally);
     }
 
-    /// The network takes more on this link.
+    /// Handles that the network accepts more on this link.
     pub(crate) fn is_writable(&mut self, link: LinkId) {
         if let Some(served) = self.connections.get_mut(&link) {
             served.write_blocked = false;
@@ -187,12 +187,12 @@ impl Server {
         self.largest_event
     }
 
-    /// The links whose subscribers were woken since the last time.
+    /// Returns the links whose subscribers were woken since the last call.
     pub(crate) fn take_woken(&self) -> Vec<LinkId> {
         std::mem::take(&mut *self.woken.lock().unwrap())
     }
 
-    /// Something happened to a connection, or its time has come.
+    /// Handles input on a connection, or the passing of time.
     pub(crate) fn pump(&mut self, link: LinkId, network: &mut Network, tally: &mut Tally) {
         let Some(mut served) = self.connections.remove(&link) else {
             return;
@@ -270,7 +270,7 @@ impl Server {
         None
     }
 
-    /// The handler's answer, when it is time.
+    /// Makes the handler's response when it is time.
     fn decide(
         &mut self,
         served: &mut Served,

@@ -1,10 +1,10 @@
-//! What happened in a run, counted.
+//! Counts of what happened in a run.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use sse_core::{client::Loss, lifecycle::CloseReason, topic::Outcome};
 
-/// How often each of several things happened, by name.
+/// The number of times that things happened, by name.
 pub(crate) type Counts = BTreeMap<String, u64>;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Tally {
         *self.close_reasons.entry(name).or_default() += 1;
     }
 
-    /// Whether all that a world has in store did happen.
+    /// Checks that everything that a world may have did happen.
     pub(crate) fn assert_is_eventful(&self) {
         let has = |counts: &Counts, names: &[&str]| {
             for name in names {
@@ -109,7 +109,7 @@ impl Tally {
     }
 }
 
-/// The name of an enum's variant, without what is in it.
+/// Returns the name of an enum's variant.
 fn variant(value: &impl fmt::Debug) -> String {
     let text = format!("{value:?}");
     let end = text.find(|c: char| !c.is_alphanumeric());

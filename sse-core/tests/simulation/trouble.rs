@@ -1,4 +1,4 @@
-//! What goes wrong on a link.
+//! The faults of a link.
 
 use std::{io::ErrorKind, time::Duration};
 
@@ -8,17 +8,17 @@ use crate::{
     pipe::{Load, Read},
 };
 
-/// What is to become of a link.
+/// The fate of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     Fine,
-    /// The server refuses.
+    /// The server refuses the connection.
     Refused,
-    /// Nothing comes of dialing.
+    /// The connection attempt gets no answer.
     Swallowed,
-    /// Broken after so many bytes to this side.
+    /// The link breaks after this many bytes to this side.
     After(Side, usize, Break),
-    /// Something happens to it after so long.
+    /// The link breaks after this time.
     At(Duration, Break),
 }
 
@@ -26,18 +26,18 @@ pub(crate) enum Fate {
 pub(crate) enum Break {
     /// Both ends are reset.
     Reset,
-    /// Both ends see the other's end, whatever was under way.
+    /// Both ends see the other's end, whatever was on its way.
     End,
-    /// The server sees the end of what the client sends.
+    /// The server sees the end of the client's sending side.
     HalfClose,
-    /// Nothing arrives for so long.
+    /// Nothing arrives for this long.
     Freeze(Duration),
     /// Nothing ever arrives any more, and neither end is told.
     Silence,
 }
 
 impl Network {
-    /// What fate had for it.
+    /// Applies the fate of a link.
     pub(crate) fn trouble(&mut self, id: LinkId) {
         if let Some(Fate::At(_, how)) = self.link(id).map(|link| link.fate) {
             self.break_link(id, how);
@@ -100,14 +100,14 @@ impl Network {
             .after(timeout, Happening::LookForAcknowledgement(id));
     }
 
-    /// The client's system gives the server up, if there is silence.
+    /// Lets the client's system give up the server, if there is silence.
     pub(crate) fn probes_fail(&mut self, id: LinkId) {
         if let Some(link) = self.links.get_mut(&id) {
             link.to_client.end = Some(Read::Error(ErrorKind::TimedOut));
         }
     }
 
-    /// The server's system gives the client up, if it acknowledged nothing for too long; says
+    /// Lets the server's system give up the client, if it acknowledged nothing for too long; returns
     /// whether it did.
     pub(crate) fn look_for_acknowledgement(&mut self, id: LinkId) -> bool {
         let (now, timeout) = (self.now(), self.weather.user_timeout);

@@ -1,4 +1,4 @@
-//! A run: what happens, one after the other, and what must hold at its end.
+//! A run: its steps in order, and the checks at its end.
 
 use std::{thread, time::Duration};
 
@@ -13,11 +13,11 @@ use crate::{
     tally::Tally,
 };
 
-/// How long after the last trouble everything is to be well again: the longest silence that is not
-/// noticed, and then some waits.
+/// The time after the last fault in which everything has to recover: the longest silence that is not
+/// noticed, and some waits.
 const RECOVERY: Duration = Duration::from_secs(15 * 60);
 
-/// How long after the last client has left nothing of the clients is left.
+/// The time after the last client has left in which nothing of the clients may be left.
 const AFTERMATH: Duration = Duration::from_secs(5 * 60);
 
 pub(crate) struct World {
@@ -61,7 +61,7 @@ impl World {
         std::mem::take(&mut self.tally)
     }
 
-    /// Draws what is going to happen of itself.
+    /// Draws the steps that happen by themselves.
     fn plan(&mut self) {
         let time = self.scenario.time;
         let Network { agenda, rng, .. } = &mut self.network;
@@ -202,7 +202,7 @@ impl World {
         }
     }
 
-    /// No trouble comes any more, and each client takes what there is. One last event is published.
+    /// Ends all faults; each client takes everything. One last event is published.
     fn calm_down(&mut self) {
         self.network.weather.calm_down();
         self.server.calm_down();
@@ -223,7 +223,7 @@ impl World {
         clients.filter(|client| !client.is_over())
     }
 
-    /// Each client has everything, and there is no other connection.
+    /// Returns whether each client has everything, and there is no other connection.
     fn is_well(&self) -> bool {
         let end = self.server.end();
         let clients = self.live_clients().count();
@@ -243,7 +243,7 @@ impl World {
         )
     }
 
-    /// All clients leave, and nothing of them is left.
+    /// Lets all clients leave, and checks that nothing of them is left.
     fn finish(&mut self) {
         for id in 0..self.clients.len() {
             if let Some(client) = &mut self.clients[id] {

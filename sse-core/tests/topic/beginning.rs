@@ -1,4 +1,4 @@
-//! What a stream begins with, before the topic's events.
+//! The beginning of a stream, before the topic's events.
 
 use sse_core::{Event, topic::TopicConfig};
 
@@ -24,7 +24,7 @@ fn only_the_last_has_the_place_for_its_id() {
 }
 
 #[test]
-fn nothing_is_no_beginning_and_an_error_is_none() {
+fn an_empty_beginning_changes_nothing_and_an_error_is_returned() {
     let topic = topic(TopicConfig::default());
     let mut subscriber = topic.subscribe().begin_with([""; 0]).unwrap();
     publish(&topic, 1);

@@ -18,7 +18,7 @@ fn topics(count: usize, budget: &Budget) -> Vec<Topic> {
     (0..count).map(|_| topic(config.clone())).collect()
 }
 
-/// Each topic may still be writing as much before the first of its events can be dropped.
+/// The memory that each topic may still be writing before the first of its events can be dropped.
 const OPEN: usize = 2 * Budget::GRANULE;
 
 #[test]
@@ -35,7 +35,7 @@ fn histories_together_take_half_of_the_budget_and_the_newest_event_stays() {
         assert!(used.history <= 512 * KIB + topics.len() * OPEN, "{used:?}");
         assert_eq!((used.bodies, used.queued), (0, 0));
     }
-    // The share is used, and not by one of them alone.
+    // The share is used, and by several of them.
     assert!(budget.used().history > 400 * KIB);
     for topic in &topics {
         assert!(topic.retained_events() >= 1);
@@ -81,7 +81,7 @@ fn a_history_gives_way_while_others_have_the_budget_and_no_event_is_refused() {
 }
 
 #[test]
-fn what_a_slow_reader_holds_counts_until_it_lets_go() {
+fn the_bytes_of_a_slow_reader_count_until_it_drops_them() {
     let budget = Budget::new(1024 * KIB);
     let topics = topics(1, &budget);
     for _ in 0..200 {
@@ -103,7 +103,7 @@ fn what_a_slow_reader_holds_counts_until_it_lets_go() {
     assert_eq!(budget.used().history, 0);
 }
 
-/// A topic with so many events of a KiB, in a budget of 1 MiB that others take the rest of.
+/// Returns a topic with this many events of a KiB, in a budget of 1 MiB whose rest others use.
 fn in_a_full_budget(events: usize) -> (Budget, Topic, Reservation) {
     let budget = Budget::new(1024 * KIB);
     let topic = topics(1, &budget).remove(0);
@@ -127,11 +127,11 @@ fn a_history_that_readers_hold_is_not_given_up_in_vain() {
     while let Poll::Ready(Some(Ok(batch))) = slow.try_next() {
         held.push(batch);
     }
-    // To drop what the slow reader holds would free nothing.
+    // Dropping the events that the slow reader holds would free nothing.
     publish(&topic, 32);
     assert_eq!(topic.retained_events(), 256 + 32);
 
-    // Once it has sent that, the oldest events give way.
+    // Once it has sent them, the oldest events are dropped.
     held.clear();
     publish(&topic, 32);
     assert!(topic.retained_events() < 256 + 32);
@@ -139,9 +139,9 @@ fn a_history_that_readers_hold_is_not_given_up_in_vain() {
 }
 
 #[test]
-fn what_readers_hold_goes_with_as_much_that_they_do_not() {
+fn events_that_readers_hold_are_dropped_with_as_many_that_they_do_not() {
     let (budget, topic, _others) = in_a_full_budget(256);
-    // The first segment.
+    // This is the first segment.
     let Poll::Ready(Some(Ok(held))) = topic.subscribe_from_oldest().try_next() else {
         panic!("there is a history")
     };

@@ -1,4 +1,4 @@
-//! A history that is kept elsewhere, whose numbers are given there.
+//! A history that another system keeps and numbers.
 
 use sse_core::{
     Event,
@@ -76,7 +76,7 @@ fn to_be_where_it_is_already_drops_nothing() {
 }
 
 #[test]
-fn what_is_passed_over_is_told_and_nobody_is_cut() {
+fn skipped_events_are_told_and_no_subscriber_is_cut() {
     let mut config = TopicConfig::default();
     config.announce = Announce::Nothing;
     let topic = topic(config);
@@ -91,14 +91,14 @@ fn what_is_passed_over_is_told_and_nobody_is_cut() {
         assert_eq!((taken.notices, taken.end), (vec![gap], End::Waits));
         assert_eq!(ids(&taken.text), ["abc-10", "abc-11"]);
     }
-    // Those who come know nothing of it.
+    // New subscribers are not told.
     let mut late = topic.subscribe_from_oldest();
     assert_eq!(ids(&take(&mut late).text), ["abc-11"]);
     assert_eq!((topic.stats().cut, topic.stats().lost_events), (0, 0));
 }
 
 #[test]
-fn in_another_epoch_everyone_is_unknown_once() {
+fn in_another_epoch_every_client_is_unknown_once() {
     let topic = topic(TopicConfig::default());
     publish(&topic, 5);
     let own = Event::new("x").with_id("own").unwrap();
@@ -119,7 +119,7 @@ fn in_another_epoch_everyone_is_unknown_once() {
     for subscriber in [&mut waits, &mut joins, &mut choosy] {
         assert_eq!(take(subscriber).text, "id: abd-3\ndata: x\n\n");
     }
-    // IDs of before are from elsewhere now, and those of this epoch are reserved.
+    // IDs of before are unknown now, and those of this epoch are reserved.
     for id in ["abc-5", "own"] {
         let outcome = topic.resume_from(Some(id)).outcome();
         assert_eq!(outcome, Outcome::Unknown { replayed: 1 }, "{id}");

@@ -1,4 +1,4 @@
-//! How a topic ends, and who is told.
+//! The end of a topic, and the subscribers that are told.
 
 use sse_core::topic::{Topic, TopicConfig, TopicEnd};
 
@@ -33,7 +33,7 @@ fn a_client_that_comes_back_and_has_everything_is_known_before_its_first_read() 
     topic.close();
     assert_eq!(end_of(Some("abc-2")), Some(TopicEnd::Complete));
     assert_eq!(end_of(Some("abc-1")), None);
-    // It has a loss to be told of, or a beginning to be given.
+    // It has a loss to be told, or a beginning to be given.
     assert_eq!(end_of(Some("elsewhere")), None);
     let begins = topic
         .resume_from(Some("abc-2"))
@@ -43,7 +43,7 @@ fn a_client_that_comes_back_and_has_everything_is_known_before_its_first_read() 
 }
 
 #[test]
-fn who_was_cut_does_not_have_everything() {
+fn a_client_that_was_cut_does_not_have_everything() {
     let mut config = TopicConfig::default();
     config.max_events = 1;
     let topic = topic(config);

@@ -1,4 +1,4 @@
-//! Topics that refuse events when they are full, and the room that they keep for the last one.
+//! Topics that reject events when they are full, and the room that they reserve for the last one.
 
 use proptest::prelude::*;
 use sse_core::{
@@ -17,7 +17,7 @@ fn refusing(change: impl FnOnce(&mut TopicConfig)) -> Topic {
     topic(config)
 }
 
-/// Publishes until the topic is full. Returns how many events it took, and what it has no room by.
+/// Publishes until the topic is full. Returns the number of events, and the bound that was reached.
 fn fill(topic: &Topic, data: &str) -> (usize, HistoryBound) {
     for taken in 0.. {
         match topic.publish(data) {
@@ -128,7 +128,7 @@ fn an_event_that_never_fits_is_too_large_and_not_refused_for_now() {
     let error = std::io::Error::from(full);
     assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
     let large = topic.close_with_event("x".repeat(4 * KIB), TopicEnd::Complete);
-    // The oldest event went, since what was kept free is not enough.
+    // The oldest event is dropped, because the reserved room is not enough.
     assert!(large.is_ok());
     assert_eq!(topic.retained_events(), 1);
 }
@@ -164,7 +164,7 @@ proptest! {
                 Err(PublishError::Full { .. } | PublishError::TooLarge { .. }) => {}
                 Err(error) => panic!("{error}"),
             }
-            // What a reader is given takes no room from others.
+            // Events that a reader holds take no room from others.
             prop_assert_eq!(ids(&take(&mut topic.subscribe_from_oldest()).text).len(), taken);
         }
         topic.close_with_event("x".repeat(end), TopicEnd::Complete).unwrap();

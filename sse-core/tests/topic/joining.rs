@@ -13,11 +13,11 @@ use crate::topic;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Publishes so many events.
+    /// Publishes this many events.
     Publish(u8),
-    /// The client takes what there is.
+    /// The client takes everything.
     Read,
-    /// The same, but the connection is lost behind so many bytes of it.
+    /// The client takes everything, but the connection is lost after this many bytes.
     Lose(u16),
 }
 
@@ -29,7 +29,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A client as the standard has it.
+/// A client by the standard.
 struct Client {
     decoder: Decoder,
     subscriber: Subscriber,
@@ -37,7 +37,7 @@ struct Client {
 }
 
 impl Client {
-    /// Reads what there is, as far as `most` bytes.
+    /// Reads up to `most` bytes.
     fn read(&mut self, mut most: usize) {
         while let Poll::Ready(Some(batch)) = self.subscriber.try_next() {
             let batch = batch.unwrap();
@@ -70,9 +70,9 @@ proptest! {
         own_ids: bool,
     ) {
         let mut config = TopicConfig::default();
-        // A client that has had no event yet has to know where it is.
+        // A client that has no event yet has to know its place.
         config.announce = Announce::Everything;
-        // Small segments, so that some batches end inside of what is read.
+        // The segments are small, so that some batches end within the read events.
         config.max_bytes = 48 * 1024;
         let topic = topic(config);
         let mut client = Client {
@@ -107,7 +107,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_delivered_can_be_taken_event_by_event() {
+fn a_batch_can_be_taken_event_by_event() {
     let topic = topic(TopicConfig::default());
     let mut subscriber = topic.subscribe();
     for data in ["one", "two"] {

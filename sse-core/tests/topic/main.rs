@@ -32,7 +32,7 @@ use sse_core::topic::{Batch, Outcome, SlowConsumer, Subscriber, Topic, TopicConf
 /// "abc" in base 36.
 const EPOCH: u64 = 13_368;
 
-/// A clock that moves when told to.
+/// A clock that the test moves.
 #[derive(Clone)]
 struct Clock(Arc<Mutex<Instant>>);
 
@@ -64,14 +64,14 @@ fn topic_of(epoch: u64, clock: &Clock, config: TopicConfig) -> Topic {
     Topic::new(config, epoch, move || clock.now())
 }
 
-/// Publishes so many events.
+/// Publishes this many events.
 fn publish(topic: &Topic, count: u64) {
     for _ in 0..count {
         topic.publish("x").unwrap();
     }
 }
 
-/// What a subscriber is given.
+/// The items that a subscriber got.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Taken {
     text: String,
@@ -87,7 +87,7 @@ enum End {
     Cut(u64),
 }
 
-/// Takes everything that is there.
+/// Takes everything.
 fn take(subscriber: &mut Subscriber) -> Taken {
     take_all(|| subscriber.try_next())
 }
@@ -115,7 +115,7 @@ fn take_all(mut next: impl FnMut() -> Poll<Option<Result<Batch, SlowConsumer>>>)
     }
 }
 
-/// The IDs in an event stream's text.
+/// Returns the IDs in an event stream's text.
 fn ids(text: &str) -> Vec<&str> {
     text.lines()
         .filter_map(|line| line.strip_prefix("id: "))

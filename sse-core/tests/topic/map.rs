@@ -1,4 +1,4 @@
-//! Topics by name: when there is one, and when no more.
+//! Topics by name: when they exist, and when not any more.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn map(clock: &Clock, max_topics: usize) -> TopicMap {
 }
 
 #[test]
-fn a_topic_is_there_once_somebody_asks_for_it() {
+fn a_topic_exists_from_its_first_use_on() {
     let map = map(&Clock::new(), 10);
     assert!(map.is_empty() && map.get("a").is_none());
     map.topic("a").unwrap().publish("one").unwrap();
@@ -29,7 +29,7 @@ fn a_topic_is_there_once_somebody_asks_for_it() {
 }
 
 #[test]
-fn at_the_bound_only_those_that_nobody_uses_make_room() {
+fn at_the_bound_only_unused_topics_make_room() {
     let clock = Clock::new();
     let map = map(&clock, 3);
     let held = map.topic("held").unwrap();
@@ -38,7 +38,7 @@ fn at_the_bound_only_those_that_nobody_uses_make_room() {
     let error = map.topic("new").unwrap_err();
     assert_eq!(error.max_topics, 3);
 
-    // It is kept for those who come back; then it goes.
+    // It is kept for returning clients, and then dropped.
     clock.advance(5 * MINUTE);
     assert!(map.topic("new").is_err());
     clock.advance(MINUTE);
@@ -62,7 +62,7 @@ fn names(map: &TopicMap) -> Vec<String> {
 }
 
 #[test]
-fn a_topic_is_kept_for_those_who_come_back_from_when_the_last_of_them_went() {
+fn a_topic_is_kept_for_returning_clients_from_the_leave_of_the_last_one_on() {
     let clock = Clock::new();
     let map = map(&clock, 2);
     let room = map.topic("room").unwrap();
@@ -82,7 +82,7 @@ fn a_topic_is_kept_for_those_who_come_back_from_when_the_last_of_them_went() {
     clock.advance(MINUTE);
     assert!(map.topic("b").is_err());
     clock.advance(4 * MINUTE);
-    // It was used last as long ago as it is kept, and no longer.
+    // It was unused for exactly as long as it is kept.
     assert!(map.topic("b").is_err());
     assert_eq!(map.get("room").unwrap().retained_events(), 1);
 }
@@ -117,7 +117,7 @@ fn those_that_are_due_go_long_before_the_bound() {
         }
         clock.advance(MINUTE);
     }
-    // Some 60 are not due yet at any time.
+    // About 60 are in use at any time.
     assert!(map.len() <= 200, "{}", map.len());
 }
 

@@ -1,4 +1,4 @@
-//! That the bound on memory is one, and that what is dropped is freed.
+//! The bound on memory holds, and dropped events are freed.
 
 use std::task::Poll;
 
@@ -50,14 +50,14 @@ fn a_thousand_readers_that_never_read_cost_no_memory() {
 }
 
 #[test]
-fn what_is_dropped_is_freed() {
+fn dropped_events_are_freed() {
     let topic = topic_of(64 * KIB);
     let mut subscriber = topic.subscribe();
-    // More than a segment.
+    // This is more than a segment.
     publish(&topic, 1000);
     let sealed = next_bytes(&mut subscriber);
     assert!(!sealed.is_unique());
-    // What this reader holds is the history's own memory, not a copy.
+    // This reader holds the history's own memory, not a copy.
     let mut other = topic.subscribe_from_oldest();
     assert_eq!(sealed.as_ptr(), next_bytes(&mut other).as_ptr());
 
@@ -74,10 +74,10 @@ fn readers_at_one_pace_share_what_is_new() {
     let first = next_bytes(&mut a);
     assert_eq!(first.as_ptr(), next_bytes(&mut b).as_ptr());
     publish(&topic, 5);
-    // The topic keeps nothing for them once there is something newer.
+    // The topic keeps nothing for them once there is a newer event.
     let (a_next, b_next) = (next_bytes(&mut a), next_bytes(&mut b));
     assert_eq!(a_next.as_ptr(), b_next.as_ptr());
-    // Who is further behind gets all of it in one piece, and those who come then share that.
+    // A subscriber that is further behind gets everything in one piece, which later ones share.
     let all = next_bytes(&mut c);
     assert_eq!(all, [&first[..], &a_next[..]].concat());
     let mut late = topic.resume_from(Some("abc-5"));
@@ -108,7 +108,7 @@ fn the_largest_event_fits_and_the_next_larger_is_refused() {
     assert_eq!(topic.retained_events(), 1);
     assert_eq!(take(&mut subscriber).text.len(), most);
 
-    // The length of lines counts as it is encoded.
+    // The length of lines counts as encoded.
     assert!(topic.publish("\n".repeat(4 * KIB)).is_err());
 }
 
@@ -142,7 +142,7 @@ fn an_id_of_the_publishers_is_forgotten_with_its_event() {
 }
 
 #[test]
-fn a_topic_that_nobody_used_yet_is_small() {
+fn an_unused_topic_is_small() {
     assert!(topic(TopicConfig::default()).retained_bytes() < KIB);
 }
 

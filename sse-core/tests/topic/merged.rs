@@ -15,7 +15,7 @@ use crate::{Clock, End, Taken, ids, publish, take, take_all, topic_of};
 
 const NAMES: [&str; 3] = ["tea", "coffee", "milk"];
 
-/// Topics with the epochs "a", "b" and "c".
+/// Returns topics with the epochs "a", "b" and "c".
 fn topics(config: &TopicConfig) -> [Topic; 3] {
     let clock = Clock::new();
     [10, 11, 12].map(|epoch| topic_of(epoch, &clock, config.clone()))
@@ -113,7 +113,7 @@ fn a_loss_that_was_not_told_is_told_the_next_time() {
         },
         Outcome::Unknown { replayed: 2 },
     ];
-    // The connection is lost after so many bytes.
+    // The connection is lost after this many bytes.
     for len in 0..=text.len() {
         let mut decoder = Decoder::new();
         decoder.set_last_event_id(&EventId::new("a-1,b-2").unwrap());
@@ -181,7 +181,7 @@ fn it_ends_when_all_its_topics_have() {
 }
 
 #[test]
-fn one_who_is_too_slow_for_one_of_them_is_cut_and_resumes_in_all() {
+fn a_subscriber_that_is_too_slow_for_one_topic_is_cut_and_resumes_in_all() {
     let mut config = TopicConfig::default();
     config.max_events = 2;
     let topics = topics(&config);
@@ -267,7 +267,7 @@ fn a_topic_twice_counts_once_and_two_of_one_epoch_are_refused() {
 enum Step {
     Publish(prop::sample::Index, u8, bool),
     Read,
-    /// The client reads so many bytes, and then its connection is lost.
+    /// The client reads this many bytes, and then its connection is lost.
     Lose(u16),
 }
 
@@ -280,7 +280,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A client as the standard has it.
+/// A client by the standard.
 struct Client {
     decoder: Decoder,
     subscriber: MergedSubscriber,
@@ -289,7 +289,7 @@ struct Client {
 }
 
 impl Client {
-    /// Reads what there is, as far as `most` bytes.
+    /// Reads up to `most` bytes.
     fn read(&mut self, most: usize) {
         let text = taken(&mut self.subscriber).text;
         let mut input = &text.as_bytes()[..text.len().min(most)];
@@ -305,12 +305,12 @@ impl Client {
 
 proptest! {
     #[test]
-    fn whatever_is_lost_each_topic_is_whole(
+    fn each_topic_is_complete_after_any_losses(
         steps in prop::collection::vec(step(), 1..60),
         selects: bool,
     ) {
         let mut config = TopicConfig::default();
-        // A client that has had no event yet has to know where it is.
+        // A client that has no event yet has to know its place.
         config.announce = Announce::Everything;
         config.when_too_slow = WhenTooSlow::SkipAhead;
         let topics = topics(&config);
@@ -358,7 +358,7 @@ proptest! {
 }
 
 #[test]
-fn what_a_stream_begins_with_comes_first() {
+fn the_beginning_of_a_stream_comes_first() {
     let topics = topics(&TopicConfig::default());
     publish(&topics[0], 2);
     let mut subscriber = merge(&topics, None).begin_with(["state"]).unwrap();
@@ -367,6 +367,6 @@ fn what_a_stream_begins_with_comes_first() {
         taken(&mut subscriber).text,
         "id: a-2,b-0,c-0\ndata: state\n\nid: a-3,b-0,c-0\ndata: x\n\n"
     );
-    // What it does for one topic, it does not do for another.
+    // A setting of one topic does not apply to another.
     assert_eq!(take(&mut topics[0].subscribe()), Taken::default());
 }

@@ -1,4 +1,4 @@
-//! The topic against a list that forgets nothing.
+//! The topic against a list that never drops anything.
 
 use std::{task::Poll, time::Duration};
 
@@ -12,11 +12,11 @@ use crate::{Clock, topic_on};
 
 #[derive(Clone, Debug)]
 enum Op {
-    /// An event with so much data, and perhaps an ID of the publisher's.
+    /// Publishes an event with this much data, and perhaps an ID of the publisher's.
     Publish(usize, Option<u8>),
     Advance(u64),
     Subscribe(From),
-    /// A look at what there is for one of the subscribers.
+    /// Reads for one of the subscribers.
     Read(prop::sample::Index),
     Unsubscribe(prop::sample::Index),
 }
@@ -75,10 +75,9 @@ struct Published {
 
 struct Reader {
     subscriber: Subscriber,
-    /// Up to which event, of those that are no longer held at its first read, it begins behind
-    /// them.
+    /// The last event that was dropped by its first read and that it may begin after.
     may_pass: usize,
-    /// How many of the published events it is past.
+    /// The number of published events before its place.
     past: usize,
     is_behind_notice: bool,
     cut: bool,
@@ -90,7 +89,7 @@ struct World {
     now: Duration,
     topic: Topic,
     published: Vec<Published>,
-    /// How many of them are no longer held.
+    /// The number of them that are dropped.
     dropped: usize,
     readers: Vec<Reader>,
 }
@@ -139,7 +138,7 @@ impl World {
         }
     }
 
-    /// Checks what is held.
+    /// Checks the history.
     fn look(&mut self, may_drop_for_memory: bool) {
         let all = self.published.len();
         assert_eq!(self.topic.position().sequence() as usize, all);
@@ -157,7 +156,7 @@ impl World {
         assert!(self.dropped >= must, "{} are held", held);
         if self.dropped > must {
             assert!(may_drop_for_memory);
-            // What they all would have taken, with the most that goes with them.
+            // This is the memory of them all, with the largest overhead.
             let sizes = self.published[must..].iter().map(|event| {
                 let own_id = event.own_id.as_ref().map_or(0, |id| 128 + id.len());
                 2 * event.encoded.len() + 2 * 24 + own_id + 320
@@ -198,7 +197,7 @@ impl World {
                 replayed: held as u64,
             },
         );
-        // Behind so many events.
+        // The place is after this many events.
         let behind = |seen: usize| match self.dropped.checked_sub(seen) {
             None | Some(0) => {
                 let replayed = (all - seen) as u64;
@@ -209,8 +208,8 @@ impl World {
                 (self.dropped, Outcome::Gap { lost, replayed })
             }
         };
-        // Of several events with one ID the first counts that is held, or is right before those, if
-        // it is still known. One that is not held may be unknown, or still known: all of it is told.
+        // Of several events with one ID, the first in the history counts, or the place before those, if
+        // it is still known. An ID of a dropped event may be unknown, or still known: all of it is told.
         let own = |id: &str, outcome: Outcome| {
             let of_id =
                 |sequence: &usize| self.published[sequence - 1].own_id.as_deref() == Some(id);
@@ -252,7 +251,7 @@ impl World {
             reader.past = reader.past.max(self.dropped);
         }
         let lost = match std::mem::take(&mut reader.is_behind_notice) {
-            // What comes then was taken together with the notice.
+            // The events then were taken together with the notice.
             true => 0,
             false => self.dropped.saturating_sub(reader.past) as u64,
         };
@@ -303,7 +302,7 @@ impl Reader {
     }
 }
 
-/// More cases than usual; `PROPTEST_CASES` asks for another number.
+/// Runs more cases than usual; `PROPTEST_CASES` sets another number.
 fn cases(usual: u32) -> ProptestConfig {
     match std::env::var_os("PROPTEST_CASES") {
         Some(_) => ProptestConfig::default(),

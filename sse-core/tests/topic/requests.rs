@@ -1,4 +1,4 @@
-//! Where a request names the last event ID.
+//! The last event ID in a request.
 
 use sse_core::{
     http::{Request, RequestHead},
@@ -45,7 +45,7 @@ fn the_field_counts_and_then_the_query() {
             outcome,
             "{target} {fields:?}"
         );
-        // The same of whatever carries it.
+        // All types that carry it give the same.
         let (parts, ()) = request.clone().into_parts();
         assert_eq!(topic.resume(&parts).outcome(), outcome);
         assert_eq!(

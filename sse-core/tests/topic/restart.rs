@@ -1,5 +1,4 @@
-//! A server that restarts, and gives its topics the events again that it has stored, with the IDs
-//! that the application gave them.
+//! A server that restarts, and publishes its stored events again, with IDs of the application's.
 
 use sse_core::{
     Decoded, Decoder, Event,
@@ -8,7 +7,7 @@ use sse_core::{
 
 use crate::{Clock, ids, take, take_all, topic_of};
 
-/// A topic in the life with this epoch, that has the stored events with these numbers.
+/// Returns a topic with this epoch and the stored events with these numbers.
 fn refilled(epoch: u64, config: &TopicConfig, stored: std::ops::RangeInclusive<u32>) -> Topic {
     let topic = topic_of(epoch, &Clock::new(), config.clone());
     stored.for_each(|number| store(&topic, number));
@@ -22,7 +21,7 @@ fn store(topic: &Topic, number: u32) {
         .unwrap();
 }
 
-/// The ID that a client sends that got this.
+/// Returns the ID that a client sends after this text.
 fn last_event_id(text: &str) -> String {
     let (mut decoder, mut input) = (Decoder::new(), text.as_bytes());
     while decoder.decode(&mut input).unwrap().is_some() {}
@@ -101,7 +100,7 @@ fn the_newest_events_id_is_a_place_even_when_it_is_too_old_to_be_held() {
         (topic.retained_events(), &*last_event_id(&text)),
         (0, "row 2")
     );
-    // Nothing is missing behind it, and it is known here, too.
+    // Nothing is missing after it, and it is known here, too.
     let outcome = |id| topic.resume_from(Some(id)).outcome();
     assert_eq!(outcome("row 2"), Outcome::Resumed { replayed: 0 });
     assert_eq!(outcome("row 1"), Outcome::Unknown { replayed: 0 });
@@ -114,7 +113,7 @@ fn the_newest_events_id_is_a_place_even_when_it_is_too_old_to_be_held() {
 }
 
 #[test]
-fn an_id_that_several_events_have_is_no_place_of_the_later_ones() {
+fn an_id_that_several_events_have_is_the_place_of_the_first() {
     let topic = refilled(1, &TopicConfig::default(), 1..=1);
     store(&topic, 1);
     let text = take(&mut topic.subscribe().begin_with(["state"]).unwrap()).text;
@@ -133,7 +132,7 @@ fn merged_text(subscriber: &mut MergedSubscriber) -> String {
     take_all(|| subscriber.try_next()).text
 }
 
-/// That of each topic.
+/// Returns the outcome of each topic.
 fn outcomes(subscriber: &MergedSubscriber) -> Vec<Outcome> {
     subscriber.outcomes().map(|(_, outcome)| outcome).collect()
 }
@@ -142,7 +141,7 @@ fn outcomes(subscriber: &MergedSubscriber) -> Vec<Outcome> {
 fn a_merged_stream_is_resumed_in_every_topic_wherever_it_is_lost() {
     let config = TopicConfig::default();
     let (tea, coffee) = (refilled(1, &config, 1..=1), refilled(2, &config, 1..=7));
-    // A name that would take an ID apart.
+    // The name has the separators of an ID.
     let name = "coffee, hot: 100%";
     let mut subscriber = merge(&[("tea", &tea), (name, &coffee)], None);
     (2..=4).for_each(|number| store(&tea, number));
@@ -155,7 +154,7 @@ fn a_merged_stream_is_resumed_in_every_topic_wherever_it_is_lost() {
         "1-2:tea:row%202,2-7:coffee%2C%20hot%3A%20100%25:row%207"
     );
     for (at, id) in all.into_iter().enumerate() {
-        // Both have the same IDs, and have been given new epochs.
+        // Both have the same IDs, and new epochs.
         let (tea, coffee) = (refilled(21, &config, 1..=5), refilled(22, &config, 6..=10));
         let mut again = merge(&[(name, &coffee), ("tea", &tea)], Some(id));
         let (tea, coffee) = (at.min(2) as u64, at.saturating_sub(2) as u64);
@@ -183,7 +182,7 @@ fn a_merged_stream_that_has_begun_or_has_nothing_wanted_is_resumed() {
 
     let mut choosy = merge(&topics, None).only_event_types(|event_type| event_type == "wanted");
     (4..=3_000).for_each(|number| store(&tea, number));
-    // A place of one tells that of the other, which it has passed in silence.
+    // A place of one tells that of the other, which it has passed silently.
     store(&coffee, 8);
     merged_text(&mut choosy);
     (3_001..=6_000).for_each(|number| store(&tea, number));
@@ -215,7 +214,7 @@ fn while_a_topic_lives_its_position_counts() {
     };
     let resumed = Outcome::Resumed { replayed: 0 };
     assert_eq!(outcomes(&merge(&topics, Some(id))), [gap, resumed]);
-    // A stream of one topic is resumed from it, too, for as long as the topic lives.
+    // A stream of one topic resumes from it, too, for as long as the topic lives.
     assert_eq!(tea.resume_from(Some(id)).outcome(), gap);
     let unknown = Outcome::Unknown { replayed: 1 };
     assert_eq!(

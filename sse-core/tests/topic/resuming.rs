@@ -1,4 +1,4 @@
-//! Where a subscriber begins, and what it is told of it.
+//! Where a subscriber begins, and what it is told.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use sse_core::{
 
 use crate::{Clock, End, Taken, ids, publish, take, topic, topic_on};
 
-/// A topic that has published seven events and holds the last three.
+/// Returns a topic that has published seven events and holds the last three.
 fn three_of_seven() -> sse_core::topic::Topic {
     let mut config = TopicConfig::default();
     config.max_events = 3;
@@ -42,11 +42,11 @@ fn every_last_event_id_has_its_outcome() {
             },
             &ALL,
         ),
-        // What was never published.
+        // This event was never published.
         (Some("abc-8"), UNKNOWN, &ALL),
         (Some("abc-18446744073709551615"), UNKNOWN, &ALL),
         (Some("abc-18446744073709551616"), UNKNOWN, &ALL),
-        // Another life of the topic, and what only looks like this one.
+        // These are of another life of the topic, or only look like IDs of this one.
         (Some("abd-6"), UNKNOWN, &ALL),
         (Some("ABC-6"), UNKNOWN, &ALL),
         (Some("abc-06"), UNKNOWN, &ALL),
@@ -83,7 +83,7 @@ fn a_loss_is_announced_before_anything_else_and_once() {
 }
 
 #[test]
-fn what_is_announced_is_a_setting() {
+fn the_announced_outcomes_are_a_setting() {
     let announced = |announce, id| {
         let mut config = TopicConfig::default();
         (config.announce, config.max_events) = (announce, 1);
@@ -150,8 +150,7 @@ fn an_id_of_the_publishers_is_kept_and_resumed_from() {
         topic.publish(Event::new("x").with_id(id).unwrap()).unwrap();
     }
     let mut subscriber = topic.resume_from(Some("monday"));
-    // It is no longer held. Whether it is still known is the topic's affair, but nothing is
-    // passed over.
+    // It has been dropped. Whether it is still known depends on the topic, but no event is skipped.
     assert!(subscriber.outcome().is_loss());
     assert!(
         take(&mut subscriber)
@@ -185,7 +184,7 @@ fn an_id_that_the_topic_gives_itself_is_refused() {
         let error = topic.publish(event(id)).unwrap_err();
         assert!(matches!(&error, PublishError::ReservedId(refused) if *refused == id));
     }
-    // These are as good as any.
+    // These are ordinary IDs.
     for id in ["abd-1", "abc-01", "abc-", "1"] {
         topic.publish(event(id)).unwrap();
     }
@@ -193,7 +192,7 @@ fn an_id_that_the_topic_gives_itself_is_refused() {
 }
 
 #[test]
-fn who_comes_back_gets_nothing_that_is_too_old() {
+fn a_returning_client_gets_no_event_that_is_too_old() {
     let clock = Clock::new();
     let mut config = TopicConfig::default();
     config.max_age = Some(Duration::from_secs(10));
@@ -223,7 +222,7 @@ fn who_comes_back_gets_nothing_that_is_too_old() {
 }
 
 #[test]
-fn the_whole_history_is_for_who_asks_for_it() {
+fn the_whole_history_goes_to_subscribers_that_ask_for_it() {
     let topic = three_of_seven();
     let mut subscriber = topic.subscribe_from_oldest();
     assert_eq!(subscriber.outcome(), Outcome::Fresh);
@@ -264,14 +263,14 @@ fn an_id_that_was_published_twice_is_known_until_the_last_such_event_goes() {
     (config.max_events, config.max_bytes) = (3, 64 * 1024);
     let topic = topic(config);
     let own = |len: usize| Event::new("x".repeat(len)).with_id("own").unwrap();
-    // More than a segment, so that they are dropped one at a time.
+    // They are more than a segment each, so that they are dropped one at a time.
     topic.publish(own(5_000)).unwrap();
     topic.publish(own(5_000)).unwrap();
     publish(&topic, 1);
     let outcome = || topic.resume_from(Some("own")).outcome();
     let resumed = |replayed| Outcome::Resumed { replayed };
     assert_eq!(outcome(), resumed(2));
-    // The first goes, and the second is the first then.
+    // The first is dropped, and the second is the first then.
     publish(&topic, 1);
     assert_eq!(outcome(), resumed(2));
     publish(&topic, 1);
@@ -292,6 +291,6 @@ fn the_empty_id_names_no_event_and_takes_no_memory() {
         topic.retained_bytes()
     };
     let empty = Event::new("x").with_id("").unwrap();
-    // Those without any have one that the topic gives them.
+    // Events without an ID have one that the topic gives them.
     assert!(held(empty) <= held(Event::new("x")));
 }

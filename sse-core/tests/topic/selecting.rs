@@ -1,4 +1,4 @@
-//! Subscribers that want events of some types alone.
+//! Subscribers that want only events of some types.
 
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ fn a_client_for_which_there_is_nothing_loses_nothing() {
             }
         }
     }
-    // Seldom: some four times per length of the history.
+    // They are rare: about four times per length of the history.
     assert!((100..400).contains(&places), "{places}");
 }
 
@@ -114,7 +114,7 @@ fn a_client_is_told_its_place_before_a_history_is_full_that_its_bytes_bound() {
 }
 
 #[test]
-fn a_place_is_no_event_to_the_client() {
+fn a_place_is_not_an_event_to_the_client() {
     let mut config = TopicConfig::default();
     config.max_events = 4;
     let topic = topic(config);
@@ -131,14 +131,14 @@ fn a_place_is_no_event_to_the_client() {
 
 proptest! {
     #[test]
-    fn what_is_wanted_is_all_there_and_in_order(
+    fn wanted_events_are_complete_and_in_order(
         types in prop::collection::vec("[a-c]{1,12}", 1..20),
         wanted in "[a-c]",
         small: bool,
     ) {
         let mut config = TopicConfig::default();
         if small {
-            // Several segments.
+            // There are several segments.
             config.max_bytes = 16 * 1024;
         }
         let topic = topic(config);
@@ -162,7 +162,7 @@ proptest! {
                 prop_assert_eq!(event.event_type(), &wanted);
                 seen.push(event.last_event_id().to_owned());
             }
-            // Wherever the client is told it is, nothing that it wants lies behind.
+            // Wherever the client is told it is, no event that it wants lies before that.
             let again = topic.resume_from(Some(decoder.last_event_id()));
             let resumed = matches!(again.outcome(), Outcome::Resumed { .. } | Outcome::Fresh);
             prop_assert!(resumed);

@@ -1,4 +1,4 @@
-//! Subscribers whose next event is no longer there.
+//! Subscribers whose next event has left the history.
 
 use std::task::Poll;
 
@@ -13,7 +13,7 @@ fn config(when_too_slow: WhenTooSlow) -> TopicConfig {
 }
 
 #[test]
-fn one_who_is_as_slow_as_the_history_is_long_loses_nothing() {
+fn a_subscriber_that_is_as_slow_as_the_history_is_long_loses_nothing() {
     let topic = topic(config(WhenTooSlow::Cut));
     let mut subscriber = topic.subscribe();
     for _ in 0..3 {
@@ -24,7 +24,7 @@ fn one_who_is_as_slow_as_the_history_is_long_loses_nothing() {
 }
 
 #[test]
-fn one_who_is_slower_is_cut_and_resumes() {
+fn a_slower_subscriber_is_cut_and_resumes() {
     let topic = topic(config(WhenTooSlow::Cut));
     let (mut slow, mut quick) = (topic.subscribe(), topic.subscribe());
     publish(&topic, 2);
@@ -57,9 +57,9 @@ fn one_who_is_slower_is_cut_and_resumes() {
 }
 
 #[test]
-fn one_who_is_skipped_ahead_is_told_what_it_lost() {
+fn a_subscriber_that_is_skipped_ahead_is_told_its_loss() {
     let mut config = config(WhenTooSlow::SkipAhead);
-    // Not even this keeps it silent.
+    // Not even this setting suppresses it.
     config.announce = Announce::Nothing;
     let topic = topic(config);
     let mut slow = topic.subscribe();
@@ -70,7 +70,7 @@ fn one_who_is_skipped_ahead_is_told_what_it_lost() {
         replayed: 4,
     };
     assert_eq!(taken.notices, [gap]);
-    // The notice's ID is where the rest goes on.
+    // The notice's ID is the place from which the rest continues.
     assert_eq!(
         ids(&taken.text),
         ["abc-2", "abc-3", "abc-4", "abc-5", "abc-6"]
@@ -84,7 +84,7 @@ fn one_who_is_skipped_ahead_is_told_what_it_lost() {
     assert_eq!(take(&mut slow).text, "id: abc-7\ndata: x\n\n");
 }
 
-/// The outcome of a subscriber, and what it takes, if so many events are published before its first
+/// Returns the outcome of a subscriber, and its items, if this many events are published before its first
 /// read.
 fn joined_before(config: TopicConfig, id: &str, published: u64) -> (Outcome, Taken) {
     let topic = topic(config);
@@ -96,7 +96,7 @@ fn joined_before(config: TopicConfig, id: &str, published: u64) -> (Outcome, Tak
 }
 
 #[test]
-fn one_who_begins_with_the_oldest_event_joins_at_its_first_read() {
+fn a_subscriber_that_begins_with_the_oldest_event_joins_at_its_first_read() {
     let replayed = 4;
     for (published, lost) in [(0, 1), (1, 2), (3, 4), (9, 10)] {
         let gap = Outcome::Gap { lost, replayed };
@@ -121,7 +121,7 @@ fn one_who_begins_with_the_oldest_event_joins_at_its_first_read() {
 }
 
 #[test]
-fn what_a_notice_tells_of_is_there_behind_it() {
+fn the_events_that_a_notice_tells_of_follow_it() {
     let topic = topic(config(WhenTooSlow::Cut));
     publish(&topic, 6);
     let mut subscriber = topic.resume_from(Some("elsewhere"));
@@ -140,10 +140,10 @@ fn what_a_notice_tells_of_is_there_behind_it() {
 }
 
 #[test]
-fn one_who_is_not_told_is_not_led_past_events_that_came_after_it_joined() {
+fn a_subscriber_that_is_not_told_skips_no_events_that_came_after_it_joined() {
     let mut config = config(WhenTooSlow::Cut);
     config.announce = Announce::Nothing;
-    // It joined in front of the events 3 to 6.
+    // It joined before the events 3 to 6.
     let (outcome, taken) = joined_before(config.clone(), "abc-1", 4);
     let (lost, replayed) = (5, 4);
     assert_eq!(outcome, Outcome::Gap { lost, replayed });
@@ -155,7 +155,7 @@ fn one_who_is_not_told_is_not_led_past_events_that_came_after_it_joined() {
 }
 
 #[test]
-fn one_who_resumed_without_a_loss_is_cut_so_that_its_handler_decides_anew() {
+fn a_subscriber_that_resumed_without_a_loss_is_cut_so_that_its_handler_decides_anew() {
     let (outcome, taken) = joined_before(config(WhenTooSlow::Cut), "abc-2", 1);
     assert_eq!(outcome, Outcome::Resumed { replayed: 4 });
     assert_eq!(taken.end, End::Cut(1));

@@ -1,4 +1,4 @@
-//! A server that restarts, and whose topics begin with snapshots of what they held.
+//! A server that restarts, and whose topics begin with snapshots.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn new(epoch: u64, config: &TopicConfig) -> Topic {
     topic_of(epoch, &Clock::new(), config.clone())
 }
 
-/// The next life of a topic: it goes through a file.
+/// Returns the next life of a topic, which goes through a file.
 fn restarted(epoch: u64, topic: &Topic) -> Topic {
     let file = topic.snapshot().to_bytes();
     let next = new(epoch, topic.config());
@@ -94,7 +94,7 @@ fn an_event_behind_the_snapshot_is_unknown_and_no_other_is_taken_for_it() {
 }
 
 #[test]
-fn what_the_history_no_longer_held_is_a_gap_with_its_count() {
+fn events_that_left_the_history_are_a_gap_with_their_count() {
     let mut config = TopicConfig::default();
     config.max_events = 3;
     let before = new(1, &config);
@@ -119,7 +119,7 @@ fn ids_of_the_publishers_choice_stay() {
     let mut subscriber = after.resume_from(Some("1-0"));
     assert_eq!(ids(&take(&mut subscriber).text), ["row 1", "2-2"]);
     assert_eq!(after.resume_from(Some("row 1")).outcome(), resumed(1));
-    // An ID of an earlier life is no publisher's to choose.
+    // A publisher may not choose an ID of an earlier life.
     let error = after.publish(Event::new("x").with_id("1-2").unwrap());
     assert!(
         matches!(error, Err(PublishError::ReservedId(_))),
@@ -187,7 +187,7 @@ fn an_event_that_the_settings_do_not_allow_is_an_error_that_names_it() {
             error: PublishError::TooLarge { .. }
         }
     ));
-    // It is as before.
+    // It is unchanged.
     assert_eq!(after.position().to_string(), "2-0");
     publish(&after, 1);
 }
@@ -210,7 +210,7 @@ fn ages_count_from_the_restoration() {
 }
 
 #[test]
-fn what_is_no_snapshot_or_not_all_of_one_is_refused() {
+fn bytes_that_are_not_a_whole_snapshot_are_refused() {
     let topic = restarted(9, &new(1, &TopicConfig::default()));
     publish(&topic, 1);
     topic.publish("two\nlines").unwrap();
@@ -260,7 +260,7 @@ fn event() -> impl Strategy<Value = Event> {
 
 proptest! {
     #[test]
-    fn whatever_was_published_is_there_after_a_restart(
+    fn published_events_are_there_after_a_restart(
         events in prop::collection::vec(event(), 0..12),
         large in 0..3_usize,
     ) {
@@ -269,7 +269,7 @@ proptest! {
         for event in events {
             count += u64::from(before.publish(event).is_ok());
         }
-        // More than one segment.
+        // This is more than one segment.
         for _ in 0..large {
             before.publish("x".repeat(50_000)).unwrap();
             count += 1;
@@ -282,7 +282,7 @@ proptest! {
         let renamed = all(&after).replace("id: 2-", "id: 1-");
         prop_assert_eq!(renamed, all(&before).replace("id: 2-", "id: 1-"));
         prop_assert_eq!(after.position().sequence(), count);
-        // Once more it is the same, but for the lives.
+        // Once more it is the same, except for the lives.
         let again = TopicSnapshot::from_bytes(&snapshot.to_bytes()).unwrap();
         prop_assert_eq!(again.to_bytes(), snapshot.to_bytes());
     }

@@ -1,4 +1,4 @@
-//! What a topic counts.
+//! The counters of a topic.
 
 use sse_core::topic::{TopicConfig, WhenTooSlow};
 
@@ -32,7 +32,7 @@ fn everything_is_counted_where_it_happens() {
     );
     assert_eq!((stats.subscribers, stats.retained_events), (1, 3));
 
-    // Events 3 to 5 are held, and it has had two.
+    // The history has events 3 to 5, and the subscriber has two.
     publish(&topic, 2);
     take(&mut quick);
     let stats = topic.stats();
@@ -44,7 +44,7 @@ fn everything_is_counted_where_it_happens() {
 }
 
 #[test]
-fn being_skipped_ahead_is_counted_too_and_a_notice_is_no_event() {
+fn skipping_ahead_is_counted_too_and_a_notice_is_not_an_event() {
     let mut config = TopicConfig::default();
     (config.max_events, config.when_too_slow) = (1, WhenTooSlow::SkipAhead);
     let topic = topic(config);

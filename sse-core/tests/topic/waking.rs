@@ -1,4 +1,4 @@
-//! Who waits is woken: once, and always.
+//! Waiting subscribers are woken: once, and always.
 
 use std::{
     pin::Pin,
@@ -51,7 +51,7 @@ impl Reader {
 }
 
 #[test]
-fn a_burst_wakes_once_who_waits_and_nobody_else() {
+fn a_burst_wakes_each_waiting_subscriber_once_and_no_other() {
     let topic = topic(TopicConfig::default());
     let mut readers = [(); 3].map(|()| Reader::new(topic.subscribe()));
     readers[0].park();
@@ -96,7 +96,7 @@ fn the_last_waker_counts() {
 }
 
 #[test]
-fn who_is_gone_is_not_woken_and_its_task_not_kept() {
+fn a_dropped_subscriber_is_not_woken_and_its_task_not_kept() {
     let topic = topic(TopicConfig::default());
     let mut reader = Reader::new(topic.subscribe());
     reader.park();
@@ -156,10 +156,9 @@ fn park(most: Duration) {
     assert!(start.elapsed() < most, "a wake-up was lost");
 }
 
-/// Everything until the stream's end.
+/// Returns everything until the stream's end.
 fn read_all(mut subscriber: Subscriber) -> Vec<u8> {
-    /// Far longer than a subscriber has to wait: a wake-up that is lost fails the test instead of
-    /// hanging it.
+    /// Far longer than a subscriber has to wait: a lost wake-up fails the test instead of hanging it.
     const LOST: Duration = Duration::from_secs(60);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut cx = Context::from_waker(&waker);
@@ -174,7 +173,7 @@ fn read_all(mut subscriber: Subscriber) -> Vec<u8> {
 }
 
 #[test]
-fn many_threads_publish_and_read_and_nobody_misses_a_thing() {
+fn many_threads_publish_and_read_and_no_reader_misses_an_event() {
     const PUBLISHERS: usize = 3;
     const READERS: usize = 5;
     const EACH: usize = 3000;
@@ -207,7 +206,7 @@ fn many_threads_publish_and_read_and_nobody_misses_a_thing() {
         all
     });
 
-    // Everyone saw the same, and it is everything, in an order that every publisher agrees with.
+    // All readers saw the same: every event, in an order that every publisher agrees with.
     let text = str::from_utf8(&all[0]).unwrap();
     assert!(all.iter().all(|other| *other == all[0]));
     let events: Vec<_> = text.split_terminator("\n\n").collect();
@@ -224,7 +223,7 @@ fn many_threads_publish_and_read_and_nobody_misses_a_thing() {
 }
 
 #[test]
-fn who_waits_is_woken_where_the_history_goes_on_elsewhere() {
+fn a_waiting_subscriber_is_woken_when_the_history_continues_elsewhere() {
     let topic = topic(TopicConfig::default());
     let mut reader = Reader::new(topic.subscribe());
     reader.park();

@@ -124,7 +124,7 @@ fn assert_answer(target: &str, status: u16, text: &str) {
 }
 
 #[test]
-fn what_is_annotated_is_routed_and_nothing_else() {
+fn annotated_methods_are_routed_and_no_others() {
     let router = Router::new().controller(greeter());
     let routes: Vec<_> = router.routes().map(|route| route.to_string()).collect();
     let expected = [
@@ -172,7 +172,7 @@ fn arguments_come_from_the_request() {
 }
 
 #[test]
-fn what_is_missing_or_bad_is_named() {
+fn a_missing_or_invalid_argument_is_named() {
     let not_a_number = "is not valid: invalid digit found in string.\n";
     assert_answer(
         "/example/rooms/x/y",

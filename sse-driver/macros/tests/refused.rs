@@ -6,14 +6,14 @@ use std::process::Command;
 
 /// The words are the macros' own.
 #[test]
-fn what_the_macros_refuse_says_what_to_write() {
+fn errors_of_the_macros_say_what_to_write() {
     trybuild::TestCases::new().compile_fail("tests/refused/*.rs");
 }
 
 /// The words are ours, by way of the compiler, which puts its own around them: others with each
 /// version of it.
 #[test]
-fn what_the_compiler_refuses_points_at_what_the_user_wrote() {
+fn errors_of_the_compiler_point_at_the_users_code() {
     const WRITTEN_WITH: &str = "rustc 1.95.";
     let rustc = Command::new("rustc").arg("--version").output().unwrap();
     let version = String::from_utf8(rustc.stdout).unwrap();

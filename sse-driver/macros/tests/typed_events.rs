@@ -63,7 +63,7 @@ fn a_variant_is_an_event_type_and_its_content_is_the_data() {
 }
 
 #[test]
-fn what_a_server_yields_a_client_reads() {
+fn a_client_reads_the_values_that_a_server_yields() {
     let clock = TestClock::new(Instant::now());
     let client =
         TestClient::new(Router::new().controller(chat {}).controller(one {}), &clock).unwrap();

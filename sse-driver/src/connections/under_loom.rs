@@ -39,7 +39,7 @@ fn the_last_of_two_connections_wakes_the_server() {
 }
 
 #[test]
-fn the_last_connection_wakes_all_who_wait_for_it() {
+fn the_last_connection_wakes_all_tasks_that_wait_for_it() {
     model(|| {
         let (connections, [place, other]) = two_places();
         drop(other);

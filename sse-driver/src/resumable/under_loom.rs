@@ -104,7 +104,7 @@ fn a_client_that_attaches_in_time_keeps_the_stream() {
 }
 
 #[test]
-fn a_stop_wakes_the_producer_the_keeper_and_those_who_wait_for_the_end() {
+fn a_stop_wakes_the_producer_the_keeper_and_the_tasks_that_wait_for_the_end() {
     model(|| {
         let runtime = Model::new();
         let streams = ResumableStreams::on(runtime.clone(), config());

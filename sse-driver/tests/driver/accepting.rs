@@ -19,7 +19,7 @@ fn world(change: impl FnOnce(&mut ServerConfig)) -> (World, Feed, Journal) {
 }
 
 #[test]
-fn at_the_limit_newcomers_are_refused_and_nobody_is_evicted() {
+fn at_the_limit_new_clients_are_refused_and_no_client_is_evicted() {
     let (world, feed, journal) = world(|config| config.max_connections = 2);
     let mut first = world.get("/feed");
     let second = world.get("/feed");
@@ -119,7 +119,7 @@ fn running_out_of_file_descriptors_is_survived() {
 }
 
 #[test]
-fn a_connection_that_was_gone_before_it_was_accepted_delays_nobody() {
+fn a_connection_that_was_gone_before_it_was_accepted_delays_no_other() {
     let (world, ..) = world(|_| ());
     for kind in [
         io::ErrorKind::ConnectionAborted,

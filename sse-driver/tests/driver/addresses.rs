@@ -50,7 +50,7 @@ fn an_address_that_answers_is_the_only_one_that_is_dialed() {
 }
 
 #[test]
-fn one_that_does_not_answer_holds_nobody_up() {
+fn an_address_that_does_not_answer_delays_no_other() {
     let world = world(&[NO_HOST_IPV6, SERVER]);
     let job = ask(&world.sim);
     world.sim.advance(millis(249));

@@ -100,7 +100,7 @@ fn other_origins_and_ports_are_let_in_by_name() {
 }
 
 #[test]
-fn a_host_that_is_none_is_named() {
+fn an_invalid_host_is_named() {
     for host in [
         "",
         "http://localhost",

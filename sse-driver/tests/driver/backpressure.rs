@@ -36,7 +36,7 @@ fn a_stream_that_is_always_ready_lets_others_run() {
 }
 
 #[test]
-fn a_stalled_reader_stops_its_stream_and_is_cut_and_delays_nobody() {
+fn a_stalled_reader_stops_its_stream_and_is_cut_and_delays_no_other() {
     const EVENT: usize = 1024;
     const IN_FLIGHT: usize = 4096;
     let (taken, feed, journal) = (

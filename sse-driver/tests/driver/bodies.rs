@@ -65,7 +65,7 @@ fn the_handler_is_called_once_the_body_is_there() {
 }
 
 #[test]
-fn a_body_that_trickles_in_is_refused_and_nobody_asked() {
+fn a_body_that_arrives_too_slowly_is_refused_without_a_call_of_the_handler() {
     let (world, _feed, journal) = world();
     let mut client = post(&world, "/words", 1000);
     for _ in 0..29 {

@@ -91,7 +91,7 @@ fn newcomers_are_refused_while_all_of_it_is_used() {
 }
 
 #[test]
-fn uploads_that_stall_are_refused_beyond_their_share_and_keep_nobody_out() {
+fn uploads_that_stall_are_refused_beyond_their_share_and_keep_no_client_out() {
     let budget = Budget::new(1024 * KIB);
     let (world, journal) = world(&budget);
     let mut uploads = Vec::new();

@@ -66,7 +66,7 @@ fn a_subscriber_and_a_stream_of_the_applications_own_are_one_stream() {
 }
 
 #[test]
-fn what_is_published_in_a_burst_goes_in_one_write_and_from_where_it_lies() {
+fn a_burst_of_events_is_one_write_without_a_copy() {
     let (world, topic) = world(|subscriber, _| {
         let own = items(stream::pending::<Event>());
         stream::select(items(subscriber), own)

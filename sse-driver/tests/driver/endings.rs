@@ -264,7 +264,7 @@ fn an_item_that_has_no_json_ends_the_stream() {
 }
 
 #[test]
-fn an_interim_status_is_no_answer() {
+fn an_interim_status_is_not_a_response() {
     let (feed, journal) = (Feed::default(), Journal::default());
     let handler = feed.handler(&journal);
     let router = Router::new().events("/", move |request| {

@@ -237,7 +237,7 @@ fn a_client_that_goes_away_ends_the_guard_that_it_waits_for() {
 }
 
 #[test]
-fn what_needs_no_waiting_is_looked_at_before_a_guard_waits() {
+fn arguments_without_waiting_are_taken_before_a_guard_waits() {
     let (world, database) = serve(ServerConfig::default());
     let client = world.get("/borrows/lobby");
     assert_eq!(Received::by(&client).status, 400);

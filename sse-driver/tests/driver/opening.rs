@@ -76,7 +76,7 @@ fn an_open_stream_has_the_head_of_its_response() {
 }
 
 #[test]
-fn a_response_that_is_no_event_stream_is_a_value() {
+fn a_response_that_is_not_an_event_stream_is_a_value() {
     let router = Router::new().get("/busy", |_| {
         let mut response = Response::new(r#"{"retry_in":5}"#);
         *response.status_mut() = StatusCode::ACCEPTED;
@@ -95,7 +95,7 @@ fn a_response_that_is_no_event_stream_is_a_value() {
 }
 
 #[test]
-fn an_end_that_is_no_failure_says_why_the_stream_did_not_open() {
+fn an_end_without_a_failure_says_why_the_stream_did_not_open() {
     let router = Router::new().get("/done", |_| {
         let mut response = Response::new("");
         *response.status_mut() = StatusCode::NO_CONTENT;

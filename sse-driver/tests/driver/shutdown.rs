@@ -23,7 +23,7 @@ fn world() -> (World, Feed, Journal) {
 }
 
 #[test]
-fn with_nobody_there_it_is_over_at_once() {
+fn without_connections_a_shutdown_is_over_at_once() {
     let (world, ..) = world();
     world.handle.shut_down();
     world.sim.settle();
@@ -46,7 +46,7 @@ fn a_shutdown_before_serving_counts() {
 
 /// The server's task may be the last one to have its turn.
 #[test]
-fn nobody_listens_any_more_before_any_task_hears_of_it() {
+fn listening_ends_before_any_task_learns_of_the_shutdown() {
     let ways: [fn(&ServerHandle); 2] = [ServerHandle::shut_down, ServerHandle::cut];
     for end in ways {
         let (world, _feed, _) = world();
@@ -65,7 +65,7 @@ fn nobody_listens_any_more_before_any_task_hears_of_it() {
 }
 
 #[test]
-fn a_server_that_is_dropped_does_not_listen_whoever_has_a_handle() {
+fn a_dropped_server_does_not_listen_although_handles_exist() {
     let sim = Sim::new();
     let server = Server::new(sim.clone(), sim.listen());
     let handle = server.handle();
@@ -82,7 +82,7 @@ fn a_server_that_is_dropped_does_not_listen_whoever_has_a_handle() {
 }
 
 #[test]
-fn handlers_see_it_coming_and_nobody_else_is_accepted() {
+fn handlers_see_the_shutdown_and_no_further_client_is_accepted() {
     let (world, _feed, journal) = world();
     let mut client = world.get("/polite");
     let silent = world.connect();
@@ -168,7 +168,7 @@ fn a_client_that_does_not_take_its_last_words_is_cut() {
 }
 
 #[test]
-fn whoever_was_told_everything_is_not_counted_as_cut() {
+fn a_client_that_was_told_everything_does_not_count_as_cut() {
     let journal = Journal::default();
     let inner = journal.clone();
     let router = Router::new().get("/page", move |request| {

@@ -153,7 +153,7 @@ fn subscribers_end_over_a_window_and_get_what_is_published_until_then() {
 }
 
 #[test]
-fn no_one_waits_for_a_window_who_is_not_ended_by_it() {
+fn no_client_waits_for_a_window_that_does_not_end_it() {
     let storm = Storm::new();
     let mut clients = storm.clients();
     let mut polite = storm.world.get("/polite");
@@ -173,7 +173,7 @@ fn no_one_waits_for_a_window_who_is_not_ended_by_it() {
 }
 
 #[test]
-fn a_second_signal_cuts_who_waits_for_its_end() {
+fn a_second_signal_cuts_clients_that_wait_for_the_end() {
     let storm = Storm::new();
     let mut clients = storm.clients();
     storm.world.handle.shut_down();

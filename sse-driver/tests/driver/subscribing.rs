@@ -173,7 +173,7 @@ fn a_handle_closes_it_in_every_phase() {
 }
 
 #[test]
-fn whoever_takes_nothing_holds_the_server_back() {
+fn a_caller_that_takes_nothing_holds_the_server_back() {
     const MANY: usize = 10_000;
     let (world, feed, _) = world();
     let mut events = source(&world.sim, "/feed");
@@ -198,7 +198,7 @@ fn whoever_takes_nothing_holds_the_server_back() {
 }
 
 #[test]
-fn silence_counts_only_while_somebody_listens() {
+fn silence_counts_only_while_the_caller_polls() {
     let (world, feed, _) = world();
     let events = source_with(&world.sim, "/feed", |config| {
         config.idle_timeout = Some(secs(10));

@@ -77,7 +77,7 @@ fn decode(body: &str) -> (Vec<String>, String) {
 }
 
 #[test]
-fn what_is_published_goes_to_everyone_in_one_write() {
+fn an_event_goes_to_every_client_in_one_write() {
     let it = Broadcast::new(topic::TopicConfig::default());
     let mut clients: Vec<_> = (0..50).map(|_| it.world.get("/")).collect();
     let before: Vec<_> = clients
@@ -440,7 +440,7 @@ fn a_subscriber_among_other_streams_keeps_its_encoding() {
 }
 
 #[test]
-fn one_who_is_too_slow_is_cut_for_that_reason_in_any_stream() {
+fn a_subscriber_that_is_too_slow_is_cut_for_that_reason_in_any_stream() {
     let (_topic, subscriber) = outrun_subscriber();
     let plain = Reply::events(subscriber.take_until(future::pending::<()>()));
     let (_other, subscriber) = outrun_subscriber();

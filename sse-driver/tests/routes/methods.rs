@@ -56,7 +56,7 @@ fn each_method_has_its_handler_and_its_body() {
 }
 
 #[test]
-fn what_is_not_possible_says_what_is() {
+fn an_unsupported_syntax_names_the_supported_one() {
     let routes = routes();
     for (target, method, allow) in [
         ("/both", "PUT", "GET, HEAD, POST, OPTIONS"),

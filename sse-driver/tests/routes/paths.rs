@@ -124,7 +124,7 @@ fn routes_of_one_path_are_together_however_they_are_written() {
 
 /// What surrounds a parameter in its segment may cut a percent-encoded byte in two.
 #[test]
-fn half_of_a_percent_encoded_byte_is_no_parameter() {
+fn half_of_a_percent_encoded_byte_is_not_a_parameter() {
     let routes = Router::new()
         .get("/x{a}F", |_| Response::new("asked"))
         .build()

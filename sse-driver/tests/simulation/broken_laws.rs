@@ -67,7 +67,7 @@ fn selected(topics: &Topics) -> Vec<u64> {
 }
 
 #[test]
-fn what_is_right_passes() {
+fn valid_sequences_pass_the_laws() {
     let topics = topics();
     let mut record = opened(&topics, Kind::Selected);
     for sequence in selected(&topics) {

@@ -89,7 +89,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 #[test]
-fn whatever_the_runtime_does_nothing_is_lost_in_silence() {
+fn nothing_is_lost_silently_on_any_runtime() {
     let mut all = Tally::default();
     let (seeds, is_ci) = seeds();
     seeds.for_each(|seed| all.add(shrink::run(seed)));

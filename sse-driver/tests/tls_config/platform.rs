@@ -57,8 +57,8 @@ fn a_platform_without_certificates_is_an_error_that_says_what_to_do() {
 }
 
 #[test]
-fn whom_the_platform_trusts_is_trusted() {
-    let test = "platform::whom_the_platform_trusts_is_trusted";
+fn the_platforms_roots_are_trusted() {
+    let test = "platform::the_platforms_roots_are_trusted";
     let store = env::temp_dir().join(format!("sse-tls-store-{}.pem", process::id()));
     if in_a_process_with_store(test, &store) {
         // The process to which this store was named fills it.

@@ -114,7 +114,7 @@ fn an_idle_server_is_asked_whether_it_is_there() {
 }
 
 #[test]
-fn what_is_no_answer_ends_the_connection() {
+fn an_invalid_answer_ends_the_connection() {
     let inputs = [
         &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
         b":1\r\n",

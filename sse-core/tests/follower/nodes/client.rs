@@ -1,4 +1,4 @@
-//! A client, and what it may rely on.
+//! A client, and its guarantees.
 
 use std::{
     collections::BTreeMap,
@@ -19,14 +19,14 @@ use sse_core::{
 
 use super::{Tally, node::Node};
 
-/// The oldest event of each epoch that the log had.
+/// The oldest event of each epoch of the log.
 pub(super) type Epochs = BTreeMap<u64, u64>;
 
 #[derive(Default)]
 pub(super) struct Client {
     last_event_id: Option<String>,
     connection: Option<Connection>,
-    /// Tells the answers for this connection from those for the one before.
+    /// Distinguishes the answers for this connection from those for the one before.
     pub(super) life: u64,
     woken: Arc<Woken>,
 }
@@ -35,7 +35,7 @@ struct Connection {
     subscriber: LogSubscriber,
     node: usize,
     node_life: u64,
-    /// Where the client is, as far as it knows.
+    /// The place of the client, as far as it knows.
     place: (u64, u64),
 }
 
@@ -69,7 +69,7 @@ impl Client {
         self.connection.is_some()
     }
 
-    /// Whether its node is the one that was there when it connected.
+    /// Returns whether its node is the same as when it connected.
     pub(super) fn is_at(&self, node: usize, life: u64) -> bool {
         let connection = self.connection.as_ref();
         connection.is_some_and(|here| here.node == node && here.node_life == life)
@@ -118,7 +118,7 @@ impl Client {
         }
     }
 
-    /// Reads once. Of the events the last `lost` do not arrive.
+    /// Reads once. The last `lost` events do not arrive.
     pub(super) fn read(&mut self, lost: usize, epochs: &Epochs, tally: &mut Tally) -> Read {
         let Some(connection) = &mut self.connection else {
             return Read::Nothing;
@@ -161,7 +161,7 @@ impl Client {
         Read::Something
     }
 
-    /// Whether it has everything up to here.
+    /// Returns whether it has everything up to here.
     pub(super) fn is_past(&self, end: (u64, u64)) -> bool {
         let connection = self.connection.as_ref();
         connection.is_some_and(|connection| connection.place == end)
@@ -169,7 +169,7 @@ impl Client {
 }
 
 impl Connection {
-    /// What is told is so.
+    /// Checks that a notice is true.
     fn check_notice(
         &mut self,
         outcome: Outcome,
@@ -181,7 +181,7 @@ impl Connection {
         match outcome {
             Outcome::Gap { lost, .. } => {
                 assert_eq!(id, (epoch, sequence + lost), "a gap of another size");
-                // What an epoch had that is over can no longer be read.
+                // The events of an epoch that is over can no longer be read.
                 let is_over = epochs.keys().any(|other| *other > epoch);
                 let is_lost = is_over || id.1 < epochs[&epoch];
                 assert!(is_lost, "the log has what is told to be lost");

@@ -1,7 +1,7 @@
 //! Several nodes, one log, cold nodes, and clients that move between them, in virtual time.
 //!
-//! Everything that happens follows from one number, the seed. `SEED=123` runs one world again, and
-//! `WORLDS=10000` runs so many.
+//! Everything follows from one number, the seed. `SEED=123` runs one world again, and `WORLDS=10000` runs
+//! that many.
 
 mod client;
 mod node;
@@ -13,10 +13,10 @@ use std::{env, fmt, thread};
 use scenario::Scenario;
 use world::World;
 
-/// How many worlds are run where nothing is said: some seconds in a debug build.
+/// The default number of worlds, which takes some seconds in a debug build.
 const WORLDS: u64 = 150;
 
-/// What happened in some worlds.
+/// Counts of what happened in all worlds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Tally {
     published: u64,
@@ -57,7 +57,7 @@ impl Tally {
         self.waits_for_cold_nodes += waits_for_cold_nodes;
     }
 
-    /// Nothing is proved by worlds in which nothing happens.
+    /// Checks that enough happened: a world without events proves nothing.
     fn assert_is_eventful(&self) {
         let counts = [
             self.published,
@@ -81,7 +81,7 @@ impl fmt::Display for Tally {
     }
 }
 
-/// Prints what it takes to see a failure again.
+/// Prints what is needed to repeat a failure.
 struct Witness(u64);
 
 impl Drop for Witness {
@@ -106,7 +106,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 #[test]
-fn whatever_node_a_client_comes_to_it_gets_every_event_once_or_is_told() {
+fn a_client_gets_every_event_once_from_any_node_or_is_told() {
     let mut all = Tally::default();
     if let Some(seed) = number("SEED") {
         all.add(&run(seed));

@@ -13,7 +13,7 @@ pub(super) struct Node {
     pub(super) topic: Topic,
     follower: Follower,
     is_up: bool,
-    /// Tells the answers to this process from those to the one before.
+    /// Distinguishes the answers to this process from those to the one before.
     pub(super) life: u64,
     /// The number of the last request.
     pub(super) requests: u64,
@@ -59,7 +59,7 @@ impl Node {
         }
     }
 
-    /// Handles time, takes what there is, and returns the next request.
+    /// Handles time, takes all outputs, and returns the next request.
     pub(super) fn pump(&mut self, now: Instant) -> Option<PageRequest> {
         self.follower.handle_timeout(now);
         while let Some(output) = self.follower.poll_output(now) {

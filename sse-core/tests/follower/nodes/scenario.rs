@@ -1,4 +1,4 @@
-//! What a world is like.
+//! The parameters of a world.
 
 use std::time::Duration;
 
@@ -12,25 +12,25 @@ pub(super) struct Scenario {
     pub(super) clients: usize,
     pub(super) bursts: u64,
     pub(super) burst: u64,
-    /// How many events the log keeps.
+    /// The number of events that the log keeps.
     pub(super) keep: Option<u64>,
-    /// How often it begins anew.
+    /// The number of times that it begins another epoch.
     pub(super) epochs: u64,
     pub(super) restarts: u64,
     pub(super) outages: u64,
-    /// How many of the bells do not arrive.
+    /// The share of bells that do not arrive.
     pub(super) bells_lost: f64,
     pub(super) bells_doubled: f64,
-    /// How many of the bells carry their event.
+    /// The share of bells that carry their event.
     pub(super) bells_full: f64,
     pub(super) requests_lost: f64,
-    /// How long anything is on its way, at most.
+    /// The longest time that anything is on its way.
     pub(super) latency: Duration,
-    /// How often a client goes elsewhere after what it reads.
+    /// The share of reads after which a client changes to another node.
     pub(super) hops: f64,
-    /// How long a client takes to read, at most.
+    /// The longest time that a client takes to read.
     pub(super) slowness: Duration,
-    /// How many events a node's topic holds.
+    /// The number of events in a node's topic.
     pub(super) topic_events: usize,
     pub(super) client_page: usize,
     pub(super) follower: FollowerConfig,

@@ -1,4 +1,4 @@
-//! A run: what happens, one after the other, and what must hold at its end.
+//! A run: its steps in order, and the checks at its end.
 
 use std::{
     collections::BTreeMap,
@@ -16,10 +16,10 @@ use super::{
 };
 use crate::log::Log;
 
-/// How long after the last trouble everything is to be well again.
+/// The time after the last fault in which everything has to recover.
 const RECOVERY: Duration = Duration::from_secs(10 * 60);
 
-/// More happenings than this are taken for a livelock.
+/// More steps than this count as a livelock.
 const MOST: u64 = 5_000_000;
 
 enum Happening {
@@ -120,7 +120,7 @@ impl World {
         self.at(self.now + time, happening);
     }
 
-    /// As long as anything takes on its way.
+    /// Adds a step after a random time on its way.
     fn after_a_while(&mut self, happening: Happening) {
         let time = self.scenario.latency.mul_f64(self.rng.f64());
         self.after(time, happening);
@@ -228,7 +228,7 @@ impl World {
     fn new_node(&mut self) -> Node {
         self.lives += 1;
         self.tally.cold_starts += 1;
-        // The topic's own epoch, until the log's is known.
+        // This is the topic's own epoch, until the log's is known.
         Node::new(&self.scenario, self.lives, 0, self.now)
     }
 
@@ -251,8 +251,8 @@ impl World {
         }
     }
 
-    /// The answer to a request, which is made when the request is half of its time on its way. An answer
-    /// that is lost is known to be so, or is waited for.
+    /// Handles a node. Its request is answered halfway; an answer that is lost is known to be lost, or is
+    /// waited for.
     fn pump(&mut self, number: usize) {
         while let Some(request) = self.nodes[number].pump(self.now) {
             self.tally.pages_of_nodes += 1;
@@ -323,8 +323,8 @@ impl World {
         self.after(Duration::from_millis(1), Happening::Read(client, life));
     }
 
-    /// Bells are lost from now on, so that the last event is found by a look alone, and everything else
-    /// works.
+    /// Loses all bells from now on, so that the last event is found only by reading the tails, while
+    /// everything else works.
     fn calm_down(&mut self) {
         self.end_outage();
         self.scenario.requests_lost = 0.0;

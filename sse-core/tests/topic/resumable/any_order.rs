@@ -1,4 +1,4 @@
-//! What holds whatever is called, in any order.
+//! Laws for any order of calls.
 
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A stream as a plain list of what happened to it has it.
+/// A stream as a plain list of what happened to it.
 struct Seen {
     id: StreamId,
     name: usize,
@@ -54,7 +54,7 @@ struct Seen {
 struct Model {
     clock: Clock,
     config: ResumableConfig,
-    /// What is kept for a stream is its place in `seen`.
+    /// The value that is kept for a stream is its place in `seen`.
     table: StreamTable<usize>,
     seen: Vec<Seen>,
 }
@@ -179,7 +179,7 @@ impl Model {
         assert!(self.table.len() <= MAX_STREAMS);
     }
 
-    /// After the timers: what was due is over, and what was not is not.
+    /// Checks after the timers that what was due is over, and the rest is not.
     fn is_due_and_nothing_else(&self) {
         let now = self.clock.now();
         for seen in self.seen.iter().filter(|seen| !seen.is_forgotten) {
@@ -202,7 +202,7 @@ impl Model {
 }
 
 impl Seen {
-    /// Whether it goes where room is needed.
+    /// Returns whether it is dropped where room is needed.
     fn is_unused(&self) -> bool {
         self.ended_at.is_some() && !self.is_forgotten && self.listeners == 0
     }

@@ -1,4 +1,4 @@
-//! What happens when there are as many streams, or bytes, as there may be.
+//! The behaviour at the bounds on streams and bytes.
 
 use sse_core::{
     Budget,
@@ -28,7 +28,7 @@ fn at_the_bound_the_stream_that_finished_first_goes_and_then_none_is_started() {
     let [a, b, _c] = ["a", "b", "c"].map(|name| streams.start(name));
     let full = StartError::TooManyStreams { max: 3 };
     assert_eq!(streams.refused("", "d"), full);
-    // It is no bound on those that are there.
+    // The bound does not apply to existing streams.
     assert!(
         streams
             .table
@@ -42,7 +42,7 @@ fn at_the_bound_the_stream_that_finished_first_goes_and_then_none_is_started() {
     streams.start("d");
     assert_eq!(streams.take(), [Forgotten]);
     assert_eq!(streams.table.find("", "b"), None);
-    // One that a client reads is kept.
+    // A stream that a client reads is kept.
     streams.table.attach(a);
     assert_eq!(streams.refused("", "e"), full);
     streams.detach(a);
@@ -59,7 +59,7 @@ fn an_owner_has_a_bound_of_its_own() {
         streams.refused("me", "c"),
         StartError::TooManyOfOwner { max: 2 }
     );
-    // Others are not concerned, nor are streams without an owner.
+    // Other owners are not affected, nor are streams without an owner.
     for name in ["a", "b"] {
         streams.start_of("you", name);
     }
@@ -95,7 +95,7 @@ fn names_and_owners_have_a_longest_one() {
     );
 }
 
-/// Publishes until there is no room. Returns how many events of a KiB there was room for.
+/// Publishes until there is no room. Returns the number of events of a KiB, and the bound.
 fn fill(topic: &Topic) -> (usize, HistoryBound) {
     for taken in 0.. {
         match topic.publish("x".repeat(KIB)) {
@@ -122,7 +122,7 @@ fn each_history_is_bounded_and_all_of_them_together_are() {
     assert!((700 * KIB..=KIB * KIB).contains(&used), "{used}");
     assert_eq!(streams.table.stats().retained_bytes, used as u64);
 
-    // What finished and is not listened to makes room, first what finished first.
+    // Finished streams without listeners make room, the first that finished before the others.
     streams.end(ids[1], StreamEnd::Complete);
     streams.end(ids[0], StreamEnd::Complete);
     streams.table.attach(ids[1]);

@@ -1,4 +1,4 @@
-//! How clients learn how a stream ended.
+//! How clients learn the end of a stream.
 
 use sse_core::{
     EventType,
@@ -12,7 +12,7 @@ use super::Streams;
 use crate::{End, ids, publish, take};
 
 #[test]
-fn every_end_is_an_event_with_an_id_and_who_has_it_has_everything() {
+fn every_end_is_an_event_with_an_id_and_a_client_with_it_has_everything() {
     let ends = [
         (StreamEnd::Complete, "complete"),
         (
@@ -42,7 +42,7 @@ fn every_end_is_an_event_with_an_id_and_who_has_it_has_everything() {
             topic.position()
         );
         assert_eq!((last.text.as_str(), last.end), (told.as_str(), End::Closed));
-        // One that comes later gets it all, and one that had the end has everything.
+        // A client that comes later gets everything, and one that has the end has everything.
         let mut late = topic.subscribe_from_oldest();
         assert_eq!(take(&mut late).text, before + &told);
         let returns = topic.resume_from(Some(ids(&told)[0]));

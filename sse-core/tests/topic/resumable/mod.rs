@@ -18,11 +18,11 @@ const NANO: Duration = Duration::from_nanos(1);
 const GRACE: Duration = Duration::from_secs(60);
 const RETENTION: Duration = Duration::from_secs(5 * 60);
 
-/// A table whose caller does what it is asked for.
+/// A table whose caller does what it asks for.
 struct Streams {
     clock: Clock,
     table: StreamTable<Topic>,
-    /// What ended, and what was forgotten, in order.
+    /// The streams that ended or were forgotten, in order.
     happened: Vec<Happened>,
 }
 
@@ -49,7 +49,7 @@ impl Streams {
         self.clock.now()
     }
 
-    /// Starts a stream that is not there.
+    /// Starts a new stream.
     fn start(&mut self, name: &str) -> StreamId {
         self.start_of("", name)
     }
@@ -77,7 +77,7 @@ impl Streams {
         ended
     }
 
-    /// Lets time pass, and the table have its turn.
+    /// Lets time pass, and handles the table's deadlines.
     fn advance(&mut self, by: Duration) {
         self.clock.advance(by);
         self.table.handle_timeout(self.clock.now());
@@ -99,7 +99,7 @@ impl Streams {
         }
     }
 
-    /// What happened since the last look.
+    /// Returns what happened since the last call.
     fn take(&mut self) -> Vec<Happened> {
         self.settle();
         std::mem::take(&mut self.happened)

@@ -1,4 +1,4 @@
-//! From start to forgotten, and by which deadline.
+//! From the start of a stream until it is forgotten, and by which deadline.
 
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ fn a_finished_stream_is_kept_for_its_retention_whether_it_has_listeners_or_not()
         assert_eq!(streams.take(), [Forgotten]);
         assert_eq!(streams.table.find("", "x"), None);
         assert!(streams.table.is_empty() && streams.table.get(id).is_none());
-        // What concerns it does nothing now.
+        // Calls for it do nothing now.
         streams.table.attach(id);
         streams.detach(id);
         assert!(!streams.end(id, StreamEnd::Complete));
@@ -123,7 +123,7 @@ fn the_same_name_is_the_same_stream_until_it_is_forgotten() {
     streams.advance(RETENTION);
     let second = streams.start("x");
     assert_ne!(first, second);
-    // What the first one gave as IDs is unknown to the second.
+    // IDs of the first one are unknown to the second.
     let returns = streams.topic(second).resume_from(Some(&id));
     assert!(returns.outcome().is_loss());
     assert_eq!(returns.end(), None);
@@ -155,7 +155,7 @@ fn a_shutdown_leaves_a_producer_some_time_with_and_without_clients() {
     streams.advance(NANO);
     assert_eq!(streams.take(), [Ended(StreamEnd::Shutdown)]);
 
-    // One that ends in time is complete.
+    // A stream that ends in time is complete.
     streams.table.handle_shutdown(streams.now(), other);
     streams.advance(SECONDS - NANO);
     streams.end(other, StreamEnd::Complete);

@@ -127,7 +127,7 @@ fn an_answer_that_is_dropped_while_its_handler_decides_is_cleaned_up() {
 }
 
 #[test]
-fn an_interim_status_is_no_answer() {
+fn an_interim_status_is_not_a_response() {
     let world = World::new();
     let answer = world.embedding.respond(get("/"), None, |_| {
         Reply::text(StatusCode::PROCESSING, "not yet")
@@ -137,7 +137,7 @@ fn an_interim_status_is_no_answer() {
 }
 
 #[test]
-fn there_are_no_more_than_may_be_open() {
+fn the_number_of_open_streams_is_bounded() {
     let world = World::with(|config| config.max_open = 2);
     let (first, second) = (world.open(), world.open());
     let response = world.respond(get("/"));
@@ -239,7 +239,7 @@ fn a_whole_answer_that_the_server_drops_after_the_cut_is_not_told_as_cut() {
 }
 
 #[test]
-fn everyone_who_shuts_down_hears_of_the_end() {
+fn each_task_that_shuts_down_learns_of_the_end() {
     let world = World::new();
     let body = world.open();
     let shutdowns = [0; 2].map(|_| world.sim.start(world.embedding.shut_down()));
@@ -293,7 +293,7 @@ fn routes_answer_as_they_do_behind_our_own_server() {
 }
 
 #[test]
-fn a_cut_answers_for_handlers_that_decide_and_ends_bodies_that_nobody_polls() {
+fn a_cut_answers_for_handlers_that_decide_and_ends_bodies_that_are_not_polled() {
     let world = World::new();
     let journal = world.journal.clone();
     let job = world.sim.start(world.embedding.respond(get("/"), None, {
@@ -343,7 +343,7 @@ fn an_answer_in_the_handlers_place_is_whole() {
 }
 
 #[test]
-fn what_is_asked_for_once_a_shutdown_has_begun_is_refused() {
+fn a_request_after_the_beginning_of_a_shutdown_is_refused() {
     let world = World::new();
     world.embedding.begin_shutdown();
     let handler = |_| stream::iter(["never"]);

@@ -76,7 +76,7 @@ fn a_body_that_is_dropped_early_lost_its_client() {
 }
 
 #[test]
-fn an_end_that_nobody_took_is_no_end() {
+fn an_end_that_was_not_polled_does_not_count() {
     let world = World::new();
     let mut body = world.open();
     world.feed.push("a");
@@ -118,7 +118,7 @@ fn an_error_comes_after_what_was_before_it() {
 }
 
 #[test]
-fn what_failed_and_was_not_taken_has_failed_all_the_same() {
+fn a_failed_body_that_was_not_taken_has_failed_nevertheless() {
     let world = World::new();
     let mut body = world.open();
     world.feed.push("a");

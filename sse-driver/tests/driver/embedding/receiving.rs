@@ -228,7 +228,7 @@ fn the_handlers_own_time_begins_once_the_body_is_there() {
 }
 
 #[test]
-fn who_goes_away_in_the_midst_of_a_body_has_asked_nothing_of_the_handler() {
+fn a_client_that_goes_away_during_its_body_does_not_reach_the_handler() {
     let posted = Posted::new(8);
     posted.upload.send("half");
     assert!(posted.answer().is_none());

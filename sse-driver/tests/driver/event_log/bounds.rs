@@ -50,7 +50,7 @@ fn a_runtime_that_shuts_down_ends_the_streams() {
 }
 
 #[test]
-fn there_are_no_more_topics_than_may_be() {
+fn the_number_of_topics_is_bounded() {
     let (sim, log) = (Sim::new(), Faulty::new());
     let node = node_with(&sim, &log, |config| config.max_topics = 2);
     let held = node.topic("a").unwrap();

@@ -11,7 +11,7 @@ use super::*;
 use crate::harness::{World, secs};
 
 #[test]
-fn what_is_published_on_one_node_reaches_the_clients_of_all() {
+fn an_event_of_one_node_reaches_the_clients_of_all() {
     let (sim, log) = (Sim::new(), Faulty::new());
     let [first, second] = [(); 2].map(|()| node(&sim, &log));
     let readers = [&first, &second].map(|node| {
@@ -54,7 +54,7 @@ fn a_client_resumes_on_another_node_with_what_its_topic_does_not_hold() {
 }
 
 #[test]
-fn what_the_log_has_lost_is_told_exactly() {
+fn events_that_the_log_has_lost_are_told_exactly() {
     let (sim, log) = (Sim::new(), Faulty::new());
     let node = node(&sim, &log);
     publish_many(&sim, &node, "news", 1..=20);

@@ -58,7 +58,7 @@ fn a_stream_that_no_client_ever_reads_has_the_grace_time_too() {
 }
 
 #[test]
-fn without_a_grace_time_a_job_is_done_whoever_looks() {
+fn without_a_grace_time_a_job_runs_to_its_end_without_listeners() {
     let streams = Streams::with(|config| config.grace = None);
     streams.get(START).close();
     streams.sim().advance(secs(24 * 3600));

@@ -119,7 +119,7 @@ fn a_thread_may_publish_and_is_told_when_the_stream_is_over() {
 }
 
 #[test]
-fn an_event_that_is_none_is_an_error_of_publish_and_the_stream_goes_on() {
+fn an_invalid_event_is_an_error_of_publish_and_the_stream_continues() {
     let streams = Streams::new();
     let started = streams.streams.start("x", |producer| {
         let invalid = producer.publish(Event::new("x").with_id("\0"));

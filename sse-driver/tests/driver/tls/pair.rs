@@ -134,7 +134,7 @@ fn a_handshake_may_be_cut_anywhere() {
 }
 
 #[test]
-fn data_goes_both_ways_at_once_whoever_comes_first() {
+fn data_goes_both_ways_at_once_whichever_side_comes_first() {
     let (up, down) = (bytes(3, 100_000), bytes(5, 150_000));
     for versions in VERSIONS {
         let authority = Authority::with(versions, "any");

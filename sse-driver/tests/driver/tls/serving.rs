@@ -349,7 +349,7 @@ fn at_the_limit_newcomers_are_told_so_over_tls() {
 }
 
 #[test]
-fn who_speaks_plain_http_is_cut_and_harms_nobody() {
+fn a_client_with_plain_http_is_cut_and_harms_no_other() {
     let tls = TlsWorld::new();
     let mut neighbour = tls.get("/feed");
     for _ in 0..100 {

@@ -47,7 +47,7 @@ async fn say(mut transport: SimTransport, bytes: Vec<u8>) -> Vec<u8> {
 }
 
 #[test]
-fn who_speaks_no_tls_gets_an_alert() {
+fn a_client_without_tls_gets_an_alert() {
     for capacity in [1, 1000] {
         let sim = Sim::new();
         let (client, server) = sim.pair(capacity);
@@ -167,7 +167,7 @@ fn an_alert_waits_until_there_is_room_for_it() {
 }
 
 #[test]
-fn whatever_is_changed_on_the_way_nothing_wrong_is_read() {
+fn a_changed_body_is_never_read_wrongly() {
     const SENTENCE: &[u8] = b"This is what was said.";
     let authority = Authority::new();
     let (mut failed, mut at) = (0, 0_usize);
