@@ -105,7 +105,7 @@ impl fmt::Display for TooManyTopics {
         let Self { max_topics } = self;
         write!(
             f,
-            "there are {max_topics} topics already, which is as many as there may be; \
+            "there are {max_topics} topics already, which is the limit; \
              try again later, or raise `max_topics`"
         )
     }

@@ -80,7 +80,7 @@ impl fmt::Display for MemoryLogFull {
         let Self { max_topics } = self;
         write!(
             f,
-            "the log has {max_topics} topics already, which is as many as there may be; raise \
+            "the log has {max_topics} topics already, which is the limit; raise \
              `max_topics`"
         )
     }

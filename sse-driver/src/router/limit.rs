@@ -237,7 +237,7 @@ impl fmt::Display for LimitReached {
             ),
             Self::OfKey { key, .. } => write!(
                 f,
-                "{key:?} has as many streams open as it may have; close one, or raise \
+                "{key:?} is at its limit of open streams; close one, or raise \
                  `max_open_per_key`"
             ),
         }

@@ -33,7 +33,7 @@ impl fmt::Display for StartError {
         match self {
             Self::TooManyStreams { max } => write!(
                 f,
-                "there are {max} streams already, which is as many as there may be; try again later, \
+                "there are {max} streams already, which is the limit; try again later, \
                  or raise `max_streams`"
             ),
             Self::TooManyOfOwner { max } => write!(
