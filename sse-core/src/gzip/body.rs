@@ -6,7 +6,7 @@ use crc32fast::Hasher;
 use super::{
     Piece,
     deflate::{Deflate, EMPTY_BLOCK, blocks},
-    shared::{Packed, Place},
+    shared::{Place, Stretch},
 };
 
 /// The body of one response in the content coding `gzip`, made of shared pieces and of bytes for this
@@ -82,36 +82,33 @@ impl GzipBody {
     /// to, and otherwise its plain bytes in stored blocks.
     ///
     /// Pieces may be left out, repeated, or be of several streams.
-    pub fn piece(&mut self, piece: &Piece, emit: impl FnMut(Part<'_>)) {
-        self.packed(&piece.plain, &piece.packed, emit);
-    }
-
-    pub(crate) fn packed(
-        &mut self,
-        plain: &Bytes,
-        packed: &Packed,
-        mut emit: impl FnMut(Part<'_>),
-    ) {
-        if plain.is_empty() {
+    pub fn piece(&mut self, piece: &Piece, mut emit: impl FnMut(Part<'_>)) {
+        if piece.plain.is_empty() {
             return;
         }
+        match self.follow(&piece.stretch) {
+            true => emit(Part::Shared(piece.compressed.clone())),
+            false => store_shared(&piece.plain, emit),
+        }
+    }
+
+    /// Takes note of bytes of a shared stream, of which there are some. Says whether the client can decode
+    /// them compressed; otherwise it gets the plain ones in stored blocks.
+    pub(crate) fn follow(&mut self, stretch: &Stretch) -> bool {
         self.own = None;
-        let is_next = |run: &Run| run.stream == packed.stream && run.end == packed.start;
+        let is_next = |run: &Run| run.stream == stretch.stream && run.end == stretch.start;
         if !self.run.as_ref().is_some_and(is_next) {
             self.end_run();
         }
         let run = self.run.get_or_insert(Run {
-            stream: packed.stream,
-            start: packed.start,
-            end: packed.start,
+            stream: stretch.stream,
+            start: stretch.start,
+            end: stretch.start,
             is_synced: false,
         });
-        run.end = packed.end;
-        run.is_synced |= packed.restarts;
-        match run.is_synced {
-            true => emit(Part::Shared(packed.bytes.clone())),
-            false => store_shared(plain, emit),
-        }
+        run.end = stretch.end;
+        run.is_synced |= stretch.restarts;
+        run.is_synced
     }
 
     /// Adds bytes for this client only, in stored blocks.
@@ -204,7 +201,7 @@ impl GzipBody {
 }
 
 /// Emits stored blocks of bytes that are not copied.
-fn store_shared(plain: &Bytes, mut emit: impl FnMut(Part<'_>)) {
+pub(crate) fn store_shared(plain: &Bytes, mut emit: impl FnMut(Part<'_>)) {
     for (head, block) in blocks(plain) {
         emit(Part::Own(&head));
         emit(Part::Shared(plain.slice_ref(block)));

@@ -80,12 +80,14 @@ mod decoder;
 mod deflate;
 mod shared;
 
+#[cfg(feature = "server")]
+pub(crate) use body::store_shared;
 pub use body::{GzipBody, Part};
 pub use decoder::{GzipDecoder, GzipError};
 #[cfg(feature = "topic")]
 pub(crate) use deflate::stored_len;
 #[cfg(any(feature = "server", feature = "topic"))]
 pub(crate) use shared::Packed;
-#[cfg(feature = "topic")]
-pub(crate) use shared::Place;
 pub use shared::{Piece, RESTART_INTERVAL, SharedDeflate};
+#[cfg(feature = "topic")]
+pub(crate) use shared::{Place, Stretch};

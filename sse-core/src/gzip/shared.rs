@@ -4,6 +4,8 @@ use bytes::Bytes;
 use crc32fast::Hasher;
 
 use super::deflate::Deflate;
+#[cfg(any(feature = "server", feature = "topic"))]
+use crate::chunked::Shared;
 use crate::sync::unique_number;
 
 /// The number of plain bytes after which a [`SharedDeflate`] sets a restart point, at the next event: 64
@@ -70,12 +72,12 @@ impl SharedDeflate {
             self.restart();
         }
         let start = self.place;
-        let mut bytes = Vec::new();
-        self.push(&plain, |compressed| bytes = compressed.to_vec());
+        let mut compressed = Vec::new();
+        self.push(&plain, |bytes| compressed = bytes.to_vec());
         Piece {
             plain,
-            packed: Packed {
-                bytes: bytes.into(),
+            compressed: compressed.into(),
+            stretch: Stretch {
                 stream: self.stream,
                 start,
                 end: self.place,
@@ -124,7 +126,8 @@ impl SharedDeflate {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
     pub(super) plain: Bytes,
-    pub(super) packed: Packed,
+    pub(super) compressed: Bytes,
+    pub(super) stretch: Stretch,
 }
 
 impl Piece {
@@ -137,25 +140,33 @@ impl Piece {
     /// Returns the compressed bytes, for a client that has everything since the last restart point.
     #[must_use]
     pub fn compressed(&self) -> &Bytes {
-        &self.packed.bytes
+        &self.compressed
     }
 
     /// Returns whether the piece begins at a restart point, so that a client needs none of the bytes
     /// before it.
     #[must_use]
     pub fn restarts(&self) -> bool {
-        self.packed.restarts
+        self.stretch.restarts
     }
 }
 
-/// A compressed part of a shared stream, and its position.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Packed {
-    pub(crate) bytes: Bytes,
+/// The position of a part of a shared stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stretch {
     /// The shared stream that it is a part of.
     pub(crate) stream: u64,
     pub(crate) start: Place,
     pub(crate) end: Place,
     /// Whether it begins at a restart point.
     pub(crate) restarts: bool,
+}
+
+/// A stretch of a topic's shared stream, compressed.
+#[cfg(any(feature = "server", feature = "topic"))]
+#[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "topic"), allow(dead_code))] // only topics make any
+pub(crate) struct Packed {
+    pub(crate) bytes: Shared,
+    pub(crate) stretch: Stretch,
 }

@@ -6,7 +6,7 @@ use super::output::Output;
 use crate::{
     EncodedEvents,
     budget::{Budget, Holding, Reservation},
-    gzip::{GzipBody, Part},
+    gzip::{GzipBody, Part, store_shared},
 };
 
 /// How the stream of a response is compressed for clients that accept the content coding `gzip`.
@@ -80,10 +80,17 @@ impl Coding {
         if self.has_own(budget) {
             return self.body.compress(events.as_bytes(), into(output));
         }
-        let plain = events.shared.clone().into_bytes();
+        if events.shared.is_empty() {
+            return;
+        }
+        let plain = || events.shared.clone().into_bytes();
         match &events.packed {
-            Some(packed) if !self.is_own => self.body.packed(&plain, packed, into(output)),
-            _ => self.body.insert_shared(&plain, into(output)),
+            Some(packed) if !self.is_own => match self.body.follow(&packed.stretch) {
+                // As one chunk, where the topic made it for all subscribers.
+                true => output.put_shared(packed.bytes.clone()),
+                false => store_shared(&plain(), into(output)),
+            },
+            _ => self.body.insert_shared(&plain(), into(output)),
         }
     }
 

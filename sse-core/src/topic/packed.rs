@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
-
 use super::segment::grown;
 use crate::{
     budget::{Budget, Holding, Lendable},
-    gzip::{Packed, Place, RESTART_INTERVAL, SharedDeflate},
+    chunked::Shared,
+    gzip::{Packed, Place, RESTART_INTERVAL, SharedDeflate, Stretch},
 };
 
 /// Consecutive events of the topic's compressed stream.
@@ -49,22 +48,21 @@ impl<B> PackedEvents<B> {
         })
     }
 
-    /// Returns the position of these events among the bytes, and the part with `bytes`. `plain` is their
-    /// position in the segment's plain bytes.
-    fn part(&self, events: Range<u64>, plain: Range<usize>, len: usize) -> (Range<usize>, Packed) {
+    /// Returns the position of these events among the `len` bytes, and in the shared stream. `plain` is
+    /// their position in the segment's plain bytes.
+    fn part(&self, events: Range<u64>, plain: Range<usize>, len: usize) -> (Range<usize>, Stretch) {
         let (start, end) = (self.mark(events.start, len), self.mark(events.end, len));
         let place = |plain, crc| Place {
             len: self.start.len + plain as u64,
             crc,
         };
-        let packed = Packed {
-            bytes: Bytes::new(),
+        let stretch = Stretch {
             stream: self.stream,
             start: place(plain.start, start.crc),
             end: place(plain.end, end.crc),
             restarts: self.restarts && events.start == 0,
         };
-        (start.start..end.start, packed)
+        (start.start..end.start, stretch)
     }
 }
 
@@ -141,11 +139,13 @@ impl PackedEvents<Vec<u8>> {
         &self,
         events: Range<u64>,
         plain: Range<usize>,
-        copy: impl FnOnce(&[u8]) -> Bytes,
+        copy: impl FnOnce(&[u8]) -> Shared,
     ) -> Packed {
-        let (range, mut packed) = self.part(events, plain, self.bytes.len());
-        packed.bytes = copy(self.bytes.get(range).unwrap_or_default());
-        packed
+        let (range, stretch) = self.part(events, plain, self.bytes.len());
+        Packed {
+            bytes: copy(self.bytes.get(range).unwrap_or_default()),
+            stretch,
+        }
     }
 
     /// Seals the events: nothing more is added.
@@ -175,8 +175,10 @@ impl PackedEvents<Lendable> {
 
     /// Returns these events for a reader.
     pub(super) fn lend(&mut self, events: Range<u64>, plain: Range<usize>) -> Packed {
-        let (range, mut packed) = self.part(events, plain, self.len());
-        packed.bytes = self.bytes.lend().slice(range);
-        packed
+        let (range, stretch) = self.part(events, plain, self.len());
+        Packed {
+            bytes: self.bytes.lend().slice(range).into(),
+            stretch,
+        }
     }
 }

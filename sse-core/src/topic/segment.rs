@@ -8,7 +8,10 @@ use bytes::Bytes;
 use super::packed::PackedEvents;
 use crate::budget::{Budget, Holding, Lendable};
 #[cfg(feature = "compression")]
-use crate::gzip::{Packed, SharedDeflate};
+use crate::{
+    chunked::Shared,
+    gzip::{Packed, SharedDeflate},
+};
 
 /// Consecutive events, encoded, oldest first.
 ///
@@ -198,7 +201,7 @@ impl Segment<Vec<u8>> {
     pub(super) fn copy_packed(
         &self,
         events: Range<u64>,
-        copy: impl FnOnce(&[u8]) -> Bytes,
+        copy: impl FnOnce(&[u8]) -> Shared,
     ) -> Option<Packed> {
         let plain = self.start_of(events.start)..self.start_of(events.end);
         let packed = self.packed.as_ref()?;

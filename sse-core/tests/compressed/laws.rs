@@ -85,3 +85,42 @@ proptest! {
         }
     }
 }
+
+/// Every client of these joins at another event, and gets an event of its own before another one.
+#[test]
+fn a_client_joins_and_is_interrupted_at_every_event_and_every_segment_bound() {
+    const EVENTS: usize = 40;
+
+    for join in 0..EVENTS {
+        let mut config = compressing();
+        config.max_bytes = 768 * 1024;
+        // Segments have some twelve events, and each begins with a restart point.
+        let topic = topic(config);
+        let publish = |n: usize| topic.publish(payload(n as u64, 3000, false)).unwrap();
+        (0..join).for_each(|n| {
+            publish(n);
+        });
+        let mut clients: Vec<_> = (join..EVENTS)
+            .map(|_| (Client::new(Shared, true), topic.subscribe(), 0))
+            .collect();
+        for n in join..EVENTS {
+            publish(n);
+            for (interrupted_at, (client, subscriber, shared)) in (join..).zip(&mut clients) {
+                if n == interrupted_at {
+                    client.send("of the handler");
+                }
+                let events = next(subscriber).expect("an event");
+                let plain = events.as_bytes().len();
+                *shared += usize::from(2 * client.send_encoded(events) < plain);
+            }
+        }
+        for (interrupted_at, (client, _, shared)) in (join..).zip(clients) {
+            // Two segments at most are not shared: that of the joining, and that of the interruption.
+            assert!(
+                shared + 28 >= EVENTS - join,
+                "{shared} shared, joined at {join}, interrupted at {interrupted_at}"
+            );
+            client.finish();
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! Clients that share the compressed stream of a topic.
 
+use std::time::SystemTime;
+
 use sse_core::{server::StreamCompression::Shared, topic::WhenTooSlow};
 
 use super::*;
@@ -41,6 +43,42 @@ fn compressed_events_are_in_one_piece_of_memory_for_all() {
         })
         .collect();
     assert!(taken.iter().all(|at| *at == taken[0]));
+}
+
+/// A connection on a socket whose client takes the coding, and the head of whose response is transmitted.
+fn on_socket(now: Instant) -> Connection {
+    let mut connection = Connection::new(now, SystemTime::UNIX_EPOCH, Arc::default());
+    let request = b"GET / HTTP/1.1\r\nhost: a\r\naccept-encoding: gzip\r\n\r\n";
+    connection.handle_input(now, request);
+    let body = ResponseBody::EventStream(options(Shared));
+    connection.respond(now, Response::new(body)).unwrap();
+    let len = connection.poll_transmit().len();
+    connection.handle_transmitted(now, len);
+    connection
+}
+
+#[test]
+fn compressed_events_are_one_chunk_for_all_connections() {
+    let topic = topic(compressing());
+    let mut subscribers = [topic.subscribe(), topic.subscribe()];
+    publish(&topic, 3);
+    let [first, second] = subscribers.each_mut().map(|subscriber| {
+        let now = Instant::now();
+        let mut connection = on_socket(now);
+        let events = next(subscriber).unwrap();
+        connection.send_encoded(now, events).unwrap();
+        let transmit = connection.poll_transmit();
+        let [chunk] = transmit.slices() else {
+            panic!("one slice")
+        };
+        (chunk.as_ptr(), chunk.to_vec())
+    });
+    assert_eq!(first, second);
+    let (size, rest) = first
+        .1
+        .split_at(first.1.iter().position(|it| *it == b'\r').unwrap());
+    let size = usize::from_str_radix(str::from_utf8(size).unwrap(), 16).unwrap();
+    assert_eq!(rest.len(), "\r\n".len() + size + "\r\n".len());
 }
 
 #[test]

@@ -73,6 +73,11 @@ impl Client {
         assert!(self.body.is_none() || self.wire.len() > before);
     }
 
+    #[allow(dead_code)] // the fuzz target does not ask
+    pub(crate) fn plain(&self) -> &[u8] {
+        &self.plain
+    }
+
     pub(crate) fn wire(&self) -> &[u8] {
         &self.wire
     }

@@ -6,7 +6,9 @@ mod decoding;
 use bytes::Bytes;
 use client::Client;
 use proptest::{collection::vec, prelude::*};
-use sse_core::gzip::{GzipBody, Part, Piece, RESTART_INTERVAL, SharedDeflate};
+use sse_core::gzip::{
+    GzipBody, GzipDecoder, GzipError, Part, Piece, RESTART_INTERVAL, SharedDeflate,
+};
 
 /// `len` bytes that compress as events do, or not at all.
 fn payload(seed: u64, len: usize, is_noise: bool) -> Bytes {
@@ -235,4 +237,30 @@ fn a_compressor_of_ones_own_is_made_when_it_is_needed_and_can_be_released() {
     compress(&mut body);
     assert!(lens[1] < lens[0] / 2, "it remembers what came before");
     assert_eq!(lens[2], lens[0], "and forgot it");
+}
+
+#[test]
+fn wherever_a_body_is_cut_the_client_has_a_beginning_of_the_stream_and_knows_that_it_is_not_all() {
+    let mut client = Client::new();
+    for (n, piece) in pieces(8, 300).iter().enumerate() {
+        match n {
+            2 => client.keep_alive(),
+            3 => client.insert(b"data: of its own\n\n"),
+            5 => client.compress(b"data: compressed for it\n\n"),
+            _ => {}
+        }
+        client.piece(piece);
+    }
+    client.finish();
+    let (wire, plain) = (client.wire(), client.plain());
+    let mut longest = 0;
+    for cut in 0..wire.len() {
+        let (mut decoder, mut input, mut decoded) =
+            (GzipDecoder::new(100), &wire[..cut], Vec::new());
+        while decoder.decode(&mut input, &mut decoded).unwrap() {}
+        assert!(plain.starts_with(&decoded) && decoded.len() >= longest);
+        assert_eq!(decoder.end(), Err(GzipError::Incomplete));
+        longest = decoded.len();
+    }
+    assert_eq!(longest, plain.len());
 }

@@ -287,7 +287,7 @@ impl Log {
         let (size, bytes) = self.open.packed_size_with(len, self.segment_size);
         match is_large {
             true => size,
-            false => size + bytes,
+            false => size + bytes + Shared::FRAMING,
         }
     }
 

@@ -92,7 +92,7 @@ struct Recent {
     start: usize,
     /// The copy, made as one chunk, because most subscribers are at its beginning.
     copy: Shared,
-    /// The same events compressed, and the number of the first one.
+    /// The same events compressed, also as one chunk, and the number of the first one.
     #[cfg(feature = "compression")]
     packed: Option<(u64, Arc<Packed>)>,
 }
@@ -105,7 +105,7 @@ impl Recent {
             + self
                 .packed
                 .as_ref()
-                .map_or(0, |(_, packed)| packed.bytes.len());
+                .map_or(0, |(_, packed)| packed.bytes.size());
         len
     }
 }
@@ -409,8 +409,9 @@ impl Log {
             return self.open.copy_packed(events, |_| part).map(Arc::new);
         }
         let all = events.start..self.open.end();
-        let count = |bytes: &[u8]| self.budget.count(Holding::History, bytes.to_vec());
-        let packed = self.open.copy_packed(all, count).map(Arc::new)?;
+        let count = |chunk| self.budget.count(Holding::History, chunk);
+        let copy = |bytes: &[u8]| Shared::chunk(bytes, count);
+        let packed = self.open.copy_packed(all, copy).map(Arc::new)?;
         recent.packed = Some((events.start, packed));
         self.read_open_packed(events)
     }
