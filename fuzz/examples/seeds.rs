@@ -1,11 +1,16 @@
 //! Writes what fuzzing begins with: the decoder's vectors and some heads, each with the bytes before
-//! it that a target takes its cuts and bounds from, and some lives of a topic and of an event source.
+//! it that a target takes its cuts and bounds from, some compressed bodies, and some lives of a topic and
+//! of an event source.
 //!
 //! `cargo run --example seeds`, in this directory.
 
-use std::{error::Error, fs, path::Path};
+use std::{error::Error, fs, io::Write, path::Path};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use flate2::{
+    Compression, GzBuilder,
+    write::{DeflateEncoder, ZlibEncoder},
+};
 use serde_json::Value;
 
 const VECTORS: &str = "../sse-core/tests/vectors/event-stream-vectors.json";
@@ -143,8 +148,30 @@ fn main() -> Result<(), Box<dyn Error>> {
             )?;
         }
     }
+    write_bodies()?;
     write_lives()?;
     write_subscriptions()
+}
+
+/// Bodies in each of the codings that the client decodes.
+fn write_bodies() -> Result<(), Box<dyn Error>> {
+    let plain = b"data: the same again and again\n\n".repeat(100);
+    let level = Compression::fast();
+    let mut gzip = GzBuilder::new()
+        .extra([7; 5])
+        .filename("name")
+        .comment("comment")
+        .write(vec![0xf0], level);
+    let mut zlib = ZlibEncoder::new(vec![0xf1], level);
+    let mut raw = DeflateEncoder::new(vec![0xf1], level);
+    gzip.write_all(&plain)?;
+    zlib.write_all(&plain)?;
+    raw.write_all(&plain)?;
+    let bodies = [gzip.finish()?, zlib.finish()?, raw.finish()?];
+    for (number, body) in bodies.iter().enumerate() {
+        write("gunzip", number, body)?;
+    }
+    Ok(())
 }
 
 /// A connection that opens, and then each two of the others.

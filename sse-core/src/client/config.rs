@@ -23,7 +23,7 @@ pub struct EventSourceConfig {
     /// The method: `GET` by default.
     pub method: Method,
     /// Header fields of the request. The event source adds `Accept`, `Accept-Encoding` (`identity`, or
-    /// `gzip` with the feature `compression` and the setting `accept_gzip`), `Cache-Control` and
+    /// `gzip, deflate` with the feature `compression` and the setting `accept_gzip`), `Cache-Control` and
     /// `User-Agent` (`sse-core/` and its version); a value given here replaces the added one, and an
     /// empty `User-Agent` leaves that field out. The event source sets `Host`, `Connection`, the framing
     /// of the body and `Last-Event-ID` itself and ignores values given here for them.
@@ -95,9 +95,10 @@ pub struct EventSourceConfig {
     /// The number of redirects in a row that the client follows. One more is a loss, as in browsers. 10
     /// by default.
     pub max_redirects: u32,
-    /// Whether the response may have the content coding `gzip`. The request then says so in
+    /// Whether the response may have the content coding `gzip` or `deflate`. The request then says so in
     /// `Accept-Encoding`, unless [`headers`](Self::headers) has that field, and the event source decodes
-    /// such a response. `false` by default.
+    /// such a response. It decodes `deflate` with and without zlib's head and checksum, because servers
+    /// send either. `false` by default.
     #[cfg(feature = "compression")]
     pub accept_gzip: bool,
     /// The bound on the expansion of a compressed response: the ratio of its decoded to its encoded

@@ -18,7 +18,8 @@ pub enum Failure {
     Status(Box<UnexpectedResponse>),
     /// The server answered 200, but not with `text/event-stream` in UTF-8.
     ContentType(Box<UnexpectedResponse>),
-    /// The response is compressed with this content coding, which the request did not ask for.
+    /// The response is compressed with this content coding, which the request did not ask for, or which
+    /// the event source does not decode.
     ContentCoding(HeaderValue),
     /// The server redirected to a place that the client does not follow.
     Redirect(RedirectError),

@@ -5,6 +5,8 @@ use std::mem;
 #[cfg(feature = "compression")]
 use super::inflating::Inflating;
 use super::{ClientEvent, Loss};
+#[cfg(feature = "compression")]
+use crate::http::KnownCoding;
 use crate::{
     Decoder,
     http::{BodyPart, BodyReader},
@@ -50,10 +52,10 @@ impl Incoming {
         }
     }
 
-    /// Declares the body compressed, with `most` as the bound on its expansion.
+    /// Declares the body compressed in this coding, with `most` as the bound on its expansion.
     #[cfg(feature = "compression")]
-    pub(super) fn inflate(&mut self, most: u32) {
-        self.inflating = Some(Box::new(Inflating::new(most)));
+    pub(super) fn inflate(&mut self, coding: KnownCoding, most: u32) {
+        self.inflating = Some(Box::new(Inflating::new(coding, most)));
     }
 
     /// Returns the number of bytes that are not decoded yet.

@@ -4,6 +4,7 @@ use super::ClientEvent;
 use crate::{
     Decoder,
     gzip::{GzipDecoder, GzipError},
+    http::KnownCoding,
 };
 
 /// The decoder of a compressed body, and its last output.
@@ -16,9 +17,12 @@ pub(super) struct Inflating {
 }
 
 impl Inflating {
-    pub(super) fn new(max_expansion: u32) -> Self {
+    pub(super) fn new(coding: KnownCoding, max_expansion: u32) -> Self {
         Self {
-            gzip: GzipDecoder::new(max_expansion),
+            gzip: match coding {
+                KnownCoding::Gzip => GzipDecoder::new(max_expansion),
+                KnownCoding::Deflate => GzipDecoder::deflate(max_expansion),
+            },
             plain: Vec::new(),
             start: 0,
         }

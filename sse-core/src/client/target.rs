@@ -95,7 +95,7 @@ impl Target {
             target
                 .headers
                 .entry(header::ACCEPT_ENCODING)
-                .or_insert(HeaderValue::from_static("gzip"));
+                .or_insert(HeaderValue::from_static("gzip, deflate"));
         }
         Ok(target)
     }

@@ -1,11 +1,12 @@
-//! The decoder of one body in the content coding `gzip`, whose bytes arrive in pieces.
+//! The decoder of one body in the content coding `gzip` or `deflate`, whose bytes arrive in pieces.
 
 use std::{error::Error, fmt};
 
 use crc32fast::Hasher;
 use flate2::{Decompress, FlushDecompress, Status};
 
-/// Decodes a body in the content coding `gzip`, in pieces of any size, with a bound on its expansion.
+/// Decodes a body in the content coding `gzip` or [`deflate`](Self::deflate), in pieces of any size, with
+/// a bound on its expansion.
 ///
 /// It takes about 50 KiB, and decodes each byte of the body as soon as it arrives.
 ///
@@ -26,6 +27,8 @@ use flate2::{Decompress, FlushDecompress, Status};
 #[derive(Debug)]
 pub struct GzipDecoder {
     stage: Stage,
+    /// The body is in the coding `deflate`: the blocks are its end, or have their checksum with them.
+    is_deflate: bool,
     inflate: Decompress,
     crc: Hasher,
     /// The decoded length of this member, modulo 2^32.
@@ -58,6 +61,10 @@ enum Stage {
     },
     /// The body may end here, or another member may follow.
     Between,
+    /// The first byte of a body in the coding `deflate`, where it was there.
+    Form(Option<u8>),
+    /// The body ends here.
+    Over,
 }
 
 /// An optional field of the head.
@@ -93,12 +100,43 @@ impl GzipDecoder {
     pub fn new(max_expansion: u32) -> Self {
         Self {
             stage: Stage::Head { read: 0, flags: 0 },
+            is_deflate: false,
             inflate: Decompress::new(false),
             crc: Hasher::new(),
             len: 0,
             total_in: 0,
             total_out: 0,
             max_expansion,
+        }
+    }
+
+    /// Creates a decoder of a body in the content coding `deflate`, with the same bound. It takes both forms
+    /// that are in use, as browsers do: with the head and the checksum of zlib
+    /// ([RFC 1950](https://www.rfc-editor.org/rfc/rfc1950)), as
+    /// [RFC 9110 section 8.4.1.2](https://www.rfc-editor.org/rfc/rfc9110#section-8.4.1.2) says, and without
+    /// them, as some servers have it. The first two bytes tell which it is.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use flate2::{Compression, write::ZlibEncoder};
+    /// use sse_core::gzip::GzipDecoder;
+    ///
+    /// let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+    /// encoder.write_all(b"data: hello\n\n")?;
+    /// let body = encoder.finish()?;
+    ///
+    /// let (mut decoder, mut input, mut plain) = (GzipDecoder::deflate(100), &body[..], Vec::new());
+    /// while decoder.decode(&mut input, &mut plain)? {}
+    /// assert_eq!(plain, b"data: hello\n\n");
+    /// assert_eq!(decoder.end(), Ok(()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn deflate(max_expansion: u32) -> Self {
+        Self {
+            stage: Stage::Form(None),
+            is_deflate: true,
+            ..Self::new(max_expansion)
         }
     }
 
@@ -115,9 +153,30 @@ impl GzipDecoder {
             };
             *input = rest;
             self.total_in += 1;
+            if let Stage::Form(Some(first)) = self.stage {
+                return self.begin_deflate([first, *byte], plain);
+            }
             self.stage = self.take(*byte)?;
         }
         self.inflate(input, plain)
+    }
+
+    /// Begins with the first bytes of a body in the coding `deflate`.
+    fn begin_deflate(&mut self, bytes: [u8; 2], plain: &mut Vec<u8>) -> Result<bool, GzipError> {
+        let [method, _] = bytes;
+        // The method and the largest window, and a checksum of both bytes. Blocks that begin so have bits
+        // that no compressor sets.
+        let is_zlib = method & 0x8f == 8 && u16::from_be_bytes(bytes).is_multiple_of(31);
+        self.inflate.reset(is_zlib);
+        self.stage = Stage::Blocks;
+        // They are counted there.
+        self.total_in -= 2;
+        let mut input = &bytes[..];
+        self.inflate(&mut input, plain)?;
+        match input {
+            [] => Ok(true),
+            _ => Err(GzipError::Data),
+        }
     }
 
     /// Checks that the body is complete.
@@ -127,7 +186,7 @@ impl GzipDecoder {
     /// [`GzipError::Incomplete`] where it is not.
     pub fn end(&self) -> Result<(), GzipError> {
         match self.stage {
-            Stage::Between => Ok(()),
+            Stage::Between | Stage::Over => Ok(()),
             _ => Err(GzipError::Incomplete),
         }
     }
@@ -155,7 +214,10 @@ impl GzipDecoder {
             return Err(GzipError::TooLong);
         }
         if status == Status::StreamEnd {
-            self.stage = Stage::Trailer { read: 0, says: 0 };
+            self.stage = match self.is_deflate {
+                true => Stage::Over,
+                false => Stage::Trailer { read: 0, says: 0 },
+            };
             return Ok(true);
         }
         if taken == 0 && written == 0 && !input.is_empty() {
@@ -179,6 +241,8 @@ impl GzipDecoder {
             Stage::Trailer { read, says } => {
                 self.trailer(read, says | u64::from(byte) << (8 * read))
             }
+            Stage::Form(_) => Ok(Stage::Form(Some(byte))),
+            Stage::Over => Err(GzipError::Data),
             Stage::Blocks => Ok(Stage::Blocks),
         }
     }
@@ -257,13 +321,13 @@ fn field_after(field: Field, flags: u8, read: u32, byte: u8) -> Stage {
     }
 }
 
-/// Why a body is not valid, or not complete, in the content coding `gzip`.
+/// Why a body is not valid, or not complete, in the content coding `gzip` or `deflate`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GzipError {
     /// The body does not begin with a valid head, or has more than 64 KiB before the data.
     Head,
-    /// The compressed data are not valid.
+    /// The compressed data are not valid, or bytes follow them; or the checksum of `deflate` is another.
     Data,
     /// The checksum or the length at the end does not match the data.
     Checksum,

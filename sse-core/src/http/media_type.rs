@@ -33,20 +33,33 @@ pub fn is_event_stream(headers: &HeaderMap) -> bool {
         && last.charset.is_none_or(|charset| is_utf8(&charset))
 }
 
-/// Returns whether this is the single content coding `gzip` ([RFC 9110 section
-/// 8.4.1.3](https://www.rfc-editor.org/rfc/rfc9110#section-8.4.1.3)).
+/// A content coding that the client decodes
+/// ([RFC 9110 section 8.4.1](https://www.rfc-editor.org/rfc/rfc9110#section-8.4.1)).
 #[cfg(feature = "compression")]
-pub(crate) fn is_gzip(coding: &HeaderValue) -> bool {
-    let coding = coding.as_bytes().trim_ascii();
-    [&b"gzip"[..], b"x-gzip"]
-        .iter()
-        .any(|name| coding.eq_ignore_ascii_case(name))
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KnownCoding {
+    Gzip,
+    Deflate,
 }
 
-/// Returns the content coding of a response, if it has one.
-pub(crate) fn content_coding(headers: &HeaderMap) -> Option<&HeaderValue> {
-    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
-    codings.find(|coding| {
+#[cfg(feature = "compression")]
+impl KnownCoding {
+    /// Returns the coding of this value, if it is a single one of these.
+    pub(crate) fn of(coding: &HeaderValue) -> Option<Self> {
+        let coding = coding.as_bytes().trim_ascii();
+        let is = |name: &str| coding.eq_ignore_ascii_case(name.as_bytes());
+        match () {
+            () if is("gzip") || is("x-gzip") => Some(Self::Gzip),
+            () if is("deflate") => Some(Self::Deflate),
+            () => None,
+        }
+    }
+}
+
+/// Returns the content codings of a response, one for each of its fields.
+pub(crate) fn content_codings(headers: &HeaderMap) -> impl Iterator<Item = &HeaderValue> {
+    let codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    codings.filter(|coding| {
         let coding = coding.as_bytes().trim_ascii();
         !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
     })
@@ -156,10 +169,10 @@ mod tests {
     #[test]
     fn identity_is_not_a_coding() {
         let mut headers = HeaderMap::new();
-        assert_eq!(content_coding(&headers), None);
+        assert_eq!(content_codings(&headers).next(), None);
         headers.append("content-encoding", HeaderValue::from_static(" Identity"));
-        assert_eq!(content_coding(&headers), None);
+        assert_eq!(content_codings(&headers).next(), None);
         headers.append("content-encoding", HeaderValue::from_static("gzip"));
-        assert_eq!(content_coding(&headers).unwrap(), "gzip");
+        assert_eq!(content_codings(&headers).next().unwrap(), "gzip");
     }
 }

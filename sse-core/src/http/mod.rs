@@ -53,10 +53,10 @@ pub(crate) use {body::collect, response_head::is_the_connections};
 #[cfg(feature = "server")]
 pub(crate) use {body::grown_capacity, response_head::encode_response_head};
 
-#[cfg(feature = "client")]
-pub(crate) use media_type::content_coding;
 #[cfg(all(feature = "client", feature = "compression"))]
-pub(crate) use media_type::is_gzip;
+pub(crate) use media_type::KnownCoding;
+#[cfg(feature = "client")]
+pub(crate) use media_type::content_codings;
 #[cfg(feature = "client")]
 pub use {
     media_type::is_event_stream,

@@ -2,7 +2,10 @@
 
 use std::io::Write;
 
-use flate2::{Compression, write::GzEncoder};
+use flate2::{
+    Compression,
+    write::{DeflateEncoder, GzEncoder, ZlibEncoder},
+};
 use sse_core::{
     client::EventSourceConfig,
     gzip::{GzipBody, SharedDeflate},
@@ -38,7 +41,10 @@ fn encode(plain: &[u8]) -> Vec<u8> {
 #[test]
 fn the_request_asks_for_gzip_where_the_setting_says_so() {
     let mut client = Client::new(config());
-    assert_eq!(field(&client.connect(), "accept-encoding"), Some("gzip"));
+    assert_eq!(
+        field(&client.connect(), "accept-encoding"),
+        Some("gzip, deflate")
+    );
     let mut client = Client::new(EventSourceConfig::default());
     assert_eq!(
         field(&client.connect(), "accept-encoding"),
@@ -101,6 +107,49 @@ fn a_body_is_the_same_byte_by_byte_and_in_chunks() {
         client.receive([format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat());
     }
     assert_eq!(client.told()[1..], bytewise);
+}
+
+#[test]
+fn deflate_is_decoded_in_both_forms_and_its_end_is_looked_at() {
+    let plain = b"data: one\n\n";
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
+    zlib.write_all(plain).unwrap();
+    let mut raw = DeflateEncoder::new(Vec::new(), Compression::default());
+    raw.write_all(plain).unwrap();
+    for body in [zlib.finish().unwrap(), raw.finish().unwrap()] {
+        for (len, loss) in [
+            (body.len(), "lost Ended"),
+            (body.len() - 1, "lost BadCoding(Incomplete)"),
+        ] {
+            let mut client = Client::new(config());
+            client.connect();
+            client.told();
+            client.receive(HEAD.replace("gzip", "deflate"));
+            client.receive(&body[..len]);
+            client.end();
+            assert_eq!(client.told().last().unwrap(), loss);
+        }
+        let mut client = Client::new(config());
+        client.connect();
+        client.told();
+        client.receive(HEAD.replace("gzip", "Deflate"));
+        client.receive(&body);
+        assert_eq!(client.told().len(), 2);
+    }
+}
+
+#[test]
+fn two_codings_one_over_the_other_are_refused() {
+    for codings in ["gzip\r\ncontent-encoding: gzip", "gzip, gzip", "br, gzip"] {
+        let mut client = Client::new(config());
+        client.connect();
+        client.told();
+        client.receive(HEAD.replace("gzip", codings));
+        assert_eq!(
+            client.failure.as_ref().map(|failure| failure.name()),
+            Some("ContentCoding")
+        );
+    }
 }
 
 #[test]
@@ -180,7 +229,7 @@ fn over_a_foreign_client_it_is_the_same() {
     let mut client = Client::new(config());
     let request = client.take_request();
     client.told();
-    assert_eq!(request.headers()["accept-encoding"], "gzip");
+    assert_eq!(request.headers()["accept-encoding"], "gzip, deflate");
     let mut response = Response::new(());
     let headers = response.headers_mut();
     headers.insert(

@@ -2,15 +2,26 @@
 
 use std::io::Write;
 
-use flate2::{Compression, GzBuilder, write::GzEncoder};
+use flate2::{
+    Compression, GzBuilder,
+    write::{DeflateEncoder, GzEncoder, ZlibEncoder},
+};
 use proptest::{collection::vec, prelude::*};
 use sse_core::gzip::{GzipDecoder, GzipError};
 
 use super::payload;
 
 /// Decodes `body` in chunks of these sizes, repeatedly.
-fn decode(mut body: &[u8], sizes: &[usize], most: u32) -> Result<Vec<u8>, GzipError> {
-    let (mut decoder, mut plain) = (GzipDecoder::new(most), Vec::new());
+fn decode(body: &[u8], sizes: &[usize], most: u32) -> Result<Vec<u8>, GzipError> {
+    decode_by(GzipDecoder::new(most), body, sizes)
+}
+
+fn decode_by(
+    mut decoder: GzipDecoder,
+    mut body: &[u8],
+    sizes: &[usize],
+) -> Result<Vec<u8>, GzipError> {
+    let mut plain = Vec::new();
     for size in sizes.iter().cycle() {
         if body.is_empty() {
             break;
@@ -29,8 +40,31 @@ fn encode(plain: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// The two forms of `deflate`: with the head and the checksum of zlib, and without.
+fn deflate(plain: &[u8]) -> [Vec<u8>; 2] {
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
+    zlib.write_all(plain).unwrap();
+    let mut raw = DeflateEncoder::new(Vec::new(), Compression::default());
+    raw.write_all(plain).unwrap();
+    [zlib.finish().unwrap(), raw.finish().unwrap()]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn deflate_is_the_same_in_both_forms_however_it_is_cut(
+        (len, is_noise) in (0..30_000_usize, any::<bool>()),
+        sizes in vec(1..3000_usize, 1..5),
+    ) {
+        let plain = payload(1, len, is_noise);
+        for body in deflate(&plain) {
+            for sizes in [&sizes[..], &[1]] {
+                let decoded = decode_by(GzipDecoder::deflate(1000), &body, sizes);
+                prop_assert!(decoded.unwrap() == plain);
+            }
+        }
+    }
 
     #[test]
     fn a_body_is_the_same_however_it_is_cut(
@@ -58,6 +92,8 @@ proptest! {
         }
         let whole = decode(&body, &[usize::MAX], 10);
         prop_assert_eq!(decode(&body, &sizes, 10), whole);
+        let deflate = |sizes: &[usize]| decode_by(GzipDecoder::deflate(10), &body, sizes);
+        prop_assert_eq!(deflate(&sizes), deflate(&[usize::MAX]));
     }
 }
 
@@ -114,11 +150,38 @@ fn every_cut_is_found_and_no_changed_byte_gives_other_bytes() {
 }
 
 #[test]
+fn every_cut_of_deflate_is_found_and_so_is_what_follows_it() {
+    let plain = payload(1, 500, false);
+    for mut body in deflate(&plain) {
+        let decode = |body: &[u8]| decode_by(GzipDecoder::deflate(1000), body, &[7]);
+        for cut in 0..body.len() {
+            assert_eq!(decode(&body[..cut]), Err(GzipError::Incomplete));
+        }
+        body.push(0);
+        assert_eq!(decode(&body), Err(GzipError::Data));
+    }
+    let [mut zlib, _] = deflate(&plain);
+    *zlib.last_mut().unwrap() ^= 1;
+    let decoded = decode_by(GzipDecoder::deflate(1000), &zlib, &[7]);
+    assert_eq!(decoded, Err(GzipError::Data), "the checksum is another");
+}
+
+#[test]
 fn a_bomb_is_found_before_it_takes_memory() {
-    let body = encode(&vec![b'\n'; 100 << 20]);
+    let bomb = vec![b'\n'; 100 << 20];
+    let [zlib, raw] = deflate(&bomb);
+    for (decoder, body) in [
+        (GzipDecoder::new(20), encode(&bomb)),
+        (GzipDecoder::deflate(20), zlib),
+        (GzipDecoder::deflate(20), raw),
+    ] {
+        is_found(decoder, &body);
+    }
+}
+
+fn is_found(mut decoder: GzipDecoder, body: &[u8]) {
     assert!(body.len() < 200_000);
-    let (mut decoder, mut plain) = (GzipDecoder::new(20), Vec::new());
-    let (mut input, mut total) = (&body[..], 0);
+    let (mut input, mut plain, mut total) = (body, Vec::new(), 0);
     let error = loop {
         plain.clear();
         match decoder.decode(&mut input, &mut plain) {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use ::http::{Response, StatusCode, header};
+use ::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::{
     super::{
@@ -15,8 +15,8 @@ use super::{
     transitions::Step,
 };
 #[cfg(feature = "compression")]
-use crate::http::is_gzip;
-use crate::http::{BodyReader, Framing, ResponseHeadError, content_coding, is_event_stream};
+use crate::http::KnownCoding;
+use crate::http::{BodyReader, Framing, ResponseHeadError, content_codings, is_event_stream};
 
 impl EventSource {
     /// Handles the response's head from the foreign HTTP client that was given the request by
@@ -96,12 +96,8 @@ impl EventSource {
     }
 
     fn open(&mut self, now: Instant, response: Response<()>, body: BodyReader) {
-        let coding = content_coding(response.headers());
-        #[cfg(feature = "compression")]
-        let coding = coding.filter(|coding| !self.config.accept_gzip || !is_gzip(coding));
-        if let Some(coding) = coding {
-            let coding = coding.clone();
-            return self.over(Err(Failure::ContentCoding(coding)));
+        if let Some(coding) = self.refused_coding(response.headers()) {
+            return self.over(Err(Failure::ContentCoding(coding.clone())));
         }
         self.decoder.restart();
         self.unexpected_responses = 0;
@@ -116,6 +112,18 @@ impl EventSource {
             response,
             body,
         });
+    }
+
+    /// Returns the content coding that the event source does not decode, if there is one. It decodes one
+    /// coding, and not a second one below it.
+    fn refused_coding<'r>(&self, headers: &'r HeaderMap) -> Option<&'r HeaderValue> {
+        let mut codings = content_codings(headers);
+        let first = codings.next()?;
+        #[cfg(feature = "compression")]
+        if self.config.accept_gzip && KnownCoding::of(first).is_some() {
+            return codings.next();
+        }
+        Some(first)
     }
 
     /// Follows a redirect, if that is possible.

@@ -18,9 +18,9 @@ use super::{
     },
     EventSource,
 };
-#[cfg(feature = "compression")]
-use crate::http::content_coding;
 use crate::http::{BodyReader, ResponseHeadReader};
+#[cfg(feature = "compression")]
+use crate::http::{KnownCoding, content_codings};
 
 /// A step from one state to another.
 #[derive(Debug)]
@@ -189,9 +189,11 @@ impl EventSource {
         #[cfg_attr(not(feature = "compression"), allow(unused_mut))]
         let mut incoming = Incoming::new(body);
         #[cfg(feature = "compression")]
-        if content_coding(response.headers()).is_some() {
-            // No other coding comes here.
-            incoming.inflate(self.config.max_gzip_expansion);
+        if let Some(coding) = content_codings(response.headers())
+            .next()
+            .and_then(KnownCoding::of)
+        {
+            incoming.inflate(coding, self.config.max_gzip_expansion);
         }
         let mut open = Open {
             deadline: None,
