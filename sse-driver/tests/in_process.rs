@@ -51,6 +51,81 @@ fn asked(router: Router, target: &str) -> (u16, Vec<String>) {
     clock.run(ask(&client, target)).unwrap()
 }
 
+/// The head of the response to a client that takes `gzip`, and the data of its events.
+#[cfg(feature = "compression")]
+fn asked_for_gzip(router: Router) -> (sse_core::http::HeaderMap, Vec<String>, Option<String>) {
+    let clock = clock();
+    let client = TestClient::new(router, &clock).unwrap();
+    let request = Head::get("/").header("accept-encoding", "gzip");
+    let answer = async {
+        let mut response = client.request(request.body(()).unwrap()).await.unwrap();
+        let headers = response.head().headers().clone();
+        let (mut data, mut error) = (Vec::new(), None);
+        while let Some(event) = response.next().await {
+            match event {
+                Ok(event) => data.push(event.data().to_owned()),
+                Err(told) => error = Some(told.to_string()),
+            }
+        }
+        (headers, data, error)
+    };
+    clock.run(answer).unwrap()
+}
+
+#[cfg(feature = "compression")]
+#[test]
+fn a_compressed_stream_is_decoded() {
+    use sse_core::server::StreamCompression;
+
+    let router = Router::new().events("/", |_: Request| {
+        Reply::events(stream::iter(["one", "two"])).with_compression(StreamCompression::Own)
+    });
+    let (headers, data, error) = asked_for_gzip(router);
+    assert_eq!(headers["content-encoding"], "gzip");
+    assert_eq!((data, error), (own(&["one", "two"]), None));
+}
+
+#[cfg(feature = "compression")]
+#[test]
+fn a_compressed_stream_that_breaks_off_or_is_none_is_an_error() {
+    use sse_core::{
+        http::{HeaderValue, header},
+        lifecycle::StreamError,
+        server::StreamCompression,
+    };
+
+    let router = Router::new().events("/", |_: Request| {
+        let items = [Ok("one"), Err(StreamError::from("broken"))];
+        Reply::events(stream::iter(items)).with_compression(StreamCompression::Own)
+    });
+    let (_, data, error) = asked_for_gzip(router);
+    assert_eq!(data, own(&["one"]));
+    assert!(error.unwrap().contains("the last chunk did not come"));
+
+    let router = Router::new().events("/", |_: Request| {
+        let gzip = HeaderValue::from_static("gzip");
+        Reply::events(stream::iter(["one"])).with_header(header::CONTENT_ENCODING, gzip)
+    });
+    let (_, data, error) = asked_for_gzip(router);
+    assert!(data.is_empty());
+    assert!(error.unwrap().contains("does not begin as gzip does"));
+}
+
+#[cfg(feature = "compression")]
+#[test]
+fn a_response_without_a_body_has_none_to_decode() {
+    use sse_core::server::StreamCompression;
+
+    let router = Router::new().events("/", |_: Request| {
+        Reply::events(stream::iter(["one"]))
+            .with_status(StatusCode::NO_CONTENT)
+            .with_compression(StreamCompression::Own)
+    });
+    let (headers, data, error) = asked_for_gzip(router);
+    assert_eq!(headers["content-encoding"], "gzip");
+    assert_eq!((data, error), (own(&[]), None));
+}
+
 fn own(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|&text| text.to_owned()).collect()
 }

@@ -31,6 +31,10 @@ pub enum BodyError {
     TrailersTooLong,
     /// The trailer section does not consist of field lines that end in CRLF.
     Trailers,
+    /// The content coding cannot be decoded. The driver's test client alone tells this: the others take a
+    /// body as it is, or have an error of their own.
+    #[cfg(feature = "compression")]
+    Coding(crate::gzip::GzipError),
 }
 
 impl fmt::Display for BodyError {
@@ -57,11 +61,21 @@ impl fmt::Display for BodyError {
             Self::Trailers => {
                 f.write_str("the body has trailers that are not field lines ending in CRLF")
             }
+            #[cfg(feature = "compression")]
+            Self::Coding(error) => error.fmt(f),
         }
     }
 }
 
-impl Error for BodyError {}
+impl Error for BodyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        #[cfg(feature = "compression")]
+        if let Self::Coding(error) = self {
+            return Some(error);
+        }
+        None
+    }
+}
 
 /// Its kind is [`InvalidData`](io::ErrorKind::InvalidData).
 impl From<BodyError> for io::Error {

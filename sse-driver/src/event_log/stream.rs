@@ -35,8 +35,11 @@ use super::{
 /// [long](super::FollowedTopicsConfig::client_wait); the client then reconnects.
 pub struct LogStream {
     topic: FollowedTopic,
-    /// The event types that the client gets, if not all.
+    /// The event types that the client gets, if not all, until it has joined.
     wanted: Option<Wanted>,
+    /// The client gets them all.
+    #[cfg(feature = "compression")]
+    is_whole: bool,
     stage: Stage,
     /// Since when the stream waits for the log, or gets errors from it.
     trouble_since: Option<Instant>,
@@ -90,6 +93,8 @@ impl LogStream {
         Self {
             topic,
             wanted: None,
+            #[cfg(feature = "compression")]
+            is_whole: true,
             stage: Stage::Cold { start, waiting },
             trouble_since: None,
             alarm,
@@ -105,7 +110,20 @@ impl LogStream {
         wanted: impl Fn(&str) -> bool + Send + Sync + 'static,
     ) -> Self {
         self.wanted = Some(Box::new(wanted));
+        #[cfg(feature = "compression")]
+        {
+            self.is_whole = false;
+        }
         self
+    }
+
+    /// Returns whether the topic [compresses](sse_core::topic::TopicConfig::compress) what the client gets. A
+    /// client that gets [some event types](Self::only_event_types), and what is read from the log, are not
+    /// compressed by it.
+    #[cfg(feature = "compression")]
+    #[must_use]
+    pub fn is_compressed(&self) -> bool {
+        self.is_whole && self.topic.shared().config.topic.compress
     }
 
     /// Returns how the client joined the history; `None` as long as that is not known.

@@ -66,6 +66,8 @@ impl Reply {
         S: Stream + Send + 'static,
         S::Item: IntoStreamItem,
     {
+        #[cfg(feature = "compression")]
+        let is_compressed = is_compressed(&stream);
         if let Some(attachment) = (&stream as &dyn Any).downcast_ref::<Attachment>() {
             // This tells an EventSource not to reconnect.
             if attachment.is_over() {
@@ -73,8 +75,6 @@ impl Reply {
             }
             let ends = attachment.ends_at_shutdown();
             let outcome = attachment.outcome_for_header();
-            #[cfg(feature = "compression")]
-            let is_compressed = attachment.is_compressed();
             let reply = Self::from_items(items_of(stream)).with_end_at_shutdown(ends);
             #[cfg(feature = "compression")]
             let reply = reply.shared_if(is_compressed);
@@ -84,10 +84,6 @@ impl Reply {
             };
         }
         let outcomes = outcomes_for_header(&stream);
-        #[cfg(feature = "compression")]
-        let is_compressed = (&stream as &dyn Any)
-            .downcast_ref::<Subscriber>()
-            .is_some_and(Subscriber::is_compressed);
         let reply = Self::from_items(items_of(stream));
         #[cfg(feature = "compression")]
         let reply = reply.shared_if(is_compressed);
@@ -221,6 +217,20 @@ impl From<Attachment> for Reply {
     }
 }
 
+/// Returns whether the stream is that of one topic, and the topic compresses it.
+#[cfg(feature = "compression")]
+fn is_compressed(stream: &dyn Any) -> bool {
+    if let Some(subscriber) = stream.downcast_ref::<Subscriber>() {
+        return subscriber.is_compressed();
+    }
+    #[cfg(feature = "event-log")]
+    if let Some(stream) = stream.downcast_ref::<crate::event_log::LogStream>() {
+        return stream.is_compressed();
+    }
+    let attachment = stream.downcast_ref::<Attachment>();
+    attachment.is_some_and(Attachment::is_compressed)
+}
+
 /// Returns the value of the field `sse-resume` for a stream that is a subscriber.
 fn outcomes_for_header(stream: &dyn Any) -> Option<String> {
     if let Some(subscriber) = stream.downcast_ref::<Subscriber>() {
@@ -316,9 +326,10 @@ impl Reply {
     /// Sets how the stream is compressed for clients that accept the content coding `gzip`:
     /// [`Own`](StreamCompression::Own), by a compressor for this connection, or
     /// [`Shared`](StreamCompression::Shared), by its topic. `Shared` is the default for a [`Subscriber`]
-    /// of a topic that [compresses](sse_core::topic::TopicConfig::compress), and for an [`Attachment`] to
-    /// a resumable stream whose topic does, but not for a stream that is made from one. Has no effect on
-    /// a whole body, nor on a response that has a `content-encoding`.
+    /// of a topic that [compresses](sse_core::topic::TopicConfig::compress), for an [`Attachment`] to a
+    /// resumable stream and for the stream of a topic that follows a log, whose topics do, but not for a
+    /// stream that is made from one. Has no effect on a whole body, nor on a response that has a
+    /// `content-encoding`.
     ///
     /// ```
     /// use futures_util::stream;

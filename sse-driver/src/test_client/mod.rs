@@ -55,6 +55,7 @@
 //! still follow the [`TestClock`], which [`advance`](TestClock::advance) moves.
 
 mod clock;
+mod coding;
 mod pair;
 mod runtime;
 
@@ -293,6 +294,10 @@ impl Error for NoResponse {
 /// A response: its head is complete, its body may not be. The handler's stream is polled only while the
 /// test waits for more of the body.
 ///
+/// With the feature `compression`, a body in the content coding `gzip` is decoded; the head still has its
+/// `content-encoding`. A request asks for it by `Accept-Encoding`. A body that cannot be decoded is an
+/// error.
+///
 /// As a [`Stream`] it yields the events, and an error as its last item if the body is broken off.
 /// Dropping it closes the connection, as a client that goes away does.
 #[derive(Debug)]
@@ -317,7 +322,7 @@ impl TestResponse {
     ///
     /// # Errors
     ///
-    /// [`BodyError`] where the body is broken off.
+    /// [`BodyError`] where the body is broken off, or cannot be decoded.
     pub async fn text(mut self) -> Result<String, BodyError> {
         let body = poll_fn(|cx| self.pair.poll_body(cx)).await?;
         Ok(String::from_utf8_lossy(&body).into_owned())

@@ -17,7 +17,7 @@ use sse_core::{
     server::Connection,
 };
 
-use super::{NoResponse, Sleep, TestClient, TestClock};
+use super::{NoResponse, Sleep, TestClient, TestClock, coding::Coding};
 use crate::{
     exchange::{Exchange, Turn},
     no_place::NoPlace,
@@ -47,7 +47,8 @@ struct Received {
     head: ResponseHeadReader,
     /// Set once the head has been read.
     body: Option<BodyReader>,
-    /// The body so far, without its framing, except for the events that were taken.
+    coding: Coding,
+    /// The body so far, without its framing and its coding, except for the events that were taken.
     bytes: Vec<u8>,
     /// How the body ended, once it has.
     end: Option<Result<(), BodyError>>,
@@ -241,6 +242,7 @@ impl Received {
             ended: false,
             head: ResponseHeadReader::new(ResponseHeadLimits::default()),
             body: None,
+            coding: Coding::default(),
             bytes: Vec::new(),
             end: None,
             decoder: Decoder::with_limits(limits),
@@ -260,6 +262,7 @@ impl Received {
         };
         let framing = Framing::of(&head, &method).map_err(NoResponse::BadHead)?;
         self.body = Some(BodyReader::new(framing));
+        self.coding = Coding::of(&head);
         Ok(Some(head))
     }
 
@@ -268,10 +271,15 @@ impl Received {
         let mut input = &self.wire[..];
         while let (Some(body), None) = (&mut self.body, self.end) {
             match body.read(&mut input) {
-                Ok(BodyPart::Data(data)) => self.bytes.extend_from_slice(data),
-                Ok(BodyPart::End) => self.end = Some(Ok(())),
+                Ok(BodyPart::Data(data)) => {
+                    let decoded = self.coding.decode(data, &mut self.bytes);
+                    self.end = decoded.err().map(Err);
+                }
+                Ok(BodyPart::End) => self.end = Some(self.coding.end()),
                 Err(error) => self.end = Some(Err(error)),
-                Ok(BodyPart::More) if self.ended => self.end = Some(body.end_of_input()),
+                Ok(BodyPart::More) if self.ended => {
+                    self.end = Some(body.end_of_input().and_then(|()| self.coding.end()));
+                }
                 Ok(BodyPart::More) => break,
             }
         }

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, future, stream};
 use sse_core::{
     http::header,
     server::StreamCompression,
-    topic::{Topic, TopicConfig, resumable::ResumableConfig},
+    topic::{MergedSubscriber, Topic, TopicConfig, resumable::ResumableConfig},
 };
 use sse_driver::{
     Producer, ResumableStreams,
@@ -15,12 +15,17 @@ use sse_driver::{
 
 use crate::{harness::World, sim::Sim};
 
-const GZIP: &str = "accept-encoding: gzip, deflate\r\n";
+pub(crate) const GZIP: &str = "accept-encoding: gzip, deflate\r\n";
 
 fn topic() -> Topic {
+    topic_of_epoch(7)
+}
+
+fn topic_of_epoch(epoch: u64) -> Topic {
     let mut config = TopicConfig::default();
     config.compress = true;
-    let topic = Topic::on(Sim::new(), config);
+    let sim = Sim::new();
+    let topic = Topic::new(config, epoch, move || sse_core::Clock::now(&sim));
     for _ in 0..50 {
         topic.publish("the same again and again").unwrap();
     }
@@ -39,7 +44,11 @@ fn ask_in(world: &World, fields: &str) -> (String, Vec<u8>) {
     world.sim.settle();
     client.read_all();
     world.sim.settle();
-    let received = client.take_received();
+    split(&client.take_received())
+}
+
+/// The head of a response in chunks, and its whole body without them.
+pub(crate) fn split(received: &[u8]) -> (String, Vec<u8>) {
     let at = received
         .windows(4)
         .position(|four| four == b"\r\n\r\n")
@@ -59,7 +68,7 @@ fn ask_in(world: &World, fields: &str) -> (String, Vec<u8>) {
     (String::from_utf8(head.to_vec()).unwrap(), body)
 }
 
-fn decode(body: &[u8]) -> String {
+pub(crate) fn decode(body: &[u8]) -> String {
     let mut text = String::new();
     flate2::read::GzDecoder::new(body)
         .read_to_string(&mut text)
@@ -141,6 +150,26 @@ fn some_events_of_a_topic_are_plain_unless_the_handler_says_otherwise() {
     let (head, body) = ask(router, GZIP);
     assert!(!head.contains("content-encoding"));
     assert!(body.starts_with(b"id: "));
+}
+
+#[test]
+fn some_events_of_a_topic_and_several_topics_are_compressed_for_their_client_where_the_handler_says_so()
+ {
+    is_compressed(|| {
+        let topic = topic();
+        Router::new().events("/", move |_: router::Request| {
+            let some = topic.subscribe_from_oldest().only_event_types(|_| true);
+            Reply::events(some).with_compression(StreamCompression::Own)
+        })
+    });
+    is_compressed(|| {
+        let topics = [topic_of_epoch(1), topic_of_epoch(2)];
+        Router::new().events("/", move |_: router::Request| {
+            let named = ["tea", "coffee"].into_iter().zip(&topics);
+            let merged = MergedSubscriber::resume_from(named, Some("1-0,2-0")).unwrap();
+            Reply::events(merged).with_compression(StreamCompression::Own)
+        })
+    });
 }
 
 #[cfg(feature = "http-body")]

@@ -184,3 +184,61 @@ fn a_client_whose_page_has_no_room_in_the_budget_waits_for_it() {
     sim.advance(secs(1));
     assert_eq!(reader.data(), numbers(91..=100));
 }
+
+#[cfg(feature = "compression")]
+#[test]
+fn what_a_topic_compresses_reaches_its_clients_so_on_every_node_and_in_pages_of_the_log() {
+    use crate::compressed::{GZIP, decode, split};
+
+    for warm_events in [1000, 10] {
+        let log = Faulty::new();
+        let writer = {
+            let sim = Sim::new();
+            let writer = node(&sim, &log);
+            for _ in 0..500 {
+                publish(&sim, &writer, "news", "the same again and again");
+            }
+            writer
+        };
+        let mut made = None;
+        let world = World::on(|sim| {
+            let topics = node_with(sim, &log, |config| {
+                config.topic.compress = true;
+                config.follower.warm_events = warm_events;
+            });
+            made = Some(topics.topic("news").unwrap());
+            let topic = topics.topic("news").unwrap();
+            Router::new().events("/", move |request: Request| topic.resume(&request))
+        });
+        drop(writer);
+        world.sim.settle();
+        let mut clients = [GZIP, ""].map(|fields| {
+            let mut client = world.connect();
+            client.send(format!(
+                "GET / HTTP/1.1\r\nHost: sim\r\nLast-Event-ID: 7-0\r\n{fields}\r\n"
+            ));
+            client
+        });
+        world.sim.settle();
+        let publishing = made.as_ref().unwrap().publish("last");
+        run(&world.sim, publishing).unwrap();
+        world.handle.shut_down();
+        world.sim.advance(secs(6));
+        let [coded, plain] = clients.each_mut().map(|client| {
+            client.read_all();
+            world.sim.settle();
+            split(&client.take_received())
+        });
+        assert!(
+            coded.0.contains("content-encoding: gzip\r\n"),
+            "{}",
+            coded.0
+        );
+        assert!(plain.0.contains("vary: accept-encoding\r\n"), "{}", plain.0);
+        assert_eq!(decode(&coded.1).as_bytes(), plain.1);
+        assert!(plain.1.ends_with(b"\ndata: last\n\n"));
+        // What is read from the log is in stored blocks.
+        let is_short = 3 * coded.1.len() < plain.1.len();
+        assert_eq!(is_short, warm_events == 1000);
+    }
+}
