@@ -13,6 +13,18 @@ use crate::gzip::Packed;
 ///
 /// It cannot be made from arbitrary bytes: it always holds whole events, so that a sender cannot send a
 /// part of one or anything else.
+///
+/// ```
+/// use std::{task::Poll, time::Instant};
+/// use sse_core::topic::{Batch, Topic, TopicConfig};
+///
+/// let topic = Topic::new(TopicConfig::default(), 0, Instant::now);
+/// let mut subscriber = topic.subscribe();
+/// topic.publish("one")?;
+/// let Poll::Ready(Some(Ok(Batch::Events(events)))) = subscriber.try_next() else { panic!() };
+/// assert_eq!((events.count(), events.as_bytes()), (1, &b"id: 0-1\ndata: one\n\n"[..]));
+/// # Ok::<(), sse_core::topic::PublishError>(())
+/// ```
 #[derive(Clone)]
 pub struct EncodedEvents {
     pub(crate) shared: Shared,

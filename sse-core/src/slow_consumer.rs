@@ -6,6 +6,12 @@ use std::{error::Error, fmt};
 ///
 /// A handler's stream that yields this error ends its connection with `CloseReason::SlowConsumer`. A
 /// topic's subscriber yields it; a stream over another history may do so, too.
+///
+/// ```
+/// use sse_core::SlowConsumer;
+///
+/// assert_eq!(SlowConsumer::new(3).lost, 3);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct SlowConsumer {

@@ -5,6 +5,17 @@ use std::error::Error;
 use crate::{Comment, EncodedEvents, Event, EventError, IntoEvent, into_event::error_of};
 
 /// An item of an event stream, ready to be sent.
+///
+/// ```
+/// use sse_core::{Comment, Event, IntoStreamItem, StreamItem};
+///
+/// let items: [Result<StreamItem, _>; 2] = [
+///     Event::new("one").into_stream_item(),
+///     Comment::new("still here").into_stream_item(),
+/// ];
+/// assert!(matches!(items[0], Ok(StreamItem::Event(_))));
+/// assert!(matches!(items[1], Ok(StreamItem::Comment(_))));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamItem {
     /// An event, for [`send`](crate::server::Connection::send).

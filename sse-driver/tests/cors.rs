@@ -1,5 +1,5 @@
-//! What a page of another origin is allowed
-//! ([Fetch standard, section 3.3](https://fetch.spec.whatwg.org/#http-cors-protocol)).
+//! Access for pages of other origins ([Fetch standard, section
+//! 3.3](https://fetch.spec.whatwg.org/#http-cors-protocol)).
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ fn ask_for(routes: &Routes, head: RequestHead) -> (u16, HeaderMap) {
     (reply.status().as_u16(), reply.headers().clone())
 }
 
-/// All values of a field, in order.
+/// Returns all values of a field, in order.
 fn all<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
     let values = headers.get_all(name).iter();
     values.map(|value| value.to_str().unwrap()).collect()
@@ -64,7 +64,7 @@ fn routes(cors: Option<Cors>) -> Routes {
     .unwrap()
 }
 
-/// One request for every kind of answer that is not a preflight's.
+/// One request for every kind of response that is not a preflight's.
 const ANSWERS: &[(&str, &str, u16)] = &[
     ("GET", "/feed", 200),
     ("HEAD", "/feed", 200),
@@ -80,7 +80,7 @@ const ANSWERS: &[(&str, &str, u16)] = &[
 fn every_response_names_the_origins_that_may_read_it() {
     let listed = || Cors::origins([HERE, THERE]).unwrap();
     let with_credentials = || Cors::origins_with_credentials([HERE]).unwrap();
-    // The rule, the request's origin; the origin allowed, credentials, vary.
+    // A case has the rule and the request's origin; the allowed origin, credentials and vary.
     type Case = (
         Option<Cors>,
         Option<&'static str>,
@@ -145,7 +145,7 @@ fn a_preflight_says_what_a_page_may_send() {
         .allow_header(header::AUTHORIZATION)
         .max_age(Duration::from_millis(90_900));
     let routes = routes(Some(cors));
-    // Also for what is not there: the page may then read the 404.
+    // This is also true of a 404, which the page may then read.
     for target in ["/feed", "/page/a", "/none"] {
         let (status, headers) = preflight(&routes, target, HERE);
         assert_eq!(status, 204, "{target}");
@@ -259,7 +259,7 @@ fn the_routers_rule_stands_over_the_handlers() {
         .cors(Cors::origins([HERE]).unwrap())
         .build()
         .unwrap();
-    // Two origins are to a browser as good as none.
+    // A browser rejects two origins.
     let (_, headers) = ask(&routes, "GET", "/", &[("origin", HERE)]);
     assert_eq!(all(&headers, "access-control-allow-origin"), [HERE]);
     assert!(!headers.contains_key("access-control-allow-credentials"));
@@ -387,7 +387,7 @@ fn a_preflight_names_the_methods_of_its_path() {
         (status, all(&headers, "access-control-allow-origin").len()),
         (200, 0)
     );
-    // And so where the handler waits for a body.
+    // The same is true where the handler waits for a body.
     let head = Request::post("/ask")
         .header("origin", THERE)
         .body(())

@@ -1,4 +1,4 @@
-//! Handlers asked by the test client: what it tells of them, and what stands before them.
+//! Handlers called by the test client: its reports, and the layers before handlers.
 #![cfg(feature = "test-client")]
 #![allow(clippy::disallowed_methods)] // an `Instant` has to come from somewhere
 
@@ -30,7 +30,7 @@ fn clock() -> TestClock {
     TestClock::new(Instant::now())
 }
 
-/// The status and the data of the events, or the text.
+/// Returns the status and the data of the events, or the text.
 async fn ask(client: &TestClient, target: &str) -> (u16, Vec<String>) {
     let mut response = client.get(target).await.unwrap();
     let status = response.head().status().as_u16();
@@ -44,7 +44,7 @@ async fn ask(client: &TestClient, target: &str) -> (u16, Vec<String>) {
     (status, data)
 }
 
-/// The same of a router, in a run of its own.
+/// Does the same with a router, in a run of its own.
 fn asked(router: Router, target: &str) -> (u16, Vec<String>) {
     let clock = clock();
     let client = TestClient::new(router, &clock).unwrap();
@@ -130,7 +130,7 @@ fn own(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|&text| text.to_owned()).collect()
 }
 
-/// A handler's stream that tells when it is dropped.
+/// A handler's stream that logs its drop.
 struct Held(Arc<Mutex<Vec<String>>>);
 
 impl Drop for Held {
@@ -139,8 +139,7 @@ impl Drop for Held {
     }
 }
 
-/// What happened at the end, in order, to a stream of two items, which then ends or does not, when
-/// the client does `act`.
+/// Returns the log of a stream of two items, which then ends or does not, when the client does `act`.
 async fn ends<T>(
     client: &TestClock,
     ends: bool,
@@ -182,7 +181,7 @@ fn the_reason_is_the_one_that_clean_up_is_told_behind_the_stream() {
         assert_eq!(reason, CloseReason::ClientWentAway);
         assert_eq!(log, ["stream", "the client went away"]);
 
-        // To drop the response is to go away, too.
+        // Dropping the response closes the connection, too.
         let ((), log) = ends(&clock, false, async |r| drop(r)).await;
         assert_eq!(log, ["stream", "the client went away"]);
     };
@@ -240,7 +239,7 @@ fn a_test_that_waits_for_nothing_fails_instead_of_hanging() {
     let stuck = clock.run(future::pending::<()>());
     assert_eq!(stuck, Err(Stuck::NothingToWaitFor));
 
-    // Keep-alives go on for ever.
+    // Keep-alives continue forever.
     let router = Router::new().events("/", |_| stream::pending::<u8>());
     let client = TestClient::new(router, &clock).unwrap();
     let stuck = clock.run(async { client.get("/").await.unwrap().next_event().await });
@@ -279,7 +278,7 @@ fn an_invalid_request_reaches_the_server_unchanged() {
     clock.run(test).unwrap();
 }
 
-/// Adds a word to what the handler sees, and to what the client does.
+/// Adds a word to the handler's request, and to the client's response.
 fn word(word: &'static str) -> impl Fn(Request, Next) -> sse_driver::router::ReplyFuture {
     move |mut request, next| {
         let words = request
@@ -364,14 +363,15 @@ fn a_layer_keeps_events_back() {
     assert_eq!(asked(router, "/"), (200, own(&["2", "4", "6"])));
 }
 
-/// Publishes so many events.
+/// Publishes this many events.
 fn publish(topic: &Topic, count: usize) {
     for _ in 0..count {
         topic.publish("x").unwrap();
     }
 }
 
-/// What a client gets of a subscriber's stream behind a layer that lets every event through.
+/// Returns the bytes that a client gets of a subscriber's stream behind a layer that lets every event
+/// through.
 fn wire_behind_a_layer(subscriber: Subscriber) -> Vec<u8> {
     let reply = Reply::from(subscriber).map_events(Some);
     let ReplyBody::Events(mut events) = reply.into_parts().1 else {
@@ -415,7 +415,7 @@ fn the_beginning_of_a_topics_stream_goes_through_a_layer_unchanged() {
         "{}",
         wire.escape_ascii()
     );
-    // A client that is lost behind the first still knows where it was.
+    // A client that is lost after the first still knows its place.
     let mut decoder = Decoder::new();
     decoder.set_last_event_id(&EventId::new("0-2").unwrap());
     decoder.decode(&mut &wire[..b"data: a\n\n".len()]).unwrap();
@@ -475,7 +475,7 @@ fn a_layer_that_keeps_every_event_back_lets_the_executor_have_its_turn() {
                     .poll_next_yielded(&mut Context::from_waker(&waker))
                     .is_pending()
             );
-            // It asks for its next turn itself.
+            // It schedules its next turn itself.
             assert_eq!(woken.0.load(Ordering::Relaxed), turn);
         }
     }

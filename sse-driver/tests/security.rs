@@ -1,4 +1,4 @@
-//! SECURITY.md names every bound and its default: as the code has them, and all of them.
+//! SECURITY.md names every bound of the code, with its default.
 #![cfg(all(feature = "compression", feature = "event-log", feature = "http-body"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -13,7 +13,7 @@ use sse_driver::{
     router::StreamLimitConfig,
 };
 
-/// Settings that bound nothing.
+/// Settings that are not bounds.
 const NO_BOUNDS: [&str; 24] = [
     "EventSourceConfig::accept_gzip",
     "TopicConfig::compress",
@@ -41,7 +41,7 @@ const NO_BOUNDS: [&str; 24] = [
     "TopicConfig::last_event_id_param",
 ];
 
-/// Every setting and its default, as their `Debug` forms tell: `Struct { field: value, … }`.
+/// Returns every setting and its default, from their `Debug` forms: `Struct { field: value, … }`.
 fn defaults() -> BTreeMap<String, String> {
     let text = [
         format!("{:#?}", BindOptions::default()),
@@ -50,13 +50,13 @@ fn defaults() -> BTreeMap<String, String> {
         format!("{:#?}", StreamLimitConfig::default()),
         format!("{:#?}", ResumableConfig::default()),
         format!("{:#?}", FollowedTopicsConfig::default()),
-        // Behind what has a topic's settings with other defaults.
+        // This comes after types that have a topic's settings with other defaults.
         format!("{:#?}", TopicMapConfig::default()),
         format!("{:#?}", EventSourceConfig::default()),
     ]
     .join("\n");
     let mut settings = BTreeMap::new();
-    // The names of the structs that are open, or nothing for another bracket.
+    // These are the names of the open structs, or an empty one for another bracket.
     let mut open = Vec::new();
     let mut optional = None;
     for line in text.lines().map(str::trim) {
@@ -71,7 +71,7 @@ fn defaults() -> BTreeMap<String, String> {
                 open.pop();
             }
             value if value.ends_with('{') => open.push(value.trim_end_matches(" {")),
-            // What is within is on the next line.
+            // The content is on the next line.
             value if value.ends_with('(') => {
                 optional = name;
                 open.push(owner);
@@ -90,7 +90,7 @@ fn defaults() -> BTreeMap<String, String> {
     settings
 }
 
-/// `64 KiB`, `5 min` or `10,000` as a `Debug` form has it.
+/// Returns `64 KiB`, `5 min` or `10,000` in its `Debug` form.
 fn as_code(documented: &str) -> String {
     if documented == "none" {
         return "None".into();
@@ -127,7 +127,7 @@ fn the_table_of_bounds_is_the_codes() {
         })
         .collect();
     let defaults = defaults();
-    // So that an empty list proves nothing.
+    // This makes sure that the list is not empty.
     assert_eq!(defaults["HeadLimits::head"], "16384");
     assert_eq!(defaults["Reconnection::ceiling"], "300s");
     assert_eq!(defaults["ResponseConfig::keep_alive"], "15s");

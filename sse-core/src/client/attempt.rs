@@ -11,6 +11,20 @@ use crate::EventId;
 /// Change its fields as needed, and give it back with
 /// [`EventSource::attempt`](super::EventSource::attempt). Changes stay for later attempts, until the
 /// application or a redirect changes the field again.
+///
+/// ```
+/// use std::time::Instant;
+/// use sse_core::client::{ClientEvent, EventSource, EventSourceConfig};
+///
+/// let now = Instant::now();
+/// let config = EventSourceConfig::default();
+/// let mut source = EventSource::new("http://example.org/events", config, 7)?.with_preparation();
+/// let Some(ClientEvent::Prepare(mut attempt)) = source.poll_event(now) else { panic!() };
+/// assert_eq!(attempt.number, 1);
+/// attempt.url = "http://example.org/events?since=17".to_owned();
+/// source.attempt(now, *attempt)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Attempt {

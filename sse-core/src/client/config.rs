@@ -164,6 +164,18 @@ impl Default for EventSourceConfig {
 /// A stream that gave an event and then ended properly does not count as a loss, because some servers end
 /// each stream on purpose. The wait after it lies between the reconnection time and twice that, and
 /// earlier losses are forgotten. A stream that ends without an event counts.
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_core::client::{EventSourceConfig, Reconnection};
+///
+/// let mut reconnection = Reconnection::default();
+/// reconnection.ceiling = Duration::from_secs(60);
+/// reconnection.first_failure_is_final = true;
+///
+/// let mut config = EventSourceConfig::default();
+/// config.reconnection = Some(reconnection);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reconnection {

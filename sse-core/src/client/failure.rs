@@ -11,6 +11,20 @@ use crate::cause::find;
 ///
 /// Match on it, or compare its [name](Self::name). Its cause is its [source](Error::source), and
 /// [`cause`](Self::cause) finds an error by its type anywhere in the chain of causes.
+///
+/// ```
+/// use sse_core::client::Failure;
+///
+/// fn is_gone(failure: &Failure) -> bool {
+///     matches!(failure, Failure::Status(response) if response.status() == 410)
+/// }
+///
+/// fn is_refused(failure: &Failure) -> bool {
+///     failure.cause::<std::io::Error>().is_some_and(|error| {
+///         error.kind() == std::io::ErrorKind::ConnectionRefused
+///     })
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Failure {

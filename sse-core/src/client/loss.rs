@@ -14,6 +14,13 @@ use crate::{
 ///
 /// Match on it, or compare its [name](Self::name). Its cause is its [source](Error::source), and
 /// [`cause`](Self::cause) finds an error by its type anywhere in the chain of causes.
+///
+/// ```
+/// use sse_core::client::Loss;
+///
+/// assert_eq!(Loss::IdleTimeout.name(), "IdleTimeout");
+/// assert_eq!(Loss::HeadTimeout.to_string(), "the server did not answer in time");
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Loss {

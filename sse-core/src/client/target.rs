@@ -7,6 +7,13 @@ use url::{Origin, Position, Url};
 use super::{Attempt, EventSourceConfig, InvalidRequest, RedirectError, error::UrlError};
 
 /// The host and port to connect to, and whether over TLS.
+///
+/// ```
+/// use sse_core::client::Endpoint;
+///
+/// let endpoint = Endpoint::new(true, "example.org", 443);
+/// assert!(endpoint.tls);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Endpoint {

@@ -89,6 +89,24 @@ enum Progress {
 }
 
 /// An item that a [`Decoder`] finds in an event stream.
+///
+/// ```
+/// use sse_core::{Decoded, Decoder};
+///
+/// let mut decoder = Decoder::new();
+/// let mut input: &[u8] = b": hello\nretry: 5000\ndata: one\n\n";
+/// let mut seen = Vec::new();
+/// while let Some(item) = decoder.decode(&mut input)? {
+///     seen.push(match item {
+///         Decoded::Event(event) => format!("event {}", event.data()),
+///         Decoded::Comment(text) => format!("comment{text}"),
+///         Decoded::ReconnectionTime(time) => format!("retry {time:?}"),
+///         _ => continue,
+///     });
+/// }
+/// assert_eq!(seen, ["comment hello", "retry 5s", "event one"]);
+/// # Ok::<(), sse_core::DecodeError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Decoded<'a> {

@@ -10,6 +10,14 @@ use super::{
 };
 
 /// The bounds of a request head.
+///
+/// ```
+/// use sse_core::server::ConnectionConfig;
+///
+/// let mut config = ConnectionConfig::default();
+/// config.head_limits.head = 32 * 1024;
+/// config.head_limits.fields = 200;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeadLimits {
@@ -37,6 +45,16 @@ impl Default for HeadLimits {
 }
 
 /// A request's head.
+///
+/// ```
+/// use sse_core::http::{BodyLength, Request, RequestHead};
+///
+/// let request = Request::get("/events").header("host", "example.org").body(())?;
+/// let head = RequestHead::new(request)?;
+/// assert_eq!(head.request().uri().path(), "/events");
+/// assert_eq!(head.body(), BodyLength::None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct RequestHead {
     request: Request<()>,

@@ -7,6 +7,13 @@ use ::http::{Response, StatusCode, Version};
 use super::head::{self, EndFinder, Fault, MOST_FIELDS};
 
 /// The bounds of a response head.
+///
+/// ```
+/// use sse_core::client::EventSourceConfig;
+///
+/// let mut config = EventSourceConfig::default();
+/// config.response_head_limits.head = 16 * 1024;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResponseHeadLimits {

@@ -81,6 +81,15 @@ pub struct CleanUp<R = CloseReason> {
 ///
 /// A program that serves connections without [`server::Connection`](crate::server::Connection) keeps one
 /// of these for as long as the connection lasts.
+///
+/// ```
+/// use sse_core::lifecycle::{CleanUpOwner, CloseReason};
+///
+/// let connection: CleanUpOwner = CleanUpOwner::new();
+/// connection.handle().add(|reason| assert_eq!(*reason, CloseReason::ClientWentAway));
+/// connection.run(CloseReason::ClientWentAway);
+/// assert_eq!(connection.handle().reason(), Some(CloseReason::ClientWentAway));
+/// ```
 pub struct CleanUpOwner<R: EndReason = CloseReason> {
     handle: CleanUp<R>,
 }

@@ -101,6 +101,15 @@ impl Default for CloseCounts {
 }
 
 /// Counts ended connections by [`CloseReason`], from any number of threads.
+///
+/// ```
+/// use sse_core::lifecycle::{CloseCounters, CloseReason};
+///
+/// let counters = CloseCounters::default();
+/// counters.count(&CloseReason::StreamEnded);
+/// assert_eq!(counters.counts().of(&CloseReason::StreamEnded), 1);
+/// assert_eq!(counters.counts().total(), 1);
+/// ```
 #[derive(Debug, Default)]
 pub struct CloseCounters([AtomicU64; NAMES.len()]);
 

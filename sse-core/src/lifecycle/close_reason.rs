@@ -13,6 +13,20 @@ use crate::{EventError, SlowConsumer, cause::find};
 /// The [`Display`](fmt::Display) form is a clause for a log line, such as "the client went away".
 /// [`name`](Self::name) is a short name for counters. Two reasons are equal if they have the same name,
 /// status and error text; the [cause](Self::cause) is not compared.
+///
+/// ```
+/// use sse_core::lifecycle::{CloseReason, Deadline};
+///
+/// fn level(reason: &CloseReason) -> &'static str {
+///     match reason {
+///         CloseReason::StreamEnded | CloseReason::ResponseSent | CloseReason::ClientWentAway => "debug",
+///         CloseReason::HandlerPanicked | CloseReason::StreamError(_) => "error",
+///         _ => "info",
+///     }
+/// }
+/// assert_eq!(level(&CloseReason::HandlerPanicked), "error");
+/// assert_eq!(CloseReason::TimedOut(Deadline::Stall).name(), "stall_timeout");
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum CloseReason {

@@ -33,6 +33,16 @@ pub struct ShutdownSignal {
 }
 
 /// The server's side of [`ShutdownSignal`]. Clones are handles to the same shutdown.
+///
+/// ```
+/// use sse_core::lifecycle::Shutdown;
+///
+/// let shutdown = Shutdown::new();
+/// let signal = shutdown.signal();
+/// assert!(!signal.has_begun());
+/// shutdown.begin();
+/// assert!(signal.has_begun());
+/// ```
 #[derive(Clone, Default)]
 pub struct Shutdown {
     shared: Arc<Shared>,

@@ -13,6 +13,13 @@ use crate::{
 ///
 /// Other clients get a plain body, and so do HTTP/1.0 clients and responses that have a
 /// `content-encoding` already. Over TLS, read about BREACH in the [module](crate::gzip#over-tls) first.
+///
+/// ```
+/// use sse_core::server::{StreamCompression, StreamOptions};
+///
+/// let mut options = StreamOptions::default();
+/// options.compression = StreamCompression::Own;
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StreamCompression {

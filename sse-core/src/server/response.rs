@@ -19,6 +19,14 @@ use crate::{
 };
 
 /// The body of a response.
+///
+/// ```
+/// use sse_core::{http::{Response, StatusCode}, server::ResponseBody};
+///
+/// let stream = Response::new(ResponseBody::event_stream());
+/// let mut page = Response::new(ResponseBody::Whole("Not here.\n".into()));
+/// *page.status_mut() = StatusCode::NOT_FOUND;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResponseBody {

@@ -66,6 +66,13 @@ pub struct TopicConfig {
 }
 
 /// What a topic does with an event for which its history has no room.
+///
+/// ```
+/// use sse_core::topic::{TopicConfig, WhenFull};
+///
+/// let mut config = TopicConfig::default();
+/// config.when_full = WhenFull::Refuse;
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WhenFull {
@@ -81,6 +88,13 @@ pub enum WhenFull {
 }
 
 /// What a topic does with a subscriber whose next event has left the history.
+///
+/// ```
+/// use sse_core::topic::{TopicConfig, WhenTooSlow};
+///
+/// let mut config = TopicConfig::default();
+/// config.when_too_slow = WhenTooSlow::SkipAhead;
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WhenTooSlow {
@@ -95,6 +109,13 @@ pub enum WhenTooSlow {
 }
 
 /// Which outcomes of a resumption are announced in the stream.
+///
+/// ```
+/// use sse_core::topic::{Announce, TopicConfig};
+///
+/// let mut config = TopicConfig::default();
+/// config.announce = Announce::Everything;
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Announce {

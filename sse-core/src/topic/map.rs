@@ -40,6 +40,16 @@ pub struct TopicMap {
 }
 
 /// The bounds of a [`TopicMap`].
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_core::topic::TopicMapConfig;
+///
+/// let mut config = TopicMapConfig::default();
+/// config.max_topics = 200;
+/// config.keep_unused = Duration::from_secs(30);
+/// config.topic.max_bytes = 256 * 1024;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TopicMapConfig {

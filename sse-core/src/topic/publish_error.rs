@@ -5,6 +5,15 @@ use std::{error::Error, fmt, io};
 use crate::{EventError, EventId};
 
 /// The error of [`Topic::publish`](crate::topic::Topic::publish): nothing was published.
+///
+/// ```
+/// use std::time::Instant;
+/// use sse_core::topic::{PublishError, Topic, TopicConfig};
+///
+/// let topic = Topic::new(TopicConfig::default(), 0, Instant::now);
+/// topic.close();
+/// assert!(matches!(topic.publish("too late"), Err(PublishError::Closed)));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PublishError {

@@ -10,6 +10,19 @@ use std::{fmt, ops::Range};
 /// | `Resumed` | `resumed; replayed=3` | `{"outcome":"resumed","replayed":3}` |
 /// | `Gap` | `gap; lost=2; replayed=5` | `{"outcome":"gap","lost":2,"replayed":5}` |
 /// | `Unknown` | `unknown; replayed=5` | `{"outcome":"unknown","replayed":5}` |
+///
+/// ```
+/// use std::time::Instant;
+/// use sse_core::topic::{Outcome, Topic, TopicConfig};
+///
+/// let topic = Topic::new(TopicConfig::default(), 0, Instant::now);
+/// topic.publish("one")?;
+/// topic.publish("two")?;
+/// assert_eq!(topic.resume_from(None).outcome(), Outcome::Fresh);
+/// assert_eq!(topic.resume_from(Some("0-1")).outcome(), Outcome::Resumed { replayed: 1 });
+/// assert!(topic.resume_from(Some("from elsewhere")).outcome().is_loss());
+/// # Ok::<(), sse_core::topic::PublishError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {

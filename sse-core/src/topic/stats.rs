@@ -6,6 +6,18 @@ use super::Outcome;
 ///
 /// Counters only increase while the topic lives, and never wrap around in practice. Reading them takes
 /// the topic's lock for a moment, as subscribing does; counting costs next to nothing.
+///
+/// ```
+/// use std::time::Instant;
+/// use sse_core::topic::{Topic, TopicConfig};
+///
+/// let topic = Topic::new(TopicConfig::default(), 0, Instant::now);
+/// let subscriber = topic.subscribe();
+/// topic.publish("one")?;
+/// let stats = topic.stats();
+/// assert_eq!((stats.published_events, stats.subscribers), (1, 1));
+/// # Ok::<(), sse_core::topic::PublishError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TopicStats {

@@ -425,6 +425,18 @@ impl fmt::Debug for Subscriber {
 
 /// The distance of a [`Subscriber`] from its topic's end, from [`Subscriber::lag`]: it grows with each
 /// published event.
+///
+/// ```
+/// use std::time::Instant;
+/// use sse_core::topic::{Topic, TopicConfig};
+///
+/// let topic = Topic::new(TopicConfig::default(), 0, Instant::now);
+/// let subscriber = topic.subscribe();
+/// let lag = subscriber.lag();
+/// topic.publish("one")?;
+/// assert_eq!(lag.events(), 1);
+/// # Ok::<(), sse_core::topic::PublishError>(())
+/// ```
 #[derive(Clone)]
 pub struct Lag {
     shared: Arc<Shared>,

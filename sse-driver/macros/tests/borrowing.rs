@@ -50,7 +50,7 @@ fn greeter() -> Greeter {
     }
 }
 
-/// Tells that it was dropped.
+/// Logs its drop.
 struct Guard<'g>(&'g Greeter);
 
 impl Drop for Guard<'_> {
@@ -61,7 +61,7 @@ impl Drop for Guard<'_> {
 
 #[controller]
 impl Greeter {
-    /// As the documentation of `async-stream` would have it.
+    /// This is the form in the documentation of `async-stream`.
     #[sse("greet/{name}")]
     fn greet(&self, #[path] name: String) -> impl Stream<Item = String> {
         stream! {
@@ -119,7 +119,7 @@ impl Greeter {
         })
     }
 
-    #[allow(clippy::manual_async_fn)] // Written so by hand, it borrows as well.
+    #[allow(clippy::manual_async_fn)] // Written in this way by hand, it borrows as well.
     #[sse("future")]
     fn future(&self) -> impl Future<Output = Result<impl Stream<Item = &str>, Refusal>> {
         async { Ok(stream::iter(&self.words).map(|word| word.as_str())) }
@@ -152,7 +152,7 @@ impl Greeter {
         Ok(self.topic.subscribe_from_oldest())
     }
 
-    /// Says that it does not borrow, in each of the two ways.
+    /// Promises not to borrow, in each of the two ways.
     #[sse("static")]
     fn outlives(&self) -> impl Stream<Item = String> + Send + 'static {
         stream::iter(self.words.clone())
@@ -196,7 +196,7 @@ fn a_stream_that_says_that_it_does_not_borrow_is_taken_at_its_word() {
     assert_answer("/nothing", 200, "a;b;");
 }
 
-/// How a stream ends that is asked for so.
+/// Returns the close reason of a stream with this target.
 fn close_reason(target: &str, greeter: Greeter) -> CloseReason {
     let clock = TestClock::new(Instant::now());
     let client = TestClient::new(Router::new().controller(greeter), &clock).unwrap();
@@ -236,15 +236,15 @@ fn the_stream_is_dropped_before_clean_up_and_before_what_it_borrows_from() {
         drop(response);
     };
     clock.run(asking).unwrap();
-    // The others may come in either order: a server's routes hold the controller as well, and
-    // those of this client are gone.
+    // The others may be dropped in either order: a server's routes hold the controller as well, and those
+    // of this client are gone.
     let mut dropped = dropped.lock().unwrap();
     assert_eq!(dropped.remove(0), "the stream");
     dropped.sort_unstable();
     assert_eq!(*dropped, ["the clean-up", "the controller"]);
 }
 
-/// What is encoded for every subscriber at once stays so.
+/// Events that are encoded once for all subscribers stay so.
 #[test]
 fn a_subscriber_keeps_its_encoding() {
     let look = async |request: Request, next: Next| {

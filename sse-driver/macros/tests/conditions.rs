@@ -1,5 +1,5 @@
-//! `#[cfg]` before handlers and arguments, several routes of one handler, and arguments whose types
-//! have the names of ours.
+//! `#[cfg]` on handlers and arguments, several routes of one handler, and user types with names of this
+//! crate.
 
 mod common;
 
@@ -15,7 +15,7 @@ use sse_driver::{
     sse,
 };
 
-/// A type of the user's that has a name of ours.
+/// A user type with a name of this crate.
 struct Request {
     agent: String,
 }
@@ -163,7 +163,7 @@ fn an_argument_is_taken_by_its_type_and_not_by_its_name() {
     );
 }
 
-/// An error type of the user's, which is a refusal.
+/// A user's error type, which becomes a refusal.
 struct Denied;
 
 impl From<Denied> for Refusal {

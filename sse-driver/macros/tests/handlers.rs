@@ -1,4 +1,4 @@
-//! What annotated handlers do, asked by the test client.
+//! Annotated handlers, called by the test client.
 
 use std::{
     net::SocketAddr,
@@ -91,7 +91,7 @@ impl Greeter {
         format!("{} {peer} {begun} {x_number} {sid}", request.path())
     }
 
-    /// Two routes, and a guard.
+    /// A method with two routes, and a guard.
     #[sse("me")]
     #[sse("myself")]
     fn me(&self, user: User) -> String {
@@ -238,7 +238,7 @@ fn count(
         .map(move |n| format!("{name} {n}"))
 }
 
-/// Something that a test can see of a step.
+/// A step that a test can observe.
 trait StepBy: Stream + Sized {
     fn step_by_usize(self, step: usize) -> impl Stream<Item = Self::Item>;
 }

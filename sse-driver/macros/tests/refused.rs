@@ -1,17 +1,16 @@
-//! What the macros refuse points at the user's code, and says what to write.
+//! Errors of the macros point at the user's code, and say what to write.
 //!
-//! `TRYBUILD=overwrite cargo test -p sse-macros --test refused` writes the texts anew.
+//! `TRYBUILD=overwrite cargo test -p sse-macros --test refused` writes the expected texts again.
 
 use std::process::Command;
 
-/// The words are the macros' own.
+/// These texts are those of the macros.
 #[test]
 fn errors_of_the_macros_say_what_to_write() {
     trybuild::TestCases::new().compile_fail("tests/refused/*.rs");
 }
 
-/// The words are ours, by way of the compiler, which puts its own around them: others with each
-/// version of it.
+/// These texts are ours in messages of the compiler, which differ between its versions.
 #[test]
 fn errors_of_the_compiler_point_at_the_users_code() {
     const WRITTEN_WITH: &str = "rustc 1.95.";

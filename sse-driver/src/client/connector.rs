@@ -272,6 +272,14 @@ impl std::error::Error for NoHttp1 {
 }
 
 /// Connects over TCP to the host in the URL. This is the default.
+///
+/// ```
+/// use sse_driver::{EventSource, Runtime, TcpConnector};
+///
+/// fn direct<R: Runtime + Default>(url: &str) -> Result<EventSource<R>, Box<dyn std::error::Error>> {
+///     Ok(EventSource::<R>::new(url)?.with_connector(TcpConnector))
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TcpConnector;
 

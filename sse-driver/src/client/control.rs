@@ -12,6 +12,21 @@ use sse_core::internal::sync::{AtomicU32, Mutex, Ordering, lock};
 /// same event source.
 ///
 /// The event source obeys when it is polled; each call wakes the task that waits for it.
+///
+/// ```
+/// use sse_driver::{EventSource, Runtime};
+///
+/// async fn read<R: Runtime + Default>(url: &str) -> Result<(), Box<dyn std::error::Error>> {
+///     let mut source = EventSource::<R>::new(url)?;
+///     let handle = source.handle(); // Keep it where the program stops, pauses or learns of the network.
+///     while let Some(event) = source.next().await {
+///         if event?.data() == "bye" {
+///             handle.close();
+///         }
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct EventSourceHandle {
     shared: Arc<Shared>,

@@ -8,6 +8,21 @@ use sse_core::{
 };
 
 /// An error that an event source yields in place of an event.
+///
+/// ```
+/// use sse_driver::EventSourceError;
+///
+/// fn may_continue(error: &EventSourceError) -> bool {
+///     match error {
+///         EventSourceError::Discarded(_) => true, // The next event follows.
+///         EventSourceError::Failed(failure) => {
+///             eprintln!("failed: {failure}");
+///             false
+///         }
+///         _ => false,
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum EventSourceError {

@@ -33,6 +33,22 @@ use crate::{Runtime, alarm::Alarm};
 /// [`next`](Self::next), like the stream, returns events only; the losses of a connection appear only as
 /// delays. [`next_update`](Self::next_update) returns everything that happens: the opening of the stream,
 /// events, comments, losses with the wait after them, and the end with its reason. The two can be mixed.
+///
+/// ```
+/// use sse_driver::{EventSource, Runtime, core::client::ClientEvent};
+///
+/// async fn watch<R: Runtime + Default>(url: &str) -> Result<(), Box<dyn std::error::Error>> {
+///     let mut source = EventSource::<R>::new(url)?;
+///     while let Some(update) = source.next_update().await {
+///         match update {
+///             ClientEvent::Event(event) => println!("{}", event.data()),
+///             ClientEvent::Lost { loss, wait } => eprintln!("{loss}; again in {wait:?}"),
+///             _ => {}
+///         }
+///     }
+///     Ok(())
+/// }
+/// ```
 pub struct EventSource<R: Runtime> {
     pub(super) machine: client::EventSource,
     pub(super) link: Link,

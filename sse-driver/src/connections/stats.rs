@@ -13,6 +13,20 @@ use sse_core::{
 ///
 /// Each number is exact, but they are not read at one moment: two of them may differ by what happened in
 /// between.
+///
+/// ```
+/// use sse_driver::{ServerHandle, core::lifecycle::CloseReason};
+///
+/// fn report(handle: &ServerHandle) -> String {
+///     let stats = handle.stats();
+///     format!(
+///         "{} open, {} events, {} clients gone",
+///         stats.open,
+///         stats.events,
+///         stats.closed.of(&CloseReason::ClientWentAway),
+///     )
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerStats {

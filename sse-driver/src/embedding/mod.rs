@@ -84,6 +84,19 @@ use incoming::IncomingBody;
 ///
 /// Clones are handles to the same embedding. It counts the open responses and can be shut down; a server
 /// needs only one.
+///
+/// ```
+/// use futures_util::stream;
+/// use sse_driver::{Runtime, embedding::{Body, Embedding}};
+///
+/// /// A handler of the other server.
+/// async fn hello<R: Runtime>(
+///     embedding: &Embedding<R>,
+///     request: http::Request<()>,
+/// ) -> http::Response<Body<R>> {
+///     embedding.respond(request, None, |_| stream::iter(["hello"])).await
+/// }
+/// ```
 pub struct Embedding<R: Runtime> {
     shared: Arc<Shared<R>>,
 }

@@ -18,6 +18,15 @@ use sse_core::{
 /// Clones ring the same bells. Ringing never waits. Waiting bells are bounded, to 1,000 by default
 /// ([`max_bells`](super::FollowedTopicsConfig::max_bells)); those beyond are dropped, and the topic's
 /// task reads the log instead.
+///
+/// ```
+/// use sse_driver::{core::topic::{Position, follower::Bell}, event_log::Bells};
+///
+/// /// Called for each notification of the database.
+/// fn notified(bells: &Bells, epoch: u64, number: u64) {
+///     bells.ring(Bell::new(Position::new(epoch, number)));
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Bells {
     queue: Arc<Mutex<Queue>>,

@@ -45,6 +45,14 @@ pub struct MemoryLog {
 }
 
 /// The bounds of a [`MemoryLog`].
+///
+/// ```
+/// use sse_driver::event_log::{MemoryLog, MemoryLogConfig};
+///
+/// let mut config = MemoryLogConfig::default();
+/// config.max_events = 100;
+/// let log = MemoryLog::with_config(1, config);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryLogConfig {

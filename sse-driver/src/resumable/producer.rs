@@ -33,6 +33,18 @@ const EVENTS: usize = 32;
 ///
 /// Clones are handles to the same stream, and may be used on any thread. They do not keep the stream
 /// running.
+///
+/// ```
+/// use sse_driver::{Producer, core::topic::PublishError};
+///
+/// async fn answer(producer: Producer) -> Result<(), PublishError> {
+///     producer.clean_up().add(|end| println!("over: {end}"));
+///     for token in ["Once", " upon", " a time"] {
+///         producer.publish(token)?;
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Producer {
     shared: Weak<Shared>,

@@ -28,6 +28,18 @@ use crate::router::Request;
 ///
 /// It stays valid when the stream is forgotten: the history is then kept, and can be read, for as long as
 /// the handle is held.
+///
+/// ```
+/// use sse_driver::ResumableStreams;
+///
+/// /// A button that stops an answer.
+/// fn stop(streams: &ResumableStreams, name: &str) -> bool {
+///     match streams.get(name) {
+///         Some(stream) if stream.end().is_none() => stream.stop("the user stopped it"),
+///         _ => false,
+///     }
+/// }
+/// ```
 #[derive(Clone)]
 pub struct ResumableStream {
     shared: Arc<Shared>,

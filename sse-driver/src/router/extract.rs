@@ -150,6 +150,16 @@ where
 }
 
 /// An extractor of the last event ID: see [`Request::last_event_id`].
+///
+/// ```
+/// use sse_driver::router::extract::{FromRequest, LastEventId};
+/// use sse_driver::router::{Refusal, Request};
+///
+/// async fn start(request: Request) -> Result<String, Refusal> {
+///     let LastEventId(last) = LastEventId::from_request(&request).await?;
+///     Ok(format!("after {last:?}"))
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct LastEventId(pub Option<String>);
 

@@ -11,6 +11,17 @@ pub(super) type Handler = Arc<dyn Fn(Request) -> ReplyFuture + Send + Sync>;
 pub(super) type Layer = Arc<dyn Fn(Request, Next) -> ReplyFuture + Send + Sync>;
 
 /// The next [layer](Router::layer), or the handler if there is none.
+///
+/// ```
+/// use sse_driver::router::{Next, Request, Router};
+///
+/// let router = Router::new()
+///     .events("/hello", |_| "hello")
+///     .layer(|request: Request, next: Next| {
+///         println!("{} {}", request.method(), request.path());
+///         next.run(request)
+///     });
+/// ```
 pub struct Next {
     handler: Handler,
 }

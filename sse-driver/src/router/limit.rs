@@ -62,6 +62,14 @@ struct Open {
 }
 
 /// The bounds of a [`StreamLimit`].
+///
+/// ```
+/// use sse_driver::router::{StreamLimit, StreamLimitConfig};
+///
+/// let mut config = StreamLimitConfig::default();
+/// config.max_open_per_key = 3;
+/// let limit = StreamLimit::new(config);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StreamLimitConfig {

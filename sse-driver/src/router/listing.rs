@@ -8,6 +8,14 @@ use super::{Router, Yields};
 
 /// A route of a [`Router`], from [`Router::routes`]. Its `Display` form is
 /// `GET /example/events (events)`.
+///
+/// ```
+/// use sse_driver::router::Router;
+///
+/// let router = Router::new().events("/hello", |_| "hello");
+/// let routes: Vec<String> = router.routes().map(|route| route.to_string()).collect();
+/// assert_eq!(routes, ["GET /hello (events)"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RouteInfo<'a> {
     method: &'a Method,

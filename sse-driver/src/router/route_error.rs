@@ -3,6 +3,13 @@
 use std::{collections::BTreeMap, error::Error, fmt, io};
 
 /// Why a route was rejected.
+///
+/// ```
+/// use sse_driver::router::Router;
+///
+/// let error = Router::new().events("hello", |_| "hello").build().unwrap_err();
+/// assert_eq!(error.path(), "hello");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteError {
     path: String,

@@ -7,6 +7,23 @@ use crate::connections::{Connections, ServerStats};
 
 /// A handle that watches a [`Server`](super::Server) or a [`ConnectionServer`](super::ConnectionServer),
 /// and shuts it down from any task or thread. Clones are handles to the same server.
+///
+/// ```
+/// use sse_driver::{Runtime, Server, router::Router};
+///
+/// async fn serve<R: Runtime + Default>(
+///     stop: impl Future<Output = ()> + Send + 'static,
+/// ) -> Result<(), Box<dyn std::error::Error>> {
+///     let server = Server::<R>::bind("127.0.0.1:8080").await?;
+///     let handle = server.handle();
+///     R::default().spawn(async move {
+///         stop.await;
+///         handle.shut_down();
+///     });
+///     println!("{}", server.serve(Router::new()).await?);
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ServerHandle {
     pub(super) connections: Arc<Connections>,

@@ -21,6 +21,16 @@ const PATIENCE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// A clock that stands still until [`run`](Self::run) or [`advance`](Self::advance) moves it. Clones are
 /// the same clock.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use sse_driver::test_client::TestClock;
+///
+/// let clock = TestClock::new(Instant::now());
+/// clock.run(clock.sleep(Duration::from_secs(3600)))?; // This takes no time.
+/// assert_eq!(clock.elapsed(), Duration::from_secs(3600));
+/// # Ok::<(), sse_driver::test_client::Stuck>(())
+/// ```
 #[derive(Clone)]
 pub struct TestClock {
     shared: Arc<Mutex<Shared>>,

@@ -300,6 +300,21 @@ impl Error for NoResponse {
 ///
 /// As a [`Stream`] it yields the events, and an error as its last item if the body is broken off.
 /// Dropping it closes the connection, as a client that goes away does.
+///
+/// ```
+/// use std::time::Instant;
+/// use sse_driver::{router::Router, test_client::{TestClient, TestClock}};
+///
+/// let clock = TestClock::new(Instant::now());
+/// let client = TestClient::new(Router::new().events("/", |_| "hello"), &clock)?;
+/// clock.run(async {
+///     let mut response = client.get("/").await?;
+///     assert_eq!(response.next_event().await.unwrap().data(), "hello");
+///     assert!(response.next_event().await.is_none());
+///     Ok::<_, Box<dyn std::error::Error>>(())
+/// })??;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct TestResponse {
     head: Response<()>,

@@ -15,6 +15,14 @@ use super::{Certificates, Identity, TlsError};
 const ALPN: &[u8] = b"http/1.1";
 
 /// The certificate authorities that a client trusts.
+///
+/// ```no_run
+/// use sse_driver::tls::{Certificates, Roots, client_config};
+///
+/// let authority = Certificates::from_pem_file("authority.pem")?;
+/// let config = client_config(&Roots::Only(authority), None)?;
+/// # Ok::<(), sse_driver::tls::TlsError>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Roots {

@@ -17,6 +17,14 @@ use super::{Source, TlsError, config::provider};
 /// private key.
 ///
 /// A server shows it, and so does a client when a server asks. Clones share its memory.
+///
+/// ```no_run
+/// use sse_driver::tls::{Identity, server_config};
+///
+/// let identity = Identity::from_pem_files("chain.pem", "key.pem")?;
+/// let config = server_config(&identity)?;
+/// # Ok::<(), sse_driver::tls::TlsError>(())
+/// ```
 #[derive(Clone)]
 pub struct Identity(Arc<CertifiedKey>);
 

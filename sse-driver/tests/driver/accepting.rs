@@ -1,4 +1,4 @@
-//! Accepting: the limit, errors, and clients that are slow to say what they want.
+//! Accepting connections: the limit, errors, and clients that send their request slowly.
 
 use std::{collections::BTreeSet, future::poll_fn, io, time::Duration};
 
@@ -85,7 +85,7 @@ fn newcomers_that_do_not_leave_are_closed_without_a_word_past_64() {
 fn running_out_of_file_descriptors_is_survived() {
     let (world, ..) = world(|_| ());
     for _ in 0..12 {
-        // What EMFILE is to the standard library.
+        // This is the kind of EMFILE in the standard library.
         world.sim.fail_accept(io::ErrorKind::Other);
     }
     let mut client = world.sim.connect().unwrap();
@@ -104,7 +104,7 @@ fn running_out_of_file_descriptors_is_survived() {
     client.read_all();
     assert_eq!(Received::by(&client).status, 200);
 
-    // After a success the waiting starts small again.
+    // After a success the wait starts small again.
     world.sim.fail_accept(io::ErrorKind::Other);
     let before = world.sim.elapsed();
     let _next = world.sim.connect().unwrap();
@@ -195,7 +195,7 @@ fn a_silent_connection_is_closed_by_the_same_deadline() {
 fn a_late_executor_sees_that_a_client_has_gone_behind_its_request() {
     let (world, _feed, journal) = world(|_| ());
     let mut client = world.connect();
-    // More than one read takes.
+    // This takes more than one read.
     let field = "x".repeat(5000);
     client.send(format!(
         "GET /feed HTTP/1.1\r\nHost: a\r\nX: {field}\r\n\r\n"
@@ -214,7 +214,7 @@ fn a_request_that_came_before_its_deadline_is_answered_at_the_deadline() {
     let (world, feed, _) = world(|_| ());
     feed.push("one");
     let mut client = world.connect();
-    // More than one read takes.
+    // This takes more than one read.
     let field = "x".repeat(8000);
     client.send(format!(
         "GET /feed HTTP/1.1\r\nHost: a\r\nX: {field}\r\n\r\n"
@@ -228,7 +228,7 @@ fn a_request_that_came_before_its_deadline_is_answered_at_the_deadline() {
 fn a_request_that_came_in_time_is_answered_by_a_late_executor() {
     let (world, feed, _) = world(|_| ());
     feed.push("one");
-    // The head is longer than one read takes.
+    // The head is longer than one read.
     let head = format!(
         "GET /feed HTTP/1.1\r\nHost: a\r\nX: {}\r\n",
         "x".repeat(8000)
@@ -244,7 +244,7 @@ fn a_request_that_came_in_time_is_answered_by_a_late_executor() {
     assert_eq!(received.status, 200);
     assert_eq!(received.body, "data: one\n\n");
 
-    // What does come too late is refused, however late that is found out.
+    // A request that does come too late is refused, however late that is noticed.
     let mut client = world.connect();
     client.send(&head);
     world.sim.hold_up(secs(20));

@@ -1,4 +1,4 @@
-//! Hosts with several addresses, some of which lead nowhere.
+//! Hosts with several addresses, some of which are out of reach.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -17,7 +17,7 @@ fn world(addresses: &[SocketAddr]) -> World {
     world
 }
 
-/// The first event, or why there is none.
+/// Returns the first event, or why there is none.
 fn ask(sim: &Sim) -> Job<String> {
     let mut config = EventSourceConfig::default();
     config.reconnection = None;
@@ -30,7 +30,7 @@ fn ask(sim: &Sim) -> Job<String> {
     })
 }
 
-/// An address that the network knows no way to.
+/// An address that the network cannot reach.
 fn unreachable(number: u8) -> SocketAddr {
     SocketAddr::from(([203, 0, 113, number], 80))
 }
@@ -71,7 +71,7 @@ fn after_one_that_fails_the_next_is_dialed_at_once() {
 
 #[test]
 fn ipv6_and_ipv4_take_turns() {
-    // All of one family first, and all of them lead nowhere.
+    // All addresses of one family come first, and none of them answers.
     let world = world(&[NO_HOST_IPV6, NO_HOST_IPV6, NO_HOST_IPV6, SERVER]);
     let job = ask(&world.sim);
     world.sim.advance(millis(250));
@@ -103,7 +103,7 @@ fn one_deadline_holds_for_all_and_only_so_many_are_tried() {
     let dialed = world.sim.dialed();
     assert_eq!(dialed.len(), 16);
     assert_eq!(dialed.last(), Some(&(15 * 250, NO_HOST)));
-    // Nothing of them is left.
+    // Nothing is left of them.
     assert_eq!(world.sim.live_timers(), 0);
 }
 

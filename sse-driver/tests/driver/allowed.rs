@@ -1,4 +1,4 @@
-//! Which hosts and origins a router answers to.
+//! The hosts and origins to which a router responds.
 
 use futures_util::stream;
 use sse_driver::router::{AllowList, Router};
@@ -26,7 +26,7 @@ fn a_page_that_has_its_name_lead_here_is_refused() {
         ("/", "Host: LocalHost.:8080\r\n", 200),
         ("/", "Host: 127.0.0.1:3000\r\n", 200),
         ("/", "Host: [::1]:3000\r\n", 200),
-        // The attacker's name leads to this server, and the browser takes it for the same origin.
+        // The attacker's name resolves to this server, and the browser takes it for the same origin.
         ("/", "Host: evil.example:3000\r\n", 421),
         (
             "/",
@@ -45,7 +45,7 @@ fn a_page_that_has_its_name_lead_here_is_refused() {
             "Host: localhost\r\nOrigin: http://localhost\r\nOrigin: http://evil.example\r\n",
             403,
         ),
-        // Its own pages.
+        // These are its own pages.
         (
             "/",
             "Host: localhost:3000\r\nOrigin: http://localhost:3000\r\n",
@@ -62,7 +62,7 @@ fn a_page_that_has_its_name_lead_here_is_refused() {
             "Host: localhost:3000\r\nOrigin: http://127.0.0.1:3000\r\n",
             403,
         ),
-        // The authority of a target, which has to be that of the field.
+        // The authority of the target has to be that of the field.
         ("http://localhost/", "Host: localhost\r\n", 200),
         ("http://evil.example/", "Host: evil.example\r\n", 421),
     ] {

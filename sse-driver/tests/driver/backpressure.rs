@@ -1,4 +1,4 @@
-//! Clients that are slow, stalled or gone without a word, and streams with nothing to say.
+//! Clients that are slow, stalled or vanished, and streams without events.
 
 use std::sync::{
     Arc, Mutex,
@@ -135,7 +135,7 @@ fn a_vanished_client_is_found_by_keep_alive_and_stall() {
     let (feed, journal) = (Feed::default(), Journal::default());
     let world = World::new(Router::new().events("/", feed.handler(&journal)));
     world.get("/").vanish();
-    // The comment that the client does not take, and then the stall.
+    // The client does not take the comment, and then stalls.
     world.sim.advance(secs(15 + 30) - MILLI);
     assert_eq!(journal.lines(), [] as [&str; 0]);
     world.sim.advance(MILLI);
@@ -160,7 +160,7 @@ fn an_idle_stream_gets_comments_and_a_busy_one_none() {
     assert_eq!(Received::by(&client).body, ":\n");
     world.advance(secs(10), &mut client);
     feed.push("a");
-    // Fifteen seconds from the event, not from the comment.
+    // These are fifteen seconds from the event, not from the comment.
     world.advance(secs(15) - MILLI, &mut client);
     assert_eq!(Received::by(&client).body, ":\ndata: a\n\n");
     world.advance(MILLI, &mut client);
@@ -186,7 +186,7 @@ fn a_client_that_takes_bytes_is_not_cut_by_a_late_executor() {
     }
     assert_eq!(Received::by(&client).body.len(), "data: \n\n".len() + 2048);
 
-    // One that takes none is cut, however late that is found out.
+    // A client that takes no bytes is cut, however late that is noticed.
     feed.push("x".repeat(2048));
     world.sim.settle();
     world.sim.hold_up(secs(40));

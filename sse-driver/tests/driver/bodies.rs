@@ -11,7 +11,7 @@ use crate::{
     sim::Client,
 };
 
-/// `/words` says how long its body was, `/feed` is the test's, and `/panics` does.
+/// `/words` returns the length of its body, `/feed` is fed by the test, and `/panics` panics.
 fn world() -> (World, Feed, Journal) {
     let (feed, journal) = (Feed::default(), Journal::default());
     let asked = journal.clone();
@@ -39,7 +39,7 @@ fn post(world: &World, path: &str, length: usize) -> Client {
 
 #[test]
 fn the_handler_is_called_once_the_body_is_there() {
-    // More than one read takes, and byte by byte.
+    // This takes more than one read, and arrives byte by byte.
     for (length, step) in [(100_000, 4096), (50, 1)] {
         let (world, _feed, journal) = world();
         let mut client = post(&world, "/words", length);
@@ -111,7 +111,7 @@ fn a_shutdown_waits_for_a_body_and_not_for_long() {
     assert!(world.serving.take().is_none());
     world.sim.advance(MILLI);
     never.read_all();
-    // It is told so, and what it may still be sending does not destroy the answer.
+    // The client is told so, and bytes that it may still be sending do not destroy the response.
     assert_eq!(Received::by(&never).status, 503);
     world.sim.advance(secs(1));
     assert!(never.at_end());
@@ -169,7 +169,7 @@ fn a_client_that_sends_without_an_end_does_not_put_the_deadline_off() {
     let mut client = world.sim.connect_over(4 * 1024 * 1024).unwrap();
     client.send("POST /words HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
     world.sim.advance(secs(29));
-    // Four thousand bytes for each that counts.
+    // There are four thousand bytes for each that counts.
     let chunk = format!("1;{}\r\na\r\n", "e".repeat(4000));
     client.send(chunk.repeat(700) + "0\r\n\r\n");
     world.sim.hold_up(secs(2));

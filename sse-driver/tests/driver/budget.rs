@@ -1,4 +1,4 @@
-//! What a server does when the memory that it shares with others is used.
+//! A server whose shared memory is used up.
 
 use futures_util::stream;
 use sse_core::{Budget, http::StatusCode, lifecycle::CloseReason};
@@ -31,7 +31,7 @@ fn world(budget: &Budget) -> (World, Journal) {
     (World::with_config(config, router), journal)
 }
 
-/// A client of a large stream, with room for little on its way.
+/// Returns a client of a large stream, with little room on the way.
 fn slow_client(world: &World) -> Client {
     let mut client = world.sim.connect_over(512).unwrap();
     client.get("/long");
@@ -60,7 +60,7 @@ fn clients_that_do_not_read_have_their_streams_wait_and_lose_nothing() {
     );
     assert_eq!(used, budget.used());
 
-    // They read after all, the last ones first, and each gets everything.
+    // They read nevertheless, the last ones first, and each gets everything.
     for client in clients.iter_mut().rev() {
         while client.read_all() > 0 {
             world.sim.settle();
@@ -122,14 +122,14 @@ fn uploads_that_stall_are_refused_beyond_their_share_and_keep_no_client_out() {
         }
     }
     assert_eq!(refused, 40 - 256 * KIB / 20_000);
-    // The streams of others are not affected.
+    // Other streams are not affected.
     let mut reader = world.get("/long");
     while reader.read_all() > 0 {
         world.sim.settle();
     }
     assert!(Received::by(&reader).complete);
 
-    // One that was taken is complete after all.
+    // An upload that was accepted completes.
     let first = &mut uploads[0];
     first.send("x");
     world.sim.settle();

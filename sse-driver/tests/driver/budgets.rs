@@ -1,5 +1,5 @@
-//! Runtimes that put a task off when it has used up its budget, as tokio does: an operation says that
-//! it is not ready, and the task is woken at once.
+//! Runtimes that postpone a task that has used up its budget, as tokio does: an operation returns
+//! pending, and the task is woken at once.
 
 use std::{
     net::SocketAddr,
@@ -21,12 +21,12 @@ use crate::{
     sim::{Dialing, Disorder, Sim},
 };
 
-/// How many operations a short exchange has, and more.
+/// More operations than a short exchange has.
 const OPERATIONS: i64 = 60;
 
-/// Puts a task off at one operation.
+/// Postpones a task at one operation.
 struct PutOff {
-    /// How many operations there are before.
+    /// The number of operations before that.
     left: AtomicI64,
 }
 
@@ -43,7 +43,7 @@ impl Disorder for PutOff {
         0
     }
 
-    /// A runtime whose tasks have one waker for ever: with another one the timer is looked at again.
+    /// Tasks keep one waker: with another one the timer would be polled again.
     fn holds(&self, _: u64) -> bool {
         false
     }
@@ -106,7 +106,7 @@ fn a_body_that_is_put_off_at_any_operation_has_its_keep_alive() {
         let reader = Reader::start(&sim, response.into_body());
         sim.advance(secs(15));
         assert_eq!(reader.text(), ":\n", "put off at {at}");
-        // Its failure waits a moment, for which nothing else wakes it.
+        // Its failure waits a moment, and only the timer wakes it.
         feed.fail("no more");
         sim.advance(secs(1));
         assert!(reader.job.take().is_some(), "put off at {at}");

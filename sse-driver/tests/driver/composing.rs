@@ -21,7 +21,7 @@ where
     stream.map(IntoStreamItem::into_stream_item)
 }
 
-/// A topic, and what a handler makes of its subscribers.
+/// Returns a topic, and a server whose handler makes streams from its subscribers.
 fn world<S>(make: impl Fn(Subscriber, &Request) -> S + Send + Sync + 'static) -> (World, Topic)
 where
     S: Stream<Item: IntoStreamItem> + Send + 'static,
@@ -59,7 +59,7 @@ fn a_subscriber_and_a_stream_of_the_applications_own_are_one_stream() {
     assert_eq!(body(&world, &mut client), expected);
     client.close();
 
-    // Its client resumes in the topic. An event of its own has no ID, and does not change that.
+    // Its client resumes in the topic. An event of the handler has no ID, and does not change that.
     topic.publish("c").unwrap();
     let mut client = world.get("/?lastEventId=7-2");
     assert_eq!(body(&world, &mut client), "id: 7-3\ndata: c\n\n");
@@ -83,7 +83,7 @@ fn a_burst_of_events_is_one_write_without_a_copy() {
         assert_eq!(body(&world, client).matches("data: x\n").count(), 64);
     }
 
-    // The very bytes, which are there once for all that read them.
+    // These are the same bytes in memory that all readers share.
     let lies_at = || {
         let merged = stream::select(
             items(topic.subscribe_from_oldest()),
@@ -133,7 +133,7 @@ fn a_subscriber_that_ends_by_a_condition_is_still_a_topics_at_a_shutdown() {
     world.handle.shut_down();
     world.advance(secs(5), &mut client);
     let received = Received::by(&client);
-    // It may be told when to come back.
+    // It may get a reconnection time.
     assert!(
         received.body.starts_with("id: 7-1\ndata: news\n\n"),
         "{}",

@@ -33,7 +33,7 @@ fn topic_of_epoch(epoch: u64) -> Topic {
     topic
 }
 
-/// The head of the response, and its whole body without chunks.
+/// Returns the head of the response, and its whole body without chunks.
 fn ask(router: Router, fields: &str) -> (String, Vec<u8>) {
     ask_in(&World::new(router), fields)
 }
@@ -76,7 +76,7 @@ pub(crate) fn decode(body: &[u8]) -> String {
     text
 }
 
-/// Asks twice: with and without the coding. Both get the same events, and one gets fewer bytes.
+/// Requests twice: with and without the coding. Both get the same events, and one gets fewer bytes.
 fn is_compressed(router: impl Fn() -> Router) {
     let (head, plain) = ask(router(), "");
     assert!(!head.contains("content-encoding"));

@@ -1,4 +1,4 @@
-//! Where an event source's bytes come from: a function, a proxy, a socket that the runtime lacks.
+//! The connectors of an event source: a function, a proxy, a socket that the runtime lacks.
 
 use std::{
     future::{poll_fn, ready},
@@ -17,10 +17,11 @@ use crate::{
 
 const STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: one\n\n";
 
-/// What was asked of a server, request head by request head.
+/// The requests to a server, head by head.
 type Asked = Arc<Mutex<Vec<String>>>;
 
-/// A server that answers each connection's first request with one of these, and then hangs up.
+/// Returns a server that responds to each connection's first request with one of these, and then hangs
+/// up.
 fn answering(sim: &Sim, answers: &'static [&'static str]) -> Asked {
     let (listener, asked) = (sim.listen(), Asked::default());
     let server = sim.clone();
@@ -142,7 +143,7 @@ fn a_proxy_is_asked_for_a_tunnel_to_an_https_server() {
         lost[0].contains("the proxy answered 407 Proxy Authentication Required to CONNECT"),
         "{notes:?}"
     );
-    // The tunnel stands, and ends in the middle of the handshake.
+    // The tunnel is made, and ends in the middle of the handshake.
     assert!(!lost[1].contains("407"), "{notes:?}");
     assert!(!notes.iter().any(|note| note.starts_with("open")));
     let asked = asked.lock().unwrap();

@@ -1,4 +1,4 @@
-//! The handle: reconnecting at once, pausing and resuming from elsewhere.
+//! The handle: reconnecting at once, pausing and resuming from another task.
 
 use std::time::Duration;
 
@@ -111,7 +111,7 @@ fn a_pause_closes_the_connection_and_resuming_goes_on() {
     handle.resume();
     world.sim.settle();
     assert_eq!(subscriber.notes(), OPENS);
-    // What takes each other back between two polls is nothing.
+    // Calls that cancel each other between two polls have no effect.
     handle.pause();
     handle.resume();
     world.sim.advance(secs(1));
@@ -121,7 +121,7 @@ fn a_pause_closes_the_connection_and_resuming_goes_on() {
 #[test]
 fn a_pause_comes_in_every_phase_and_so_does_the_end_after_it() {
     let sim = Sim::new();
-    // Before the first poll.
+    // This is before the first poll.
     let paused = source(&sim, "/");
     let handle = paused.handle();
     handle.pause();
@@ -138,7 +138,7 @@ fn a_pause_comes_in_every_phase_and_so_does_the_end_after_it() {
     let mut source_after = source_after;
     assert!(source_after.next_update().now_or_never().unwrap().is_none());
 
-    // Dialing, and waiting.
+    // It is connecting, or waiting.
     for swallows in [true, false] {
         let sim = Sim::new();
         if swallows {

@@ -1,4 +1,4 @@
-//! What a server says of itself.
+//! The counters of a server.
 
 use sse_core::{
     Budget,
@@ -26,7 +26,7 @@ fn world(feed: &Feed) -> World {
         });
     let mut config = ServerConfig::default();
     config.max_connections = 3;
-    // The process's is every test's.
+    // All tests share the budget of the process.
     config.connection.response.budget = Budget::new(Budget::DEFAULT);
     World::with_config(config, router)
 }
@@ -64,7 +64,7 @@ fn every_connection_is_counted_once_with_its_reason() {
     assert_eq!(count(CloseReason::ClientWentAway), 1);
     assert_eq!(count(CloseReason::HandlerPanicked), 1);
     assert_eq!(count(CloseReason::TimedOut(Deadline::Head)), 1);
-    // The handler's no and that of the router.
+    // These are the refusals of the handler and of the router.
     assert_eq!(count(CloseReason::ResponseSent), 2);
     assert_eq!((closed.total(), stats().open), (5, 0));
     assert_eq!((stats().accepted, stats().requests), (5, 4));
@@ -104,7 +104,7 @@ fn events_and_bytes_are_counted_and_what_waits_for_a_client() {
     assert_eq!((stats.events, stats.queued_bytes), (2, 0));
     assert_eq!(stats.written_bytes - before.written_bytes, written);
 
-    // More than the network takes.
+    // This is more than the network takes.
     feed.push("x".repeat(1 << 20));
     world.sim.settle();
     let queued = world.handle.stats().queued_bytes;

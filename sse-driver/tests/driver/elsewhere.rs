@@ -1,4 +1,4 @@
-//! Connections that were accepted or made elsewhere.
+//! Connections that were accepted or made outside of the server.
 
 use std::{
     io::{self, IoSlice},
@@ -22,7 +22,7 @@ fn server(sim: &Sim, config: ServerConfig, router: Router) -> ConnectionServer<S
     ConnectionServer::on(sim.clone(), router, config).unwrap()
 }
 
-/// A client whose other end the server is handed, without an address.
+/// Returns a client whose other end the server gets, without an address.
 fn connect(sim: &Sim, server: &ConnectionServer<Sim>) -> Client {
     let (client, transport) = sim.client_and_transport();
     let _ = sim.start(server.serve_connection(transport, None));
@@ -108,7 +108,7 @@ fn a_silent_connection_has_its_deadline() {
     assert_eq!(server.handle().open_connections(), 0);
 }
 
-/// A transport whose writes take nothing of what they are given.
+/// A transport whose writes take none of their bytes.
 struct TakesNothing(SimTransport);
 
 impl Transport for TakesNothing {

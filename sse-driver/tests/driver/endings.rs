@@ -1,4 +1,4 @@
-//! Every way in which a connection ends, and that clean-up runs once on each of them.
+//! Every way in which a connection ends; clean-up runs once on each of them.
 
 use std::{collections::BTreeMap, future};
 
@@ -51,7 +51,7 @@ fn a_stream_that_ends_is_delivered_then_closed_then_cleaned_up() {
             "clean-up: the stream ended"
         ]
     );
-    // The server goes on.
+    // The server continues.
     assert_eq!(world.sim.live_tasks(), 1);
     assert_eq!(world.handle.open_connections(), 0);
 }
@@ -61,7 +61,7 @@ fn a_client_that_goes_away_is_noticed_while_the_stream_is_idle() {
     let ways: [fn(Client); 3] = [
         Client::close,
         Client::reset,
-        // The client lives on, and reads.
+        // The client stays, and reads.
         |mut client| client.half_close(),
     ];
     for leave in ways {
@@ -110,7 +110,7 @@ fn a_client_that_goes_away_while_the_handler_decides_ends_the_handler() {
     );
 }
 
-/// Says when it is dropped.
+/// Logs its drop.
 struct Held(Journal);
 
 impl Drop for Held {
@@ -155,7 +155,7 @@ fn assert_panic_is_answered(world: World, journal: &Journal) {
     assert_eq!(received.status, 500);
     assert!(client.at_end());
     assert_eq!(journal.lines(), ["clean-up: the handler panicked"]);
-    // The server goes on.
+    // The server continues.
     assert_eq!(Received::by(&world.get("/elsewhere")).status, 404);
 }
 

@@ -1,5 +1,5 @@
-//! Guards that wait: the handler is called after them or not at all, and they are bounded and dropped
-//! as a handler is.
+//! Async guards: the handler is called after them or not at all, and they are bounded and dropped as a
+//! handler is.
 
 use std::{future, sync::Arc};
 
@@ -17,7 +17,7 @@ use crate::{
     sim::Client,
 };
 
-/// A database that a test answers for.
+/// A database whose answers the test gives.
 mod tokens {
     use std::{
         future::poll_fn,
@@ -56,7 +56,7 @@ mod tokens {
     }
 }
 
-/// What a layer leaves for the guard.
+/// The value that a layer leaves for the guard.
 #[derive(Clone, Default)]
 struct Database {
     tokens: Tokens,
@@ -80,7 +80,7 @@ impl FromRequest for User {
     }
 }
 
-/// Says when the guard has done, or is dropped.
+/// Logs when the guard is done, or dropped.
 struct Asking(Journal);
 
 impl Drop for Asking {
@@ -89,7 +89,7 @@ impl Drop for Asking {
     }
 }
 
-/// Answers at once, and is asked for after the other one.
+/// A guard that is ready at once, and is taken after the other one.
 struct Second;
 
 impl FromRequest for Second {
@@ -165,7 +165,7 @@ fn serve(config: ServerConfig) -> (World, Database) {
     (World::with_config(config, router), database)
 }
 
-/// A client that has asked for `path`, and whose guard waits.
+/// Returns a client that has requested `path`, and whose guard waits.
 fn ask(world: &World, path: &str) -> Client {
     let client = world.get(path);
     assert_eq!(client.received(), "");

@@ -1,4 +1,4 @@
-//! What the tests have in common: a server, a stream that a test feeds, and a journal.
+//! The common parts of the tests: a server, a stream that a test feeds, and a journal.
 
 use std::{
     collections::VecDeque,
@@ -17,7 +17,7 @@ use sse_driver::{
 
 use crate::sim::{Client, Job, ServerSide, Sim};
 
-/// A server that serves.
+/// A running server.
 pub struct World {
     pub sim: Sim,
     pub handle: ServerHandle,
@@ -33,12 +33,12 @@ impl World {
         Self::start(router, |server| server.with_config(config))
     }
 
-    /// Any server, made of one with the defaults.
+    /// Starts any server, made from one with the defaults.
     pub fn start(router: Router, change: impl FnOnce(Server<Sim>) -> Server<Sim>) -> Self {
         Self::start_on(Sim::new(), router, change)
     }
 
-    /// A server of a router that has tasks on the same runtime.
+    /// Starts a server of a router that has tasks on the same runtime.
     pub fn on(router: impl FnOnce(&Sim) -> Router) -> Self {
         let sim = Sim::new();
         let router = router(&sim);
@@ -57,14 +57,14 @@ impl World {
         }
     }
 
-    /// A client that has said nothing yet.
+    /// Returns a client that has sent nothing yet.
     pub fn connect(&self) -> Client {
         let client = self.sim.connect().expect("the server listens");
         self.sim.settle();
         client
     }
 
-    /// A client that has asked for `path`, and has read what was answered at once.
+    /// Returns a client that has requested `path`, and has read the first output.
     pub fn get(&self, path: &str) -> Client {
         let mut client = self.connect();
         client.get(path);
@@ -74,7 +74,7 @@ impl World {
         client
     }
 
-    /// Lets time pass, and has `client` read.
+    /// Lets time pass, and lets `client` read.
     pub fn advance(&self, by: Duration, client: &mut Client) {
         self.sim.advance(by);
         client.read_all();
@@ -100,7 +100,7 @@ struct Shared {
     reader: Option<Waker>,
 }
 
-/// The handler's side of a [`Feed`]. Its end is noted in the journal.
+/// The handler's side of a [`Feed`]. Its end is logged in the journal.
 pub struct FeedStream {
     feed: Feed,
     journal: Journal,
@@ -127,22 +127,22 @@ impl Feed {
         self.change(|shared| shared.ended = true);
     }
 
-    /// The next stream does not end at once.
+    /// Lets the next stream not end at once.
     pub fn start_again(&self) {
         self.change(|shared| shared.ended = false);
     }
 
-    /// How many hold this feed.
+    /// Returns the number of holders of this feed.
     pub fn holders(&self) -> usize {
         Arc::strong_count(&self.shared)
     }
 
-    /// How many events have not been taken.
+    /// Returns the number of events that were not taken.
     pub fn left(&self) -> usize {
         self.shared.lock().unwrap().items.len()
     }
 
-    /// A handler that answers with this feed, and notes in the journal how that ended.
+    /// Returns a handler that responds with this feed, and logs its end in the journal.
     pub fn handler(
         &self,
         journal: &Journal,
@@ -154,7 +154,7 @@ impl Feed {
         }
     }
 
-    /// What the test feeds, whose end is noted in the journal.
+    /// Returns the stream that the test feeds, whose end is logged in the journal.
     pub fn stream(&self, journal: &Journal) -> FeedStream {
         FeedStream {
             feed: self.clone(),
@@ -195,7 +195,7 @@ impl Drop for FeedStream {
     }
 }
 
-/// What happened, in order.
+/// The log of what happened, in order.
 #[derive(Clone, Default)]
 pub struct Journal {
     lines: Arc<Mutex<Vec<String>>>,
@@ -207,7 +207,7 @@ impl Journal {
         self.lines.lock().unwrap().push(line.into());
     }
 
-    /// Notes when clean-up runs, and why.
+    /// Logs when clean-up runs, and why.
     pub fn watch_clean_up(&self, request: &Request) {
         let journal = self.clone();
         request.clean_up().add(move |reason: &CloseReason| {
@@ -219,12 +219,12 @@ impl Journal {
         });
     }
 
-    /// From now on clean-up notes whether this socket is closed by then.
+    /// Makes clean-up log whether this socket is closed by then.
     pub fn watch_socket(&self, client: &Client) {
         *self.socket.lock().unwrap() = Some(client.server_side());
     }
 
-    /// How many hold this journal.
+    /// Returns the number of holders of this journal.
     pub fn holders(&self) -> usize {
         Arc::strong_count(&self.lines)
     }
@@ -234,7 +234,7 @@ impl Journal {
     }
 }
 
-/// A response that was received so far.
+/// A response, as far as it was received.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Received {
     pub status: u16,
@@ -245,12 +245,12 @@ pub struct Received {
 }
 
 impl Received {
-    /// Reads what `client` has received, which ends with a chunk where the body goes in chunks.
+    /// Reads the bytes that `client` has received, which end with a chunk if the body is in chunks.
     pub fn by(client: &Client) -> Self {
         Self::parse(client.received())
     }
 
-    /// The same, of what some other client has received.
+    /// Reads the bytes that another client has received.
     pub fn parse(text: &str) -> Self {
         let (head, mut rest) = text.split_once("\r\n\r\n").expect("a whole head");
         let status = head.split(' ').nth(1).expect("a status line");
@@ -279,7 +279,7 @@ impl Received {
         received
     }
 
-    /// A field's value.
+    /// Returns a field's value.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.head
             .lines()

@@ -1,4 +1,4 @@
-//! How many streams may be open at once, in all and for each key.
+//! The bound on open streams, in all and for each key.
 
 use std::time::Duration;
 
@@ -19,12 +19,12 @@ fn limit(max_open: usize, max_open_per_key: usize) -> StreamLimit {
     StreamLimit::new(config)
 }
 
-/// Names the user in the query, if any.
+/// Returns the user in the query, if there is one.
 fn user(request: &Request) -> Option<String> {
     extract::query(request, "user").ok()
 }
 
-/// A server whose streams last, behind this limit, and end in various ways.
+/// Returns a server whose streams stay open behind this limit, and end in various ways.
 fn world(limit: &StreamLimit) -> World {
     let router = Router::new()
         .events("/lasts", |_| stream::pending::<u8>())

@@ -1,4 +1,4 @@
-//! Open streams, listed and ended from elsewhere.
+//! Open streams that are listed and ended from outside.
 
 use futures_util::FutureExt;
 use sse_core::topic::{Topic, TopicConfig};
@@ -80,7 +80,7 @@ fn a_stream_is_listed_with_what_is_known_of_it_until_it_ends() {
     let stream = &it.streams.list()[0];
     assert_eq!((stream.events, stream.behind), (1, Some(0)));
     assert_eq!(stream.last_event, Some(since + secs(2)));
-    // The client reads nothing, so that the topic goes on without it.
+    // The client reads nothing, so that the topic continues without it.
     for _ in 0..200 {
         it.topic.publish("x".repeat(1000)).unwrap();
         sim.settle();
@@ -119,7 +119,7 @@ fn a_logout_ends_the_streams_of_a_user_between_two_events() {
     assert_eq!(it.journal.lines(), reasons);
     assert_eq!(it.streams.len(), 2);
 
-    // One by its number, which is the handler's own.
+    // One is ended by its number, which the handler knows.
     let feed = it.streams.list()[1].clone();
     assert_eq!((feed.path.as_str(), feed.behind), ("/feed", None));
     it.feed.push("last");

@@ -1,5 +1,5 @@
-//! The driver on a runtime without sockets and in virtual time: the code that serves real
-//! connections, told exactly what the world does.
+//! The driver on a runtime without sockets and in virtual time: the code that serves real connections,
+//! with inputs that the test controls exactly.
 #![allow(unreachable_pub)] // a test has no interface
 #![allow(clippy::unwrap_used, clippy::expect_used)] // and fails by panicking
 

@@ -1,5 +1,5 @@
-//! The beginning: waiting until the stream is open, the head of its response, and what keeps it from
-//! opening.
+//! The beginning: waiting until the stream is open, the head of its response, and the failures to open
+//! it.
 
 use futures_util::{FutureExt, stream};
 use sse_core::{
@@ -18,10 +18,10 @@ use crate::{
     subscriber::{Source, source, source_with},
 };
 
-/// The source, and what `opened` came to: a status, or an error.
+/// The source, and the result of `opened`: a status, or an error.
 type Opened = (Source, Result<StatusCode, EventSourceError>);
 
-/// Waits for as long as it takes, up to an hour.
+/// Waits for the result, up to an hour.
 fn open(sim: &Sim, mut source: Source) -> Opened {
     let job = sim.start(async move {
         let opened = source.opened().await.map(Response::status);
@@ -46,7 +46,7 @@ fn an_open_stream_has_the_head_of_its_response() {
     assert_eq!(opened.unwrap(), StatusCode::OK);
     let fields = source.response().expect("it is open").headers();
     assert_eq!(fields["content-type"], "text/event-stream");
-    // What is open is not waited for, and no event is lost by asking.
+    // An open stream is not waited for, and the call loses no event.
     feed.push("one");
     world.sim.settle();
     assert!(source.opened().now_or_never().expect("at once").is_ok());
@@ -58,7 +58,7 @@ fn an_open_stream_has_the_head_of_its_response() {
     let (mut source, data) = job.take().expect("an event");
     assert_eq!(data, "one");
 
-    // After a loss there is no response, and there is another later on.
+    // After a loss there is no response, and there is another one later.
     feed.end();
     let job = world.sim.start(async move {
         while source.response().is_some() {
@@ -89,7 +89,7 @@ fn a_response_that_is_not_an_event_stream_is_a_value() {
     assert_eq!(response.status(), StatusCode::ACCEPTED);
     assert_eq!(response.body.as_ref(), br#"{"retry_in":5}"#);
     assert!(!response.is_cut);
-    // It is told once; from then on it is over.
+    // The failure is returned once; from then on the source is over.
     let again = source.opened().now_or_never().expect("at once");
     assert!(matches!(again, Err(EventSourceError::Ended(End::Closed))));
 }
@@ -136,14 +136,14 @@ fn the_failure_of_the_first_attempt_can_be_final() {
     let cause = error.cause::<std::io::Error>().expect("its cause");
     assert_eq!(cause.kind(), std::io::ErrorKind::ConnectionRefused);
 
-    // By default, losses are passed over.
+    // By default, losses are skipped.
     let sim = Sim::new();
     let mut source = self::source(&sim, "/");
     let job = sim.start(async move { source.opened().await.is_ok() });
     sim.advance(secs(600));
     assert_eq!(job.take(), None);
 
-    // And once the stream was open, every loss is followed by another attempt.
+    // Once the stream was open, every loss is followed by another attempt.
     let router = Router::new().events("/short", |_| stream::iter(["only"]));
     let world = World::new(router);
     let source = with_reconnection(&world.sim, "/short", |it| it.first_failure_is_final = true);
@@ -177,7 +177,7 @@ fn an_id_is_carried_over_a_restart() {
     };
     let (data, id) = first(source(&world.sim, "/from"));
     assert_eq!((data.as_str(), id.as_str()), (r#"after """#, "8"));
-    // As it came out, as a text that was stored meanwhile, and by the settings.
+    // The ID is used as it was returned, as a stored text, and by the settings.
     for again in [
         source(&world.sim, "/from").with_last_event_id(id.clone()),
         source(&world.sim, "/from")

@@ -1,5 +1,5 @@
 //! The event source over a foreign HTTP client: the same scenarios over a connection and over a client
-//! come to the same, and what is special about a client.
+//! have the same results; and tests of what only a client can do.
 
 use std::{
     convert::Infallible,
@@ -30,7 +30,7 @@ use crate::{
     subscriber::{Source, Subscriber, note, source_with},
 };
 
-/// An answer: its head at once, and each piece of its body after some time.
+/// A response: its head at once, and each piece of its body after some time.
 #[derive(Clone, Copy)]
 struct Answer {
     status: u16,
@@ -65,8 +65,8 @@ const fn answer(
     }
 }
 
-/// Scenarios: the answers to one request after the other, the last of which is the answer to all that
-/// follow; and what is told last.
+/// The responses to one request after the other, the last of which is for all later ones; and the last
+/// event.
 const SCENARIOS: &[(&str, &[Answer], &str)] = &[
     (
         "a stream that stays open",
@@ -204,7 +204,7 @@ impl Log {
         self.lines.lock().unwrap().push(line);
     }
 
-    /// What is there of a request in either way.
+    /// Logs the parts of a request that both ways have.
     fn request(&self, method: &Method, path: &str, headers: &HeaderMap, body: &str) {
         let of_the_connection = ["host", "connection", "content-length"];
         let fields: Vec<_> = headers
@@ -216,7 +216,7 @@ impl Log {
     }
 }
 
-/// The answers, one after the other.
+/// The responses, one after the other.
 #[derive(Clone)]
 struct Script {
     answers: &'static [Answer],
@@ -257,7 +257,7 @@ async fn serve(sim: Sim, listener: SimListener, script: Script) {
 async fn respond(sim: Sim, mut socket: Box<dyn Transport>, answer: Answer, log: Log) {
     let head = read(&mut socket, |text| text.ends_with("\r\n\r\n")).await;
     let length = note_request(&log, &head);
-    // What is not read of the request makes a reset of the close.
+    // Closing with unread bytes of the request would reset the connection.
     if answer.end != End::Reset {
         read(&mut socket, |text| text.len() == length).await;
     }
@@ -296,7 +296,7 @@ async fn write(socket: &mut Box<dyn Transport>, text: &str) -> io::Result<()> {
     poll_fn(|cx| socket.poll_flush(cx)).await
 }
 
-/// Notes a request, and says how long its body is.
+/// Logs a request, and returns the length of its body.
 fn note_request(log: &Log, head: &str) -> usize {
     let mut lines = head.trim_end().split("\r\n");
     let mut words = lines.next().unwrap().split(' ');
@@ -353,7 +353,7 @@ impl HttpClient for Script {
     }
 }
 
-/// The body of an answer.
+/// The body of a response.
 struct Pieces {
     pieces: &'static [&'static str],
     end: End,
@@ -393,7 +393,7 @@ enum Way {
     Client,
 }
 
-/// What was told and asked for within an hour, and when.
+/// Returns the events and requests within an hour, with their times.
 fn play(answers: &'static [Answer], way: Way, prepares: bool) -> Vec<String> {
     let sim = Sim::new();
     let script = Script::new(&sim, answers);
@@ -438,7 +438,7 @@ fn a_client_and_connections_come_to_the_same() {
     }
 }
 
-/// A client whose responses are counted while they last.
+/// Returns a client that counts its responses while they live.
 fn counted(count: &Arc<AtomicUsize>, answers: bool) -> impl HttpClient + use<> {
     let count = count.clone();
     move |_: Request<Bytes>| {
@@ -519,7 +519,7 @@ fn a_client_that_never_answers_is_given_up_at_its_deadline() {
     assert_eq!(count.load(Ordering::Relaxed), 0);
 }
 
-/// What ends the first attempt.
+/// Returns what ends the first attempt.
 fn first_loss(sim: &Sim, mut source: Source) -> Loss {
     let job = sim.start(async move {
         loop {
@@ -580,7 +580,7 @@ impl Body for Flood {
         let number = self.0.fetch_add(1, Ordering::Relaxed);
         Poll::Ready(Some(Ok(match number % 2 {
             0 => Frame::data(Bytes::from_static(b"data: x\n\n")),
-            // These have nothing for an event source.
+            // These have no bytes for an event source.
             _ => Frame::trailers(HeaderMap::new()),
         })))
     }

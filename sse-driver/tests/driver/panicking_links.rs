@@ -1,4 +1,4 @@
-//! Connectors, transports and HTTP clients that panic, wherever they do: a loss, and no more.
+//! Connectors, transports and HTTP clients that panic anywhere: each panic is a loss.
 
 use std::{
     future::{Future, Ready, ready},
@@ -19,12 +19,12 @@ use crate::{
     subscriber::{Source, Subscriber, source},
 };
 
-/// Where something panics.
+/// The place of a panic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     Call,
     Poll,
-    /// When its future is dropped, which it is in any case.
+    /// In the destructor of its future, which runs in any case.
     Drop,
     Read,
     Write,
@@ -89,7 +89,7 @@ impl Transport for Fused {
 const LOST: &str =
     "lost: the connection failed: the connector, its transport or the HTTP client panicked";
 
-/// The first two attempts of this source are lost, and the third one opens the stream.
+/// Checks that the first two attempts of this source are lost, and the third one opens the stream.
 fn is_lost_twice_and_opens(sim: &Sim, source: Source, case: &str) {
     let subscriber = Subscriber::new(sim, source);
     sim.advance(secs(60));
@@ -107,7 +107,7 @@ fn is_lost_twice_and_opens(sim: &Sim, source: Source, case: &str) {
     assert_eq!(notes[..8], expected, "{case}");
 }
 
-/// Where the attempt with this number panics, if it does.
+/// Returns where the attempt with this number panics, if it does.
 fn counted(at: At) -> impl Fn() -> Option<At> + Send + Sync + 'static {
     let count = Arc::<AtomicUsize>::default();
     move || (count.fetch_add(1, Ordering::Relaxed) < 2).then_some(at)
@@ -162,7 +162,7 @@ fn a_program_finds_out_that_it_was_a_panic() {
     assert!(loss.cause::<TransportPanicked>().is_some());
 }
 
-/// Never ready, and panics when it is dropped.
+/// Is never ready, and panics when it is dropped.
 struct Stuck;
 
 impl Future for Stuck {

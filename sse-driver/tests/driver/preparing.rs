@@ -1,5 +1,5 @@
-//! The hook before each attempt: what it may change, when it is asked, and what becomes of one that
-//! fails, panics or never returns.
+//! The hook before each attempt: what it may change, when it is called, and how it may fail, panic or
+//! never return.
 
 use std::{
     convert::Infallible,
@@ -29,10 +29,10 @@ use crate::{
     subscriber::{Source, Subscriber, source, source_with},
 };
 
-/// When a request came, and what it was.
+/// When a request came, and its content.
 type Log = Arc<Mutex<Vec<(u64, String)>>>;
 
-/// A server whose `/stream` wants the token `good`, sends one event, and ends.
+/// Returns a server whose `/stream` requires the token `good`, sends one event, and ends.
 fn guarded() -> (World, Log) {
     let log = Log::default();
     let sim = Arc::<Mutex<Option<Sim>>>::default();
@@ -177,14 +177,14 @@ fn a_hook_may_put_the_attempt_off() {
     assert_eq!(subscriber.notes(), ["prepares 1"]);
     world.sim.advance(secs(1));
     assert_eq!(subscriber.notes(), ["prepares 1"]);
-    // Not at once, whatever it says.
+    // The attempt does not come at once, whatever the hook returns.
     world.sim.advance(Duration::from_millis(999));
     assert!(subscriber.notes().is_empty());
     world.sim.advance(Duration::from_millis(1));
     assert_eq!(log.lock().unwrap()[0].0, 101);
 }
 
-/// What ends an attempt whose hook does this.
+/// Returns what ends an attempt with this hook.
 fn loss(hook: impl FnMut(Attempt) -> std::future::Ready<Attempt> + Send + 'static) -> Loss {
     let sim = Sim::new();
     first_loss(&sim, source(&sim, "/").prepare(hook))
@@ -246,7 +246,7 @@ fn a_hook_that_panics_is_a_loss_and_is_asked_again() {
     assert_eq!(requests(&log)[0], "/stream Bearer good");
 }
 
-/// Counts the hooks that are at work.
+/// Counts the running hooks.
 struct AtWork(Arc<AtomicU32>);
 
 impl AtWork {
@@ -262,7 +262,7 @@ impl Drop for AtWork {
     }
 }
 
-/// A source whose hook never returns, and the count of those.
+/// Returns a source whose hook never returns, and the count of running ones.
 fn endless(sim: &Sim, timeout: Duration) -> (Source, Arc<AtomicU32>) {
     let count = Arc::<AtomicU32>::default();
     let source = source_with(sim, "/", |config| config.prepare_timeout = timeout);

@@ -1,4 +1,4 @@
-//! Who asks, behind proxies.
+//! The client's address, behind proxies.
 
 use futures_util::stream;
 use sse_driver::{
@@ -64,7 +64,7 @@ fn so_does_an_embedding() {
     let reader = Reader::start(&world.sim, response.into_body());
     assert_eq!(reader.text(), "data: 192.0.2.7 by Some(127.0.0.1)\n\n");
 
-    // The application did not say who asks.
+    // The application did not pass the client's address.
     let response = now(&world.sim, world.embedding.route(&routes, get("/"), None));
     assert_eq!(response.status(), 500);
     let response = world.embedding.route(&routes, get("/perhaps"), None);

@@ -1,4 +1,4 @@
-//! How much of an event stream is read at once.
+//! The size of reads from an event stream.
 
 use std::{
     future::ready,
@@ -16,7 +16,8 @@ use crate::{
 
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
 
-/// Takes every request. Its answer is an endless event stream, of which the test says how much is there.
+/// Accepts every request. Its response is an endless event stream, of which the test sets the available
+/// bytes.
 #[derive(Clone, Default)]
 struct Stream {
     shared: Arc<Mutex<Shared>>,
@@ -24,17 +25,17 @@ struct Stream {
 
 #[derive(Default)]
 struct Shared {
-    /// How many bytes can be read.
+    /// The number of bytes that can be read.
     there: usize,
-    /// How many were.
+    /// The number of bytes that were read.
     read: usize,
-    /// How long the buffers are that they were to be read into.
+    /// The lengths of the buffers of the reads.
     buffers: Vec<usize>,
     reader: Option<Waker>,
 }
 
 impl Stream {
-    /// Sends so much, and says how long the buffers were for which something was there.
+    /// Sends this many bytes, and returns the lengths of the buffers that got some.
     fn send(&self, sim: &Sim, bytes: usize) -> Vec<usize> {
         let reader = {
             let mut shared = self.shared.lock().unwrap();
@@ -98,13 +99,13 @@ fn a_stream_is_read_in_pieces_as_large_as_what_it_has_to_say() {
     let subscriber = Subscriber::new(&sim, source);
     let send = |bytes| stream.send(&sim, bytes);
 
-    // It begins small, and what fills a buffer has a larger one after it.
+    // It begins small, and a full buffer is followed by a larger one.
     let pieces = [4, 16, 64, 64, 64].map(|size| size * KIB);
     assert_eq!(send(HEAD.len() + 200 * KIB), pieces);
-    // It stays as it is for a stream that goes on like this,
+    // It stays the same for a stream that continues like this,
     assert_eq!(send(100 * KIB), [64 * KIB, 64 * KIB]);
     assert_eq!(send(16 * KIB), [64 * KIB]);
-    // and gets small again for one that has less to say.
+    // and gets small again for one with fewer bytes.
     assert_eq!(send(16 * KIB - 1), [64 * KIB]);
     assert_eq!(send(100), [16 * KIB]);
     for _ in 0..10 {

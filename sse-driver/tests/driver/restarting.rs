@@ -1,4 +1,4 @@
-//! A server that restarts, and whose clients come back to a topic that begins with a snapshot.
+//! A server that restarts, and whose clients reconnect to a topic that begins with a snapshot.
 
 use sse_core::{
     Decoded, Decoder,
@@ -11,13 +11,13 @@ use crate::{
     sim::{Client, Sim},
 };
 
-/// A server with the topic at `/`.
+/// Returns a server with the topic at `/`.
 fn serve(topic: &Topic) -> World {
     let topic = topic.clone();
     World::new(Router::new().events("/", move |request: Request| topic.resume(&request)))
 }
 
-/// What a client that was here has had, and its last event ID.
+/// Returns the data that a client received, and its last event ID.
 fn read(world: &World, client: &mut Client) -> (Vec<String>, String) {
     world.sim.settle();
     client.read_all();

@@ -9,7 +9,7 @@ use crate::{
     sim::Sim,
 };
 
-/// `/polite` sends last words, `/feed` is the test's.
+/// `/polite` sends a last event, `/feed` is fed by the test.
 fn world() -> (World, Feed, Journal) {
     let (feed, journal) = (Feed::default(), Journal::default());
     let polite = journal.clone();
@@ -102,7 +102,7 @@ fn handlers_see_the_shutdown_and_no_further_client_is_accepted() {
     assert!(slow.at_end());
     assert_eq!(slow.received(), "");
 
-    // All without waiting for anything.
+    // All end without waiting for anything.
     let report = world.report();
     assert_eq!((report.accepted, report.turned_away, report.cut), (3, 0, 0));
     assert_eq!(world.sim.live_tasks(), 0);
@@ -117,7 +117,7 @@ fn streams_that_do_not_end_are_cut_at_the_deadline_and_counted() {
     world.sim.advance(secs(10) - MILLI);
     assert!(world.serving.take().is_none());
     assert_eq!(journal.lines(), ["clean-up: the stream ended"]);
-    // Until then they go on, and no other joins them.
+    // Until then they continue, and no other joins them.
     assert!(world.sim.connect().is_none());
     feed.push("still here");
     world.sim.settle();
@@ -179,7 +179,7 @@ fn a_client_that_was_told_everything_does_not_count_as_cut() {
     config.connection.linger_timeout = secs(20);
     let world = World::with_config(config, router);
     let mut client = world.connect();
-    // The answer does not wait for the body, and the client does not close.
+    // The response does not wait for the body, and the client does not close.
     client.send("GET /page HTTP/1.1\r\nHost: sim\r\nContent-Length: 5\r\n\r\n");
     world.sim.settle();
     client.read_all();

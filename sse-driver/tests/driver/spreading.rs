@@ -1,4 +1,4 @@
-//! A shutdown that does not send all clients back in one instant.
+//! A shutdown that does not make all clients reconnect at the same moment.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
 
 const CLIENTS: usize = 50;
 
-/// A server whose 50 clients are to end over 5 s.
+/// A server whose 50 clients have to end over 5 s.
 struct Storm {
     world: World,
     topic: Topic,
@@ -62,7 +62,7 @@ impl Storm {
         (0..CLIENTS).map(|_| self.world.get("/")).collect()
     }
 
-    /// Lets this time pass and has the clients read. Returns how many have ended.
+    /// Lets this time pass and lets the clients read. Returns how many have ended.
     fn advance(&self, by: Duration, clients: &mut [Client]) -> usize {
         self.world.sim.advance(by);
         clients.iter_mut().for_each(|client| {
@@ -73,7 +73,7 @@ impl Storm {
     }
 }
 
-/// What a client knows when its stream has ended.
+/// The state of a client whose stream has ended.
 #[derive(Debug)]
 struct Known {
     data: Vec<String>,
@@ -114,7 +114,7 @@ fn subscribers_end_over_a_window_and_get_what_is_published_until_then() {
         storm.topic.publish(n.to_string()).unwrap();
         ended.push(storm.advance(secs(1) / 2, &mut clients));
     }
-    // All within 5 s, and no half second has many more than its five.
+    // All end within 5 s, and no half second has many more than its five.
     assert_eq!(ended.last(), Some(&CLIENTS));
     let mut before = 0;
     for now in &ended {
@@ -137,7 +137,7 @@ fn subscribers_end_over_a_window_and_get_what_is_published_until_then() {
         let mut known = known(client);
         retries.insert(known.retry.expect("a reconnection time of its own"));
         lengths.insert(known.data.len());
-        // The rest is there for it elsewhere: nothing is missing, and nothing comes twice.
+        // It gets the rest elsewhere: nothing is missing, and nothing comes twice.
         let missing = all.len() - known.data.len();
         let rest = storm.topic.resume_from(Some(&known.last_event_id));
         let replayed = missing as u64;
@@ -177,7 +177,7 @@ fn a_second_signal_cuts_clients_that_wait_for_the_end() {
     let storm = Storm::new();
     let mut clients = storm.clients();
     storm.world.handle.shut_down();
-    // Asked for twice, it is the same shutdown.
+    // A second call belongs to the same shutdown.
     storm.world.handle.shut_down();
     let ended = storm.advance(secs(1), &mut clients);
     assert!((1..CLIENTS / 2).contains(&ended), "{ended}");

@@ -1,4 +1,4 @@
-//! A client of the tests: an event source in a task, and what it told.
+//! A client of the tests: an event source in a task, and the log of its events.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,7 +19,7 @@ pub fn source_with(sim: &Sim, path: &str, set: impl FnOnce(&mut EventSourceConfi
     Source::on(sim.clone(), format!("http://sim{path}"), config).expect("a good URL")
 }
 
-/// A task that takes whatever an event source has, and notes it.
+/// A task that takes everything from an event source, and logs it.
 pub struct Subscriber {
     notes: Arc<Mutex<Vec<String>>>,
     pub job: Job<Source>,
@@ -41,13 +41,13 @@ impl Subscriber {
         Self { notes, job }
     }
 
-    /// What it noted since the last time it was asked.
+    /// Returns the log since the last call.
     pub fn notes(&self) -> Vec<String> {
         std::mem::take(&mut self.notes.lock().unwrap())
     }
 }
 
-/// What happened, in a line.
+/// Returns an update as one line.
 pub fn note(update: &ClientEvent) -> String {
     match update {
         ClientEvent::Prepare(attempt) => format!("prepares {}", attempt.number),

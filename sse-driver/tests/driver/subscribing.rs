@@ -1,4 +1,4 @@
-//! The event source: against the server of the other tests, and where there is none.
+//! The event source: against the server of the other tests, and without one.
 
 use std::{
     sync::{Arc, Mutex},
@@ -19,7 +19,7 @@ use crate::{
     subscriber::{Subscriber, note, source, source_with},
 };
 
-/// `/feed` is the test's, and each event there has an id.
+/// `/feed` is fed by the test, and each event there has an id.
 fn world() -> (World, Feed, Journal) {
     let (feed, journal) = (Feed::default(), Journal::default());
     let router = Router::new().events("/feed", feed.handler(&journal));
@@ -114,7 +114,7 @@ fn dropping_it_closes_the_connection_and_leaves_nothing() {
         journal.lines(),
         ["stream dropped", "clean-up: the client went away"]
     );
-    // Not even the server's task for the connection.
+    // The server's task for the connection is gone, too.
     assert_eq!(world.sim.live_tasks(), serving - 1);
     assert_eq!(world.sim.live_timers(), 0);
 }
@@ -122,7 +122,7 @@ fn dropping_it_closes_the_connection_and_leaves_nothing() {
 #[test]
 fn a_handle_closes_it_in_every_phase() {
     let (world, feed, journal) = world();
-    // Open.
+    // The stream is open.
     let events = source(&world.sim, "/feed");
     let handle = events.handle();
     let subscriber = Subscriber::new(&world.sim, events);
@@ -141,7 +141,7 @@ fn a_handle_closes_it_in_every_phase() {
     assert!(matches!(events.next().now_or_never(), Some(None)));
 
     let sim = Sim::new();
-    // Waiting.
+    // The source waits.
     let events = source(&sim, "/");
     let handle = events.handle();
     let subscriber = Subscriber::new(&sim, events);
@@ -149,7 +149,7 @@ fn a_handle_closes_it_in_every_phase() {
     handle.close();
     sim.settle();
     assert_eq!(subscriber.notes(), ["over: the application closed it"]);
-    // Dialing.
+    // The source connects.
     sim.swallow_dials();
     let events = source(&sim, "/");
     let handle = events.handle();
@@ -164,7 +164,7 @@ fn a_handle_closes_it_in_every_phase() {
             "over: the application closed it"
         ]
     );
-    // Before anybody took anything.
+    // Nothing was taken yet.
     let events = source(&sim, "/");
     events.handle().close();
     let subscriber = Subscriber::new(&sim, events);
@@ -186,7 +186,7 @@ fn a_caller_that_takes_nothing_holds_the_server_back() {
     let (mut events, _) = first.take().expect("the first event");
     feed.push_many(MANY, &"x".repeat(1000));
     world.sim.advance(secs(10));
-    // 1 MB would be more than any buffer on the way holds.
+    // 1 MB is more than any buffer on the way holds.
     assert!(feed.left() > MANY - 1000, "{} left", feed.left());
     // They are all still there.
     let all = world.sim.start(async move {
@@ -219,7 +219,7 @@ fn silence_counts_only_while_the_caller_polls() {
         world.sim.settle();
         assert_eq!(job.take().unwrap(), expected);
     }
-    // The event arrives, but the caller looks at it a minute later.
+    // The event arrives, but the caller polls a minute later.
     feed.push("late");
     world.sim.advance(secs(60));
     let job = take_one();
@@ -243,7 +243,7 @@ fn an_idle_stream_costs_no_polls() {
     config.connection.response.keep_alive = None;
     let world = World::with_config(config, router);
     let subscriber = Subscriber::new(&world.sim, source(&world.sim, "/feed"));
-    // What was set for the head's sake runs out.
+    // The timer that was set for the head elapses.
     world.sim.advance(secs(60));
     let polls = world.sim.polls();
     world.sim.advance(secs(3600));
@@ -312,8 +312,8 @@ fn a_request_that_is_made_once_ends_with_its_stream() {
 
 #[test]
 fn it_is_polled_like_any_future() {
-    // A poll that finds nothing leaves a waker behind, and a later poll's waker takes its place:
-    // the runtime of these tests forgets the wakers of earlier polls.
+    // A poll that finds nothing stores its waker, and a later poll's waker replaces it: the runtime of
+    // these tests forgets the wakers of earlier polls.
     let (world, feed, _) = world();
     let mut events = source(&world.sim, "/feed");
     let job = world.sim.start(async move {
@@ -350,7 +350,7 @@ fn a_server_that_may_have_vanished_is_asked() {
     assert_eq!(world.sim.probed_after(), [secs(45)]);
 }
 
-/// Systems refuse anything else, and probe after two hours instead.
+/// Systems ignore other values, and probe after two hours instead.
 #[test]
 fn a_server_is_asked_after_a_time_that_systems_take() {
     let (world, ..) = world();

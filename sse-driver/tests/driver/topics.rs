@@ -47,7 +47,7 @@ impl Broadcast {
         }
     }
 
-    /// A client that has asked for `target` with these fields, and has read what was there.
+    /// Returns a client that has requested `target` with these fields, and has read the first output.
     fn get_with(&self, target: &str, fields: &str) -> Client {
         let mut client = self.world.connect();
         client.send(format!(
@@ -65,7 +65,7 @@ impl Broadcast {
     }
 }
 
-/// The data of the events in an event stream, and the last event ID after them.
+/// Returns the data of the events in an event stream, and the last event ID after them.
 fn decode(body: &str) -> (Vec<String>, String) {
     let (mut decoder, mut input, mut data) = (Decoder::new(), body.as_bytes(), Vec::new());
     while let Some(decoded) = decoder.decode(&mut input).unwrap() {
@@ -113,12 +113,12 @@ fn an_event_goes_to_every_client_in_one_write() {
 fn more_than_one_vectored_write_takes_goes_in_several() {
     const EVENTS: usize = 1000;
     let mut config = topic::TopicConfig::default();
-    // Small pieces, so that there are many.
+    // The pieces are small, so that there are many.
     config.max_bytes = 64 * 1024;
     let it = Broadcast::new(config);
     it.publish(EVENTS);
     let mut client = it.get_with(&format!("/?lastEventId={}", it.id(0)), "");
-    // The head goes with the first events.
+    // The head is sent with the first events.
     assert_eq!(client.server_side().writes(), 2);
     let (data, last) = decode(&Received::by(&client).body);
     assert_eq!((data.len(), last), (EVENTS, it.id(EVENTS as u64)));
@@ -146,8 +146,8 @@ fn a_keep_alive_finds_its_place_among_topic_events() {
     );
 }
 
-/// A history of 100 events, a client that reads everything, and one with room for 200 bytes in
-/// flight that has read the response's head.
+/// Returns a history of 100 events, a client that reads everything, and one with room for 200 bytes on
+/// the way that has read the response's head.
 fn slow_and_quick(when_too_slow: WhenTooSlow) -> (Broadcast, Client, Client) {
     let mut config = topic::TopicConfig::default();
     (config.max_events, config.when_too_slow) = (100, when_too_slow);
@@ -163,7 +163,7 @@ fn slow_and_quick(when_too_slow: WhenTooSlow) -> (Broadcast, Client, Client) {
     (it, quick, slow)
 }
 
-/// Publishes, time after time, what `quick` reads and `slow` does not.
+/// Publishes events, again and again, that `quick` reads and `slow` does not.
 fn outrun(it: &Broadcast, quick: &mut Client) {
     for _ in 0..10 {
         it.publish(50);
@@ -184,7 +184,7 @@ fn a_slow_reader_is_cut_with_its_reason_and_comes_back() {
     let (it, mut quick, mut slow) = slow_and_quick(WhenTooSlow::Cut);
     outrun(&it, &mut quick);
     assert_eq!(decode(&Received::by(&quick).body).0.len(), 500);
-    // It may be cut at the latest when it goes on to read.
+    // It may be cut when it continues to read at the latest.
     read_to_the_end(&it, &mut slow);
     assert_eq!(
         it.journal.lines(),
@@ -192,7 +192,7 @@ fn a_slow_reader_is_cut_with_its_reason_and_comes_back() {
     );
     assert!(slow.at_end());
 
-    // What it was sent is whole, and it can tell that this is not the stream's end.
+    // Its events are complete, and it can tell that this is not the stream's end.
     let received = Received::by(&slow);
     assert!(!received.complete);
     let (data, last) = decode(&received.body);
@@ -220,7 +220,7 @@ fn a_reader_that_does_not_read_leaves_the_events_in_the_topic() {
     let (it, mut quick, slow) = slow_and_quick(WhenTooSlow::Cut);
     let writes = slow.server_side().writes();
     outrun(&it, &mut quick);
-    // The first burst filled what is in flight; the others woke no task.
+    // The first burst filled the way; the others woke no task.
     assert_eq!(slow.server_side().writes() - writes, 1);
     it.world.sim.advance(secs(30));
     assert_eq!(
@@ -308,7 +308,7 @@ fn several_topics_are_one_stream_with_an_outcome_for_each() {
     assert_eq!(received.field("sse-resume"), Some(both));
     assert_eq!(decode(&received.body).0, ["music", "tea"]);
 
-    // What would be too much is not even made.
+    // Topics beyond the bound are not even created.
     let client = world.get("/?in=hall,attic,cellar");
     assert!(client.received().starts_with("HTTP/1.1 400 "));
     assert_eq!(rooms.len(), 2);
@@ -371,11 +371,11 @@ fn a_runtimes_topics_differ_from_life_to_life() {
     let before = epoch();
     sim.advance(MILLI);
     assert_ne!(before, epoch());
-    // Short in an ID.
+    // The epoch is short in an ID.
     assert!(before < 1 << 40);
 }
 
-/// A topic that keeps one event, and a subscriber that has had none of two.
+/// Returns a topic that keeps one event, and a subscriber that has got none of two.
 fn outrun_subscriber() -> (Topic, Subscriber) {
     let mut config = topic::TopicConfig::default();
     config.max_events = 1;
@@ -386,7 +386,7 @@ fn outrun_subscriber() -> (Topic, Subscriber) {
     (topic, subscriber)
 }
 
-/// What a reply's stream yields, as far as it is there.
+/// Returns the items of a reply's stream that are ready.
 fn items(reply: Reply) -> Vec<Result<StreamItem, EventError>> {
     let (_, ReplyBody::Events(mut events)) = reply.into_parts() else {
         panic!("no event stream");
@@ -428,7 +428,7 @@ fn a_subscriber_among_other_streams_keeps_its_encoding() {
         let Ok(StreamItem::Encoded(batch)) = &items[0] else {
             panic!("{items:?}");
         };
-        // The very bytes that the others get.
+        // These are the same bytes in memory that others get.
         assert_eq!(batch.as_bytes().as_ptr(), events.as_bytes().as_ptr());
     }
     let expected = [
@@ -472,7 +472,7 @@ fn a_stream_of_a_topic_alone_ends_at_a_shutdown_unless_it_is_to_stay() {
     let stays = Reply::from(subscribe()).with_end_at_shutdown(false);
     assert_eq!(ends(stays.map_events(Some)), (false, true));
 
-    // Something else is in it, which no client can resume.
+    // The stream has another part, which no client can resume.
     let among_others = subscribe().map(IntoStreamItem::into_stream_item);
     assert_eq!(ends(Reply::events(among_others)), (false, false));
     assert_eq!(ends(Reply::events(stream::iter(["x"]))), (false, false));

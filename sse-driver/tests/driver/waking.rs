@@ -1,4 +1,4 @@
-//! What a connection costs: polls, reads and writes.
+//! The cost of a connection: polls, reads and writes.
 
 use std::{
     sync::{
@@ -61,7 +61,7 @@ fn an_idle_connection_is_polled_once_for_each_keep_alive() {
     let (world, feed) = world();
     let mut client = world.get("/feed");
     let seen = client.server_side();
-    // The timer that the head's deadline set elapses once, and is then set to what counts.
+    // The timer that was set for the head elapses once, and is then set to the next deadline.
     world.advance(secs(15), &mut client);
     let (polls, reads, writes) = (world.sim.polls(), seen.reads(), seen.writes());
     world.advance(secs(15) - MILLI, &mut client);
@@ -71,7 +71,7 @@ fn an_idle_connection_is_polled_once_for_each_keep_alive() {
     assert_eq!(world.sim.polls() - polls, 600 / 15);
     assert_eq!(seen.reads() - reads, 0);
 
-    // Events move the deadline on, but not the timer with each of them.
+    // Events move the deadline, but not the timer with each of them.
     let polls = world.sim.polls();
     for _ in 0..14 {
         world.advance(secs(1), &mut client);
@@ -91,7 +91,7 @@ fn without_keep_alive_an_idle_connection_is_never_polled() {
     let router = Router::new().events("/feed", feed.handler(&Journal::default()));
     let world = World::with_config(config, router);
     let mut client = world.get("/feed");
-    // The timer that the head's deadline set may still elapse.
+    // The timer that was set for the head may still elapse.
     world.advance(secs(60), &mut client);
     let polls = world.sim.polls();
     world.advance(secs(24 * 3600), &mut client);
@@ -125,7 +125,7 @@ fn a_stream_that_is_always_ready_does_not_starve_others() {
             stream::iter(["served"])
         });
     let world = World::new(router);
-    // The client of the flood takes whatever comes.
+    // The client of the flood takes everything.
     let mut flood = world.sim.connect_over(usize::MAX).unwrap();
     flood.get("/flood");
     let mut other = world.sim.connect().unwrap();

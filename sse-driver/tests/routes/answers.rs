@@ -1,4 +1,4 @@
-//! Which route a request is for, what its handler sees, and what is answered without one.
+//! The route of a request, the values that its handler gets, and responses without a handler.
 
 use std::{
     net::SocketAddr,
@@ -17,7 +17,7 @@ use sse_driver::router::{Context, ReplyBody, Request, RouteError, Routed, Router
 
 use super::{ask, ask_with, body_of, context, head};
 
-/// A feed of events and a page, and how often their handlers were called.
+/// Returns a feed of events and a page, and the number of calls of their handlers.
 fn feed_and_page() -> (Routes, Arc<AtomicUsize>) {
     let calls = Arc::<AtomicUsize>::default();
     let [feed_calls, page_calls] = [calls.clone(), calls.clone()];
@@ -49,7 +49,7 @@ fn what_the_routes_answer_by_themselves() {
         &'static str,
     );
     let no_body = BodyLength::None;
-    // Where several things are wrong, the first of 404, 405, 413 and 406 is said.
+    // Where several things are wrong, the first of 404, 405, 413 and 406 is the response.
     let table: &[Case] = &[
         ("GET", "/none", &[], no_body, 404, None, "/none"),
         (
@@ -226,7 +226,7 @@ fn parts_of_the_path_are_decoded() {
         .get("/rooms/{room}", echo)
         .get("/rooms/{room}/files/{*rest}", echo)
         .get("/rooms/lobby", |_| Response::new("the lobby"))
-        // Doubled braces stand for themselves.
+        // Doubled braces are literal braces.
         .get("/{{a}}/{{a}}", |_| Response::new("braces"))
         .build()
         .unwrap();
@@ -236,7 +236,7 @@ fn parts_of_the_path_are_decoded() {
         ("/{a}/{a}", 200, "braces"),
         ("/x/x", 404, ""),
         ("/rooms/caf%C3%A9%20%2f%25", 200, "café /% -"),
-        // A plus is a space in a query alone.
+        // A plus is a space only in a query.
         ("/rooms/a+b", 200, "a+b -"),
         ("/rooms/a/files/b/c%20d%3f", 200, "a b/c d?"),
         ("/rooms/a/files/", 404, ""),

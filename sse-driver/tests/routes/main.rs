@@ -1,4 +1,4 @@
-//! From a request's head to an answer, without a socket and without a runtime.
+//! From a request's head to a response, without a socket and without a runtime.
 
 mod answers;
 mod methods;
@@ -25,7 +25,7 @@ fn context() -> Context {
     Context::new(CleanUpOwner::new().handle(), Shutdown::new().signal())
 }
 
-/// What the peer would be told, and whether a handler was asked.
+/// The response for the peer, and whether a handler was called.
 struct Answer {
     status: u16,
     headers: HeaderMap,
@@ -84,7 +84,7 @@ fn ask(routes: &Routes, method: &str, target: &str) -> Answer {
     ask_with(routes, head(method, target, &[]), context())
 }
 
-/// The body that `GET target` gets.
+/// Returns the body of `GET target`.
 fn body_of(router: Router, target: &str) -> String {
     ask(&router.build().unwrap(), "GET", target).body
 }

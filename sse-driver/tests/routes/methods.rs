@@ -5,7 +5,7 @@ use sse_driver::router::{Refusal, Request, RouteError, Routed, Router, Routes};
 
 use super::{Answer, ask, ask_with, ask_with_body, context, head};
 
-/// Says what it saw.
+/// Responds with the request that it got.
 fn echo(request: Request) -> Response<String> {
     let body = String::from_utf8_lossy(request.body());
     Response::new(format!("{} {body:?}", request.method()))

@@ -1,11 +1,11 @@
-//! One path, however it is written.
+//! One path, in any of its written forms.
 
 use sse_core::http::{Method, Response};
 use sse_driver::router::{Request, Router, Routes};
 
 use super::{ask, body_of};
 
-/// A route of its own for what a wildcard and a parameter would take, too.
+/// Returns routes of which one has a path that a wildcard and a parameter would match, too.
 fn guarded() -> Routes {
     let wildcard = |request: Request| {
         let rest = request.path_param("rest").unwrap_or_default().to_owned();
@@ -46,7 +46,7 @@ fn no_way_of_writing_a_path_leads_around_the_route_that_it_has() {
         "/w/%7bx%7D",
     ] {
         let answer = ask(&routes, "GET", target);
-        // Below /w/admin a wildcard has to have something.
+        // Below /w/admin a wildcard has to match something.
         let expected = match target {
             "/w/%61dmin/" => "rest admin/",
             _ => "guarded",
@@ -82,7 +82,7 @@ fn dot_segments_are_refused_however_they_are_written() {
         ("/w/...", "..."),
         ("/w/.a/b.", ".a/b."),
         ("/w/a..b", "a..b"),
-        // A query is none of the path.
+        // A query is not part of the path.
         ("/w/x?../admin", "x"),
     ] {
         let answer = ask(&routes, "GET", target);
@@ -94,7 +94,7 @@ fn dot_segments_are_refused_however_they_are_written() {
 fn a_slash_of_a_segment_separates_none() {
     let routes = guarded();
     for (target, rest) in [
-        // Decoded, it would be what the route beside it is for.
+        // Decoded, it would be the path of the route beside it.
         ("/w/admin%2Fsecret", "admin%2Fsecret"),
         ("/w/admin%2fsecret", "admin%2Fsecret"),
         ("/w/..%2F..%2Fetc", "..%2F..%2Fetc"),
@@ -122,7 +122,7 @@ fn routes_of_one_path_are_together_however_they_are_written() {
     }
 }
 
-/// What surrounds a parameter in its segment may cut a percent-encoded byte in two.
+/// Literal text around a parameter may cut a percent-encoded byte in two.
 #[test]
 fn half_of_a_percent_encoded_byte_is_not_a_parameter() {
     let routes = Router::new()

@@ -1,4 +1,4 @@
-//! What a handler may return, and what becomes of it.
+//! The values that a handler may return, and their replies.
 
 use futures_core::Stream;
 use futures_util::{FutureExt, StreamExt, stream};
@@ -21,7 +21,7 @@ impl From<NoSuchRoom> for Refusal {
     }
 }
 
-/// That this compiles, without a type said that Rust could find out, is half of the test.
+/// Half of the test is that this compiles without type annotations.
 #[test]
 fn a_handler_may_return_any_of_these() {
     fn find(room: &str) -> Result<u32, NoSuchRoom> {
@@ -169,7 +169,7 @@ fn a_response_has_one_content_type() {
 #[test]
 fn a_reply_may_be_json() {
     let unordered = || {
-        // A map whose keys are not text.
+        // This is a map whose keys are not text.
         let map = std::collections::BTreeMap::from([(vec![1], 2)]);
         Reply::json(StatusCode::OK, &map)
     };

@@ -1,11 +1,10 @@
-//! One table of scenarios, run in every way in which a reply is driven: over a connection of the
-//! server's own, as an embedded response's body, and for the test client.
+//! One table of scenarios, run behind every host of a reply: over a connection of the server, as an
+//! embedded response's body, and for the test client.
 //!
-//! Each [`Scenario`] says what a handler answers, what happens then, and what is to come of it: what
-//! the client sees, what clean-up is told, and when the handler's code is dropped. Where one way
-//! differs, the table says so and says whether it is to stay so; `scenarios.md` beside this file is
-//! written from it. A second response, which has nothing to do with the first, is open all the time,
-//! and is to notice nothing.
+//! Each [`Scenario`] has a handler's response, the steps that follow, and the expected results: what the
+//! client receives, what clean-up gets, and when the handler's code is dropped. Where one way differs,
+//! the table says so and says whether that should stay; `scenarios.md` beside this file is generated from
+//! it. A second, unrelated response is open all the time, and must not be affected.
 #![cfg(all(feature = "http-body", feature = "test-client"))]
 #![allow(unreachable_pub)] // a test has no interface
 #![allow(clippy::unwrap_used, clippy::expect_used)] // and fails by panicking
@@ -25,8 +24,8 @@ mod ways;
 use scenario::{Scenario, Seen, Verdict};
 use ways::{Reading, Way};
 
-/// Compares what one way comes to with what the table says of it. A difference that the table
-/// knows has to be there: once it is gone, so is its row.
+/// Compares the results of one way with the table. A difference in the table has to occur: once it is
+/// gone, its row has to go, too.
 fn judge(way: Way, reading: Reading, scenario: &Scenario) -> Result<(), String> {
     let seen = run::run(way, reading, scenario);
     let known = scenario.differences.iter().find(|known| known.way == way);
@@ -37,7 +36,7 @@ fn judge(way: Way, reading: Reading, scenario: &Scenario) -> Result<(), String> 
         },
         None => &scenario.expected,
     };
-    // What cannot be known is not compared.
+    // Unknown results are not compared.
     let is_known = |line: &&String| !line.starts_with("counted") || way != Way::TestClient;
     let same = |expected: &Seen| match seen.iter().all(|line| is_known(&line)) {
         true => expected.iter().filter(is_known).eq(&seen),

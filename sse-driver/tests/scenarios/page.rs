@@ -1,4 +1,4 @@
-//! `scenarios.md`, as the table has it.
+//! Generates `scenarios.md` from the table.
 
 use std::fmt::Write;
 
@@ -48,7 +48,7 @@ fn page() -> String {
 }
 
 fn columns(seen: &Seen) -> String {
-    // The client's lines end with how its body did.
+    // The client's lines end with the end of its body.
     let ends = ["still open", "ended", "broken off"];
     let end = seen
         .iter()

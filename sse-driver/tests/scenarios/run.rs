@@ -14,16 +14,16 @@ use crate::{
     ways::{End, Host, Reading, Sight, Way},
 };
 
-/// Where the response is that has nothing to do with the scenario.
+/// The path of the unrelated response.
 const BYSTANDER: &str = "/bystander";
 
-/// What comes of a scenario.
+/// Returns the results of a scenario.
 pub fn run(way: Way, reading: Reading, scenario: &Scenario) -> Seen {
     let sim = Sim::new();
     let clock = sim.clone();
     let scene = Scene::new(move || clock.now());
     let (feed, journal) = (Feed::default(), Journal::default());
-    // Nested, so that its layers are its own.
+    // It is nested, so that its layers are its own.
     let routes = Router::new()
         .nest("", (scenario.routes)(&scene))
         .events(BYSTANDER, feed.handler(&journal));
@@ -46,7 +46,7 @@ pub fn run(way: Way, reading: Reading, scenario: &Scenario) -> Seen {
     seen.extend(host.counted().map(|name| format!("counted as {name}")));
     seen.extend(mem::take(&mut panics.lines));
 
-    // Last, so that what is its own is not counted above.
+    // It is dropped last, so that its own parts are not counted above.
     panics.catch(|| {
         feed.push("still here");
         feed.end();
@@ -90,7 +90,7 @@ fn take(host: &mut dyn Host, scene: &Scene, step: Step) {
     }
 }
 
-/// Panics that came through to where a runtime's executor would be.
+/// Panics that reached the place of a runtime's executor.
 #[derive(Default)]
 struct Panics {
     lines: Vec<String>,
@@ -134,7 +134,7 @@ impl Sight {
     }
 }
 
-/// A text that is long for a table begins like this.
+/// Shortens a text that is too long for a table.
 fn shortened(text: &str) -> String {
     match text.char_indices().nth(80) {
         None => text.to_owned(),

@@ -1,4 +1,4 @@
-//! What a scenario is made of.
+//! The parts of a scenario.
 
 use std::{
     fmt,
@@ -17,7 +17,7 @@ use crate::{
     ways::Way,
 };
 
-/// One request, what happens while it is answered, and what is to come of it.
+/// One request, the steps while it is served, and the expected results.
 pub struct Scenario {
     pub name: &'static str,
     pub ask: Ask,
@@ -28,21 +28,21 @@ pub struct Scenario {
     pub differences: Vec<Difference>,
 }
 
-/// The request. It is for the path `/`.
+/// The request, for the path `/`.
 #[derive(Clone, Debug)]
 pub struct Ask {
     pub method: Method,
     pub fields: Vec<(&'static str, String)>,
-    /// How long the request's body is, by its own account.
+    /// The length of the request's body that its head announces.
     pub announced: Option<usize>,
-    /// The client reads nothing unless the script says so.
+    /// Whether the client reads only when the script says so.
     pub holds: bool,
 }
 
-/// How many bytes are in flight to a client that holds.
+/// The number of bytes on the way to a client that holds.
 pub const IN_FLIGHT: usize = 512;
 
-/// More than what is in flight to a client that holds.
+/// More than the bytes on the way to a client that holds.
 pub const LARGE: &str = {
     const BYTES: [u8; 1000] = [b'x'; 1000];
     match std::str::from_utf8(&BYTES) {
@@ -63,13 +63,13 @@ impl Default for Ask {
     }
 }
 
-/// The settings that all ways have.
+/// The settings of all ways.
 #[derive(Clone, Debug)]
 pub struct Bounds {
     pub respond_timeout: Duration,
     pub body_timeout: Duration,
     pub body_limit: usize,
-    /// An embedding has none: its server finds out for itself which clients do not read.
+    /// An embedding has none: its server detects clients that do not read.
     pub stall_timeout: Duration,
     pub keep_alive: Option<Duration>,
     pub high_water_mark: usize,
@@ -88,8 +88,8 @@ impl Default for Bounds {
     }
 }
 
-/// What happens. Whatever follows from it has happened before the next step, unless it says
-/// otherwise, and the client has read everything that was sent, unless it holds.
+/// A step. All its consequences happen before the next step, unless it says otherwise, and the client
+/// reads everything that was sent, unless it holds.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
     /// The feed yields an event.
@@ -98,18 +98,18 @@ pub enum Step {
     End,
     /// The feed yields an error.
     Fail(&'static str),
-    /// The topic publishes so many events, and the subscriber has no turn in between.
+    /// The topic publishes this many events, and the subscriber has no turn in between.
     Publish(usize),
     /// The topic publishes an event with this text.
     PublishText(&'static str),
-    /// The client reads what is there by now, once.
+    /// The client reads the available bytes, once.
     ReadOnce,
     Advance(Duration),
-    /// This happens, and then so much time passes before any task has a turn.
+    /// The step happens, and this much time passes before any task has a turn.
     Late(&'static Step, Duration),
     /// The client sends a piece of the request's body.
     Upload(&'static str),
-    /// The client breaks off in the midst of it.
+    /// The client breaks off in the middle of it.
     BreakUpload,
     /// The client goes away.
     Leave,
@@ -117,15 +117,15 @@ pub enum Step {
     ShutDown,
     /// Everything is ended at once.
     Cut,
-    /// Every task is dropped, as by a runtime that is shut down.
+    /// Every task is dropped, as by a runtime that shuts down.
     Stop,
 }
 
-/// What came of it, a line each: the head, the events or the body, how the body ended; then what
-/// the handler's side noted, in order; and the reason that was counted.
+/// The results, one line each: the head, the events or the body, the end of the body; the log of the
+/// handler's side, in order; and the counted reason.
 pub type Seen = Vec<String>;
 
-/// One way comes to something else.
+/// A difference of one way.
 #[derive(Debug)]
 pub struct Difference {
     pub way: Way,
@@ -133,18 +133,18 @@ pub struct Difference {
     pub verdict: Verdict,
 }
 
-/// What is to become of a difference, and why.
+/// Whether a difference is right, and why.
 #[derive(Debug)]
 pub enum Verdict {
-    /// It is right as it is.
+    /// It is right.
     Stays(&'static str),
     /// It is a fault.
     ToMend(&'static str),
-    /// This way has no such thing.
+    /// This way has nothing of the kind.
     Lacks(&'static str),
 }
 
-/// What handlers have to work with.
+/// The values that handlers work with.
 #[derive(Clone)]
 pub struct Scene {
     pub feed: Feed,
@@ -152,7 +152,7 @@ pub struct Scene {
     pub topic: Topic,
 }
 
-/// Notes in the journal that it was dropped.
+/// Logs its drop in the journal.
 pub struct Held {
     journal: Journal,
     what: &'static str,
@@ -181,7 +181,7 @@ impl Scenario {
         self
     }
 
-    /// A `POST` whose body has so many bytes.
+    /// A `POST` whose body has this many bytes.
     pub fn post(mut self, announced: usize) -> Self {
         self.ask.announced = Some(announced);
         self.method(Method::POST)
@@ -202,18 +202,18 @@ impl Scenario {
         self
     }
 
-    /// Stays different in one way.
+    /// Adds a difference of one way that is right.
     pub fn stays(self, way: Way, why: &'static str, seen: &[&str]) -> Self {
         self.differs(way, Verdict::Stays(why), seen)
     }
 
-    /// Is wrong in one way.
+    /// Adds a difference of one way that is a fault.
     #[allow(dead_code)] // while there is nothing to mend
     pub fn mends(self, way: Way, why: &'static str, seen: &[&str]) -> Self {
         self.differs(way, Verdict::ToMend(why), seen)
     }
 
-    /// Cannot happen in one way.
+    /// Adds that the scenario cannot happen in one way.
     pub fn lacks(self, way: Way, why: &'static str) -> Self {
         self.differs(way, Verdict::Lacks(why), &[])
     }
@@ -240,7 +240,7 @@ impl Scene {
         }
     }
 
-    /// A route whose handler's clean-up is noted, and which does `handle` with the request.
+    /// Logs the clean-up of a request's handler.
     pub fn watch(&self, request: &Request) {
         self.journal.watch_clean_up(request);
     }

@@ -1,4 +1,4 @@
-//! A runtime that does what runtimes may do and most do not: a test draws it from a seed.
+//! A runtime that does what runtimes may do and most do not; a test draws it from a seed.
 
 use std::{
     future::Future,
@@ -14,7 +14,7 @@ use sse_driver::Transport;
 
 use super::{Sim, lock};
 
-/// How often in a row a task may be woken and polled while nothing else happens.
+/// How often in a row a task may be woken and polled without any progress.
 const IDLE_POLLS: u32 = 40;
 
 /// A connection's end and its peer's address.
@@ -23,44 +23,44 @@ pub type Connected = (Box<dyn Transport>, SocketAddr);
 /// A connection that is being made.
 pub type Dialing = Pin<Box<dyn Future<Output = io::Result<Box<dyn Transport>>> + Send>>;
 
-/// What a runtime decides where its contract leaves it a choice.
+/// The decisions of a runtime that its contract leaves open.
 pub trait Disorder: Send + Sync {
-    /// Which of so many woken tasks is polled next.
+    /// Returns which of `woken` tasks is polled next.
     fn next(&self, woken: usize) -> usize;
 
-    /// Whether the thread of this task is held up, so that the task is not polled.
+    /// Returns whether the thread of this task is blocked, so that the task is not polled.
     fn holds(&self, task: u64) -> bool;
 
-    /// Whether a poll has a new waker, after which the earlier ones do nothing.
+    /// Returns whether a poll has a new waker, after which the earlier ones do nothing.
     fn renews_waker(&self) -> bool;
 
-    /// A task is being polled, which was woken or not: its budget begins anew.
+    /// Begins a poll of a task, woken or not, with a new budget.
     fn begin_poll(&self, is_woken: bool);
 
-    /// Uses the budget up by one operation; says whether there was any left.
+    /// Uses one operation of the budget; returns whether there was one left.
     fn spend(&self) -> bool;
 
-    /// A connection to this address.
+    /// Connects to this address.
     fn dial(&self, sim: &Sim, client: usize, address: SocketAddr) -> Dialing;
 
-    /// Something that is hard to foresee.
+    /// Returns an unpredictable number.
     fn seed(&self) -> u64;
 }
 
-/// How often in a row a task was polled while nothing happened.
+/// How often in a row a task was polled without any progress.
 #[derive(Default)]
 pub struct Idleness {
     polls: u32,
-    /// What had happened by the end of the last poll.
+    /// The progress at the end of the last poll.
     seen: u64,
 }
 
 impl Idleness {
-    /// A task was polled since it was woken.
+    /// Records a poll of a task after it was woken.
     ///
     /// # Panics
     ///
-    /// Where it wakes itself again and again while nothing happens.
+    /// If it wakes itself again and again without any progress.
     pub fn polled(&mut self, before: u64, after: u64) {
         let is_idle = before == self.seen && after == before;
         self.polls = if is_idle { self.polls + 1 } else { 0 };
@@ -73,7 +73,7 @@ impl Idleness {
 }
 
 impl Sim {
-    /// The same runtime as this client has it.
+    /// Returns the same runtime for this client.
     pub fn of_client(&self, client: usize) -> Self {
         Self {
             client,
@@ -81,7 +81,7 @@ impl Sim {
         }
     }
 
-    /// Something happened: a task that is polled because of it does not loop.
+    /// Records progress: a task that is polled because of it does not loop.
     pub fn note_progress(&self) {
         self.shared
             .executor
@@ -89,8 +89,8 @@ impl Sim {
             .fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether the task that is being polled may do one more operation. If not, it is woken at once,
-    /// as by tokio's cooperative budget.
+    /// Returns whether the task that is being polled may do one more operation. If not, it is woken at
+    /// once, as by tokio's cooperative budget.
     pub fn may_go_on(&self, cx: &Context<'_>) -> bool {
         let goes_on = self.shared.disorder.as_ref().is_none_or(|it| it.spend());
         if !goes_on {
@@ -100,24 +100,24 @@ impl Sim {
         goes_on
     }
 
-    /// How many tasks were woken and wait for their poll.
+    /// Returns the number of woken tasks that wait for their poll.
     pub fn woken(&self) -> usize {
         self.shared.executor.woken()
     }
 
-    /// Polls a task that need not have been woken, one of all.
+    /// Polls a task that need not have been woken.
     pub fn poll_needlessly(&self, one: usize) {
         self.count_step();
         self.shared.executor.poll_needlessly(one);
     }
 
-    /// When the next timer elapses.
+    /// Returns when the next timer elapses.
     pub fn next_timer(&self) -> Option<Instant> {
         let clock = self.clock();
         clock.timers.keys().next().map(|(deadline, _)| *deadline)
     }
 
-    /// Has something woken at this time.
+    /// Wakes the waker at this time.
     pub fn wake_at(&self, deadline: Instant, waker: Waker) {
         let mut clock = self.clock();
         clock.timer_count += 1;
@@ -125,7 +125,7 @@ impl Sim {
         clock.timers.insert((deadline, number), waker);
     }
 
-    /// It is later now. Takes out the timers that have elapsed, for the caller to wake.
+    /// Moves the clock. Returns the elapsed timers, for the caller to wake.
     pub fn go_to(&self, now: Instant) -> Vec<Waker> {
         let mut clock = self.clock();
         clock.now = clock.now.max(now);
@@ -140,12 +140,12 @@ impl Sim {
         due
     }
 
-    /// A connection that was made elsewhere comes in, if the server listens.
+    /// Adds a connection that was made elsewhere, if the server listens.
     pub fn come_in(&self, connected: Connected) -> bool {
         self.offer(Ok(connected))
     }
 
-    /// Whether the server listens.
+    /// Returns whether the server listens.
     pub fn listens(&self) -> bool {
         lock(&self.shared.backlog).listening()
     }

@@ -23,11 +23,11 @@ pub struct Executor {
     polls: AtomicU64,
     spawned: AtomicU64,
     disorder: Option<Arc<dyn Disorder>>,
-    /// How much has happened.
+    /// The amount of progress.
     pub(super) progress: AtomicU64,
 }
 
-/// The tasks that were woken, longest ago first.
+/// The woken tasks, in order.
 type Ready = Mutex<VecDeque<Arc<Task>>>;
 
 struct Task {
@@ -36,17 +36,16 @@ struct Task {
     future: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
     /// Whether it is in the queue already.
     is_ready: AtomicBool,
-    /// Which waker is the one that wakes it.
+    /// The number of the waker that wakes it.
     waker_number: AtomicU64,
-    /// That one, where it may be used again.
+    /// That waker, where it may be used again.
     waker: Mutex<Option<Waker>>,
     idleness: Mutex<Idleness>,
     ready: Arc<Ready>,
 }
 
-/// Every poll has a waker of its own, and those of earlier polls do nothing. Few runtimes are
-/// that strict, but the contract of `Future::poll` allows it. In disorder, a task may have the same
-/// waker for ever.
+/// A waker for one poll: those of earlier polls do nothing. Few runtimes are that strict, but the
+/// contract of `Future::poll` allows it. In disorder, a task may have the same waker forever.
 struct PollWaker {
     task: Arc<Task>,
     number: u64,
@@ -88,7 +87,7 @@ impl Executor {
         task
     }
 
-    /// Polls the task that was woken first, or another one in disorder; says whether there was one.
+    /// Polls the task that was woken first, or another one in disorder; returns whether there was one.
     pub fn poll_next(&self) -> bool {
         let task = {
             let mut ready = lock(&self.ready);
@@ -101,7 +100,7 @@ impl Executor {
         let Some(task) = task else {
             return false;
         };
-        // From here on it can be woken again, by itself for one.
+        // From here on it can be woken again, even by itself.
         task.is_ready.store(false, Ordering::Relaxed);
         let before = self.progress.load(Ordering::Relaxed);
         self.poll(&task, true);
@@ -128,7 +127,7 @@ impl Executor {
         }
     }
 
-    /// How many tasks were woken.
+    /// Returns the number of woken tasks.
     pub fn woken(&self) -> usize {
         lock(&self.ready).len()
     }
@@ -158,12 +157,12 @@ impl Executor {
         }
         drop(future);
         if let Some(payload) = panicked {
-            // As elsewhere the task is over, and here its test fails.
+            // The task is over, and its test fails here.
             resume_unwind(payload);
         }
     }
 
-    /// Drops every task, and from now on whatever is spawned.
+    /// Drops every task, and later ones as they are spawned.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
         let tasks = mem::take(&mut *lock(&self.tasks));
@@ -183,7 +182,7 @@ impl Executor {
     }
 }
 
-/// Which of the tasks that were woken is polled next, of those whose threads are not held up.
+/// Returns which of the woken tasks is polled next, of those whose threads are not blocked.
 fn choose(ready: &VecDeque<Arc<Task>>, disorder: &dyn Disorder) -> Option<usize> {
     let is_free = |task: &Arc<Task>| !disorder.holds(task.number);
     let free = ready.iter().filter(|task| is_free(task)).count();
@@ -203,7 +202,7 @@ impl Task {
         self.forget_waker();
     }
 
-    /// The next waker, which is the only one that counts from here on.
+    /// Returns the next waker, which is the only one that counts from here on.
     fn new_waker(self: &Arc<Self>) -> Waker {
         Waker::from(Arc::new(PollWaker {
             number: self.waker_number.fetch_add(1, Ordering::Relaxed) + 1,
@@ -211,7 +210,7 @@ impl Task {
         }))
     }
 
-    /// The waker that it had, unless it is to have a new one.
+    /// Returns the waker that it had, unless it gets a new one.
     fn some_waker(self: &Arc<Self>, is_new: bool) -> Waker {
         let mut waker = lock(&self.waker);
         if is_new || waker.is_none() {
@@ -240,7 +239,7 @@ impl Wake for PollWaker {
     }
 }
 
-/// A task from outside: to cancel it, or to take what it came to.
+/// A task from outside: to cancel it, or to take its output.
 pub struct Job<T> {
     task: Arc<Task>,
     result: Arc<Mutex<Option<T>>>,
@@ -260,7 +259,7 @@ impl<T: Send + 'static> Job<T> {
         Self { task, result }
     }
 
-    /// What the task came to; once, and not before it is over.
+    /// Returns the output of the task, once it is over, and only once.
     pub fn take(&self) -> Option<T> {
         lock(&self.result).take()
     }

@@ -1,11 +1,11 @@
 //! A runtime without sockets, threads or waiting.
 //!
-//! Time stands still until [`Sim::advance`] moves it, tasks run on the thread of the test that
-//! calls it, always in the same order, and connections are queues of bytes in memory. A test says what
-//! a [`Client`] does and then looks at what came of it, in the same instant or an hour later.
+//! Time stands still until [`Sim::advance`] moves it, tasks run on the thread of the test that calls it,
+//! always in the same order, and connections are queues of bytes in memory. A test says what a [`Client`]
+//! does and then checks the results, in the same instant or an hour later.
 //!
-//! Read it as the example of an adapter: this file gives the driver a clock, timers and what the
-//! traits ask for, [`executor`] runs its tasks, [`network`] carries its bytes.
+//! It is also an example of an adapter: this file has the clock, the timers and the implementation of the
+//! traits, [`executor`] runs the tasks, [`network`] carries the bytes.
 
 #[allow(dead_code)] // most tests want a runtime in order
 mod disorder;
@@ -33,15 +33,15 @@ use executor::Executor;
 pub use executor::Job;
 pub use network::{Client, NO_HOST, NO_HOST_IPV6, SERVER, ServerSide, SimListener, SimTransport};
 
-/// More steps than this without time passing are taken for a livelock, and so are more moments
-/// than this in one [`Sim::advance`].
+/// More steps than this without time passing count as a livelock, and so do more moments than this in one
+/// [`Sim::advance`].
 const MOST_STEPS: u64 = 200_000;
 
 /// The runtime. Clones are handles to the same one.
 #[derive(Clone)]
 pub struct Sim {
     shared: Arc<Shared>,
-    /// Which client's it is, where clients are told apart.
+    /// The client that it belongs to, where clients are distinguished.
     client: usize,
 }
 
@@ -51,32 +51,32 @@ struct Shared {
     executor: Executor,
     disorder: Option<Arc<dyn Disorder>>,
     backlog: Mutex<network::Backlog>,
-    /// How much has happened in this instant.
+    /// The number of steps in this instant.
     steps: AtomicU64,
-    /// How often the clock was looked at.
+    /// The number of reads of the clock.
     readings: AtomicU64,
-    /// What was asked for each connection that was dialed.
+    /// The probe time of each connection that was made.
     probed_after: Mutex<Vec<Duration>>,
-    /// Those of the one host there is, under whatever name.
+    /// The addresses of the only host, under any name.
     addresses: Mutex<Vec<SocketAddr>>,
-    /// Which of them were dialed, and when.
+    /// The addresses that were connected to, with the times.
     dialed: Mutex<Vec<(Duration, SocketAddr)>>,
 }
 
 struct Time {
     now: Instant,
-    /// Who waits for what time. The number tells timers of the same deadline apart.
+    /// The timers. The number distinguishes those of the same deadline.
     timers: BTreeMap<(Instant, u64), Waker>,
     timer_count: u64,
 }
 
 impl Sim {
-    /// A runtime in which nothing happens yet.
+    /// Creates a runtime in which nothing happens yet.
     pub fn new() -> Self {
         Self::with(None)
     }
 
-    /// One that is not in order.
+    /// Creates a runtime that is not in order.
     #[allow(dead_code)]
     pub fn with_disorder(disorder: Arc<dyn Disorder>) -> Self {
         Self::with(Some(disorder))
@@ -107,12 +107,12 @@ impl Sim {
         }
     }
 
-    /// Runs every task until all of them wait for something. No time passes.
+    /// Runs every task until all of them wait. No time passes.
     pub fn settle(&self) {
         while self.step() {}
     }
 
-    /// Polls one task, if one does not wait; says whether there was one.
+    /// Polls one woken task; returns whether there was one.
     pub fn step(&self) -> bool {
         self.count_step();
         self.shared.executor.poll_next()
@@ -135,18 +135,18 @@ impl Sim {
         self.move_clock(end);
     }
 
-    /// Lets time pass in which no task runs: the thread is held up elsewhere, or the machine
-    /// sleeps. The tasks then run all at once, late.
+    /// Lets time pass in which no task runs, because the thread is blocked or the machine sleeps. The
+    /// tasks then run all at once, late.
     pub fn hold_up(&self, by: Duration) {
         self.move_clock(self.now() + by);
     }
 
-    /// How long the runtime has been running, by its own clock.
+    /// Returns how long the runtime has been running, by its own clock.
     pub fn elapsed(&self) -> Duration {
         self.now() - self.shared.start
     }
 
-    /// Spawns a task that one can cancel, or take the result of.
+    /// Spawns a task that the test can cancel, or take the output of.
     pub fn start<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
@@ -154,23 +154,22 @@ impl Sim {
         Job::spawn(&self.shared.executor, future)
     }
 
-    /// Drops every task, as a runtime does that is shut down. What is spawned later is dropped at
-    /// once.
+    /// Drops every task, as a runtime does that shuts down. Later tasks are dropped at once.
     pub fn stop(&self) {
         self.shared.executor.stop();
     }
 
-    /// How many tasks are alive.
+    /// Returns the number of live tasks.
     pub fn live_tasks(&self) -> usize {
         self.shared.executor.live()
     }
 
-    /// How many timers tasks wait for.
+    /// Returns the number of timers that tasks wait for.
     pub fn live_timers(&self) -> usize {
         self.clock().timers.len()
     }
 
-    /// After how much silence connections are probed that were dialed.
+    /// Returns the probe times of the connections that were made.
     pub fn probed_after(&self) -> Vec<Duration> {
         lock(&self.shared.probed_after).clone()
     }
@@ -180,7 +179,7 @@ impl Sim {
         *lock(&self.shared.addresses) = addresses.into();
     }
 
-    /// Which addresses were dialed, and how many milliseconds after the start.
+    /// Returns the addresses that were connected to, with the milliseconds after the start.
     pub fn dialed(&self) -> Vec<(u128, SocketAddr)> {
         let dialed = lock(&self.shared.dialed);
         dialed
@@ -189,18 +188,18 @@ impl Sim {
             .collect()
     }
 
-    /// How often tasks were polled so far.
+    /// Returns the number of polls so far.
     pub fn polls(&self) -> u64 {
         self.shared.executor.polls()
     }
 
-    /// How often the clock was looked at so far.
+    /// Returns the number of reads of the clock so far.
     #[allow(dead_code)]
     pub fn readings(&self) -> u64 {
         self.shared.readings.load(Ordering::Relaxed)
     }
 
-    /// Something happened that takes no time; too much of it is a livelock.
+    /// Counts a step that takes no time; too many are a livelock.
     fn count_step(&self) {
         let steps = self.shared.steps.fetch_add(1, Ordering::Relaxed);
         assert!(steps < MOST_STEPS, "livelock: this goes on without an end");
@@ -243,7 +242,7 @@ impl Clock for Sim {
 
 impl Runtime for Sim {
     type Timer = SimTimer;
-    /// As with a runtime that has several kinds of sockets.
+    /// This is the type of a runtime with several kinds of sockets.
     type Transport = Box<dyn Transport>;
     type Listener = SimListener;
 
@@ -330,7 +329,7 @@ impl Drop for SimTimer {
     }
 }
 
-/// A failed assertion elsewhere is what the test should report, not the poisoned lock.
+/// A test should report the failed assertion, not the poisoned lock.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

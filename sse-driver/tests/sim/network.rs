@@ -14,13 +14,13 @@ use sse_driver::Transport;
 
 use super::{Connected, Sim, lock};
 
-/// Where the server listens.
+/// The address of the server.
 pub const SERVER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80));
 
-/// An address without a host: dialing it gives neither a connection nor an error.
+/// An address without a host: connecting to it has no outcome.
 pub const NO_HOST: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 80));
 
-/// The same.
+/// The same for IPv6.
 pub const NO_HOST_IPV6: SocketAddr = SocketAddr::V6(SocketAddrV6::new(
     Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1),
     80,
@@ -28,30 +28,30 @@ pub const NO_HOST_IPV6: SocketAddr = SocketAddr::V6(SocketAddrV6::new(
     0,
 ));
 
-/// Where clients come from.
+/// The address of clients.
 const CLIENT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 50_000));
 
-/// How many bytes are in flight in one direction before the sender has to wait.
+/// The number of bytes on the way in one direction before the sender has to wait.
 const CAPACITY: usize = 64 * 1024;
 
-/// Bytes in flight in one direction.
+/// The bytes on the way in one direction.
 #[derive(Default)]
 struct Pipe {
     bytes: VecDeque<u8>,
-    /// How many of these, the last ones, the sender holds back until it is told to flush.
+    /// The number of the last bytes that the sender holds back until it flushes.
     held_back: usize,
     capacity: usize,
-    /// The sender sends no more.
+    /// Whether the sender has ended.
     ended: bool,
-    /// The receiver is gone.
+    /// Whether the receiver is gone.
     closed: bool,
-    /// The connection was torn down; what was in flight is lost.
+    /// Whether the connection was reset; bytes on the way are lost.
     reset: bool,
     receiver: Option<Waker>,
     sender: Option<Waker>,
-    /// How often the receiver tried to read.
+    /// The number of read attempts of the receiver.
     reads: u64,
-    /// How often the sender wrote something.
+    /// The number of writes of the sender.
     writes: u64,
 }
 
@@ -63,7 +63,7 @@ impl Pipe {
         }))
     }
 
-    /// Takes what there is room for, and holds it back.
+    /// Takes as many bytes as there is room for, and holds them back.
     fn hold(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(self.capacity - self.bytes.len());
         self.bytes.extend(&bytes[..count]);
@@ -76,12 +76,12 @@ impl Pipe {
         wake(&mut self.receiver);
     }
 
-    /// How many bytes can be received.
+    /// Returns the number of bytes that can be received.
     fn there(&self) -> usize {
         self.bytes.len() - self.held_back
     }
 
-    /// Receives at most as much as fits.
+    /// Receives as many bytes as fit.
     fn receive(&mut self, buffer: &mut [u8]) -> usize {
         let count = buffer.len().min(self.there());
         for (place, byte) in buffer.iter_mut().zip(self.bytes.drain(..count)) {
@@ -116,7 +116,7 @@ fn wake(waker: &mut Option<Waker>) {
     }
 }
 
-/// One end of a connection, as the driver has it.
+/// One end of a connection, for the driver.
 pub struct SimTransport {
     sim: Sim,
     incoming: Arc<Mutex<Pipe>>,
@@ -174,8 +174,8 @@ impl Transport for SimTransport {
     }
 }
 
-/// What is held back is lost. The rest is as TCP does it: what the other end sent in vain makes a
-/// reset of the close, and that destroys what it has not read yet.
+/// Bytes that are held back are lost. The rest is as in TCP: closing with unread bytes resets the
+/// connection, which destroys the bytes that the other end has not read yet.
 impl Drop for SimTransport {
     fn drop(&mut self) {
         let in_vain = !lock(&self.incoming).bytes.is_empty();
@@ -191,17 +191,17 @@ impl Drop for SimTransport {
     }
 }
 
-/// The client's end of a connection, in the hands of a test. A client does nothing by itself: it
-/// does not even read.
+/// The client's end of a connection, which the test controls. A client does nothing by itself, not even
+/// reading.
 ///
-/// When it is dropped the server hears nothing of it.
+/// Dropping it does not tell the server.
 pub struct Client {
     incoming: Arc<Mutex<Pipe>>,
     outgoing: Arc<Mutex<Pipe>>,
     received: Vec<u8>,
 }
 
-/// What can be seen of the server's end of a connection.
+/// The observable state of the server's end of a connection.
 #[derive(Clone)]
 pub struct ServerSide {
     incoming: Arc<Mutex<Pipe>>,
@@ -209,7 +209,7 @@ pub struct ServerSide {
 }
 
 impl Client {
-    /// Sends `bytes`; says how many of them there was room for.
+    /// Sends `bytes`; returns how many of them there was room for.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> usize {
         let mut pipe = lock(&self.outgoing);
         match pipe.closed || pipe.reset {
@@ -222,12 +222,12 @@ impl Client {
         }
     }
 
-    /// Asks for `path`.
+    /// Requests `path`.
     pub fn get(&mut self, path: &str) {
         self.send(format!("GET {path} HTTP/1.1\r\nHost: sim\r\n\r\n"));
     }
 
-    /// Reads at most `count` of the bytes that are there. The server may be able to go on then.
+    /// Reads at most `count` of the available bytes, which may let the server continue.
     pub fn read(&mut self, count: usize) -> usize {
         let mut buffer = vec![0; count];
         let count = lock(&self.incoming).receive(&mut buffer);
@@ -235,35 +235,35 @@ impl Client {
         count
     }
 
-    /// Reads all bytes that are there.
+    /// Reads all available bytes.
     pub fn read_all(&mut self) -> usize {
         let there = lock(&self.incoming).there();
         self.read(there)
     }
 
-    /// What was read since the last call.
+    /// Returns the bytes read since the last call.
     #[cfg_attr(not(feature = "tls"), allow(dead_code))]
     pub fn take_received(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.received)
     }
 
-    /// What was read so far.
+    /// Returns all bytes read so far.
     pub fn received(&self) -> &str {
         std::str::from_utf8(&self.received).expect("the server sends UTF-8")
     }
 
-    /// Whether everything was read and the server sends no more.
+    /// Returns whether everything was read and the server has ended.
     pub fn at_end(&self) -> bool {
         let pipe = lock(&self.incoming);
         pipe.ended && pipe.bytes.is_empty()
     }
 
-    /// Whether the server tore the connection down.
+    /// Returns whether the server reset the connection.
     pub fn was_reset(&self) -> bool {
         lock(&self.incoming).reset
     }
 
-    /// Shuts its sending side down and goes on reading.
+    /// Shuts down its sending side and continues to read.
     pub fn half_close(&mut self) {
         lock(&self.outgoing).end();
     }
@@ -274,20 +274,20 @@ impl Client {
         lock(&self.incoming).close();
     }
 
-    /// Tears the connection down.
+    /// Resets the connection.
     pub fn reset(self) {
         lock(&self.outgoing).reset();
         lock(&self.incoming).reset();
     }
 
-    /// Is gone without a word: from now on no byte is taken. (A real socket's kernel would go on
-    /// to take some on the client's behalf. There is no kernel here.)
+    /// Vanishes: from now on no byte is taken. (A real socket's kernel would still take some for the
+    /// client. There is no kernel here.)
     pub fn vanish(self) {
         let mut pipe = lock(&self.incoming);
         pipe.capacity = pipe.bytes.len();
     }
 
-    /// The other end.
+    /// Returns the other end.
     pub fn server_side(&self) -> ServerSide {
         ServerSide {
             incoming: self.outgoing.clone(),
@@ -297,32 +297,32 @@ impl Client {
 }
 
 impl ServerSide {
-    /// Whether the server closed its end.
+    /// Returns whether the server closed its end.
     pub fn is_closed(&self) -> bool {
         lock(&self.incoming).closed
     }
 
-    /// How often the server tried to read.
+    /// Returns the number of read attempts of the server.
     pub fn reads(&self) -> u64 {
         lock(&self.incoming).reads
     }
 
-    /// How often the server wrote something.
+    /// Returns the number of writes of the server.
     pub fn writes(&self) -> u64 {
         lock(&self.outgoing).writes
     }
 }
 
-/// What waits to be accepted.
+/// The connections that wait to be accepted.
 #[derive(Default)]
 pub struct Backlog {
     listening: bool,
     swallows_dials: bool,
     queue: VecDeque<io::Result<Connected>>,
-    /// The connections that the driver dialed, in both directions.
+    /// The connections that the driver made, in both directions.
     dialed: Vec<[Arc<Mutex<Pipe>>; 2]>,
     acceptor: Option<Waker>,
-    /// When something was accepted, or failed to be.
+    /// The times when a connection was accepted, or accepting failed.
     answers: Vec<Duration>,
 }
 
@@ -350,14 +350,14 @@ impl Sim {
         self.connect_over(CAPACITY)
     }
 
-    /// The same, with room for only so many bytes in flight in each direction.
+    /// Connects with room for only this many bytes on the way in each direction.
     pub fn connect_over(&self, capacity: usize) -> Option<Client> {
         let (client, transport) = self.client_over(capacity);
         self.offer(Ok((Box::new(transport), CLIENT)))
             .then_some(client)
     }
 
-    /// A client and the server's end of its connection, which needs no accepting.
+    /// Returns a client and the server's end of its connection, which needs no accepting.
     pub fn client_and_transport(&self) -> (Client, SimTransport) {
         self.client_over(CAPACITY)
     }
@@ -377,12 +377,12 @@ impl Sim {
         (client, transport)
     }
 
-    /// From now on nothing comes of dialing, neither a connection nor an error.
+    /// Makes all later connection attempts have no outcome.
     pub fn swallow_dials(&self) {
         lock(&self.shared.backlog).swallows_dials = true;
     }
 
-    /// Connects with the client's end as the driver has it.
+    /// Connects, and returns the client's end for the driver.
     pub(super) async fn dial(&self) -> io::Result<SimTransport> {
         if lock(&self.shared.backlog).swallows_dials {
             pending::<()>().await;
@@ -397,14 +397,14 @@ impl Sim {
         })
     }
 
-    /// Tears down every connection that the driver dialed.
+    /// Resets every connection that the driver made.
     #[allow(dead_code)] // not every test has a client of the driver's
     pub fn reset_dialed(&self) {
         let dialed = std::mem::take(&mut lock(&self.shared.backlog).dialed);
         dialed.iter().flatten().for_each(|pipe| lock(pipe).reset());
     }
 
-    /// Both ends of a connection that needs no accepting.
+    /// Returns both ends of a connection that needs no accepting.
     #[cfg_attr(not(feature = "tls"), allow(dead_code))]
     pub fn pair(&self, capacity: usize) -> (SimTransport, SimTransport) {
         let (one, other) = (Pipe::new(capacity), Pipe::new(capacity));
@@ -416,12 +416,12 @@ impl Sim {
         (end(&one, &other), end(&other, &one))
     }
 
-    /// Has accepting fail once.
+    /// Makes accepting fail once.
     pub fn fail_accept(&self, kind: io::ErrorKind) {
         self.offer(Err(kind.into()));
     }
 
-    /// When something was accepted, or failed to be.
+    /// Returns the times when a connection was accepted, or accepting failed.
     pub fn accept_times(&self) -> Vec<Duration> {
         lock(&self.shared.backlog).answers.clone()
     }
@@ -458,7 +458,7 @@ impl SimListener {
     }
 }
 
-/// Connections that wait to be accepted are turned away.
+/// Connections that wait to be accepted are rejected.
 impl Drop for SimListener {
     fn drop(&mut self) {
         let mut backlog = lock(&self.sim.shared.backlog);

@@ -1,4 +1,4 @@
-//! The laws find what they are there to find.
+//! The laws find the faults that they are meant to find.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ fn topics() -> Topics {
     topics
 }
 
-/// The event at this place of the first topic that forgets nothing.
+/// Returns the event at this place of the first topic that forgets nothing.
 fn event(topics: &Topics, sequence: u64) -> MessageEvent {
     let place = Place {
         sequence,
@@ -41,7 +41,7 @@ fn event(topics: &Topics, sequence: u64) -> MessageEvent {
     event.unwrap().expect("an event")
 }
 
-/// A client whose stream begins with the first event.
+/// Returns a client whose stream begins with the first event.
 fn opened(topics: &Topics, kind: Kind) -> Record {
     let mut record = Record::new(kind, &[], LARGEST);
     let start = Place {
@@ -53,7 +53,7 @@ fn opened(topics: &Topics, kind: Kind) -> Record {
     record
 }
 
-/// Those of the first topic that streams get which select.
+/// Returns the events of the first topic that selecting streams get.
 fn selected(topics: &Topics) -> Vec<u64> {
     let epoch = topics.end(COMPLETE[0]).epoch;
     let is_selected = |sequence: &u64| {

@@ -1,5 +1,5 @@
-//! A reactor that looks at the links now and then: until it does, what has arrived can be read, and no
-//! task is woken for it. What a task has read by then, no other task is woken for.
+//! A reactor that polls the links now and then: until it does, arrived bytes can be read, and no task is
+//! woken for them. For bytes that a task has read by then, no other task is woken.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -34,7 +34,7 @@ impl Reactor {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something has arrived at this side.
+    /// Records an arrival at this side.
     pub fn arrived(&self, link: &Arc<Link>, side: Side) {
         let is_unseen = {
             let mut state = self.state();
@@ -49,7 +49,7 @@ impl Reactor {
         }
     }
 
-    /// Looks at what it has not seen yet, and says whether there was anything.
+    /// Polls the new arrivals, and returns whether there were any.
     pub fn look(&self) -> bool {
         let unseen = {
             let mut state = self.state();

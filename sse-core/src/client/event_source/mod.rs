@@ -50,6 +50,20 @@ pub struct EventSource {
 
 /// An event from [`EventSource::poll_event`]: a received event, or a change of the connection or of the
 /// subscription.
+///
+/// ```
+/// use sse_core::client::ClientEvent;
+///
+/// fn log(event: &ClientEvent) {
+///     match event {
+///         ClientEvent::Open(head) => println!("open: {}", head.status()),
+///         ClientEvent::Event(event) => println!("{}: {}", event.event_type(), event.data()),
+///         ClientEvent::Lost { loss, wait } => println!("lost: {loss}; the next attempt is in {wait:?}"),
+///         ClientEvent::Closed(Err(failure)) => println!("failed: {failure}"),
+///         _ => {}
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClientEvent {

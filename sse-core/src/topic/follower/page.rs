@@ -6,6 +6,13 @@ use crate::{Event, topic::Position};
 pub(super) const LARGEST: u64 = u64::MAX / 2;
 
 /// The positions of a log's oldest and newest event at one moment.
+///
+/// ```
+/// use sse_core::topic::follower::Tails;
+///
+/// // The log has the events 3 to 17 of its first epoch.
+/// let tails = Tails { epoch: 1, oldest: 3, newest: 17 };
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tails {
     /// The number of this epoch of the log: a later epoch has a greater number. A log whose newest events
@@ -28,6 +35,14 @@ impl Tails {
 }
 
 /// Events of a log and the log's tails at that moment: the answer to a [`PageRequest`].
+///
+/// ```
+/// use sse_core::{Event, topic::follower::{Page, Tails}};
+///
+/// let tails = Tails { epoch: 1, oldest: 1, newest: 2 };
+/// let page = Page::new(tails, vec![(1, Event::new("one")), (2, Event::new("two"))]);
+/// assert_eq!(page.events.len(), 2);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Page {
@@ -80,6 +95,13 @@ impl PageRequest {
 ///
 /// Bells may be lost, doubled, reordered and late. They make a follower fast; the events that it delivers
 /// do not depend on them.
+///
+/// ```
+/// use sse_core::{Event, topic::{Position, follower::Bell}};
+///
+/// let bell = Bell::new(Position::new(1, 3)).with_event(Event::new("three"));
+/// assert_eq!(bell.position.sequence(), 3);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Bell {

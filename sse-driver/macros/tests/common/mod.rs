@@ -1,4 +1,4 @@
-//! Asking a router without a socket.
+//! Calls a router without a socket.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use sse_driver::{
     test_client::{TestClient, TestClock},
 };
 
-/// The status and the body, with events as `data;` each.
+/// Returns the status and the body, with each event as `data;`.
 pub(crate) fn ask(router: Router, request: http::Request<()>) -> (u16, String) {
     let clock = TestClock::new(Instant::now());
     let client = TestClient::new(router, &clock).unwrap();

@@ -37,7 +37,7 @@ fn any(since: impl Copy) {}
 #[sse("state")]
 fn pattern(#[state] (a, b): (u8, u8)) {}
 
-// What had an error is there all the same: nothing else is complained of.
+// Items with an error exist nevertheless, so that the compiler does not complain that they are missing.
 fn main() {
     Router::new()
         .controller(Example)

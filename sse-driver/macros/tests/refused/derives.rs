@@ -42,7 +42,7 @@ fn into_event<T: IntoEvent>() {}
 
 fn from_event<T: FromEvent>() {}
 
-// What had an error is an event all the same: nothing else is complained of.
+// Types with an error are events nevertheless, so that the compiler does not complain that they are not.
 fn main() {
     into_event::<NotAnEnum>();
     into_event::<Named>();

@@ -1,4 +1,4 @@
-//! What a request is answered with, and the shutdown.
+//! The response to a request, and the shutdown.
 
 use futures_util::{FutureExt, stream};
 use http_body::Body as _;
@@ -44,7 +44,7 @@ fn whole_answers_are_whole() {
     let sent = "clean-up: the response was sent";
     let away = "clean-up: the client went away";
     assert_eq!(world.journal.lines(), [sent, sent, away]);
-    // Once, and not to the one who asked for the head alone.
+    // This counts once, and not for the request of the head alone.
     assert_eq!(world.embedding.stats().written_bytes, 2);
 }
 
@@ -57,7 +57,7 @@ fn where_there_is_no_body_no_stream_is_opened() {
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     assert!(response.headers().get(header::CONTENT_LENGTH).is_none());
     assert!(response.body().is_end_stream());
-    // Or a server would say that there are no bytes.
+    // Otherwise a server would say that there are no bytes.
     assert_eq!(response.body().size_hint().exact(), None);
     drop(response);
     assert_eq!(
@@ -173,7 +173,7 @@ fn a_shutdown_lets_streams_end_and_cuts_the_others() {
     world.sim.settle();
     assert_eq!(polite.text(), "data: goodbye\n\n");
     assert_eq!(polite.job.take(), Some(Ok(())));
-    // Who is still there is served meanwhile.
+    // Clients that are still there are served meanwhile.
     world.feed.push("a");
     assert_eq!(endless.text(), "data: a\n\n");
     world.sim.advance(secs(4) - MILLI);
@@ -199,12 +199,12 @@ fn a_shutdown_lets_streams_end_and_cuts_the_others() {
 #[test]
 fn a_shutdown_tells_what_it_cut_and_not_what_is_open() {
     let world = World::with(|config| config.shutdown_timeout = secs(4));
-    // A whole answer, of which the server has written nothing.
+    // A whole response, of which the server has written nothing.
     let page = world
         .embedding
         .respond(get("/"), None, |_| Response::new("page"));
     let page = now(&world.sim, page).into_body();
-    // Streams: the server drops one that was cut, and does nothing with the other.
+    // The server drops one of the cut streams, and does nothing with the other.
     let (dropped, forgotten) = (world.open(), world.open());
     let shutdown = world.sim.start(world.embedding.shut_down());
     world.sim.advance(secs(5));
@@ -219,7 +219,7 @@ fn a_shutdown_tells_what_it_cut_and_not_what_is_open() {
     assert_eq!(shutdown.take(), Some(1));
     assert_eq!(world.embedding.open(), 2);
 
-    // What was not cut is still there to be taken.
+    // The response that was not cut can still be taken.
     let reader = Reader::start(&world.sim, page);
     assert_eq!(reader.text(), "page");
     drop(forgotten);
@@ -336,7 +336,7 @@ fn an_answer_in_the_handlers_place_is_whole() {
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     let reader = Reader::start(&world.sim, response.into_body());
     assert_eq!(reader.text(), "The server failed to answer.\n");
-    // It is read to its end, as layers do that collect it, and has no fault.
+    // It is read to its end, as by layers that collect it, and has no fault.
     assert_eq!(reader.job.take(), Some(Ok(())));
     let panicked = world.embedding.stats().closed;
     assert_eq!(panicked.of(&CloseReason::HandlerPanicked), 1);

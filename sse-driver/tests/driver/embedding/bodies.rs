@@ -1,4 +1,4 @@
-//! What a body gives, and how it ends.
+//! The data of a body, and its end.
 
 use std::{
     error::Error,
@@ -150,7 +150,7 @@ fn panics_end_their_own_response_and_nothing_else() {
     }
 
     let world = World::new();
-    // In the handler, in its stream, and in the end of the stream: early, and in time.
+    // The panics are in the handler, in its stream, and in the end of the stream: early, and in time.
     let journal = world.journal.clone();
     let answer = world.embedding.respond(get("/"), None, move |request| {
         journal.watch_clean_up(&request);
@@ -213,7 +213,7 @@ fn an_idle_stream_sends_comments_and_a_busy_one_does_not() {
     assert_eq!(reader.text(), "");
     world.sim.advance(MILLI);
     assert_eq!(reader.text(), ":\n");
-    // What is sent puts the next one off.
+    // An event postpones the next one.
     world.sim.advance(secs(3));
     world.feed.push("a");
     world.sim.settle();
@@ -251,7 +251,7 @@ fn a_body_is_pulled_and_gives_what_is_ready_up_to_the_mark() {
     world.feed.push_many(8, "a");
     assert_eq!(world.feed.left(), 8, "the server has asked for nothing");
     let event = "data: a\n\n";
-    // Three are below the mark, and the fourth goes past it.
+    // Three are below the mark, and the fourth exceeds it.
     for left in [4, 0] {
         let expected = event.repeat(4).into_bytes();
         assert_eq!(data(&mut body), Poll::Ready(Some(Ok(expected))));
@@ -298,7 +298,7 @@ fn events_of_a_topic_are_passed_on_without_a_copy_and_resume() {
     );
     assert!(!text.contains("data: 1\n"), "{text}");
 
-    // The same bytes in the same place as another subscriber's.
+    // These are the same bytes in memory as another subscriber's.
     let Poll::Ready(Some(Ok(batch))) = topic
         .resume_from(Some(&positions[0].to_string()))
         .try_next()
@@ -307,7 +307,7 @@ fn events_of_a_topic_are_passed_on_without_a_copy_and_resume() {
     };
     assert_eq!(batch.as_bytes().as_ptr(), bytes.as_ptr());
 
-    // The same by the query, for who cannot set a header field.
+    // The query does the same, for clients that cannot set a header field.
     let param = &topic.config().last_event_id_param;
     let request = get(&format!("/?{param}={}", positions[1]));
     let resumed = topic.clone();

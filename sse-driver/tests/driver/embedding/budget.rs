@@ -19,7 +19,7 @@ use crate::sim::Sim;
 
 const KIB: usize = 1024;
 
-/// A connection whose client takes nothing, and whose queue takes the whole budget.
+/// Returns a connection whose client takes nothing, and whose queue uses the whole budget.
 #[allow(clippy::disallowed_methods)] // a connection of no exchange
 fn hog(budget: &Budget) -> Connection {
     let mut config = ConnectionConfig::default();
@@ -38,7 +38,7 @@ fn hog(budget: &Budget) -> Connection {
     hog
 }
 
-/// The next piece of a body that has one.
+/// Returns the next piece of a body that has one.
 fn piece(body: &mut embedding::Body<Sim>) -> Vec<u8> {
     match data(body) {
         Poll::Ready(Some(Ok(piece))) => piece,
@@ -80,7 +80,7 @@ fn a_body_that_is_sent_has_its_share_and_no_more() {
     let world = World::with(|config| config.response.budget = budget.clone());
     let handler = |request: sse_driver::router::Request| stream::iter([request.body().len()]);
     let routes = Router::new().post("/", handler).build().unwrap();
-    // Memory is taken by doubling.
+    // Memory grows by doubling.
     for (len, status) in [
         (8 * KIB, StatusCode::OK),
         (8 * KIB + 1, StatusCode::SERVICE_UNAVAILABLE),

@@ -1,4 +1,4 @@
-//! Responses that are cut: what they give afterwards, and which task hears of it.
+//! Responses that are cut: their output afterwards, and the task that is woken.
 
 use std::{
     future::Future,
@@ -31,8 +31,8 @@ use crate::{
 
 type Hook = Box<dyn FnOnce() + Send>;
 
-/// A runtime on which something happens at the next look at its clock: while a body is polled, so
-/// between what one poll gathers and what it gives.
+/// A runtime that runs a hook when its clock is read next: while a body is polled, and therefore between
+/// what one poll collects and what it returns.
 #[derive(Clone)]
 struct Hooked {
     sim: Sim,
@@ -108,7 +108,7 @@ impl Runtime for Hooked {
     }
 }
 
-/// An open stream of a topic, and what it needs. Its keep-alive comment is due.
+/// An open stream of a topic. Its keep-alive comment is due.
 struct Due {
     runtime: Hooked,
     embedding: Embedding<Hooked>,
@@ -180,7 +180,7 @@ fn events_that_are_gathered_when_the_cut_comes_are_not_given() {
 fn a_body_that_moved_to_another_task_is_woken_there() {
     let world = World::new();
     let mut body = world.open();
-    // In the test's own task, which nothing wakes.
+    // This is in the test's own task, which nothing wakes.
     assert!(data(&mut body).is_pending());
     let reader = Reader::start(&world.sim, body);
     world.embedding.cut();

@@ -1,4 +1,4 @@
-//! What these tests have in common: an embedding, and a reader of its bodies.
+//! The common parts of these tests: an embedding, and a reader of its bodies.
 
 use std::{
     pin::Pin,
@@ -23,7 +23,7 @@ pub fn get(path: &str) -> Request {
         .unwrap()
 }
 
-/// A server that has asked for one response and reads all of its body.
+/// A server that has called for one response and reads all of its body.
 pub struct Reader {
     pub sim: Sim,
     pub read: Arc<Mutex<Vec<u8>>>,
@@ -53,7 +53,7 @@ impl Reader {
     }
 }
 
-/// The response, which has to be there without waiting.
+/// Returns the response, which has to be there without waiting.
 pub fn now(sim: &Sim, answer: Answer<Sim>) -> Response<Body<Sim>> {
     let job = sim.start(answer);
     sim.settle();

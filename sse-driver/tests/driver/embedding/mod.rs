@@ -1,4 +1,4 @@
-//! Responses for a foreign server, which here is the test: it polls bodies, or drops them.
+//! Responses for a foreign server, which is the test: it polls bodies, or drops them.
 
 mod answers;
 mod bodies;

@@ -80,10 +80,10 @@ impl http_body::Body for Upload {
     }
 }
 
-/// What clean-up is told, of handlers that were called.
+/// The reasons that clean-up got, for handlers that were called.
 type Reasons = Arc<Mutex<Vec<CloseReason>>>;
 
-/// A route that answers with what it is sent.
+/// Returns a route that responds with its request's body.
 fn routes(reasons: &Reasons) -> Routes {
     let reasons = reasons.clone();
     let echo = move |request: router::Request| {

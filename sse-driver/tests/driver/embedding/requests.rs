@@ -1,4 +1,4 @@
-//! Requests whose reply a handler of the foreign server's makes.
+//! Requests whose reply a handler of the foreign server makes.
 
 use futures_util::stream;
 use http_body::Body as _;
@@ -21,7 +21,7 @@ fn begin(world: &World, path: &str) -> Result<EmbeddedRequest<Sim>, Refusal> {
     world.embedding.begin(parts, Some(peer))
 }
 
-/// One whose clean-up is noted.
+/// Returns a request whose clean-up is logged.
 fn begun(world: &World) -> EmbeddedRequest<Sim> {
     let request = begin(world, "/a?b=c").unwrap();
     world.journal.watch_clean_up(&request);
@@ -54,7 +54,7 @@ fn a_topics_subscriber_is_a_reply_and_wakes_the_server() {
     assert_eq!(reader.text(), "");
     topic.publish("news").unwrap();
     assert!(reader.text().ends_with("data: news\n\n"));
-    // The keep-alive has a timer of the embedding's.
+    // The timer of the keep-alive is the embedding's.
     world.sim.advance(secs(15));
     assert!(reader.text().ends_with("\n\n:\n"), "{}", reader.text());
 }

@@ -1,4 +1,4 @@
-//! What happens at each bound, and what is left when nothing is used.
+//! The behaviour at each bound, and the resources of unused topics.
 
 use super::*;
 use crate::harness::secs;
@@ -13,7 +13,7 @@ fn a_topic_that_is_not_used_is_forgotten() {
     assert_eq!(node.len(), 2);
     sim.advance(secs(601));
     assert_eq!(node.len(), 1);
-    // One client's task, and the task of its topic.
+    // There are one client's task, and the task of its topic.
     assert_eq!(sim.live_tasks(), 2);
     reader.leave();
     sim.advance(secs(601));
@@ -85,7 +85,7 @@ fn clients_take_turns_at_the_log_and_hold_up_no_other() {
     publish(&sim, &first, "news", "6");
     assert_eq!(live.data(), ["6"]);
     assert!(waits.data().is_empty());
-    // One that leaves gives its turn to the next, in the order in which they came.
+    // A client that leaves gives its turn to the next, in the order in which they came.
     let [one, two, three] = stuck;
     one.leave();
     sim.settle();
@@ -106,7 +106,7 @@ fn bells_beyond_the_bound_are_dropped_and_the_log_is_read() {
         });
         let reader = Reader::new(&sim, node.topic("news").unwrap().resume_from(None));
         let topic = node.topic("news").unwrap();
-        // All before the task runs once.
+        // All come before the task runs once.
         let publishing = sim.start(async move {
             for n in 1..=50_u64 {
                 topic.publish(n).await.unwrap();

@@ -18,7 +18,7 @@ fn a_log_that_is_down_at_the_start_is_waited_for() {
         [None, Some("7-1"), Some("elsewhere")].map(|id| Reader::new(&sim, topic.resume_from(id)));
     sim.advance(secs(20));
     assert!(!topic.is_following());
-    // Another process has come to three events.
+    // Another process has reached three events.
     (1..=3).for_each(|n: u64| {
         let event = Event::new(n.to_string());
         let log = log.log.clone();
@@ -106,7 +106,7 @@ fn a_log_that_comes_back_empty_is_told_and_followed() {
     assert_eq!(reader.got().outcomes, [Outcome::Unknown { replayed: 0 }]);
     publish(&sim, &node, "news", "2");
     assert!(reader.got().text.ends_with("id: 8-1\ndata: 2\n\n"));
-    // A client of before is told, too, wherever it comes.
+    // An earlier client is told, too, on any node.
     let back = Reader::new(&sim, node.topic("news").unwrap().resume_from(Some("7-1")));
     assert_eq!(back.got().outcomes, [Outcome::Unknown { replayed: 1 }]);
 }

@@ -1,4 +1,4 @@
-//! Topics of many nodes, over a log that fails as logs do.
+//! Topics of many nodes, over a log with faults.
 
 mod bounds;
 mod faults;
@@ -25,7 +25,7 @@ use sse_driver::event_log::{
 
 use crate::sim::{Job, Sim};
 
-/// A log that fails when it is told to.
+/// A log that fails on demand.
 #[derive(Clone)]
 struct Faulty {
     log: MemoryLog,
@@ -34,13 +34,13 @@ struct Faulty {
 
 #[derive(Default)]
 struct Faults {
-    /// Nothing works, and whatever watches is told.
+    /// Everything fails, and all watches end.
     is_down: bool,
     /// Reads of these topics do not answer.
     hang: Vec<Text>,
     /// Reads panic.
     panics: bool,
-    /// Bells are said to be up, and are not heard.
+    /// Bells are reported as up, and are lost.
     bells_are_lost: bool,
     reads: usize,
     watching: Vec<Waker>,
@@ -135,7 +135,7 @@ fn node_with(
     FollowedTopics::on(sim.clone(), log.clone(), config)
 }
 
-/// A client that reads whatever there is.
+/// A client that reads everything.
 struct Reader {
     got: Arc<Mutex<Got>>,
     job: Job<()>,
@@ -172,7 +172,7 @@ impl Reader {
         self.got.lock().unwrap().clone()
     }
 
-    /// The data of its events.
+    /// Returns the data of its events.
     fn data(&self) -> Vec<String> {
         let text = self.got().text;
         let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
@@ -184,7 +184,7 @@ impl Reader {
     }
 }
 
-/// The result of a future that waits for nothing but the log.
+/// Returns the output of a future that waits only for the log.
 fn run<T: Send + 'static>(sim: &Sim, future: impl Future<Output = T> + Send + 'static) -> T {
     let job = sim.start(future);
     sim.settle();

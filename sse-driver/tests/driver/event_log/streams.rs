@@ -1,4 +1,4 @@
-//! Clients, on whichever node.
+//! Clients, on any node.
 
 use sse_core::{
     Budget,
@@ -27,7 +27,7 @@ fn an_event_of_one_node_reaches_the_clients_of_all() {
             "id: 7-1\ndata: 1\n\nid: 7-2\ndata: 2\n\n"
         );
     }
-    // Nothing had to be read for that, after the beginning.
+    // After the beginning nothing had to be read for that.
     let reads = log.reads();
     publish(&sim, &first, "news", "3");
     assert_eq!((log.reads(), readers[1].data().len()), (reads, 3));
@@ -119,7 +119,7 @@ fn a_client_may_begin_with_the_oldest_event_of_the_log_on_any_node() {
         let stream = node.topic("news").unwrap().subscribe_from_oldest();
         let reader = Reader::new(&sim, stream);
         let oldest = reader.data()[0].parse::<u64>().unwrap();
-        // The first node holds what the log has dropped since.
+        // The first node holds the events that the log has dropped since.
         assert_eq!(reader.data(), numbers(oldest..=500));
         assert!(oldest <= 201 && reader.got().outcomes.is_empty());
     }

@@ -1,4 +1,4 @@
-//! What clients get where there are as many streams, or bytes, as there may be.
+//! Clients at the bounds on streams and bytes.
 
 use futures_util::{StreamExt, stream};
 use sse_core::{
@@ -61,13 +61,13 @@ fn finished_streams_make_room_for_what_producers_make_and_then_they_end() {
     assert_eq!(make("a", 350), StreamEnd::Complete);
     assert_eq!(make("b", 350), StreamEnd::Complete);
     let mut reads_b = streams.get("/attach/b");
-    // There is no room for this one beside them, and the first one goes.
+    // There is no room for this one beside them, and the first one is dropped.
     assert_eq!(make("c", 450), StreamEnd::Complete);
     assert!(streams.streams.get("a").is_none() && streams.streams.get("b").is_some());
     assert_eq!(streams.data(&mut reads_b).len(), 351);
     assert!(budget.used().history <= KIB * KIB);
 
-    // Streams with a client, or that run, make no room.
+    // Running streams, and those with a client, make no room.
     let endless = stream::iter(0..300)
         .map(|_| "x".repeat(KIB))
         .chain(stream::pending());
@@ -79,7 +79,7 @@ fn finished_streams_make_room_for_what_producers_make_and_then_they_end() {
     drop(b);
     let mut client = streams.get("/attach/e");
     assert_eq!(streams.data(&mut client).pop(), Some(end("too_large")));
-    // One that is larger than it may be alone.
+    // This one is larger than the bound by itself.
     assert!(matches!(make("f", 600), StreamEnd::TooLarge(_)));
     assert!(budget.used().history <= KIB * KIB + 64 * KIB);
 }

@@ -1,4 +1,4 @@
-//! Whatever ends a stream, its clients are told, and none comes back for ever.
+//! Whatever ends a stream, its clients are told, and none reconnects forever.
 
 use std::{
     fmt, io,
@@ -18,7 +18,7 @@ use crate::{
 
 type Start = fn(&ResumableStreams, &Request, &str, Journal) -> Result<Attachment, StartError>;
 
-/// An error whose text is a panic.
+/// An error that panics when it is formatted.
 #[derive(Debug)]
 struct Unspeakable;
 
@@ -47,7 +47,7 @@ impl Drop for PanicsOnDrop {
     }
 }
 
-/// Starts a producer whose end is noted.
+/// Starts a producer whose end is logged.
 macro_rules! start {
     (|$producer:pat_param| $work:expr) => {
         |streams, request, name, journal| {
@@ -60,7 +60,7 @@ macro_rules! start {
     };
 }
 
-/// What producers do, what clients are told, and what clean-up is.
+/// The producers' work, the events that clients get, and the reasons that clean-up gets.
 const ENDS: [(&str, Start, &str, &str); 11] = [
     (
         "it yields an error",
@@ -164,7 +164,7 @@ fn every_end_is_told_to_clients_and_clean_up_and_no_client_comes_back_for_ever()
         );
         assert_eq!(journal.lines(), [format!("clean-up: {told}")], "{what}");
 
-        // One that comes later is told the same.
+        // A later client gets the same.
         let received = streams.read(&mut streams.get(ATTACH));
         assert_eq!(data(&received.body).last(), Some(&end(outcome)), "{what}");
         assert!(received.complete, "{what}");
@@ -199,7 +199,7 @@ fn a_handler_stops_a_stream_and_the_producer_is_told_why() {
         streams.journal.lines(),
         [dropped, "clean-up: stopped: enough".into()]
     );
-    // There is nothing to be stopped any more.
+    // There is nothing left to stop.
     assert_eq!(stop(), 404);
 }
 
@@ -225,7 +225,7 @@ fn an_end_can_be_waited_for() {
         let stream = stream.clone();
         streams.sim().start(async move { stream.ended().await })
     });
-    // One that waits no longer.
+    // A task that stops waiting.
     assert!(stream.ended().now_or_never().is_none());
     streams.sim().settle();
     assert!(waits[0].take().is_none());

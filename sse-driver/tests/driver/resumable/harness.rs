@@ -1,4 +1,4 @@
-//! What these tests have in common: a server whose one route starts a stream or attaches to it.
+//! The common parts of these tests: a server with a route that starts a stream or attaches to it.
 
 use sse_core::topic::resumable::{ResumableConfig, StreamEnd};
 use sse_driver::{
@@ -21,7 +21,7 @@ pub const ATTACH: &str = "/attach/x";
 pub struct Streams {
     pub world: World,
     pub streams: ResumableStreams,
-    /// What the producers yield.
+    /// The events that the producers yield.
     pub feed: Feed,
     pub journal: Journal,
 }
@@ -31,7 +31,7 @@ impl Streams {
         Self::with(|_| {})
     }
 
-    /// Each stream's producer is the feed, and the journal is told of its end.
+    /// Starts a server whose producers are the feed, and log their ends in the journal.
     pub fn with(change: impl FnOnce(&mut ResumableConfig)) -> Self {
         let feed = Feed::default();
         let (source, sink) = (feed.clone(), Journal::default());
@@ -47,7 +47,8 @@ impl Streams {
         this
     }
 
-    /// `/start/NAME` does what it is told, `/attach/NAME` attaches, and `/stop/NAME` stops.
+    /// Starts a server: `/start/NAME` runs the given function, `/attach/NAME` attaches, and `/stop/NAME`
+    /// stops.
     pub fn of(
         change: impl FnOnce(&mut ResumableConfig),
         start: impl Fn(&ResumableStreams, &Request, &str) -> Answer + Send + Sync + 'static,
@@ -76,7 +77,7 @@ impl Streams {
         self.world.get(path)
     }
 
-    /// A client that comes back.
+    /// Returns a client that comes back.
     pub fn resume(&self, path: &str, id: &str) -> Client {
         let mut client = self.world.connect();
         let fields = format!("Host: sim\r\nLast-Event-ID: {id}");
@@ -87,7 +88,7 @@ impl Streams {
         client
     }
 
-    /// What `client` has received by now.
+    /// Returns everything that `client` has received.
     pub fn read(&self, client: &mut Client) -> Received {
         self.sim().settle();
         while client.read_all() > 0 {
@@ -124,7 +125,7 @@ fn router(
         })
 }
 
-/// Notes in the journal how the stream ended, when its clean-up runs.
+/// Logs the end of the stream in the journal, when its clean-up runs.
 pub fn watch(journal: &Journal, producer: &Producer) {
     let journal = journal.clone();
     producer
@@ -132,12 +133,12 @@ pub fn watch(journal: &Journal, producer: &Producer) {
         .add(move |end: &StreamEnd| journal.note(format!("clean-up: {end}")));
 }
 
-/// The data of the events.
+/// Returns the data of the events.
 pub fn data(body: &str) -> Vec<String> {
     lines(body, "data: ")
 }
 
-/// The IDs of the events.
+/// Returns the IDs of the events.
 pub fn ids(body: &str) -> Vec<String> {
     lines(body, "id: ")
 }
@@ -147,7 +148,7 @@ fn lines(body: &str, start: &str) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
-/// The data of the last event.
+/// Returns the data of the last event.
 pub fn end(outcome: &str) -> String {
     format!("{{\"outcome\":\"{outcome}\"}}")
 }

@@ -19,7 +19,7 @@ fn a_producer_whose_last_client_left_is_cancelled_after_the_grace_time() {
     }
     streams.sim().advance(MILLI);
     assert_eq!(streams.journal.lines(), ["stream dropped", ABANDONED]);
-    // One that comes too late is told so.
+    // A client that comes too late is told so.
     let mut late = streams.get(START);
     assert_eq!(streams.data(&mut late), [end("abandoned")]);
 }
@@ -74,7 +74,7 @@ fn a_timer_that_is_late_cancels_nothing_that_has_a_client_again() {
     let streams = Streams::new();
     streams.get(START).close();
     streams.sim().settle();
-    // The machine sleeps, and a client is there first when it wakes up.
+    // The machine sleeps, and a client comes first when it wakes up.
     streams.sim().hold_up(secs(3600));
     let mut client = streams.get(START);
     streams.sim().advance(secs(3600));
@@ -117,7 +117,7 @@ fn nothing_is_left_of_streams_that_are_forgotten_and_others_can_be_started() {
         assert_eq!((left, waited_for), (tasks, timers));
         assert_eq!(streams.streams.stats().retained_bytes, 0);
     }
-    // It is forgotten by hand as well.
+    // It can also be forgotten by a call.
     streams.streams.start("y", |_| async {}).unwrap();
     streams.sim().settle();
     assert!(streams.streams.forget("y", "done"));
@@ -128,7 +128,7 @@ fn nothing_is_left_of_streams_that_are_forgotten_and_others_can_be_started() {
 
 #[test]
 fn a_runtime_that_ends_leaves_streams_that_another_one_keeps() {
-    // The keeper's task is dropped with the runtime. Nothing hangs or panics by that.
+    // The keeper's task is dropped with the runtime. Nothing hangs or panics because of that.
     let streams = Streams::new();
     let _client = streams.get(START);
     streams.sim().stop();

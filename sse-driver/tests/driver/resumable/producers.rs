@@ -1,4 +1,4 @@
-//! What a producer may be, and how it publishes.
+//! The kinds of producers, and how they publish.
 
 use std::{future::ready, thread};
 
@@ -12,7 +12,7 @@ use sse_driver::{IntoProducer, Producer};
 use super::harness::{MILLI, Streams, end};
 use crate::harness::Received;
 
-/// The data that a client gets of such a producer.
+/// Returns the data that a client gets from such a producer.
 fn made<W, K>(producer: impl FnOnce(Producer) -> W) -> Vec<String>
 where
     W: IntoProducer<K> + 'static,
@@ -56,7 +56,7 @@ fn a_producer_is_a_stream_or_a_future_that_publishes_or_one_that_becomes_the_oth
 fn an_event_keeps_its_own_id_and_type_and_comments_are_left_out() {
     const NEWS: EventId = EventId::from_static("news");
     let streams = Streams::new();
-    // Another epoch.
+    // The epoch is another one.
     streams.sim().advance(MILLI);
     let topic = Topic::on(streams.sim().clone(), TopicConfig::default());
     let news = topic.subscribe();
@@ -142,7 +142,7 @@ fn a_producer_is_made_once() {
     let same = streams.streams.start("x", again).unwrap();
     assert_eq!((same.name().as_ref(), same.owner().as_ref()), ("x", ""));
     streams.streams.stop("x", "enough");
-    // It is the same for as long as it is kept.
+    // It stays the same for as long as it is kept.
     assert!(streams.streams.start("x", again).unwrap().end().is_some());
     assert!(streams.streams.forget("x", "again"));
     let new = streams.streams.start("x", |_| stream::pending::<&str>());

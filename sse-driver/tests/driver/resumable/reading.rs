@@ -45,7 +45,7 @@ fn a_client_that_leaves_in_mid_stream_comes_back_and_misses_nothing() {
     for path in [START, ATTACH] {
         assert_eq!(Received::by(&streams.resume(path, &last)).status, 204);
     }
-    // One that missed the end alone gets that.
+    // A client that missed only the end gets that.
     let before = ids(&received.body).into_iter().nth_back(1).unwrap();
     let mut client = streams.resume(ATTACH, &before);
     assert_eq!(streams.data(&mut client), [end("complete")]);
@@ -99,7 +99,7 @@ fn a_name_that_is_unknown_or_forgotten_is_a_404() {
     assert_eq!(returns.status, 404);
     assert!(returns.body.contains("no longer kept"), "{}", returns.body);
     assert_eq!(streams.streams.stats().started, 1);
-    // One that asks for the first time does.
+    // A client that comes for the first time does.
     streams.feed.start_again();
     assert_eq!(Received::by(&streams.get(START)).status, 200);
     assert_eq!(streams.streams.stats().started, 2);
@@ -167,7 +167,7 @@ fn owners_do_not_find_the_streams_of_others() {
     let [of_a, of_b, _] = &mut clients;
     assert_eq!(streams.data(of_a), [end("stopped")]);
     assert_eq!(streams.data(of_b), [""; 0]);
-    // What is done by the first handle concerns all.
+    // Calls on the first handle apply to all.
     assert_eq!(streams.streams.stop_all("enough"), 2);
     let b = b.get("x").unwrap();
     assert_eq!((b.owner().as_ref(), b.name().as_ref()), ("b", "x"));

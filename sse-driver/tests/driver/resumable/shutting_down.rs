@@ -1,4 +1,4 @@
-//! What happens to streams when the server of their clients shuts down.
+//! Streams whose clients' server shuts down.
 
 use std::future::pending;
 
@@ -87,7 +87,7 @@ fn a_shutdown_grace_beyond_the_servers_own_deadline_is_cut_short() {
     streams.world.handle.shut_down();
     streams.sim().advance(secs(10));
     assert_eq!(streams.world.report().cut, 1);
-    // Its client has left, and the shutdown's time goes on.
+    // Its client has left, and the time of the shutdown continues.
     streams.sim().advance(secs(50) - MILLI);
     assert_eq!(streams.journal.lines(), [""; 0]);
     streams.sim().advance(MILLI);

@@ -1,4 +1,4 @@
-//! A certificate authority for one test, and the configurations that go with it.
+//! A certificate authority for one test, and the configurations for it.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use rustls::{
     pki_types::PrivateKeyDer, version,
 };
 
-/// What servers are called.
+/// The name of the servers.
 pub const NAME: &str = "sim.test";
 
 pub struct Authority {
@@ -30,7 +30,7 @@ impl Authority {
         Self { issuer, versions }
     }
 
-    /// Of a server that is called [`NAME`].
+    /// Returns the configuration of a server with the name [`NAME`].
     pub fn server_config(&self) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new([NAME.to_owned()]).unwrap();
@@ -46,7 +46,7 @@ impl Authority {
         Arc::new(config.unwrap())
     }
 
-    /// Of a client that trusts this authority.
+    /// Returns the configuration of a client that trusts this authority.
     pub fn client_config(&self) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();

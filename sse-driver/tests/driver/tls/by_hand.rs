@@ -1,5 +1,5 @@
-//! A TLS connection polled by hand over a transport that does only what it is told: it wakes
-//! no task, and what it takes and gives is up to the test.
+//! A TLS connection polled by hand over a transport that does only what the test says: it wakes no task,
+//! and takes and returns the bytes that the test chooses.
 
 use std::{
     io::{self, IoSlice, Write},
@@ -15,8 +15,8 @@ use sse_driver::{Transport, tls::Tls};
 
 use super::authority::{Authority, NAME};
 
-/// As a transport is whose reactor has yet to look at the socket: bytes can be read before a task
-/// is woken for them.
+/// A transport whose reactor has not polled the socket yet: bytes can be read before a task is woken for
+/// them.
 #[derive(Clone, Default)]
 struct Asleep(Arc<Mutex<Wires>>);
 
@@ -24,7 +24,7 @@ struct Asleep(Arc<Mutex<Wires>>);
 struct Wires {
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
-    /// How often a write takes nothing.
+    /// The number of writes that take nothing.
     empty_writes: usize,
 }
 
@@ -66,7 +66,7 @@ impl Transport for Asleep {
     }
 }
 
-/// A side of the server's end, which counts how often it is woken.
+/// A side of the server's end, which counts its wake-ups.
 #[derive(Default)]
 struct Woken(AtomicUsize);
 
@@ -122,8 +122,8 @@ fn take_ciphertext(client: &mut ClientConnection) -> Vec<u8> {
     ciphertext
 }
 
-/// A server that waits for nothing but the last of the client's part of the handshake; the client
-/// has that ready.
+/// Returns a server that waits only for the last part of the client's handshake, which the client has
+/// ready.
 fn before_the_last_flight() -> (Server, ClientConnection) {
     let (authority, wires) = (Authority::new(), Asleep::default());
     let mut server = Server {
@@ -152,7 +152,7 @@ fn the_side_that_ends_the_handshake_wakes_the_other() {
     let (mut server, mut client) = before_the_last_flight();
     client.writer().write_all(b"hello").unwrap();
     assert!(server.read().is_pending());
-    // The end of the handshake, and what the reader waits for, are read by the writer.
+    // The writer reads the end of the handshake, and the bytes that the reader waits for.
     server.receives(&take_ciphertext(&mut client));
     assert!(matches!(server.write(b"welcome"), Poll::Ready(Ok(7))));
     assert_eq!(server.reader.count(), 1);
@@ -175,7 +175,7 @@ fn the_side_that_ends_the_handshake_wakes_the_other() {
 fn a_fault_behind_the_handshake_is_not_passed_over() {
     let (mut server, mut client) = before_the_last_flight();
     server.receives(&take_ciphertext(&mut client));
-    // A record that is not encrypted.
+    // This record is not encrypted.
     server.receives(b"\x17\x03\x03\x00\x20this is not what a client sends.");
     match server.handshake() {
         Poll::Ready(Err(error)) => assert_eq!(error.kind(), io::ErrorKind::InvalidData),

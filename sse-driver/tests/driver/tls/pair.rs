@@ -39,7 +39,7 @@ impl End {
         self.poll(|mut tls, cx| tls.poll_read(cx, buffer)).await
     }
 
-    /// Everything up to the end, which may be an error.
+    /// Reads up to the end, which may be an error.
     pub async fn read_to_end(self) -> (Vec<u8>, io::Result<()>) {
         let (mut bytes, mut buffer) = (Vec::new(), [0; 1000]);
         loop {
@@ -51,7 +51,7 @@ impl End {
         }
     }
 
-    /// Hands over all of `bytes`, and flushes.
+    /// Writes all of `bytes`, and flushes.
     pub async fn write(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let (one, two) = bytes.split_at(bytes.len() / 2);
@@ -87,7 +87,7 @@ pub fn server_end(authority: &Authority, transport: SimTransport) -> End {
     End(Arc::new(Mutex::new(tls)))
 }
 
-/// A client and a server that it trusts, with room for so many bytes in flight.
+/// Returns a client and a server that it trusts, with room for this many bytes on the way.
 pub fn pair(sim: &Sim, capacity: usize) -> (End, End) {
     pair_of(&Authority::new(), sim, capacity)
 }
@@ -100,7 +100,7 @@ fn pair_of(authority: &Authority, sim: &Sim, capacity: usize) -> (End, End) {
     )
 }
 
-/// What the job came to, which it must have by now.
+/// Returns the output of the job, which has to be done.
 #[track_caller]
 pub fn done<T: Send + 'static>(job: &Job<T>) -> T {
     job.take().expect("it does not hang")
@@ -124,7 +124,7 @@ fn a_handshake_may_be_cut_anywhere() {
             let jobs = [&client, &server].map(|end| sim.start(end.clone().handshake()));
             sim.settle();
             done(&jobs[0]).unwrap();
-            // The server's ends with tickets, which a client takes once it reads.
+            // The server's part ends with tickets, which a client reads later.
             let reader = sim.start(client.read_to_end());
             sim.settle();
             done(&jobs[1]).unwrap();
@@ -139,7 +139,7 @@ fn data_goes_both_ways_at_once_whichever_side_comes_first() {
     for versions in VERSIONS {
         let authority = Authority::with(versions, "any");
         for capacity in [1, 77, 1000, 64 * 1024] {
-            // Reading and writing make the handshake; which of them begins must not matter.
+            // Reading and writing make the handshake, whichever of them begins.
             for readers_first in [true, false] {
                 let sim = Sim::new();
                 let (up, down) = match capacity {
@@ -242,7 +242,7 @@ fn input_that_is_cut_off_is_noticed() {
     let sim = Sim::new();
     let (client, server) = pair(&sim, 1000);
     let reader = sim.start(server.clone().read_to_end());
-    // Dropped without being shut down.
+    // It is dropped without a shutdown.
     let writer = sim.start(async move { client.write(b"that was not all").await });
     sim.settle();
     done(&writer).unwrap();
@@ -250,7 +250,7 @@ fn input_that_is_cut_off_is_noticed() {
     assert_eq!(bytes, b"that was not all");
     assert_eq!(end.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
 
-    // And again.
+    // A second read returns the same.
     let again = sim.start(server.read_to_end());
     sim.settle();
     let (_, end) = done(&again);
@@ -305,7 +305,7 @@ fn a_certificate_that_does_not_fit_is_an_error_that_says_so() {
             let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
             assert!(matches!(cause, Some(rustls::Error::InvalidCertificate(_))));
 
-            // And the server was told why.
+            // The server was told why.
             let error = done(&server).1.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidData);
             assert!(error.to_string().contains("alert"), "{error}");
@@ -337,7 +337,7 @@ fn no_more_than_a_record_is_taken_for_a_peer_that_does_not_read() {
     sim.settle();
     assert_eq!(*taken.lock().unwrap(), 16 * 1024);
 
-    // Until it has read that.
+    // This is so until it has read that.
     let mut buffer = vec![0; 16 * 1024];
     let reader = sim.start(async move {
         let mut left = 16 * 1024;

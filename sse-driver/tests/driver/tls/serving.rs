@@ -30,7 +30,7 @@ impl TlsWorld {
         Self::with(config, |_| {})
     }
 
-    /// Of a TLS configuration that is changed so.
+    /// Starts a server with a TLS configuration that is changed by `change`.
     fn with_tls(change: impl FnOnce(&mut rustls::ServerConfig)) -> Self {
         Self::with(ServerConfig::default(), change)
     }
@@ -63,7 +63,7 @@ impl TlsWorld {
         }
     }
 
-    /// A client that has asked for `path`, and has read what was answered at once.
+    /// Returns a client that has requested `path`, and has read the first output.
     fn get(&self, path: &str) -> TlsClient {
         let mut client = self.connect();
         client.get(path);
@@ -71,7 +71,7 @@ impl TlsWorld {
         client
     }
 
-    /// Until neither side has anything to say.
+    /// Runs until neither side has anything to send.
     fn settle(&self, client: &mut TlsClient) {
         while client.exchange() {
             self.world.sim.settle();
@@ -96,7 +96,7 @@ impl TlsClient {
         self.tls.writer().write_all(text.as_bytes()).unwrap();
     }
 
-    /// Sends what there is to send, and reads what there is to read. Says whether there was any.
+    /// Sends and reads all available bytes. Returns whether there were any.
     fn exchange(&mut self) -> bool {
         self.send() | self.receive(usize::MAX)
     }
@@ -166,8 +166,8 @@ fn an_event_stream_is_served_and_ends_with_close_notify() {
     );
 }
 
-/// The end of an HTTP/1.0 body is that of the connection: nothing but `close_notify` tells whether
-/// it is whole.
+/// The end of an HTTP/1.0 body is that of the connection: only `close_notify` tells whether it is
+/// complete.
 #[test]
 fn a_stream_that_breaks_off_is_sent_up_to_there_and_ends_without_close_notify() {
     for version in ["HTTP/1.0", "HTTP/1.1"] {
@@ -195,7 +195,7 @@ fn a_stream_that_breaks_off_is_sent_up_to_there_and_ends_without_close_notify() 
     }
 }
 
-/// A record is as large as 16 KiB, and nothing more is written while it is under way.
+/// A record has up to 16 KiB, and nothing more is written while it is on its way.
 #[test]
 fn a_client_that_takes_a_record_slowly_has_not_stalled() {
     let tls = TlsWorld::new();
@@ -305,7 +305,7 @@ fn the_heads_deadline_holds_for_the_handshake_too() {
     assert_eq!(tls.world.handle.open_connections(), 0);
     assert!(client.client.server_side().is_closed());
 
-    // A handshake that takes its time leaves the request only what is left.
+    // A slow handshake leaves the request only the rest of the time.
     let mut client = tls.connect();
     tls.world.sim.advance(secs(9));
     tls.settle(&mut client);
@@ -328,7 +328,7 @@ fn at_the_limit_newcomers_are_told_so_over_tls() {
     let tls = TlsWorld::with_config(config);
     let mut first = tls.get("/feed");
 
-    // One that asks first, and one that only makes the handshake.
+    // One client sends a request, and one only makes the handshake.
     let refused = tls.get("/feed");
     assert_eq!(refused.answer().status, 503);
     assert_eq!(refused.end, Some(true));
@@ -336,7 +336,7 @@ fn at_the_limit_newcomers_are_told_so_over_tls() {
     tls.settle(&mut refused);
     assert_eq!(refused.answer().status, 503);
 
-    // And one that does not even do that is not waited for without an end.
+    // A client that does not even do that is not waited for without end.
     let _silent = tls.connect();
     let tasks = tls.world.sim.live_tasks();
     tls.world.sim.advance(secs(30));
@@ -358,7 +358,7 @@ fn a_client_with_plain_http_is_cut_and_harms_no_other() {
         tls.world.sim.settle();
         plain.read_all();
         assert!(plain.at_end());
-        // An alert, and no answer.
+        // It gets an alert, and no response.
         assert_eq!(plain.take_received().first(), Some(&21));
     }
     assert_eq!(tls.world.handle.open_connections(), 1);
@@ -384,7 +384,7 @@ fn a_slow_reader_holds_up_its_own_stream_and_loses_nothing() {
         ServerConfig::default().connection.response.high_water_mark + 16 * 1024 + IN_FLIGHT + 1024;
     assert!((IN_FLIGHT..=most).contains(&taken), "{taken} were taken");
 
-    // With the smallest sips, and new keys now and then.
+    // It takes the smallest pieces, and there are new keys now and then.
     let mut sips = 0;
     while client.receive(700) {
         sips += 1;
@@ -424,7 +424,7 @@ fn being_able_to_write_again_costs_no_read() {
     tls.settle(&mut client);
     tls.feed.push("x".repeat(8192));
     tls.world.sim.settle();
-    // The first time it may: the read side waited to write during the handshake.
+    // The first read may write: the read side waited to write during the handshake.
     client.receive(usize::MAX);
     tls.world.sim.settle();
     let seen = client.client.server_side();

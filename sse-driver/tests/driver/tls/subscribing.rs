@@ -1,4 +1,4 @@
-//! The event source over TLS: which protocol is agreed on, and what happens where none is.
+//! The event source over TLS: the protocol that is agreed on, and the lack of one.
 
 use std::{future::poll_fn, sync::Arc};
 
@@ -31,7 +31,7 @@ fn http_1_1_is_agreed_on_whatever_the_configuration_offers() {
         let (authority, feed) = (Authority::new(), Feed::default());
         let router = Router::new().events("/feed", feed.handler(&Journal::default()));
         let mut tls = authority.server_config();
-        // As a server in front of it does, which would rather speak HTTP/2.
+        // A server in front of it that prefers HTTP/2 does this.
         Arc::make_mut(&mut tls).alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let world = World::start(router, |server| server.with_tls(tls));
         let source = source(&world.sim, offering(&authority, protocols));

@@ -1,4 +1,4 @@
-//! Peers that speak no TLS, and an attacker in between who changes bytes.
+//! Peers that do not speak TLS, and an attacker in between who changes bytes.
 
 use std::{
     future::poll_fn,
@@ -19,14 +19,14 @@ use super::{
 };
 use crate::sim::{Sim, SimTransport};
 
-/// Says `bytes` and reads until the other end says no more.
+/// Sends `bytes` and reads until the other end is done.
 async fn say(mut transport: SimTransport, bytes: Vec<u8>) -> Vec<u8> {
     let (mut said, mut answer) = (0, Vec::new());
     poll_fn(|cx| {
         while let Some(rest @ [_, ..]) = bytes.get(said..) {
             match transport.poll_write_vectored(cx, &[IoSlice::new(rest)]) {
                 Poll::Ready(Ok(count)) => said += count,
-                // Where the other end is gone, what it said may still be there.
+                // If the other end is gone, its bytes may still be there.
                 Poll::Ready(Err(_)) | Poll::Pending => break,
             }
         }
@@ -61,13 +61,13 @@ fn a_client_without_tls_gets_an_alert() {
         assert_eq!(end.unwrap_err().kind(), io::ErrorKind::InvalidData);
         drop(server);
         sim.settle();
-        // A record of an alert's type with the two bytes of one, the first of which is "fatal".
+        // This is a record of an alert, whose first byte is "fatal".
         let answer = done(&client);
         assert_eq!((answer.len(), answer[0], answer[5]), (7, 21, 2));
     }
 }
 
-/// An attacker between two ends, who changes the bytes that go one way.
+/// An attacker between two ends, who changes the bytes in one direction.
 async fn relay(
     mut one: SimTransport,
     mut other: SimTransport,
@@ -136,7 +136,7 @@ fn an_alert_waits_until_there_is_room_for_it() {
         *bytes.last_mut().unwrap() ^= u8::from(does.load(Ordering::Relaxed));
     }));
 
-    // The client does not read what the server says, and no task waits to write it.
+    // The client does not read, and no task waits to write.
     let (says, hears) = (server.clone(), client.clone());
     let hello = sim.start(async move { says.write(b"h").await });
     sim.start(async move { hears.read(&mut [0]).await });
@@ -188,7 +188,7 @@ fn a_changed_body_is_never_read_wrongly() {
             }
         }));
         sim.settle();
-        // Both may be waiting for bytes that neither has said.
+        // Both may be waiting for bytes that neither has sent.
         between.cancel();
         sim.settle();
         let (bytes, end) = done(&heard);
@@ -206,7 +206,7 @@ fn a_changed_body_is_never_read_wrongly() {
         }
     }
     assert!(at > 200, "only {at} bytes went to the server");
-    // Few bytes mean nothing: the version in a record's header is one that does not.
+    // Only few bytes mean nothing: the version in a record's header is one of them.
     assert!(failed > at * 9 / 10, "{failed} of {at} were noticed");
 }
 
@@ -217,7 +217,7 @@ proptest! {
     fn no_bytes_make_either_end_panic_or_hang(
         bytes in prop_oneof![
             proptest::collection::vec(any::<u8>(), 0..300),
-            // What has a record's header is looked at more closely.
+            // Bytes with a record's header are examined more closely.
             (20_u8..26, proptest::collection::vec(any::<u8>(), 0..300)).prop_map(|(kind, body)| {
                 let mut record = vec![kind, 3, 3, (body.len() >> 8) as u8, body.len() as u8];
                 record.extend(body);

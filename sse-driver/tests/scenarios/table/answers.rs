@@ -1,4 +1,4 @@
-//! Answers that are whole, or have no body.
+//! Responses that are whole, or have no body.
 
 use std::time::Duration;
 
@@ -200,7 +200,7 @@ pub fn whole(scene: &Scene, text: &'static str) -> Router {
     })
 }
 
-/// A handler that answers once the feed has an event.
+/// Returns a handler that responds once the feed has an event.
 fn deciding(scene: &Scene) -> Router {
     let feed = scene.feed.handler(&scene.journal);
     Router::new().events("/", move |request: Request| {
@@ -220,7 +220,7 @@ fn refused(scene: &Scene) -> Router {
     })
 }
 
-/// A stream under any status.
+/// Returns a stream with any status.
 fn status(scene: &Scene, status: StatusCode) -> Router {
     let scene = scene.clone();
     Router::new().get("/", move |request: Request| {

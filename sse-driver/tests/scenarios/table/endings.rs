@@ -289,7 +289,7 @@ pub fn scenarios() -> Vec<Scenario> {
     ]
 }
 
-/// Says last words.
+/// Returns a stream that sends a last event.
 fn polite(scene: &Scene) -> Router {
     let scene = scene.clone();
     Router::new().events("/", move |request: Request| {

@@ -10,7 +10,7 @@ use sse_driver::router::Router;
 
 use crate::scenario::{Scenario, Scene};
 
-/// The scenarios, by what they are about.
+/// Returns the scenarios by their subject.
 pub fn groups() -> Vec<(&'static str, Vec<Scenario>)> {
     vec![
         ("Streams", streams::scenarios()),
@@ -26,7 +26,7 @@ pub fn scenarios() -> Vec<Scenario> {
     groups.flat_map(|(_, scenarios)| scenarios).collect()
 }
 
-/// A handler that answers with the scene's feed.
+/// Returns a handler that responds with the scene's feed.
 fn feed(scene: &Scene) -> Router {
     Router::new().events("/", scene.feed.handler(&scene.journal))
 }

@@ -1,8 +1,8 @@
-//! Code of the application's that panics, wherever a response calls it.
+//! Application code that panics, wherever a response calls it.
 //!
-//! A panic that ends a response is told as such, and what was yielded before it is delivered. One that
-//! comes when the response is over already, as what is left of it is dropped, changes nothing of
-//! the reason. None of them reaches the executor.
+//! A panic that ends a response is its reason, and events that were yielded before it are delivered. A
+//! panic after the end of the response, when its rest is dropped, does not change the reason. None of
+//! them reaches the executor.
 
 use std::{error::Error, fmt, task::Poll};
 
@@ -19,7 +19,7 @@ use crate::{
     ways::Way,
 };
 
-/// What panics when it is dropped.
+/// Panics when it is dropped.
 #[derive(Clone, Debug)]
 struct Bomb;
 
@@ -33,7 +33,7 @@ fn boom() {
     panic!("expected in this test");
 }
 
-/// An error that panics when it is shown.
+/// An error that panics when it is formatted.
 #[derive(Debug)]
 struct Unspeakable;
 
@@ -63,7 +63,7 @@ impl Error for Explosive {}
 const KEEPS_EXTENSIONS: &str = "The extensions go to the foreign server with the head, which may \
                                 have a use for them.";
 
-/// An event was delivered, and then it was broken off.
+/// An event was delivered, and then the body was broken off.
 const BROKEN_OFF: [&str; 6] = [
     "200 text/event-stream",
     "a",
@@ -267,7 +267,7 @@ pub fn scenarios() -> Vec<Scenario> {
     ]
 }
 
-/// A handler that is watched, and answers at once.
+/// Returns a handler that is logged, and responds at once.
 fn handler(
     scene: &Scene,
     answer: impl Fn(Request, crate::scenario::Held) -> Reply + Send + Sync + 'static,
@@ -297,7 +297,7 @@ fn whole_with_a_bomb(scene: &Scene) -> Router {
     })
 }
 
-/// A handler that never answers, and panics when it is dropped.
+/// Returns a handler that never responds, and panics when it is dropped.
 fn undecided(scene: &Scene) -> Router {
     let scene = scene.clone();
     Router::new().events("/", move |request: Request| {
@@ -319,7 +319,7 @@ fn failing<E: Error + Send + Sync + 'static>(scene: &Scene, error: fn() -> E) ->
     })
 }
 
-/// The same stream, which holds something for as long as it is there.
+/// Returns the same stream, which holds a value for as long as it lives.
 fn holding<S: futures_util::Stream>(
     stream: S,
     held: impl Send,

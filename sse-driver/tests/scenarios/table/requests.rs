@@ -97,7 +97,7 @@ pub fn scenarios() -> Vec<Scenario> {
     ]
 }
 
-/// Answers with what it is sent.
+/// Responds with the request's body.
 pub fn echo(scene: &Scene) -> Router {
     let scene = scene.clone();
     Router::new().post("/", move |request: Request| {

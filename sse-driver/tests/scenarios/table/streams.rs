@@ -186,10 +186,10 @@ pub fn scenarios() -> Vec<Scenario> {
     ]
 }
 
-/// Until a body has failed that waits for its bytes to be written.
+/// The time until a body fails that waits for its bytes to be written.
 pub const MOMENT: Duration = Duration::from_millis(100);
 
-/// A handler that never answers.
+/// Returns a handler that never responds.
 pub fn undecided(scene: &Scene) -> Router {
     let scene = scene.clone();
     Router::new().events("/", move |request: Request| {
@@ -202,7 +202,7 @@ pub fn undecided(scene: &Scene) -> Router {
     })
 }
 
-/// A stream that always has more.
+/// Returns a stream that is always ready.
 fn endless(scene: &Scene) -> Router {
     let scene = scene.clone();
     Router::new().events("/", move |request: Request| {
@@ -214,7 +214,7 @@ fn endless(scene: &Scene) -> Router {
     })
 }
 
-/// A topic with three events, to which a client subscribes with its last event ID.
+/// Returns a topic with three events, to which a client subscribes with its last event ID.
 pub fn topic(scene: &Scene) -> Router {
     let scene = scene.clone();
     for text in ["one", "two", "three"] {

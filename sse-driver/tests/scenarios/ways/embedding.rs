@@ -144,7 +144,7 @@ impl Host for Embedded {
     }
 }
 
-/// What a server does with an answer: sends the head, and takes the body piece by piece.
+/// Does what a server does with a response: it sends the head, and takes the body piece by piece.
 async fn read_all(
     answer: Answer<Sim>,
     is_head: bool,
@@ -163,7 +163,7 @@ async fn read_all(
             break;
         }
         let next = poll_fn(|cx| {
-            // To hear that there is nothing more is not to read.
+            // Polling the end is not a read.
             if !is_over {
                 ready!(gate.poll(cx));
             }
@@ -196,11 +196,11 @@ fn begin(
     let (parts, body) = response.into_parts();
     sight.set_head(parts.status.as_u16(), &parts.headers);
     let has_body = !is_head && ![204, 205, 304].contains(&parts.status.as_u16());
-    // A server says how long a body is that knows it.
+    // A server announces the length of a body if it knows it.
     if has_body && sight.length.is_none() {
         sight.length = body.size_hint().exact();
     }
-    // Extensions are the server's own to keep or to drop.
+    // The server may keep or drop extensions.
     std::mem::forget(parts.extensions);
     body
 }
@@ -212,7 +212,7 @@ struct Upload {
 }
 
 struct State {
-    /// How many bytes are still to come.
+    /// The number of bytes that are still to come.
     left: usize,
     pieces: VecDeque<Result<&'static str, io::ErrorKind>>,
     reader: Option<Waker>,

@@ -1,4 +1,4 @@
-//! The ways in which a reply is driven, each with a client that looks at what comes of it.
+//! The hosts of a reply, each with a client that observes the results.
 
 mod connection;
 mod embedding;
@@ -20,7 +20,7 @@ use crate::{
     sim::Sim,
 };
 
-/// How a reply is driven.
+/// A host of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     Connection,
@@ -28,33 +28,33 @@ pub enum Way {
     TestClient,
 }
 
-/// When a client stops asking for more of a body.
+/// When a client stops polling a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// When there is nothing more, or an error.
+    /// At its end, or an error.
     ToTheEnd,
-    /// As soon as the body says that there will be nothing more, as hyper does.
+    /// As soon as the body says that it is at its end, as hyper does.
     ToItsWord,
 }
 
-/// Two clients of one server: the scenario's, and the bystander, which asks second.
+/// Two clients of one server: the scenario's, and the bystander, which comes second.
 pub trait Host {
     fn ask(&mut self, path: &'static str, ask: &Ask);
 
-    /// Lets everything happen that takes no time. Clients read all that comes.
+    /// Lets everything happen that takes no time. Clients read everything.
     fn settle(&mut self);
     fn advance(&mut self, by: Duration);
 
     /// Lets time pass in which no task has a turn.
     fn hold_up(&mut self, by: Duration);
 
-    // What the scenario's client does.
+    // These are steps of the scenario's client.
     fn read_once(&mut self);
     fn upload(&mut self, piece: &'static str);
     fn break_upload(&mut self);
     fn leave(&mut self);
 
-    // What the server does.
+    // These are steps of the server.
     fn shut_down(&mut self);
     fn cut(&mut self);
     fn stop(&mut self);
@@ -62,13 +62,13 @@ pub trait Host {
     fn sight(&self) -> Sight;
     fn bystander(&self) -> Sight;
 
-    /// Under which name the end of the scenario's response was counted. The test client knows it of
-    /// event streams only.
+    /// Returns the name under which the end of the scenario's response was counted. The test client only
+    /// knows it for event streams.
     fn counted(&self) -> Option<String>;
 }
 
 impl Way {
-    /// The ways in which its clients read.
+    /// Returns the ways in which its clients read.
     pub fn readings(self) -> &'static [Reading] {
         match self {
             Self::Embedding => &[Reading::ToTheEnd, Reading::ToItsWord],
@@ -102,21 +102,21 @@ impl fmt::Display for Way {
     }
 }
 
-/// What a client sees of its response.
+/// A response as a client sees it.
 #[derive(Clone, Debug, Default)]
 pub struct Sight {
     pub status: Option<u16>,
     pub content_type: Option<String>,
-    /// What the head says of the body's length.
+    /// The body's length in the head.
     pub length: Option<u64>,
-    /// The body, where it is no event stream.
+    /// The body, if it is not an event stream.
     pub text: String,
     pub events: Vec<String>,
     pub comments: usize,
     pub end: End,
 }
 
-/// How the body is, or ended.
+/// The state of the body, or its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum End {
     #[default]
@@ -146,13 +146,13 @@ impl Sight {
         self.content_type = field("content-type").map(|value| value.replace("; charset=utf-8", ""));
         self.length = field("content-length").map(|value| value.parse().unwrap());
         if self.is_stream() {
-            // What no way may leave out.
+            // No way may leave these out.
             assert_eq!(field("cache-control").unwrap(), "no-cache, no-transform");
             assert_eq!(field("x-accel-buffering").unwrap(), "no");
         }
     }
 
-    /// The body so far.
+    /// Sets the body so far.
     fn set_body(&mut self, bytes: &[u8]) {
         if !self.is_stream() {
             self.text = String::from_utf8_lossy(bytes).into_owned();
@@ -174,7 +174,7 @@ impl Sight {
     }
 }
 
-/// An event as the table writes it: `type:data#id`.
+/// Returns an event in the form of the table: `type:data#id`.
 fn one_event(event_type: &str, data: &str, last_event_id: &str) -> String {
     let mut text = String::new();
     if event_type != "message" {
@@ -187,7 +187,7 @@ fn one_event(event_type: &str, data: &str, last_event_id: &str) -> String {
     text
 }
 
-/// The names under which responses have been counted that are over.
+/// Returns the names under which ended responses have been counted.
 fn counted(closed: CloseCounts) -> Option<String> {
     let names: Vec<&str> = closed
         .iter()
@@ -196,7 +196,7 @@ fn counted(closed: CloseCounts) -> Option<String> {
     (!names.is_empty()).then(|| names.join(" and "))
 }
 
-/// Says when a client may read.
+/// Controls when a client may read.
 #[derive(Clone, Default)]
 struct Gate {
     state: Arc<Mutex<GateState>>,
@@ -205,7 +205,7 @@ struct Gate {
 #[derive(Default)]
 struct GateState {
     is_held: bool,
-    /// How often it may read all the same.
+    /// How often it may read nevertheless.
     once: usize,
     waiting: Option<Waker>,
 }
@@ -227,7 +227,7 @@ impl Gate {
         }
     }
 
-    /// To be asked before something is polled for.
+    /// Returns ready when the client may poll.
     fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state.lock().unwrap();
         if state.is_held && state.once == 0 {
@@ -237,7 +237,7 @@ impl Gate {
         Poll::Ready(())
     }
 
-    /// Something was read.
+    /// Records a read.
     fn took(&self) {
         let mut state = self.state.lock().unwrap();
         state.once = state.once.saturating_sub(1);

@@ -27,7 +27,7 @@ pub struct Tested {
     sim: Sim,
     clock: TestClock,
     client: TestClient,
-    /// What the client sends of a request's body, which is all at once here.
+    /// The request's body that the client sends, which is all at once here.
     upload: String,
     clients: Vec<Reader>,
 }
@@ -41,7 +41,7 @@ struct Reader {
 #[derive(Default)]
 struct Seen {
     sight: Sight,
-    /// As long as it is open.
+    /// Set as long as it is open.
     response: Option<TestResponse>,
     reason: Option<CloseReason>,
 }

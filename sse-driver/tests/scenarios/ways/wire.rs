@@ -1,11 +1,10 @@
-//! Reads a response off the wire.
+//! Reads a response from its bytes.
 
 use sse_core::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{End, Sight};
 
-/// What a client sees that received these bytes in answer to a request, and whether the server has
-/// sent its last.
+/// Returns the response of these bytes as a client sees it, and whether the server has sent everything.
 pub fn read(received: &[u8], is_head: bool, at_end: bool) -> Sight {
     let mut sight = Sight::default();
     let split = received.windows(4).position(|four| four == b"\r\n\r\n");
@@ -39,7 +38,7 @@ pub fn read(received: &[u8], is_head: bool, at_end: bool) -> Sight {
     sight
 }
 
-/// The bytes in the chunks, and whether the last chunk is there.
+/// Returns the bytes in the chunks, and whether the last chunk is there.
 fn chunks(mut rest: &[u8]) -> (Vec<u8>, bool) {
     let mut body = Vec::new();
     while let Some(line) = rest.windows(2).position(|two| two == b"\r\n") {
