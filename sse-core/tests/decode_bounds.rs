@@ -284,8 +284,8 @@ fn an_error_says_what_to_do() {
         (
             DecoderLimits::default().with_id(3),
             "id: 1234\n\n",
-            "an id in the event stream is longer than 3 bytes, and the last event ID stays as it \
-             was; call the decoder again for its event, or raise the bound with DecoderLimits::with_id",
+            "an id in the event stream is longer than 3 bytes, and the last event ID stays \
+             unchanged; call the decoder again for its event, or raise the bound with DecoderLimits::with_id",
         ),
     ] {
         let mut decoder = Decoder::with_limits(limits);
