@@ -28,6 +28,10 @@ use std::time::{Instant, SystemTime};
 ///
 /// let topic = Topic::on(System, TopicConfig::default());
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a clock",
+    note = "an adapter's runtime is one: `Tokio`, `Smol` or `AsyncStd`; in tests a `TestClock` is"
+)]
 pub trait Clock: Send + Sync + 'static {
     /// Returns the present instant, on the clock of the runtime's timers.
     fn now(&self) -> Instant;

@@ -18,6 +18,10 @@ use crate::BindOptions;
 /// The [timers](Self::timer) elapse on the clock of [`Clock::now`].
 ///
 /// An adapter adds no behaviour. Every runtime has everything here, under some name.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a runtime",
+    note = "an adapter has one: `Tokio`, `Smol` or `AsyncStd`; in tests a `TestClock` is one"
+)]
 pub trait Runtime: Clock + Clone + Unpin {
     /// A timer of the runtime.
     type Timer: Timer;

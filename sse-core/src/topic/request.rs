@@ -11,6 +11,11 @@ use crate::Text;
 ///
 /// `http::Request` and `http::request::Parts` implement it, whatever the body is, and so do the request
 /// that a router's handler gets and the head that a server connection reads.
+#[diagnostic::on_unimplemented(
+    message = "a topic cannot resume from `{Self}`",
+    note = "give it the request of the handler, an `http::Request` or its `Parts`",
+    note = "with an ID alone, call `resume_from(Some(id))`"
+)]
 pub trait ResumeRequest {
     /// Returns the last event ID from the field `Last-Event-ID` or, if there is none or an empty one,
     /// from the query parameter `query_param`. If `query_param` is empty, no parameter is read.

@@ -44,6 +44,11 @@ const PROBES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 ///     }))
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not connect an event source",
+    note = "a connector is a `Proxy`, a `UnixConnector`, a `TcpConnector`, or a function of a `Dial` that \
+            returns a future of an `io::Result<Connected>` and is `Send + Sync + 'static`"
+)]
 pub trait Connector<R: Runtime>: Send + Sync + 'static {
     /// Makes a connection for `dial`.
     fn connect(&self, dial: Dial<R>) -> Connecting;

@@ -52,6 +52,11 @@ type BoxError = Box<dyn Error + Send + Sync>;
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not send the requests of an event source",
+    note = "an HTTP client is a function of a `Request<Bytes>` that returns a future of a \
+            `Result<Response<B>, E>`, where `B` is an `http_body::Body`, and is `Send + Sync + 'static`"
+)]
 pub trait HttpClient: Send + Sync + 'static {
     /// The body of its responses. An error of the body is a loss of the connection.
     type Body: Body<Error: Into<BoxError>> + Send + 'static;

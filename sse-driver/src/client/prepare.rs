@@ -33,6 +33,12 @@ pub enum Prepared {
 
 /// A value that a hook may return: [`Prepared`], an [`Attempt`] to send, or a `Result` of one of them,
 /// whose error is a loss.
+#[diagnostic::on_unimplemented(
+    message = "a hook before an attempt cannot return `{Self}`",
+    label = "neither an attempt nor what to do instead",
+    note = "a hook returns a future of an `Attempt`, a `Prepared`, or a `Result` of one of these, \
+            whose error is a loss"
+)]
 pub trait IntoPrepared: sealed::IntoPrepared {}
 
 impl<T: sealed::IntoPrepared> IntoPrepared for T {}
