@@ -24,6 +24,7 @@ use crate::{
 /// | `Stopped` | `stopped` | `{"outcome":"stopped"}` |
 /// | `Abandoned` | `abandoned` | `{"outcome":"abandoned"}` |
 /// | `Shutdown` | `shutdown` | `{"outcome":"shutdown"}` |
+/// | `Lost` | `lost` | `{"outcome":"lost"}` |
 ///
 /// ```
 /// use sse_core::topic::resumable::StreamEnd;
@@ -52,6 +53,9 @@ pub enum StreamEnd {
     Shutdown,
     /// The producer's task was dropped, such as with its runtime, or the last handle of the streams was.
     Dropped,
+    /// The node of the producer was lost, or the log that nodes share lost the stream's history, or does not
+    /// tell whether it has an event. Streams of one process do not end so.
+    Lost,
 }
 
 impl StreamEnd {
@@ -67,6 +71,7 @@ impl StreamEnd {
             Self::Abandoned => "abandoned",
             Self::Shutdown => "shutdown",
             Self::Dropped => "dropped",
+            Self::Lost => "lost",
         }
     }
 
@@ -110,6 +115,7 @@ impl fmt::Display for StreamEnd {
             Self::Abandoned => f.write_str("no client listened for too long"),
             Self::Shutdown => f.write_str("the server was shut down"),
             Self::Dropped => f.write_str("the producer's task was dropped"),
+            Self::Lost => f.write_str("the producer's node, or its history, was lost"),
         }
     }
 }

@@ -29,11 +29,18 @@
 //! Whatever ends a stream, its last event says so, and has an ID: see [`StreamEnd`]. A client that comes
 //! back with this ID has everything, and can be told not to come back ([`Subscriber::end`] tells).
 //!
+//! # On many nodes
+//!
+//! A `StreamTable` is of one process. With the feature `follower` the module `member` has the part of one node
+//! in a stream that several nodes share by a log: what is started on one node is read and stopped on any.
+//!
 //! [`Subscriber::end`]: super::Subscriber::end
 
 mod config;
 mod end;
 mod error;
+#[cfg(feature = "follower")]
+pub mod member;
 mod stats;
 mod table;
 

@@ -33,6 +33,8 @@ pub struct ResumableStats {
     pub shutdown: u64,
     /// The number of streams that ended `Dropped`.
     pub dropped: u64,
+    /// How many ended `Lost`.
+    pub lost: u64,
 }
 
 impl ResumableStats {
@@ -53,6 +55,7 @@ impl ResumableStats {
             StreamEnd::Abandoned => &mut self.abandoned,
             StreamEnd::Shutdown => &mut self.shutdown,
             StreamEnd::Dropped => &mut self.dropped,
+            StreamEnd::Lost => &mut self.lost,
         } += 1;
     }
 }

@@ -1,0 +1,226 @@
+//! A stream that runs: when its owner is heard of, when its clients are, and what a node makes of silence.
+
+use std::time::{Duration, Instant};
+
+use super::{MemberConfig, record::Append};
+use crate::{Text, topic::resumable::StreamEnd};
+
+#[derive(Clone, Debug)]
+pub(super) struct Running {
+    pub(super) epoch: u64,
+    /// The producer runs on this node.
+    pub(super) is_mine: bool,
+    /// When the owner was heard of last, or the log was in trouble.
+    heard_at: Instant,
+    /// When the owner tells next that it is alive.
+    alive_at: Instant,
+    /// When the grace time is over, unless a client is heard of.
+    grace_until: Option<Instant>,
+    /// When this node tells of its clients next.
+    listen_at: Instant,
+    look: Look,
+    /// The producer was told to end.
+    pub(super) is_cancelled: bool,
+    /// How this node is to end the stream.
+    end: Option<StreamEnd>,
+    end_is_there: bool,
+}
+
+/// Whether the log is asked for what a node has not read yet, before it takes silence for an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    No,
+    Asked,
+    /// What the log had then is being read, up to this event.
+    Until(u64),
+}
+
+/// What a node makes of silence.
+pub(super) enum Silence {
+    /// No client listens.
+    Abandoned,
+    /// The owner has died.
+    Lost,
+}
+
+impl Running {
+    pub(super) fn new(now: Instant, epoch: u64, is_mine: bool, config: &MemberConfig) -> Self {
+        Self {
+            epoch,
+            is_mine,
+            heard_at: now,
+            alive_at: later(now, config.lease / 3),
+            grace_until: config.grace.and_then(|grace| now.checked_add(grace)),
+            listen_at: now,
+            look: Look::No,
+            is_cancelled: false,
+            end: None,
+            end_is_there: false,
+        }
+    }
+
+    /// The owner has appended something.
+    pub(super) fn hear(&mut self, now: Instant, config: &MemberConfig) {
+        self.heard_at = now;
+        self.alive_at = later(now, config.lease / 3);
+    }
+
+    /// A node has told of its clients, this one or another.
+    pub(super) fn hear_of_clients(&mut self, now: Instant, is_own: bool, config: &MemberConfig) {
+        self.extend_grace(now, true, config);
+        // The node that tells goes on telling, so that the others need not.
+        let wait = config.grace.map(|grace| match is_own {
+            true => grace / 4,
+            false => grace / 3,
+        });
+        self.listen_at = later(now, wait.unwrap_or_default());
+    }
+
+    /// The last client of this node has left.
+    pub(super) fn leave(&mut self, now: Instant, config: &MemberConfig) {
+        self.extend_grace(now, false, config);
+    }
+
+    /// No silence counts in which the log did not answer.
+    pub(super) fn forgive(&mut self, now: Instant, config: &MemberConfig) {
+        self.heard_at = now;
+        self.extend_grace(now, true, config);
+        self.look = Look::No;
+    }
+
+    /// There is a client now; or there may be one until another node tells of it.
+    fn extend_grace(&mut self, now: Instant, may_stay: bool, config: &MemberConfig) {
+        let longer = config.grace.map(|grace| match may_stay {
+            true => grace + grace / 3,
+            false => grace,
+        });
+        let until = longer.and_then(|longer| now.checked_add(longer));
+        self.grace_until = match (self.grace_until, until) {
+            (Some(before), Some(until)) => Some(before.max(until)),
+            _ => None,
+        };
+    }
+
+    /// The stream is to end so, unless it is to end otherwise already.
+    pub(super) fn end_with(&mut self, end: StreamEnd) {
+        self.end.get_or_insert(end);
+    }
+
+    /// How this node wants the stream to end.
+    pub(super) fn end(&self) -> Option<&StreamEnd> {
+        self.end.as_ref()
+    }
+
+    /// What this node is to append now. It counts as done.
+    pub(super) fn take_append(
+        &mut self,
+        now: Instant,
+        listeners: u64,
+        token: &Text,
+        config: &MemberConfig,
+    ) -> Option<Append> {
+        if let Some(end) = self.end.clone() {
+            return match std::mem::replace(&mut self.end_is_there, true) {
+                true => None,
+                false => Some(Append::End(end)),
+            };
+        }
+        if self.is_mine && self.alive_at <= now {
+            self.alive_at = later(now, config.lease / 3);
+            return Some(Append::Alive);
+        }
+        let grace = config.grace?;
+        if !self.is_mine && listeners > 0 && self.listen_at <= now {
+            self.listen_at = later(now, grace / 4);
+            return Some(Append::Listen(token.clone()));
+        }
+        None
+    }
+
+    /// What was appended was not.
+    pub(super) fn give_back(&mut self, now: Instant, append: &Append) {
+        match append {
+            Append::Claim(_) => {}
+            Append::Alive => self.alive_at = now,
+            Append::Listen(_) => self.listen_at = now,
+            Append::End(_) => self.end_is_there = false,
+        }
+    }
+
+    /// When this node is to append something.
+    pub(super) fn append_at(&self, listeners: u64, config: &MemberConfig) -> Option<Instant> {
+        if self.end.is_some() {
+            return match self.end_is_there {
+                true => None,
+                // It was to be appended long ago.
+                false => Some(self.heard_at),
+            };
+        }
+        let alive = self.is_mine.then_some(self.alive_at);
+        let tells = !self.is_mine && listeners > 0 && config.grace.is_some();
+        let listen = tells.then_some(self.listen_at);
+        [alive, listen].into_iter().flatten().min()
+    }
+
+    /// When silence has lasted for too long.
+    pub(super) fn silence_at(&self, listeners: u64, config: &MemberConfig) -> Option<Instant> {
+        if self.end.is_some() || self.is_cancelled {
+            return None;
+        }
+        match self.is_mine {
+            false => self.heard_at.checked_add(config.lease),
+            true if listeners > 0 => None,
+            true => self.grace_until,
+        }
+    }
+
+    pub(super) fn is_looking(&self) -> bool {
+        self.look != Look::No
+    }
+
+    /// Has the log asked for its end, where silence has lasted for too long. Says whether it has to be.
+    pub(super) fn look(&mut self, now: Instant, listeners: u64, config: &MemberConfig) -> bool {
+        let is_due = self
+            .silence_at(listeners, config)
+            .is_some_and(|at| at <= now);
+        let looks = is_due && !self.is_looking();
+        if looks {
+            self.look = Look::Asked;
+        }
+        looks
+    }
+
+    /// The log has events up to this one.
+    pub(super) fn handle_newest(&mut self, newest: u64) {
+        if self.look == Look::Asked {
+            self.look = Look::Until(newest);
+        }
+    }
+
+    /// What a node makes of silence, once it has read what the log had, up to `read`.
+    pub(super) fn decide(
+        &mut self,
+        now: Instant,
+        read: u64,
+        listeners: u64,
+        config: &MemberConfig,
+    ) -> Option<Silence> {
+        match self.look {
+            Look::Until(newest) if newest <= read => self.look = Look::No,
+            _ => return None,
+        }
+        let lasts = self
+            .silence_at(listeners, config)
+            .is_some_and(|at| at <= now);
+        lasts.then_some(match self.is_mine {
+            true => Silence::Abandoned,
+            false => Silence::Lost,
+        })
+    }
+}
+
+/// As late as instants reach.
+fn later(now: Instant, by: Duration) -> Instant {
+    now.checked_add(by)
+        .unwrap_or(now + Duration::from_secs(u32::MAX.into()))
+}

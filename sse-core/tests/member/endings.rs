@@ -1,0 +1,253 @@
+//! How a stream ends, and that all nodes agree on it.
+
+use sse_core::topic::resumable::{
+    StreamEnd,
+    member::{MemberConfig, MemberOutput, MemberPhase},
+};
+
+use crate::world::{Fate, SECOND, World};
+
+/// Nodes of which the first has started the stream.
+fn started(nodes: usize) -> World {
+    started_with(nodes, |_| {})
+}
+
+fn started_with(nodes: usize, change: impl FnOnce(&mut MemberConfig)) -> World {
+    let mut config = MemberConfig::default();
+    config.grace = None;
+    change(&mut config);
+    let mut world = World::with(nodes, config);
+    world.settle();
+    world.start(0);
+    world
+}
+
+#[test]
+fn a_producers_end_is_that_of_the_stream_on_all_nodes() {
+    let mut world = started(3);
+    world.produce(0);
+    world.nodes[0].member.finish(StreamEnd::Complete);
+    world.settle();
+    for node in 0..3 {
+        assert_eq!(world.outcome(node), Some("complete"));
+        assert_eq!(world.phase(node), MemberPhase::Ended);
+    }
+    // The claim, an event, and the end.
+    assert_eq!(world.log.len(), 3);
+}
+
+#[test]
+fn any_node_stops_the_stream_and_the_owner_cancels_its_producer() {
+    let mut world = started(3);
+    assert!(world.nodes[2].member.stop("enough".into()));
+    world.settle();
+    assert_eq!(world.outcome(0), Some("stopped"));
+    let reason = StreamEnd::Stopped("on another node".into());
+    assert_eq!(world.nodes[0].cancelled, [reason]);
+    assert!(!world.nodes[1].member.stop("too late".into()));
+}
+
+#[test]
+fn the_owner_that_stops_its_stream_knows_the_reason() {
+    let mut world = started(2);
+    assert!(world.nodes[0].member.stop("enough".into()));
+    world.settle();
+    let reason = StreamEnd::Stopped("enough".into());
+    assert_eq!(world.nodes[0].cancelled, [reason]);
+}
+
+#[test]
+fn of_two_ends_at_once_the_first_in_the_log_counts_everywhere() {
+    let mut world = started(3);
+    world.nodes[0].member.finish(StreamEnd::Complete);
+    world.nodes[1].member.stop("enough".into());
+    world.take(0);
+    world.take(1);
+    world.settle_append(1, Fate::Appended);
+    world.settle_append(0, Fate::Appended);
+    world.settle();
+    let ends: Vec<_> = world.nodes.iter().map(|node| node.ended.clone()).collect();
+    assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?}");
+    assert_eq!(world.outcome(0), Some("stopped"));
+}
+
+#[test]
+fn an_end_that_the_log_did_not_take_is_appended_again() {
+    for fate in [Fate::NotAppended, Fate::UnknownAndNotThere, Fate::Unknown] {
+        let mut world = started(2);
+        world.nodes[0].member.finish(StreamEnd::Complete);
+        world.take(0);
+        world.settle_append(0, fate);
+        world.take(0);
+        // Not at once.
+        assert!(!world.settle_append(0, Fate::Appended));
+        world.pass(2 * SECOND);
+        assert_eq!(world.outcome(1), Some("complete"), "{fate:?}");
+    }
+}
+
+#[test]
+fn an_owner_that_makes_nothing_tells_that_it_is_alive() {
+    let mut world = started(2);
+    world.pass(300 * SECOND);
+    assert_eq!(
+        [0, 1].map(|node| world.phase(node)),
+        [MemberPhase::Running; 2]
+    );
+    // Each 10 s, with the claim.
+    assert_eq!(world.log.len(), 31);
+}
+
+#[test]
+fn an_owner_that_makes_something_need_not_tell() {
+    let mut world = started(2);
+    for _ in 0..60 {
+        world.produce(0);
+        world.pass(5 * SECOND);
+    }
+    assert_eq!(world.log.len(), 61);
+}
+
+#[test]
+fn a_stream_whose_owner_dies_is_lost_after_the_lease() {
+    let mut world = started(3);
+    world.nodes[0].is_dead = true;
+    world.pass(29 * SECOND);
+    assert_eq!(world.phase(1), MemberPhase::Running);
+    world.pass(2 * SECOND);
+    assert_eq!([1, 2].map(|node| world.outcome(node)), [Some("lost"); 2]);
+}
+
+#[test]
+fn a_node_that_comes_when_the_owner_is_dead_finds_that_out() {
+    let mut world = started(1);
+    world.nodes[0].is_dead = true;
+    world.pass(300 * SECOND);
+    let late = world.add_node();
+    world.pass(29 * SECOND);
+    assert_eq!(world.phase(late), MemberPhase::Running);
+    world.pass(2 * SECOND);
+    assert_eq!(world.outcome(late), Some("lost"));
+}
+
+#[test]
+fn an_owner_that_was_taken_for_dead_cancels_its_producer() {
+    let mut world = started(2);
+    // The owner is held up: nothing of it runs.
+    world.nodes[0].is_dead = true;
+    world.pass(31 * SECOND);
+    assert_eq!(world.outcome(1), Some("lost"));
+    world.nodes[0].is_dead = false;
+    // It makes something before it knows.
+    world.produce(0);
+    world.settle();
+    assert_eq!(world.outcome(0), Some("lost"));
+    assert_eq!(world.nodes[0].cancelled, [StreamEnd::Lost]);
+    let late = world.add_node();
+    world.settle();
+    assert_eq!(world.nodes[late].ended, world.nodes[0].ended);
+}
+
+#[test]
+fn what_the_log_has_is_read_before_an_owner_is_taken_for_dead() {
+    let mut world = started(2);
+    // The other node is held up, and the owner is not.
+    world.nodes[1].is_dead = true;
+    world.pass(100 * SECOND);
+    world.nodes[1].is_dead = false;
+    world.take(1);
+    assert!(world.nodes[1].outputs.contains(&MemberOutput::Look));
+    world.settle();
+    world.pass(100 * SECOND);
+    assert_eq!(world.phase(1), MemberPhase::Running);
+}
+
+#[test]
+fn silence_does_not_count_while_the_log_does_not_answer() {
+    let mut world = started(2);
+    world.nodes[0].is_dead = true;
+    for _ in 0..10 {
+        world.now += 20 * SECOND;
+        world.nodes[1].member.handle_log_failed(world.now);
+        world.take(1);
+    }
+    assert!(world.nodes[1].outputs.is_empty());
+    world.pass(31 * SECOND);
+    assert_eq!(world.outcome(1), Some("lost"));
+}
+
+#[test]
+fn without_clients_on_any_node_the_producer_is_cancelled_after_the_grace_time() {
+    let mut world = started_with(3, |config| config.grace = Some(60 * SECOND));
+    world.pass(59 * SECOND);
+    assert_eq!(world.phase(0), MemberPhase::Running);
+    world.pass(2 * SECOND);
+    assert_eq!(world.nodes[0].cancelled[0], StreamEnd::Abandoned);
+    assert_eq!(
+        [0, 1, 2].map(|node| world.outcome(node)),
+        [Some("abandoned"); 3]
+    );
+}
+
+#[test]
+fn a_client_on_any_node_keeps_the_producer() {
+    for node in 0..2 {
+        let mut world = started_with(2, |config| config.grace = Some(60 * SECOND));
+        world.pass(50 * SECOND);
+        world.nodes[node].member.attach();
+        world.pass(600 * SECOND);
+        assert_eq!(world.phase(0), MemberPhase::Running);
+        world.nodes[node].member.detach(world.now);
+        // Up to a third more.
+        world.pass(59 * SECOND);
+        assert_eq!(world.phase(0), MemberPhase::Running);
+        world.pass(22 * SECOND);
+        assert_eq!(world.outcome(1), Some("abandoned"), "{node}");
+    }
+}
+
+#[test]
+fn nodes_with_clients_do_not_tell_of_them_more_often_than_one() {
+    let records = |readers: usize| {
+        let mut world = started_with(8, |config| config.grace = Some(60 * SECOND));
+        for node in 1..=readers {
+            world.nodes[node].member.attach();
+            // Not all in one instant.
+            world.pass(SECOND);
+        }
+        let before = world.log.len();
+        world.pass(600 * SECOND);
+        world.log.len() - before
+    };
+    let (one, many) = (records(1), records(6));
+    assert!(many <= one + 8, "{one} {many}");
+}
+
+#[test]
+fn a_node_forgets_what_it_does_not_use() {
+    let mut world = started(2);
+    let retention = world.nodes[0].member.config().retention;
+    world.nodes[1].member.attach();
+    world.pass(2 * retention);
+    assert!(!world.nodes[1].member.is_unused(world.now));
+    world.nodes[1].member.detach(world.now);
+    world.pass(retention - SECOND);
+    assert!(!world.nodes[1].member.is_unused(world.now));
+    world.pass(SECOND);
+    assert!(world.nodes[1].member.is_unused(world.now));
+    // The owner does not, until the stream has ended.
+    assert!(!world.nodes[0].member.is_unused(world.now));
+    world.nodes[0].member.finish(StreamEnd::Complete);
+    world.pass(retention + SECOND);
+    assert!(world.nodes[0].member.is_unused(world.now));
+}
+
+#[test]
+fn a_call_keeps_a_name_that_was_not_started() {
+    let mut world = World::new(1);
+    let node = &mut world.nodes[0].member;
+    node.hold();
+    assert!(!node.is_unused(world.now));
+    node.release(world.now);
+    assert!(node.is_unused(world.now));
+}
