@@ -61,7 +61,8 @@
 //!    of streams), `resumable/producer.rs`, `resumable/task.rs` and `resumable/keeper.rs` (the tasks),
 //!    and `resumable/attachment.rs` (the type that a handler returns).
 //! 8. Topics of many nodes: `event_log/mod.rs` (the trait), `event_log/topics.rs` and `event_log/task.rs`
-//!    (following a log), `event_log/stream.rs` (a client's stream).
+//!    (following a log), `event_log/stream.rs` (a client's stream); `event_log/shared_streams/mod.rs`, and
+//!    `calls.rs` and `task.rs` there (resumable streams of many nodes).
 //! 9. As needed: `tls/mod.rs`, and `macros/src/lib.rs` beside `src` for the attribute macros.
 //!
 //! The page `docs/one-request.md` of the repository follows one request from its first bytes to its
@@ -76,7 +77,7 @@
 //! |---|---|
 //! | `axum` | [`Refusal`](router::Refusal) is a response of axum; the tokio adapter has the extractor |
 //! | `compression` | event streams in the content coding `gzip`, for clients that accept it: see [`sse_core::gzip`] |
-//! | `event-log` | [`event_log`]: topics of many nodes, which follow an external log |
+//! | `event-log` | [`event_log`]: topics and resumable streams of many nodes, which follow an external log |
 //! | `futures-io` | `FuturesIo`: a stream of `futures-io` as a transport |
 //! | `http-body` | [`embedding`]: event streams in hyper, axum and other servers; [`HttpClient`]: the event source over reqwest, hyper and other clients |
 //! | `macros` | the attribute macros `controller` and `sse`, and derives of `IntoEvent` and `FromEvent`; on by default in an adapter |

@@ -9,7 +9,9 @@ use sse_core::{
     topic::{TopicMapConfig, resumable::ResumableConfig},
 };
 use sse_driver::{
-    BindOptions, ServerConfig, embedding::EmbeddingConfig, event_log::FollowedTopicsConfig,
+    BindOptions, ServerConfig,
+    embedding::EmbeddingConfig,
+    event_log::{FollowedTopicsConfig, SharedStreamsConfig},
     router::StreamLimitConfig,
 };
 
@@ -48,6 +50,8 @@ fn defaults() -> BTreeMap<String, String> {
         format!("{:#?}", ServerConfig::default()),
         format!("{:#?}", EmbeddingConfig::default()),
         format!("{:#?}", StreamLimitConfig::default()),
+        // In front of what has the same settings with other defaults.
+        format!("{:#?}", SharedStreamsConfig::default()),
         format!("{:#?}", ResumableConfig::default()),
         format!("{:#?}", FollowedTopicsConfig::default()),
         // This comes after types that have a topic's settings with other defaults.
@@ -86,6 +90,9 @@ fn defaults() -> BTreeMap<String, String> {
     let stream = ResumableConfig::default().topic;
     let max_bytes = "ResumableConfig::topic.max_bytes".to_owned();
     settings.insert(max_bytes, stream.max_bytes.to_string());
+    let shared = SharedStreamsConfig::default().streams.topic;
+    let max_events = "SharedStreamsConfig::streams.topic.max_events".to_owned();
+    settings.insert(max_events, shared.max_events.to_string());
     settings.retain(|name, _| !NO_BOUNDS.contains(&name.as_str()));
     settings
 }

@@ -1,5 +1,6 @@
 -- KEYS: the stream, its meta, what recognises this event. ARGV: the largest length, the event, the largest
--- event that its bell carries, for how many seconds the event is recognised.
+-- event that its bell carries, for how many seconds the event is recognised, the epoch in which it is to be
+-- appended, or nothing.
 -- Returns the event's place; and the error, where something failed once the stream had the event.
 local epoch, newest, id = current()
 local known = redis.call('GET', KEYS[3])
@@ -7,6 +8,9 @@ if known and string.match(known, '^%d+') == epoch then
   -- A write, so that replicas that are waited for have the event, too.
   redis.call('EXPIRE', KEYS[3], ARGV[4])
   return known
+end
+if ARGV[5] ~= '' and ARGV[5] ~= epoch then
+  return redis.error_reply('OTHEREPOCH the log is in the epoch ' .. epoch)
 end
 local number = string.format('%.0f', tonumber(newest) + 1)
 local place = epoch .. '-' .. number

@@ -120,6 +120,11 @@ impl RedisError {
         }
     }
 
+    /// Whether the log is in another epoch than the one that was asked for.
+    pub(crate) fn is_other_epoch(&self) -> bool {
+        matches!(self, Self::Answer(text) if code_of(text) == "OTHEREPOCH")
+    }
+
     /// Returns whether a publish that failed with it is repeated.
     pub(crate) fn may_pass(&self) -> bool {
         match self {

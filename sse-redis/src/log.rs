@@ -66,6 +66,9 @@ impl Drop for Shared {
     }
 }
 
+/// For how many seconds a topic is kept at most from one call to the next: a hundred years.
+const MOST_KEPT: u64 = 100 * 365 * 24 * 60 * 60;
+
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// The parts of any runtime that are needed here.
@@ -203,8 +206,14 @@ impl RedisLog {
     }
 }
 
-impl EventLog for RedisLog {
-    async fn append(&self, topic: &Text, event: Event) -> Result<Position, AppendError> {
+impl RedisLog {
+    /// Appends an event once, in this epoch alone where there is one.
+    async fn put(
+        &self,
+        topic: &Text,
+        epoch: Option<u64>,
+        event: Event,
+    ) -> Result<Position, AppendError> {
         let Shared {
             host,
             producer,
@@ -230,11 +239,13 @@ impl EventLog for RedisLog {
         ];
         let [max_events, max_bell_bytes, known_for] = numbers.map(|number| number.to_string());
         let blob = blob::encode(&event);
+        let epoch = epoch.map_or_else(String::new, |epoch| epoch.to_string());
         let arguments = [
             max_events.as_bytes(),
             &blob,
             max_bell_bytes.as_bytes(),
             known_for.as_bytes(),
+            epoch.as_bytes(),
         ];
         let until = host.now().checked_add(config.publish_timeout);
         // The script appends once, however often it is run.
@@ -242,6 +253,9 @@ impl EventLog for RedisLog {
         loop {
             let error = match self.try_append(&keys, &arguments).await {
                 Ok(position) => return Ok(position),
+                Err(Failed::NotSent(error)) if error.is_other_epoch() => {
+                    return Err(AppendError::OtherEpoch);
+                }
                 Err(Failed::NotSent(error)) => error,
                 Err(Failed::Unknown(error)) => {
                     may_be_done = true;
@@ -257,6 +271,41 @@ impl EventLog for RedisLog {
             }
             host.sleep(PAUSE).await;
         }
+    }
+
+    /// Has the server forget a key after this time.
+    async fn expire(&self, key: &str, seconds: u64) -> Result<(), LogError> {
+        let command = redis::cmd("EXPIRE")
+            .arg(key)
+            .arg(seconds)
+            .get_packed_command();
+        match self.shared.connections.commands.request(command).await {
+            Ok(Value::ServerError(error)) => Err(RedisError::of_answer(&error).into()),
+            Ok(_) => Ok(()),
+            Err(Failed::NotSent(error) | Failed::Unknown(error)) => Err(error.into()),
+        }
+    }
+}
+
+impl EventLog for RedisLog {
+    async fn append(&self, topic: &Text, event: Event) -> Result<Position, AppendError> {
+        self.put(topic, None, event).await
+    }
+
+    async fn append_in(
+        &self,
+        topic: &Text,
+        epoch: u64,
+        event: Event,
+    ) -> Result<Position, AppendError> {
+        self.put(topic, Some(epoch), event).await
+    }
+
+    async fn keep_for(&self, topic: &Text, time: Duration) -> Result<(), LogError> {
+        let seconds = time.as_secs().saturating_add(1).min(MOST_KEPT);
+        // The epoch goes first: without it what is left belongs to an epoch that is over.
+        self.expire(&self.key(topic, "meta"), seconds).await?;
+        self.expire(&self.key(topic, "log"), seconds).await
     }
 
     async fn read(&self, topic: &Text, request: PageRequest) -> Result<Page, LogError> {

@@ -49,6 +49,9 @@ pub enum AppendError {
     NotAppended(LogError),
     /// The log may have taken the event or not.
     Unknown(LogError),
+    /// The log has not taken the event, since it is in another epoch than the one that was
+    /// [asked for](super::EventLog::append_in).
+    OtherEpoch,
 }
 
 impl fmt::Display for AppendError {
@@ -58,6 +61,9 @@ impl fmt::Display for AppendError {
             Self::Unknown(cause) => {
                 write!(f, "the log may have taken the event or not: {cause}")
             }
+            Self::OtherEpoch => f.write_str(
+                "the log did not take the event, since it has lost its history and begun another epoch",
+            ),
         }
     }
 }
@@ -66,6 +72,7 @@ impl Error for AppendError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::NotAppended(cause) | Self::Unknown(cause) => Some(cause),
+            Self::OtherEpoch => None,
         }
     }
 }

@@ -1,17 +1,18 @@
 //! The state that the task of a followed topic, its handles and its streams share.
 
 use std::{
+    sync::Arc,
     task::{Context, Poll, Waker},
     time::Instant,
 };
 
 use sse_core::{
-    Text,
+    Event, Text,
     internal::{
         SlotId, WakerSet,
         sync::{Mutex, lock},
     },
-    topic::Topic,
+    topic::{Topic, TopicEnd, follower::FollowerOutput},
 };
 
 use super::{Bells, DynLog, LogError};
@@ -21,7 +22,25 @@ pub(super) struct Followed {
     pub(super) log: DynLog,
     pub(super) topic: Topic,
     pub(super) bells: Bells,
+    /// What is told of the log before the topic is.
+    observer: Option<Arc<dyn Observe>>,
     state: Mutex<State>,
+}
+
+/// Is told of what a topic's log does.
+pub(super) trait Observe: Send + Sync {
+    /// The topic is about to get this. Returns how the topic ends with it, where it does.
+    fn observe(&self, now: Instant, output: &FollowerOutput) -> Option<LastOutput>;
+
+    /// The log did not answer, or is watched no longer.
+    fn log_failed(&self, now: Instant);
+}
+
+/// How a topic ends behind an output of its follower.
+pub(super) struct LastOutput {
+    /// An event that comes behind it, on this node alone.
+    pub(super) event: Option<Event>,
+    pub(super) end: TopicEnd,
 }
 
 struct State {
@@ -43,12 +62,20 @@ enum Stage {
 }
 
 impl Followed {
-    pub(super) fn new(name: Text, log: DynLog, topic: Topic, bells: Bells, now: Instant) -> Self {
+    pub(super) fn new(
+        name: Text,
+        log: DynLog,
+        topic: Topic,
+        bells: Bells,
+        observer: Option<Arc<dyn Observe>>,
+        now: Instant,
+    ) -> Self {
         Self {
             name,
             log,
             topic,
             bells,
+            observer,
             state: Mutex::new(State {
                 stage: Stage::Joining,
                 left_at: now,
@@ -56,6 +83,22 @@ impl Followed {
                 waiting: WakerSet::default(),
             }),
         }
+    }
+
+    pub(super) fn observe(&self, now: Instant, output: &FollowerOutput) -> Option<LastOutput> {
+        self.observer.as_ref()?.observe(now, output)
+    }
+
+    /// Publishes the last event that is this node's own, if there is one, and closes the topic. It is
+    /// still read.
+    pub(super) fn close(&self, last: LastOutput) {
+        let LastOutput { event, end } = last;
+        if let Some(event) = event
+            && self.topic.close_with_event(event, end.clone()).is_ok()
+        {
+            return;
+        }
+        self.topic.close_with(end);
     }
 
     /// Becomes ready once the end of the log was reached.
@@ -109,9 +152,16 @@ impl Followed {
         lock(&self.state).stage == Stage::Over
     }
 
-    pub(super) fn note_error(&self, error: LogError) {
+    pub(super) fn note_error(&self, now: Instant, error: LogError) {
+        self.log_failed(now);
         let before = lock(&self.state).last_error.replace(error);
         drop(before);
+    }
+
+    pub(super) fn log_failed(&self, now: Instant) {
+        if let Some(observer) = &self.observer {
+            observer.log_failed(now);
+        }
     }
 
     pub(super) fn note_answer(&self) {

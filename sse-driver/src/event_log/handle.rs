@@ -41,6 +41,12 @@ impl FollowedTopic {
         &self.held.followed
     }
 
+    /// Has the log of a topic followed that is in no map.
+    pub(super) fn follow(&self) {
+        let followed = self.held.followed.clone();
+        self.shared.host.follow(&self.shared, followed);
+    }
+
     /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &Text {

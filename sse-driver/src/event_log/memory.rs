@@ -22,6 +22,8 @@ use super::{AppendError, Bells, EventLog, LogError};
 /// A log in the memory of one process: for tests of programs that run on many nodes, and for programs
 /// that run on one and will run on many.
 ///
+/// It has no clock, and forgets no topic ([`keep_for`](EventLog::keep_for) does nothing).
+///
 /// Clones are handles to the same log. Give clones to several [`FollowedTopics`](super::FollowedTopics) to
 /// have several nodes in one test.
 ///
@@ -174,17 +176,14 @@ impl MemoryLog {
     }
 }
 
-impl Stream {
-    fn trim(&mut self, keep: usize) {
-        while self.events.len() > keep {
-            self.events.pop_front();
-            self.oldest += 1;
-        }
-    }
-}
-
-impl EventLog for MemoryLog {
-    async fn append(&self, topic: &Text, event: Event) -> Result<Position, AppendError> {
+impl MemoryLog {
+    /// Appends where the epoch is this one, if one is given.
+    fn put(
+        &self,
+        topic: &Text,
+        event: Event,
+        wanted: Option<u64>,
+    ) -> Result<Position, AppendError> {
         let MemoryLogConfig {
             max_events,
             max_topics,
@@ -192,6 +191,9 @@ impl EventLog for MemoryLog {
         } = self.shared.config;
         let (position, watchers) = {
             let mut state = lock(&self.shared.state);
+            if wanted.is_some_and(|epoch| epoch != state.epoch) {
+                return Err(AppendError::OtherEpoch);
+            }
             if !state.topics.contains_key(topic) && state.topics.len() >= max_topics {
                 let full = MemoryLogFull { max_topics };
                 return Err(AppendError::NotAppended(LogError::new(full)));
@@ -214,6 +216,30 @@ impl EventLog for MemoryLog {
             });
         }
         Ok(position)
+    }
+}
+
+impl Stream {
+    fn trim(&mut self, keep: usize) {
+        while self.events.len() > keep {
+            self.events.pop_front();
+            self.oldest += 1;
+        }
+    }
+}
+
+impl EventLog for MemoryLog {
+    async fn append(&self, topic: &Text, event: Event) -> Result<Position, AppendError> {
+        self.put(topic, event, None)
+    }
+
+    async fn append_in(
+        &self,
+        topic: &Text,
+        epoch: u64,
+        event: Event,
+    ) -> Result<Position, AppendError> {
+        self.put(topic, event, Some(epoch))
     }
 
     async fn read(&self, topic: &Text, request: PageRequest) -> Result<Page, LogError> {

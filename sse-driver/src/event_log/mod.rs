@@ -35,6 +35,8 @@
 //! }
 //! ```
 //!
+//! [`SharedStreams`] are streams that outlive their connections, on many nodes over such a log.
+//!
 //! # Subscriptions, with one process and with many nodes
 //!
 //! | of one process | of many nodes |
@@ -62,11 +64,17 @@ mod followed;
 mod handle;
 mod memory;
 mod permits;
+mod shared_streams;
 mod stream;
 mod task;
 mod topics;
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{
+    future::{Future, ready},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use sse_core::{
     Event, Text,
@@ -81,6 +89,7 @@ pub use config::FollowedTopicsConfig;
 pub use error::{AppendError, LogError, LogPublishError, LogStreamError};
 pub use handle::FollowedTopic;
 pub use memory::{MemoryLog, MemoryLogConfig, MemoryLogFull};
+pub use shared_streams::{SharedAttachment, SharedStreamError, SharedStreams, SharedStreamsConfig};
 pub use stream::LogStream;
 pub use topics::FollowedTopics;
 
@@ -103,6 +112,37 @@ pub trait EventLog: Clone + Send + Sync + 'static {
         topic: &Text,
         event: Event,
     ) -> impl Future<Output = Result<Position, AppendError>> + Send;
+
+    /// Appends `event` as [`append`](Self::append) does where the log of `topic` is in this epoch, and
+    /// otherwise does nothing. [`SharedStreams`] append by it.
+    ///
+    /// # Errors
+    ///
+    /// Those of `append`, and [`AppendError::OtherEpoch`].
+    fn append_in(
+        &self,
+        topic: &Text,
+        epoch: u64,
+        event: Event,
+    ) -> impl Future<Output = Result<Position, AppendError>> + Send;
+
+    /// Allows the log to forget `topic` when this time has passed since the last call, whatever was appended
+    /// meanwhile. A later event of the topic is in another epoch then. Topics for which it was never called
+    /// are kept. [`SharedStreams`] calls it again and again while a stream is in use.
+    ///
+    /// A log that does not implement it keeps all topics.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`]; the caller tries again later.
+    fn keep_for(
+        &self,
+        topic: &Text,
+        time: Duration,
+    ) -> impl Future<Output = Result<(), LogError>> + Send {
+        let _ = (topic, time);
+        ready(Ok(()))
+    }
 
     /// Reads the events of `topic` after a place, oldest first, and the tails of the topic's log, both as
     /// of one moment.
@@ -135,6 +175,15 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 trait AnyLog: Send + Sync {
     fn append(&self, topic: Text, event: Event) -> BoxFuture<Result<Position, AppendError>>;
 
+    fn append_in(
+        &self,
+        topic: Text,
+        epoch: u64,
+        event: Event,
+    ) -> BoxFuture<Result<Position, AppendError>>;
+
+    fn keep_for(&self, topic: Text, time: Duration) -> BoxFuture<Result<(), LogError>>;
+
     fn read(&self, topic: Text, request: PageRequest) -> BoxFuture<Result<Page, LogError>>;
 
     fn watch(&self, topic: Text, bells: Bells) -> BoxFuture<LogError>;
@@ -144,6 +193,21 @@ impl<L: EventLog> AnyLog for L {
     fn append(&self, topic: Text, event: Event) -> BoxFuture<Result<Position, AppendError>> {
         let log = self.clone();
         Box::pin(async move { EventLog::append(&log, &topic, event).await })
+    }
+
+    fn append_in(
+        &self,
+        topic: Text,
+        epoch: u64,
+        event: Event,
+    ) -> BoxFuture<Result<Position, AppendError>> {
+        let log = self.clone();
+        Box::pin(async move { EventLog::append_in(&log, &topic, epoch, event).await })
+    }
+
+    fn keep_for(&self, topic: Text, time: Duration) -> BoxFuture<Result<(), LogError>> {
+        let log = self.clone();
+        Box::pin(async move { EventLog::keep_for(&log, &topic, time).await })
     }
 
     fn read(&self, topic: Text, request: PageRequest) -> BoxFuture<Result<Page, LogError>> {

@@ -319,7 +319,7 @@ impl LogStream {
                 self.set_reading(Reading::Nothing);
             }
             Err(error) => {
-                self.topic.followed().note_error(error);
+                self.topic.followed().note_error(now, error);
                 self.trouble_since.get_or_insert(now);
                 let retry = self.topic.shared().config.follower.retry;
                 let retry = retry.saturating_mul(10).max(Duration::from_millis(1));

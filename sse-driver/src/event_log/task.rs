@@ -30,6 +30,8 @@ pub(super) struct FollowTask<R: Runtime> {
     /// When to check whether the topic is still used.
     look_at: Option<Instant>,
     keep_unused: Duration,
+    /// The topic was closed behind its last event, and is still read.
+    has_all: bool,
 }
 
 enum Watching {
@@ -58,6 +60,7 @@ impl<R: Runtime> FollowTask<R> {
             followed,
             reading: None,
             keep_unused,
+            has_all: false,
         }
     }
 
@@ -94,7 +97,7 @@ impl<R: Runtime> FollowTask<R> {
             }
             Err(error) => {
                 trace::log_failed(&self.followed.name, "read", &error);
-                self.followed.note_error(error);
+                self.followed.note_error(now, error);
                 self.follower.handle_page_failed(now);
             }
         }
@@ -127,13 +130,14 @@ impl<R: Runtime> FollowTask<R> {
         let config = self.follower.config();
         let until = now.checked_add(config.max_retry.min(config.retry.saturating_mul(10)));
         let _ = catch(|| self.watching = Watching::Waiting { until, failures: 0 });
-        self.followed.note_error(error);
+        self.followed.note_error(now, error);
     }
 
     /// Applies the follower's outputs to the topic. An error means that the topic is closed.
     fn deliver(&mut self, now: Instant) -> Result<bool, PublishError> {
         let mut asks = false;
         while let Some(output) = self.follower.poll_output(now) {
+            let last = self.followed.observe(now, &output);
             match output.publish_to(&self.followed.topic) {
                 Ok(None) => {}
                 Ok(Some(request)) => {
@@ -141,13 +145,23 @@ impl<R: Runtime> FollowTask<R> {
                     let reading = catch(|| self.followed.log.read(name, request));
                     match reading {
                         // A request that was given up is dropped, so that its answer does not come late.
-                        Ok(reading) => drop(catch(|| self.reading = Some(reading))),
+                        Ok(reading) => {
+                            if self.reading.is_some() {
+                                self.followed.log_failed(now);
+                            }
+                            drop(catch(|| self.reading = Some(reading)));
+                        }
                         Err(_) => self.follower.handle_page_failed(now),
                     }
                     asks = true;
                 }
                 Err(PublishError::Closed) => return Err(PublishError::Closed),
                 Err(error) => trace::event_passed_over(&self.followed.name, &error),
+            }
+            if let Some(last) = last {
+                self.followed.close(last);
+                self.has_all = true;
+                return Err(PublishError::Closed);
             }
         }
         Ok(asks)
@@ -194,6 +208,9 @@ impl<R: Runtime> Future for FollowTask<R> {
             let has_answer = this.poll_reading(now, cx);
             this.follower.handle_timeout(now);
             let Ok(asks) = this.deliver(now) else {
+                if this.has_all {
+                    this.followed.set_following();
+                }
                 return Poll::Ready(());
             };
             if this.follower.phase() == FollowerPhase::Following {
@@ -219,6 +236,8 @@ impl<R: Runtime> Future for FollowTask<R> {
 /// The runtime was shut down: the topic is no longer followed.
 impl<R: Runtime> Drop for FollowTask<R> {
     fn drop(&mut self) {
-        self.followed.end();
+        if !self.has_all {
+            self.followed.end();
+        }
     }
 }

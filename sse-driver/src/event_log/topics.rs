@@ -15,8 +15,10 @@ use sse_core::{
 };
 
 use super::{
-    Bells, DynLog, EventLog, FollowedTopic, FollowedTopicsConfig, followed::Followed,
-    permits::Permits, task::FollowTask,
+    Bells, DynLog, EventLog, FollowedTopic, FollowedTopicsConfig,
+    followed::{Followed, Observe},
+    permits::Permits,
+    task::FollowTask,
 };
 use crate::{Runtime, alarm::Alarm};
 
@@ -93,7 +95,7 @@ impl FollowedTopics {
                     if topics.len() >= max_topics && !topics.contains_key(&name) {
                         return Err(TooManyTopics::new(max_topics));
                     }
-                    let held = shared.new_held(&name, now);
+                    let held = shared.new_held(&name, now, None);
                     gone.extend(topics.insert(name, held.clone()));
                     (held, true, gone)
                 }
@@ -105,6 +107,18 @@ impl FollowedTopics {
             shared.host.follow(shared, held.followed.clone());
         }
         Ok(FollowedTopic::new(shared.clone(), held))
+    }
+
+    /// A topic that only its handle knows, of whose log the observer is told, once it is
+    /// [followed](FollowedTopic::follow).
+    pub(super) fn observed(&self, name: &Text, observer: Arc<dyn Observe>) -> FollowedTopic {
+        let shared = &self.shared;
+        let held = shared.new_held(name, shared.host.now(), Some(observer));
+        FollowedTopic::new(shared.clone(), held)
+    }
+
+    pub(super) fn host(&self) -> &dyn Host {
+        &*self.shared.host
     }
 
     /// Returns the number of followed topics.
@@ -127,11 +141,11 @@ impl FollowedTopics {
 }
 
 impl Shared {
-    fn new_held(&self, name: &Text, now: Instant) -> Arc<Held> {
+    fn new_held(&self, name: &Text, now: Instant, observer: Option<Arc<dyn Observe>>) -> Arc<Held> {
         let config = &self.config;
         let bells = Bells::new(config.max_bells, config.max_bell_bytes);
         let topic = self.host.topic(config.topic.clone());
-        let followed = Followed::new(name.clone(), self.log.clone(), topic, bells, now);
+        let followed = Followed::new(name.clone(), self.log.clone(), topic, bells, observer, now);
         Arc::new(Held {
             followed: Arc::new(followed),
         })

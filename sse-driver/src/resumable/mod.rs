@@ -118,8 +118,9 @@ pub use stream::ResumableStream;
 ///
 /// # When the server shuts down
 ///
-/// The histories are in this process, so a client cannot resume on another server. When a server begins
-/// to shut down, the streams of its clients therefore continue for up to
+/// The histories are in this process, so a client cannot resume on another server: for that there is
+/// `event_log::SharedStreams`, with the feature `event-log`. When a server begins to shut down, the streams
+/// of its clients therefore continue for up to
 /// [`shutdown_grace`](ResumableConfig::shutdown_grace) (5 s), so that short ones are completed. Then
 /// their producers are cancelled with
 /// [`StreamEnd::Shutdown`](sse_core::topic::resumable::StreamEnd::Shutdown), and the clients get that as

@@ -103,6 +103,18 @@ impl ResumableStream {
         self.shared.end(&self.inner, end)
     }
 
+    /// Ends the stream so, if it runs. Says whether it did.
+    #[cfg(feature = "event-log")]
+    pub(crate) fn end_with(&self, end: StreamEnd) -> bool {
+        self.shared.end(&self.inner, end)
+    }
+
+    /// The history.
+    #[cfg(feature = "event-log")]
+    pub(crate) fn topic(&self) -> &Topic {
+        self.inner.topic()
+    }
+
     /// Returns how the stream ended, or `None` while it runs.
     #[must_use]
     pub fn end(&self) -> Option<StreamEnd> {

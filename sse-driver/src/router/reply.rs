@@ -14,6 +14,8 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
 use crate::Attachment;
+#[cfg(feature = "event-log")]
+use crate::event_log::SharedAttachment;
 #[cfg(feature = "compression")]
 use sse_core::server::StreamCompression;
 use sse_core::{
@@ -82,6 +84,12 @@ impl Reply {
                 Some(outcome) => reply.with_resume(&outcome.to_string()),
                 None => reply,
             };
+        }
+        #[cfg(feature = "event-log")]
+        if let Some(attachment) = (&stream as &dyn Any).downcast_ref::<SharedAttachment>()
+            && attachment.is_over()
+        {
+            return Self::empty(StatusCode::NO_CONTENT);
         }
         let outcomes = outcomes_for_header(&stream);
         let reply = Self::from_items(items_of(stream));
@@ -213,6 +221,15 @@ impl From<MergedSubscriber> for Reply {
 /// 200; or 204, if it has the last event. The field `sse-resume` is the same as for a subscriber.
 impl From<Attachment> for Reply {
     fn from(attachment: Attachment) -> Self {
+        Self::events(attachment)
+    }
+}
+
+/// What a client of a [shared stream](crate::event_log::SharedStreams) has not had yet, with status 200; or
+/// 204, where it has had the last event.
+#[cfg(feature = "event-log")]
+impl From<SharedAttachment> for Reply {
+    fn from(attachment: SharedAttachment) -> Self {
         Self::events(attachment)
     }
 }

@@ -8,6 +8,7 @@ mod nodes;
 mod permissions;
 mod roaming;
 mod server;
+mod streams;
 mod tls;
 mod virtual_address;
 
@@ -143,6 +144,14 @@ tests! {
         a_server_that_asks_for_a_certificate_gets_one;
     roaming:
         clients_that_move_through_kill_restart_and_failover_miss_nothing_untold;
+    streams:
+        a_stream_is_started_on_one_node_resumed_on_another_and_stopped_from_a_third
+        of_starts_on_several_nodes_at_once_one_counts
+        a_node_that_is_gone_is_told_after_the_lease
+        a_server_that_hangs_or_cuts_connections_costs_a_stream_nothing
+        a_server_that_comes_back_ends_its_streams_and_their_names_are_free
+        a_finished_stream_and_an_unknown_name_are_forgotten_by_the_server
+        an_event_for_an_epoch_that_is_over_is_not_appended;
     permissions:
         a_wrong_password_is_a_clear_error
         the_permissions_that_the_documentation_names_are_enough

@@ -201,6 +201,14 @@ fn an_answer_that_cannot_be_known_is_told() {
         async fn append(&self, _: &Text, _: Event) -> Result<Position, AppendError> {
             Err(AppendError::Unknown(LogError::new("time-out")))
         }
+        async fn append_in(
+            &self,
+            topic: &Text,
+            _: u64,
+            event: Event,
+        ) -> Result<Position, AppendError> {
+            self.append(topic, event).await
+        }
         async fn read(&self, _: &Text, _: PageRequest) -> Result<Page, LogError> {
             pending().await
         }

@@ -2,15 +2,17 @@
 
 mod bounds;
 mod faults;
+mod shared_streams;
 mod streams;
 
 use std::{
     future::pending,
     sync::{Arc, Mutex},
     task::Waker,
+    time::Duration,
 };
 
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use sse_core::{
     Event, Text,
     topic::{
@@ -19,7 +21,7 @@ use sse_core::{
     },
 };
 use sse_driver::event_log::{
-    AppendError, Bells, EventLog, FollowedTopics, FollowedTopicsConfig, LogError, LogStream,
+    AppendError, Bells, EventLog, FollowedTopics, FollowedTopicsConfig, LogError, LogStreamError,
     MemoryLog,
 };
 
@@ -42,7 +44,11 @@ struct Faults {
     panics: bool,
     /// Bells are reported as up, and are lost.
     bells_are_lost: bool,
+    /// What is appended in an epoch is there, and that is not told.
+    answers_are_lost: bool,
     reads: usize,
+    /// Which topics are to be kept, and for how long.
+    kept: Vec<(Text, Duration)>,
     watching: Vec<Waker>,
 }
 
@@ -82,6 +88,27 @@ impl EventLog for Faulty {
     async fn append(&self, topic: &Text, event: Event) -> Result<Position, AppendError> {
         self.check().map_err(AppendError::NotAppended)?;
         self.log.append(topic, event).await
+    }
+
+    async fn append_in(
+        &self,
+        topic: &Text,
+        epoch: u64,
+        event: Event,
+    ) -> Result<Position, AppendError> {
+        self.check().map_err(AppendError::NotAppended)?;
+        let appended = self.log.append_in(topic, epoch, event).await;
+        match self.faults.lock().unwrap().answers_are_lost {
+            true => Err(AppendError::Unknown(LogError::new("time-out"))),
+            false => appended,
+        }
+    }
+
+    async fn keep_for(&self, topic: &Text, time: Duration) -> Result<(), LogError> {
+        self.check()?;
+        let mut faults = self.faults.lock().unwrap();
+        faults.kept.push((topic.clone(), time));
+        Ok(())
     }
 
     async fn read(&self, topic: &Text, request: PageRequest) -> Result<Page, LogError> {
@@ -150,7 +177,10 @@ struct Got {
 }
 
 impl Reader {
-    fn new(sim: &Sim, mut stream: LogStream) -> Self {
+    fn new<S>(sim: &Sim, mut stream: S) -> Self
+    where
+        S: Stream<Item = Result<Batch, LogStreamError>> + Send + Unpin + 'static,
+    {
         let got = Arc::<Mutex<Got>>::default();
         let sink = got.clone();
         let job = sim.start(async move {

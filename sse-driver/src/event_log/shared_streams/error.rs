@@ -1,0 +1,71 @@
+//! What calls of shared streams may fail with.
+
+use std::{error::Error, fmt};
+
+use ::http::StatusCode;
+use sse_core::topic::resumable::StartError;
+
+use crate::{
+    event_log::{AppendError, LogStreamError},
+    router::Refusal,
+};
+
+/// The error of a call of [`SharedStreams`](super::SharedStreams). A handler's `?` makes it a refusal: that of
+/// the [`StartError`], or 503 where the log is in trouble.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum SharedStreamError {
+    /// There is no room for the stream on this node, its name is too long, or it is no longer kept.
+    Start(StartError),
+    /// The log was not reached in [time](crate::event_log::FollowedTopicsConfig::client_wait). What was asked for may be
+    /// done later: a start, or a stop.
+    Log(LogStreamError),
+    /// The stream was not started, since the log did not take that. Where
+    /// [it cannot tell](AppendError::Unknown), the name may be taken for a while, by a stream that fails.
+    Claim(AppendError),
+}
+
+impl fmt::Display for SharedStreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start(error) => error.fmt(f),
+            Self::Log(error) => error.fmt(f),
+            Self::Claim(error) => write!(f, "the stream was not started: {error}"),
+        }
+    }
+}
+
+impl Error for SharedStreamError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Start(error) => Some(error),
+            Self::Log(error) => Some(error),
+            Self::Claim(error) => Some(error),
+        }
+    }
+}
+
+impl From<StartError> for SharedStreamError {
+    fn from(error: StartError) -> Self {
+        Self::Start(error)
+    }
+}
+
+impl From<LogStreamError> for SharedStreamError {
+    fn from(error: LogStreamError) -> Self {
+        Self::Log(error)
+    }
+}
+
+impl From<SharedStreamError> for Refusal {
+    /// That of the [`StartError`], and else a 503, whose text does not tell the client why.
+    fn from(error: SharedStreamError) -> Self {
+        match error {
+            SharedStreamError::Start(error) => error.into(),
+            SharedStreamError::Log(_) | SharedStreamError::Claim(_) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The streams cannot be reached. Try again later.\n",
+            ),
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! The task of one stream on this node: it does what the stream's member asks for.
+
+use std::{
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::{Arc, Weak},
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use sse_core::{
+    Event,
+    internal::catch,
+    topic::{
+        Position,
+        follower::{Bell, Page, PageRequest},
+        resumable::{
+            StreamEnd, StreamError,
+            member::{AppendFailure, MemberOutput, MemberPhase},
+        },
+    },
+};
+
+use super::{calls::Shared, copy::Copy, room::Room};
+use crate::{
+    ResumableStream, Runtime,
+    alarm::Alarm,
+    event_log::{AppendError, BoxFuture, LogError, followed::Followed},
+    trace,
+};
+
+/// After how many turns in a row other tasks run.
+const TURNS: usize = 32;
+
+/// The log is asked for its tails, and is to answer by then.
+type Looking = (BoxFuture<Result<Page, LogError>>, Option<Instant>);
+
+pub(super) struct StreamTask<R: Runtime> {
+    runtime: R,
+    alarm: Alarm<R>,
+    shared: Weak<Shared>,
+    room: Arc<Room>,
+    followed: Arc<Followed>,
+    /// For how long the log keeps the stream each time.
+    keep_for: Duration,
+    /// How long the log may take to answer a look.
+    look_for: Duration,
+    producer: Option<ResumableStream>,
+    copying: Option<BoxFuture<StreamEnd>>,
+    appending: Option<(Event, BoxFuture<Result<Position, AppendError>>)>,
+    looking: Option<Looking>,
+    keeping: Option<BoxFuture<Result<(), LogError>>>,
+}
+
+impl<R: Runtime> StreamTask<R> {
+    pub(super) fn new(
+        runtime: R,
+        shared: &Arc<Shared>,
+        room: Arc<Room>,
+        followed: Arc<Followed>,
+    ) -> Self {
+        Self {
+            runtime,
+            alarm: Alarm::new(),
+            shared: Arc::downgrade(shared),
+            room,
+            followed,
+            keep_for: shared.config.keep_for(),
+            look_for: shared.config.followed.follower.request_timeout,
+            producer: None,
+            copying: None,
+            appending: None,
+            looking: None,
+            keeping: None,
+        }
+    }
+
+    fn carry_out(&mut self, now: Instant, output: MemberOutput) {
+        match output {
+            MemberOutput::Append { event, epoch } => {
+                let (log, name) = (&self.followed.log, self.followed.name.clone());
+                let appended = match epoch {
+                    Some(epoch) => catch(|| log.append_in(name, epoch, event.clone())),
+                    None => catch(|| log.append(name, event.clone())),
+                };
+                match appended {
+                    Ok(appended) => self.appending = Some((event, appended)),
+                    Err(_) => self.append_failed(now, panicked()),
+                }
+            }
+            MemberOutput::Start { epoch } => self.start(epoch),
+            MemberOutput::Cancel(end) => {
+                if let Some(producer) = &self.producer {
+                    producer.end_with(end);
+                }
+                if self.room.phase() != MemberPhase::Running {
+                    // What it has made comes behind the end.
+                    drop_caught(&mut self.copying);
+                    self.producer = None;
+                }
+            }
+            MemberOutput::Look => {
+                let name = self.followed.name.clone();
+                let request = PageRequest::new(Position::new(0, 0), 0);
+                match catch(|| self.followed.log.read(name, request)) {
+                    Ok(reading) => {
+                        self.looking = Some((reading, now.checked_add(self.look_for)));
+                    }
+                    Err(_) => self.room.act(|state| state.member.handle_log_failed(now)),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Starts the producer: this node owns the stream.
+    fn start(&mut self, epoch: u64) {
+        let starter = self.room.take_starter();
+        let (Some(starter), Some(shared)) = (starter, self.shared.upgrade()) else {
+            return;
+        };
+        match (starter.start)(&shared.producers) {
+            Ok(source) => {
+                self.producer = Some(source.clone());
+                let copy = Copy {
+                    runtime: self.runtime.clone(),
+                    source,
+                    followed: self.followed.clone(),
+                    epoch,
+                    end_event_type: shared.config.streams.end_event_type.clone(),
+                    retry: shared.config.member().retry,
+                };
+                self.copying = Some(Box::pin(copy.run()));
+            }
+            Err(error) => {
+                let end = StreamEnd::Failed(StreamError::new(error));
+                self.room.act(|state| state.member.finish(end));
+            }
+        }
+    }
+
+    /// Says whether something was done. So do the others.
+    fn poll_copying(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(copying) = &mut self.copying else {
+            return false;
+        };
+        let end = match catch(|| copying.as_mut().poll(cx)) {
+            Ok(Poll::Pending) => return false,
+            Ok(Poll::Ready(end)) => end,
+            Err(_) => StreamEnd::Lost,
+        };
+        drop_caught(&mut self.copying);
+        if let Some(producer) = self.producer.take() {
+            producer.end_with(end.clone());
+        }
+        self.room.act(|state| state.member.finish(end));
+        true
+    }
+
+    fn poll_appending(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+        let Some((_, appending)) = &mut self.appending else {
+            return false;
+        };
+        let appended = match catch(|| appending.as_mut().poll(cx)) {
+            Ok(Poll::Pending) => return false,
+            Ok(Poll::Ready(appended)) => appended,
+            Err(_) => Err(panicked()),
+        };
+        let event = self.appending.take().map(|(event, appending)| {
+            let _ = catch(|| drop(appending));
+            event
+        });
+        match appended {
+            Ok(position) => {
+                self.room.act(|state| {
+                    state.keeps = true;
+                    state.member.handle_appended();
+                });
+                if let Some(event) = event {
+                    let bell = Bell::new(position).with_event(event);
+                    self.followed.bells.ring(bell);
+                }
+            }
+            Err(error) => self.append_failed(now, error),
+        }
+        true
+    }
+
+    fn append_failed(&mut self, now: Instant, error: AppendError) {
+        if let AppendError::NotAppended(cause) | AppendError::Unknown(cause) = &error {
+            trace::log_failed(&self.followed.name, "appended to", cause);
+        }
+        let failure = match &error {
+            AppendError::Unknown(_) => AppendFailure::Unknown,
+            _ => AppendFailure::NotAppended,
+        };
+        self.room.act(|state| {
+            state.claim_error = Some(error);
+            state.member.handle_append_failed(now, failure);
+        });
+    }
+
+    fn poll_looking(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+        let Some((looking, deadline)) = &mut self.looking else {
+            return false;
+        };
+        let looked = match catch(|| looking.as_mut().poll(cx)) {
+            Ok(Poll::Pending) if deadline.is_none_or(|at| at > now) => return false,
+            Ok(Poll::Ready(looked)) => looked.ok(),
+            Ok(Poll::Pending) | Err(_) => None,
+        };
+        let looking = self.looking.take();
+        let _ = catch(|| drop(looking));
+        self.room.act(|state| match looked {
+            Some(page) => state.member.handle_tails(now, page.tails),
+            None => state.member.handle_log_failed(now),
+        });
+        true
+    }
+
+    fn poll_keeping(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(keeping) = &mut self.keeping else {
+            return false;
+        };
+        match catch(|| keeping.as_mut().poll(cx)) {
+            Ok(Poll::Pending) => return false,
+            Ok(Poll::Ready(Err(error))) => {
+                trace::log_failed(&self.followed.name, "told to keep a stream", &error);
+            }
+            // The next record has it told again.
+            Ok(Poll::Ready(Ok(()))) | Err(_) => {}
+        }
+        drop_caught(&mut self.keeping);
+        true
+    }
+
+    fn keep(&mut self) {
+        let (name, time) = (self.followed.name.clone(), self.keep_for);
+        drop_caught(&mut self.keeping);
+        self.keeping = catch(|| self.followed.log.keep_for(name, time)).ok();
+    }
+
+    /// One turn. Says whether there may be more to do at once; `None` when all is over.
+    fn turn(&mut self, now: Instant, cx: &mut Context<'_>) -> Option<(bool, Option<Instant>)> {
+        let turn = self.room.turn(now, cx);
+        if turn.is_over {
+            return None;
+        }
+        let mut goes_on = !turn.outputs.is_empty() || turn.keeps;
+        for output in turn.outputs {
+            self.carry_out(now, output);
+        }
+        if turn.keeps {
+            self.keep();
+        }
+        goes_on |= self.poll_appending(now, cx);
+        goes_on |= self.poll_copying(cx);
+        goes_on |= self.poll_looking(now, cx);
+        goes_on |= self.poll_keeping(cx);
+        if turn.is_unused {
+            // Not before the log knows for how long to keep it.
+            if self.keeping.is_some() {
+                return Some((goes_on, None));
+            }
+            if let Some(shared) = self.shared.upgrade() {
+                shared.forget_if_unused(&self.followed.name, &self.room, now);
+            }
+            goes_on = true;
+        }
+        let look_until = self.looking.as_ref().and_then(|(_, deadline)| *deadline);
+        let deadline = [turn.deadline, look_until].into_iter().flatten().min();
+        Some((goes_on, deadline))
+    }
+}
+
+fn panicked() -> AppendError {
+    AppendError::Unknown(LogError::new("the log panicked"))
+}
+
+/// A future is dropped as the log's code, too.
+fn drop_caught<T>(future: &mut Option<BoxFuture<T>>) {
+    let future = mem::take(future);
+    let _ = catch(|| drop(future));
+}
+
+impl<R: Runtime> Future for StreamTask<R> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        for _ in 0..TURNS {
+            let now = this.runtime.now();
+            let Some((goes_on, deadline)) = this.turn(now, cx) else {
+                return Poll::Ready(());
+            };
+            if !goes_on && this.alarm.poll(&this.runtime, deadline, cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// The last handle and the last client are gone, or the runtime was shut down.
+impl<R: Runtime> Drop for StreamTask<R> {
+    fn drop(&mut self) {
+        if let Some(producer) = self.producer.take() {
+            producer.end_with(StreamEnd::Dropped);
+        }
+        drop_caught(&mut self.copying);
+        drop_caught(&mut self.keeping);
+        let rest = (self.appending.take(), self.looking.take());
+        let _ = catch(|| drop(rest));
+    }
+}
