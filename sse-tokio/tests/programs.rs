@@ -7,7 +7,10 @@ use std::{
     env, fs,
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
-    os::{fd::OwnedFd, unix::net::UnixStream},
+    os::{
+        fd::OwnedFd,
+        unix::net::{UnixListener, UnixStream},
+    },
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     thread,
@@ -628,4 +631,48 @@ fn load_says_why_its_first_client_gets_no_stream() {
         line_with(why, &mut BufReader::new(load.0.stderr.take().unwrap()));
         assert!(!load.wait().success());
     }
+}
+
+#[test]
+fn load_connects_over_a_unix_socket_with_the_token_of_a_command_or_credentials() {
+    let command = ["--token-command", "echo secret"];
+    let user = ["--user", "user:pass"];
+    for (flags, expected) in [(command, "Bearer secret"), (user, "Basic dXNlcjpwYXNz")] {
+        let path = env::temp_dir().join(format!("load-{}.socket", std::process::id()));
+        let _ = fs::remove_file(&path);
+        let listener = UnixListener::bind(&path).unwrap();
+        let mut load = Program::start("load", |load| {
+            load.args(["-c1", "-t1", "--unix-socket"]).arg(&path);
+            load.args(flags).arg("http://localhost/")
+        });
+        let mut socket = BufReader::new(listener.accept().unwrap().0);
+        let field = line_with("authorization: ", &mut socket);
+        assert_eq!(field.trim_end(), format!("authorization: {expected}"));
+        line_with("\r\n", &mut socket);
+        socket.get_mut().write_all(ONE.as_bytes()).unwrap();
+        assert!(load.wait().success());
+        fs::remove_file(&path).unwrap();
+    }
+
+    let flags = ["--token-command", "exit 3", "http://localhost/"];
+    let mut load = Program::start("load", |load| load.args(flags).stderr(Stdio::piped()));
+    let mut told = BufReader::new(load.0.stderr.take().unwrap());
+    line_with(
+        "the command for the token failed: exit status: 3",
+        &mut told,
+    );
+    assert!(!load.wait().success());
+}
+
+#[test]
+fn load_connects_through_a_proxy() {
+    let (proxy, asked) = answering(vec![ONE], 0);
+    let mut load = Program::start("load", |load| {
+        let flags = ["-c1", "-t1", "--proxy", &proxy, "http://example.invalid/"];
+        load.args(flags)
+    });
+    assert!(load.wait().success());
+    let asked = asked.join().unwrap();
+    let target = "GET http://example.invalid/ HTTP/1.1\r\n";
+    assert!(asked[0].starts_with(target), "{asked:?}");
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use sse_tokio::{
-    EventSource, EventSourceConfig, MessageEvent,
+    EventSource, EventSourceConfig, MessageEvent, UnixConnector,
     client::{ClientEvent, Loss},
     tls::rustls,
     tls::{Certificates, Roots, client_config},
@@ -16,7 +16,7 @@ use sse_tokio::{
 use tokio::{task::JoinSet, time::sleep_until};
 
 use crate::{
-    flags::Flags,
+    flags::{Flags, Way},
     stamp::{self, Sequence, Step},
     tally::Tally,
 };
@@ -30,6 +30,7 @@ pub(crate) struct Clients {
     config: Arc<EventSourceConfig>,
     /// The settings of the first client, which makes no second attempt before its stream was open.
     first: Arc<EventSourceConfig>,
+    way: Way,
     tls: Option<Arc<rustls::ClientConfig>>,
     stamp: Option<Arc<str>>,
     sequence: bool,
@@ -55,6 +56,7 @@ impl Clients {
             url: flags.url.clone(),
             config: Arc::new(flags.config.clone()),
             first: Arc::new(first),
+            way: flags.way.clone(),
             tls,
             stamp: flags.stamp.as_deref().map(Arc::from),
             sequence: flags.sequence,
@@ -87,9 +89,14 @@ impl Clients {
 
     fn source(&self, config: &Arc<EventSourceConfig>) -> Result<EventSource, Box<dyn Error>> {
         let source = EventSource::with_config(&self.url, config.clone())?;
-        Ok(match &self.tls {
+        let source = match &self.tls {
             Some(tls) => source.with_tls(tls.clone()),
             None => source,
+        };
+        Ok(match &self.way {
+            Way::Direct => source,
+            Way::Proxy(proxy) => source.with_connector(proxy.clone()),
+            Way::UnixSocket(path) => source.with_connector(UnixConnector::new(path)),
         })
     }
 

@@ -3,13 +3,14 @@
 use std::{
     fs,
     io::{self, Write},
+    process::{Command, Stdio},
     str::FromStr,
     time::Duration,
 };
 
 use lexopt::{Arg, Parser, ValueExt};
 use sse_tokio::{
-    EventId, EventSourceConfig,
+    EventId, EventSourceConfig, Proxy,
     http::{HeaderName, HeaderValue, StatusCode},
 };
 
@@ -26,9 +27,16 @@ Usage: load [FLAGS] URL
 
   -H, --header 'NAME: VALUE'
                             a header field; can be given more than once
+  -u, --user USER:PASSWORD  basic credentials
+      --token-command CMD   all clients have the bearer token that this shell
+                            command prints; it runs once, before they start
       --last-event-id ID    where each client begins
       --idle-timeout SECONDS
                             connect again after so long without a byte
+
+      --proxy URL           through this proxy, http://USER:PASSWORD@HOST:PORT;
+                            `env` is for HTTP_PROXY, HTTPS_PROXY and NO_PROXY
+      --unix-socket PATH    connect to this socket instead of the URL's host
       --ca FILE             trust the certificates of this PEM file alone
 
       --stamp FIELD         events carry the time at which they were sent: their
@@ -55,12 +63,21 @@ pub(crate) struct Flags {
     pub(crate) clients: usize,
     pub(crate) ramp: Duration,
     pub(crate) duration: Duration,
+    pub(crate) way: Way,
     /// The PEM file of trusted roots, in place of the platform's.
     pub(crate) roots: Option<String>,
     /// The field of the events' data that has their time.
     pub(crate) stamp: Option<String>,
     pub(crate) sequence: bool,
     pub(crate) json: Option<String>,
+}
+
+/// How to connect.
+#[derive(Clone, Debug)]
+pub(crate) enum Way {
+    Direct,
+    Proxy(Proxy),
+    UnixSocket(String),
 }
 
 impl Flags {
@@ -80,6 +97,7 @@ impl Flags {
             clients: 100,
             ramp: Duration::from_secs(1),
             duration: Duration::from_secs(30),
+            way: Way::Direct,
             roots: None,
             stamp: None,
             sequence: false,
@@ -94,12 +112,13 @@ impl Flags {
                     let _ = io::stdout().write_all(HELP.as_bytes());
                     return Ok(None);
                 }
-                Arg::Short(letter @ ('c' | 'r' | 't' | 'H')) => {
+                Arg::Short(letter @ ('c' | 'r' | 't' | 'H' | 'u')) => {
                     let name = match letter {
                         'c' => "clients",
                         'r' => "ramp",
                         't' => "time",
-                        _ => "header",
+                        'H' => "header",
+                        _ => "user",
                     };
                     flags.set(name, &mut parser)?;
                 }
@@ -120,8 +139,8 @@ impl Flags {
                 self.sequence = true;
                 return Ok(());
             }
-            "clients" | "ramp" | "time" | "header" | "last-event-id" | "idle-timeout" | "ca"
-            | "stamp" | "json" => {}
+            "clients" | "ramp" | "time" | "header" | "user" | "token-command" | "last-event-id"
+            | "idle-timeout" | "proxy" | "unix-socket" | "ca" | "stamp" | "json" => {}
             name => return Err(format!("there is no flag --{name}")),
         }
         let value = parser.value().map_err(text)?.string().map_err(text)?;
@@ -133,14 +152,46 @@ impl Flags {
                 let (name, value) = header(&value)?;
                 self.config.headers.append(name, value);
             }
+            "user" => {
+                let (user, password) = value
+                    .split_once(':')
+                    .ok_or("--user takes USER:PASSWORD, with a colon between them")?;
+                self.config.set_basic(user, password).map_err(text)?;
+            }
+            "token-command" => self.config.set_bearer(&token(&value)?).map_err(text)?,
             "last-event-id" => self.config.last_event_id = EventId::new(value).map_err(text)?,
             "idle-timeout" => self.config.idle_timeout = Some(seconds(name, &value)?),
+            "proxy" => {
+                let proxy = match value.as_str() {
+                    "env" => Proxy::from_env(),
+                    url => Proxy::new(url),
+                };
+                self.way = Way::Proxy(proxy.map_err(text)?);
+            }
+            "unix-socket" => self.way = Way::UnixSocket(value),
             "ca" => self.roots = Some(value),
             "stamp" => self.stamp = Some(value),
             _ => self.json = Some(value),
         }
         Ok(())
     }
+}
+
+/// What the command prints, without the end of its line.
+fn token(command: &str) -> Result<String, String> {
+    let (shell, option) = match cfg!(windows) {
+        true => ("cmd", "/C"),
+        false => ("sh", "-c"),
+    };
+    let mut shell = Command::new(shell);
+    let shell = shell.args([option, command]).stderr(Stdio::inherit());
+    let output = shell.output().map_err(text)?;
+    if !output.status.success() {
+        let status = output.status;
+        return Err(format!("the command for the token failed: {status}"));
+    }
+    let token = String::from_utf8(output.stdout).map_err(text)?;
+    Ok(token.trim().to_owned())
 }
 
 fn text(error: impl ToString) -> String {
