@@ -2,17 +2,21 @@
 //! closed by their client.
 
 use std::{
-    io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    sync::Arc,
     time::{Duration, Instant},
 };
+
+use sse_tokio::tls::rustls::ClientConfig;
 
 use crate::{
     Result,
     control::{MARK, Process},
+    link::Link,
     load::request,
     median,
     servers::Kind,
+    tls::{self, Handshakes},
 };
 
 /// How many connections are open at a time, where it is their number that counts.
@@ -38,28 +42,42 @@ struct Measures {
 
 /// Measures every server: `quick` has one round.
 pub(crate) fn run(is_quick: bool) -> Result<()> {
+    measure_all(Kind::ALL, Handshakes::None, is_quick)
+}
+
+/// Measures those that have TLS, by handshakes of both kinds.
+pub(crate) fn run_over_tls(is_quick: bool) -> Result<()> {
+    for handshakes in [Handshakes::Full, Handshakes::Resumed] {
+        measure_all(Kind::OVER_TLS, handshakes, is_quick)?;
+    }
+    Ok(())
+}
+
+fn measure_all(kinds: &[Kind], handshakes: Handshakes, is_quick: bool) -> Result<()> {
     let rounds = if is_quick { 1 } else { 5 };
     let mut measured: Vec<Vec<Measures>> = Vec::new();
     for round in 0..rounds {
         eprintln!("connections, round {} of {rounds}", round + 1);
-        let turns = Kind::ALL
-            .iter()
-            .map(|&kind| measure(kind).map_err(|error| format!("{}: {error}", kind.name()).into()));
+        let turns = kinds.iter().map(|&kind| {
+            let measured = measure(kind, handshakes);
+            measured.map_err(|error| format!("{}: {error}", kind.name()).into())
+        });
         measured.push(turns.collect::<Result<_>>()?);
     }
-    print(&measured);
+    print(kinds, handshakes, &measured);
     Ok(())
 }
 
-fn print(rounds: &[Vec<Measures>]) {
+fn print(kinds: &[Kind], handshakes: Handshakes, rounds: &[Vec<Measures>]) {
     println!(
-        "\nConnections with one event each, {} rounds, {AT_A_TIME} at a time. CPU time of the server \
+        "\nConnections with one event each, {}, {} rounds, {AT_A_TIME} at a time. CPU time of the server \
          in µs; from `connect` to the first event, one connection at a time, in µs.\n",
+        handshakes.name(),
         rounds.len()
     );
     println!("| server | connections/s | CPU each | first event, p50 | p99 |");
     println!("|---|--:|--:|--:|--:|");
-    for (index, kind) in Kind::ALL.iter().enumerate() {
+    for (index, kind) in kinds.iter().enumerate() {
         let cell = |value: fn(&Measures) -> f64, unit: f64| {
             let of = |round: &Vec<Measures>| round.get(index).map_or(f64::NAN, value);
             let first = |round: &Vec<Measures>| round.first().map_or(f64::NAN, value);
@@ -81,16 +99,18 @@ fn print(rounds: &[Vec<Measures>]) {
     }
 }
 
-fn measure(kind: Kind) -> Result<Measures> {
-    let mut server = Process::start(kind)?;
-    let request = request("/first");
+fn measure(kind: Kind, handshakes: Handshakes) -> Result<Measures> {
+    let mut server = Process::start(kind, handshakes)?;
+    // Each client has its own tickets.
+    let client = |_| tls::client_config(handshakes);
+    let clients: Vec<_> = (0..AT_A_TIME).map(client).collect::<Result<_>>()?;
     // What comes into being with the first connections is not the later ones' cost.
-    open(server.address, &request, AT_A_TIME)?;
+    open(server.address, &clients)?;
 
     let cpu_before = server.cpu_time()?;
     let (start, mut count) = (Instant::now(), 0);
     while start.elapsed() < SPAN {
-        open(server.address, &request, AT_A_TIME)?;
+        open(server.address, &clients)?;
         count += AT_A_TIME;
     }
     let passed = start.elapsed();
@@ -99,7 +119,7 @@ fn measure(kind: Kind) -> Result<Measures> {
     let mut times = Vec::with_capacity(ALONE);
     for _ in 0..ALONE {
         let start = Instant::now();
-        open(server.address, &request, 1)?;
+        open(server.address, &clients[..1])?;
         times.push(start.elapsed().as_nanos() as f64);
     }
     times.sort_by(f64::total_cmp);
@@ -112,20 +132,22 @@ fn measure(kind: Kind) -> Result<Measures> {
     })
 }
 
-/// Opens so many connections at once, waits for the first event of each, and closes them.
-fn open(address: SocketAddr, request: &str, count: usize) -> Result<()> {
-    let connect = |_| -> Result<TcpStream> {
-        let mut socket = TcpStream::connect(address)?;
+/// Opens a connection for each of the clients at once, waits for the first event of each, and closes them.
+fn open(address: SocketAddr, clients: &[Option<Arc<ClientConfig>>]) -> Result<()> {
+    let connect = |config: &Option<Arc<ClientConfig>>| -> Result<Link> {
+        let socket = TcpStream::connect(address)?;
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(PATIENCE))?;
-        socket.write_all(request.as_bytes())?;
-        Ok(socket)
+        let tls = config.as_ref().map(tls::client).transpose()?;
+        let mut link = Link::new(socket, request("/first").into_bytes(), tls)?;
+        link.send()?;
+        Ok(link)
     };
-    let sockets: Vec<TcpStream> = (0..count).map(connect).collect::<Result<_>>()?;
+    let links: Vec<Link> = clients.iter().map(connect).collect::<Result<_>>()?;
     let mut buffer = [0; 4096];
-    for mut socket in sockets {
+    for mut link in links {
         loop {
-            let n = socket.read(&mut buffer)?;
+            let n = link.read(&mut buffer)?;
             if n == 0 {
                 return Err("the server closed a connection".into());
             }

@@ -15,7 +15,11 @@ use std::{
 use futures_util::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::{Result, servers::Kind};
+use crate::{
+    Result,
+    servers::Kind,
+    tls::{self, Handshakes},
+};
 
 /// Every event has one such byte, by which clients count, and nothing else on a stream has one.
 pub(crate) const MARK: u8 = b'~';
@@ -38,10 +42,12 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn start(kind: Kind) -> Result<Self> {
+    pub(crate) fn start(kind: Kind, handshakes: Handshakes) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let child = Command::new(env::current_exe()?)
-            .args(["serve", kind.name(), &listener.local_addr()?.to_string()])
+            .args(["serve", kind.name(), handshakes.name()])
+            .arg(listener.local_addr()?.to_string())
+            .env(tls::IDENTITY, tls::identity_pem()?)
             // What the servers on tokio are told in code.
             .env("ASYNC_STD_THREAD_COUNT", "1")
             .env("SMOL_THREADS", "1")

@@ -83,7 +83,7 @@ fn put(bytes: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
 
 impl Frames {
     /// Takes what was read, and answers what has to be answered.
-    pub(crate) fn take(&mut self, mut bytes: &[u8], socket: &mut TcpStream) -> Result<Came> {
+    pub(crate) fn take(&mut self, mut bytes: &[u8], socket: &TcpStream) -> Result<Came> {
         let mut came = Came::default();
         while !bytes.is_empty() {
             if self.head_len < HEAD_LEN {
@@ -118,7 +118,7 @@ impl Frames {
     }
 
     /// All of it is there.
-    fn end(&mut self, socket: &mut TcpStream) -> Result<()> {
+    fn end(&mut self, mut socket: &TcpStream) -> Result<()> {
         self.head_len = 0;
         let payload = std::mem::take(&mut self.payload);
         let mut answer = Vec::new();

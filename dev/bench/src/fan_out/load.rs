@@ -1,18 +1,22 @@
 //! The clients: one thread that counts what comes, and does as little as it can beside.
 
 use std::{
-    io::{self, Read, Write},
+    io,
     net::{SocketAddr, TcpStream},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
 use rustix::event::epoll;
+use sse_tokio::tls::rustls::ClientConfig;
 
 use crate::{
     Result,
     control::MARK,
     http2::{self, Came, Frames},
+    link::Link,
+    tls::{self, Handshakes},
 };
 
 /// How long nothing may come before the server is taken for broken.
@@ -33,6 +37,7 @@ pub(crate) enum Protocol {
 pub(crate) struct Clients {
     poll: rustix::fd::OwnedFd,
     protocol: Protocol,
+    tls: Option<Arc<ClientConfig>>,
     connections: Vec<Connection>,
     buffer: Box<[u8]>,
     /// How long not to look, each time before looking for what has come.
@@ -40,7 +45,7 @@ pub(crate) struct Clients {
 }
 
 struct Connection {
-    socket: TcpStream,
+    link: Link,
     /// How many event streams there are, how many of them were answered, and how many events came.
     streams: u64,
     answers: u64,
@@ -49,10 +54,11 @@ struct Connection {
 }
 
 impl Clients {
-    pub(crate) fn new(protocol: Protocol) -> Result<Self> {
+    pub(crate) fn new(protocol: Protocol, handshakes: Handshakes) -> Result<Self> {
         Ok(Self {
             poll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             protocol,
+            tls: tls::client_config(handshakes)?,
             connections: Vec::new(),
             buffer: vec![0; 256 * 1024].into(),
             nap: Duration::ZERO,
@@ -82,24 +88,25 @@ impl Clients {
 
     /// Opens one connection, for as many streams as it may have and are wanted. Returns how many.
     fn ask(&mut self, address: SocketAddr, path: &str, wanted: usize) -> Result<usize> {
-        let mut socket = TcpStream::connect(address)?;
-        let (streams, http2) = match self.protocol {
-            Protocol::Http1 => {
-                socket.write_all(request(path).as_bytes())?;
-                (1, None)
-            }
+        let socket = TcpStream::connect(address)?;
+        let (streams, requests, http2) = match self.protocol {
+            Protocol::Http1 => (1, request(path).into_bytes(), None),
             Protocol::Http2(most) => {
                 let streams = wanted.min(most);
-                socket.write_all(&http2::requests(path, streams))?;
-                (streams, Some(Frames::default()))
+                let requests = http2::requests(path, streams);
+                (streams, requests, Some(Frames::default()))
             }
         };
+        let tls = self.tls.as_ref().map(tls::client).transpose()?;
+        let mut link = Link::new(socket, requests, tls)?;
+        link.send()?;
+        let socket = link.socket();
         socket.set_nonblocking(true)?;
         let data = epoll::EventData::new_u64(self.connections.len() as u64);
         let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
-        epoll::add(&self.poll, &socket, data, flags)?;
+        epoll::add(&self.poll, socket, data, flags)?;
         self.connections.push(Connection {
-            socket,
+            link,
             streams: streams as u64,
             answers: 0,
             events: 0,
@@ -137,6 +144,12 @@ impl Clients {
             .all(|connection| connection.events == count * connection.streams)
     }
 
+    /// How many records of TLS have come.
+    pub(crate) fn records(&self) -> u64 {
+        let links = self.connections.iter().map(|it| &it.link);
+        links.map(Link::records).sum()
+    }
+
     /// Waits until something comes, and tells what.
     fn receive(&mut self, mut each: impl FnMut(Came)) -> Result<()> {
         if !self.nap.is_zero() {
@@ -155,12 +168,12 @@ impl Clients {
         for event in ready {
             let connection = &mut self.connections[event.data.u64() as usize];
             loop {
-                match connection.socket.read(&mut self.buffer) {
+                match connection.link.read(&mut self.buffer) {
                     Ok(0) => return Err("the server closed a connection".into()),
                     Ok(n) => {
                         each(connection.take(&self.buffer[..n])?);
                         // With room left in the buffer nothing is left in the socket.
-                        if n < self.buffer.len() {
+                        if n < self.buffer.len() && !connection.link.is_over_tls() {
                             break;
                         }
                     }
@@ -181,7 +194,7 @@ impl Connection {
                 answers: u64::from(self.answers == 0),
                 events: memchr::memchr_iter(MARK, bytes).count() as u64,
             },
-            Some(frames) => frames.take(bytes, &mut self.socket)?,
+            Some(frames) => frames.take(bytes, self.link.socket())?,
         };
         self.answers += came.answers;
         self.events += came.events;

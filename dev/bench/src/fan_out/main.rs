@@ -5,9 +5,11 @@
 //!
 //! - `quick`: fewer rounds, and 100 and 1,000 clients alone;
 //! - `clients=100,1000,5000`, `rounds=5`, `servers=bare,sse-tokio`: others than the usual ones;
+//! - `tls`: 1,000 clients over TLS; the limit encrypts the same bytes and does nothing else;
 //! - `embedded`: 1,000 event streams in axum, over HTTP/1.1 and HTTP/2: its own, and our embedding's;
 //! - `threads`, `threads quick`: our servers on several threads, and publishers on others;
-//! - `connections`, `connections quick`: connections opened, answered and closed.
+//! - `connections`, `connections quick`: connections opened, answered and closed; `connections tls` and
+//!   `connections tls quick` over TLS, by whole handshakes and by those that resume a session.
 //!
 //! Every server is a process of its own with one thread for its tasks; the clients are one thread
 //! of this process, which only counts. A round has a turn of each server: it is started, the
@@ -18,15 +20,23 @@
 mod connections;
 mod control;
 mod http2;
+#[path = "../link.rs"]
+mod link;
 mod load;
 mod report;
 mod servers;
 mod threads;
+#[path = "../tls.rs"]
+mod tls;
+#[cfg(feature = "peers")]
+#[path = "../tls_listener.rs"]
+mod tls_listener;
 mod turn;
 
 use std::{error::Error, process::ExitCode};
 
 use servers::Kind;
+use tls::Handshakes;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -35,17 +45,23 @@ struct Plan {
     clients: Vec<usize>,
     rounds: usize,
     servers: Vec<Kind>,
+    handshakes: Handshakes,
 }
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.as_slice() {
-        [serve, name, control] if serve == "serve" => serve_as(name, control),
+        [serve, name, handshakes, control] if serve == "serve" => {
+            serve_as(name, handshakes, control)
+        }
         [serve, name, threads, topics, control] if serve == "serve-threads" => {
             serve_on_threads(name, threads, topics, control)
         }
         [mode, rest @ ..] if mode == "threads" => is_quick(rest).and_then(threads::run),
-        [mode, rest @ ..] if mode == "connections" => is_quick(rest).and_then(connections::run),
+        [mode, rest @ ..] if mode == "connections" => match rest.split_first() {
+            Some((tls, rest)) if tls == "tls" => is_quick(rest).and_then(connections::run_over_tls),
+            _ => is_quick(rest).and_then(connections::run),
+        },
         others => Plan::new(others).and_then(|plan| run(&plan)),
     };
     match done {
@@ -57,9 +73,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve_as(name: &str, control: &str) -> Result<()> {
+fn serve_as(name: &str, handshakes: &str, control: &str) -> Result<()> {
     raise_descriptor_limit();
-    Kind::named(name)?.serve(control)
+    let tls = tls::server_config(Handshakes::named(handshakes)?)?;
+    Kind::named(name)?.serve(control, tls)
 }
 
 fn serve_on_threads(name: &str, threads: &str, topics: &str, control: &str) -> Result<()> {
@@ -83,10 +100,13 @@ fn run(plan: &Plan) -> Result<()> {
         let mut rounds = Vec::new();
         for round in 0..plan.rounds {
             eprintln!("{clients} clients, round {} of {}", round + 1, plan.rounds);
-            let turns = plan.servers.iter().map(|&kind| turn::take(kind, clients));
+            let turns = plan
+                .servers
+                .iter()
+                .map(|&kind| turn::take(kind, clients, plan.handshakes));
             rounds.push(turns.collect::<Result<Vec<_>>>()?);
         }
-        report::print(clients, &plan.servers, &rounds);
+        report::print(clients, &plan.servers, plan.handshakes, &rounds);
     }
     Ok(())
 }
@@ -97,11 +117,18 @@ impl Plan {
             clients: vec![100, 1_000, 5_000],
             rounds: 5,
             servers: Kind::ALL.to_vec(),
+            handshakes: Handshakes::None,
         };
         for argument in arguments {
             match argument.split_once('=') {
                 None if argument == "quick" => {
-                    (plan.clients, plan.rounds) = (vec![100, 1_000], 3);
+                    plan.clients.retain(|clients| *clients <= 1_000);
+                    plan.rounds = 3;
+                }
+                None if argument == "tls" => {
+                    plan.clients = vec![1_000];
+                    plan.servers = Kind::OVER_TLS.to_vec();
+                    plan.handshakes = Handshakes::Full;
                 }
                 None if argument == "embedded" => {
                     plan.clients = vec![1_000];

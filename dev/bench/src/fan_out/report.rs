@@ -1,6 +1,6 @@
 //! The tables, in Markdown.
 
-use crate::{median, servers::Kind, turn::Measures};
+use crate::{median, servers::Kind, tls::Handshakes, turn::Measures};
 
 /// What a table shows of a turn. Values are the median of all rounds, ratios of those within a
 /// round.
@@ -12,14 +12,20 @@ struct Column {
     digits: usize,
 }
 
-const COLUMNS: [Column; 6] = [
+/// Of every table, and then of those over TLS.
+const COLUMNS: [Column; 8] = [
     column("deliveries/s, 64 at once", |m| m.many.per_second, 1e3, 0),
     column("CPU each", |m| m.many.cpu, 1e3, 2),
     column("CPU each, 1 at once", |m| m.one.cpu, 1e3, 2),
     column("p50 at 30,000/s", |m| m.p50, 1e6, 2),
     column("p99", |m| m.p99, 1e6, 2),
     column("memory", |m| m.memory, 1.0, 0),
+    column("records, 64 at once", |m| m.many.records, 1.0, 2),
+    column("records, 1 at once", |m| m.one.records, 1.0, 2),
 ];
+
+/// How many columns are of TLS alone.
+const TLS_COLUMNS: usize = 2;
 
 const fn column(
     name: &'static str,
@@ -37,17 +43,25 @@ const fn column(
 
 /// A row for each server: what was measured, and behind it, in brackets, how many times the first
 /// server's that is.
-pub(crate) fn print(clients: usize, servers: &[Kind], rounds: &[Vec<Measures>]) {
+pub(crate) fn print(
+    clients: usize,
+    servers: &[Kind],
+    handshakes: Handshakes,
+    rounds: &[Vec<Measures>],
+) {
+    let is_plain = handshakes == Handshakes::None;
+    let count = COLUMNS.len() - if is_plain { TLS_COLUMNS } else { 0 };
+    let columns = &COLUMNS[..count];
     println!(
         "\n{clients} clients, {} rounds. Deliveries in thousands, CPU time in µs, latency in ms, \
          memory in bytes per connection.\n",
         rounds.len()
     );
-    let names: Vec<_> = COLUMNS.iter().map(|column| column.name).collect();
+    let names: Vec<_> = columns.iter().map(|column| column.name).collect();
     println!("| server | {} |", names.join(" | "));
-    println!("|---|{}", "--:|".repeat(COLUMNS.len()));
+    println!("|---|{}", "--:|".repeat(columns.len()));
     for (index, server) in servers.iter().enumerate() {
-        let cells = COLUMNS.iter().map(|column| {
+        let cells = columns.iter().map(|column| {
             let value = median(rounds.iter().map(|round| (column.value)(&round[index])));
             let ratio = median(
                 rounds
@@ -57,7 +71,9 @@ pub(crate) fn print(clients: usize, servers: &[Kind], rounds: &[Vec<Measures>]) 
             let (value, digits) = (value / column.unit, column.digits);
             match index {
                 0 => format!("{value:.digits$}"),
-                _ if column.name == "memory" => format!("{value:.digits$}"),
+                _ if column.name == "memory" || column.name.starts_with("records") => {
+                    format!("{value:.digits$}")
+                }
                 _ => format!("{value:.digits$} ({ratio:.2})"),
             }
         });

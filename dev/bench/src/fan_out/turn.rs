@@ -10,6 +10,7 @@ use crate::{
     control::Process,
     load::{Clients, Latencies},
     servers::Kind,
+    tls::Handshakes,
 };
 
 /// Where the events are.
@@ -55,6 +56,8 @@ pub(crate) struct Delivery {
     pub(crate) per_second: f64,
     /// The server's CPU time for each, in nanoseconds.
     pub(crate) cpu: f64,
+    /// How many records of TLS bring all events that are published at once to one client.
+    pub(crate) records: f64,
 }
 
 /// The server, its clients, and how many events each of these should have got.
@@ -65,14 +68,14 @@ struct Turn {
     published: u64,
 }
 
-pub(crate) fn take(kind: Kind, clients: usize) -> Result<Measures> {
-    measure(kind, clients).map_err(|error| format!("{}: {error}", kind.name()).into())
+pub(crate) fn take(kind: Kind, clients: usize, handshakes: Handshakes) -> Result<Measures> {
+    measure(kind, clients, handshakes).map_err(|error| format!("{}: {error}", kind.name()).into())
 }
 
-fn measure(kind: Kind, count: usize) -> Result<Measures> {
+fn measure(kind: Kind, count: usize, handshakes: Handshakes) -> Result<Measures> {
     let mut turn = Turn {
-        server: Process::start(kind)?,
-        clients: Clients::new(kind.protocol())?,
+        server: Process::start(kind, handshakes)?,
+        clients: Clients::new(kind.protocol(), handshakes)?,
         count: FIRST,
         published: 0,
     };
@@ -119,6 +122,7 @@ impl Turn {
     fn deliver(&mut self, at_a_time: u32) -> Result<Delivery> {
         self.publish(at_a_time, |_| {})?;
         let (before, cpu_before) = (self.published, self.server.cpu_time()?);
+        let records_before = self.clients.records();
         let start = Instant::now();
         while start.elapsed() < SPAN {
             self.publish(at_a_time, |_| {})?;
@@ -129,6 +133,8 @@ impl Turn {
         Ok(Delivery {
             per_second: deliveries / passed.as_secs_f64(),
             cpu: cpu.as_nanos() as f64 / deliveries,
+            records: (self.clients.records() - records_before) as f64 * f64::from(at_a_time)
+                / deliveries,
         })
     }
 

@@ -1,11 +1,13 @@
-//! The clients: one thread that reads events, and connects again as browsers do.
+//! The clients: one thread that reads events, and connects again.
 
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
-    io::{self, Read},
-    net::{SocketAddr, TcpStream},
+    fmt::Write,
+    io,
+    net::SocketAddr,
     os::fd::OwnedFd,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,11 +16,19 @@ use rustix::{
     net::{AddressFamily, SocketFlags, SocketType},
 };
 use sse_core::{Decoded, Decoder};
+use sse_tokio::tls::rustls::ClientConfig;
 
-use crate::Result;
+use crate::{
+    Result,
+    link::Link,
+    tls::{self, Handshakes},
+};
 
 /// How long a client waits that was told nothing else.
 const RECONNECTION_TIME: Duration = Duration::from_secs(3);
+
+/// How long a client that is in a hurry waits after an attempt that failed.
+const HURRY: Duration = Duration::from_millis(200);
 
 /// How many connect before the server has had time for them.
 const AT_A_TIME: usize = 64;
@@ -26,8 +36,18 @@ const AT_A_TIME: usize = 64;
 /// How long the server may take to answer these.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// When clients connect again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// As browsers do: after 3 s, or what a `retry` line says.
+    Browser,
+    /// At once, and then every 200 ms.
+    Hurry,
+}
+
 pub(crate) struct Clients {
     address: SocketAddr,
+    pace: Pace,
     poll: OwnedFd,
     clients: Vec<Client>,
     /// Who connects when.
@@ -50,36 +70,45 @@ pub(crate) struct Storm {
 }
 
 struct Client {
-    socket: Option<TcpStream>,
-    /// Whether the request was sent.
-    has_asked: bool,
+    link: Option<Link>,
+    tls: Option<Arc<ClientConfig>>,
     head: Vec<u8>,
     has_head: bool,
     decoder: Decoder,
     retry: Duration,
     last: Option<u64>,
+    last_event_id: String,
     /// It has connected since the storm began.
     is_new: bool,
     is_back: bool,
 }
 
 impl Clients {
-    pub(crate) fn new(address: SocketAddr, count: usize) -> Result<Self> {
-        let client = |_| Client {
-            socket: None,
-            has_asked: false,
-            head: Vec::new(),
-            has_head: false,
-            decoder: Decoder::new(),
-            retry: RECONNECTION_TIME,
-            last: None,
-            is_new: false,
-            is_back: false,
+    pub(crate) fn new(
+        address: SocketAddr,
+        count: usize,
+        pace: Pace,
+        handshakes: Handshakes,
+    ) -> Result<Self> {
+        let client = |_| -> Result<Client> {
+            Ok(Client {
+                link: None,
+                tls: tls::client_config(handshakes)?,
+                head: Vec::new(),
+                has_head: false,
+                decoder: Decoder::new(),
+                retry: RECONNECTION_TIME,
+                last: None,
+                last_event_id: String::new(),
+                is_new: false,
+                is_back: false,
+            })
         };
         Ok(Self {
             address,
+            pace,
             poll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
-            clients: (0..count).map(client).collect(),
+            clients: (0..count).map(client).collect::<Result<_>>()?,
             waiting: BinaryHeap::new(),
             buffer: vec![0; 64 * 1024].into(),
             begin: None,
@@ -149,19 +178,36 @@ impl Clients {
             rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
         match rustix::net::connect(&socket, &self.address) {
             Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
+            Err(rustix::io::Errno::CONNREFUSED) => {
+                self.lose(number);
+                return Ok(());
+            }
             Err(error) => return Err(error.into()),
         }
         let data = epoll::EventData::new_u64(number as u64);
         let flags = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::ET;
         epoll::add(&self.poll, &socket, data, flags)?;
         let client = &mut self.clients[number];
-        client.socket = Some(TcpStream::from(socket));
-        client.has_asked = false;
+        let tls = client.tls.as_ref().map(tls::client).transpose()?;
+        client.link = Some(Link::new(socket.into(), client.request().into(), tls)?);
         client.head.clear();
         client.has_head = false;
         client.decoder = Decoder::new();
         client.is_new = self.begin.is_some();
         Ok(())
+    }
+
+    /// The connection is closed, or was never open: again, after a while.
+    fn lose(&mut self, number: usize) {
+        let client = &mut self.clients[number];
+        client.link = None;
+        let wait = match self.pace {
+            Pace::Browser => client.retry,
+            Pace::Hurry if client.has_head => Duration::ZERO,
+            Pace::Hurry => HURRY,
+        };
+        client.has_head = false;
+        self.waiting.push(Reverse((Instant::now() + wait, number)));
     }
 
     /// Waits so long at most until something happens, and sees to it.
@@ -176,11 +222,7 @@ impl Clients {
         for event in ready {
             let number = event.data.u64() as usize;
             if !self.read(number)? {
-                // Closed, or never open: again, after a while.
-                let client = &mut self.clients[number];
-                client.socket = None;
-                let at = Instant::now() + client.retry;
-                self.waiting.push(Reverse((at, number)));
+                self.lose(number);
             }
         }
         Ok(())
@@ -197,19 +239,10 @@ impl Clients {
         } = self;
         let client = &mut clients[number];
         loop {
-            let Some(mut socket) = client.socket.as_ref() else {
+            let Some(link) = &mut client.link else {
                 return Ok(true);
             };
-            if !client.has_asked {
-                let request = client.request();
-                match io::Write::write(&mut socket, request.as_bytes()) {
-                    Ok(n) if n == request.len() => client.has_asked = true,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
-                    Err(error) if error.kind() == io::ErrorKind::NotConnected => return Ok(true),
-                    _ => return Ok(false),
-                }
-            }
-            match socket.read(buffer) {
+            match link.read(buffer) {
                 Ok(0) => return Ok(false),
                 Ok(n) => {
                     let events = client.receive(&buffer[..n], storm)?;
@@ -227,11 +260,12 @@ impl Clients {
 impl Client {
     /// Without chunks, which a client of HTTP/1.0 does not know.
     fn request(&self) -> String {
-        let last = self.last.map(|last| format!("Last-Event-ID: {last}\r\n"));
-        format!(
-            "GET / HTTP/1.0\r\nAccept: text/event-stream\r\n{}\r\n",
-            last.unwrap_or_default()
-        )
+        let mut request = String::from("GET / HTTP/1.0\r\nAccept: text/event-stream\r\n");
+        if !self.last_event_id.is_empty() {
+            // Writing to a string does not fail.
+            let _ = write!(request, "Last-Event-ID: {}\r\n", self.last_event_id);
+        }
+        request + "\r\n"
     }
 
     /// Takes what came, and says whether there was an event among it.
@@ -242,7 +276,8 @@ impl Client {
             let Some(end) = memchr::memmem::find(&self.head, b"\r\n\r\n") else {
                 return Ok(false);
             };
-            if !self.head.starts_with(b"HTTP/1.1 200") {
+            // Of HTTP/1.0 or HTTP/1.1.
+            if self.head.get(8..12) != Some(b" 200") {
                 return Err(String::from_utf8_lossy(&self.head).into());
             }
             self.has_head = true;
@@ -259,6 +294,8 @@ impl Client {
                         storm.twice += (last + 1).saturating_sub(number);
                     }
                     self.last = Some(number);
+                    self.last_event_id.clear();
+                    self.last_event_id += event.last_event_id();
                     has_events = true;
                 }
                 _ => {}

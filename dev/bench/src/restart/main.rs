@@ -7,7 +7,11 @@
 //! - `clients=5000`, `rate=10` (events per second), `rounds=1`;
 //! - `spread=none,retry,ends,both`: the settings of a graceful shutdown that are measured;
 //! - `end=stop` (a graceful shutdown) or `end=kill`;
-//! - `down=0`: how many milliseconds the port has no server, after the old one is gone.
+//! - `down=0`: how many milliseconds the port has no server, after the old one is gone;
+//! - `storm`: a server that is gone for a second, beside axum, and clients that come back as soon as they
+//!   can; behind it `quick`, `tls`, `redis` (beside topics of one process), `clients=2000,8000`,
+//!   `ways=kill,stop,browser` (the last: killed, and clients that wait 3 s), `servers=axum,sse-tokio,…` and
+//!   `rounds=3`.
 //!
 //! This process has the listening socket, as systemd has it under socket activation: connections that
 //! are made while there is no server wait in its queue. The server is a process of its own with one
@@ -16,9 +20,28 @@
 //! events in between. Clients are one thread of this process. They behave as browsers do: their
 //! reconnection time is 3 s until a `retry` line says otherwise. Every client checks that each event
 //! follows the one before.
+//!
+//! In a storm each server listens by itself, as it does by default, and the port is closed without one.
 
 mod clients;
+mod events;
+#[allow(dead_code)] // Not all of it is used here.
+#[path = "../link.rs"]
+mod link;
+mod log;
+mod process;
+#[allow(dead_code)] // Its CPU time is not asked for.
+#[path = "../nodes/redis.rs"]
+mod redis;
 mod server;
+mod storm;
+#[path = "../tls.rs"]
+mod tls;
+#[cfg(feature = "peers")]
+#[path = "../tls_listener.rs"]
+mod tls_listener;
+#[cfg(feature = "peers")]
+mod with_axum;
 
 use std::{
     error::Error,
@@ -26,8 +49,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clients::{Clients, Storm};
-use server::{Process, Spread};
+use clients::{Clients, Pace, Storm};
+use events::Clock;
+use process::{Orders, Port, Process};
+use server::{Kind, Spread};
+use tls::Handshakes;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -50,6 +76,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.split_first() {
         Some((serve, how)) if serve == "serve" => server::serve(how),
+        Some((storm, how)) if storm == "storm" => {
+            let _ = rlimit::increase_nofile_limit(1 << 16);
+            storm::Plan::new(how).and_then(|plan| plan.run())
+        }
         _ => Plan::new(&arguments).and_then(|plan| plan.run()),
     };
     match done {
@@ -114,14 +144,24 @@ impl Plan {
     }
 
     fn measure(&self, spread: Spread) -> Result<()> {
-        let port = server::Port::open()?;
-        let mut old = Process::start(&port, spread, self.rate)?;
-        let mut clients = Clients::new(port.address, self.clients)?;
+        let port = Port::held()?;
+        let clock = Clock::new(self.rate);
+        let orders = Orders {
+            kind: Kind::Tokio,
+            spread,
+            clock,
+            handshakes: Handshakes::None,
+            redis: 0,
+            address: None,
+        };
+        let mut old = Process::start(&port, orders)?;
+        let (pace, plain) = (Pace::Browser, Handshakes::None);
+        let mut clients = Clients::new(port.address, self.clients, pace, plain)?;
         clients.connect_all()?;
         clients.run_until(Instant::now() + BEFORE)?;
 
         let begin = Instant::now();
-        clients.storm_begins(begin, port.number(self.rate));
+        clients.storm_begins(begin, clock.number());
         match self.is_killed {
             true => old.kill()?,
             false => old.stop()?,
@@ -131,7 +171,7 @@ impl Plan {
         }
         let gone = begin.elapsed();
         clients.run_until(Instant::now() + self.down)?;
-        let new = Process::start(&port, spread, self.rate)?;
+        let new = Process::start(&port, orders)?;
         while !clients.all_are_back() {
             if begin.elapsed() > PATIENCE {
                 return Err(format!("{} clients are not back", clients.missing()).into());

@@ -1,13 +1,15 @@
 //! The limit: one thread, `epoll`, and for every socket one `write` of a piece of a log
-//! that was encoded before. It does not parse the request, frame the body, or look after anybody.
+//! that was encoded before, over TLS once it is encrypted for that socket. It does not parse the request, frame the body, or look after anybody.
 
 use std::{
-    io::{ErrorKind, Read, Write},
+    io::{self, ErrorKind, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
 };
 
 use rustix::event::epoll;
+use sse_tokio::tls::rustls::ServerConnection;
 
+use super::Tls;
 use crate::{
     Result,
     control::{data, id, own_cpu_time},
@@ -21,7 +23,7 @@ const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n
 const LISTENER: u64 = u64::MAX;
 const CONTROL: u64 = u64::MAX - 1;
 
-pub(crate) fn serve(control: &str) -> Result<()> {
+pub(crate) fn serve(control: &str, tls: Tls) -> Result<()> {
     let log: Vec<u8> = (0..LOG)
         .flat_map(|n| format!("id: {}\ndata: {}\n\n", id(10_000 + n), data()).into_bytes())
         .collect();
@@ -43,7 +45,7 @@ pub(crate) fn serve(control: &str) -> Result<()> {
     );
     epoll::add(&poll, &listener, epoll::EventData::new_u64(LISTENER), level)?;
     epoll::add(&poll, &control, epoll::EventData::new_u64(CONTROL), level)?;
-    let mut sockets: Vec<Option<TcpStream>> = Vec::new();
+    let mut clients: Vec<Option<Client>> = Vec::new();
     loop {
         let mut ready = Vec::with_capacity(1024);
         epoll::wait(&poll, rustix::buffer::spare_capacity(&mut ready), None)?;
@@ -53,9 +55,9 @@ pub(crate) fn serve(control: &str) -> Result<()> {
                     Ok((socket, _)) => {
                         socket.set_nonblocking(true)?;
                         socket.set_nodelay(true)?;
-                        let data = epoll::EventData::new_u64(sockets.len() as u64);
+                        let data = epoll::EventData::new_u64(clients.len() as u64);
                         epoll::add(&poll, &socket, data, edge)?;
-                        sockets.push(Some(socket));
+                        clients.push(Some(Client::new(socket, &tls)?));
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     Err(error) => return Err(error.into()),
@@ -66,26 +68,75 @@ pub(crate) fn serve(control: &str) -> Result<()> {
                     match u32::from_be_bytes(count) as usize {
                         0 => control.write_all(&own_cpu_time().to_be_bytes())?,
                         events => {
-                            for socket in sockets.iter_mut().flatten() {
-                                socket.write_all(&log[..events * each])?;
+                            for client in clients.iter_mut().flatten() {
+                                client.send(&log[..events * each])?;
                             }
                         }
                     }
                 }
                 client => {
-                    let place = &mut sockets[client as usize];
-                    let Some(socket) = place else { continue };
+                    let place = &mut clients[client as usize];
+                    let Some(client) = place else { continue };
                     let mut request = [0; 1024];
-                    match socket.read(&mut request) {
+                    match client.read(&mut request) {
                         // The request, which comes in one piece.
-                        Ok(n @ 1..) => socket.write_all(match &request[..n] {
+                        Ok(n @ 1..) => client.send(match &request[..n] {
                             [b'G', b'E', b'T', b' ', b'/', b'f', ..] => &first,
                             _ => HEAD,
                         })?,
+                        // The handshake goes on.
+                        Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                         // The client has gone.
                         _ => *place = None,
                     }
                 }
+            }
+        }
+    }
+}
+
+/// A socket, over TLS or without.
+struct Client {
+    socket: TcpStream,
+    tls: Option<Box<ServerConnection>>,
+}
+
+impl Client {
+    fn new(socket: TcpStream, tls: &Tls) -> Result<Self> {
+        let tls = match tls {
+            None => None,
+            Some(config) => Some(Box::new(ServerConnection::new(config.clone())?)),
+        };
+        Ok(Self { socket, tls })
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(tls) = &mut self.tls else {
+            return self.socket.write_all(bytes);
+        };
+        tls.writer().write_all(bytes)?;
+        while tls.wants_write() {
+            tls.write_tls(&mut self.socket)?;
+        }
+        Ok(())
+    }
+
+    /// Reads until there is something, or nothing more.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else {
+            return self.socket.read(buffer);
+        };
+        loop {
+            match tls.reader().read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+            if tls.read_tls(&mut self.socket)? == 0 {
+                return Ok(0);
+            }
+            tls.process_new_packets().map_err(io::Error::other)?;
+            while tls.wants_write() {
+                tls.write_tls(&mut self.socket)?;
             }
         }
     }

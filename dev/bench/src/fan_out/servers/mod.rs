@@ -7,7 +7,14 @@ mod with_actix;
 #[cfg(feature = "peers")]
 mod with_axum;
 
+use std::sync::Arc;
+
+use sse_tokio::tls::rustls::ServerConfig;
+
 use crate::{Result, load::Protocol};
+
+/// What a server over TLS is set up by.
+type Tls = Option<Arc<ServerConfig>>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -51,6 +58,16 @@ impl Kind {
         Self::AxumNodelay,
         #[cfg(feature = "peers")]
         Self::Actix,
+    ];
+
+    /// Those that have TLS.
+    pub(crate) const OVER_TLS: &[Self] = &[
+        Self::Bare,
+        Self::Tokio,
+        Self::Smol,
+        Self::AsyncStd,
+        #[cfg(feature = "peers")]
+        Self::AxumNodelay,
     ];
 
     /// Ours and axum's own, in axum.
@@ -124,23 +141,23 @@ impl Kind {
             .ok_or_else(|| format!("there is no server {name}").into())
     }
 
-    /// Serves until this program is ended.
-    pub(crate) fn serve(self, control: &str) -> Result<()> {
+    /// Serves until this program is ended, over TLS where it is one of [those](Self::OVER_TLS).
+    pub(crate) fn serve(self, control: &str, tls: Tls) -> Result<()> {
         match self {
-            Self::Bare => bare::serve(control),
-            Self::Tokio => ours::serve_tokio(control),
-            Self::Smol => ours::serve_smol(control),
-            Self::AsyncStd => ours::serve_async_std(control),
+            Self::Bare => bare::serve(control, tls),
+            Self::Tokio => ours::serve_tokio(control, tls),
+            Self::Smol => ours::serve_smol(control, tls),
+            Self::AsyncStd => ours::serve_async_std(control, tls),
             #[cfg(feature = "peers")]
-            Self::Axum => with_axum::serve(control, false),
+            Self::Axum => with_axum::serve(control, false, None),
             #[cfg(feature = "peers")]
-            Self::AxumNodelay => with_axum::serve(control, true),
+            Self::AxumNodelay => with_axum::serve(control, true, tls),
             #[cfg(feature = "peers")]
             Self::Actix => with_actix::serve(control),
             #[cfg(feature = "peers")]
             Self::InAxum { ours: true, .. } => with_axum::serve_embedding(control),
             #[cfg(feature = "peers")]
-            Self::InAxum { ours: false, .. } => with_axum::serve(control, true),
+            Self::InAxum { ours: false, .. } => with_axum::serve(control, true, None),
         }
     }
 }

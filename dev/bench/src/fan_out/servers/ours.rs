@@ -14,38 +14,42 @@ use sse_tokio::{
     driver::{Runtime, Server, router::Router},
 };
 
-use super::{tokio_control, tokio_runtime};
+use super::{Tls, tokio_control, tokio_runtime};
 use crate::{
     Result,
     control::{data, id, obey},
 };
 
-pub(crate) fn serve_tokio(control: &str) -> Result<()> {
+pub(crate) fn serve_tokio(control: &str, tls: Tls) -> Result<()> {
     tokio_runtime()?.block_on(async {
         let control = tokio_control(control).await?;
-        tokio::spawn(serve(Tokio, control)).await?
+        tokio::spawn(serve(Tokio, control, tls)).await?
     })
 }
 
-pub(crate) fn serve_smol(control: &str) -> Result<()> {
+pub(crate) fn serve_smol(control: &str, tls: Tls) -> Result<()> {
     smol::block_on(async {
         let control = smol::net::TcpStream::connect(control).await?;
-        smol::spawn(serve(Smol, control)).await
+        smol::spawn(serve(Smol, control, tls)).await
     })
 }
 
-pub(crate) fn serve_async_std(control: &str) -> Result<()> {
+pub(crate) fn serve_async_std(control: &str, tls: Tls) -> Result<()> {
     async_std::task::block_on(async {
         let control = async_std::net::TcpStream::connect(control).await?;
-        async_std::task::spawn(serve(AsyncStd, control)).await
+        async_std::task::spawn(serve(AsyncStd, control, tls)).await
     })
 }
 
 async fn serve<R: Runtime + Default>(
     runtime: R,
     control: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    tls: Tls,
 ) -> Result<()> {
-    let server = Server::<R>::bind("127.0.0.1:0").await?;
+    let mut server = Server::<R>::bind("127.0.0.1:0").await?;
+    if let Some(tls) = tls {
+        server = server.with_tls(tls);
+    }
     let port = server.local_addr()?.port();
     let topic = Topic::on(runtime.clone(), TopicConfig::default());
     let publisher = topic.clone();

@@ -19,16 +19,17 @@ use tokio::{
 };
 use tokio_stream::wrappers::BroadcastStream;
 
-use super::{tokio_control, tokio_runtime};
+use super::{Tls, tokio_control, tokio_runtime};
 use crate::{
     Result,
     control::{data, id, obey},
+    tls_listener::TlsListener,
 };
 
 /// How many events the channel holds.
 const CAPACITY: usize = 1024;
 
-pub(crate) fn serve(control: &str, nodelay: bool) -> Result<()> {
+pub(crate) fn serve(control: &str, nodelay: bool, tls: Tls) -> Result<()> {
     tokio_runtime()?.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
@@ -52,7 +53,7 @@ pub(crate) fn serve(control: &str, nodelay: bool) -> Result<()> {
         let app = Router::new()
             .route("/events", get(async move || sse(&sender)))
             .route("/first", get(first));
-        serve_app(listener, app, nodelay).await
+        serve_app(listener, app, nodelay, tls).await
     })
 }
 
@@ -82,12 +83,22 @@ pub(crate) fn serve_embedding(control: &str) -> Result<()> {
             let topic = topic.clone();
             embedding.respond(request, None, move |_| topic.subscribe())
         };
-        serve_app(listener, Router::new().route("/events", get(events)), true).await
+        serve_app(
+            listener,
+            Router::new().route("/events", get(events)),
+            true,
+            None,
+        )
+        .await
     })
 }
 
 /// HTTP/1.1, and HTTP/2 where the client begins with it.
-async fn serve_app(listener: TcpListener, app: Router, nodelay: bool) -> Result<()> {
+async fn serve_app(listener: TcpListener, app: Router, nodelay: bool, tls: Tls) -> Result<()> {
+    if let Some(tls) = tls {
+        axum::serve(TlsListener::new(listener, tls)?, app).await?;
+        return Ok(());
+    }
     let listener = listener.tap_io(move |socket: &mut TcpStream| {
         if nodelay {
             let _ = socket.set_nodelay(true);

@@ -19,6 +19,7 @@ use crate::{
     Result,
     load::{Clients, Protocol},
     median,
+    tls::Handshakes,
 };
 pub(crate) use server::serve;
 
@@ -173,7 +174,7 @@ impl Turn {
         let mut turn = Self {
             child,
             control,
-            clients: Clients::new(Protocol::Http1)?,
+            clients: Clients::new(Protocol::Http1, Handshakes::None)?,
             shape,
         };
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, u16::from_be_bytes(port)));
