@@ -38,6 +38,10 @@ pub enum Roots {
 
 /// Creates the configuration of a server with the certificate of `identity`, which accepts any client.
 ///
+/// A client that connects again resumes its session with a ticket that only this configuration can decrypt.
+/// The keys change every 6 h, and the server keeps no sessions in memory. Servers that resume each other's
+/// sessions need a [`ticketer`](ServerConfig::ticketer) of the application.
+///
 /// # Errors
 ///
 /// [`TlsError::Config`] where rustls rejects the configuration.
@@ -45,12 +49,15 @@ pub fn server_config(identity: &Identity) -> Result<Arc<ServerConfig>, TlsError>
     let config = versions(ServerConfig::builder_with_provider(provider()))?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified_key())));
-    Ok(with_alpn_server(config))
+    finish_server(config)
 }
 
 /// Creates the configuration of a server with the certificate of `identity`, which accepts only clients
 /// with a certificate that `authorities` have signed (mutual TLS). Other clients get an alert that says
 /// so.
+///
+/// Sessions are resumed as with [`server_config`]: for at most 12 h, a client's certificate is not checked
+/// again.
 ///
 /// # Errors
 ///
@@ -65,7 +72,7 @@ pub fn mutual_server_config(
     let config = versions(ServerConfig::builder_with_provider(provider()))?
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified_key())));
-    Ok(with_alpn_server(config))
+    finish_server(config)
 }
 
 /// Creates the configuration of a client that trusts `roots`, and sends the certificate of `identity` to
@@ -170,7 +177,10 @@ fn unreadable_store() -> Option<TlsError> {
     None
 }
 
-fn with_alpn_server(mut config: ServerConfig) -> Arc<ServerConfig> {
+/// Keeps sessions in the clients' tickets: a store in the server would bound how many clients can resume, and
+/// after a loss of the network all of them connect at once.
+fn finish_server(mut config: ServerConfig) -> Result<Arc<ServerConfig>, TlsError> {
     config.alpn_protocols = vec![ALPN.to_vec()];
-    Arc::new(config)
+    config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(TlsError::Config)?;
+    Ok(Arc::new(config))
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use sse_driver::tls::{
     Certificates, Identity, Roots, client_config, mutual_server_config,
     rustls::{
-        ClientConfig, ClientConnection, ConnectionCommon, Error, ServerConfig, ServerConnection,
-        SideData, pki_types::ServerName,
+        ClientConfig, ClientConnection, ConnectionCommon, Error, HandshakeKind, ServerConfig,
+        ServerConnection, SideData, pki_types::ServerName,
     },
     server_config,
 };
@@ -106,4 +106,25 @@ fn a_server_may_demand_certificates_of_clients() {
         server_says.unwrap_err();
         assert!(matches!(client_says, Err(Error::AlertReceived(_))));
     }
+}
+
+#[test]
+fn a_client_resumes_its_session_however_many_others_came_meanwhile() {
+    /// More than rustls's own store of a server keeps.
+    const OTHERS: usize = 300;
+    let issuer = Issuer::new("ours");
+    let server = server_config(&identity(&issuer, NAME)).unwrap();
+    let client = || client_config(&only(&issuer), None).unwrap();
+    let kind = |client| {
+        let (client, client_says, _) = handshake(client, server.clone());
+        client_says.unwrap();
+        client.handshake_kind()
+    };
+
+    let ours = client();
+    assert_eq!(kind(ours.clone()), Some(HandshakeKind::Full));
+    for _ in 0..OTHERS {
+        assert_eq!(kind(client()), Some(HandshakeKind::Full));
+    }
+    assert_eq!(kind(ours), Some(HandshakeKind::Resumed));
 }
