@@ -97,6 +97,7 @@ mod alarm;
 mod bind;
 mod client;
 mod connections;
+mod contained;
 #[cfg(feature = "http-body")]
 pub mod embedding;
 #[cfg(feature = "event-log")]

@@ -16,7 +16,8 @@ use std::{
 
 use super::Report;
 use sse_core::{
-    client::ClientEvent, http::RequestHead, lifecycle::CloseReason, topic::resumable::StreamEnd,
+    DecodeError, client::ClientEvent, http::RequestHead, lifecycle::CloseReason,
+    topic::resumable::StreamEnd,
 };
 
 /// Emits an event if the feature `tracing` is on.
@@ -158,9 +159,7 @@ pub(super) fn event_source(url: &str, event: &ClientEvent) {
         ClientEvent::Lost { loss, wait } => {
             tell!(warn, url, ?wait, "connection lost: {loss}");
         }
-        ClientEvent::Discarded(error) => {
-            tell!(warn, url, "event discarded: {error}");
-        }
+        ClientEvent::Discarded(error) => discarded(url, error),
         ClientEvent::IdTooLong(error) => {
             tell!(warn, url, "event ID not kept: {error}");
         }
@@ -172,4 +171,8 @@ pub(super) fn event_source(url: &str, event: &ClientEvent) {
         }
         _ => {}
     }
+}
+
+pub(super) fn discarded(url: &str, error: &DecodeError) {
+    tell!(warn, url, "event discarded: {error}");
 }

@@ -1,8 +1,6 @@
 //! Decompresses a body for the decoder of events.
 
-use super::ClientEvent;
 use crate::{
-    Decoder,
     gzip::{GzipDecoder, GzipError},
     http::KnownCoding,
 };
@@ -33,12 +31,12 @@ impl Inflating {
         self.plain.len().saturating_sub(self.start)
     }
 
-    /// Returns the next item in the decompressed bytes.
-    pub(super) fn next(&mut self, decoder: &mut Decoder) -> Option<ClientEvent> {
+    /// Returns what `decode` takes off the front of the decompressed bytes.
+    pub(super) fn next<T>(&mut self, decode: impl FnOnce(&mut &[u8]) -> Option<T>) -> Option<T> {
         let mut part = self.plain.get(self.start..).unwrap_or_default();
-        let event = ClientEvent::next(decoder, &mut part);
+        let item = decode(&mut part);
         self.start = self.plain.len() - part.len();
-        event
+        item
     }
 
     /// Decompresses some of `input`, in place of the bytes that are decoded. Returns whether more may

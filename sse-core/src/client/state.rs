@@ -149,6 +149,19 @@ impl State {
         }
     }
 
+    /// Returns the open stream, to take from it what was received, unless the caller is to be told first
+    /// that it is open.
+    #[inline]
+    pub(super) fn receiving(&mut self) -> Option<&mut Open> {
+        match self {
+            Self::Open(open) if open.untold.is_none() => {
+                open.taken_untimed |= open.incoming.len() > 0;
+                Some(open)
+            }
+            _ => None,
+        }
+    }
+
     /// Returns the bytes to be written, while there is a connection.
     pub(super) fn outgoing(&mut self) -> Option<&mut Outgoing> {
         match self {

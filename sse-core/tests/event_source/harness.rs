@@ -107,6 +107,14 @@ impl Client {
         Some(self.note(event))
     }
 
+    /// The next event of what was received, or why there is none of it.
+    pub(crate) fn take_received_event(&mut self) -> Option<String> {
+        match self.source.poll_received_event() {
+            Ok(event) => event.map(|event| self.note(ClientEvent::Event(event))),
+            Err(error) => Some(self.note(ClientEvent::Discarded(error))),
+        }
+    }
+
     fn note(&mut self, event: ClientEvent) -> String {
         self.asked = matches!(event, ClientEvent::Connect(_));
         let line = match event {

@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use sse_core::client::{EventSourceConfig, Phase};
+use sse_core::{
+    DecoderLimits,
+    client::{EventSourceConfig, Phase},
+};
 
 use crate::harness::{CHUNKED, Client, OPEN, URL, millis, secs};
 
@@ -396,5 +399,38 @@ fn a_status_to_retry_is_a_refusal_and_redirects_are_followed() {
     assert_eq!(
         client.told(),
         ["disconnect", r#"failed Status 503 "later""#]
+    );
+}
+
+#[test]
+fn events_alone_are_taken_past_all_else_that_was_received() {
+    let mut config = idle(secs(10));
+    config.decoder_limits = DecoderLimits::default().with_event(1_000);
+    let mut client = Client::new(config);
+    client.connect();
+    let large = "x".repeat(2_000);
+    let text = format!(
+        "{OPEN}: a\n\nretry: 7000\ndata: a\n\ndata: {large}\n\nid: 7\ndata: b\n\n: c\ndata: half"
+    );
+    client.source.handle_input(client.now, text.as_bytes());
+    assert_eq!(client.take_received_event(), None, "the stream is not told");
+    assert_eq!(client.poll_one().unwrap(), "open 200");
+    client.now += secs(100);
+    assert_eq!(client.take_received_event().unwrap(), r#"message "" "a""#);
+    assert!(
+        client
+            .take_received_event()
+            .unwrap()
+            .starts_with("discarded")
+    );
+    assert_eq!(client.take_received_event().unwrap(), r#"message "7" "b""#);
+    assert_eq!(client.take_received_event(), None);
+    client.source.handle_timeout(client.now);
+    assert_eq!(client.wait(), secs(10), "the idle time counts from here");
+    let told = client.told();
+    assert_eq!(told[told.len() - 2..], ["disconnect", "lost IdleTimeout"]);
+    assert!(
+        client.wait() >= secs(7),
+        "the reconnection time is the stream's"
     );
 }

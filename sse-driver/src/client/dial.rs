@@ -3,7 +3,7 @@
 use std::{future::Future, io, pin::Pin, sync::Arc, time::Duration};
 
 use super::connector::{Connected, Connector, Dial, Route, TcpConnector};
-use crate::Runtime;
+use crate::{Runtime, contained::Contained};
 use sse_core::client::Endpoint;
 
 /// A connection that is being made.
@@ -12,7 +12,8 @@ pub(super) type Dialing = Pin<Box<dyn Future<Output = io::Result<Connected>> + S
 /// Makes the connections of an event source.
 pub(super) struct Dialer<R> {
     runtime: R,
-    connector: Arc<dyn Connector<R>>,
+    /// TCP if there is none.
+    connector: Contained<Option<Arc<dyn Connector<R>>>>,
     /// The idle time after which connections are probed.
     probe_after: Option<Duration>,
     /// The TLS configuration, if it is not the runtime's own.
@@ -24,7 +25,7 @@ impl<R: Runtime> Dialer<R> {
     pub(super) fn new(runtime: R, probe_after: Option<Duration>) -> Self {
         Self {
             runtime,
-            connector: Arc::new(TcpConnector),
+            connector: Contained::default(),
             probe_after,
             #[cfg(feature = "tls")]
             tls: None,
@@ -32,7 +33,7 @@ impl<R: Runtime> Dialer<R> {
     }
 
     pub(super) fn set_connector(&mut self, connector: impl Connector<R>) {
-        self.connector = Arc::new(connector);
+        self.connector.set(Some(Arc::new(connector)));
     }
 
     #[cfg(feature = "tls")]
@@ -41,7 +42,8 @@ impl<R: Runtime> Dialer<R> {
     }
 
     pub(super) fn dial(&self, endpoint: Endpoint) -> Dialing {
-        let connector = self.connector.clone();
+        let connector = (*self.connector).clone();
+        let connector = connector.unwrap_or_else(|| Arc::new(TcpConnector));
         let dial = Dial {
             runtime: self.runtime.clone(),
             endpoint,

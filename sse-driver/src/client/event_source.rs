@@ -17,7 +17,7 @@ use super::{
     link::Link,
     prepare::{IntoPrepared, Preparer},
 };
-use crate::{Runtime, alarm::Alarm};
+use crate::{Runtime, alarm::Alarm, contained::Contained};
 
 /// A subscription to an event stream: a [`Stream`](futures_core::Stream) of its events, through all
 /// reconnections.
@@ -51,14 +51,14 @@ use crate::{Runtime, alarm::Alarm};
 /// ```
 pub struct EventSource<R: Runtime> {
     pub(super) machine: client::EventSource,
-    pub(super) link: Link,
+    pub(super) link: Contained<Link>,
     pub(super) alarm: Alarm<R>,
     pub(super) dialer: Dialer<R>,
     /// The HTTP client that sends requests in place of connections.
     #[cfg(feature = "http-body")]
-    pub(super) http_client: Option<AnyClient>,
+    pub(super) http_client: Contained<Option<AnyClient>>,
     /// The hook, if the application prepares each attempt.
-    pub(super) preparer: Option<Box<Preparer>>,
+    pub(super) preparer: Contained<Option<Box<Preparer>>>,
     pub(super) handle: EventSourceHandle,
     /// The head of the open stream's response.
     pub(super) response: Option<Box<Response<()>>>,
@@ -107,12 +107,12 @@ impl<R: Runtime> EventSource<R> {
         let probe_after = config.probe_after;
         Ok(Self {
             machine: client::EventSource::new(url.as_ref(), config, seed)?,
-            link: Link::Down,
+            link: Contained::default(),
             alarm: Alarm::new(),
             dialer: Dialer::new(runtime.clone(), probe_after),
             #[cfg(feature = "http-body")]
-            http_client: None,
-            preparer: None,
+            http_client: Contained::default(),
+            preparer: Contained::default(),
             handle: EventSourceHandle::new(),
             response: None,
             is_over: false,
@@ -175,7 +175,7 @@ impl<R: Runtime> EventSource<R> {
     #[cfg(feature = "http-body")]
     #[must_use]
     pub fn with_http_client(mut self, client: impl HttpClient) -> Self {
-        self.http_client = Some(Arc::new(client));
+        self.http_client.set(Some(Arc::new(client)));
         self
     }
 
@@ -232,7 +232,7 @@ impl<R: Runtime> EventSource<R> {
         F: Future<Output: IntoPrepared> + Send + 'static,
     {
         self.machine = self.machine.with_preparation();
-        self.preparer = Some(Box::new(Preparer::new(hook)));
+        self.preparer.set(Some(Box::new(Preparer::new(hook))));
         self
     }
 

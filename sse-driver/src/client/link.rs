@@ -2,7 +2,7 @@
 
 use std::{
     error::Error,
-    fmt, io, mem,
+    fmt, io,
     task::{Context, Poll},
     time::Instant,
 };
@@ -20,7 +20,7 @@ use super::{
     connector::{Connected, Route},
     dial::Dialing,
 };
-use crate::Transport;
+use crate::{Transport, contained::Contained};
 
 /// The size of a read from a stream with few bytes. The buffer is on the stack: an idle event source has
 /// none, and clearing one for a single event costs little.
@@ -34,7 +34,9 @@ const LARGE_READ: usize = 64 * 1024;
 const GROWTH: usize = 4;
 
 /// The connection, or the foreign HTTP client's response.
+#[derive(Default)]
 pub(super) enum Link {
+    #[default]
     Down,
     Dialing(Dialing),
     Up(Box<dyn Transport>, Sending, ReadSize),
@@ -103,25 +105,19 @@ impl Link {
     ///
     /// Connectors, transports and HTTP clients may be application code: their panics are caught.
     pub(super) fn turn(
-        &mut self,
+        this: &mut Contained<Self>,
         cx: &mut Context<'_>,
         now: Instant,
         machine: &mut client::EventSource,
     ) -> bool {
-        match catch(|| self.carry(cx, now, machine)) {
+        match catch(|| this.carry(cx, now, machine)) {
             Ok(was_busy) => was_busy,
             Err(Panicked) => {
-                self.hang_up();
+                this.clear();
                 machine.handle_transport_error(now, io::Error::other(TransportPanicked));
                 true
             }
         }
-    }
-
-    /// Drops the connection or the client's response, and catches a panic of their destructors.
-    pub(super) fn hang_up(&mut self) {
-        let before = mem::replace(self, Self::Down);
-        let _ = catch(|| drop(before));
     }
 
     fn carry(

@@ -22,7 +22,7 @@ const ROUNDS: usize = 64;
 
 impl<R: Runtime> EventSource<R> {
     /// Returns the next event; `None` once the subscription is over. Dropping the future before it is
-    /// ready loses nothing.
+    /// ready loses nothing. Everything else, such as an ID that is too long, is passed over.
     ///
     /// # Errors
     ///
@@ -98,7 +98,8 @@ impl<R: Runtime> EventSource<R> {
             if let Some(event) = self.take_event(now) {
                 return Poll::Ready(Some(event));
             }
-            if self.link.turn(cx, now, &mut self.machine) || self.prepare_next(cx, now) {
+            if Link::turn(&mut self.link, cx, now, &mut self.machine) || self.prepare_next(cx, now)
+            {
                 continue;
             }
             // Input that has arrived counts before the time that has passed.
@@ -122,15 +123,14 @@ impl<R: Runtime> EventSource<R> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<MessageEvent, EventSourceError>>> {
         for _ in 0..ROUNDS {
-            // Most events come this way, which moves them once.
-            if let Some(event) = self.take_received() {
-                match event {
-                    ClientEvent::Event(event) => return Poll::Ready(Some(Ok(event))),
-                    ClientEvent::Discarded(error) => {
-                        return Poll::Ready(Some(Err(EventSourceError::Discarded(error))));
-                    }
-                    _ => continue,
+            // Most events come this way, and are moved once.
+            if !self.handle.is_wanted()
+                && let Some(event) = self.machine.poll_received_event().transpose()
+            {
+                if let Err(error) = &event {
+                    trace::discarded(self.machine.url(), error);
                 }
+                return Poll::Ready(Some(event.map_err(EventSourceError::Discarded)));
             }
             let Some(event) = ready!(self.poll_update(cx)) else {
                 return Poll::Ready(None);
@@ -165,7 +165,7 @@ impl<R: Runtime> EventSource<R> {
 
     /// Polls the hook for the next attempt, and passes its decision on. Returns whether there was one.
     fn prepare_next(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let Some(preparer) = &mut self.preparer else {
+        let Some(preparer) = &mut *self.preparer else {
             return false;
         };
         let Poll::Ready(prepared) = preparer.poll(cx) else {
@@ -208,16 +208,17 @@ impl<R: Runtime> EventSource<R> {
         trace::event_source(self.machine.url(), &event);
         match &event {
             ClientEvent::Prepare(attempt) => {
-                if let Some(preparer) = &mut self.preparer {
+                if let Some(preparer) = &mut *self.preparer {
                     preparer.begin(Attempt::clone(attempt));
                 }
             }
             ClientEvent::Connect(endpoint) => {
-                self.link = self.connect(endpoint, now);
+                let link = self.connect(endpoint, now);
+                self.link.set(link);
             }
             ClientEvent::Open(response) => self.response = Some(Box::new(response.clone())),
             ClientEvent::Disconnect => {
-                self.link.hang_up();
+                self.link.clear();
                 self.response = None;
             }
             // There is no time left to prepare the attempt.
@@ -239,7 +240,7 @@ impl<R: Runtime> EventSource<R> {
     /// Starts the connection or the client's call that carries the next request.
     fn connect(&mut self, endpoint: &Endpoint, now: Instant) -> Link {
         #[cfg(feature = "http-body")]
-        if let Some(client) = &self.http_client {
+        if let Some(client) = &*self.http_client {
             // The machine has a request, because it has just asked for a connection.
             return match self.machine.take_request(now) {
                 Ok(request) => Link::Sent(client.clone().send_any(request)),
@@ -251,7 +252,7 @@ impl<R: Runtime> EventSource<R> {
     }
 
     fn cancel_preparing(&mut self) {
-        if let Some(preparer) = &mut self.preparer {
+        if let Some(preparer) = &mut *self.preparer {
             preparer.cancel();
         }
     }

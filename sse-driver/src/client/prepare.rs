@@ -14,6 +14,8 @@ use sse_core::{
     internal::{Panicked, catch},
 };
 
+use crate::contained::Contained;
+
 type BoxError = Box<dyn Error + Send + Sync>;
 
 /// The decision of a hook of [`EventSource::prepare`](crate::EventSource::prepare) about an [`Attempt`].
@@ -95,7 +97,7 @@ type Running = Pin<Box<dyn Future<Output = Result<Prepared, BoxError>> + Send>>;
 /// The hook, and its running future. Its panics are caught.
 pub(super) struct Preparer {
     hook: Hook,
-    running: Option<Running>,
+    running: Contained<Option<Running>>,
 }
 
 impl Preparer {
@@ -109,21 +111,22 @@ impl Preparer {
                 let prepared = hook(attempt);
                 Box::pin(async { sealed::IntoPrepared::into_prepared(prepared.await) })
             }),
-            running: None,
+            running: Contained::default(),
         }
     }
 
     pub(super) fn begin(&mut self, attempt: Attempt) {
         let hook = &mut self.hook;
-        self.running = Some(match catch(|| hook(attempt)) {
+        let running = match catch(|| hook(attempt)) {
             Ok(running) => running,
             Err(Panicked) => Box::pin(ready(Err(PreparePanicked.into()))),
-        });
+        };
+        self.running.set(Some(running));
     }
 
     /// Becomes ready when the hook does; pending where it is not running.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Prepared, BoxError>> {
-        let Some(running) = &mut self.running else {
+        let Some(running) = &mut *self.running else {
             return Poll::Pending;
         };
         let prepared = match catch(|| running.as_mut().poll(cx)) {
@@ -137,8 +140,6 @@ impl Preparer {
 
     /// Drops the running future.
     pub(super) fn cancel(&mut self) {
-        let running = self.running.take();
-        // A panic in its destructor is caught, too.
-        let _ = catch(|| drop(running));
+        self.running.clear();
     }
 }

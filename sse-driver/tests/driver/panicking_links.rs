@@ -1,7 +1,7 @@
 //! Connectors, transports and HTTP clients that panic anywhere: each panic is a loss.
 
 use std::{
-    future::{Future, Ready, ready},
+    future::{Future, Ready, pending, poll_fn, ready},
     io::{self, IoSlice},
     pin::Pin,
     sync::{
@@ -11,6 +11,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use futures_core::Stream;
 use sse_driver::{Connected, Dial, Transport, TransportPanicked, router::Router};
 
 use crate::{
@@ -199,6 +200,63 @@ fn a_connector_that_hangs_and_panics_when_it_is_dropped_is_lost_at_its_deadline(
     );
 }
 
+/// Panics when it is dropped.
+struct Touchy;
+
+impl Drop for Touchy {
+    fn drop(&mut self) {
+        panic!("not me");
+    }
+}
+
+/// Polls the event source until it waits, and drops it. Its own panic would fail the test.
+fn is_dropped_while_it_waits(sim: &Sim, source: Source) {
+    let mut source = Box::pin(source);
+    let job = sim.start(async move {
+        poll_fn(|cx| {
+            assert!(source.as_mut().poll_next(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        drop(source);
+    });
+    sim.settle();
+    assert_eq!(job.take(), Some(()));
+}
+
+#[test]
+fn dropping_an_event_source_contains_the_panics_of_what_it_drops() {
+    // The future of a connector, and the connector itself.
+    let sim = Sim::new();
+    let touchy = Touchy;
+    let connected = source(&sim, "/").with_connector(move |_: Dial<Sim>| {
+        let _kept = &touchy;
+        Stuck
+    });
+    is_dropped_while_it_waits(&sim, connected);
+
+    // The future of a hook, and the hook itself.
+    let touchy = Touchy;
+    let prepared = source(&sim, "/").prepare(move |attempt| {
+        let (kept, of_attempt) = (&touchy, Touchy);
+        let _ = kept;
+        async move {
+            pending::<()>().await;
+            drop(of_attempt);
+            attempt
+        }
+    });
+    is_dropped_while_it_waits(&sim, prepared);
+
+    // What is replaced before it was used.
+    let touchy = Touchy;
+    let replaced = source(&sim, "/").with_connector(move |_: Dial<Sim>| {
+        let _kept = &touchy;
+        Stuck
+    });
+    drop(replaced.with_connector(|_: Dial<Sim>| Stuck));
+}
+
 #[cfg(feature = "http-body")]
 mod of_http_clients {
     use bytes::Bytes;
@@ -228,6 +286,44 @@ mod of_http_clients {
     fn answer(at: Option<At>) -> io::Result<Response<BadBody>> {
         let response = Response::builder().header("content-type", "text/event-stream");
         Ok(response.body(BadBody(at)).unwrap())
+    }
+
+    /// A body without an end that panics when it is dropped.
+    struct TouchyBody(#[allow(dead_code)] Touchy);
+
+    impl Body for TouchyBody {
+        type Data = Bytes;
+        type Error = io::Error;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+            Poll::Pending
+        }
+    }
+
+    #[test]
+    fn dropping_an_event_source_contains_the_panics_of_its_http_client() {
+        let sim = Sim::new();
+        let touchy = Touchy;
+        let responding = source(&sim, "/").with_http_client(move |_: Request<Bytes>| {
+            let _kept = &touchy;
+            let response = Response::builder().header("content-type", "text/event-stream");
+            let response = response.body(TouchyBody(Touchy)).unwrap();
+            ready(io::Result::Ok(response))
+        });
+        is_dropped_while_it_waits(&sim, responding);
+
+        let sending = source(&sim, "/").with_http_client(move |_: Request<Bytes>| {
+            let touchy = Touchy;
+            async move {
+                pending::<()>().await;
+                drop(touchy);
+                answer(None)
+            }
+        });
+        is_dropped_while_it_waits(&sim, sending);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Events through a whole connection: a server in another process writes an encoded stream as fast
 //! as the socket takes it, and clients take turns at it.
 //!
-//! `cargo run --release --manifest-path dev/bench/Cargo.toml --bin client`
+//! `cargo run --release --manifest-path dev/bench/Cargo.toml --bin client`, with a part of a client's name
+//! behind `--` to measure that one alone, beside the limit.
 
 #![allow(missing_docs)]
 
@@ -56,8 +57,15 @@ fn clients() -> Vec<(&'static str, Client)> {
 }
 
 fn main() -> Result<(), Error> {
-    if std::env::args().nth(1).as_deref() == Some("server") {
+    let argument = std::env::args().nth(1).unwrap_or_default();
+    if argument == "server" {
         return server::serve();
+    }
+    let mut clients = clients();
+    let (mut is_limit, len) = (true, clients.len());
+    clients.retain(|(name, _)| std::mem::take(&mut is_limit) || name.contains(&argument));
+    if clients.len() == 1 && len > 1 {
+        return Err(format!("there is no client with {argument:?} in its name").into());
     }
     let mut server = Command::new(std::env::current_exe()?)
         .arg("server")
@@ -66,14 +74,13 @@ fn main() -> Result<(), Error> {
         .spawn()?;
     let mut port = String::new();
     BufReader::new(server.stdout.take().ok_or("no output")?).read_line(&mut port)?;
-    let result = tables(port.trim());
+    let result = tables(port.trim(), &clients);
     server.kill()?;
     server.wait()?;
     result
 }
 
-fn tables(port: &str) -> Result<(), Error> {
-    let clients = clients();
+fn tables(port: &str, clients: &[(&'static str, Client)]) -> Result<(), Error> {
     for name in CORPORA {
         let (n, recipe) = RECIPES
             .iter()
@@ -109,7 +116,7 @@ fn tables(port: &str) -> Result<(), Error> {
             "| client | million events/s | CPU per event, ns | CPU, as a ratio to the limit's |"
         );
         println!("|---|--:|--:|--:|");
-        for (rounds, (name, _)) in std::iter::zip(&rounds_with_limit(&rounds), &clients) {
+        for (rounds, (name, _)) in std::iter::zip(&rounds_with_limit(&rounds), clients) {
             let speed = median(
                 rounds
                     .iter()

@@ -27,8 +27,12 @@ use sse_tokio::{
 
 use crate::Result;
 
-/// How many events are published at a time, where it is to be fast.
+/// How many events are published to Redis at a time, where it is to be fast.
 const WINDOW: usize = 256;
+
+/// After how many events the clients of one process have a turn. It is fewer than the tasks that a turn of the
+/// runtime polls, so that none of them falls behind its topic's history.
+const TURN: usize = 32;
 
 /// How long an event's data is.
 const DATA: usize = 200;
@@ -156,8 +160,7 @@ impl Topics {
             while let Some(number) = numbers.next().await {
                 self.publish(number).await?;
                 count += 1;
-                // The clients are to keep up.
-                if count % WINDOW == 0 {
+                if count % TURN == 0 {
                     tokio::task::yield_now().await;
                 }
             }

@@ -7,7 +7,7 @@ use super::{
     ClientEvent, EventSource, Past,
     transitions::Step,
 };
-use crate::{Decoded, Decoder, Transmit};
+use crate::{DecodeError, Decoded, Decoder, MessageEvent, Transmit};
 
 impl EventSource {
     /// Returns the bytes to write now, for one vectored write. Report with
@@ -35,13 +35,29 @@ impl EventSource {
     /// events saves reading the clock for each of them.
     #[inline]
     pub fn poll_received(&mut self) -> Option<ClientEvent> {
-        match &mut self.state {
-            State::Open(open) if open.untold.is_none() => {
-                open.taken_untimed |= open.incoming.len() > 0;
-                open.next(&mut self.decoder)
-            }
-            _ => None,
-        }
+        self.state.receiving()?.next(&mut self.decoder)
+    }
+
+    /// Returns the next event of what was received of the open stream, and passes over what else
+    /// [`poll_received`](Self::poll_received) gives of it. `None` has the meaning that it has there.
+    ///
+    /// It is for callers who want nothing but events, which are moved less often this way.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] for an event that is too large, as in [`ClientEvent::Discarded`]. The stream goes
+    /// on after it.
+    #[inline]
+    pub fn poll_received_event(&mut self) -> Result<Option<MessageEvent>, DecodeError> {
+        let Some(open) = self.state.receiving() else {
+            return Ok(None);
+        };
+        let decoder = &mut self.decoder;
+        let event = open
+            .incoming
+            .next(|part| decoder.decode_event(part).transpose());
+        open.gave_event |= matches!(event, Some(Ok(_)));
+        event.transpose()
     }
 
     /// Returns the oldest event that the caller has yet to see: what to do with the connection, what was
@@ -94,7 +110,7 @@ impl Open {
     #[inline]
     fn next(&mut self, decoder: &mut Decoder) -> Option<ClientEvent> {
         // Matching it apart and building it again would copy it.
-        let event = self.incoming.next(decoder);
+        let event = (self.incoming).next(|part| ClientEvent::next(decoder, part));
         self.gave_event |= matches!(event, Some(ClientEvent::Event(_)));
         event
     }
