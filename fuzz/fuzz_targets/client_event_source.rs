@@ -57,6 +57,11 @@ enum Call {
     Resume,
     /// What was received, without telling the time.
     PollReceived,
+    /// The same, of events alone.
+    PollReceivedEvent,
+    /// Input in a buffer that is lent, with so many bytes behind it, and the buffer back at some time.
+    LentInput(Vec<u8>, u8),
+    TakeBuffer,
 }
 
 /// Heads that are found too seldom by chance.
@@ -186,13 +191,24 @@ fuzz_target!(|input: Input| {
         let is_connected = matches!(call, Call::Connected);
         let may_change_id = matches!(
             call,
-            Call::Poll | Call::PollAll | Call::PollReceived | Call::Send(Some(_))
+            Call::Poll
+                | Call::PollAll
+                | Call::PollReceived
+                | Call::PollReceivedEvent
+                | Call::Send(Some(_))
         );
         match call {
             Call::Connected => source.handle_connected(now),
             Call::Answer(answer) => source.handle_input(now, answer.bytes()),
             Call::Input(bytes) => source.handle_input(now, &bytes),
             Call::Events(text) => source.handle_input(now, text.as_bytes()),
+            Call::LentInput(bytes, behind) => {
+                let n = bytes.len();
+                let mut buffer = bytes;
+                buffer.resize(n + usize::from(behind), b'x');
+                source.handle_input_in(now, buffer, n);
+            }
+            Call::TakeBuffer => drop(source.take_buffer()),
             Call::WholeEvent(id) => {
                 let event = format!("id: {id}\ndata: x\n\n");
                 source.handle_input(now, event.as_bytes());
@@ -269,6 +285,15 @@ fuzz_target!(|input: Input| {
             Call::Resume => assert_eq!(source.resume(now).is_ok(), phase != Phase::Closed),
             Call::PollReceived => {
                 if let Some(event) = source.poll_received() {
+                    laws.check(&event, now);
+                }
+            }
+            Call::PollReceivedEvent => {
+                let event = match source.poll_received_event() {
+                    Ok(event) => event.map(ClientEvent::Event),
+                    Err(error) => Some(ClientEvent::Discarded(error)),
+                };
+                if let Some(event) = event {
                     laws.check(&event, now);
                 }
             }
