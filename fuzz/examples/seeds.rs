@@ -1,5 +1,5 @@
-//! Writes what fuzzing begins with: the decoder's vectors and some heads, each with the bytes before
-//! it that a target takes its cuts and bounds from, some compressed bodies, and some lives of a topic and
+//! Writes the seeds of the fuzz targets: the decoder's vectors and some heads, each after the bytes from
+//! which a target takes its chunks and bounds, some compressed bodies, and some histories of a topic and
 //! of an event source.
 //!
 //! `cargo run --example seeds`, in this directory.
@@ -38,7 +38,7 @@ const RESPONSES: [&str; 6] = [
 /// A call of a target: its number among the others there, and its arguments' bytes.
 type Call = (u32, &'static [u8]);
 
-/// How many calls there are, and how many kinds of IDs.
+/// The number of calls, and of kinds of IDs.
 const TOPIC_CALLS: u32 = 10;
 const TOPIC_IDS: u32 = 7;
 
@@ -51,7 +51,7 @@ const POLL_ALL: Call = (7, &[0]);
 const UNSUBSCRIBE: Call = (8, &[0]);
 const CLOSE: Call = (9, &[]);
 
-/// What a topic may live through, each under every bound below.
+/// Histories of a topic, each with every bound below.
 const LIVES: [&[Call]; 6] = [
     &[
         OLDEST, PUBLISH, POLL_ALL, PUBLISH, PUBLISH, POLL, CLOSE, POLL_ALL,
@@ -104,7 +104,7 @@ const TOPIC_BOUNDS: [&[u8]; 5] = [
     &[200, 0, 200, 1, 100, 0, 2],
 ];
 
-/// How many calls of an event source there are.
+/// The number of calls of an event source.
 const CLIENT_CALLS: u32 = 13;
 
 const CONNECTED: Call = (0, &[]);
@@ -117,7 +117,7 @@ const WAIT_FOR_DEADLINE: Call = (7, &[]);
 const TELL: Call = (10, &[]);
 const WHOLE_EVENT: Call = (12, &[7]);
 
-/// What an event source may see of its connections.
+/// Histories of an event source's connections.
 const CONNECTIONS: [&[Call]; 5] = [
     &[CONNECTED, OPEN, WHOLE_EVENT, TELL, EOF],
     &[CONNECTED, OPEN_CHUNKED, EOF],
@@ -174,13 +174,13 @@ fn write_bodies() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A connection that opens, and then each two of the others.
+/// Writes a connection that opens, and then each two of the others.
 fn write_subscriptions() -> Result<(), Box<dyn Error>> {
     let pairs = CONNECTIONS
         .iter()
         .flat_map(|second| CONNECTIONS.map(|third| [CONNECTIONS[0], second, third]));
     for (number, connections) in pairs.enumerate() {
-        // It reconnects, without a limit; and a seed for the waits.
+        // It reconnects without a limit; then the seed of the waits.
         let mut bytes = vec![0; 1 + 1 + 8];
         for calls in connections {
             for call in [&[TELL], calls, &[TELL, WAIT_FOR_DEADLINE]].concat() {
@@ -195,7 +195,7 @@ fn write_subscriptions() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Each life once as it is, and once for every kind of ID with resumptions from it in between.
+/// Writes each history as it is, and for every kind of ID once with resumptions from it in between.
 fn write_lives() -> Result<(), Box<dyn Error>> {
     let mut number = 0;
     for bounds in TOPIC_BOUNDS {
@@ -219,19 +219,19 @@ fn write_lives() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// How many bytes an ID of this kind takes.
+/// Returns the number of bytes of an ID of this kind.
 fn id_len(id: u32) -> usize {
     4 + [0, 2, 8, 2, 1, 6, 3][id as usize]
 }
 
-/// As `arbitrary` reads it: that there is a call, which it is, and its arguments.
+/// Writes a call as `arbitrary` reads it: that there is one, which one, and its arguments.
 fn put_call(bytes: &mut Vec<u8>, of: u32, (call, arguments): (u32, &[u8])) {
     bytes.push(1);
     bytes.extend(choice(call, of));
     bytes.extend_from_slice(arguments);
 }
 
-/// The number that chooses one of so many.
+/// Returns the bytes that choose this one of so many.
 fn choice(which: u32, of: u32) -> [u8; 4] {
     let number = (u64::from(which) << 32).div_ceil(of.into());
     (number as u32).to_le_bytes()

@@ -1,6 +1,6 @@
-//! An event source under any calls in any order: nothing panics, its end is told once and last,
-//! connections come one after the other, no wait is shorter than the floor, and each request carries the
-//! last event ID if a header field can, and nothing but an event changes it.
+//! Calls an event source in any order: nothing panics, its end is reported once and last, connections
+//! come one after the other, no wait is shorter than the floor, each request carries the last event ID if
+//! a header field can, and only an event changes the ID.
 #![no_main]
 
 use std::{
@@ -45,7 +45,7 @@ enum Call {
     Response(u16),
     Body(String),
     BodyEnd,
-    /// From now on each attempt is prepared.
+    /// From now on each attempt is prepared first.
     Prepare,
     /// With this ID, or with the one that it has.
     Send(Option<u8>),
@@ -55,7 +55,7 @@ enum Call {
     Reconnect,
     Pause,
     Resume,
-    /// What was received, without telling the time.
+    /// Input, without the time.
     PollReceived,
     /// The same, of events alone.
     PollReceivedEvent,
@@ -64,7 +64,7 @@ enum Call {
     TakeBuffer,
 }
 
-/// Heads that are found too seldom by chance.
+/// Heads that random bytes seldom form.
 #[derive(Arbitrary, Debug)]
 enum Answer {
     Open,
@@ -91,12 +91,12 @@ impl Answer {
     }
 }
 
-/// What a caller may rely on.
+/// The guarantees of an event source, checked after each call.
 struct Laws {
     connected: bool,
     closed: bool,
     floor: Option<Duration>,
-    /// When the last connection was asked for, and whether it was lost.
+    /// The time of the last connection attempt, and whether the connection was lost.
     connected_at: Option<Instant>,
     lost: bool,
 }
@@ -311,7 +311,7 @@ fuzz_target!(|input: Input| {
             assert!(sent == id.as_bytes() || !can_be_sent(id.as_bytes()));
         }
     }
-    // Fails where it is over already.
+    // An error if the source is closed already.
     let _ = source.close(now);
     while let Some(event) = source.poll_event(now) {
         laws.check(&event, now);

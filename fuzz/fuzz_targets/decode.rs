@@ -1,7 +1,7 @@
-//! Arbitrary bytes in arbitrary chunks: the same as whole, and the same as a decoder that is written
-//! after the standard's text.
+//! Decodes arbitrary bytes in arbitrary chunks: the result is that of the whole, and that of a decoder
+//! that follows the standard's text.
 //!
-//! The first byte says how the stream is cut, the second which bounds there are.
+//! The first byte chooses the chunks, the second the bounds.
 #![no_main]
 
 mod cuts;

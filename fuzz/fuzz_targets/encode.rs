@@ -1,5 +1,5 @@
-//! Whatever a caller hands in: what is refused is refused with an error that points at it, and what
-//! is encoded decodes to the same.
+//! Encodes arbitrary text: an invalid text is rejected with an error that points at the fault, and
+//! encoded text decodes to the same.
 #![no_main]
 
 mod cuts;
@@ -38,12 +38,12 @@ enum Received {
     ReconnectionTime(Duration),
 }
 
-/// What must not stand in an id or an event type.
+/// Whether the byte must not stand in an id or an event type.
 fn is_forbidden(byte: &u8) -> bool {
     matches!(byte, b'\r' | b'\n' | b'\0')
 }
 
-/// `result`, if it is the right one for `text`.
+/// Returns the value of `result`, and asserts that the result is right for `text`.
 fn check<T>(text: &str, result: Result<T, EventError>) -> Option<T> {
     match result {
         Ok(value) => {
@@ -60,7 +60,7 @@ fn check<T>(text: &str, result: Result<T, EventError>) -> Option<T> {
     }
 }
 
-/// As a receiver sees line ends.
+/// Returns the lines as a receiver splits them.
 fn lines(text: &str) -> Vec<String> {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     text.split('\n').map(str::to_owned).collect()

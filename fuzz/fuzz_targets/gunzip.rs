@@ -1,17 +1,17 @@
-//! Any body that is said to be compressed, cut anywhere: it is the same as whole, and takes no more memory and
-//! makes no more bytes than is allowed.
+//! Decodes any body, cut anywhere: the result is that of the whole body, and the memory and the decoded
+//! bytes stay within the bounds.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use sse_core::gzip::{GzipDecoder, GzipError};
 
-/// How much is decoded at a time.
+/// The number of bytes that are decoded at a time.
 const STEP: usize = 8 * 1024;
 
-/// How much a body may become in any case.
+/// The size up to which the expansion is not checked.
 const FREE: usize = 1024 * 1024;
 
-/// What the body is, fed in pieces of this size, and how it ends.
+/// Decodes the body in pieces of this size, and returns what it is and how it ends.
 fn decode(
     mut decoder: GzipDecoder,
     body: &[u8],
@@ -48,7 +48,7 @@ fuzz_target!(|input: &[u8]| {
     let (whole, end) = decode(decoder(), body, body.len().max(1), most);
     for size in [1, 2 + usize::from(how >> 1 & 7) * 11] {
         let (plain, cut_end) = decode(decoder(), body, size, most);
-        // Where it fails, what came before may have been given away or not.
+        // If decoding fails, the bytes before the fault may have been returned or not.
         match end {
             // How far the decoder has read when it is measured depends on the cuts.
             _ if cut_end == Err(GzipError::TooLong) => {}

@@ -1,5 +1,5 @@
-//! Clients of a compressed stream, which join, miss pieces, come back and get bytes of their own in any
-//! order: each decodes at once what it was sent.
+//! Clients of a compressed stream join, miss pieces, return and get bytes of their own in any order: each
+//! decodes at once what it is sent.
 #![no_main]
 
 #[path = "../../sse-core/tests/gzip/client.rs"]
@@ -12,20 +12,20 @@ use sse_core::gzip::SharedDeflate;
 
 #[derive(Arbitrary, Debug)]
 enum Call<'a> {
-    /// These bytes, so many times; the clients whose bit is set take them.
+    /// Publishes these bytes, so many times; the clients whose bit is set receive them.
     Publish(&'a [u8], u8, u8),
     Insert(u8, &'a [u8]),
     InsertShared(u8, &'a [u8]),
     Compress(u8, &'a [u8]),
     Release(u8),
     KeepAlive(u8),
-    /// A new client in place of this one.
+    /// A new client takes the place of this one.
     Join(u8),
-    /// Another stream in place of this one.
+    /// Another stream takes the place of this one.
     Restart,
 }
 
-/// How often a payload is repeated at most, so that restart points come.
+/// How often a payload is repeated, so that restart points occur.
 const REPEATED: [usize; 4] = [1, 2, 50, 2000];
 
 fuzz_target!(|calls: Vec<Call<'_>>| {

@@ -1,7 +1,7 @@
-//! Arbitrary bytes as a request head: no panic, the same result however they are cut, and nothing
-//! in a head that is taken that two readers could read differently.
+//! Reads arbitrary bytes as a request head: no panic, the same result for all chunks, and an accepted
+//! head has nothing that two readers could read differently.
 //!
-//! The first byte says how the bytes are cut.
+//! The first byte chooses the chunks.
 #![no_main]
 
 mod cuts;
@@ -11,7 +11,7 @@ use sse_core::http::{
     BodyLength, HeadLimits, RequestHead, RequestHeadError, RequestHeadReader, Version, header,
 };
 
-/// The head, if it came, and how many bytes it took.
+/// Returns the head, if it is complete, and the number of its bytes.
 fn read(chunks: &[&[u8]]) -> Result<Option<(RequestHead, usize)>, RequestHeadError> {
     let mut reader = RequestHeadReader::new(HeadLimits::default());
     let mut taken = 0;
@@ -33,7 +33,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let whole = read(&[bytes]);
     let cut = read(&cuts::cut(*seed, bytes));
-    // What is compared is all there is to see.
+    // The `Debug` form shows everything.
     assert_eq!(format!("{whole:?}"), format!("{cut:?}"));
 
     if let Ok(Some((head, taken))) = whole {

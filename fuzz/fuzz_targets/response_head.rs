@@ -1,6 +1,6 @@
-//! Arbitrary bytes as a response head: no panic, and the same result however they are cut.
+//! Reads arbitrary bytes as a response head: no panic, and the same result for all chunks.
 //!
-//! The first byte says how the bytes are cut.
+//! The first byte chooses the chunks.
 #![no_main]
 
 mod cuts;
@@ -10,7 +10,7 @@ use sse_core::http::{
     Response, ResponseHeadError, ResponseHeadLimits, ResponseHeadReader, is_event_stream,
 };
 
-/// The head, if it came, and how many bytes it took.
+/// Returns the head, if it is complete, and the number of its bytes.
 fn read(chunks: &[&[u8]]) -> Result<Option<(Response<()>, usize)>, ResponseHeadError> {
     let mut reader = ResponseHeadReader::new(ResponseHeadLimits::default());
     let mut taken = 0;
@@ -32,7 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let whole = read(&[bytes]);
     let cut = read(&cuts::cut(*seed, bytes));
-    // What is compared is all there is to see.
+    // The `Debug` form shows everything.
     assert_eq!(format!("{whole:?}"), format!("{cut:?}"));
 
     if let Ok(Some((response, _))) = whole {

@@ -1,7 +1,7 @@
-//! A server connection under any calls in any order: nothing panics, its end is told once and last,
-//! nothing is written after it, what is queued is bounded, the request body is the one that was sent
-//! and no larger than allowed, and clean-up runs once. So it is on a socket and inside a foreign
-//! server, which is told one response at most, and before its body.
+//! Calls a server connection in any order: nothing panics, its end is reported once and last, nothing is
+//! written after it, the queue is bounded, the request body is the one that was sent and no larger than
+//! allowed, and clean-up runs once. The same holds on a socket and inside a foreign server, which gets at
+//! most one response, before its body.
 #![no_main]
 
 use std::{
@@ -45,7 +45,7 @@ enum Call {
     ReceiveBody,
 }
 
-/// Heads that are found too seldom by chance.
+/// Heads that random bytes seldom form.
 #[derive(Arbitrary, Debug)]
 enum Head {
     Http11,
@@ -111,7 +111,7 @@ fuzz_target!(|run: Run| {
         counter.fetch_add(1, Ordering::Relaxed);
     });
     let (mut closed, mut requests, mut largest) = (0, 0, 0);
-    // The length that was announced, once a request is told.
+    // The announced length, once the request is complete.
     let mut announced = None;
     let (mut asked, mut bodies) = (0, 0);
 
@@ -187,7 +187,7 @@ fuzz_target!(|run: Run| {
                 let queued = connection.queued();
                 let taken = connection.take_body(now).map_or(0, |bytes| bytes.len());
                 assert!(run.in_server || taken == 0);
-                // Of the first piece a part may have been transmitted.
+                // A part of the first piece may have been transmitted.
                 assert!(connection.queued() + taken <= queued);
             }
             Call::Poll => match connection.poll_event(now) {

@@ -1,5 +1,6 @@
-//! A topic under any calls, against a list that forgets nothing: what is held, what a resumption
-//! comes to, what each reader gets, and who is woken, all of it exactly.
+//! Calls a topic in any order, and compares it with a list that forgets nothing: the events that it
+//! holds, the outcome of each resumption, the events that each reader gets, and the readers that are
+//! woken, all of it exactly.
 #![no_main]
 
 mod topic_model;
@@ -26,18 +27,18 @@ struct Bounds {
     announce: u8,
 }
 
-/// The seeds name these by their numbers: new ones go to the end.
+/// The seeds name these by their numbers: add new ones at the end.
 #[derive(Arbitrary, Debug)]
 enum Call {
-    /// So much data.
+    /// Publishes so many bytes.
     Publish(u16),
     PublishAs(Named, u16),
     Wait(u8),
     SubscribeFromOldest,
     Resume(Named),
-    /// One look, without a waker.
+    /// Reads once, without a waker.
     Try(u8),
-    /// One look, and the reader waits if there is nothing.
+    /// Reads once, and waits if there is nothing.
     Poll(u8),
     PollAll(u8),
     Unsubscribe(u8),

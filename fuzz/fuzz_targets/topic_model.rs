@@ -1,4 +1,4 @@
-//! What a topic is, as a list of everything that was published and of where each reader is.
+//! The model of a topic: a list of all published events, and of the position of each reader.
 
 use std::{
     sync::{
@@ -21,18 +21,18 @@ const EPOCH: u64 = 13_368;
 /// More than the model's guess of what an event takes beside its bytes.
 const OVERHEAD: usize = 1024;
 
-/// An ID, of an event or of nothing.
+/// An ID: of an event, or of none.
 #[derive(Arbitrary, Debug)]
 pub enum Named {
     Nothing,
-    /// Of one of the events that were published.
+    /// Of a published event.
     Event(u16),
     /// In the topic's own form, or nearly.
     Sequence(u64),
     OtherEpoch(u16),
     Own(u8),
     Any([u8; 6]),
-    /// The topic's own form, with this in the place of the number.
+    /// The topic's own form, with these bytes in the place of the number.
     NoNumber([u8; 3]),
 }
 
@@ -53,18 +53,18 @@ impl Wake for Count {
 
 struct Reader {
     subscriber: Subscriber,
-    /// How many of the published events it is past.
+    /// The number of published events before its position.
     past: usize,
-    /// What it has to be told first.
+    /// The outcome that it has to report first.
     unannounced: Option<Outcome>,
-    /// At its first read it begins with the oldest event, unless more than these events are no
-    /// longer held then.
+    /// At its first read it begins with the oldest event, unless more events than these have been dropped
+    /// by then.
     may_pass: usize,
-    /// What comes next was taken together with a notice.
+    /// Its next events were taken together with a notice.
     is_behind_notice: bool,
     cut: bool,
     woken: Arc<Count>,
-    /// Whether it waits, and how often it was to be woken so far.
+    /// Whether it waits, and how often it should have been woken.
     waits: bool,
     wakes: usize,
 }
@@ -76,7 +76,7 @@ pub struct World {
     topic: Topic,
     is_closed: bool,
     published: Vec<Published>,
-    /// How many of them are no longer held.
+    /// The number of dropped events.
     dropped: usize,
     readers: Vec<Reader>,
 }
@@ -118,7 +118,7 @@ impl World {
             None => encoded.extend_from_slice(format!("id: abc-{sequence}\n").as_bytes()),
             Some(id) => match event.with_id(id.as_str()) {
                 Ok(named) => event = named,
-                // Not an ID at all.
+                // Not a valid ID.
                 Err(_) => return,
             },
         }
@@ -147,7 +147,7 @@ impl World {
         }
     }
 
-    /// Everyone who waits is to be woken, once.
+    /// Every waiting reader has to be woken, once.
     fn wake_all(&mut self) {
         for reader in self.readers.iter_mut().filter(|reader| reader.waits) {
             reader.waits = false;
@@ -161,7 +161,7 @@ impl World {
         }
     }
 
-    /// Checks what is held. How much memory an event takes, the model only knows about.
+    /// Checks the held events. The model knows the memory of an event only approximately.
     fn look(&mut self, may_drop_for_memory: bool) {
         let all = self.published.len();
         let held = self.topic.retained_events() as usize;
@@ -177,7 +177,7 @@ impl World {
         assert!(self.dropped >= must, "{held} of {all} are held");
         if self.dropped > must {
             assert!(may_drop_for_memory);
-            // What they all would have taken, with the most that goes with them.
+            // The most that all of them would have taken.
             let sizes = self.published[must..].iter().map(|event| {
                 let own_id = event.own_id.as_ref().map_or(0, |id| 128 + id.len());
                 2 * event.encoded.len() + 2 * 24 + own_id + 320
@@ -225,7 +225,7 @@ impl World {
         })
     }
 
-    /// What a resumption comes to: behind how many events, and what is told.
+    /// Returns the outcome of a resumption, and the number of events before its position.
     fn expected(&self, id: Option<&str>, outcome: Outcome) -> (usize, Outcome) {
         let (all, dropped) = (self.published.len(), self.dropped);
         let held = (all - dropped) as u64;
@@ -293,7 +293,7 @@ impl World {
         if let Some(index) = self.index(reader) {
             let reader = self.readers.swap_remove(index);
             drop(reader.subscriber);
-            // Nothing of it stays behind: the topic holds none of its wakers.
+            // Nothing of the reader is left: the topic holds none of its wakers.
             assert_eq!(Arc::strong_count(&reader.woken), 1);
         }
     }
@@ -313,7 +313,7 @@ impl World {
         panic!("it never comes to an end");
     }
 
-    /// One look at what there is for a reader.
+    /// Reads once for a reader.
     pub fn read(&mut self, reader: u8, may_wait: bool) {
         let Some(index) = self.index(reader) else {
             return;
@@ -374,7 +374,7 @@ impl World {
                 reader.is_behind_notice = (self.dropped..all).contains(&reader.past);
                 let text = Batch::Notice(notice).into_encoded();
                 let (data, past) = (expected.to_json(), reader.past);
-                // The event's own ID, where it has one, or the place.
+                // The ID of the event itself, if it has one, or the place.
                 let event = past.checked_sub(1).map(|index| &self.published[index]);
                 let own_id = event.and_then(|event| event.own_id.clone());
                 let ids = [Some(format!("abc-{past}")), own_id];
@@ -404,7 +404,7 @@ impl World {
     }
 }
 
-/// The order of an event's fields is the encoder's.
+/// The encoder chooses the order of an event's fields.
 fn sorted_lines(event: &[u8]) -> Vec<Vec<u8>> {
     let mut lines: Vec<_> = event
         .split(|byte| *byte == b'\n')
@@ -414,8 +414,8 @@ fn sorted_lines(event: &[u8]) -> Vec<Vec<u8>> {
     lines
 }
 
-/// The number in an ID of the topic's own form, and of no other. It may stand among the places in
-/// other topics, and in front of a topic's name.
+/// Returns the number in an ID of the topic's own form. It may stand among the places in other topics,
+/// and before a topic's name.
 fn sequence_in(id: &str) -> Option<u64> {
     id.split(',').find_map(|place| {
         let position = place.split(':').next()?;

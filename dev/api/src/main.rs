@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, env, error::Error, fs, path::Path, process::Exi
 
 use public_api::Builder;
 
-/// Crates whose items are no foreign types: the standard library's, and ours.
+/// Crates whose items are not foreign types: the standard library's, and this project's.
 const OWN: [&str; 11] = [
     "alloc",
     "core",
@@ -64,9 +64,9 @@ fn write<'a>(
     Ok(())
 }
 
-/// The public items of a crate, one per line, without what says nothing: the methods of the standard
-/// library's traits, and the traits that the compiler implements by itself but for `Send` and `Sync`,
-/// on which users rely.
+/// Returns the public items of a crate, one per line. It leaves out the methods of the standard library's
+/// traits, and the traits that the compiler implements by itself, except for `Send` and `Sync`, on which
+/// users rely.
 fn items(json: &Path) -> Result<Vec<String>, public_api::Error> {
     let api = Builder::from_rustdoc_json(json)
         .omit_blanket_impls(true)
@@ -102,7 +102,7 @@ fn implements_std(item: &str) -> bool {
     })
 }
 
-/// The types and traits of other crates in an item.
+/// Returns the types and traits of other crates in an item.
 fn foreign_paths(item: &str) -> impl Iterator<Item = &str> {
     let is_of_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
     let paths = item.split(move |c| !is_of_path(c));
@@ -113,7 +113,7 @@ fn foreign_paths(item: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// `a::b::Type` of `a::b::Type::method`; `None` where there is no type.
+/// Returns `a::b::Type` of `a::b::Type::method`, and `None` where there is no type.
 fn up_to_type(path: &str) -> Option<&str> {
     let mut end = 0;
     for segment in path.split("::") {

@@ -1,6 +1,6 @@
-//! One log, one follower, and a network between them that loses, doubles, reorders and delays.
+//! A log, a follower, and a network between them that loses, doubles, reorders and delays.
 //!
-//! Time stands still, and every wait is 0: a deadline may pass at any moment. What is checked is the
+//! Time stands still, and every wait is 0: a deadline may pass at any moment. The model checks the
 //! follower itself, which is a part of the model's state.
 
 use std::{
@@ -17,16 +17,16 @@ use sse_core::{
 };
 use stateright::{Model, Property};
 
-/// How much may happen.
+/// The bounds of the model.
 #[derive(Clone, Debug)]
 pub struct FollowerModel {
-    /// How many events are appended.
+    /// The number of appended events.
     pub appends: u64,
-    /// How often the log begins anew.
+    /// The number of times that the log begins a new epoch.
     pub epochs: u64,
-    /// How many requests or answers are lost.
+    /// The number of requests or answers that are lost.
     pub losses: u8,
-    /// How often bells go down or up.
+    /// The number of times that bells go down or up.
     pub switches: u8,
     /// Whether the log may drop its oldest events.
     pub trims: bool,
@@ -35,7 +35,7 @@ pub struct FollowerModel {
 }
 
 impl FollowerModel {
-    /// A small world. `looks` says whether the follower looks at the log's tails from time to time.
+    /// Creates a small model. `looks` is whether the follower reads the log's tails from time to time.
     pub fn new(looks: bool) -> Self {
         let mut config = FollowerConfig::default();
         config.look_every = looks.then_some(Duration::ZERO);
@@ -64,14 +64,14 @@ pub struct State {
     /// The oldest event of each epoch that is over.
     over: BTreeMap<u64, u64>,
     appended: u64,
-    /// Bells on their way: of an epoch, an event, with the event or without. One that was heard may be heard
+    /// Bells on their way, each of an epoch and an event, with the event or without. A bell may be heard
     /// again.
     bells: BTreeSet<(u64, u64, bool)>,
     request: Option<PageRequest>,
     answer: Option<Page>,
     losses: u8,
     switches: u8,
-    /// The place up to which everything was delivered or told.
+    /// The position up to which every event was delivered, or reported as lost.
     delivered: Option<(u64, u64)>,
     told_lost: bool,
     told_anew: bool,
@@ -87,16 +87,16 @@ pub enum Action {
     BeginAnew,
     Ring(u64, u64, bool),
     LoseBell(u64, u64, bool),
-    /// The log makes the page that was asked for.
+    /// The log makes the requested page.
     Serve,
-    /// It arrives.
+    /// The page arrives.
     Arrive,
     LoseRequest,
     LoseAnswer,
     Up,
     Down,
     Timeout,
-    /// The caller takes what there is, up to a request.
+    /// The caller takes the outputs, up to a request.
     Take,
 }
 
@@ -127,7 +127,7 @@ impl State {
         }
     }
 
-    /// Has the follower's caller take one output. Says whether there was one.
+    /// Takes one output of the follower. Returns whether there was one.
     fn take(&mut self, now: Instant) -> bool {
         let Some(output) = self.follower.poll_output(now) else {
             return false;
@@ -183,8 +183,8 @@ impl State {
         self.delivered == Some((self.tails.epoch, self.tails.newest))
     }
 
-    /// Whether the follower comes to the end of the log, if all bells are lost from now on, and nothing
-    /// else is.
+    /// Whether the follower reaches the end of the log if from now on all bells are lost, and nothing
+    /// else.
     fn settles(&self, now: Instant) -> bool {
         let mut state = self.clone();
         state.bells.clear();

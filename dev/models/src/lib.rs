@@ -1,5 +1,5 @@
-//! Models of the project's state machines, checked exhaustively by `stateright`: every order of what may
-//! happen, within bounds.
+//! Models of the project's state machines. `stateright` checks every order of the possible steps, within
+//! bounds.
 //!
 //! ```sh
 //! cargo test --release --manifest-path dev/models/Cargo.toml

@@ -1,9 +1,9 @@
-//! The follower in every order of what may happen.
+//! The follower under every order of the possible steps.
 
 use sse_models::follower::FollowerModel;
 use stateright::{Checker, HasDiscoveries, Model};
 
-/// Checks a model that is to be right, and returns the number of its states.
+/// Asserts that a model has no fault, and returns the number of its states.
 fn check(model: FollowerModel) -> usize {
     let checker = model.checker().threads(2).spawn_bfs().join();
     checker.assert_no_discovery("in order or counted");
@@ -17,7 +17,7 @@ fn with_trims_epochs_and_losses_every_event_is_delivered_in_order_or_counted() {
     let model = FollowerModel::new(true);
     let checker = model.checker().threads(2).spawn_bfs().join();
     println!("{} states", checker.unique_state_count());
-    // The log does drop events and begin anew in it.
+    // The log does drop events and begin new epochs in this model.
     checker.assert_properties();
 }
 

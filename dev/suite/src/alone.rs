@@ -1,5 +1,5 @@
-//! What is measured of the whole process: its file descriptors and its memory. These tests have a
-//! process of their own, and run one after another.
+//! Tests that measure the whole process: its file descriptors and its memory. They have a process of
+//! their own, and run one after another.
 
 use std::{
     fs::{self, File},
@@ -35,18 +35,20 @@ const KIB: usize = 1024;
 /// Held by the test that measures.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Waits until no other test runs. One that failed has measured nothing that matters to others.
+/// Waits until no other test of this process runs. A test that panicked while it held the lock has
+/// changed nothing that matters to others.
 fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How many file descriptors are open.
+/// Returns the number of open file descriptors.
 fn descriptors() -> usize {
-    // One of them is that of the folder, while it is being read.
+    // One of them is that of the folder that is read here.
     fs::read_dir("/proc/self/fd").unwrap().count() - 1
 }
 
-/// The most memory that was in use during `work`, beyond what was before.
+/// Returns the most memory in use during `work`, beyond the memory in use before, and the result of
+/// `work`.
 fn peak_of<T>(work: impl FnOnce() -> T) -> (usize, T) {
     HEAP.reset_peak_usage();
     let before = HEAP.current_usage();
@@ -54,11 +56,11 @@ fn peak_of<T>(work: impl FnOnce() -> T) -> (usize, T) {
     (HEAP.peak_usage() - before, result)
 }
 
-/// Does `round` very often, and finds nothing left of it: no file descriptor, and no memory but
-/// for what a runtime may keep in store.
+/// Runs `round` many times, and asserts that nothing of it is left: no file descriptor, and no memory
+/// beyond what a runtime may keep.
 fn leaves_nothing(rounds: usize, mut round: impl FnMut(usize)) {
     const STORE: usize = 64 * KIB;
-    // The first ones fill what is kept for the next.
+    // The first rounds allocate what the runtime keeps for later ones.
     (0..rounds / 4).for_each(&mut round);
     let (fds, heap) = (descriptors(), HEAP.current_usage());
     (0..rounds).for_each(&mut round);
@@ -168,7 +170,7 @@ pub fn hostile_servers_cost_a_bounded_amount_of_memory<A: Adapter>() {
         (chunked + "ffffffffffffffff\r\n", "data: x"),
     ] {
         let what = format!("{beginning:?}, {endless:?}");
-        // It is not endless after all, so that there is something to wait for.
+        // The server stops after a while, so that the test has something to wait for.
         let server = Misbehaving::new(move |_, mut socket| {
             let _ = socket.write_all(beginning.as_bytes());
             let block = endless.repeat(KIB);
@@ -218,11 +220,11 @@ pub fn running_out_of_file_descriptors_is_survived<A: Adapter>() {
             Err(error) => break error,
         }
     };
-    // Room for a client's end of the connection, and none for the server's.
+    // Room for the client's end of the connection, and none for the server's.
     drop(fillers.pop());
     let mut waiting = server.connect();
     let sent = waiting.0.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    // Connected clients hear from the server, for as long as it takes to try again and again.
+    // Connected clients get events, for as long as the server takes to try again several times.
     for _ in 0..20 {
         open.read_until("2\r\n:\n\r\n");
     }

@@ -1,4 +1,4 @@
-//! The server, under clients that mean no good.
+//! The server, under hostile clients.
 
 use std::{net::TcpStream, sync::mpsc, thread, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
 /// A request that is answered with an endless stream.
 const ENDLESS: &str = "GET /endless HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// One more client is served, whatever the others do.
+/// Asserts that another client is served, whatever the hostile ones do.
 fn still_serves(server: &Running) {
     server.get("/idle").read_until("hello");
 }
@@ -31,9 +31,9 @@ fn idle() -> Router {
 pub fn heads_that_drip_in_for_ever_are_not_waited_for<A: Adapter>() {
     let mut config = ServerConfig::default();
     config.connection.head_timeout = Duration::from_millis(300);
-    // However slow this machine is, the answer is there for a client that sends on.
+    // However slow this machine is, a client that goes on sending gets the answer.
     config.connection.linger_timeout = PATIENCE;
-    // However fast they drip, it is not the size that ends it.
+    // However fast the clients drip, the size of the head is not the reason for the end.
     config.connection.head_limits.head = usize::MAX;
     let server = start_with::<A>(config, idle());
     let slow: Vec<_> = (0..20)
@@ -68,19 +68,19 @@ pub fn a_half_close_ends_what_is_not_yet_answered<A: Adapter>() {
         client.half_close();
         assert_eq!(client.answer().0, "", "{beginning:?}");
     }
-    // The handler has not answered yet.
+    // The handler has not responded yet.
     let late = server.get("/late");
     late.half_close();
     assert_eq!(late.answer().0, "");
 
-    // The answer is on its way.
+    // The response is being sent.
     let mut client = server.get("/page");
     let beginning = client.read_until("\r\n\r\n");
     client.half_close();
     let answer = beginning + &client.answer().0;
     assert!(answer.ends_with(&page), "{} bytes", answer.len());
 
-    // In the midst of events.
+    // In the middle of the events.
     let mut client = server.get("/endless");
     client.read_until("data: x\n\n");
     client.half_close();
@@ -110,7 +110,7 @@ pub fn resets_in_mid_stream_are_noticed_each_once<A: Adapter>() {
         }
     }
     server.empty();
-    // Some were gone before they had asked.
+    // Some clients left before they sent a request.
     let reasons = tally.once_each();
     assert!(reasons.len() >= CLIENTS / 2, "{}", reasons.len());
     let went_away = |reason: &CloseReason| *reason == CloseReason::ClientWentAway;
@@ -134,7 +134,7 @@ pub fn a_crowd_at_the_limit_is_refused_and_no_client_evicted<A: Adapter>() {
     }
     let mut told = 0;
     for _ in 0..2 {
-        // More at a time than are told why.
+        // More clients at a time than get a response that says why.
         let crowd: Vec<_> = (0..100).map(|_| server.connect()).collect();
         for newcomer in crowd {
             let answer = newcomer.answer_rest();
@@ -147,13 +147,13 @@ pub fn a_crowd_at_the_limit_is_refused_and_no_client_evicted<A: Adapter>() {
         }
     }
     assert!(told >= 64, "{told} of 200 were told");
-    // No connection was closed to make room: all of them still hear from the server.
+    // No connection was closed to make room: all of them still receive events.
     for client in &mut held {
         client.read_until("2\r\n:\n\r\n");
     }
     assert_eq!(tally.requests(), HELD);
 
-    // A place that is free again is for the next one.
+    // A place that became free is for the next client.
     drop(held.pop());
     server.wait_for_open(HELD - 1);
     still_serves(&server);
@@ -170,13 +170,13 @@ pub fn a_crowd_at_the_limit_is_refused_and_no_client_evicted<A: Adapter>() {
 
 pub fn a_body_that_is_too_large_is_refused_while_it_arrives<A: Adapter>() {
     let mut config = ServerConfig::default();
-    // However slow this machine is: here it is the amount that counts.
+    // However slow this machine is: in this test the amount counts, not the time.
     config.connection.linger_timeout = PATIENCE;
     config.connection.drain_timeout = PATIENCE;
     let server = start_with::<A>(config, idle());
     let mut good = server.get("/idle");
     good.read_until("hello");
-    // More than any bound, and less than is read on after a refusal.
+    // More than any bound, and less than the server reads after a refusal.
     let long = |text: &str| text.repeat(150_000 / text.len());
     let head = "GET /idle HTTP/1.1\r\nHost: a\r\n";
     let table = [
@@ -229,7 +229,7 @@ pub fn a_body_that_is_too_large_is_refused_while_it_arrives<A: Adapter>() {
             "{what}: {text}"
         );
     }
-    // Who never stops is not read from for ever.
+    // The server does not read forever from a client that never stops sending.
     for beginning in ["", "GET /", head] {
         let mut client = server.connect();
         client.send(beginning);
@@ -255,7 +255,7 @@ pub fn a_client_that_talks_on_does_not_keep_events_from_itself<A: Adapter>() {
     let server = start::<A>(router);
     let mut client = server.get("/");
     client.read_until("hello");
-    // Far more than is read on after a refusal.
+    // Far more than the server reads after a refusal.
     let flood = "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(100_000);
     client.send(flood);
     tell.send(()).unwrap();
@@ -265,14 +265,14 @@ pub fn a_client_that_talks_on_does_not_keep_events_from_itself<A: Adapter>() {
     assert_eq!(tally.once_each().len(), 1);
 }
 
-/// Ready once something is sent, from any thread.
+/// Becomes ready once a message is sent, from any thread.
 async fn wait_for(told: mpsc::Receiver<()>) {
     while told.try_recv() == Err(mpsc::TryRecvError::Empty) {
         yield_now().await;
     }
 }
 
-/// Events without end, and a turn for others after each.
+/// Yields events without end, and lets other tasks run after each.
 fn busy() -> impl Stream<Item = String> {
     stream::repeat(()).then(async |()| {
         yield_now().await;

@@ -25,7 +25,7 @@ use crate::{
     running::{start, start_with},
 };
 
-/// Each word of what was posted, as an event.
+/// Yields each word of the body as an event.
 fn words(request: Request) -> impl Stream<Item = String> {
     let text = String::from_utf8_lossy(request.body()).into_owned();
     let words: Vec<_> = text.split_whitespace().map(str::to_owned).collect();
@@ -53,7 +53,7 @@ pub fn a_body_reaches_its_handler_however_it_is_sent<A: Adapter>() {
             );
         }
     }
-    // None at all is an empty one, and what comes after one is not a second request.
+    // No body is an empty body, and bytes after a body are not a second request.
     let empty = server.request("POST / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(empty.events(), (String::new(), true));
     let answer = server.request(LENGTH.repeat(2));
@@ -75,7 +75,7 @@ pub fn a_client_that_waits_to_send_its_body_is_told_to_go_on<A: Adapter>() {
     );
     client.send("one two");
     assert!(client.answer().body().contains("data: two\n\n"));
-    // Where the body is not wanted, there is a final answer at once.
+    // A handler that takes no body responds at once, with a final status.
     for (path, status) in [("/page", 405), ("/none", 404)] {
         let answer = server.request(format!("POST {path} {head}"));
         assert_eq!(answer.status(), status);
@@ -98,7 +98,7 @@ pub fn a_body_that_is_too_large_or_too_slow_is_refused<A: Adapter>() {
     let chunked = "Transfer-Encoding: chunked";
     for (request, status) in [
         (post("Content-Length: 8", ""), 413),
-        // The answer arrives although the client goes on sending.
+        // The response arrives although the client goes on sending.
         (post("Content-Length: 200000", &"x".repeat(200_000)), 413),
         (post(chunked, "8\r\n12345678\r\n0\r\n\r\n"), 413),
         (post("Content-Length: 7", "one tw"), 408),
@@ -166,7 +166,7 @@ pub fn an_event_source_posts_and_is_answered_with_a_stream<A: Adapter>() {
         config.reconnection = None;
         let json = HeaderValue::from_static("application/json");
         config.headers.insert(header::CONTENT_TYPE, json);
-        // More than one read takes.
+        // More than one read returns.
         let words: Vec<String> = (0..2000).map(|n| format!("word {n}")).collect();
         config.body = serde_json::to_vec(&words).unwrap().into();
 
@@ -177,7 +177,7 @@ pub fn an_event_source_posts_and_is_answered_with_a_stream<A: Adapter>() {
         }
         let event = patiently::<A, _>(source.next()).await.unwrap().unwrap();
         assert_eq!(event.data(), "POST");
-        // It is asked once; the end is the end.
+        // The request is sent once; the end of its stream is final.
         let mut last = None;
         while let Some(update) = patiently::<A, _>(source.next_update()).await {
             last = Some(update);
@@ -187,7 +187,7 @@ pub fn an_event_source_posts_and_is_answered_with_a_stream<A: Adapter>() {
             "{last:?}"
         );
 
-        // A fault is told with what is wrong.
+        // A refusal says what is wrong with the body.
         config.body = "[1]".into();
         let mut source = EventSource::<A>::with_config(&url, config).unwrap();
         let error = patiently::<A, _>(source.next()).await.unwrap().unwrap_err();

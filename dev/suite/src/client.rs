@@ -31,7 +31,7 @@ use crate::{
     yield_now,
 };
 
-/// What is waited for in these tests is short.
+/// Short waits and deadlines: these tests wait for them.
 fn impatient() -> EventSourceConfig {
     let mut config = EventSourceConfig::default();
     let reconnection = config.reconnection.as_mut().unwrap();
@@ -45,7 +45,7 @@ fn source<A: Adapter>(server: &Misbehaving, config: EventSourceConfig) -> EventS
     EventSource::<A>::with_config(&server.url, config).unwrap()
 }
 
-/// The data of the next event.
+/// Returns the data of the next event.
 async fn next_data<A: Adapter>(source: &mut EventSource<A>) -> String {
     let event = patiently::<A, _>(source.next())
         .await
@@ -53,7 +53,7 @@ async fn next_data<A: Adapter>(source: &mut EventSource<A>) -> String {
     event.expect("an event").data().to_owned()
 }
 
-/// The first loss, and the wait after it.
+/// Returns the first loss, and the wait after it.
 async fn first_loss<A: Adapter>(mut source: EventSource<A>) -> (Loss, Duration) {
     loop {
         match patiently::<A, _>(source.next_update()).await {
@@ -95,7 +95,7 @@ pub fn a_reset_in_mid_event_loses_that_event_alone<A: Adapter>() {
                 _ => "data: again\n\n",
             };
             let _ = socket.write_all((STREAM_HEAD.to_owned() + text).as_bytes());
-            // A reset destroys what has not been read.
+            // A reset discards the bytes that the client has not read.
             let _ = has_seen.lock().unwrap().recv();
             let _ = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
         });
@@ -145,7 +145,7 @@ pub fn events_get_through_a_flood_of_comments<A: Adapter>() {
         });
         let mut source = source::<A>(&server, EventSourceConfig::default());
         assert_eq!(next_data::<A>(&mut source).await, "x");
-        // There is no other event, and looking for one does not keep others from running.
+        // There is no other event, and the endless search for one lets other tasks run.
         let (endless, turn) = (Box::pin(source.next()), Box::pin(yield_now()));
         let Either::Right(_) = select(endless, turn).await else {
             panic!("there is no other event")
@@ -331,7 +331,7 @@ pub fn a_401_leads_to_a_fresh_token<A: Adapter>() {
             socket.write_all(answer.as_bytes()).unwrap();
         });
         let mut source = source::<A>(&server, impatient()).prepare(async |mut attempt: Attempt| {
-            // As where a server of tokens is asked.
+            // As if the hook asked a server of tokens.
             yield_now().await;
             let token = match attempt.unexpected_response() {
                 Some(response) => {
@@ -370,7 +370,7 @@ pub fn the_head_of_the_stream_is_waited_for_or_what_came_in_its_place<A: Adapter
         assert_eq!(response.headers()["x-job"], "7");
         assert_eq!(next_data::<A>(&mut open).await, "x");
 
-        // HTTP/2 is told once, and not retried.
+        // HTTP/2 is reported once, and not tried again.
         let mut foreign = source::<A>(&server, impatient());
         let error = patiently::<A, _>(foreign.opened()).await.unwrap_err();
         assert!(error.to_string().contains("HTTP/2"), "{error}");
@@ -384,7 +384,7 @@ pub fn a_handle_reconnects_pauses_and_resumes_from_another_thread<A: Adapter>() 
         let server = Misbehaving::new(move |number, mut socket| {
             let event = format!("{STREAM_HEAD}id: {number}\ndata: {number}\n\n");
             socket.write_all(event.as_bytes()).unwrap();
-            // Until the client is gone.
+            // Until the client has closed the connection.
             let _ = socket.read(&mut [0]);
             told.lock().unwrap().send(number).unwrap();
         });
@@ -424,7 +424,7 @@ pub fn dropping_it_closes_the_socket<A: Adapter>() {
             socket
                 .write_all((STREAM_HEAD.to_owned() + "data: x\n\n").as_bytes())
                 .unwrap();
-            // Until the client is gone.
+            // Until the client has closed the connection.
             let end = socket.read(&mut [0]).map_err(|error| error.kind());
             told.lock().unwrap().send(end).unwrap();
         });

@@ -1,4 +1,4 @@
-//! Where an event source's bytes come from: Unix sockets and proxies.
+//! The connections of event sources: Unix sockets and proxies.
 
 use std::{
     io::{self, Read, Write},
@@ -23,7 +23,7 @@ fn proxy() -> SocketAddr {
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for client in listener.incoming() {
-            // A client that goes away in the middle is no matter.
+            // A client that leaves in the middle does not matter.
             thread::spawn(move || serve(client?));
         }
     });
@@ -138,7 +138,7 @@ pub fn a_server_listens_on_a_unix_socket<A: Adapter>() {
         thread::current().id()
     );
     let path = env::temp_dir().join(name);
-    // A server that is gone has left its file.
+    // A server that ended has left its file.
     drop(UnixListener::bind(&path).unwrap());
     let (started, has_started) = mpsc::channel();
     let listen = path.clone();
@@ -166,10 +166,10 @@ pub fn a_server_listens_on_a_unix_socket<A: Adapter>() {
     });
     handle.shut_down();
     assert!(!path.exists(), "the file is removed at once");
-    // The second server asked whether the first one is there.
+    // The second server has connected once to find whether the first one is there.
     assert_eq!(serves.join().unwrap().accepted, 2);
 
-    // Whose file it is that has come into its place, the server does not know.
+    // The server does not know whose file is in the place of its own.
     A::block_on(async {
         let server = Server::<A>::bind_unix(&path).await.unwrap();
         fs::remove_file(&path).unwrap();

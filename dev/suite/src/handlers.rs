@@ -1,4 +1,4 @@
-//! Handlers that tell what becomes of them.
+//! Handlers that report how their streams end.
 
 use std::{
     pin::Pin,
@@ -12,12 +12,12 @@ use sse_driver::router::Request;
 
 use crate::PATIENCE;
 
-/// Where clean-ups are told, and what happened before them.
+/// A channel of the clean-ups, and of the events before them.
 pub(crate) fn log() -> (mpsc::Sender<String>, mpsc::Receiver<String>) {
     mpsc::channel()
 }
 
-/// A route that logs its clean-up, and the end of its stream before that.
+/// A route that logs its clean-up, and before that the end of its stream.
 pub(crate) fn logged<S>(
     log: &mpsc::Sender<String>,
     stream: impl Fn() -> S + Send + Sync + 'static,
@@ -35,7 +35,7 @@ pub(crate) fn logged<S>(
     }
 }
 
-/// A stream that says when it is dropped.
+/// A stream that logs its drop.
 pub(crate) struct Guarded<S> {
     stream: Pin<Box<S>>,
     log: mpsc::Sender<String>,
@@ -63,17 +63,17 @@ pub(crate) fn expect(log: &mpsc::Receiver<String>, reason: &str) {
     }
 }
 
-/// One event, and then nothing for ever.
+/// Yields one event, and then never anything.
 pub(crate) fn hello_and_silence() -> impl Stream<Item = &'static str> {
     stream::iter(["hello"]).chain(stream::pending())
 }
 
-/// How often the clean-up of each request ran, and why. Clones are the same tally.
+/// Counts how often the clean-up of each request ran, and why. Clones count together.
 #[derive(Clone, Default)]
 pub(crate) struct Tally(Arc<Mutex<Vec<Vec<CloseReason>>>>);
 
 impl Tally {
-    /// A route that is counted.
+    /// A route whose requests are counted.
     pub(crate) fn route<S: Stream>(
         &self,
         stream: impl Fn(&Request) -> S + Send + Sync + 'static,
@@ -97,12 +97,12 @@ impl Tally {
             .add(move |reason| tally.0.lock().unwrap()[number].push(reason.clone()));
     }
 
-    /// How many requests there were.
+    /// Returns the number of requests.
     pub(crate) fn requests(&self) -> usize {
         self.0.lock().unwrap().len()
     }
 
-    /// The reasons, once every connection is over: each clean-up ran once.
+    /// Returns the reasons once every connection is over, and asserts that each clean-up ran once.
     pub(crate) fn once_each(&self) -> Vec<CloseReason> {
         let requests = self.0.lock().unwrap().clone();
         assert!(requests.iter().all(|runs| runs.len() == 1), "{requests:?}");

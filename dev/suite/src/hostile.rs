@@ -1,4 +1,4 @@
-//! The event source, against servers that mean no good.
+//! The event source, against hostile servers.
 
 use std::{
     io::{Read, Write},
@@ -21,7 +21,7 @@ use crate::{
 const CHUNKED: &str =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-/// One attempt, and no patience where a deadline is what is waited for.
+/// One attempt, with a short deadline where a test waits for one.
 fn once() -> EventSourceConfig {
     let mut config = EventSourceConfig::default();
     config.reconnection = None;
@@ -32,7 +32,7 @@ fn source<A: Adapter>(server: &Misbehaving, config: EventSourceConfig) -> EventS
     EventSource::<A>::with_config(&server.url, config).unwrap()
 }
 
-/// How many events come before it fails, and how it does.
+/// Returns the number of events before the failure, and the failure.
 async fn failure<A: Adapter>(mut source: EventSource<A>) -> (usize, Failure) {
     let mut events = 0;
     loop {
@@ -192,7 +192,7 @@ pub fn an_endless_refusal_is_cut_off<A: Adapter>() {
             };
             assert_eq!(refusal.body.len(), 4096, "{beginning}");
         }
-        // One that does not come is not waited for.
+        // The source does not wait for an event that never comes.
         let mut config = once();
         config.head_timeout = Duration::from_millis(100);
         let server = Misbehaving::new(|_, mut socket| {
@@ -229,7 +229,7 @@ pub fn redirects_stay_on_http_and_end<A: Adapter>() {
             );
             assert_eq!(server.requests().len(), 1, "{location}");
         }
-        // Two servers that send everyone to each other, and never end what they say.
+        // Two servers that redirect to each other, and never end their bodies.
         let to = |url: String| format!("HTTP/1.1 302 Found\r\nLocation: {url}\r\n\r\n");
         let there_url = Arc::new(OnceLock::<String>::new());
         let known = there_url.clone();
@@ -249,7 +249,7 @@ pub fn redirects_stay_on_http_and_end<A: Adapter>() {
 
 pub fn a_server_that_reads_nothing_is_a_loss<A: Adapter>() {
     A::block_on(async {
-        // The head is read, and nothing of the body; nor is there an answer, nor an end.
+        // The server reads the head and no more; it neither responds nor closes.
         let held = Mutex::new(Vec::new());
         let server = Misbehaving::new(move |_, socket| held.lock().unwrap().push(socket));
         let mut config = once();

@@ -1,6 +1,6 @@
-//! What every adapter does, as tests that take the adapter.
+//! The tests of every adapter, as functions that take the adapter.
 //!
-//! An adapter's tests say how its runtime blocks on a future, and name the suite:
+//! An adapter's tests define how its runtime blocks on a future, and name the suite:
 //!
 //! ```ignore
 //! struct OnSmol;
@@ -20,8 +20,8 @@
 //! `smol::server::a_stream_that_ends_closes_the_connection_and_cleans_up`. The other end of a
 //! connection is a plain blocking socket on a thread of its own.
 //!
-//! No test sleeps to let something happen: each waits for what it is about, and gives up after a
-//! while. Nothing is asserted about time.
+//! No test sleeps to let something happen: each waits for what it tests, and fails after a while. Nothing
+//! is asserted about time.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // tests fail by panicking
 #![allow(clippy::missing_panics_doc)]
@@ -63,12 +63,13 @@ use std::{
 
 use sse_driver::{Clock, Runtime, Timer};
 
-/// An adapter, as its tests have it.
+/// An adapter, as its tests use it.
 pub trait Adapter: 'static {
-    /// Its runtime.
+    /// The adapter's runtime.
     type Runtime: Runtime + Default;
 
-    /// Runs `future` on the runtime until it is done. What it spawned may go on, or be dropped.
+    /// Runs `future` on the runtime until it is done. The tasks that it spawned may continue, or be
+    /// dropped.
     fn block_on<F: Future>(future: F) -> F::Output;
 }
 
@@ -81,7 +82,7 @@ pub type EventSource<A> = sse_driver::EventSource<<A as Adapter>::Runtime>;
 /// How long anything may take before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// So that a test fails instead of hanging.
+/// Fails the test if `future` takes too long, so that it does not hang.
 pub(crate) async fn patiently<A: Adapter, T>(future: impl Future<Output = T>) -> T {
     let runtime = A::Runtime::default();
     let mut timer = runtime.timer(runtime.now() + PATIENCE);
@@ -222,8 +223,8 @@ macro_rules! suite {
     };
 }
 
-/// The tests that need a process of their own, for an [`Adapter`]. They go into another test binary
-/// than [`suite!`].
+/// The tests that need a process of their own, for an [`Adapter`]. They go into another test binary than
+/// those of [`suite!`].
 #[macro_export]
 macro_rules! alone {
     ($runtime:ident, $adapter:ident) => {

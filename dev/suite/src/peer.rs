@@ -1,4 +1,4 @@
-//! A server that does not do what it should.
+//! A server that breaks the rules.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -7,18 +7,18 @@ use std::{
     thread,
 };
 
-/// The beginning of a response that opens the stream.
+/// The head of a response that opens the stream.
 pub(crate) const STREAM_HEAD: &str =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
 
-/// A server that does what a script says, on a thread for each connection.
+/// A server that follows a script, on a thread for each connection.
 pub(crate) struct Misbehaving {
     pub(crate) url: String,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Misbehaving {
-    /// `script` gets the number of the connection, the request's head having been read.
+    /// Calls `script` with the number of the connection, once the request's head has been read.
     pub(crate) fn new(script: impl Fn(usize, TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/events", listener.local_addr().unwrap());
@@ -60,7 +60,7 @@ fn read_head(socket: &TcpStream) -> String {
     head
 }
 
-/// Writes again and again, until the client has had enough.
+/// Writes the same bytes again and again, until the client closes the connection.
 pub(crate) fn flood(mut socket: TcpStream, beginning: &str, bytes: &str) {
     let _ = socket.write_all(beginning.as_bytes());
     let block = bytes.repeat(1 + 16 * 1024 / bytes.len());

@@ -18,9 +18,9 @@ struct Example {
     server: Running,
     streams: ResumableStreams,
     producers: mpsc::Receiver<Producer>,
-    /// Has the producer end by itself.
+    /// Ends the producer's stream by itself.
     ends: Shutdown,
-    /// What the producer's clean-up is told.
+    /// The reasons that the producer's clean-up gets.
     over: mpsc::Receiver<String>,
 }
 
@@ -57,7 +57,7 @@ impl Example {
         }
     }
 
-    /// The stream's first client, which has had its first event, and the producer.
+    /// Returns the stream's first client, which has received its first event, and the producer.
     fn begin(&self) -> (Client, Producer) {
         let mut client = self.server.get("/x");
         let producer = self.producers.recv_timeout(PATIENCE).unwrap();
@@ -95,7 +95,7 @@ pub fn a_client_that_leaves_comes_back_and_misses_nothing<A: Adapter>() {
     example.server.empty();
     producer.publish("two").unwrap();
 
-    // It reloads its page.
+    // The client reloads its page.
     let mut reloaded = example.server.get("/x");
     let text = reloaded.read_until("data: two\n\n");
     let first = of_events(&text, "id: ")[0].to_owned();
@@ -111,7 +111,7 @@ pub fn a_client_that_leaves_comes_back_and_misses_nothing<A: Adapter>() {
     );
     example.is_over("the stream is complete");
 
-    // It has everything now.
+    // The client has received everything.
     let last = of_events(&events, "id: ").pop().unwrap();
     assert_eq!(example.resume(last).answer().status(), 204);
     assert_eq!(example.streams.stats().started, 1);

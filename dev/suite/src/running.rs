@@ -1,4 +1,4 @@
-//! A server that runs, and its clients.
+//! A running server, and its clients.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -18,7 +18,7 @@ use crate::{Adapter, PATIENCE, Server};
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) handle: ServerHandle,
-    /// Has the server's future dropped.
+    /// Makes the server's thread drop the server's future.
     abandoned: Shutdown,
     report: mpsc::Receiver<Option<Report>>,
 }
@@ -39,7 +39,7 @@ pub(crate) fn start_at<A: Adapter>(
     start_set_up::<A>(address, router, move |server| server.with_config(config))
 }
 
-/// A server on `address` that is set up first.
+/// Starts a server on `address` after `set_up`.
 pub(crate) fn start_set_up<A: Adapter>(
     address: String,
     router: Router,
@@ -82,7 +82,7 @@ impl Running {
         Client(socket)
     }
 
-    /// A client that has sent a request.
+    /// Sends a request, and returns its client.
     pub(crate) fn get(&self, path: &str) -> Client {
         let mut client = self.connect();
         client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
@@ -100,7 +100,7 @@ impl Running {
         self.abandoned.begin();
     }
 
-    /// What the server did. It is shut down, or about to be.
+    /// Returns the server's report. The server is shut down, or is about to be.
     pub(crate) fn report(self) -> Report {
         let report = self.report.recv_timeout(PATIENCE);
         report
@@ -108,7 +108,7 @@ impl Running {
             .unwrap()
     }
 
-    /// Until no connection is open.
+    /// Waits until no connection is open.
     pub(crate) fn empty(&self) {
         self.wait_for_open(0);
     }
@@ -133,7 +133,7 @@ impl Client {
         self.0.write_all(bytes.as_ref()).unwrap();
     }
 
-    /// Everything up to the end of the connection.
+    /// Reads everything up to the end of the connection.
     pub(crate) fn answer(mut self) -> Answer {
         let mut bytes = Vec::new();
         self.0.read_to_end(&mut bytes).unwrap();
@@ -152,19 +152,19 @@ impl Client {
         text
     }
 
-    /// What is left, the connection's end or reset included.
+    /// Reads the rest, also if the connection ends with a reset.
     pub(crate) fn answer_rest(self) -> String {
         String::from_utf8(self.answer_rest_bytes()).unwrap()
     }
 
-    /// The same, where it may be no text.
+    /// Does the same where the bytes may be no text.
     pub(crate) fn answer_rest_bytes(mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let _ = self.0.read_to_end(&mut bytes);
         bytes
     }
 
-    /// Sends this byte again and again, with a pause, until there is an answer.
+    /// Sends this byte again and again, with pauses, until there is an answer.
     pub(crate) fn drip_until_answered(mut self, byte: u8) -> Answer {
         const PAUSE: Duration = Duration::from_millis(2);
         self.0.set_read_timeout(Some(PAUSE)).unwrap();
@@ -177,7 +177,7 @@ impl Client {
         Answer(String::from_utf8(first.to_vec()).unwrap() + &rest)
     }
 
-    /// Sends this again and again, until the server has closed the connection.
+    /// Sends this text again and again, until the server has closed the connection.
     pub(crate) fn send_for_ever(mut self, text: &str) {
         let block = text.repeat(1 + 16 * 1024 / text.len());
         self.0.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -194,12 +194,12 @@ impl Client {
         panic!("the server reads for ever");
     }
 
-    /// Ends its sending side.
+    /// Closes the sending side.
     pub(crate) fn half_close(&self) {
         self.0.shutdown(net::Shutdown::Write).unwrap();
     }
 
-    /// Closes with a reset instead of an end.
+    /// Closes the connection with a reset.
     pub(crate) fn reset(self) {
         let socket = socket2::SockRef::from(&self.0);
         socket.set_linger(Some(Duration::ZERO)).unwrap();
@@ -230,7 +230,7 @@ impl Answer {
         })
     }
 
-    /// The body without its chunks, and whether it ends properly.
+    /// Returns the body without its chunks, and whether it ends properly.
     pub(crate) fn events(&self) -> (String, bool) {
         assert_eq!(self.field("transfer-encoding"), Some("chunked"));
         let (mut text, mut rest) = (String::new(), self.body());

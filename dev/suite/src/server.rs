@@ -230,7 +230,7 @@ pub fn a_request_may_drip_in_and_a_second_one_is_not_served<A: Adapter>() {
     for byte in b"GET / HTTP/1.0\r\n\r\n" {
         client.send([*byte]);
     }
-    // HTTP/1.0 knows no chunks: the body ends with the connection.
+    // HTTP/1.0 has no chunks: the body ends with the connection.
     assert_eq!(client.answer().body(), "data: once\n\n");
 
     let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -308,7 +308,7 @@ pub fn a_graceful_shutdown_lets_streams_end_and_cuts_the_rest<A: Adapter>() {
     server.wait_for_open(3);
 
     server.handle.shut_down();
-    // At once, and not when the server's task comes to it.
+    // At once, and not only when the server's task runs.
     let refused = TcpStream::connect(server.address).unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     let rest = polite.answer_rest();
@@ -316,7 +316,7 @@ pub fn a_graceful_shutdown_lets_streams_end_and_cuts_the_rest<A: Adapter>() {
         rest.ends_with("data: last words\n\n\r\n0\r\n\r\n"),
         "{rest}"
     );
-    // Asked for twice, it is the same shutdown.
+    // A second call changes nothing.
     server.handle.shut_down();
     expect(&told, "the server was shut down");
     assert_eq!(silent.answer().0, "");
@@ -419,16 +419,16 @@ pub fn pages_of_allowed_origins_may_read<A: Adapter>() {
     );
 }
 
-/// A burst of clients waits in the system's queue: how long that may be is asked for.
+/// A burst of clients waits in the system's queue, whose length the server sets.
 pub fn as_many_wait_to_be_accepted_as_the_system_allows<A: Adapter>() {
     const BURST: usize = 400;
-    // More than these are not let wait. Linux says how many; other systems let fewer wait by default.
+    // The system's limit. Linux tells it; other systems allow fewer by default.
     let allowed = std::fs::read_to_string("/proc/sys/net/core/somaxconn");
     let allowed = allowed.map_or(100, |number| number.trim().parse().unwrap());
     A::block_on(async {
         let server = Server::<A>::bind("127.0.0.1:0").await.unwrap();
         let address = server.local_addr().unwrap();
-        // The server does not accept, so a client that is not let wait is never answered.
+        // The server does not accept, so a client that the system does not let wait gets no answer.
         let clients: Vec<_> = (0..BURST.min(allowed))
             .map(|_| TcpStream::connect_timeout(&address, PATIENCE).unwrap())
             .collect();

@@ -15,10 +15,10 @@ use crate::{
     running::{Answer, Running, start},
 };
 
-/// What an attacker would like to have answered.
+/// The request that an attacker wants to have answered.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// A server, and how often it was asked for what no client may have.
+/// Starts a server, and counts the requests that no client may make.
 fn guarded<A: Adapter>() -> (Running, Arc<AtomicUsize>) {
     let calls = Arc::new(AtomicUsize::new(0));
     let count = calls.clone();
@@ -41,7 +41,7 @@ pub fn ambiguous_requests_are_refused_and_nothing_is_smuggled<A: Adapter>() {
     let (server, calls) = guarded::<A>();
     let length = SMUGGLED.len();
     let table = [
-        // The fields of a POST to /, its body, the status.
+        // The header fields of a POST to /, its body, the status.
         (
             "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
             "0\r\n\r\n",
@@ -84,7 +84,7 @@ pub fn ambiguous_requests_are_refused_and_nothing_is_smuggled<A: Adapter>() {
         assert_eq!(answers(&answer), 1, "{answer:?}");
     }
     for (request, status) in [
-        // Bodies that are none of ours, with a request in them.
+        // Bodies with framing that the server does not accept, with a request in them.
         (
             format!("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"),
             413,
@@ -129,7 +129,7 @@ pub fn a_body_ends_where_its_framing_says_and_so_does_the_connection<A: Adapter>
             chunked("0005;a=\"b\"\r\nhello\r\n0\r\nHost: b\r\n\r\n"),
             200,
         ),
-        // The other request is in the body, and nothing but data.
+        // The other request is in the body, where it is only data.
         (format!("Content-Length: {length}\r\n\r\n"), 200),
         (chunked("5\nhello\r\n0\r\n\r\n"), 400),
         (chunked("5\r\nhello0\r\n\r\n"), 400),
@@ -171,7 +171,7 @@ pub fn a_second_request_is_never_answered<A: Adapter>() {
         assert_eq!(answer.events(), ("data: once\n\n".into(), true), "{first}");
         assert_eq!(answer.field("connection"), Some("close"));
     }
-    // Nor does one that comes while the stream is open end the stream.
+    // A request that comes while the stream is open does not end the stream.
     let mut client = server.get("/idle");
     client.read_until("hello");
     for _ in 0..3 {
@@ -187,7 +187,7 @@ pub fn a_request_cannot_forge_a_response<A: Adapter>() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let log = seen.clone();
     let router = Router::new().events("/echo/{text}", move |request: Request| {
-        // Everything that a client can put in goes out again, as an event.
+        // Everything that a client can choose is sent back, as an event.
         let text = request.path_param("text").unwrap().to_owned();
         let id = request.last_event_id().unwrap_or_default().to_owned();
         log.lock().unwrap().push(text.clone());

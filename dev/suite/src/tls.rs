@@ -1,4 +1,4 @@
-//! TLS: the adapter's server and its event source, and what becomes of those who do not fit.
+//! TLS: the adapter's server and its event source, and peers that do not fit.
 
 use std::{
     net::SocketAddr,
@@ -42,16 +42,16 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, key).unwrap())
     }
 
-    /// Its own certificate.
+    /// Returns the authority's own certificate.
     pub fn pem(&self) -> String {
         self.0.pem()
     }
 
-    /// A certificate for this host, and its key.
+    /// Returns a certificate for this host, and its key.
     pub fn certify(&self, host: &str) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([host.to_owned()]).unwrap();
-        // Under the authority's own name it would look as if it had signed itself.
+        // With the authority's own name the certificate would look self-signed.
         let name = &mut params.distinguished_name;
         name.push(rcgen::DnType::CommonName, host);
         let certificate = params.signed_by(&key, &self.0).unwrap();
@@ -71,7 +71,7 @@ impl Authority {
         Certificates::from_pem(self.0.pem().as_bytes()).unwrap()
     }
 
-    /// The configuration of those who trust it.
+    /// Returns the configuration of a client that trusts the authority.
     pub fn client(&self) -> Arc<ClientConfig> {
         self.client_known_as(None)
     }
@@ -110,7 +110,7 @@ pub(crate) async fn next_data<A: Adapter>(source: &mut EventSource<A>) -> String
     event.unwrap().unwrap().data().to_owned()
 }
 
-/// Why there is no connection.
+/// Returns the reason that there is no connection.
 async fn loss<A: Adapter>(mut source: EventSource<A>) -> Loss {
     loop {
         match patiently::<A, _>(source.next_update()).await {
@@ -172,7 +172,7 @@ pub fn the_issuer_and_the_name_of_a_certificate_are_checked<A: Adapter>() {
         let loss = loss::<A>(unknown).await;
         let text = loss.to_string();
         assert!(text.contains("invalid peer certificate: "), "{text}");
-        // A program can tell without reading the text.
+        // A program can recognise the fault without reading the text.
         let fault = loss.cause();
         assert!(matches!(fault, Some(rustls::Error::InvalidCertificate(_))));
 
@@ -180,7 +180,7 @@ pub fn the_issuer_and_the_name_of_a_certificate_are_checked<A: Adapter>() {
         let text = self::loss::<A>(wrong_name).await.to_string();
         assert!(text.contains("not valid for name"), "{text}");
 
-        // Other clients do not notice.
+        // Other clients are not affected.
         let mut good = subscribe::<A>(server.address, "localhost", authority.client());
         assert_eq!(next_data::<A>(&mut good).await, "hello");
     });
@@ -206,10 +206,10 @@ pub fn a_server_may_ask_for_a_certificate<A: Adapter>() {
 pub fn a_client_that_does_not_speak_tls_is_cut<A: Adapter>() {
     let authority = Authority::new();
     let server = start::<A>(authority.server("localhost"), hello());
-    // A plain request gets an alert and the end.
+    // A plain request gets an alert and the end of the connection.
     let answer = server.get("/").answer_rest_bytes();
     assert!(answer.starts_with(&[21, 3]), "{answer:?}");
-    // Silence meets the deadline for the head.
+    // A client that is silent meets the deadline for the head.
     assert!(server.connect().answer_rest_bytes().is_empty());
     server.empty();
     A::block_on(async {

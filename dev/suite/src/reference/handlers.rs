@@ -109,7 +109,7 @@ impl Live {
     }
 }
 
-/// Fails at the first attempt, and is silent after its second.
+/// Fails at the first attempt, and falls silent after its second item.
 fn source(attempt: u32) -> impl Stream<Item = io::Result<&'static str>> + Unpin {
     Box::pin(stream! {
         if attempt == 1 {
@@ -128,7 +128,7 @@ pub(crate) struct Errors {
 
 #[controller("errors")]
 impl Errors {
-    /// The client is told, and the stream ends properly.
+    /// The client gets the error as an event, and the stream ends properly.
     #[sse("told")]
     fn told(&self) -> impl Stream<Item = String> {
         source(1).map(|update| match update {
@@ -137,7 +137,7 @@ impl Errors {
         })
     }
 
-    /// The body is cut short, so that the client knows, and clean-up is told of the error.
+    /// The body is cut short, so that the client detects the error, and clean-up gets it.
     #[sse("failed")]
     fn failed(&self, clean_up: CleanUp) -> impl Stream<Item = io::Result<&'static str>> {
         let over = self.over.clone();
@@ -147,7 +147,7 @@ impl Errors {
         source(1)
     }
 
-    /// The stream goes on with the next attempt. A pause belongs before it: the runtime's own `sleep`.
+    /// The stream continues with the next attempt. A pause belongs before it: the runtime's own `sleep`.
     #[sse("asked-again")]
     fn asked_again(&self) -> impl Stream<Item = &'static str> {
         stream! {

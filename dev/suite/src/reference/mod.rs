@@ -1,5 +1,5 @@
-//! The examples and promises of the documentation that this project started from, as
-//! `docs/reference.md` has them.
+//! The examples and promises of the documentation that this project started from, as `docs/reference.md`
+//! lists them.
 
 mod handlers;
 
@@ -27,7 +27,7 @@ mod adapter {
 struct Example {
     server: Running,
     updates: Topic,
-    /// What clean-up is told.
+    /// The reasons that clean-up gets.
     over: mpsc::Receiver<String>,
 }
 
@@ -78,7 +78,7 @@ impl Example {
         EventSource::<A>::with_config(url, config).unwrap()
     }
 
-    /// Until a subscriber has joined.
+    /// Waits until a subscriber has joined.
     async fn joined<A: Adapter>(&self) {
         patiently::<A, _>(async {
             while self.updates.stats().subscribers == 0 {
