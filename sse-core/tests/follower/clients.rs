@@ -10,13 +10,13 @@ use sse_core::topic::{
 use crate::{EPOCH, log::Log, place};
 
 /// Returns a topic that began when the log was at this event.
-fn topic_at(config: TopicConfig, sequence: u64) -> Topic {
+pub(crate) fn topic_at(config: TopicConfig, sequence: u64) -> Topic {
     let topic = Topic::new(config, 0, std::time::Instant::now);
     topic.go_on_behind(place(sequence)).unwrap();
     topic
 }
 
-fn publish(topic: &Topic, log: &mut Log, count: u64) {
+pub(crate) fn publish(topic: &Topic, log: &mut Log, count: u64) {
     for _ in 0..count {
         log.append(1);
         let newest = log.tails.newest;
@@ -26,33 +26,33 @@ fn publish(topic: &Topic, log: &mut Log, count: u64) {
 
 /// The items that a client got.
 #[derive(Debug, Default)]
-struct Given {
-    ids: Vec<String>,
-    outcomes: Vec<Outcome>,
+pub(crate) struct Given {
+    pub(crate) ids: Vec<String>,
+    pub(crate) outcomes: Vec<Outcome>,
     pages: usize,
     is_over: bool,
 }
 
 impl Given {
-    fn sequences(&self) -> Vec<u64> {
+    pub(crate) fn sequences(&self) -> Vec<u64> {
         let ids = self.ids.iter();
         ids.map(|id| id.split_once('-').unwrap().1.parse().unwrap())
             .collect()
     }
 }
 
-fn poll(subscriber: &mut LogSubscriber) -> Poll<Option<LogItem>> {
+pub(crate) fn poll(subscriber: &mut LogSubscriber) -> Poll<Option<LogItem>> {
     subscriber.poll_next(&mut Context::from_waker(Waker::noop()))
 }
 
-fn request(subscriber: &mut LogSubscriber) -> PageRequest {
+pub(crate) fn request(subscriber: &mut LogSubscriber) -> PageRequest {
     match poll(subscriber) {
         Poll::Ready(Some(LogItem::Read(request))) => request,
         other => panic!("{other:?}"),
     }
 }
 
-fn take(subscriber: &mut LogSubscriber, log: &Log) -> Given {
+pub(crate) fn take(subscriber: &mut LogSubscriber, log: &Log) -> Given {
     let mut given = Given::default();
     for _ in 0..100_000 {
         match poll(subscriber) {
@@ -70,6 +70,7 @@ fn take(subscriber: &mut LogSubscriber, log: &Log) -> Given {
             }
             Poll::Ready(Some(LogItem::Batch(batch))) => {
                 let text = str::from_utf8(batch.as_bytes()).unwrap().to_owned();
+                assert!(!text.is_empty(), "a batch of nothing");
                 let ids = text.lines().filter_map(|line| line.strip_prefix("id: "));
                 given.ids.extend(ids.map(str::to_owned));
             }

@@ -4,11 +4,13 @@
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)] // that is how a test fails
 
 mod bells;
+mod client_pages;
 mod clients;
 mod faults;
 mod laws;
 mod log;
 mod nodes;
+mod pages;
 
 use std::time::{Duration, Instant};
 

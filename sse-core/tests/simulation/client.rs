@@ -227,6 +227,7 @@ impl Client {
                 }
                 self.not_before = Some(network.now() + wait);
                 tally.lost(&loss);
+                self.change_its_mind_while_it_waits(network);
             }
             ClientEvent::Paused => {
                 assert_eq!(self.link, None, "disconnected before");
@@ -264,6 +265,16 @@ impl Client {
         match network.rng.u16(..1000) {
             0 | 1 => self.source.reconnect(now).expect("it is not over"),
             2 | 3 => self.source.pause(now).expect("it is not over"),
+            _ => {}
+        }
+    }
+
+    /// Pauses or reconnects during a wait, which a pause does not make shorter. Fails if there is no wait.
+    fn change_its_mind_while_it_waits(&mut self, network: &mut Network) {
+        let now = network.now();
+        match network.rng.u16(..100) {
+            0 if self.source.reconnect(now).is_ok() => self.not_before = None,
+            1 | 2 => drop(self.source.pause(now)),
             _ => {}
         }
     }

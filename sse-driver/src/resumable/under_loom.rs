@@ -123,6 +123,21 @@ fn a_stop_wakes_the_producer_the_keeper_and_the_tasks_that_wait_for_the_end() {
 }
 
 #[test]
+fn an_end_wakes_a_task_that_is_about_to_wait_for_it() {
+    model(|| {
+        let runtime = Model::new();
+        let streams = ResumableStreams::on(runtime.clone(), config());
+        let stream = endless(&streams, "a");
+        let _spawned = runtime.spawned();
+        let stopped = stream.clone();
+        let stops = thread::spawn(move || stopped.stop("enough"));
+        let end = wait_for(Box::pin(stream.ended()));
+        assert_eq!(end, StreamEnd::Stopped("enough".into()));
+        assert!(stops.join().unwrap());
+    });
+}
+
+#[test]
 fn one_of_two_stops_counts() {
     model(|| {
         let runtime = Model::new();

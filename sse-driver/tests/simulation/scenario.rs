@@ -44,7 +44,7 @@ pub enum Action {
     BeginAnew,
     /// The producer of this name is stopped.
     StopJob(usize),
-    /// The client with this number pauses, goes on, or wants another connection.
+    /// The client with this number pauses, goes on after a while, or wants another connection.
     Pause(usize),
     Resume(usize),
     Reconnect(usize),
@@ -114,6 +114,10 @@ impl Scenario {
         let mut actions: Vec<_> = (0..actions)
             .map(|_| (time.mul_f64(rng.f64()), action(rng, is_tls)))
             .collect();
+        for (at, number) in pauses(&actions) {
+            let pause = Duration::from_millis(about(rng, 1, 20_000) as u64);
+            actions.push((at + pause, Action::Resume(number)));
+        }
         actions.sort_by_key(|(at, _)| *at);
         Self {
             disarray: disarray(rng),
@@ -185,6 +189,15 @@ impl Scenario {
     }
 }
 
+/// When clients pause, and which.
+fn pauses(actions: &[(Duration, Action)]) -> Vec<(Duration, usize)> {
+    let pauses = actions.iter().filter_map(|(at, action)| match action {
+        Action::Pause(number) => Some((*at, *number)),
+        _ => None,
+    });
+    pauses.collect()
+}
+
 fn disarray(rng: &mut Rng) -> Disarray {
     Disarray {
         wakers: *rng
@@ -238,8 +251,7 @@ fn action(rng: &mut Rng, is_tls: bool) -> Action {
         19 => Action::BeginAnew,
         20 => Action::StopJob(rng.usize(..3)),
         21 => Action::Pause(rng.usize(..8)),
-        22 => Action::Resume(rng.usize(..8)),
-        23 => Action::Reconnect(rng.usize(..8)),
+        22..=23 => Action::Reconnect(rng.usize(..8)),
         24..=25 => Action::EndStreams(rng.usize(..3)),
         _ => Action::HoldUp(Duration::from_secs(rng.u64(1..=40))),
     }

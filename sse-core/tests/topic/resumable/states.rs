@@ -13,7 +13,9 @@ use super::{
 #[test]
 fn a_producer_is_cancelled_once_it_had_no_listener_for_the_grace_time() {
     let mut streams = Streams::new(|_| {});
+    assert_eq!(streams.table.config().grace, Some(GRACE));
     streams.start("never attached");
+    assert_eq!(streams.table.poll_timeout(), Some(streams.now() + GRACE));
     streams.advance(GRACE - NANO);
     assert_eq!(streams.take(), []);
     streams.advance(NANO);
@@ -23,7 +25,10 @@ fn a_producer_is_cancelled_once_it_had_no_listener_for_the_grace_time() {
 #[test]
 fn the_grace_time_begins_when_the_last_listener_leaves() {
     let mut streams = Streams::new(|_| {});
+    assert!(streams.table.is_empty());
     let id = streams.start("x");
+    assert!(!streams.table.is_empty());
+    assert_eq!(streams.table.listeners(id), 0);
     streams.table.attach(id);
     streams.table.attach(id);
     streams.advance(GRACE * 10);
