@@ -40,6 +40,9 @@ pub trait Disorder: Send + Sync {
     /// Uses one operation of the budget; returns whether there was one left.
     fn spend(&self) -> bool;
 
+    /// Notes that the client begins an attempt: it asks for the server's addresses.
+    fn begin_attempt(&self, _sim: &Sim, _client: usize) {}
+
     /// Connects to this address.
     fn dial(&self, sim: &Sim, client: usize, address: SocketAddr) -> Dialing;
 

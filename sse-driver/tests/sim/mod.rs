@@ -273,6 +273,9 @@ impl Runtime for Sim {
     }
 
     async fn resolve(&self, _host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
+        if let Some(disorder) = &self.shared.disorder {
+            disorder.begin_attempt(self, self.client);
+        }
         Ok(lock(&self.shared.addresses).clone())
     }
 

@@ -2,6 +2,7 @@
 //! read or a write gets, how connections are made.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     future::pending,
     io,
@@ -87,6 +88,8 @@ struct State {
     free_since: Duration,
     links: Vec<Arc<Link>>,
     open: Vec<Arc<Link>>,
+    /// When each client began its last attempt.
+    attempts: BTreeMap<usize, Duration>,
 }
 
 /// What tokio gives a task: more than it needs as a rule.
@@ -105,6 +108,7 @@ impl Chaos {
                 free_since: Duration::ZERO,
                 links: Vec::new(),
                 open: Vec::new(),
+                attempts: BTreeMap::new(),
             }),
         })
     }
@@ -148,6 +152,17 @@ impl Chaos {
     fn release(&self, now: Instant) {
         let held = &mut self.state().held;
         *held = held.filter(|(until, _)| *until > now);
+    }
+
+    /// This client begins an attempt.
+    pub fn begin_attempt(&self, sim: &Sim, client: usize) {
+        let now = sim.elapsed();
+        self.state().attempts.insert(client, now);
+    }
+
+    /// When this client began its last attempt.
+    pub fn last_attempt(&self, client: usize) -> Option<Duration> {
+        self.state().attempts.get(&client).copied()
     }
 
     pub fn is_calm(&self) -> bool {
@@ -268,6 +283,7 @@ impl Chaos {
             };
             let id = state.links.len();
             let link = Link::new(id, client, sim, &self.reactor, latency, capacity);
+            link.state().log.began = state.attempts.get(&client).copied();
             state.links.push(link.clone());
             state.open.push(link.clone());
             link
@@ -329,6 +345,10 @@ impl Disorder for Runtimes {
         let left = state.budget.checked_sub(1);
         state.budget = left.unwrap_or(0);
         left.is_some()
+    }
+
+    fn begin_attempt(&self, sim: &Sim, client: usize) {
+        self.0.begin_attempt(sim, client);
     }
 
     fn dial(&self, sim: &Sim, client: usize, address: SocketAddr) -> Dialing {

@@ -276,35 +276,37 @@ impl World {
         self.around.registry.check_faults();
     }
 
-    /// No client asks twice within its floor, unless it is redirected.
+    /// No client begins two attempts within its floor, unless it is redirected.
     fn check_paces(&self) {
-        let mut last: BTreeMap<usize, (Duration, bool)> = BTreeMap::new();
+        let mut last: BTreeMap<usize, (Option<Duration>, bool)> = BTreeMap::new();
+        let follows = |(before, redirects): (Option<Duration>, bool), began, floor: Duration| {
+            redirects || before.is_none_or(|before| began >= Some(before + floor))
+        };
         for asked in self.around.registry.all() {
             if let Some(client) = self.clients.get(asked.client).filter(|it| it.is_elsewhere) {
                 let redirects = asked.kind == Kind::Elsewhere;
-                let before = last.insert(asked.client, (asked.at, redirects));
+                let before = last.insert(asked.client, (asked.began, redirects));
                 assert!(
-                    before.is_none_or(|(at, redirects)| redirects || asked.at >= at + client.floor),
-                    "client {} asks at {before:?} and again at {:?}",
+                    before.is_none_or(|before| follows(before, asked.began, client.floor)),
+                    "client {} begins at {before:?} and again at {:?}",
                     asked.client,
-                    asked.at
+                    asked.began
                 );
             }
         }
         for link in self.around.chaos.links() {
             let log = link.state().log.clone();
-            let Some(asked) = log.asked else {
+            if log.asked.is_none() {
                 continue;
-            };
-            let before = last.insert(link.client, (asked, log.redirects));
-            let floor = self.clients[link.client].floor;
-            if let Some((before, redirects)) = before {
-                assert!(
-                    redirects || asked >= before + floor,
-                    "client {} asks at {before:?} and again at {asked:?}",
-                    link.client
-                );
             }
+            let before = last.insert(link.client, (log.began, log.redirects));
+            let floor = self.clients[link.client].floor;
+            assert!(
+                before.is_none_or(|before| follows(before, log.began, floor)),
+                "client {} begins at {before:?} and again at {:?}",
+                link.client,
+                log.began
+            );
         }
     }
 }

@@ -94,6 +94,9 @@ impl HttpClient for ToHost {
     type Error = Infallible;
 
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Self::Body>, Infallible> {
+        self.around
+            .chaos
+            .begin_attempt(&self.around.sim, self.number);
         let request = request.map(|body| Upload::new(&self.around, &body));
         let answer = {
             let host = self.host.lock().unwrap_or_else(PoisonError::into_inner);

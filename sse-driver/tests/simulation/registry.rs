@@ -71,6 +71,8 @@ pub struct Asked {
     pub kind: Kind,
     pub last_event_id: Option<String>,
     pub at: Duration,
+    /// When the client began its attempt.
+    pub began: Option<Duration>,
     pub promise: Option<Promise>,
     /// Which producer the client is attached to.
     pub run: Option<usize>,
@@ -187,6 +189,7 @@ impl Registry {
         let mut asked = Asked::new(client, link, kind, self.sim.elapsed());
         asked.last_event_id = request.last_event_id().map(str::to_owned);
         asked.stream = request.stream_id();
+        asked.began = self.chaos.last_attempt(client);
         let id = {
             let asked_before = &mut self.lock().asked;
             asked_before.push(asked);
@@ -361,6 +364,7 @@ impl Asked {
             kind,
             last_event_id: None,
             at,
+            began: None,
             promise: None,
             run: None,
             starts: Vec::new(),

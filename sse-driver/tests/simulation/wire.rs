@@ -65,7 +65,8 @@ pub struct State {
 /// What is remembered of a link.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
-    /// When the client began its request.
+    /// When the client began the attempt, and when its request.
+    pub began: Option<Duration>,
     pub asked: Option<Duration>,
     pub connected: Duration,
     pub troubles: Vec<Trouble>,
