@@ -117,8 +117,10 @@ fn an_answer_that_reaches_what_was_heard_of_is_the_last() {
 }
 
 #[test]
-fn a_timer_that_is_early_gives_no_request_up() {
+fn a_timer_that_is_early_asks_for_nothing_and_gives_no_request_up() {
     let (mut node, mut log) = following(|_| ());
+    node.pass(Duration::from_secs(1));
+    assert_eq!(node.take(), None);
     let bell = log.append(1);
     node.follower.handle_bell(node.now, bell);
     assert!(node.take().is_some());

@@ -134,7 +134,10 @@ fn a_history_that_readers_hold_is_not_given_up_in_vain() {
     // Once it has sent them, the oldest events are dropped.
     held.clear();
     publish(&topic, 32);
-    assert!(topic.retained_events() < 256 + 32);
+    assert!(
+        (150..256 + 32).contains(&topic.retained_events()),
+        "no more than need be"
+    );
     assert!(budget.used().history <= 512 * KIB + 2 * OPEN);
 }
 
@@ -151,7 +154,7 @@ fn events_that_readers_hold_are_dropped_with_as_many_that_they_do_not() {
         let used = budget.used().history;
         assert!(used <= 512 * KIB + first + 2 * OPEN, "{used}");
     }
-    assert!(topic.retained_events() < 256);
+    assert!((100..256).contains(&topic.retained_events()));
     drop(held);
     publish(&topic, 1);
     assert!(budget.used().history <= 512 * KIB + 2 * OPEN);

@@ -113,6 +113,23 @@ fn the_largest_event_fits_and_the_next_larger_is_refused() {
 }
 
 #[test]
+fn the_largest_event_with_an_id_of_the_publishers_is_within_the_bound() {
+    let topic = topic_of(16 * KIB);
+    let event = |len| {
+        let event = Event::new("x".repeat(len));
+        event.with_id("i".repeat(1000)).unwrap()
+    };
+    let huge = topic.publish(event(20 * KIB)).unwrap_err();
+    let PublishError::TooLarge { len, most } = huge else {
+        panic!("{huge}");
+    };
+    let around = len - 20 * KIB;
+    assert!(topic.publish(event(most - around + 1)).is_err());
+    topic.publish(event(most - around)).unwrap();
+    assert!(topic.retained_bytes() <= 16 * KIB);
+}
+
+#[test]
 fn ids_of_the_publishers_are_within_the_bound() {
     const MAX: usize = 64 * KIB;
     let topic = topic_of(MAX);

@@ -210,6 +210,26 @@ fn a_late_executor_sees_that_a_client_has_gone_behind_its_request() {
 }
 
 #[test]
+fn a_connection_whose_first_turn_is_late_sees_that_its_client_has_gone() {
+    let (world, _feed, journal) = world(|_| ());
+    let mut client = world.sim.connect().unwrap();
+    // More than one read takes.
+    let field = "x".repeat(5000);
+    client.send(format!(
+        "GET /feed HTTP/1.1\r\nHost: a\r\nX: {field}\r\n\r\n"
+    ));
+    client.half_close();
+    // The server accepts it, and then the executor is late.
+    assert!(world.sim.step());
+    world.sim.hold_up(secs(11));
+    world.sim.settle();
+    assert_eq!(
+        journal.lines(),
+        ["stream dropped", "clean-up: the client went away"]
+    );
+}
+
+#[test]
 fn a_request_that_came_before_its_deadline_is_answered_at_the_deadline() {
     let (world, feed, _) = world(|_| ());
     feed.push("one");
