@@ -95,9 +95,9 @@ pub use topics::FollowedTopics;
 
 /// A log that numbers the events of topics and keeps them, for all processes that reach it.
 ///
-/// Clones are handles to the same log. The methods may be called by any number of tasks at a time, and
-/// the future of each may be dropped at any time. [`MemoryLog`] is the simplest implementation; the
-/// [module](self) shows one over a database.
+/// Clones are handles to the same log. Any number of tasks may call the methods at a time, and the future
+/// of each may be dropped at any time. [`MemoryLog`] is the simplest implementation; the [module](self)
+/// shows one over a database.
 pub trait EventLog: Clone + Send + Sync + 'static {
     /// Appends `event` to the log of `topic`, and returns its place: the next number of the current
     /// epoch.
@@ -113,8 +113,8 @@ pub trait EventLog: Clone + Send + Sync + 'static {
         event: Event,
     ) -> impl Future<Output = Result<Position, AppendError>> + Send;
 
-    /// Appends `event` as [`append`](Self::append) does where the log of `topic` is in this epoch, and
-    /// otherwise does nothing. [`SharedStreams`] append by it.
+    /// Does the same as [`append`](Self::append) if the log of `topic` is in this epoch, and otherwise
+    /// nothing. [`SharedStreams`] use it.
     ///
     /// # Errors
     ///
@@ -126,9 +126,9 @@ pub trait EventLog: Clone + Send + Sync + 'static {
         event: Event,
     ) -> impl Future<Output = Result<Position, AppendError>> + Send;
 
-    /// Allows the log to forget `topic` when this time has passed since the last call, whatever was appended
-    /// meanwhile. A later event of the topic is in another epoch then. Topics for which it was never called
-    /// are kept. [`SharedStreams`] calls it again and again while a stream is in use.
+    /// Allows the log to forget `topic` once this time has passed since the last call, whatever was
+    /// appended meanwhile. A later event of the topic is in another epoch then. A topic for which this
+    /// was never called is kept. [`SharedStreams`] call it again and again while a stream is in use.
     ///
     /// A log that does not implement it keeps all topics.
     ///

@@ -6,19 +6,19 @@ use ::http::header;
 use sse_core::gzip::GzipDecoder;
 use sse_core::http::{BodyError, Response};
 
-/// What decodes a body, where that is in the content coding `gzip` and the feature `compression` is on.
+/// Decodes a body in the content coding `gzip`, if the feature `compression` is on.
 #[derive(Debug, Default)]
 pub(super) struct Coding {
     #[cfg(feature = "compression")]
     is_gzip: bool,
-    /// There from the first byte on, since a response without a body has none to decode.
+    /// Made at the first byte, because a response without a body has none to decode.
     #[cfg(feature = "compression")]
     gzip: Option<Box<GzipDecoder>>,
 }
 
 #[cfg(feature = "compression")]
 impl Coding {
-    /// The coding of the body behind this head.
+    /// Returns the coding of the body behind this head.
     pub(super) fn of(head: &Response<()>) -> Self {
         let coding = head.headers().get(header::CONTENT_ENCODING);
         Self {
@@ -27,13 +27,13 @@ impl Coding {
         }
     }
 
-    /// Appends what `data` is to `bytes`.
+    /// Decodes `data`, and appends the result to `bytes`.
     pub(super) fn decode(&mut self, mut data: &[u8], bytes: &mut Vec<u8>) -> Result<(), BodyError> {
         if !self.is_gzip {
             bytes.extend_from_slice(data);
             return Ok(());
         }
-        // A test believes the server.
+        // A test trusts the server, so the expansion has no bound.
         let gzip = self
             .gzip
             .get_or_insert_with(|| Box::new(GzipDecoder::new(u32::MAX)));
@@ -41,7 +41,7 @@ impl Coding {
         Ok(())
     }
 
-    /// The body has ended.
+    /// Reports the end of the body, and returns whether it was complete.
     pub(super) fn end(&self) -> Result<(), BodyError> {
         match &self.gzip {
             Some(gzip) => gzip.end().map_err(BodyError::Coding),

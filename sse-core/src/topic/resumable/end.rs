@@ -53,8 +53,8 @@ pub enum StreamEnd {
     Shutdown,
     /// The producer's task was dropped, such as with its runtime, or the last handle of the streams was.
     Dropped,
-    /// The node of the producer was lost, or the log that nodes share lost the stream's history, or does not
-    /// tell whether it has an event. Streams of one process do not end so.
+    /// The node of the producer was lost, the log that nodes share lost the stream's history, or the log
+    /// cannot say whether it has an event. Streams of one process never end with this.
     Lost,
 }
 

@@ -16,12 +16,13 @@ use sse_core::topic::{
 use super::calls::Entry;
 use crate::event_log::{LogStream, LogStreamError};
 
-/// A client that is attached to one of the [`SharedStreams`](super::SharedStreams): a handler returns it as it
-/// is, or makes a [`Reply`](crate::router::Reply) of it.
+/// A client that is attached to one of the [`SharedStreams`](super::SharedStreams). A handler returns it
+/// unchanged, or converts it into a [`Reply`](crate::router::Reply).
 ///
-/// The answer is the event stream, from where the client was; or 204 where it has had the last event.
-/// For as long as this is held the client counts as a listener, on whichever node the producer runs. When the
-/// server begins to shut down the stream ends, and the client resumes on another node.
+/// The response is the event stream, from the client's position on, or a 204 for a client that has had
+/// the last event. While this value is held, the client counts as a listener, on whichever node the
+/// producer runs. When the server begins to shut down, the stream ends, and the client resumes on another
+/// node.
 pub struct SharedAttachment {
     stream: LogStream,
     entry: Arc<Entry>,
@@ -47,13 +48,13 @@ impl SharedAttachment {
         }
     }
 
-    /// Returns whether the client has had the last event, so that there is nothing for it any more.
+    /// Returns whether the client has had the last event, so that nothing is left for it.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.is_over
     }
 
-    /// How the client joins the history; `None` as long as that is not known. See
+    /// Returns how the client joins the history; `None` while that is not known. See
     /// [`Attachment::outcome`](crate::Attachment::outcome).
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {

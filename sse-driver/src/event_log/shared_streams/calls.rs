@@ -38,9 +38,9 @@ pub(super) struct Shared {
     topics: FollowedTopics,
     pub(super) producers: ResumableStreams,
     host: Box<dyn Host>,
-    /// Tells the members of this process from those of others.
+    /// Distinguishes the members of this process from those of others.
     process: String,
-    /// By the topic's name. A tree and not a hash table: clients may choose names.
+    /// By the topic's name. This is a tree and not a hash table, because clients may choose names.
     pub(super) entries: Mutex<BTreeMap<Text, Arc<Entry>>>,
 }
 
@@ -62,10 +62,10 @@ impl Drop for Entry {
     }
 }
 
-/// A call that concerns a stream, which is not forgotten meanwhile.
+/// A call that concerns a stream, which is kept meanwhile.
 pub(super) struct Call {
     pub(super) entry: Arc<Entry>,
-    /// This call had it followed.
+    /// Whether this call began to follow the stream.
     pub(super) is_new: bool,
 }
 
@@ -82,13 +82,13 @@ impl Call {
         Self { entry, is_new }
     }
 
-    /// Whether there is such a stream.
+    /// Returns whether there is such a stream.
     pub(super) fn is_there(&self) -> bool {
         let phase = self.entry.room.phase();
         matches!(phase, MemberPhase::Running | MemberPhase::Ended)
     }
 
-    /// Waits until this node knows what the log had when the call began, as far as it matters.
+    /// Waits until this node has read what the log had when the call began, as far as it matters.
     pub(super) async fn settle(&self, shared: &Shared) -> Result<(), SharedStreamError> {
         let topic = &self.entry.topic;
         let within = shared.config.followed.client_wait;
@@ -164,7 +164,7 @@ impl Shared {
         }
     }
 
-    /// The stream of this topic, which is followed from now on where it was not.
+    /// Returns the stream of this topic, and begins to follow it if needed.
     pub(super) fn call(
         self: &Arc<Self>,
         topic: &Text,
@@ -197,7 +197,7 @@ impl Shared {
         Ok(call)
     }
 
-    /// Makes room for one more stream, by those that finished first.
+    /// Makes room for one more stream, by dropping those that finished first.
     fn make_room(
         &self,
         entries: &mut BTreeMap<Text, Arc<Entry>>,
@@ -222,7 +222,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Forgets the stream of this topic, where nothing uses it.
+    /// Forgets the stream of this topic if nothing uses it.
     pub(super) fn forget_if_unused(&self, topic: &Text, room: &Arc<Room>, now: Instant) {
         let gone = {
             let mut entries = lock(&self.entries);
@@ -238,7 +238,7 @@ impl Shared {
         drop(gone);
     }
 
-    /// What the log answers, unless it takes too long.
+    /// Returns the log's answer, unless it takes too long.
     async fn within<T>(&self, mut answer: BoxFuture<T>) -> Option<T> {
         let host = &self.topics.host();
         let deadline = host.now().checked_add(self.config.followed.client_wait);
@@ -262,7 +262,7 @@ fn of_owner<'e>(
     entries.take_while(move |(topic, _)| topic.starts_with(prefix))
 }
 
-/// The stream that has been finished and without use for the longest time.
+/// Returns the stream that has been finished and unused for the longest time.
 fn first_finished<'e>(entries: impl Iterator<Item = (&'e Text, &'e Arc<Entry>)>) -> Option<Text> {
     let finished = entries.filter_map(|(topic, entry)| {
         let since = entry.room.with(|state| state.member.finished_since())?;

@@ -1,4 +1,4 @@
-//! What a producer makes, on its way to the log.
+//! Copies the events of a producer to the log.
 
 use std::{
     future::{pending, poll_fn},
@@ -21,22 +21,23 @@ use crate::{
     wait::within,
 };
 
-/// The type of the last event of a producer's own history. The log gets another one, which all nodes know.
+/// The type of the last event of a producer's own history. The log gets another last event, which all
+/// nodes know.
 pub(super) const LOCAL_END: EventType = EventType::from_static("sse-stream-local-end");
 
-/// Where a producer's events go.
+/// The way of a producer's events to the log.
 pub(super) struct Copy<R: Runtime> {
     pub(super) runtime: R,
     pub(super) source: ResumableStream,
     pub(super) followed: Arc<Followed>,
-    /// The log takes them in this epoch alone.
+    /// The log accepts them in this epoch only.
     pub(super) epoch: u64,
     pub(super) end_event_type: EventType,
     pub(super) retry: Duration,
 }
 
 impl<R: Runtime> Copy<R> {
-    /// Appends each event, in order, and returns how the producer ended, when all are there.
+    /// Appends each event, in order, and returns how the producer ended once all are in the log.
     pub(super) async fn run(self) -> StreamEnd {
         let source = &self.source;
         let mut subscriber = source.topic().subscribe_from_oldest();
@@ -74,7 +75,7 @@ impl<R: Runtime> Copy<R> {
     }
 
     async fn append(&self, event: Event) -> Result<(), StreamEnd> {
-        // Any node is to resume behind it, which knows places alone.
+        // Any node has to resume behind the event, and nodes know only places.
         let event = event.without_id();
         let followed = &self.followed;
         loop {
@@ -90,7 +91,7 @@ impl<R: Runtime> Copy<R> {
                     let until = self.runtime.now().checked_add(self.retry);
                     within(&self.runtime, until, pending()).await;
                 }
-                // To append it again might double it, and to go on might leave it out.
+                // Appending it again might double it, and continuing might leave it out.
                 Err(AppendError::Unknown(_) | AppendError::OtherEpoch) => {
                     return Err(StreamEnd::Lost);
                 }

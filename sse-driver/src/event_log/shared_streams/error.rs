@@ -1,4 +1,4 @@
-//! What calls of shared streams may fail with.
+//! The errors of the calls of shared streams.
 
 use std::{error::Error, fmt};
 
@@ -10,8 +10,8 @@ use crate::{
     router::Refusal,
 };
 
-/// The error of a call of [`SharedStreams`](super::SharedStreams). A handler's `?` makes it a refusal: that of
-/// the [`StartError`], or 503 where the log is in trouble.
+/// The error of a call of [`SharedStreams`](super::SharedStreams). A handler's `?` converts it into a
+/// refusal: that of the [`StartError`], or a 503 if the log is in trouble.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum SharedStreamError {
@@ -20,8 +20,8 @@ pub enum SharedStreamError {
     /// The log was not reached in [time](crate::event_log::FollowedTopicsConfig::client_wait). What was asked for may be
     /// done later: a start, or a stop.
     Log(LogStreamError),
-    /// The stream was not started, since the log did not take that. Where
-    /// [it cannot tell](AppendError::Unknown), the name may be taken for a while, by a stream that fails.
+    /// The stream was not started, because the log did not accept the claim. If it [cannot
+    /// say](AppendError::Unknown) whether it did, a stream that fails may take the name for a while.
     Claim(AppendError),
 }
 
@@ -58,7 +58,8 @@ impl From<LogStreamError> for SharedStreamError {
 }
 
 impl From<SharedStreamError> for Refusal {
-    /// That of the [`StartError`], and else a 503, whose text does not tell the client why.
+    /// Converts to the refusal of the [`StartError`], or to a 503 whose text does not tell the client
+    /// why.
     fn from(error: SharedStreamError) -> Self {
         match error {
             SharedStreamError::Start(error) => error.into(),

@@ -1,7 +1,7 @@
 //! Streams that outlive their connections, on many nodes.
 //!
-//! The states are those of [`sse_core::topic::resumable::member`]. This module has what it asks for: a task for
-//! each stream that this node runs or reads, the producers, and what a handler returns to its client.
+//! The states are in [`sse_core::topic::resumable::member`]. This module has the rest: a task for each
+//! stream that this node runs or reads, the producers, and the values that a handler returns.
 
 mod attachment;
 mod calls;
@@ -31,14 +31,14 @@ pub use config::SharedStreamsConfig;
 pub use error::SharedStreamError;
 use room::Starter;
 
-/// Streams that outlive the connections on which they are read, on many nodes over an [`EventLog`]: what
-/// [`ResumableStreams`](crate::ResumableStreams) are for one process. A stream that was started on one node is
-/// read on any, resumed on another and stopped from a third.
+/// Streams that outlive the connections on which they are read, on many nodes over an [`EventLog`], as
+/// [`ResumableStreams`](crate::ResumableStreams) are in one process. A stream that was started on one
+/// node can be read on any, resumed on another and stopped from a third.
 ///
-/// The producer runs on the node that started the stream, and what it yields goes to a topic of the log. Every
-/// node that is asked for the name follows that topic. The nodes agree by records in it, and by nothing else: see
-/// [there](sse_core::topic::resumable::member) for what that promises. Calls wait for the log, so that they are
-/// asynchronous; otherwise they are those of `ResumableStreams`, and a producer is the same
+/// The producer runs on the node that started the stream, and its items go to a topic of the log. Every
+/// node that is asked for the name follows that topic. The nodes agree only by records in it: see [the
+/// guarantees](sse_core::topic::resumable::member). The calls are async, because they wait for the log;
+/// otherwise they are those of `ResumableStreams`, and a producer is the same
 /// [`Producer`](crate::Producer).
 ///
 /// ```
@@ -80,34 +80,34 @@ use room::Starter;
 /// # }
 /// ```
 ///
-/// # What a client sees
+/// # What a client receives
 ///
-/// The same as of [`ResumableStreams`](crate::ResumableStreams#what-a-client-sees), on whichever node: the
-/// stream from its beginning or from the client's last event ID, then its last event, and 204 for a client that
-/// has had that. The ID of each event is its place in the log; an ID that the producer gave it is left out, so
-/// that any node can resume there. Two outcomes concern nodes:
+/// A client receives the same as from [`ResumableStreams`](crate::ResumableStreams#what-a-client-sees),
+/// on any node: the stream from its beginning or from the client's last event ID, then the last event,
+/// and a 204 if it has had that. The ID of each event is its place in the log. An ID that the producer
+/// gave it is removed, so that any node can resume there. Two outcomes concern nodes:
 ///
-/// - `lost`: the producer's node has died, or was silent for the [lease](SharedStreamsConfig::lease); or the log
-///   has lost the stream's history, as at a restart or a failover.
-/// - `failed`, where the claim of a node came into the log when the node had given it up.
+/// - `lost`: the producer's node has died, or was silent for the [lease](SharedStreamsConfig::lease); or
+///   the log has lost the stream's history, for example at a restart or a failover.
+/// - `failed`, if the claim of a node reached the log after the node had given it up.
 ///
-/// # What is kept, and for how long
+/// # Retention
 ///
-/// The log keeps a stream while its owner runs, and for the
-/// [retention](sse_core::topic::resumable::ResumableConfig::retention) and the lease at least behind that
+/// The log keeps a stream while its owner runs, and after that at least for the
+/// [retention](sse_core::topic::resumable::ResumableConfig::retention) and the lease
 /// ([`EventLog::keep_for`]). [`SharedStreamsConfig`] has all bounds.
 ///
 /// # Names
 ///
-/// Names are no secret: [`of`](Self::of) finds the streams of one owner and no others. The topic of a stream is
-/// `stream/LENGTH/OWNER/NAME`, with the length of the owner in bytes. The program has no topics of its own that
-/// begin with `stream/` in the same log.
+/// Names are not secret: [`of`](Self::of) finds the streams of one owner and no others. The topic of a
+/// stream is `stream/LENGTH/OWNER/NAME`, with the length of the owner in bytes. The program must not have
+/// topics of its own that begin with `stream/` in the same log.
 ///
-/// # When a node ends
+/// # The end of a node
 ///
-/// Its clients resume on others. The streams that it runs end, since their producers do: with
-/// [`shut_down`](Self::shut_down) at once and with the outcome `shutdown`, and otherwise with `lost`, when
-/// another node reads them and the lease is over.
+/// Its clients resume on other nodes. The streams that it runs end, because their producers do: with
+/// [`shut_down`](Self::shut_down) at once and with the outcome `shutdown`, and otherwise with `lost`,
+/// once another node reads them and the lease is over.
 ///
 /// Clones are handles to the same streams, for any thread. When the last one is dropped, with all
 /// attachments, the producers of this node are cancelled with [`StreamEnd::Dropped`].
@@ -118,8 +118,8 @@ pub struct SharedStreams {
 }
 
 impl SharedStreams {
-    /// Streams over this log, whose producers run on this runtime: `SharedStreams::on(Tokio, log, config)`.
-    /// The log implements [`append_in`](EventLog::append_in).
+    /// Creates streams over this log, whose producers run on this runtime: `SharedStreams::on(Tokio, log,
+    /// config)`. The log has to implement [`append_in`](EventLog::append_in).
     #[must_use]
     pub fn on(runtime: impl Runtime, log: impl EventLog, config: SharedStreamsConfig) -> Self {
         Self {
@@ -137,12 +137,12 @@ impl SharedStreams {
         }
     }
 
-    /// Starts a stream on this node, unless there is one of this name, running or finished, on whichever node:
-    /// `producer` is not called then. Of several calls on several nodes at once, one starts it. Says whether
-    /// this one did.
+    /// Starts a stream on this node, unless any node has one of this name, running or finished;
+    /// `producer` is not called then. Of several calls on several nodes at once, one starts it. Returns
+    /// whether this one did.
     ///
-    /// `producer` is called by a task, when the log has the start, and returns what is to be done: see
-    /// [`IntoProducer`]. Where this future is dropped before, the start goes on. Without a client the
+    /// A task calls `producer` once the log has the claim; it returns what is to be run: see
+    /// [`IntoProducer`]. If this future is dropped before, the start continues. Without a client the
     /// [grace time](sse_core::topic::resumable::ResumableConfig::grace) begins then.
     ///
     /// # Errors
@@ -162,13 +162,13 @@ impl SharedStreams {
         self.claim(&call, name, producer).await
     }
 
-    /// Attaches the client that sent `request` to the stream of this name, which is
-    /// [started](Self::start) here where there is none. For a client that comes back with a last event ID
-    /// none is started: its stream is forgotten.
+    /// Attaches the client that sent `request` to the stream of this name, and [starts](Self::start) the
+    /// stream here if there is none. For a client that returns with a last event ID none is started,
+    /// because its stream was forgotten.
     ///
     /// # Errors
     ///
-    /// [`SharedStreamError`], with [`StartError::Forgotten`] for a client that comes back. A handler's `?`
+    /// [`SharedStreamError`], with [`StartError::Forgotten`] for a client that returns. A handler's `?`
     /// makes that a 404.
     pub async fn attach_or_start<W, K>(
         &self,
@@ -192,9 +192,9 @@ impl SharedStreams {
         Ok(SharedAttachment::new(call.entry.clone(), id.as_deref()))
     }
 
-    /// Attaches the client that sent `request` to the stream of this name: it gets everything behind the last
-    /// event ID that the request names, or everything from the beginning where it names none. `None` where
-    /// there is no such stream on any node, which a handler may return: the answer is a 404.
+    /// Attaches the client that sent `request` to the stream of this name. The client gets every event
+    /// after the last event ID that the request names, or every event from the beginning if it names
+    /// none. Returns `None` if no node has such a stream; a handler may return that, which makes a 404.
     ///
     /// # Errors
     ///
@@ -208,8 +208,7 @@ impl SharedStreams {
         self.attach_at(name, id.as_deref()).await
     }
 
-    /// Attaches a client whose request came another way, or the program itself: it gets what comes after
-    /// this last event ID.
+    /// Attaches a client whose request came another way, or the program itself, after this last event ID.
     ///
     /// # Errors
     ///
@@ -227,14 +226,15 @@ impl SharedStreams {
     }
 
     /// Stops the stream of this name, on whichever node it runs: its clients get the last event, and its
-    /// producer is cancelled. Waits until the log has that. Says whether it ran.
+    /// producer is cancelled. Waits until the log has the stop. Returns whether the stream ran.
     ///
-    /// `reason` is for logs, and for the producer's clean-up where the producer runs on this node. On another
-    /// one the reason is `on another node`.
+    /// `reason` is for logs, and for the producer's clean-up if the producer runs on this node. On
+    /// another node the reason is `on another node`.
     ///
     /// # Errors
     ///
-    /// [`SharedStreamError`]. Where the log was lost meanwhile, this node stops the stream when it is back.
+    /// [`SharedStreamError`]. If the log was lost meanwhile, this node stops the stream when the log is
+    /// back.
     pub async fn stop(
         &self,
         name: &str,
@@ -253,9 +253,10 @@ impl SharedStreams {
         Ok(true)
     }
 
-    /// Ends the streams that run on this node, of all owners, with [`StreamEnd::Shutdown`]: for a node that
-    /// shuts down. What their producers have made goes to the log before. Waits until the log has their
-    /// ends, for [`client_wait`](crate::event_log::FollowedTopicsConfig::client_wait) at most. Returns how many ran.
+    /// Ends the streams that run on this node, of all owners, with [`StreamEnd::Shutdown`]: call it when
+    /// the node shuts down. The events of their producers go to the log before. Waits until the log has
+    /// the ends, at most for [`client_wait`](crate::event_log::FollowedTopicsConfig::client_wait).
+    /// Returns the number of streams that ran.
     pub async fn shut_down(&self) -> usize {
         let entries: Vec<_> = lock(&self.shared.entries).values().cloned().collect();
         let mut calls = Vec::new();
@@ -282,13 +283,13 @@ impl SharedStreams {
         calls.len()
     }
 
-    /// Returns what the producers of this node have done so far, and what they are doing.
+    /// Returns the numbers of what the producers of this node have done, and of what they are doing.
     #[must_use]
     pub fn stats(&self) -> ResumableStats {
         self.shared.producers.stats()
     }
 
-    /// Returns how many streams this node runs or reads.
+    /// Returns the number of streams that this node runs or reads.
     #[must_use]
     pub fn len(&self) -> usize {
         lock(&self.shared.entries).len()

@@ -1,4 +1,4 @@
-//! One stream on this node: what its task, its follower, its clients and its callers share.
+//! One stream on this node: the state that its task, its follower, its clients and its callers share.
 
 use std::{
     future::poll_fn,
@@ -47,7 +47,7 @@ pub(super) struct Room {
 
 pub(super) struct State {
     pub(super) member: StreamMember,
-    /// What is to be started when this node's claim is read back.
+    /// The producer to start when this node's claim is read back.
     pub(super) starter: Option<Starter>,
     /// Why the last claim is not in the log, or may not be.
     pub(super) claim_error: Option<AppendError>,
@@ -58,11 +58,11 @@ pub(super) struct State {
     task: Option<Waker>,
     /// When the task wakes by itself.
     armed: Option<Instant>,
-    /// Those who wait for whatever it is.
+    /// The calls and clients that wait for a change.
     waiting: WakerSet,
 }
 
-/// What the task of a stream is to do now.
+/// What the task of a stream has to do now.
 pub(super) struct Turn {
     pub(super) outputs: Vec<MemberOutput>,
     pub(super) keeps: bool,
@@ -87,7 +87,7 @@ impl Room {
         })
     }
 
-    /// Does something to the stream, and wakes the tasks that it concerns. No code of the application's runs
+    /// Changes the stream, and wakes the tasks that the change concerns. No code of the application runs
     /// under the lock.
     pub(super) fn act<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         let (result, starter, task, waiting) = {
@@ -116,7 +116,7 @@ impl Room {
         })
     }
 
-    /// Looks at the stream, or changes what no task waits for.
+    /// Reads the stream, or changes what no task waits for.
     pub(super) fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         act(&mut lock(&self.state))
     }
@@ -130,7 +130,7 @@ impl Room {
         self.act(|state| state.is_over = true);
     }
 
-    /// What the task is to do. It is woken when there is more.
+    /// Returns what the task has to do. The task is woken when there is more.
     pub(super) fn turn(&self, now: Instant, cx: &Context<'_>) -> Turn {
         let (turn, before, starter) = {
             let mut state = lock(&self.state);
@@ -155,7 +155,7 @@ impl Room {
         turn
     }
 
-    /// Waits until `look` finds something, and until then at most. `None` where it did not.
+    /// Waits until `look` finds something, and at most until this time. Returns `None` if it did not.
     pub(super) async fn until<T>(
         &self,
         deadline: Option<Instant>,
@@ -177,7 +177,7 @@ impl Room {
 }
 
 impl State {
-    /// What was to be started, where another node has.
+    /// Returns the starter if another node has started the stream.
     fn take_vain_starter(&mut self) -> Option<Starter> {
         let is_vain = match self.member.phase() {
             MemberPhase::Unclaimed => !self.member.is_claiming(),

@@ -1,4 +1,4 @@
-//! The task of one stream on this node: it does what the stream's member asks for.
+//! The task of one stream on this node, which does what the stream's member asks for.
 
 use std::{
     future::Future,
@@ -30,7 +30,7 @@ use crate::{
     trace,
 };
 
-/// After how many turns in a row other tasks run.
+/// The number of turns in a row after which other tasks run.
 const TURNS: usize = 32;
 
 /// The log is asked for its tails, and is to answer by then.
@@ -42,9 +42,9 @@ pub(super) struct StreamTask<R: Runtime> {
     shared: Weak<Shared>,
     room: Arc<Room>,
     followed: Arc<Followed>,
-    /// For how long the log keeps the stream each time.
+    /// The time that the log keeps the stream after each call.
     keep_for: Duration,
-    /// How long the log may take to answer a look.
+    /// The time that the log may take to answer a look.
     look_for: Duration,
     producer: Option<ResumableStream>,
     copying: Option<BoxFuture<StreamEnd>>,
@@ -95,7 +95,7 @@ impl<R: Runtime> StreamTask<R> {
                     producer.end_with(end);
                 }
                 if self.room.phase() != MemberPhase::Running {
-                    // What it has made comes behind the end.
+                    // Its events would come behind the end.
                     drop_caught(&mut self.copying);
                     self.producer = None;
                 }
@@ -114,7 +114,7 @@ impl<R: Runtime> StreamTask<R> {
         }
     }
 
-    /// Starts the producer: this node owns the stream.
+    /// Starts the producer, because this node owns the stream.
     fn start(&mut self, epoch: u64) {
         let starter = self.room.take_starter();
         let (Some(starter), Some(shared)) = (starter, self.shared.upgrade()) else {
@@ -140,7 +140,7 @@ impl<R: Runtime> StreamTask<R> {
         }
     }
 
-    /// Says whether something was done. So do the others.
+    /// Returns whether something was done, as the functions below do.
     fn poll_copying(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(copying) = &mut self.copying else {
             return false;
@@ -241,7 +241,7 @@ impl<R: Runtime> StreamTask<R> {
         self.keeping = catch(|| self.followed.log.keep_for(name, time)).ok();
     }
 
-    /// One turn. Says whether there may be more to do at once; `None` when all is over.
+    /// Makes one turn. Returns whether there may be more to do at once, and `None` when all is over.
     fn turn(&mut self, now: Instant, cx: &mut Context<'_>) -> Option<(bool, Option<Instant>)> {
         let turn = self.room.turn(now, cx);
         if turn.is_over {

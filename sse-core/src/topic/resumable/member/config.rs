@@ -4,23 +4,23 @@ use std::time::Duration;
 
 use crate::{EventType, topic::resumable::ResumableConfig};
 
-/// The times of a stream that several nodes share. They are to be the same on all nodes.
+/// The times of a stream that several nodes share. They have to be the same on all nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemberConfig {
-    /// How long the owner may append nothing until another node takes it for dead, and ends the stream. 30 s
-    /// by default. The owner appends at least one record for each third of it. The time does not count in
-    /// which the log does not answer. Keep it above the time for which the log may hang, and above
-    /// the time after which a [follower](crate::topic::follower::FollowerConfig) finds that out.
+    /// The time without a record of the owner after which another node takes the owner for dead, and ends
+    /// the stream. 30 s by default. The owner appends at least one record in each third of it. Time in
+    /// which the log does not answer is not counted. Keep it longer than the log may hang, and longer
+    /// than a [follower](crate::topic::follower::FollowerConfig) takes to detect that.
     pub lease: Duration,
-    /// How long the producer runs while no client listens on any node: see
-    /// [`ResumableConfig::grace`]. 1 min by default. Nodes tell of their clients in each
-    /// quarter of it, and it lasts for up to a third more behind the last client of another node.
+    /// The time that the producer runs while no client listens on any node: see
+    /// [`ResumableConfig::grace`]. 1 min by default. Nodes report their clients in each quarter of it,
+    /// and after the last client of another node it lasts for up to a third more.
     pub grace: Option<Duration>,
-    /// How long a node keeps a stream that has ended, or that runs elsewhere, after its last client on this
-    /// node left. 5 min by default.
+    /// The time that a node keeps a stream that has ended, or that runs elsewhere, after its last client
+    /// on this node left. 5 min by default.
     pub retention: Duration,
-    /// How long after a failed append the next one is made. 1 s by default.
+    /// The wait between a failed append and the next one. 1 s by default.
     pub retry: Duration,
     /// The event type of the last event: see [`ResumableConfig::end_event_type`]. `end` by default.
     pub end_event_type: EventType,

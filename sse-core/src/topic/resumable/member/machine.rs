@@ -15,8 +15,8 @@ use crate::{
 /// The part of one node in a stream that several nodes share, as a state machine: see the
 /// [module](super).
 ///
-/// The methods are those of the other machines: verbs are what the application wants, `handle_*` is what
-/// happened, and `poll_*` is what the caller has to do next. Any order of calls is legal.
+/// The methods have the form of the other machines: verbs are the application's calls, `handle_*` reports
+/// what happened, and `poll_*` returns what the caller has to do next. Any order of calls is legal.
 ///
 /// ```
 /// use std::time::Instant;
@@ -51,19 +51,19 @@ use crate::{
 /// ```
 pub struct StreamMember {
     config: MemberConfig,
-    /// Tells this node's claim from others.
+    /// Distinguishes this node's claim from others.
     token: Text,
     state: State,
-    /// The place up to which the log was read.
+    /// The position up to which the log was read.
     position: Option<Position>,
     created: Instant,
     users: u64,
     listeners: u64,
-    /// When the last client, or call, left.
+    /// The time at which the last client, or call, left.
     idle_since: Instant,
     /// What is being appended.
     appending: Option<Append>,
-    /// Nothing is appended before, since the last append failed.
+    /// The last append failed, and the next one is not made before this time.
     retry_at: Option<Instant>,
     outputs: VecDeque<MemberOutput>,
 }
@@ -84,8 +84,8 @@ enum State {
 }
 
 impl StreamMember {
-    /// Creates the member of a node that has read nothing of the stream's log yet. `token` tells this member
-    /// from all others of the stream, on whichever node and at whatever time.
+    /// Creates the member of a node that has read nothing of the stream's log yet. `token` distinguishes
+    /// this member from all others of the stream, on any node and at any time.
     #[must_use]
     pub fn new(now: Instant, token: Text, config: MemberConfig) -> Self {
         Self {
@@ -124,14 +124,14 @@ impl StreamMember {
         matches!(&self.state, State::Running(running) if running.is_mine)
     }
 
-    /// Returns the place up to which the log was read; `None` before its beginning is known.
+    /// Returns the position up to which the log was read; `None` before its beginning is known.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
         self.position
     }
 
-    /// Claims the stream for this node, which has a producer to start. Says whether it does: not where the
-    /// stream was started, and not where this node is claiming it already.
+    /// Claims the stream for this node, which has a producer to start. Returns whether it does: `false`
+    /// if the stream was started, or if this node is claiming it already.
     pub fn start(&mut self) -> bool {
         match &mut self.state {
             State::Unclaimed {
@@ -146,8 +146,8 @@ impl StreamMember {
         }
     }
 
-    /// This node's producer is not to be started any more, where it has not been. A claim that comes into
-    /// the log all the same is followed by an end.
+    /// Withdraws the start of this node's producer, unless it has started. If the claim reaches the log
+    /// all the same, an end follows it.
     pub fn give_up_start(&mut self) {
         if let State::Unclaimed {
             starts,
@@ -159,13 +159,13 @@ impl StreamMember {
         }
     }
 
-    /// Returns whether a producer is to be started, and the claim is not decided yet.
+    /// Returns whether this node has a producer to start, and its claim is not decided yet.
     #[must_use]
     pub fn is_claiming(&self) -> bool {
         matches!(self.state, State::Unclaimed { starts: true, .. })
     }
 
-    /// Ends the stream with [`StreamEnd::Stopped`], wherever it runs. Says whether it runs.
+    /// Ends the stream with [`StreamEnd::Stopped`], on whichever node it runs. Returns whether it runs.
     pub fn stop(&mut self, reason: Text) -> bool {
         if let State::Running(running) = &mut self.state {
             running.end_with(StreamEnd::Stopped(reason));
@@ -174,8 +174,8 @@ impl StreamMember {
         false
     }
 
-    /// Cancels the producer, where it runs on this node. The stream ends so when
-    /// [`finish`](Self::finish) is told.
+    /// Cancels the producer if it runs on this node. The stream ends with this end once
+    /// [`finish`](Self::finish) is called.
     pub fn cancel(&mut self, end: StreamEnd) -> bool {
         match &mut self.state {
             State::Running(running) if running.is_mine => {
@@ -187,7 +187,7 @@ impl StreamMember {
         }
     }
 
-    /// This node's producer has ended, and all that it made is in the log.
+    /// Reports that this node's producer has ended, and that all its events are in the log.
     pub fn finish(&mut self, end: StreamEnd) {
         if let State::Running(running) = &mut self.state
             && running.is_mine
@@ -196,12 +196,12 @@ impl StreamMember {
         }
     }
 
-    /// A client listens on this node from now on.
+    /// Reports a client on this node.
     pub fn attach(&mut self) {
         self.listeners += 1;
     }
 
-    /// A client of this node has left.
+    /// Reports that a client of this node has left.
     pub fn detach(&mut self, now: Instant) {
         self.listeners = self.listeners.saturating_sub(1);
         if self.listeners == 0 {
@@ -212,7 +212,7 @@ impl StreamMember {
         }
     }
 
-    /// A call concerns the stream, which is not [unused](Self::is_unused) before it is
+    /// Reports a call that concerns the stream, which is not [unused](Self::is_unused) until it is
     /// [released](Self::release).
     pub fn hold(&mut self) {
         self.users += 1;

@@ -1,4 +1,5 @@
-//! A stream that runs: when its owner is heard of, when its clients are, and what a node makes of silence.
+//! A stream that runs: the times of its owner's records and of its clients, and the decision of a node on
+//! silence.
 
 use std::time::{Duration, Instant};
 
@@ -10,18 +11,18 @@ pub(super) struct Running {
     pub(super) epoch: u64,
     /// The producer runs on this node.
     pub(super) is_mine: bool,
-    /// When the owner was heard of last, or the log was in trouble.
+    /// The time of the owner's last record, or of the last trouble with the log.
     heard_at: Instant,
-    /// When the owner tells next that it is alive.
+    /// The time at which the owner reports next that it is alive.
     alive_at: Instant,
-    /// When the grace time is over, unless a client is heard of.
+    /// The end of the grace time, unless a node reports a client.
     grace_until: Option<Instant>,
-    /// When this node tells of its clients next.
+    /// The time at which this node reports its clients next.
     listen_at: Instant,
     look: Look,
     /// The producer was told to end.
     pub(super) is_cancelled: bool,
-    /// How this node is to end the stream.
+    /// The end that this node wants for the stream.
     end: Option<StreamEnd>,
     end_is_there: bool,
 }
@@ -35,7 +36,7 @@ enum Look {
     Until(u64),
 }
 
-/// What a node makes of silence.
+/// The decision of a node on silence.
 pub(super) enum Silence {
     /// No client listens.
     Abandoned,
