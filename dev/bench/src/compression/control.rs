@@ -1,0 +1,104 @@
+//! How a server is told what to do: over a connection of its own, which the task that publishes
+//! reads, so that every server publishes on the thread of its other tasks.
+//!
+//! The server says on which port it listens. A number tells it to publish so many events; 0 asks
+//! for the CPU time that it has used.
+
+use std::{
+    env,
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    process::{Child, Command},
+    time::Duration,
+};
+
+use futures_util::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::{Result, servers::Kind};
+
+/// Every event has one such byte, by which clients count, and nothing else on a stream has one.
+pub(crate) const MARK: u8 = b'~';
+
+/// The ID of an event, where the server does not make one by itself: as long as ours.
+#[cfg(feature = "peers")]
+pub(crate) fn id(sequence: u64) -> String {
+    format!("2n9c0abc-{sequence}")
+}
+
+/// A server in a process of its own. It is ended when this is dropped.
+pub(crate) struct Process {
+    child: Child,
+    control: TcpStream,
+    pub(crate) address: SocketAddr,
+}
+
+impl Process {
+    pub(crate) fn start(kind: Kind) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let child = Command::new(env::current_exe()?)
+            .args(["serve", kind.name(), &listener.local_addr()?.to_string()])
+            .spawn()?;
+        let (mut control, _) = listener.accept()?;
+        control.set_nodelay(true)?;
+        control.set_read_timeout(Some(Duration::from_secs(30)))?;
+        let mut port = [0; 4];
+        control.read_exact(&mut port)?;
+        let port = u16::try_from(u32::from_be_bytes(port))?;
+        Ok(Self {
+            child,
+            control,
+            address: (Ipv4Addr::LOCALHOST, port).into(),
+        })
+    }
+
+    pub(crate) fn publish(&mut self, events: u32) -> Result<()> {
+        Ok(self.control.write_all(&events.to_be_bytes())?)
+    }
+
+    /// The CPU time that it has used, in all its threads.
+    pub(crate) fn cpu_time(&mut self) -> Result<Duration> {
+        self.control.write_all(&0_u32.to_be_bytes())?;
+        let mut nanos = [0; 8];
+        self.control.read_exact(&mut nanos)?;
+        Ok(Duration::from_nanos(u64::from_be_bytes(nanos)))
+    }
+
+    /// Its resident memory in bytes.
+    pub(crate) fn resident(&self) -> Result<usize> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        Ok(kib.ok_or("no VmRSS")?.trim().parse::<usize>()? * 1024)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The server's side: says where it listens, and obeys until this program ends it.
+pub(crate) async fn obey(
+    mut control: impl AsyncRead + AsyncWrite + Unpin,
+    port: u16,
+    mut publish: impl FnMut(u32),
+) -> Result<()> {
+    control.write_all(&u32::from(port).to_be_bytes()).await?;
+    let mut count = [0; 4];
+    loop {
+        control.read_exact(&mut count).await?;
+        match u32::from_be_bytes(count) {
+            0 => control.write_all(&own_cpu_time().to_be_bytes()).await?,
+            events => publish(events),
+        }
+    }
+}
+
+/// In nanoseconds.
+pub(crate) fn own_cpu_time() -> u64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}

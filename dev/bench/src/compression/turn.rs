@@ -1,0 +1,77 @@
+//! One server's turn: started, measured, ended.
+
+use std::{thread, time::Duration};
+
+use crate::{
+    Plan, Result,
+    clients::Clients,
+    control::Process,
+    corpora::Corpus,
+    servers::{EVENT_BITS, Kind},
+};
+
+/// How many connect before memory is measured: what comes into being with the first connections
+/// is not the later ones' cost.
+const FIRST: usize = 16;
+
+/// How many events each client has got before anything is measured: what a compressor has seen before
+/// counts, and so does the memory that it takes.
+const WARM_UP: u64 = 20;
+
+/// How long a server has to itself before memory is measured.
+const REST: Duration = Duration::from_millis(50);
+
+/// What was measured.
+pub(crate) struct Measures {
+    /// Of each event, on the wire.
+    pub(crate) bytes: f64,
+    /// The server's CPU time for each delivery, in nanoseconds.
+    pub(crate) cpu: f64,
+    /// Resident memory for each connection, in bytes.
+    pub(crate) memory: f64,
+}
+
+pub(crate) fn take(kind: Kind, corpus: Corpus, plan: &Plan) -> Result<Measures> {
+    measure(kind, corpus, plan).map_err(|error| format!("{}: {error}", kind.name()).into())
+}
+
+fn measure(kind: Kind, corpus: Corpus, plan: &Plan) -> Result<Measures> {
+    let mut server = Process::start(kind)?;
+    let path = format!("/{}", corpus.name());
+    let one_event = (corpus.number() as u32) << EVENT_BITS | 1;
+
+    let mut first = Clients::new()?;
+    first.connect(server.address, &path, FIRST, kind.is_coded())?;
+    for n in 1..=WARM_UP {
+        server.publish(one_event)?;
+        first.receive_events(n)?;
+    }
+    let before = server.resident()?;
+    let mut clients = Clients::new()?;
+    clients.connect(server.address, &path, plan.clients, kind.is_coded())?;
+    let mut published = 0;
+    let mut publish = |server: &mut Process, clients: &mut Clients| -> Result<()> {
+        published += 1;
+        server.publish(one_event)?;
+        clients.receive_events(published)?;
+        first.receive_events(WARM_UP + published)
+    };
+    for _ in 0..WARM_UP {
+        publish(&mut server, &mut clients)?;
+    }
+    thread::sleep(REST);
+    let memory = server.resident()?.saturating_sub(before) as f64 / plan.clients as f64;
+
+    clients.bytes = 0;
+    let cpu_before = server.cpu_time()?;
+    for _ in 0..plan.events {
+        publish(&mut server, &mut clients)?;
+    }
+    let cpu = server.cpu_time()? - cpu_before;
+    let events = f64::from(plan.events);
+    Ok(Measures {
+        bytes: clients.bytes as f64 / (events * plan.clients as f64),
+        cpu: cpu.as_nanos() as f64 / (events * (plan.clients + FIRST) as f64),
+        memory,
+    })
+}
