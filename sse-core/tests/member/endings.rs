@@ -177,6 +177,63 @@ fn silence_does_not_count_while_the_log_does_not_answer() {
 }
 
 #[test]
+fn silence_does_not_count_while_the_log_is_read_and_takes_nothing() {
+    for (grace, rounds) in [(None, 40), (Some(60 * SECOND), 90)] {
+        let mut world = started_with(2, |config| config.grace = grace);
+        world.nodes[1].member.attach();
+        for _ in 0..rounds {
+            world.now += SECOND;
+            for node in [0, 1] {
+                world.take(node);
+                world.settle_append(node, Fate::NotAppended);
+                world.answer_look(node);
+                world.read(node);
+            }
+        }
+        world.pass(5 * SECOND);
+        assert_eq!(
+            [0, 1].map(|node| world.phase(node)),
+            [MemberPhase::Running; 2],
+            "{grace:?}"
+        );
+        // Then it counts again.
+        world.nodes[0].is_dead = true;
+        world.pass(31 * SECOND);
+        assert_eq!(world.outcome(1), Some("lost"), "{grace:?}");
+    }
+}
+
+#[test]
+fn an_owner_that_is_heard_of_before_its_end_is_appended_is_not_lost() {
+    let mut world = started_with(2, |config| config.grace = Some(60 * SECOND));
+    world.nodes[0].is_dead = true;
+    world.nodes[1].member.attach();
+    // The log hangs, with a record of this node's.
+    world.take(1);
+    world.now += 31 * SECOND;
+    world.take(1);
+    assert!(world.answer_look(1));
+    world.nodes[0].is_dead = false;
+    world.produce(0);
+    world.settle();
+    assert_eq!(world.phase(1), MemberPhase::Running);
+}
+
+#[test]
+fn a_stop_counts_where_the_owner_was_taken_for_dead_in_error() {
+    let mut world = started(2);
+    world.nodes[0].is_dead = true;
+    world.now += 31 * SECOND;
+    world.take(1);
+    assert!(world.answer_look(1));
+    world.take(1);
+    assert!(world.nodes[1].member.stop("enough".into()));
+    world.settle_append(1, Fate::NotAppended);
+    world.pass(2 * SECOND);
+    assert_eq!(world.outcome(1), Some("stopped"));
+}
+
+#[test]
 fn without_clients_on_any_node_the_producer_is_cancelled_after_the_grace_time() {
     let mut world = started_with(3, |config| config.grace = Some(60 * SECOND));
     world.pass(59 * SECOND);

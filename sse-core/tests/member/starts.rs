@@ -135,3 +135,32 @@ fn a_claim_goes_to_the_epoch_that_the_log_has_come_to() {
     assert_eq!(world.starts, [(0, 2)]);
     assert_eq!(world.phase(1), MemberPhase::Running);
 }
+
+#[test]
+fn a_claim_that_the_log_has_lost_before_it_was_read_is_made_again() {
+    for fate in [Fate::Appended, Fate::UnknownAndNotThere] {
+        let mut world = World::new(2);
+        world.settle();
+        assert!(world.nodes[0].member.start());
+        world.take(0);
+        world.settle_append(0, fate);
+        world.begin_anew();
+        world.settle();
+        assert_eq!(world.starts, [(0, 2)], "{fate:?}");
+    }
+}
+
+#[test]
+fn a_claim_that_is_being_appended_while_the_log_begins_anew_is_made_again() {
+    let mut world = World::new(1);
+    world.settle();
+    assert!(world.nodes[0].member.start());
+    world.take(0);
+    // The log takes it, and loses it with all it has; the node is told of that first.
+    world.begin_anew();
+    assert!(world.read(0));
+    world.settle_append(0, Fate::Appended);
+    world.log.clear();
+    world.settle();
+    assert_eq!(world.starts, [(0, 2)]);
+}

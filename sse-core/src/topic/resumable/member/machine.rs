@@ -273,7 +273,8 @@ impl StreamMember {
     }
 
     /// The log has lost its history, and goes on behind this place in another epoch. Says whether the stream
-    /// ran, which has ended with it.
+    /// ran, which has ended with it. A claim that was not read before may be lost, too, and is appended again:
+    /// of two in the log the first counts.
     pub fn handle_anew(&mut self, now: Instant, behind: Position) -> bool {
         let runs = match &self.state {
             State::Running(running) => {
@@ -288,6 +289,13 @@ impl StreamMember {
         if runs {
             self.state = State::Forgotten;
             self.idle_since = now;
+        }
+        if self.is_claiming() {
+            self.state = State::Unclaimed {
+                starts: true,
+                claims: true,
+                until: None,
+            };
         }
         self.handle_begin(now, behind);
         runs
@@ -382,8 +390,12 @@ impl StreamMember {
         self.retry_at = None;
     }
 
-    /// What was to be appended was not, or may not have been. A claim is not appended again. Where it may be in
-    /// the log, the node waits for it to be read there, for the [lease](MemberConfig::lease) at most.
+    /// What was to be appended was not, or may not have been: it is appended again after the
+    /// [retry](MemberConfig::retry) time. A claim is not, unless the log [begins anew](Self::handle_anew). Where it
+    /// may be in the log, the node waits for it to be read there, for the [lease](MemberConfig::lease) at most.
+    ///
+    /// A log that takes nothing from this node may take nothing from others either, so that they are not heard:
+    /// silence begins to count anew, as for [`handle_log_failed`](Self::handle_log_failed).
     pub fn handle_append_failed(&mut self, now: Instant, failure: AppendFailure) {
         let Some(append) = self.appending.take() else {
             return;
@@ -395,6 +407,7 @@ impl StreamMember {
             }
             (append, State::Running(running)) => {
                 running.give_back(now, append);
+                running.forgive(now, &self.config);
                 self.retry_at = now.checked_add(self.config.retry);
             }
             _ => {}
@@ -425,7 +438,7 @@ impl StreamMember {
         let read = self.position.map_or(0, |position| position.sequence());
         match running.decide(now, read, self.listeners, &self.config) {
             None => {}
-            Some(Silence::Lost) => running.end_with(StreamEnd::Lost),
+            Some(Silence::Lost) => running.lose(),
             Some(Silence::Abandoned) => {
                 self.cancel(StreamEnd::Abandoned);
             }

@@ -24,6 +24,9 @@ pub(super) struct Running {
     pub(super) is_cancelled: bool,
     /// The end that this node wants for the stream.
     end: Option<StreamEnd>,
+    /// This node takes the owner for dead.
+    is_lost: bool,
+    /// The end is in the log, or being appended.
     end_is_there: bool,
 }
 
@@ -56,6 +59,7 @@ impl Running {
             look: Look::No,
             is_cancelled: false,
             end: None,
+            is_lost: false,
             end_is_there: false,
         }
     }
@@ -64,6 +68,7 @@ impl Running {
     pub(super) fn hear(&mut self, now: Instant, config: &MemberConfig) {
         self.heard_at = now;
         self.alive_at = later(now, config.lease / 3);
+        self.is_lost &= self.end_is_there;
     }
 
     /// A node has told of its clients, this one or another.
@@ -82,9 +87,10 @@ impl Running {
         self.extend_grace(now, false, config);
     }
 
-    /// No silence counts in which the log did not answer.
+    /// No silence counts in which the log did not answer, or took nothing.
     pub(super) fn forgive(&mut self, now: Instant, config: &MemberConfig) {
         self.heard_at = now;
+        self.is_lost &= self.end_is_there;
         self.extend_grace(now, true, config);
         self.look = Look::No;
     }
@@ -109,7 +115,13 @@ impl Running {
 
     /// How this node wants the stream to end.
     pub(super) fn end(&self) -> Option<&StreamEnd> {
-        self.end.as_ref()
+        let lost = self.is_lost.then_some(&StreamEnd::Lost);
+        self.end.as_ref().or(lost)
+    }
+
+    /// The owner is taken for dead, until it is heard of.
+    pub(super) fn lose(&mut self) {
+        self.is_lost = true;
     }
 
     /// What this node is to append now. It counts as done.
@@ -120,7 +132,7 @@ impl Running {
         token: &Text,
         config: &MemberConfig,
     ) -> Option<Append> {
-        if let Some(end) = self.end.clone() {
+        if let Some(end) = self.end().cloned() {
             return match std::mem::replace(&mut self.end_is_there, true) {
                 true => None,
                 false => Some(Append::End(end)),
@@ -150,7 +162,7 @@ impl Running {
 
     /// When this node is to append something.
     pub(super) fn append_at(&self, listeners: u64, config: &MemberConfig) -> Option<Instant> {
-        if self.end.is_some() {
+        if self.end().is_some() {
             return match self.end_is_there {
                 true => None,
                 // It was to be appended long ago.
@@ -165,7 +177,7 @@ impl Running {
 
     /// When silence has lasted for too long.
     pub(super) fn silence_at(&self, listeners: u64, config: &MemberConfig) -> Option<Instant> {
-        if self.end.is_some() || self.is_cancelled {
+        if self.end().is_some() || self.is_cancelled {
             return None;
         }
         match self.is_mine {
