@@ -32,7 +32,8 @@ pub(super) trait Observe: Send + Sync {
     /// The topic is about to get this. Returns how the topic ends with it, where it does.
     fn observe(&self, now: Instant, output: &FollowerOutput) -> Option<LastOutput>;
 
-    /// The log did not answer, or is watched no longer.
+    /// The log did not answer. That it is watched no longer is not told: an observer that asks the log before
+    /// it takes silence for something needs no bells.
     fn log_failed(&self, now: Instant);
 }
 
@@ -154,6 +155,11 @@ impl Followed {
 
     pub(super) fn note_error(&self, now: Instant, error: LogError) {
         self.log_failed(now);
+        self.set_last_error(error);
+    }
+
+    /// Records why clients wait.
+    pub(super) fn set_last_error(&self, error: LogError) {
         let before = lock(&self.state).last_error.replace(error);
         drop(before);
     }

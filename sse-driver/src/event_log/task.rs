@@ -130,7 +130,7 @@ impl<R: Runtime> FollowTask<R> {
         let config = self.follower.config();
         let until = now.checked_add(config.max_retry.min(config.retry.saturating_mul(10)));
         let _ = catch(|| self.watching = Watching::Waiting { until, failures: 0 });
-        self.followed.note_error(now, error);
+        self.followed.set_last_error(error);
     }
 
     /// Applies the follower's outputs to the topic. An error means that the topic is closed.

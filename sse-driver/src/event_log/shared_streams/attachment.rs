@@ -37,9 +37,12 @@ impl SharedAttachment {
             None => topic.subscribe_from_oldest(),
         };
         let stream = stream.only_event_types(|event_type| !is_record_type(event_type));
-        let has_ended = entry.room.phase() == MemberPhase::Ended;
-        let last = topic.position().to_string();
-        let is_over = has_ended && last_event_id == Some(&last);
+        // The topic gets the end a little later than the room, and is not asked for its place.
+        let last = entry.room.with(|state| {
+            let has_ended = state.member.phase() == MemberPhase::Ended;
+            state.member.position().filter(|_| has_ended)
+        });
+        let is_over = last.is_some_and(|last| last_event_id == Some(&*last.to_string()));
         entry.room.act(|state| state.member.attach());
         Self {
             stream,

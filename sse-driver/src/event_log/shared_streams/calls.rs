@@ -128,9 +128,18 @@ impl Call {
         shared: &Shared,
         look: impl FnMut(&State) -> Option<T>,
     ) -> Result<T, SharedStreamError> {
+        self.until_at(shared.deadline(), shared, look).await
+    }
+
+    /// Waits until `look` finds something, or until this [deadline](Shared::deadline).
+    pub(super) async fn until_at<T>(
+        &self,
+        deadline: Option<Instant>,
+        shared: &Shared,
+        look: impl FnMut(&State) -> Option<T>,
+    ) -> Result<T, SharedStreamError> {
         let topic = &self.entry.topic;
         let within = shared.config.followed.client_wait;
-        let deadline = self.entry.now().checked_add(within);
         let alarm = topic.shared().host.alarm();
         let found = self.entry.room.until(deadline, alarm, look).await;
         found.ok_or_else(|| topic.gave_up(within).into())
@@ -236,6 +245,12 @@ impl Shared {
             }
         };
         drop(gone);
+    }
+
+    /// Returns until when a call that begins now waits for a log in trouble.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let within = self.config.followed.client_wait;
+        self.host.now().checked_add(within)
     }
 
     /// Returns the log's answer, unless it takes too long.

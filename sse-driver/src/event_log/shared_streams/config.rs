@@ -61,6 +61,11 @@ impl SharedStreamsConfig {
     pub(super) fn keep_for(&self) -> Duration {
         self.streams.retention.saturating_add(self.lease)
     }
+
+    /// After how long the log is told that again, while the stream runs.
+    pub(super) fn keep_every(&self) -> Duration {
+        (self.lease / 3).max(self.member().retry)
+    }
 }
 
 impl Default for SharedStreamsConfig {

@@ -88,7 +88,9 @@ use room::Starter;
 /// gave it is removed, so that any node can resume there. Two outcomes concern nodes:
 ///
 /// - `lost`: the producer's node has died, or was silent for the [lease](SharedStreamsConfig::lease); or
-///   the log has lost the stream's history, for example at a restart or a failover.
+///   the log has lost the stream's history, for example at a restart or a failover. Such a log does not have
+///   that last event. A client that returns with its ID gets a 404, not a 204. If the name was started again
+///   meanwhile, the client gets the new stream without a notice.
 /// - `failed`, if the claim of a node reached the log after the node had given it up.
 ///
 /// # Retention
@@ -255,8 +257,8 @@ impl SharedStreams {
 
     /// Ends the streams that run on this node, of all owners, with [`StreamEnd::Shutdown`]: call it when
     /// the node shuts down. The events of their producers go to the log before. Waits until the log has
-    /// the ends, at most for [`client_wait`](crate::event_log::FollowedTopicsConfig::client_wait).
-    /// Returns the number of streams that ran.
+    /// the ends, at most for [`client_wait`](crate::event_log::FollowedTopicsConfig::client_wait) for all
+    /// streams together. Returns the number of streams that ran.
     pub async fn shut_down(&self) -> usize {
         let entries: Vec<_> = lock(&self.shared.entries).values().cloned().collect();
         let mut calls = Vec::new();
@@ -273,8 +275,9 @@ impl SharedStreams {
                 calls.push(Call { entry, is_new });
             }
         }
+        let deadline = self.shared.deadline();
         for call in &calls {
-            let ended = call.until(&self.shared, |state| {
+            let ended = call.until_at(deadline, &self.shared, |state| {
                 (state.member.phase() != MemberPhase::Running).then_some(())
             });
             // What the log does not take now, other nodes find out.

@@ -67,6 +67,7 @@ pub(super) struct Turn {
     pub(super) outputs: Vec<MemberOutput>,
     pub(super) keeps: bool,
     pub(super) is_over: bool,
+    pub(super) is_owner: bool,
     pub(super) is_unused: bool,
     pub(super) deadline: Option<Instant>,
 }
@@ -138,12 +139,14 @@ impl Room {
             member.handle_timeout(now);
             let outputs = std::iter::from_fn(|| member.poll_output(now)).collect();
             let deadline = member.poll_timeout();
+            let is_owner = member.is_owner();
             let is_unused = member.is_unused(now);
             state.armed = deadline;
             let turn = Turn {
                 outputs,
                 keeps: std::mem::take(&mut state.keeps),
                 is_over: state.is_over,
+                is_owner,
                 is_unused,
                 deadline,
             };

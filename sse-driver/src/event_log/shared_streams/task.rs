@@ -22,7 +22,11 @@ use sse_core::{
     },
 };
 
-use super::{calls::Shared, copy::Copy, room::Room};
+use super::{
+    calls::Shared,
+    copy::Copy,
+    room::{Room, Turn},
+};
 use crate::{
     ResumableStream, Runtime,
     alarm::Alarm,
@@ -44,6 +48,10 @@ pub(super) struct StreamTask<R: Runtime> {
     followed: Arc<Followed>,
     /// The time that the log keeps the stream after each call.
     keep_for: Duration,
+    /// The time after which the owner tells the log again, or any node if the call failed.
+    keep_every: Duration,
+    /// When the log is told again, whatever is appended until then.
+    keep_at: Option<Instant>,
     /// The time that the log may take to answer a look.
     look_for: Duration,
     producer: Option<ResumableStream>,
@@ -67,6 +75,8 @@ impl<R: Runtime> StreamTask<R> {
             room,
             followed,
             keep_for: shared.config.keep_for(),
+            keep_every: shared.config.keep_every(),
+            keep_at: None,
             look_for: shared.config.followed.follower.request_timeout,
             producer: None,
             copying: None,
@@ -219,7 +229,7 @@ impl<R: Runtime> StreamTask<R> {
         true
     }
 
-    fn poll_keeping(&mut self, cx: &mut Context<'_>) -> bool {
+    fn poll_keeping(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
         let Some(keeping) = &mut self.keeping else {
             return false;
         };
@@ -227,12 +237,31 @@ impl<R: Runtime> StreamTask<R> {
             Ok(Poll::Pending) => return false,
             Ok(Poll::Ready(Err(error))) => {
                 trace::log_failed(&self.followed.name, "told to keep a stream", &error);
+                self.keep_again(now);
             }
-            // The next record has it told again.
-            Ok(Poll::Ready(Ok(()))) | Err(_) => {}
+            Err(_) => self.keep_again(now),
+            Ok(Poll::Ready(Ok(()))) => {}
         }
         drop_caught(&mut self.keeping);
         true
+    }
+
+    /// Whether the log is to be told to keep the stream now. What the producer makes does not have it told,
+    /// and an owner whose producer is never silent appends nothing else.
+    fn is_to_keep(&mut self, now: Instant, turn: &Turn) -> bool {
+        let is_due = turn.keeps || self.keep_at.is_some_and(|at| at <= now);
+        if is_due {
+            self.keep_at = None;
+        }
+        if turn.is_owner {
+            self.keep_again(now);
+        }
+        is_due
+    }
+
+    fn keep_again(&mut self, now: Instant) {
+        let at = now.checked_add(self.keep_every);
+        self.keep_at = self.keep_at.or(at);
     }
 
     fn keep(&mut self) {
@@ -247,17 +276,18 @@ impl<R: Runtime> StreamTask<R> {
         if turn.is_over {
             return None;
         }
-        let mut goes_on = !turn.outputs.is_empty() || turn.keeps;
+        let keeps = self.is_to_keep(now, &turn);
+        let mut goes_on = !turn.outputs.is_empty() || keeps;
         for output in turn.outputs {
             self.carry_out(now, output);
         }
-        if turn.keeps {
+        if keeps {
             self.keep();
         }
         goes_on |= self.poll_appending(now, cx);
         goes_on |= self.poll_copying(cx);
         goes_on |= self.poll_looking(now, cx);
-        goes_on |= self.poll_keeping(cx);
+        goes_on |= self.poll_keeping(now, cx);
         if turn.is_unused {
             // Not before the log knows for how long to keep it.
             if self.keeping.is_some() {
@@ -269,7 +299,8 @@ impl<R: Runtime> StreamTask<R> {
             goes_on = true;
         }
         let look_until = self.looking.as_ref().and_then(|(_, deadline)| *deadline);
-        let deadline = [turn.deadline, look_until].into_iter().flatten().min();
+        let deadlines = [turn.deadline, look_until, self.keep_at];
+        let deadline = deadlines.into_iter().flatten().min();
         Some((goes_on, deadline))
     }
 }

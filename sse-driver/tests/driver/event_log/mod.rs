@@ -44,8 +44,14 @@ struct Faults {
     panics: bool,
     /// Bells are reported as up, and are lost.
     bells_are_lost: bool,
+    /// The log is not told for how long to keep topics.
+    keeping_fails: bool,
+    /// All watches end, and new ones at once. Everything else works.
+    watches_fail: bool,
     /// What is appended in an epoch is there, and that is not told.
     answers_are_lost: bool,
+    /// What is appended in an epoch is not there, and that is not told.
+    appends_hang: bool,
     reads: usize,
     /// Which topics are to be kept, and for how long.
     kept: Vec<(Text, Duration)>,
@@ -97,6 +103,9 @@ impl EventLog for Faulty {
         event: Event,
     ) -> Result<Position, AppendError> {
         self.check().map_err(AppendError::NotAppended)?;
+        if self.faults.lock().unwrap().appends_hang {
+            return pending().await;
+        }
         let appended = self.log.append_in(topic, epoch, event).await;
         match self.faults.lock().unwrap().answers_are_lost {
             true => Err(AppendError::Unknown(LogError::new("time-out"))),
@@ -107,6 +116,9 @@ impl EventLog for Faulty {
     async fn keep_for(&self, topic: &Text, time: Duration) -> Result<(), LogError> {
         self.check()?;
         let mut faults = self.faults.lock().unwrap();
+        if faults.keeping_fails {
+            return Err(LogError::new("not told"));
+        }
         faults.kept.push((topic.clone(), time));
         Ok(())
     }
@@ -128,7 +140,7 @@ impl EventLog for Faulty {
     async fn watch(&self, topic: &Text, bells: Bells) -> LogError {
         let lost = std::future::poll_fn(|cx| {
             let mut faults = self.faults.lock().unwrap();
-            if faults.is_down {
+            if faults.is_down || faults.watches_fail {
                 return std::task::Poll::Ready(LogError::new("connection refused"));
             }
             faults.watching.push(cx.waker().clone());
