@@ -1,5 +1,7 @@
 //! How a stream ends, and that all nodes agree on it.
 
+use std::time::Duration;
+
 use sse_core::topic::resumable::{
     StreamEnd,
     member::{MemberConfig, MemberOutput, MemberPhase},
@@ -278,6 +280,74 @@ fn nodes_with_clients_do_not_tell_of_them_more_often_than_one() {
     };
     let (one, many) = (records(1), records(6));
     assert!(many <= one + 8, "{one} {many}");
+}
+
+#[test]
+fn a_grace_time_that_is_very_short_is_not_told_of_all_the_time() {
+    let mut world = started_with(2, |config| config.grace = Some(Duration::ZERO));
+    for node in [0, 1] {
+        world.nodes[node].member.attach();
+    }
+    for _ in 0..10 {
+        world.take(1);
+        world.settle_append(1, Fate::Appended);
+        while world.read(0) || world.read(1) {}
+    }
+    // The claim, and one record of clients.
+    assert_eq!(world.log.len(), 2);
+    // A client of another node keeps the producer all the same.
+    world.nodes[0].member.detach(world.now);
+    world.pass(60 * SECOND);
+    assert_eq!(world.phase(0), MemberPhase::Running);
+    world.nodes[1].member.detach(world.now);
+    world.pass(6 * SECOND);
+    assert_eq!(world.outcome(0), Some("abandoned"));
+}
+
+#[test]
+fn a_lease_that_is_very_short_is_not_renewed_all_the_time() {
+    let mut world = started_with(2, |config| config.lease = Duration::ZERO);
+    for _ in 0..10 {
+        world.take(0);
+        world.settle_append(0, Fate::Appended);
+        while world.read(0) || world.read(1) {}
+    }
+    assert_eq!(world.log.len(), 1);
+    world.pass(60 * SECOND);
+    assert_eq!(world.phase(1), MemberPhase::Running);
+    world.nodes[0].is_dead = true;
+    world.pass(4 * SECOND);
+    assert_eq!(world.outcome(1), Some("lost"));
+}
+
+#[test]
+fn times_that_are_longer_than_instants_reach_do_not_end() {
+    let mut world = started_with(2, |config| {
+        config.grace = Some(Duration::MAX);
+        config.lease = Duration::MAX;
+        config.retention = Duration::MAX;
+    });
+    world.nodes[1].member.attach();
+    world.settle();
+    world.nodes[1].member.handle_log_failed(world.now);
+    world.nodes[1].member.detach(world.now);
+    world.pass(600 * SECOND);
+    assert_eq!(world.phase(0), MemberPhase::Running);
+}
+
+#[test]
+fn a_node_does_not_keep_an_ended_stream_for_longer_because_of_a_late_client() {
+    let mut world = started(2);
+    let retention = world.nodes[1].member.config().retention;
+    world.nodes[0].member.finish(StreamEnd::Complete);
+    world.settle();
+    world.pass(retention - 60 * SECOND);
+    world.nodes[1].member.attach();
+    world.pass(10 * SECOND);
+    assert!(!world.nodes[1].member.is_unused(world.now));
+    world.nodes[1].member.detach(world.now);
+    world.pass(50 * SECOND);
+    assert!(world.nodes[1].member.is_unused(world.now));
 }
 
 #[test]

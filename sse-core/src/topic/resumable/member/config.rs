@@ -11,19 +11,37 @@ pub struct MemberConfig {
     /// The time without a record of the owner after which another node takes the owner for dead, and ends
     /// the stream. 30 s by default. The owner appends at least one record in each third of it. Time in
     /// which the log does not answer is not counted. Keep it longer than the log may hang, and longer
-    /// than a [follower](crate::topic::follower::FollowerConfig) takes to detect that.
+    /// than a [follower](crate::topic::follower::FollowerConfig) takes to detect that. Less than 3 s
+    /// counts as 3 s, so that the owner appends no more than one such record per second.
     pub lease: Duration,
     /// The time that the producer runs while no client listens on any node: see
     /// [`ResumableConfig::grace`]. 1 min by default. Nodes report their clients in each quarter of it,
-    /// and after the last client of another node it lasts for up to a third more.
+    /// and after the last client of another node it lasts for up to a third more. Less than 4 s
+    /// counts as 4 s, so that a node reports its clients no more than once per second.
     pub grace: Option<Duration>,
-    /// The time that a node keeps a stream that has ended, or that runs elsewhere, after its last client
-    /// on this node left. 5 min by default.
+    /// The time that a node keeps a stream: one that has ended, after the node read the end, and until the
+    /// clients that are there then have left; one that runs elsewhere, after its last client on this node
+    /// left. 5 min by default.
     pub retention: Duration,
     /// The wait between a failed append and the next one. 1 s by default.
     pub retry: Duration,
     /// The event type of the last event: see [`ResumableConfig::end_event_type`]. `end` by default.
     pub end_event_type: EventType,
+}
+
+/// The shortest interval between two records of the same kind from one node.
+const LEAST_INTERVAL: Duration = Duration::from_secs(1);
+
+impl MemberConfig {
+    /// Returns the lease as it counts.
+    pub(super) fn lease(&self) -> Duration {
+        self.lease.max(3 * LEAST_INTERVAL)
+    }
+
+    /// Returns the grace time as it counts.
+    pub(super) fn grace(&self) -> Option<Duration> {
+        self.grace.map(|grace| grace.max(4 * LEAST_INTERVAL))
+    }
 }
 
 impl Default for MemberConfig {

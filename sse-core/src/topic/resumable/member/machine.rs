@@ -79,7 +79,8 @@ enum State {
         until: Option<Instant>,
     },
     Running(Running),
-    Ended,
+    /// This node read the end then.
+    Ended(Instant),
     Forgotten,
 }
 
@@ -113,7 +114,7 @@ impl StreamMember {
         match self.state {
             State::Unclaimed { .. } => MemberPhase::Unclaimed,
             State::Running(_) => MemberPhase::Running,
-            State::Ended => MemberPhase::Ended,
+            State::Ended(_) => MemberPhase::Ended,
             State::Forgotten => MemberPhase::Forgotten,
         }
     }
@@ -242,7 +243,7 @@ impl StreamMember {
     /// Since when nothing uses it, where it has ended.
     #[must_use]
     pub fn finished_since(&self) -> Option<Instant> {
-        let is_over = matches!(self.state, State::Ended | State::Forgotten);
+        let is_over = matches!(self.state, State::Ended(_) | State::Forgotten);
         (is_over && self.users == 0 && self.listeners == 0).then_some(self.idle_since)
     }
 
@@ -253,7 +254,9 @@ impl StreamMember {
         match self.state {
             State::Unclaimed { starts: true, .. } => None,
             State::Unclaimed { .. } | State::Forgotten => Some(self.idle_since),
-            State::Running(_) | State::Ended => self.idle_since.checked_add(self.config.retention),
+            State::Running(_) => self.idle_since.checked_add(self.config.retention),
+            // The log does not keep it for longer because of a later client.
+            State::Ended(at) => at.checked_add(self.config.retention),
         }
     }
 
@@ -349,7 +352,7 @@ impl StreamMember {
     }
 
     fn end(&mut self, now: Instant, outcome: &Text) {
-        let before = std::mem::replace(&mut self.state, State::Ended);
+        let before = std::mem::replace(&mut self.state, State::Ended(now));
         if self.users == 0 && self.listeners == 0 {
             self.idle_since = now;
         }
@@ -403,7 +406,7 @@ impl StreamMember {
         match (&append, &mut self.state) {
             (Append::Claim(_), _) if failure == AppendFailure::NotAppended => self.give_up_start(),
             (Append::Claim(_), State::Unclaimed { until, .. }) => {
-                *until = Some(now.checked_add(self.config.lease).unwrap_or(now));
+                *until = Some(now.checked_add(self.config.lease()).unwrap_or(now));
             }
             (append, State::Running(running)) => {
                 running.give_back(now, append);
