@@ -61,8 +61,9 @@
 //!    of streams), `resumable/producer.rs`, `resumable/task.rs` and `resumable/keeper.rs` (the tasks),
 //!    and `resumable/attachment.rs` (the type that a handler returns).
 //! 8. Topics of many nodes: `event_log/mod.rs` (the trait), `event_log/topics.rs` and `event_log/task.rs`
-//!    (following a log), `event_log/stream.rs` (a client's stream); `event_log/shared_streams/mod.rs`, and
-//!    `calls.rs` and `task.rs` there (resumable streams of many nodes).
+//!    (following a log), `event_log/stream.rs` (a client's stream); `event_log/shared_streams/mod.rs`,
+//!    `event_log/shared_streams/calls.rs` and `event_log/shared_streams/task.rs` (resumable streams of
+//!    many nodes).
 //! 9. As needed: `tls/mod.rs`, and `macros/src/lib.rs` beside `src` for the attribute macros.
 //!
 //! The page `docs/one-request.md` of the repository follows one request from its first bytes to its
