@@ -34,12 +34,12 @@ const LEAST_INTERVAL: Duration = Duration::from_secs(1);
 
 impl MemberConfig {
     /// Returns the lease as it counts.
-    pub(super) fn lease(&self) -> Duration {
+    pub(super) fn counted_lease(&self) -> Duration {
         self.lease.max(3 * LEAST_INTERVAL)
     }
 
     /// Returns the grace time as it counts.
-    pub(super) fn grace(&self) -> Option<Duration> {
+    pub(super) fn counted_grace(&self) -> Option<Duration> {
         self.grace.map(|grace| grace.max(4 * LEAST_INTERVAL))
     }
 }

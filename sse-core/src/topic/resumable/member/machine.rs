@@ -406,7 +406,7 @@ impl StreamMember {
         match (&append, &mut self.state) {
             (Append::Claim(_), _) if failure == AppendFailure::NotAppended => self.give_up_start(),
             (Append::Claim(_), State::Unclaimed { until, .. }) => {
-                *until = Some(now.checked_add(self.config.lease()).unwrap_or(now));
+                *until = Some(now.checked_add(self.config.counted_lease()).unwrap_or(now));
             }
             (append, State::Running(running)) => {
                 running.give_back(now, append);

@@ -53,8 +53,10 @@ impl Running {
             epoch,
             is_mine,
             heard_at: now,
-            alive_at: later(now, config.lease() / 3),
-            grace_until: config.grace().and_then(|grace| now.checked_add(grace)),
+            alive_at: later(now, config.counted_lease() / 3),
+            grace_until: config
+                .counted_grace()
+                .and_then(|grace| now.checked_add(grace)),
             listen_at: now,
             look: Look::No,
             is_cancelled: false,
@@ -67,7 +69,7 @@ impl Running {
     /// The owner has appended something.
     pub(super) fn hear(&mut self, now: Instant, config: &MemberConfig) {
         self.heard_at = now;
-        self.alive_at = later(now, config.lease() / 3);
+        self.alive_at = later(now, config.counted_lease() / 3);
         self.is_lost &= self.end_is_there;
     }
 
@@ -75,7 +77,7 @@ impl Running {
     pub(super) fn hear_of_clients(&mut self, now: Instant, is_own: bool, config: &MemberConfig) {
         self.extend_grace(now, true, config);
         // The node that tells goes on telling, so that the others need not.
-        let wait = config.grace().map(|grace| match is_own {
+        let wait = config.counted_grace().map(|grace| match is_own {
             true => grace / 4,
             false => grace / 3,
         });
@@ -97,7 +99,7 @@ impl Running {
 
     /// There is a client now; or there may be one until another node tells of it.
     fn extend_grace(&mut self, now: Instant, may_stay: bool, config: &MemberConfig) {
-        let longer = config.grace().map(|grace| match may_stay {
+        let longer = config.counted_grace().map(|grace| match may_stay {
             true => grace.saturating_add(grace / 3),
             false => grace,
         });
@@ -139,10 +141,10 @@ impl Running {
             };
         }
         if self.is_mine && self.alive_at <= now {
-            self.alive_at = later(now, config.lease() / 3);
+            self.alive_at = later(now, config.counted_lease() / 3);
             return Some(Append::Alive);
         }
-        let grace = config.grace()?;
+        let grace = config.counted_grace()?;
         if !self.is_mine && listeners > 0 && self.listen_at <= now {
             self.listen_at = later(now, grace / 4);
             return Some(Append::Listen(token.clone()));
@@ -181,7 +183,7 @@ impl Running {
             return None;
         }
         match self.is_mine {
-            false => self.heard_at.checked_add(config.lease()),
+            false => self.heard_at.checked_add(config.counted_lease()),
             true if listeners > 0 => None,
             true => self.grace_until,
         }
