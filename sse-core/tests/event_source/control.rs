@@ -285,6 +285,16 @@ fn a_pause_can_come_at_any_time() {
 }
 
 #[test]
+fn reconnecting_ends_no_pause_that_has_events_to_return_first() {
+    let mut client = Client::open(EventSourceConfig::default());
+    client.source.handle_input(client.now, b"data: a\n\n");
+    client.source.pause(client.now).unwrap();
+    client.source.reconnect(client.now).unwrap();
+    assert_eq!(client.told(), [r#"message "" "a""#, "disconnect", "paused"]);
+    assert_eq!(client.source.phase(), Phase::Paused);
+}
+
+#[test]
 fn a_pause_that_is_over_before_the_events_are_taken_is_another_connection() {
     let mut client = Client::open(EventSourceConfig::default());
     client.source.handle_input(client.now, b"data: a\n\n");

@@ -110,7 +110,10 @@ impl EventSource {
         match &mut self.state {
             State::Waiting { .. } => self.step(Step::Hurry(self.soonest(now))),
             State::Connecting { .. } | State::Requesting(_) => self.lose(now, Loss::Replaced, None),
-            State::Open(open) => open.incoming.end_with(Loss::Replaced),
+            // A pause that has received events to return first is a pause already.
+            State::Open(open) if !open.incoming.is_pausing() => {
+                open.incoming.end_with(Loss::Replaced);
+            }
             _ => {}
         }
         Ok(())
