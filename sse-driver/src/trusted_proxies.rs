@@ -319,7 +319,8 @@ mod tests {
     fn an_invalid_network_is_named() {
         for text in ["", "10.0.0.0/33", "localhost", "10.0.0.0/8/8", "fd00::/129"] {
             let error = TrustedProxies::with_forwarded(["::1", text]).unwrap_err();
-            assert!(error.to_string().starts_with(&format!("{text:?} is no")));
+            let begins = format!("{text:?} is neither a network");
+            assert!(error.to_string().starts_with(&begins), "{error}");
             assert!(error.source().is_some());
         }
     }

@@ -108,7 +108,7 @@ fn a_compressed_stream_that_breaks_off_or_is_none_is_an_error() {
     });
     let (_, data, error) = asked_for_gzip(router);
     assert!(data.is_empty());
-    assert!(error.unwrap().contains("does not begin as gzip does"));
+    assert!(error.unwrap().contains("does not begin with a gzip head"));
 }
 
 #[cfg(feature = "compression")]
