@@ -192,7 +192,7 @@ impl Weather {
         }
     }
 
-    /// Ends all faults of links.
+    /// Lets new links have no fault, and bytes the shortest latency.
     pub(crate) fn calm_down(&mut self) {
         self.trouble = 0.0;
         self.longest_latency = self.shortest_latency;

@@ -84,6 +84,16 @@ impl Network {
         }
     }
 
+    /// Ends all faults of links, also those that would come later. A link that is silent stays so.
+    pub(crate) fn calm_down(&mut self) {
+        self.weather.calm_down();
+        for link in self.links.values_mut() {
+            if !matches!(link.fate, Fate::Swallowed | Fate::Refused) {
+                link.fate = Fate::Fine;
+            }
+        }
+    }
+
     pub(crate) fn fall_silent(&mut self, id: LinkId) {
         let now = self.now();
         let Some(link) = self.links.get_mut(&id) else {

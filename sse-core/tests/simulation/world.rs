@@ -204,7 +204,7 @@ impl World {
 
     /// Ends all faults; each client takes everything. One last event is published.
     fn calm_down(&mut self) {
-        self.network.weather.calm_down();
+        self.network.calm_down();
         self.server.calm_down();
         for id in 0..self.clients.len() {
             if let Some(client) = &mut self.clients[id] {
