@@ -14,6 +14,7 @@
 //! same topic without compression; of all rounds the median is told.
 
 mod clients;
+#[path = "../control.rs"]
 mod control;
 mod corpora;
 mod report;

@@ -46,7 +46,7 @@ pub(crate) fn take(kind: Kind, corpus: Corpus, plan: &Plan) -> Result<Measures> 
 }
 
 fn measure(kind: Kind, corpus: Corpus, plan: &Plan) -> Result<Measures> {
-    let mut server = Process::start(kind)?;
+    let mut server = Process::start([kind.name()], |_| ())?;
     let path = format!("/{}", corpus.name());
     let one_event = (corpus.number() as u32) << EVENT_BITS | 1;
 

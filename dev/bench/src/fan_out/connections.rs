@@ -11,7 +11,7 @@ use sse_tokio::tls::rustls::ClientConfig;
 
 use crate::{
     Result,
-    control::{MARK, Process},
+    control::MARK,
     link::Link,
     load::request,
     median,
@@ -100,7 +100,7 @@ fn print(kinds: &[Kind], handshakes: Handshakes, rounds: &[Vec<Measures>]) {
 }
 
 fn measure(kind: Kind, handshakes: Handshakes) -> Result<Measures> {
-    let mut server = Process::start(kind, handshakes)?;
+    let mut server = kind.start(handshakes)?;
     // Each client has its own tickets.
     let client = |_| tls::client_config(handshakes);
     let clients: Vec<_> = (0..AT_A_TIME).map(client).collect::<Result<_>>()?;

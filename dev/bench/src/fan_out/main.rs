@@ -18,6 +18,7 @@
 //! does nothing else; of all rounds the median is told.
 
 mod connections;
+#[path = "../control.rs"]
 mod control;
 mod http2;
 #[path = "../link.rs"]

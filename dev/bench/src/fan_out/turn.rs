@@ -74,7 +74,7 @@ pub(crate) fn take(kind: Kind, clients: usize, handshakes: Handshakes) -> Result
 
 fn measure(kind: Kind, count: usize, handshakes: Handshakes) -> Result<Measures> {
     let mut turn = Turn {
-        server: Process::start(kind, handshakes)?,
+        server: kind.start(handshakes)?,
         clients: Clients::new(kind.protocol(), handshakes)?,
         count: FIRST,
         published: 0,

@@ -9,10 +9,10 @@ use std::{
 use rustix::event::epoll;
 use sse_tokio::tls::rustls::ServerConnection;
 
-use super::Tls;
+use super::{Tls, data};
 use crate::{
     Result,
-    control::{data, id, own_cpu_time},
+    control::{id, own_cpu_time},
 };
 
 /// How many events the log has: more are never published at once.

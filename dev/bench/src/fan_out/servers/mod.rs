@@ -11,7 +11,17 @@ use std::sync::Arc;
 
 use sse_tokio::tls::rustls::ServerConfig;
 
-use crate::{Result, load::Protocol};
+use crate::{
+    Result,
+    control::{MARK, Process},
+    load::Protocol,
+    tls::{self, Handshakes},
+};
+
+/// The data of every event: 150 bytes.
+pub(crate) fn data() -> String {
+    format!("{:x<149}{}", "", char::from(MARK))
+}
 
 /// What a server over TLS is set up by.
 type Tls = Option<Arc<ServerConfig>>;
@@ -59,6 +69,17 @@ impl Kind {
         #[cfg(feature = "peers")]
         Self::Actix,
     ];
+
+    /// Starts the server in a process of its own.
+    pub(crate) fn start(self, handshakes: Handshakes) -> Result<Process> {
+        let identity = tls::identity_pem()?;
+        Process::start([self.name(), handshakes.name()], |command| {
+            command.env(tls::IDENTITY, identity);
+            // What the servers on tokio are told in code.
+            command.env("ASYNC_STD_THREAD_COUNT", "1");
+            command.env("SMOL_THREADS", "1");
+        })
+    }
 
     /// Those that have TLS.
     pub(crate) const OVER_TLS: &[Self] = &[

@@ -14,10 +14,10 @@ use sse_tokio::{
     driver::{Runtime, Server, router::Router},
 };
 
-use super::{Tls, tokio_control, tokio_runtime};
+use super::{Tls, data, tokio_control, tokio_runtime};
 use crate::{
     Result,
-    control::{data, id, obey},
+    control::{id, obey},
 };
 
 pub(crate) fn serve_tokio(control: &str, tls: Tls) -> Result<()> {

@@ -8,10 +8,10 @@ use actix_web_lab::sse;
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
-use super::tokio_control;
+use super::{data, tokio_control};
 use crate::{
     Result,
-    control::{data, id, obey},
+    control::{id, obey},
 };
 
 /// How many events a client's channel holds. The example's 10 would lose most of a backlog.

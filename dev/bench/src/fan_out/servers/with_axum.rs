@@ -19,10 +19,10 @@ use tokio::{
 };
 use tokio_stream::wrappers::BroadcastStream;
 
-use super::{Tls, tokio_control, tokio_runtime};
+use super::{Tls, data, tokio_control, tokio_runtime};
 use crate::{
     Result,
-    control::{data, id, obey},
+    control::{id, obey},
     tls_listener::TlsListener,
 };
 

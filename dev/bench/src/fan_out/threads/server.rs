@@ -27,10 +27,7 @@ use sse_tokio::{
 };
 
 use super::{PUBLISHERS, Told};
-use crate::{
-    Result,
-    control::{data, own_cpu_time},
-};
+use crate::{Result, control::own_cpu_time, servers::data};
 
 /// Serves so many topics on so many threads, until this program is ended.
 pub(crate) fn serve(kind: &str, threads: usize, topics: usize, control: &str) -> Result<()> {

@@ -15,21 +15,13 @@ use std::{
 use futures_util::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::{
-    Result,
-    servers::Kind,
-    tls::{self, Handshakes},
-};
+use crate::Result;
 
 /// Every event has one such byte, by which clients count, and nothing else on a stream has one.
 pub(crate) const MARK: u8 = b'~';
 
-/// The data of every event: 150 bytes.
-pub(crate) fn data() -> String {
-    format!("{:x<149}{}", "", char::from(MARK))
-}
-
 /// The ID of an event, where the server does not make one by itself: as long as ours.
+#[allow(dead_code)] // without the peers, no server of one program needs it
 pub(crate) fn id(sequence: u64) -> String {
     format!("2n9c0abc-{sequence}")
 }
@@ -42,16 +34,19 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn start(kind: Kind, handshakes: Handshakes) -> Result<Self> {
+    /// Starts this program again as a server: with `serve`, these arguments and the address that it connects to.
+    pub(crate) fn start<'a>(
+        arguments: impl IntoIterator<Item = &'a str>,
+        set: impl FnOnce(&mut Command),
+    ) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let child = Command::new(env::current_exe()?)
-            .args(["serve", kind.name(), handshakes.name()])
-            .arg(listener.local_addr()?.to_string())
-            .env(tls::IDENTITY, tls::identity_pem()?)
-            // What the servers on tokio are told in code.
-            .env("ASYNC_STD_THREAD_COUNT", "1")
-            .env("SMOL_THREADS", "1")
-            .spawn()?;
+        let mut command = Command::new(env::current_exe()?);
+        command
+            .arg("serve")
+            .args(arguments)
+            .arg(listener.local_addr()?.to_string());
+        set(&mut command);
+        let child = command.spawn()?;
         let (mut control, _) = listener.accept()?;
         control.set_nodelay(true)?;
         control.set_read_timeout(Some(Duration::from_secs(30)))?;
