@@ -14,11 +14,11 @@ use crate::{
 /// is not the later ones' cost.
 const FIRST: usize = 16;
 
-/// How many bytes of events are published before the clients connect, and how many they have got before
-/// anything is measured. A client that joins a shared stream has plain bytes until the next restart point, which
-/// comes 32 to 96 KiB after the one before: for most kinds of events it lies between the two.
-const BEFORE: usize = 58 << 10;
-const WARM_UP: usize = 24 << 10;
+/// How many bytes of events the clients have got before anything is measured. A client that joins a shared
+/// stream has plain bytes until the next restart point, which comes at most 96 KiB after the one before. The
+/// other servers send the same from the first event on.
+const WARM_UP: usize = 16 << 10;
+const WARM_UP_SHARED: usize = 112 << 10;
 
 /// How many events have so many bytes.
 fn events_of(corpus: Corpus, bytes: usize) -> u64 {
@@ -52,7 +52,7 @@ fn measure(kind: Kind, corpus: Corpus, plan: &Plan) -> Result<Measures> {
 
     let mut first = Clients::new()?;
     first.connect(server.address, &path, FIRST, kind.is_coded())?;
-    let before_them = events_of(corpus, BEFORE);
+    let before_them = events_of(corpus, WARM_UP);
     for n in 1..=before_them {
         server.publish(one_event)?;
         first.receive_events(n)?;
@@ -67,7 +67,11 @@ fn measure(kind: Kind, corpus: Corpus, plan: &Plan) -> Result<Measures> {
         clients.receive_events(published)?;
         first.receive_events(before_them + published)
     };
-    for _ in 0..events_of(corpus, WARM_UP) {
+    let warm_up = match kind {
+        Kind::Shared => WARM_UP_SHARED,
+        _ => WARM_UP,
+    };
+    for _ in 0..events_of(corpus, warm_up) {
         publish(&mut server, &mut clients)?;
     }
     thread::sleep(REST);
