@@ -78,7 +78,8 @@ struct Client {
     retry: Duration,
     last: Option<u64>,
     last_event_id: String,
-    /// It has connected since the storm began.
+    /// It was answered since the storm began. It may have tried to connect before: a segment that the old
+    /// server's full queue dropped is sent again a second later, and reaches the new one.
     is_new: bool,
     is_back: bool,
 }
@@ -193,7 +194,7 @@ impl Clients {
         client.head.clear();
         client.has_head = false;
         client.decoder = Decoder::new();
-        client.is_new = self.begin.is_some();
+        client.is_new = false;
         Ok(())
     }
 
@@ -245,7 +246,7 @@ impl Clients {
             match link.read(buffer) {
                 Ok(0) => return Ok(false),
                 Ok(n) => {
-                    let events = client.receive(&buffer[..n], storm)?;
+                    let events = client.receive(&buffer[..n], begin.is_some(), storm)?;
                     if let (Some((begin, number)), true) = (*begin, events) {
                         client.note_back(begin, number, storm);
                     }
@@ -268,8 +269,8 @@ impl Client {
         request + "\r\n"
     }
 
-    /// Takes what came, and says whether there was an event among it.
-    fn receive(&mut self, mut input: &[u8], storm: &mut Storm) -> Result<bool> {
+    /// Takes what came, since the storm began or before, and says whether there was an event among it.
+    fn receive(&mut self, mut input: &[u8], in_storm: bool, storm: &mut Storm) -> Result<bool> {
         if !self.has_head {
             let before = self.head.len();
             self.head.extend_from_slice(input);
@@ -281,6 +282,7 @@ impl Client {
                 return Err(String::from_utf8_lossy(&self.head).into());
             }
             self.has_head = true;
+            self.is_new = in_storm;
             input = &input[end + 4 - before..];
         }
         let mut has_events = false;
