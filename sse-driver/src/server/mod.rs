@@ -53,8 +53,13 @@ pub struct Server<R: Runtime> {
     connections: Arc<Connections>,
 }
 
-/// The number of new connections after which the existing ones get a turn, even if more wait.
-const NEWCOMERS: u32 = 32;
+/// The number of new connections after which the existing ones get a turn, even if more wait: a quarter
+/// of the existing ones, between these bounds.
+///
+/// A turn of thousands of streams takes a server of one thread long. With the same few newcomers between
+/// two turns, clients that all come back at once would wait many turns, and the system would drop what
+/// its queue of new connections has no room for. At the upper bound a turn waits some 20 ms for them.
+const NEWCOMERS: [usize; 2] = [32, 1024];
 
 /// The wait after a failed accept: the first, and the longest.
 const ACCEPT_BACK_OFF: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
@@ -243,7 +248,8 @@ impl<R: Runtime> Server<R> {
         let mut newcomers = 0;
         while let Some(accepted) = self.accept(&mut shutdown).await {
             newcomers += 1;
-            if newcomers == NEWCOMERS {
+            let at_a_time = self.connections.open() / 4;
+            if newcomers >= at_a_time.clamp(NEWCOMERS[0], NEWCOMERS[1]) {
                 newcomers = 0;
                 let_others_run().await;
             }

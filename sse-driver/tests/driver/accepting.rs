@@ -136,21 +136,41 @@ fn a_connection_that_was_gone_before_it_was_accepted_delays_no_other() {
     assert_eq!(world.sim.elapsed(), Duration::ZERO);
 }
 
-#[test]
-fn a_flood_of_newcomers_lets_others_have_the_thread() {
+/// Returns how many newcomers go first, where a flood of them begins with an event for a client of a
+/// server that has so many of them.
+fn newcomers_before_the_next_write(clients: usize) -> usize {
     let (world, feed, _) = world(|_| ());
-    let client = world.get("/feed");
-    let seen = client.server_side();
-    let (writes, accepted) = (seen.writes(), world.sim.accept_times().len());
+    let clients: Vec<_> = (0..clients).map(|_| world.get("/feed")).collect();
+    let writes = || {
+        clients
+            .iter()
+            .map(|client| client.server_side().writes())
+            .sum::<usize>()
+    };
+    let (written, accepted) = (writes(), world.sim.accept_times().len());
     for _ in 0..1000 {
         world.sim.fail_accept(io::ErrorKind::ConnectionAborted);
     }
     feed.push("a");
-    while seen.writes() == writes {
+    while writes() == written {
         assert!(world.sim.step(), "the event is sent in the end");
     }
-    let meanwhile = world.sim.accept_times().len() - accepted;
+    world.sim.accept_times().len() - accepted
+}
+
+#[test]
+fn a_flood_of_newcomers_lets_others_have_the_thread() {
+    let meanwhile = newcomers_before_the_next_write(1);
     assert!(meanwhile < 100, "{meanwhile} newcomers went first");
+}
+
+#[test]
+fn a_flood_of_newcomers_does_not_wait_a_turn_of_many_connections_for_each_few() {
+    let meanwhile = newcomers_before_the_next_write(800);
+    assert!(
+        (150..250).contains(&meanwhile),
+        "{meanwhile} newcomers went first"
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::{
     env, fs,
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    ops::RangeInclusive,
     os::fd::OwnedFd,
     process::{Child, Command, Stdio},
     time::{Duration, SystemTime},
@@ -18,6 +19,9 @@ use crate::{
 
 /// How many clients may wait for a server on a port that stays open.
 const BACKLOG: i32 = 4096;
+
+/// The ports of servers that listen by themselves, below those that Linux gives to clients.
+const OWN_PORTS: RangeInclusive<u16> = 20_000..=30_000;
 
 /// What a server is told.
 #[derive(Clone, Copy, Debug)]
@@ -87,11 +91,15 @@ impl Port {
         })
     }
 
-    /// One on which each server listens by itself, and on which nothing listens without one.
+    /// One on which each server listens by itself, and on which nothing listens without one. It is none
+    /// that the system gives to clients, which could take it meanwhile.
     pub(crate) fn free() -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let listener = OWN_PORTS.rev().find_map(|port| {
+            let address = (Ipv4Addr::LOCALHOST, port);
+            TcpListener::bind(address).ok()
+        });
         Ok(Self {
-            address: listener.local_addr()?,
+            address: listener.ok_or("no free port")?.local_addr()?,
             listener: None,
         })
     }
