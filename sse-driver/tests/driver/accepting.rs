@@ -145,7 +145,7 @@ fn newcomers_before_the_next_write(clients: usize) -> usize {
         clients
             .iter()
             .map(|client| client.server_side().writes())
-            .sum::<usize>()
+            .sum::<u64>()
     };
     let (written, accepted) = (writes(), world.sim.accept_times().len());
     for _ in 0..1000 {
@@ -168,7 +168,7 @@ fn a_flood_of_newcomers_lets_others_have_the_thread() {
 fn a_flood_of_newcomers_does_not_wait_a_turn_of_many_connections_for_each_few() {
     let meanwhile = newcomers_before_the_next_write(800);
     assert!(
-        (150..250).contains(&meanwhile),
+        (64..=200).contains(&meanwhile),
         "{meanwhile} newcomers went first"
     );
 }
