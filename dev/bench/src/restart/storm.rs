@@ -230,7 +230,11 @@ fn measure(kind: Kind, count: usize, way: Way, handshakes: Handshakes) -> Result
     let new = Process::start(&port, orders)?;
     while !clients.all_are_back() {
         if begin.elapsed() > PATIENCE {
-            eprintln!("{}: {} clients are not back", kind.name(), clients.missing());
+            eprintln!(
+                "{}: {} clients are not back",
+                kind.name(),
+                clients.missing()
+            );
             break;
         }
         clients.run_until(Instant::now() + INTERVAL)?;
