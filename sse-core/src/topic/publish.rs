@@ -241,7 +241,7 @@ impl Topic {
     /// # Errors
     ///
     /// [`PublishError::Closed`], and [`PublishError::WrongSequence`] where the place lies behind in the
-    /// same epoch, so that two events would have the same number, or is beyond 2<sup>63</sup>.
+    /// same epoch, so that two events would have the same number, or is not below 2<sup>63</sup>.
     pub fn go_on_behind(&self, position: Position) -> Result<(), PublishError> {
         let parked = {
             let mut state = self.publisher.shared.state();

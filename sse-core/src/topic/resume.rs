@@ -239,6 +239,9 @@ mod tests {
     #[test]
     #[cfg(feature = "json")]
     fn the_json_is_json() {
+        // It has no escapes that it does not need.
+        let plain = Fresh.to_json_of("a room");
+        assert_eq!(plain, r#"{"topic":"a room","outcome":"fresh"}"#);
         for outcome in [
             Fresh,
             Resumed { replayed: 1 },

@@ -45,6 +45,24 @@ fn compressed_events_are_in_one_piece_of_memory_for_all() {
     assert!(taken.iter().all(|at| *at == taken[0]));
 }
 
+#[test]
+fn clients_at_different_places_share_what_is_new() {
+    let topic = topic(compressing());
+    let (mut ahead, mut behind) = (topic.subscribe(), topic.subscribe());
+    let [mut first, mut second] = [0; 2].map(|_| Client::new(Shared, true));
+    publish(&topic, 20);
+    first.send_all(&mut ahead);
+    publish(&topic, 20);
+    // This one gets all of them, in memory that has those for the other, too.
+    second.send_all(&mut behind);
+    let before = first.plain.len();
+    let sent = first.send_all(&mut ahead);
+    let plain = first.plain.len() - before;
+    assert!(3 * sent < plain, "{sent} of {plain}");
+    first.finish();
+    second.finish();
+}
+
 /// A connection on a socket whose client takes the coding, and the head of whose response is transmitted.
 fn on_socket(now: Instant) -> Connection {
     let mut connection = Connection::new(now, SystemTime::UNIX_EPOCH, Arc::default());

@@ -374,7 +374,34 @@ fn a_call_keeps_a_name_that_was_not_started() {
     let mut world = World::new(1);
     let node = &mut world.nodes[0].member;
     node.hold();
+    node.hold();
+    assert!(!node.is_unused(world.now));
+    node.release(world.now);
     assert!(!node.is_unused(world.now));
     node.release(world.now);
     assert!(node.is_unused(world.now));
+}
+
+#[test]
+fn a_stream_that_has_ended_is_finished_once_nothing_uses_it() {
+    let mut world = started(2);
+    let member = |world: &World| world.nodes[1].member.finished_since();
+    world.nodes[1].member.attach();
+    world.nodes[1].member.hold();
+    world.nodes[0].member.finish(StreamEnd::Complete);
+    world.settle();
+    assert_eq!(member(&world), None);
+    world.now += SECOND;
+    world.nodes[1].member.detach(world.now);
+    assert_eq!(member(&world), None);
+    world.now += SECOND;
+    world.nodes[1].member.release(world.now);
+    assert_eq!(member(&world), Some(world.now));
+    // The owner was not used when it ended.
+    assert_eq!(
+        world.nodes[0].member.finished_since(),
+        Some(world.now - 2 * SECOND)
+    );
+    let running = started(1);
+    assert_eq!(running.nodes[0].member.finished_since(), None);
 }

@@ -5,5 +5,6 @@
 
 mod endings;
 mod laws;
+mod silence;
 mod starts;
 mod world;

@@ -159,3 +159,25 @@ fn events_that_readers_hold_are_dropped_with_as_many_that_they_do_not() {
     publish(&topic, 1);
     assert!(budget.used().history <= 512 * KIB + 2 * OPEN);
 }
+
+#[test]
+fn a_history_of_which_readers_hold_the_smaller_part_is_given_up() {
+    let budget = Budget::new(1024 * KIB);
+    let topic = topics(1, &budget).remove(0);
+    let publish = |len| topic.publish("x".repeat(len * KIB)).unwrap();
+    // The second event begins another segment.
+    publish(20);
+    publish(50);
+    let mut slow = topic.subscribe_from_oldest();
+    let Poll::Ready(Some(Ok(held))) = slow.try_next() else {
+        panic!("there is a history")
+    };
+    assert!((20 * KIB..50 * KIB).contains(&held.as_bytes().len()));
+    let mut others = budget.reserve(Holding::History);
+    others.resize(512 * KIB - budget.used().history);
+    // The segment has room for it, and the budget has none.
+    publish(10);
+    assert_eq!(topic.retained_events(), 1);
+    drop(held);
+    assert!(budget.used().history <= 512 * KIB);
+}

@@ -68,6 +68,15 @@ fn an_event_in_another_place_is_refused_and_changes_nothing() {
 }
 
 #[test]
+fn a_history_begins_below_the_largest_number_of_a_place() {
+    const LARGEST: u64 = u64::MAX / 2;
+    let topic = copy_behind(LARGEST);
+    assert_eq!(topic.publish("x").unwrap().sequence(), LARGEST + 1);
+    let beyond = topic.go_on_behind(Position::new(1, LARGEST + 1));
+    assert!(matches!(beyond, Err(PublishError::WrongSequence { .. })));
+}
+
+#[test]
 fn to_be_where_it_is_already_drops_nothing() {
     let topic = copy_behind(41);
     publish(&topic, 3);

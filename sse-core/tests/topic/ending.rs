@@ -43,6 +43,17 @@ fn a_client_that_comes_back_and_has_everything_is_known_before_its_first_read() 
 }
 
 #[test]
+fn a_client_that_is_unknown_is_told_so_before_the_end() {
+    let topic = topic(TopicConfig::default());
+    topic.close();
+    let mut unknown = topic.resume_from(Some("elsewhere"));
+    assert_eq!(unknown.end(), None);
+    let taken = take(&mut unknown);
+    assert_eq!((taken.notices.len(), taken.end), (1, End::Closed));
+    assert_eq!(unknown.end(), Some(TopicEnd::Complete));
+}
+
+#[test]
 fn a_client_that_was_cut_does_not_have_everything() {
     let mut config = TopicConfig::default();
     config.max_events = 1;

@@ -89,6 +89,19 @@ fn readers_at_one_pace_share_what_is_new() {
 }
 
 #[test]
+fn what_is_copied_for_readers_counts_until_the_next_event() {
+    let topic = topic_of(64 * KIB);
+    let mut reader = topic.subscribe();
+    publish(&topic, 5);
+    let before = topic.retained_bytes();
+    let copied = next_bytes(&mut reader).len();
+    let with_copy = topic.retained_bytes();
+    assert!((before + copied..before + 2 * copied).contains(&with_copy));
+    publish(&topic, 1);
+    assert!(topic.retained_bytes() < with_copy);
+}
+
+#[test]
 fn the_largest_event_fits_and_the_next_larger_is_refused() {
     let topic = topic_of(16 * KIB);
     publish(&topic, 10);
@@ -156,6 +169,22 @@ fn an_id_of_the_publishers_is_forgotten_with_its_event() {
     // It may be used again then.
     topic.publish(event).unwrap();
     assert_eq!(outcome(), Outcome::Resumed { replayed: 0 });
+}
+
+#[test]
+fn the_id_of_the_newest_event_counts_when_its_event_has_gone() {
+    let clock = crate::Clock::new();
+    let mut config = TopicConfig::default();
+    config.max_age = Some(std::time::Duration::ZERO);
+    let topic = crate::topic_on(&clock, config);
+    let before = topic.retained_bytes();
+    let event = Event::new("x").with_id("i".repeat(KIB)).unwrap();
+    topic.publish(event).unwrap();
+    clock.advance(std::time::Duration::from_nanos(1));
+    let returns = topic.resume_from(Some(&"i".repeat(KIB)));
+    assert_eq!(returns.outcome(), Outcome::Resumed { replayed: 0 });
+    assert_eq!(topic.retained_events(), 0);
+    assert!((before + KIB..before + 2 * KIB).contains(&topic.retained_bytes()));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use futures_util::{FutureExt, StreamExt};
 use proptest::prelude::*;
 use sse_core::{
     Decoded, Decoder, Event, EventId,
@@ -52,6 +53,18 @@ fn every_id_tells_the_place_in_all_topics() {
         ids(&taken(&mut subscriber).text),
         ["a-2:tea:own,b-1,c-1", "a-3,b-1,c-1"]
     );
+}
+
+#[test]
+fn it_is_a_stream_that_ends_with_its_topics() {
+    let topics = topics(&TopicConfig::default());
+    let mut subscriber = merge(&topics, None);
+    assert!(subscriber.next().now_or_never().is_none());
+    publish(&topics[1], 1);
+    let batch = subscriber.next().now_or_never().flatten().unwrap().unwrap();
+    assert_eq!(batch.as_bytes(), b"id: a-0,b-1,c-0\ndata: x\n\n");
+    topics.iter().for_each(Topic::close);
+    assert!(subscriber.next().now_or_never().unwrap().is_none());
 }
 
 #[test]

@@ -166,6 +166,28 @@ fn an_id_of_the_publishers_is_kept_and_resumed_from() {
 }
 
 #[test]
+fn a_place_has_the_id_of_its_event_as_long_as_the_history_has_the_event() {
+    let mut config = TopicConfig::default();
+    config.max_events = 3;
+    let topic = topic(config);
+    for row in 1..=7 {
+        let event = Event::new("x").with_id(format!("row {row}")).unwrap();
+        topic.publish(event).unwrap();
+    }
+    // The notice is at the place of the fourth event, which is the newest of those that were dropped.
+    let taken = take(&mut topic.resume_from(Some("abc-0")));
+    assert_eq!(ids(&taken.text), ["abc-4", "row 5", "row 6", "row 7"]);
+    let begins_at = |id| {
+        let subscriber = topic.resume_from(Some(id));
+        let text = take(&mut subscriber.begin_with(["state"]).unwrap()).text;
+        ids(&text)[0].to_owned()
+    };
+    for place in ["row 5", "row 6", "row 7"] {
+        assert_eq!(begins_at(place), place);
+    }
+}
+
+#[test]
 fn of_events_with_one_id_the_first_counts_so_that_none_is_lost() {
     let topic = topic(TopicConfig::default());
     for data in ["one", "two", "three"] {

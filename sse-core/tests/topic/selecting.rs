@@ -8,7 +8,7 @@ use sse_core::{
     topic::{Announce, Outcome, Topic, TopicConfig},
 };
 
-use crate::{End, ids, publish, take, topic};
+use crate::{Clock, End, ids, publish, take, topic, topic_on};
 
 fn publish_types(topic: &Topic, types: &str) {
     for event_type in types.chars() {
@@ -111,6 +111,31 @@ fn a_client_is_told_its_place_before_a_history_is_full_that_its_bytes_bound() {
         places += ids(&take(&mut subscriber).text).len();
     }
     assert!((3..=6).contains(&places), "{places} of {published}");
+}
+
+#[test]
+fn a_client_for_which_there_is_nothing_loses_nothing_where_age_bounds_the_history() {
+    let clock = Clock::new();
+    let mut config = TopicConfig::default();
+    (config.max_age, config.announce) = (Some(Duration::from_secs(100)), Announce::Everything);
+    let topic = topic_on(&clock, config);
+    let mut id = String::new();
+    for _ in 0..20 {
+        let subscriber = topic.resume_from(Some(&id));
+        assert!(
+            !subscriber.outcome().is_loss(),
+            "{:?}",
+            subscriber.outcome()
+        );
+        let mut subscriber = subscriber.only_event_types(|event_type| event_type == "wanted");
+        for _ in 0..70 {
+            publish(&topic, 1);
+            clock.advance(Duration::from_secs(1));
+            if let Some(last) = ids(&take(&mut subscriber).text).last() {
+                id = (*last).to_owned();
+            }
+        }
+    }
 }
 
 #[test]

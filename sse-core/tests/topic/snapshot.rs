@@ -1,6 +1,6 @@
 //! A server that restarts, and whose topics begin with snapshots.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use proptest::prelude::*;
 use sse_core::{
@@ -160,6 +160,7 @@ fn a_topic_that_is_in_use_cannot_be_restored() {
     for topic in [used, closed] {
         let error = topic.restore(&snapshot).unwrap_err();
         assert!(matches!(error, RestoreError::InUse), "{error}");
+        assert!(error.source().is_none());
     }
     let unused = new(4, &config);
     // That of an empty topic changes nothing, and may be followed by another one.
@@ -180,6 +181,8 @@ fn an_event_that_the_settings_do_not_allow_is_an_error_that_names_it() {
         error.to_string().starts_with("event 2 of the snapshot"),
         "{error}"
     );
+    let cause = error.source().and_then(|cause| cause.downcast_ref());
+    assert!(matches!(cause, Some(PublishError::TooLarge { .. })));
     assert!(matches!(
         error,
         RestoreError::Event {
@@ -219,14 +222,22 @@ fn bytes_that_are_not_a_whole_snapshot_are_refused() {
         TopicSnapshot::from_bytes(&bytes[..len]).unwrap_err();
     }
     let all = String::from_utf8(bytes).unwrap();
+    let placed = |sequence: u64| all.replace("9-0", &format!("9-{sequence}"));
+    TopicSnapshot::from_bytes(placed(u64::MAX / 2).as_bytes()).unwrap();
     let other = |text: String| TopicSnapshot::from_bytes(text.as_bytes()).unwrap_err();
     for text in [
         all.replace(": topic 1", ": topic 2"),
         all.replace("9-0", "9-x"),
-        all.replace("9-0", "9-18446744073709551615"),
+        placed(u64::MAX / 2 + 1),
+        placed(u64::MAX),
         all.replace("9-0 1-0", "9-0 1"),
     ] {
-        assert_eq!(other(text), InvalidSnapshot::Other);
+        let error = other(text);
+        assert_eq!(error, InvalidSnapshot::Other);
+        assert!(
+            error.to_string().contains("no snapshot of a topic"),
+            "{error}"
+        );
     }
     for text in [
         all.replace(": end 2", ": end 3"),

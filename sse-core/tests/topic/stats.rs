@@ -1,6 +1,11 @@
 //! The counters of a topic.
 
-use sse_core::topic::{TopicConfig, WhenTooSlow};
+use std::time::Duration;
+
+use sse_core::{
+    Event,
+    topic::{TopicConfig, WhenTooSlow},
+};
 
 use crate::{publish, take, topic};
 
@@ -41,6 +46,30 @@ fn everything_is_counted_where_it_happens() {
         (1, 0, 2)
     );
     assert_eq!(stats.delivered_events, 2);
+}
+
+#[test]
+fn an_event_without_data_counts_with_its_blank_line() {
+    let topic = topic(TopicConfig::default());
+    let mut subscriber = topic.subscribe();
+    let retry = Event::without_data().with_reconnection_time(Duration::from_secs(3));
+    topic.publish(retry).unwrap();
+    let len = take(&mut subscriber).text.len() as u64;
+    let stats = topic.stats();
+    assert_eq!((stats.published_bytes, stats.delivered_bytes), (len, len));
+}
+
+#[test]
+fn the_lag_of_a_subscriber_is_what_it_has_not_taken() {
+    let topic = topic(TopicConfig::default());
+    let mut subscriber = topic.subscribe();
+    let lag = subscriber.lag();
+    assert_eq!(lag.events(), 0);
+    publish(&topic, 3);
+    assert_eq!(lag.events(), 3);
+    take(&mut subscriber);
+    publish(&topic, 2);
+    assert_eq!(subscriber.lag().events(), 2);
 }
 
 #[test]

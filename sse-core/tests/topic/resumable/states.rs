@@ -60,6 +60,7 @@ fn a_client_that_comes_before_the_timer_is_in_time() {
 #[test]
 fn without_a_grace_time_a_producer_runs_to_its_end() {
     let mut streams = Streams::new(|config| config.grace = None);
+    assert_eq!(streams.table.config().grace, None);
     let id = streams.start("x");
     streams.table.attach(id);
     streams.detach(id);
