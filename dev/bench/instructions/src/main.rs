@@ -1,5 +1,5 @@
 //! Decodes or encodes a fixed event stream so many times, or takes it through an event source, or delivers
-//! events to connections, for a tool that counts instructions.
+//! events to connections, compressed or not, for a tool that counts instructions.
 //!
 //! `instructions list` names the works; `instructions WORK TIMES` does one of them.
 
@@ -14,7 +14,7 @@ mod subscription;
 use std::{env, hint::black_box, process::ExitCode};
 
 use corpus::{Corpus, Cut, RECIPES};
-use delivery::Delivery;
+use delivery::{Delivery, Publishing};
 use sse_core::{Decoded, Decoder};
 use subscription::Subscription;
 
@@ -52,7 +52,10 @@ fn main() -> ExitCode {
         [list] if list == "list" => {
             works.for_each(|(name, ..)| println!("{name}"));
             Subscription::works().for_each(|(name, _)| println!("{name}"));
-            println!("{}", Delivery::NAME);
+            Delivery::WORKS
+                .iter()
+                .for_each(|(name, _)| println!("{name}"));
+            println!("{}", Publishing::NAME);
         }
         [wanted, times] => {
             let Ok(times) = times.parse::<usize>() else {
@@ -61,15 +64,19 @@ fn main() -> ExitCode {
             };
             let decoded = works.clone().find(|(name, ..)| name == wanted);
             let subscribed = Subscription::works().find(|(name, _)| name == wanted);
+            let delivered = Delivery::WORKS.iter().find(|(name, _)| name == wanted);
             if let Some((_, recipe, work)) = decoded {
                 let corpus = recipe.make(SIZE);
                 (0..times).for_each(|_| work(&corpus));
             } else if let Some((_, recipe)) = subscribed {
                 let mut subscription = Subscription::new(&recipe.make(SIZE));
                 (0..times).for_each(|_| subscription.take());
-            } else if wanted == Delivery::NAME {
-                let mut delivery = Delivery::new();
+            } else if let Some((_, coding)) = delivered {
+                let mut delivery = Delivery::new(*coding);
                 (0..times).for_each(|_| delivery.deliver());
+            } else if wanted == Publishing::NAME {
+                let mut publishing = Publishing::new();
+                (0..times).for_each(|_| publishing.publish());
             } else {
                 eprintln!("no such work: {wanted}");
                 return ExitCode::FAILURE;
