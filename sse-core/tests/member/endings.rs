@@ -83,7 +83,7 @@ fn an_end_that_the_log_did_not_take_is_appended_again() {
         world.take(0);
         // Not at once.
         assert!(!world.settle_append(0, Fate::Appended));
-        world.pass(2 * SECOND);
+        world.pass(SECOND);
         assert_eq!(world.outcome(1), Some("complete"), "{fate:?}");
     }
 }
@@ -91,11 +91,13 @@ fn an_end_that_the_log_did_not_take_is_appended_again() {
 #[test]
 fn an_owner_that_makes_nothing_tells_that_it_is_alive() {
     let mut world = started(2);
+    world.nodes[1].member.attach();
     world.pass(300 * SECOND);
     assert_eq!(
         [0, 1].map(|node| world.phase(node)),
         [MemberPhase::Running; 2]
     );
+    assert_eq!(world.nodes[0].member.config().grace, None);
     // Each 10 s, with the claim.
     assert_eq!(world.log.len(), 31);
 }

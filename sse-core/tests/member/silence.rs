@@ -9,7 +9,7 @@ use sse_core::{
         follower::Tails,
         resumable::{
             StreamEnd,
-            member::{MemberOutput, MemberPhase, StreamMember},
+            member::{AppendFailure, MemberOutput, MemberPhase, StreamMember},
         },
     },
 };
@@ -111,4 +111,82 @@ fn an_owner_is_cancelled_on_its_node_only() {
         [0, 1].map(|node| world.outcome(node)),
         [Some("shutdown"); 2]
     );
+}
+
+#[test]
+fn an_end_that_the_log_did_not_take_is_no_longer_wanted_where_the_owner_may_live() {
+    let mut world = looking();
+    let (now, member) = (world.now, &mut world.nodes[1].member);
+    member.handle_tails(now, tails(1, 1));
+    assert_eq!(appends(member, now).as_deref(), Some(LOST));
+    member.handle_append_failed(now, AppendFailure::NotAppended);
+    let retry = now + SECOND;
+    assert_eq!(appends(member, retry), None);
+    assert_eq!(member.phase(), MemberPhase::Running);
+}
+
+#[test]
+fn a_producer_that_does_not_end_at_once_is_cancelled_once() {
+    let mut world = World::new(1);
+    world.start(0);
+    let member = &mut world.nodes[0].member;
+    assert!(member.cancel(StreamEnd::Shutdown));
+    let mut cancelled = 0;
+    for second in 0..300 {
+        let now = world.now + second * SECOND;
+        member.handle_timeout(now);
+        member.handle_tails(now, tails(1, 1));
+        while let Some(output) = member.poll_output(now) {
+            match output {
+                MemberOutput::Cancel(_) => cancelled += 1,
+                MemberOutput::Append { .. } => member.handle_appended(),
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(cancelled, 1);
+}
+
+#[test]
+fn records_that_are_not_read_back_are_appended_again() {
+    let mut world = World::new(2);
+    world.nodes[1].member.attach();
+    world.start(0);
+    // The first node is the owner and the second has a client: each appends, and reads nothing.
+    for (node, interval) in [(0, 10 * SECOND), (1, 15 * SECOND)] {
+        let member = &mut world.nodes[node].member;
+        let appends = (0..120).filter(|second| {
+            let now = world.now + *second * SECOND;
+            let appends = member.poll_output(now).is_some();
+            if appends {
+                member.handle_appended();
+            }
+            appends
+        });
+        let seconds: Vec<_> = appends.collect();
+        assert!(seconds.len() >= 7, "{seconds:?}");
+        let intervals = seconds.windows(2).map(|pair| (pair[1] - pair[0]) * SECOND);
+        assert!(
+            intervals.into_iter().all(|it| it == interval),
+            "{seconds:?}"
+        );
+    }
+}
+
+#[test]
+fn the_clients_of_a_node_count_when_the_node_that_told_of_its_own_has_gone() {
+    let mut world = World::new(3);
+    world.start(0);
+    for node in [1, 2] {
+        world.nodes[node].member.attach();
+        world.pass(SECOND);
+    }
+    world.pass(60 * SECOND);
+    for gone in [1, 2] {
+        world.nodes[gone].is_dead = true;
+        world.pass(200 * SECOND);
+        assert_eq!(world.phase(0), MemberPhase::Running);
+        world.nodes[gone].is_dead = false;
+        world.pass(200 * SECOND);
+    }
 }

@@ -237,8 +237,14 @@ impl World {
                 has_moved |= self.read(at);
             }
             if !has_moved {
-                return;
+                break;
             }
+        }
+        // No node is woken again and again for nothing.
+        for node in self.nodes.iter().filter(|node| !node.is_dead) {
+            let at = node.member.poll_timeout();
+            let is_unused = node.member.is_unused(self.now);
+            assert!(is_unused || at.is_none_or(|at| at > self.now));
         }
     }
 

@@ -61,3 +61,19 @@ impl From<&ResumableConfig> for MemberConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_times_of_streams_of_one_node_are_those_of_shared_ones() {
+        let mut one = ResumableConfig::default();
+        (one.grace, one.retention) = (None, Duration::from_secs(7));
+        one.end_event_type = const { EventType::from_static("over") };
+        let shared = MemberConfig::from(&one);
+        assert_eq!((shared.grace, shared.retention), (None, one.retention));
+        assert_eq!(shared.end_event_type, one.end_event_type);
+        assert_eq!(shared.lease, MemberConfig::default().lease);
+    }
+}

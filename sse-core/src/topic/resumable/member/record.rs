@@ -125,7 +125,20 @@ mod tests {
         for (end, outcome) in ends {
             assert_eq!(read(Append::End(end)), format!("end {outcome}"));
         }
-        assert_eq!(Record::of(&Event::new("x"), &config), Record::Content);
+        let tick = Event::new("x").of_type(const { EventType::from_static("tick") });
+        for event in [Event::new("x"), tick] {
+            assert_eq!(Record::of(&event, &config), Record::Content);
+        }
+    }
+
+    #[test]
+    fn clients_get_all_events_but_the_records() {
+        for record in [CLAIM, ALIVE, LISTEN] {
+            assert!(is_record_type(record.as_str()));
+        }
+        for content in ["", "message", "end", "sse"] {
+            assert!(!is_record_type(content));
+        }
     }
 
     #[test]
