@@ -193,3 +193,16 @@ fn is_found(mut decoder: GzipDecoder, body: &[u8]) {
     assert_eq!(error, GzipError::TooLong);
     assert!(total <= 20 * body.len());
 }
+
+#[test]
+fn each_error_says_what_is_wrong_with_the_body() {
+    for (error, says) in [
+        (GzipError::Head, "does not begin with a gzip head"),
+        (GzipError::Data, "is not valid"),
+        (GzipError::Checksum, "checksum or length"),
+        (GzipError::Incomplete, "is incomplete"),
+        (GzipError::TooLong, "raise the bound"),
+    ] {
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}

@@ -388,7 +388,12 @@ fn a_call_keeps_a_name_that_was_not_started() {
 fn a_stream_that_has_ended_is_finished_once_nothing_uses_it() {
     let mut world = started(2);
     let member = |world: &World| world.nodes[1].member.finished_since();
+    world.pass(SECOND);
+    assert_eq!(world.nodes[1].member.listeners(), 0);
     world.nodes[1].member.attach();
+    world.nodes[1].member.attach();
+    assert_eq!(world.nodes[1].member.listeners(), 2);
+    world.nodes[1].member.detach(world.now);
     world.nodes[1].member.hold();
     world.nodes[0].member.finish(StreamEnd::Complete);
     world.settle();

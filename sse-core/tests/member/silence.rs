@@ -47,6 +47,17 @@ fn appends(member: &mut StreamMember, now: Instant) -> Option<String> {
 const LOST: &str = r#"{"outcome":"lost"}"#;
 
 #[test]
+fn the_log_is_asked_once() {
+    let mut world = looking();
+    world.take(1);
+    let outputs = &world.nodes[1].outputs;
+    let looks = outputs.iter().filter(|it| **it == MemberOutput::Look);
+    assert_eq!(looks.count(), 1);
+    let next = world.nodes[1].member.poll_timeout();
+    assert!(next.is_none_or(|at| at > world.now));
+}
+
+#[test]
 fn a_log_without_anything_new_tells_that_the_owner_is_dead() {
     let mut world = looking();
     let (now, member) = (world.now, &mut world.nodes[1].member);

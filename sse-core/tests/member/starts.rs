@@ -11,6 +11,7 @@ use crate::world::{Fate, SECOND, World};
 fn a_node_starts_its_producer_when_it_has_read_its_own_claim() {
     let mut world = World::new(2);
     assert!(world.nodes[0].member.start());
+    assert!(!world.nodes[0].member.start());
     world.take(0);
     assert!(world.settle_append(0, Fate::Appended));
     world.take(0);

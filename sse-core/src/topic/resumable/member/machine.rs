@@ -353,9 +353,7 @@ impl StreamMember {
 
     fn end(&mut self, now: Instant, outcome: &Text) {
         let before = std::mem::replace(&mut self.state, State::Ended(now));
-        if self.users == 0 && self.listeners == 0 {
-            self.idle_since = now;
-        }
+        self.idle_since = now;
         if let State::Running(running) = before
             && running.is_mine
         {
