@@ -6,6 +6,7 @@
 use std::{env, net::SocketAddr, path::PathBuf, process::Command};
 
 use fantoccini::{Client, Locator};
+use serde_json::Value;
 
 use chromium::{Process, free_address, start_driver, until};
 
@@ -14,6 +15,8 @@ mod chromium;
 
 const AWAY: &str = "the client went away";
 const ENDED: &str = "the stream ended";
+const SHUT_DOWN: &str = "the server was shut down";
+const ENDED_FROM_OUTSIDE: &str = "the stream was ended: a button of the page";
 
 async fn start_demo(address: SocketAddr) -> Process {
     // This test is in `target/…/deps`, the demos in `target/…/examples`.
@@ -42,18 +45,52 @@ async fn wait_for_line(process: &Process, what: &str, parts: &[&str]) {
     .await;
 }
 
-struct Page(Client);
+/// A page of a demo of its own.
+struct Page {
+    browser: Client,
+    demo: Process,
+    address: SocketAddr,
+    _driver: Process,
+}
 
 impl Page {
-    async fn open(chromedriver: SocketAddr, url: &str) -> Self {
-        Self(chromium::open(chromedriver, url).await)
+    async fn open() -> Self {
+        Self::open_as_wide_as(None).await
+    }
+
+    async fn open_as_wide_as(width: Option<u32>) -> Self {
+        let (driver_address, address) = (free_address(), free_address());
+        let driver = start_driver(driver_address);
+        let demo = start_demo(address).await;
+        let url = format!("http://{address}/");
+        let page = Self {
+            browser: chromium::open_as_wide_as(width, driver_address, &url).await,
+            demo,
+            address,
+            _driver: driver,
+        };
+        page.wait_for_state("open").await;
+        page
+    }
+
+    async fn run(&self, script: &str) -> Value {
+        self.browser.execute(script, Vec::new()).await.unwrap()
     }
 
     async fn text(&self, id: &str) -> String {
-        let selector = format!("[data-testid={id}]");
-        let element = self.0.find(Locator::Css(&selector)).await.unwrap();
-        let text = element.prop("textContent").await.unwrap();
-        text.unwrap_or_default().trim().to_owned()
+        // While the page loads there is none.
+        let script =
+            format!("return document.querySelector('[data-testid={id}]')?.textContent ?? ''");
+        let text = self.browser.execute(&script, Vec::new()).await;
+        let text = text
+            .ok()
+            .and_then(|text| Some(text.as_str()?.trim().to_owned()));
+        text.unwrap_or_default()
+    }
+
+    /// Returns the number with which the text begins.
+    async fn number(&self, id: &str) -> u64 {
+        number(&self.text(id).await).unwrap_or(0)
     }
 
     async fn wait_for(&self, id: &str, matches: impl Fn(&str) -> bool) -> String {
@@ -69,111 +106,242 @@ impl Page {
 
     /// Waits until the page's count has gone beyond `least`, and returns it.
     async fn wait_for_more(&self, id: &str, least: u64) -> u64 {
-        let more = |text: &str| text.parse().is_ok_and(|count: u64| count > least);
-        self.wait_for(id, more).await.parse().unwrap()
+        let more = |text: &str| number(text).is_some_and(|count| count > least);
+        number(&self.wait_for(id, more).await).unwrap_or(0)
     }
 
     async fn click(&self, button: &str) {
-        let selector = format!("[data-testid={button}]:not([aria-disabled=true])");
-        let element = until(button, async || {
-            self.0.find(Locator::Css(&selector)).await.ok()
+        self.click_on(&format!("[data-testid={button}]:not([aria-disabled=true])"))
+            .await;
+    }
+
+    async fn click_on(&self, selector: &str) {
+        let element = until(selector, async || {
+            self.browser.find(Locator::Css(selector)).await.ok()
         })
         .await;
         // The page's header stays at the top, and may cover the button.
         let script = "arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })";
         let argument = serde_json::to_value(&element).unwrap();
-        self.0.execute(script, vec![argument]).await.unwrap();
+        self.browser.execute(script, vec![argument]).await.unwrap();
         element.click().await.unwrap();
+    }
+
+    async fn wait_for_element(&self, selector: &str) {
+        until(selector, async || {
+            self.browser.find(Locator::Css(selector)).await.ok()
+        })
+        .await;
     }
 
     /// Waits until the clean-up log on the page has such an entry.
     async fn wait_for_clean_up(&self, path: &str, reason: &str) {
         let selector =
-            format!("[data-testid=clean-up-log] [data-path='{path}'][data-reason='{reason}']");
-        until(&format!("the clean-up of {path}: {reason}"), async || {
-            self.0.find(Locator::Css(&selector)).await.ok()
-        })
-        .await;
+            format!("[data-testid=clean-up-log] [data-path^='{path}'][data-reason='{reason}']");
+        self.wait_for_element(&selector).await;
     }
 
-    /// Returns the number of points of the chart that are not blank.
-    async fn drawn(&self) -> u64 {
-        let script = "
-            const canvas = document.querySelector('canvas');
-            const { width, height } = canvas;
-            const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
-            let drawn = 0;
-            for (let i = 3; i < data.length; i += 4) drawn += data[i] > 0;
-            return drawn;";
-        let drawn = self.0.execute(script, Vec::new()).await.unwrap();
-        drawn.as_u64().unwrap_or(0)
+    async fn assert_nothing_is_lost(&self) {
+        assert_eq!(self.text("lost").await, "0");
+        assert_eq!(self.text("twice").await, "0");
     }
+}
+
+fn number(text: &str) -> Option<u64> {
+    text.split(' ').next()?.parse().ok()
 }
 
 #[tokio::test]
 #[ignore = "needs chromium and chromedriver: run .ci/test"]
-async fn the_demo_shows_its_events_its_losses_and_its_clean_ups() {
-    let driver_address = free_address();
-    let _driver = start_driver(driver_address);
-    let address = free_address();
-    let demo = start_demo(address).await;
-    let page = Page::open(driver_address, &format!("http://{address}/")).await;
+async fn the_first_screen_is_full_and_closing_and_ending_lose_nothing() {
+    let page = Page::open().await;
 
-    // Events of every kind arrive, and the page shows them.
-    page.wait_for_state("open").await;
-    page.wait_for_more("number-count", 8).await;
+    // The history came before anything was made for this page: a minute of numbers, which are drawn.
+    let before = page.wait_for_more("in-history", 239).await;
+    let drawn = "
+        const canvas = document.querySelector('canvas');
+        const { width, height } = canvas;
+        const { data } = canvas.getContext('2d').getImageData(0, 0, width / 4, height);
+        let drawn = 0;
+        for (let i = 3; i < data.length; i += 4) drawn += data[i] > 0;
+        return drawn;";
+    until("numbers at the chart's left end", async || {
+        (page.run(drawn).await.as_u64()? > 1_000).then_some(())
+    })
+    .await;
+    page.wait_for_more("number-count", before + 4).await;
     page.wait_for("number", |text| text.parse::<f64>().is_ok())
         .await;
-    page.wait_for("clock", |text| {
-        text.contains("T") && text.ends_with('Z') || text.contains(':')
-    })
-    .await;
-    let poem = page.wait_for("poem", |text| text.contains('\n')).await;
-    assert!(poem.contains("Über allen Gipfeln\nIst Ruh,\n"), "{poem}");
-    let pid = demo.child.id().to_string();
-    page.wait_for("system-pid", |text| text == pid).await;
-    page.wait_for_more("last-event-id", 8).await;
-    until("something on the chart", async || {
-        (page.drawn().await > 500).then_some(())
-    })
-    .await;
+    let pid = page.demo.child.id().to_string();
+    page.wait_for("pid", |text| text == pid).await;
 
-    // The page closes the stream: the server cleans up at once, although the stream goes on.
+    // The code beside the panels is there, and nothing was left to replace.
+    let code = "return [...document.querySelectorAll('.code pre')].map((pre) => pre.textContent)";
+    let code = page.run(code).await;
+    let code: Vec<&str> = code
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    assert_eq!(code.len(), 7);
+    assert!(
+        code[0].contains("topic.subscribe_from_oldest()"),
+        "{}",
+        code[0]
+    );
+    for code in code {
+        assert!(code.contains("fn ") && !code.contains("{{"), "{code}");
+    }
+
+    // The page closes the stream: the server cleans up at once. The page comes back with its last event.
     page.click("button-close").await;
     page.wait_for_state("closed").await;
+    wait_for_line(&page.demo, "the clean-up", &["/events", AWAY]).await;
+    page.click("button-open").await;
+    page.wait_for_state("open").await;
     page.wait_for_clean_up("/events", AWAY).await;
-    page.click("button-open").await;
-    page.wait_for_state("open").await;
 
-    // The server ends a stream for good, after its last event.
-    page.click("button-bounded").await;
-    page.wait_for("bounded-log", |text| text.contains("bye"))
+    // A stream is ended from outside: the browser comes back, and resumes.
+    let reconnections = page.number("reconnections").await;
+    page.click_on("[data-testid=open-streams] [data-path='/events'] button")
         .await;
-    page.wait_for_clean_up("/bounded", ENDED).await;
-
-    // The server ends the stream: the browser reconnects by itself and continues.
-    page.click("button-server-end").await;
-    page.wait_for_clean_up("/events", ENDED).await;
-    let reconnections = page.wait_for_more("reconnections", 0).await;
-    page.wait_for_more("resumed", 0).await;
-    page.click("button-open").await;
-    page.wait_for_state("open").await;
-    let seen = page.wait_for_more("last-event-id", 3).await;
-
-    // The server is stopped and started again: the browser resumes after its last event.
-    let numbers = page.wait_for_more("number-count", 0).await;
-    drop(demo);
-    page.wait_for_state("connecting").await;
-    let demo = start_demo(address).await;
-    page.wait_for_state("open").await;
     page.wait_for_more("reconnections", reconnections).await;
-    let resumed = page.wait_for_more("resumed", seen - 1).await;
-    page.wait_for_more("last-event-id", resumed).await;
-    page.wait_for_more("number-count", numbers + 4).await;
-    let pid = demo.child.id().to_string();
-    page.wait_for("system-pid", |text| text == pid).await;
+    page.wait_for_clean_up("/events", ENDED_FROM_OUTSIDE).await;
+    page.assert_nothing_is_lost().await;
+
+    // The server ends a handler's stream twice, and says at the third time that it was all.
+    page.click("button-count").await;
+    page.wait_for("count-state", |text| text.contains("204"))
+        .await;
+    let log = page.run("return [...document.querySelectorAll('[data-testid=count-log] b')].map((b) => b.textContent.trim())").await;
+    assert_eq!(
+        log,
+        serde_json::json!(["1 2 3 4 5", "6 7 8 9 10", "11 12 13 14 15"])
+    );
+    page.wait_for_clean_up("/count", ENDED).await;
+    page.wait_for_clean_up("/count", "the response was sent")
+        .await;
+    page.assert_nothing_is_lost().await;
 
     // The tab is closed: the server keeps nothing of it.
-    page.0.close().await.unwrap();
-    wait_for_line(&demo, "the clean-up of a closed tab", &["(/events", AWAY]).await;
+    let seen = page.demo.lines.lock().unwrap().len();
+    page.browser.close().await.unwrap();
+    until("the clean-up of a closed tab", async || {
+        let lines = page.demo.lines.lock().unwrap();
+        let mut new = lines.iter().skip(seen);
+        new.any(|line| line.contains("/events") && line.contains(AWAY))
+            .then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs chromium and chromedriver: run .ci/test"]
+async fn a_restart_loses_nothing_and_a_new_process_is_told() {
+    let mut page = Page::open().await;
+    for run in ["2", "3"] {
+        page.wait_for_more("number-count", 4).await;
+        let reconnections = page.number("reconnections").await;
+        page.click("button-restart").await;
+        page.wait_for_more("reconnections", reconnections).await;
+        page.wait_for("run", |text| text == run).await;
+        page.wait_for_clean_up("/events", SHUT_DOWN).await;
+        page.wait_for_more("caught-up", 0).await;
+        let numbers = page.number("number-count").await;
+        page.wait_for_more("number-count", numbers + 4).await;
+        page.assert_nothing_is_lost().await;
+    }
+
+    // A new process has another history: the page is told that its place is unknown, and begins anew.
+    let address = page.address;
+    let old = page.demo.child.id();
+    page.demo.child.kill().unwrap();
+    page.wait_for_state("connecting").await;
+    page.demo.child.wait().unwrap();
+    page.demo = start_demo(address).await;
+    let pid = page.demo.child.id();
+    assert_ne!(pid, old);
+    page.wait_for("pid", |text| text == pid.to_string()).await;
+    page.wait_for("timeline", |text| text.contains("unknown"))
+        .await;
+    let numbers = page.number("number-count").await;
+    page.wait_for_more("number-count", numbers + 4).await;
+    page.assert_nothing_is_lost().await;
+}
+
+#[tokio::test]
+#[ignore = "needs chromium and chromedriver: run .ci/test"]
+async fn an_answer_survives_a_reload_and_a_restart_and_can_be_stopped() {
+    let page = Page::open().await;
+    let complete = |text: &str| text == "It is complete.";
+
+    // What it says when it is read in one go.
+    page.click("button-ask").await;
+    page.wait_for("answer-state", complete).await;
+    let whole = page.text("answer").await;
+    assert!(
+        whole.contains("without a gap. ") && whole.ends_with("at once."),
+        "{whole}"
+    );
+
+    page.click("button-ask").await;
+    page.wait_for("answer", |text| {
+        text.starts_with("Everything, and") && text.len() < whole.len()
+    })
+    .await;
+    page.click("button-reload").await;
+    page.wait_for("answer", |text| {
+        text.len() > "Everything, and without a gap".len()
+    })
+    .await;
+    page.click("button-restart").await;
+    page.wait_for("answer-state", complete).await;
+    assert_eq!(page.text("answer").await, whole);
+    page.wait_for("run", |run| run == "2").await;
+
+    // The answer is kept, and another one is stopped.
+    page.click("button-reload").await;
+    page.wait_for("answer-state", complete).await;
+    assert_eq!(page.text("answer").await, whole);
+    page.click("button-ask").await;
+    page.wait_for("answer", |text| text.starts_with("Everything,"))
+        .await;
+    page.click("button-stop").await;
+    page.wait_for("answer-state", |text| text == "It was stopped.")
+        .await;
+    assert!(whole.starts_with(&page.text("answer").await));
+}
+
+#[tokio::test]
+#[ignore = "needs chromium and chromedriver: run .ci/test"]
+async fn nothing_overflows_on_a_small_screen_and_no_row_is_cut() {
+    let page = Page::open_as_wide_as(Some(360)).await;
+    assert_eq!(page.run("return innerWidth").await, 360);
+    page.click("button-ask").await;
+    page.click("button-count").await;
+    page.wait_for("count-state", |text| text.contains("204"))
+        .await;
+    page.wait_for_clean_up("/count", ENDED).await;
+    // What does not fit scrolls within itself (code, commands and the raw events), and nothing else does.
+    let too_wide = "
+        const scrolls = '.code pre, .command, .scroll';
+        return [...document.querySelectorAll('body, header, .panel, .panel > *, .panel :is(p, ol, li, dl, dd, table, button, select, h2)')]
+            .filter((element) => !element.closest(scrolls) && element.scrollWidth > element.clientWidth && element.clientWidth > 0)
+            .map((element) => `${element.tagName} ${element.dataset.testid ?? element.className} ${element.scrollWidth} > ${element.clientWidth}`);";
+    assert_eq!(page.run(too_wide).await, serde_json::json!([]));
+    let wide = "return document.documentElement.scrollWidth <= innerWidth";
+    assert_eq!(page.run(wide).await, true);
+    // Texts of one line stay on one line, and lists show all of their rows.
+    let broken = "
+        const lines = (element) => element.getClientRects().length && element.offsetHeight / parseFloat(getComputedStyle(element).lineHeight);
+        return [...document.querySelectorAll('.facts dt, .facts dd, .state, button')]
+            .filter((element) => lines(element.matches('button') ? element : element) >= (element.matches('button') ? 2.2 : 1.5))
+            .map((element) => element.textContent);";
+    assert_eq!(page.run(broken).await, serde_json::json!([]));
+    let cut = "
+        return [...document.querySelectorAll('.list')]
+            .filter((list) => list.scrollHeight > list.clientHeight + 1)
+            .map((list) => list.dataset.testid);";
+    assert_eq!(page.run(cut).await, serde_json::json!([]));
 }

@@ -114,7 +114,7 @@ fn demo_works_and_stops(output: OwnedFd) {
     let port = free_port();
     let flags = ["--port", &port.to_string()];
     let mut demo = Program::start("demo", |demo| demo.args(flags).stdout(output));
-    let mut clean_ups = client(port, "/clean-ups");
+    let mut clean_ups = client(port, "/events");
     let mut text = String::new();
     client(port, "/example/events")
         .read_to_string(&mut text)
@@ -142,7 +142,7 @@ fn the_demo_needs_no_output_that_is_read() {
 fn the_demo_sets_the_reconnection_time_on_an_event_with_data() {
     let port = free_port();
     let _demo = Program::start("demo", |demo| demo.args(["--port", &port.to_string()]));
-    let mut events = client(port, "/events?for=1");
+    let mut events = client(port, "/events");
     let mut block = line_with("retry: ", &mut events);
     while !block.ends_with("\n\n") {
         events.read_line(&mut block).unwrap();

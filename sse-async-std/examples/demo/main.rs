@@ -1,4 +1,4 @@
-//! A page that shows a live event stream, its losses and its clean-ups, and the server behind it.
+//! A page that shows what the project does, and the server behind it.
 //!
 //! `cargo run --release -p sse-async-std --example async-std-demo -- --help`
 
@@ -9,10 +9,21 @@ use std::process::ExitCode;
 
 /// The parts that are specific to async-std.
 mod on {
+    use std::io;
+
+    use async_std::net::TcpListener;
     pub(crate) use sse_async_std::{self as adapter, AsyncStd as Runtime};
+
+    /// The name of the adapter.
+    pub(crate) const NAME: &str = "sse-async-std";
 
     /// Waits for this long.
     pub(crate) use async_std::task::sleep;
+
+    /// Makes the runtime's own listener of a socket.
+    pub(crate) fn listener(socket: std::net::TcpListener) -> io::Result<TcpListener> {
+        Ok(socket.into())
+    }
 }
 
 fn main() -> ExitCode {

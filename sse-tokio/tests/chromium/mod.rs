@@ -72,7 +72,13 @@ pub fn start_driver(address: SocketAddr) -> Process {
 }
 
 /// Opens a page at `url`, in a browser of its own, which accepts certificates of unknown authorities.
+#[allow(dead_code)] // one test has its own width
 pub async fn open(chromedriver: SocketAddr, url: &str) -> Client {
+    open_as_wide_as(None, chromedriver, url).await
+}
+
+/// Does the same on a screen with this width, such as that of a telephone.
+pub async fn open_as_wide_as(width: Option<u32>, chromedriver: SocketAddr, url: &str) -> Client {
     // Tests of one process have a driver each.
     let (process, port) = (std::process::id(), chromedriver.port());
     let profile = env::temp_dir().join(format!("sse-browser-test-{process}-{port}"));
@@ -87,8 +93,14 @@ pub async fn open(chromedriver: SocketAddr, url: &str) -> Client {
         "--disable-sync",
         &format!("--user-data-dir={}", profile.display()),
     ];
+    let mut options = json!({ "args": arguments });
+    if let Some(width) = width {
+        // A window is at least 500 px wide.
+        let metrics = json!({ "width": width, "height": 800, "pixelRatio": 1, "mobile": false, "touch": false });
+        options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
+    }
     let capabilities = json!({
-        "goog:chromeOptions": { "args": arguments },
+        "goog:chromeOptions": options,
         "acceptInsecureCerts": true,
     });
     let Value::Object(capabilities) = capabilities else {

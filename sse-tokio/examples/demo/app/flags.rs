@@ -8,16 +8,18 @@ use std::{
 
 use lexopt::{Arg, Parser, ValueExt};
 
+use super::https::Tls;
 use crate::on::adapter::ServerConfig;
 
 const HELP: &str = "\
-A page that shows a live event stream, and the server behind it.
+A page that shows what the project does, and the server behind it.
 
 Usage: demo [FLAGS]
 
   --addr HOST:PORT        where to listen            [127.0.0.1:8080]
   --port PORT             the same, on 127.0.0.1
-  --cert FILE, --key FILE a certificate and its key, in PEM, to speak https
+  --tls                   speak https, with a certificate made for this run
+  --cert FILE, --key FILE speak https, with this certificate and its key, in PEM
   --keep-alive SECONDS    idle time before a comment [15; 0 is never]
   --head-timeout SECONDS  for a whole request head   [10]
   --stall-timeout SECONDS for a write's progress     [30]
@@ -25,31 +27,31 @@ Usage: demo [FLAGS]
   --shutdown-timeout SECONDS
                           for streams to end by themselves at Ctrl-C [10]
   --max-connections N     beyond it: 503             [10000]
-  --redis URL             the numbers, clocks and poems are those of all demos with
-                          the same URL, such as redis://127.0.0.1/
+  --redis URL             all demos with the same URL are one, such as
+                          redis://127.0.0.1/
   --help                  this text
 ";
 
 #[derive(Debug)]
-pub(crate) struct Flags {
-    pub(crate) addr: String,
-    pub(crate) config: ServerConfig,
-    /// The files of a certificate and its key.
-    pub(crate) tls: Option<(String, String)>,
-    /// The Redis server by which many nodes show the same numbers.
-    pub(crate) redis: Option<String>,
+pub(super) struct Flags {
+    pub(super) addr: String,
+    pub(super) config: ServerConfig,
+    /// The certificate, for https.
+    pub(super) tls: Option<Tls>,
+    /// The Redis server by which many nodes have one topic.
+    pub(super) redis: Option<String>,
 }
 
 impl Flags {
     /// Parses the command line. Returns `None` once the help was asked for and printed.
-    pub(crate) fn parse() -> Result<Option<Self>, String> {
+    pub(super) fn parse() -> Result<Option<Self>, String> {
         let mut flags = Self {
             addr: "127.0.0.1:8080".into(),
             config: ServerConfig::default(),
             tls: None,
             redis: None,
         };
-        let (mut cert, mut key) = (None, None);
+        let (mut cert, mut key, mut self_signed) = (None, None, false);
         let config = &mut flags.config;
         let mut parser = Parser::from_env();
         while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
@@ -72,6 +74,7 @@ impl Flags {
                     flags.addr = format!("127.0.0.1:{port}");
                 }
                 "redis" => flags.redis = Some(value(&mut parser)?),
+                "tls" => self_signed = true,
                 "cert" => cert = Some(value(&mut parser)?),
                 "key" => key = Some(value(&mut parser)?),
                 "keep-alive" => {
@@ -97,8 +100,8 @@ impl Flags {
             }
         }
         flags.tls = match (cert, key) {
-            (Some(cert), Some(key)) => Some((cert, key)),
-            (None, None) => None,
+            (Some(cert), Some(key)) => Some(Tls::Files { cert, key }),
+            (None, None) => self_signed.then_some(Tls::SelfSigned),
             _ => return Err("https needs both --cert and --key".into()),
         };
         Ok(Some(flags))

@@ -1,43 +1,50 @@
-//! A page that shows a live event stream, its losses and its clean-ups, and the server behind it.
+//! A page that shows what the project does, each part beside the code that does it.
 //!
 //! The code is the same for every runtime; the differences are in the module `on` of the program that
-//! includes this.
+//! includes this. `feed.rs` has the topic that all pages follow, `handlers.rs` the rest.
 
-mod clean_up_log;
+mod answers;
+mod clean_up;
 #[path = "../../common/console.rs"]
 mod console;
+mod control;
+mod feed;
 mod flags;
-mod live;
+mod handlers;
+mod https;
+mod numbers;
+mod page;
 #[path = "../../common/redis.rs"]
 mod redis;
+mod shared;
+mod state;
 
 use std::{
     io::{self, Write},
+    net::TcpListener,
+    pin::pin,
     process::ExitCode,
     sync::Arc,
-    time::Duration,
 };
 
-use futures_util::{Stream, StreamExt, future, stream};
+use futures_util::future::{self, Either};
 
 use crate::on::{
-    Runtime,
+    self, Runtime,
     adapter::{
-        Event, EventError, EventType, LastEventId, Request, Response, Router, Server, ServerHandle,
-        ShutdownSignal, controller, driver::Runtime as _, event_log::FollowedTopicsConfig,
-        http::header, tls,
+        OpenStreams, ResumableConfig, ResumableStreams, Router, Server, ServerConfig,
+        event_log::{FollowedTopic, FollowedTopicsConfig},
+        tls::rustls,
     },
-    sleep,
 };
-use clean_up_log::CleanUpLog;
 use console::Console;
+use control::Control;
+use feed::{Feed, Kept};
 use flags::Flags;
-use live::{Item, Live};
+use handlers::Demo;
+use https::Tls;
 
-/// The type of the last event of a stream that ends by itself.
-const BYE: EventType = EventType::from_static("bye");
-
-const PAGE: &str = include_str!("page.html");
+type Failure = Box<dyn std::error::Error>;
 
 pub(crate) async fn main() -> ExitCode {
     let flags = match Flags::parse() {
@@ -60,141 +67,159 @@ pub(crate) async fn main() -> ExitCode {
     }
 }
 
-async fn run(flags: Flags, console: &Console) -> Result<(), Box<dyn std::error::Error>> {
-    let mut server = Server::bind(&flags.addr)
-        .await
-        .map_err(|error| format!("{error}\nChoose another address with --addr HOST:PORT."))?
-        .with_config(flags.config);
-    let mut scheme = "http";
-    if let Some((cert, key)) = flags.tls {
-        let identity = tls::Identity::from_pem_files(cert, key)?;
-        server = server.with_tls(tls::server_config(&identity)?);
-        scheme = "https";
-    }
-    let address = server.local_addr()?;
-    let handle = server.handle();
-
-    shut_down_on_ctrl_c(handle.clone(), console.clone())?;
-    console.say(format_args!(
-        "Open {scheme}://{address}/ in a browser, or try"
-    ));
-    console.say(format_args!("  curl -N {scheme}://{address}/events"));
-    console.say(format_args!(
-        "  curl -N {scheme}://{address}/example/events"
-    ));
-    console.say("Ctrl-C shuts the server down.\n");
-
-    let shared = match &flags.redis {
-        None => None,
-        Some(url) => {
-            let topic = redis::topic(url, "demo", 1_000, FollowedTopicsConfig::default()).await?;
-            Runtime.spawn(live::publish(topic.clone()));
-            Some(topic)
+async fn run(flags: Flags, console: &Console) -> Result<(), Failure> {
+    let process = Process::new(flags, console.clone()).await?;
+    let mut kept = None;
+    for run in 1.. {
+        kept = process.serve(run, kept).await?;
+        if !process.control.goes_on() {
+            break;
         }
-    };
-    let router = routes(Live::new(handle, shared), console.clone());
-    for route in router.routes() {
-        console.say(route);
     }
-    let report = server.serve(router).await?;
-    console.say(format_args!("Shut down: {report}."));
     Ok(())
 }
 
-/// The state that all streams of the demo share.
-struct Demo {
-    log: Arc<CleanUpLog>,
-    live: Arc<Live>,
+/// What outlives the runs of the server.
+struct Process {
+    socket: TcpListener,
+    address: String,
+    page: String,
+    config: ServerConfig,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    /// The topic of all nodes, if there are many.
+    shared: Option<FollowedTopic>,
+    answers: ResumableStreams,
+    open: OpenStreams,
+    control: Control,
+    console: Console,
 }
 
-#[controller]
-impl Demo {
-    /// The stream that the page shows, for this many seconds if the request says so.
-    #[sse("events")]
-    fn events(
-        &self,
-        request: Request,
-        #[query("for")] seconds: Option<f64>,
-        LastEventId(last): LastEventId,
-        shutdown: ShutdownSignal,
-    ) -> impl Stream<Item = Item> {
-        self.log.watch(&request);
-        let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        let end = async move {
-            match time {
-                Some(time) => sleep(time).await,
-                None => future::pending().await,
+impl Process {
+    async fn new(flags: Flags, console: Console) -> Result<Self, Failure> {
+        let socket = TcpListener::bind(&flags.addr).map_err(|error| {
+            let addr = flags.addr;
+            format!("{addr}: {error}\nChoose another address with --addr HOST:PORT.")
+        })?;
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?.to_string();
+        let control = Control::default();
+        shut_down_on_ctrl_c(control.clone(), console.clone())?;
+        announce(
+            &console,
+            if flags.tls.is_some() { "https" } else { "http" },
+            &address,
+        );
+
+        let shared = match &flags.redis {
+            None => None,
+            Some(url) => {
+                let mut config = FollowedTopicsConfig::default();
+                config.topic = feed::config();
+                Some(redis::topic(url, "demo", feed::KEPT, config).await?)
             }
         };
-        let events = self.live.events(last.as_deref());
-        events.take_until(end).take_until(shutdown)
+        let open = OpenStreams::new();
+        let mut config = flags.config;
+        config.open_streams = Some(open.clone());
+        // A restart ends the connections of an answer at once, and its producer goes on.
+        let mut answers = ResumableConfig::default();
+        answers.shutdown_grace = None;
+        Ok(Self {
+            socket,
+            page: page::render(&address, on::NAME)?,
+            address,
+            config,
+            tls: flags.tls.map(Tls::config).transpose()?,
+            shared,
+            answers: ResumableStreams::on(Runtime, answers),
+            open,
+            control,
+            console,
+        })
     }
 
-    /// A stream that ends by itself.
-    #[sse("bounded")]
-    fn bounded(&self, request: Request) -> impl Stream<Item = Event> {
-        self.log.watch(&request);
-        let count = ["3", "2", "1"].map(Event::new);
-        let bye = Event::new("that was all").of_type(BYE);
-        stream::iter(count)
-            .then(|event| async {
-                sleep(Duration::from_millis(500)).await;
-                event
-            })
-            .chain(stream::iter([bye]))
+    /// Runs the server until it is shut down. It begins with what the topic held
+    /// in the run before.
+    async fn serve(&self, run: u32, kept: Kept) -> Result<Kept, Failure> {
+        let feed = self.feed(kept)?;
+        let server = self.server()?; // on the socket, which stays open
+        self.control.begin(server.handle());
+        let serving = server.serve(self.router(&feed, run));
+        let report = self.publishing_while(serving, &feed, run).await?;
+        self.console.say(format_args!("Run {run}: {report}."));
+        Ok(feed.end())
     }
 
-    /// Two greetings, a second apart.
-    #[sse("example/events")]
-    fn example(&self, request: Request) -> impl Stream<Item = &'static str> {
-        self.log.watch(&request);
-        stream::iter(["Hello, world!", "Goodbye, world!"])
-            .enumerate()
-            .then(|(index, text)| async move {
-                sleep(Duration::from_secs(index as u64)).await;
-                text
-            })
+    fn feed(&self, kept: Kept) -> Result<Feed, Failure> {
+        match &self.shared {
+            None => Feed::begin(kept),
+            Some(topic) => Ok(Feed::Shared(topic.clone())),
+        }
     }
 
-    /// Streams the log of clean-ups.
-    #[sse("clean-ups")]
-    fn clean_ups(
+    /// Returns a server on the socket, which stays open between the runs: no client is refused.
+    fn server(&self) -> io::Result<Server> {
+        let listener = on::listener(self.socket.try_clone()?)?;
+        let server = Server::new(Runtime, listener).with_config(self.config.clone());
+        Ok(match &self.tls {
+            Some(tls) => server.with_tls(tls.clone()),
+            None => server,
+        })
+    }
+
+    fn router(&self, feed: &Feed, run: u32) -> Router {
+        let demo = Demo {
+            feed: feed.clone(),
+            answers: self.answers.clone(),
+            open: self.open.clone(),
+            control: self.control.clone(),
+            console: self.console.clone(),
+        };
+        let router = demo.routes(&self.page);
+        if run == 1 {
+            router.routes().for_each(|route| self.console.say(route));
+        }
+        router
+    }
+
+    /// Publishes what the pages show until the server has ended.
+    async fn publishing_while<T>(
         &self,
-        request: Request,
-        LastEventId(last): LastEventId,
-        shutdown: ShutdownSignal,
-    ) -> impl Stream<Item = Result<Event, EventError>> {
-        self.log.watch(&request);
-        self.log.entries(last.as_deref()).take_until(shutdown)
+        serving: impl Future<Output = T>,
+        feed: &Feed,
+        run: u32,
+    ) -> T {
+        let numbers = async {
+            match feed {
+                Feed::Own(_) => numbers::publish_numbers(feed).await,
+                Feed::Shared(topic) => shared::publish_in_turn(topic).await,
+            }
+        };
+        let state = state::publish_state(feed, &self.address, run, &self.open);
+        let publishing = future::join(numbers, state);
+        match future::select(pin!(serving), pin!(publishing)).await {
+            Either::Left((served, _)) => served,
+            Either::Right(((never, _), _)) => match never {},
+        }
     }
 }
 
-fn routes(live: Live, console: Console) -> Router {
-    let demo = Demo {
-        log: Arc::new(CleanUpLog::new(console)),
-        live: Arc::new(live),
-    };
-    Router::new().get("/", |_| html(PAGE)).controller(demo)
-}
-
-fn html(page: &'static str) -> Response<&'static str> {
-    let mut response = Response::new(page);
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        header::HeaderValue::from_static("text/html; charset=utf-8"),
-    );
-    response
+fn announce(console: &Console, scheme: &str, address: &str) {
+    console.say(format_args!(
+        "Open {scheme}://{address}/ in a browser, or try"
+    ));
+    let flags = if scheme == "https" { "-kN" } else { "-N" };
+    for path in ["events", "example/events"] {
+        console.say(format_args!("  curl {flags} {scheme}://{address}/{path}"));
+    }
+    console.say("Ctrl-C shuts the server down.\n");
 }
 
 /// Shuts down gracefully at the first Ctrl-C, and at once at the second.
-fn shut_down_on_ctrl_c(handle: ServerHandle, console: Console) -> Result<(), ctrlc::Error> {
-    let mut pressed = false;
+fn shut_down_on_ctrl_c(control: Control, console: Console) -> Result<(), ctrlc::Error> {
     ctrlc::set_handler(move || {
-        if pressed {
-            return handle.cut();
+        if control.stop() {
+            console.say("\nShutting down. Press Ctrl-C again to cut all connections.");
         }
-        pressed = true;
-        handle.shut_down();
-        console.say("\nShutting down. Press Ctrl-C again to cut all connections.");
     })
 }
