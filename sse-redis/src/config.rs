@@ -58,7 +58,7 @@ pub struct RedisConfig {
     /// The idle time after which the server is sent a `PING`. 10 s by default.
     pub ping_after: Duration,
     /// The wait between a loss and the next connection attempt. 100 ms by default; it doubles with each
-    /// failure, up to 5 s.
+    /// failure, up to 5 s. Less than 10 ms counts as 10 ms, and more than 5 s as 5 s.
     pub redial: Duration,
     /// The largest number of requests that wait for their answers on a connection. 10,000 by default.
     /// Beyond it, reads fail at once and publishes are repeated until

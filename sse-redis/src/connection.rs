@@ -14,6 +14,9 @@ use crate::{
     subscriptions::Subscriptions,
 };
 
+/// The shortest wait between two connection attempts.
+const SHORTEST_WAIT: Duration = Duration::from_millis(10);
+
 /// The longest wait between two connection attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
@@ -94,7 +97,8 @@ pub(crate) async fn run<R: Runtime>(runtime: R, connections: Arc<Connections>, p
     let config = &connections.config;
     let link = connections.link(purpose);
     let _running = Running(&connections, purpose);
-    let mut wait = config.redial;
+    let redial = config.redial.clamp(SHORTEST_WAIT, LONGEST_WAIT);
+    let mut wait = redial;
     while !link.is_closed() {
         let open_by = runtime.now().checked_add(config.dial_timeout);
         let error = match within(&runtime, open_by, dial(&runtime, config)).await {
@@ -104,7 +108,7 @@ pub(crate) async fn run<R: Runtime>(runtime: R, connections: Arc<Connections>, p
                 let mut driving = Driving::new(&runtime, &connections, purpose, transport, open_by);
                 let error = poll_fn(|cx| driving.poll(cx)).await;
                 if driving.was_open() {
-                    wait = config.redial;
+                    wait = redial;
                 }
                 error
             }

@@ -76,11 +76,12 @@ impl Backoff {
         server: Option<Duration>,
         at_least: Option<Duration>,
     ) -> Duration {
-        let ceiling = settings.ceiling.max(settings.floor);
+        let floor = settings.counted_floor();
+        let ceiling = settings.ceiling.max(floor);
         let shortest = server
             .unwrap_or(settings.time)
             .max(at_least.unwrap_or_default())
-            .clamp(settings.floor, ceiling);
+            .clamp(floor, ceiling);
         let doubled = 2_u32.saturating_pow(self.losses.max(1));
         let longest = shortest.saturating_mul(doubled).min(ceiling);
         let range = u64::try_from((longest - shortest).as_millis()).unwrap_or(u64::MAX);

@@ -183,7 +183,7 @@ pub struct Reconnection {
     /// than [`floor`](Self::floor) counts as `floor`: to reconnect sooner, lower both.
     pub time: Duration,
     /// The shortest reconnection time, whatever the server sets, so that a `retry: 0` does not become a
-    /// tight loop. 1 s by default.
+    /// tight loop. 1 s by default. Less than 1 ms counts as 1 ms.
     pub floor: Duration,
     /// The longest wait, whatever the server sets. 5 min by default.
     pub ceiling: Duration,
@@ -197,6 +197,13 @@ pub struct Reconnection {
     /// URL, or a server that is not running, is then reported at once, while a stream that was open is
     /// connected to again after every loss. False by default.
     pub first_failure_is_final: bool,
+}
+
+impl Reconnection {
+    /// Returns the shortest reconnection time as it counts: a wait of zero could not grow.
+    pub(super) fn counted_floor(&self) -> Duration {
+        self.floor.max(Duration::from_millis(1))
+    }
 }
 
 impl Default for Reconnection {

@@ -159,6 +159,19 @@ fn the_servers_reconnection_time_is_held_between_floor_and_ceiling() {
 }
 
 #[test]
+fn waits_of_nothing_grow_nevertheless() {
+    let config = reconnection(|settings| {
+        settings.floor = Duration::ZERO;
+        settings.time = Duration::ZERO;
+    });
+    assert_between(&waits_after(&config, "retry: 0\n"), millis(1), millis(2));
+    let mut client = Client::new(config);
+    client.advance(secs(60));
+    let waits = client.waits.len();
+    assert!((5..100).contains(&waits), "{waits} attempts in a minute");
+}
+
+#[test]
 fn a_ceiling_below_the_floor_means_the_floor() {
     let config = reconnection(|settings| {
         settings.floor = secs(5);

@@ -22,7 +22,8 @@ pub struct FollowedTopicsConfig {
     /// take is skipped, and clients are told of it: keep [`max_bytes`](TopicConfig::max_bytes) well above
     /// the largest event, and [`when_full`](TopicConfig::when_full) at its default.
     pub topic: TopicConfig,
-    /// The bounds and the waits of each follower.
+    /// The bounds and the waits of each follower. Its waits before it reads or watches the log again
+    /// count as 10 ms where they are shorter, because a log may answer, or fail, at once.
     pub follower: FollowerConfig,
     /// The largest number of topics that are followed at a time. 10,000 by default. Beyond it, asking for
     /// another one is an [error](sse_core::topic::TooManyTopics).
@@ -45,6 +46,23 @@ pub struct FollowedTopicsConfig {
     /// and then ends with [`LogStreamError`](super::LogStreamError): the client reconnects, to this node
     /// or another. With zero it ends at the first attempt.
     pub client_wait: Duration,
+}
+
+impl FollowedTopicsConfig {
+    /// Returns the settings with the follower's waits as they count.
+    pub(super) fn counted(mut self) -> Self {
+        const SHORTEST: Duration = Duration::from_millis(10);
+        let follower = &mut self.follower;
+        follower.look_every = follower.look_every.map(|time| time.max(SHORTEST));
+        for time in [
+            &mut follower.look_every_when_down,
+            &mut follower.retry,
+            &mut follower.max_retry,
+        ] {
+            *time = (*time).max(SHORTEST);
+        }
+        self
+    }
 }
 
 impl Default for FollowedTopicsConfig {

@@ -61,6 +61,7 @@ impl FollowedTopics {
     /// `FollowedTopics::on(Tokio, log, FollowedTopicsConfig::default())`.
     #[must_use]
     pub fn on(runtime: impl Runtime, log: impl EventLog, config: FollowedTopicsConfig) -> Self {
+        let config = config.counted();
         Self {
             shared: Arc::new(Shared {
                 permits: Permits::new(config.max_client_reads),

@@ -17,6 +17,7 @@ mod compressed;
 mod connectors;
 mod controlling;
 mod counting;
+mod durations;
 mod elsewhere;
 #[cfg(feature = "http-body")]
 mod embedding;

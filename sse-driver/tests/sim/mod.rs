@@ -318,6 +318,9 @@ impl Timer for SimTimer {
         let mut clock = self.sim.clock();
         if self.deadline <= clock.now {
             clock.timers.remove(&key);
+            drop(clock);
+            // A task may wait in a loop for times that have passed.
+            self.sim.count_step();
             return Poll::Ready(());
         }
         clock.timers.insert(key, cx.waker().clone());

@@ -195,7 +195,10 @@ impl EventSource {
     /// Returns the shortest time between two attempts.
     pub(super) fn floor(&self) -> Duration {
         let settings = self.config.reconnection.as_ref();
-        settings.map_or_else(|| Reconnection::default().floor, |settings| settings.floor)
+        settings.map_or_else(
+            || Reconnection::default().counted_floor(),
+            Reconnection::counted_floor,
+        )
     }
 
     fn check_not_over(&self, call: &'static str) -> Result<(), WrongPhase> {

@@ -229,3 +229,32 @@ fn an_answer_that_cannot_be_known_is_told() {
     sim.advance(Duration::from_secs(60));
     assert!(sim.polls() - polls < 200, "{}", sim.polls() - polls);
 }
+
+#[test]
+fn a_log_is_not_asked_without_a_pause_whatever_the_settings() {
+    const AGES: Duration = Duration::from_secs(u64::MAX / 4);
+    for time in [Duration::ZERO, Duration::from_nanos(1), AGES, Duration::MAX] {
+        let (sim, log) = (Sim::new(), Faulty::new());
+        let node = node_with(&sim, &log, |config| {
+            config.follower.look_every = Some(time);
+            config.follower.look_every_when_down = time;
+            config.follower.request_timeout = time;
+            config.follower.retry = time;
+            config.follower.max_retry = time;
+            config.follower.hole_wait = time;
+            config.follower.older_epoch_wait = time;
+            config.keep_unused = time;
+            config.client_wait = time;
+        });
+        let reader = Reader::new(&sim, node.topic("news").unwrap().resume_from(None));
+        sim.advance(secs(1));
+        log.set_down(true);
+        sim.advance(secs(1));
+        log.set_down(false);
+        log.change(|faults| faults.watches_fail = true);
+        sim.advance(secs(1));
+        assert!(log.reads() < 500, "{time:?}: {} reads", log.reads());
+        assert!(sim.polls() < 5_000, "{time:?}: {} polls", sim.polls());
+        drop(reader);
+    }
+}
