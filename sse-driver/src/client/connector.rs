@@ -157,11 +157,12 @@ impl<R: Runtime> Dial<R> {
     ///
     /// [`io::ErrorKind::Unsupported`], which no other attempt changes: where `host` is neither a valid
     /// name in a certificate nor an address, where the server does not agree on HTTP/1.1, where there is
-    /// no configuration, and without the feature `tls`. Otherwise the error of the handshake.
+    /// no configuration or `rustls` rejects it, and without the feature `tls`. Otherwise the error of the
+    /// handshake.
     #[cfg(feature = "tls")]
     pub async fn tls(&self, transport: impl Transport, host: &str) -> io::Result<impl Transport> {
         let Secured { config, name } = self.secured(host)?;
-        let tls = Tls::client(transport, config, name).map_err(io::Error::other)?;
+        let tls = Tls::client(transport, config, name).map_err(invalid_config)?;
         let mut tls = Box::new(tls);
         let handshake = poll_fn(|cx| tls.poll_handshake(cx)).await;
         handshake.map_err(NoHttp1::explain)?;
@@ -221,6 +222,16 @@ struct Secured {
 #[cfg(feature = "tls")]
 fn unsupported(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, error)
+}
+
+/// Converts the error of a configuration, which is the same at each attempt unless there were no random
+/// numbers for it.
+#[cfg(feature = "tls")]
+fn invalid_config(error: rustls::Error) -> io::Error {
+    match error {
+        rustls::Error::FailedToGetRandomBytes => io::Error::other(error),
+        error => unsupported(error),
+    }
 }
 
 /// The error of a host name that no certificate can have.

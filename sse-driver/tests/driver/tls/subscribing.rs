@@ -95,3 +95,23 @@ fn a_host_that_no_certificate_is_for_is_a_failure_and_is_not_asked_again() {
         assert!(sim.dialed().is_empty());
     }
 }
+
+#[test]
+fn a_configuration_that_cannot_work_is_a_failure_and_is_not_tried_again() {
+    let (world, authority) = (
+        World::start(Router::new(), |server| server),
+        Authority::new(),
+    );
+    let mut tls = authority.client_config();
+    Arc::make_mut(&mut tls).max_fragment_size = Some(1);
+    let subscriber = Subscriber::new(&world.sim, source(&world.sim, tls));
+    world.sim.advance(secs(600));
+    assert_eq!(
+        subscriber.notes(),
+        [
+            &format!("dials {NAME}:443"),
+            "hangs up",
+            "failed: the connection failed: the supplied max_fragment_size was too small or large"
+        ]
+    );
+}
