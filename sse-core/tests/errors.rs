@@ -15,7 +15,9 @@ use sse_core::{
     BadData, DecodeError, Decoder, DecoderLimits, Event, EventError, EventId, EventStream,
     EventStreamError, EventType, FromEvent, IntoEvent, InvalidField, MessageEvent, TypedError,
     TypedEvents, WrongPhase,
-    client::{self, AttemptError, ClientEvent, EventSource, EventSourceConfig},
+    client::{
+        self, AttemptError, ClientEvent, EventSource, EventSourceConfig, Failure, InvalidRequest,
+    },
     http::{RequestHead, RequestHeadError, Response},
     lifecycle::CloseReason,
     server::{self, Connection, ResponseBody},
@@ -247,6 +249,28 @@ fn an_error_converts_to_an_io_error_that_keeps_it() {
     assert_eq!(
         kind_and_cause::<RequestHeadError>(without_host),
         kept(ErrorKind::InvalidData)
+    );
+
+    let of_url = EventSource::new("nowhere", EventSourceConfig::default(), 1).unwrap_err();
+    assert_eq!(
+        kind_and_cause::<InvalidRequest>(of_url),
+        kept(ErrorKind::InvalidInput)
+    );
+    let mut once = EventSourceConfig::default();
+    once.reconnection = None;
+    let (mut source, now) = (
+        EventSource::new("http://a/", once, 1).unwrap(),
+        Instant::now(),
+    );
+    let _ = source.poll_event(now);
+    source.handle_transport_error(now, reset());
+    let failure = std::iter::from_fn(|| source.poll_event(now)).find_map(|event| match event {
+        ClientEvent::Closed(Err(failure)) => Some(failure),
+        _ => None,
+    });
+    assert_eq!(
+        kind_and_cause::<Failure>(failure.unwrap()),
+        kept(ErrorKind::ConnectionReset)
     );
 
     let topic = Topic::new(TopicConfig::default(), 1, Instant::now);

@@ -2,7 +2,7 @@
 
 use std::{
     error::Error,
-    fmt,
+    fmt, io,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     str::FromStr,
 };
@@ -228,6 +228,13 @@ impl fmt::Display for InvalidNetwork {
 impl Error for InvalidNetwork {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.cause)
+    }
+}
+
+/// Its kind is [`InvalidInput`](io::ErrorKind::InvalidInput).
+impl From<InvalidNetwork> for io::Error {
+    fn from(error: InvalidNetwork) -> Self {
+        Self::new(io::ErrorKind::InvalidInput, error)
     }
 }
 

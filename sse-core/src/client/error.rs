@@ -1,6 +1,6 @@
 //! Errors of calls that the caller should not have made.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, io};
 
 use super::Phase;
 
@@ -49,6 +49,13 @@ impl Error for InvalidRequest {
             Self::Url(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+/// Its kind is [`InvalidInput`](io::ErrorKind::InvalidInput).
+impl From<InvalidRequest> for io::Error {
+    fn from(error: InvalidRequest) -> Self {
+        Self::new(io::ErrorKind::InvalidInput, error)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The reasons for which a subscription fails.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, io};
 
 use ::http::HeaderValue;
 
@@ -110,6 +110,17 @@ impl Error for Failure {
             Self::Redirect(error) => Some(error),
             Self::Status(_) | Self::ContentType(_) | Self::ContentCoding(_) => None,
         }
+    }
+}
+
+/// Its kind is that of the [`io::Error`] that caused the failure, and [`Other`](io::ErrorKind::Other)
+/// without one.
+impl From<Failure> for io::Error {
+    fn from(failure: Failure) -> Self {
+        let kind = failure
+            .cause::<io::Error>()
+            .map_or(io::ErrorKind::Other, io::Error::kind);
+        Self::new(kind, failure)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The errors of an event source.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, io};
 
 use sse_core::{
     DecodeError,
@@ -70,9 +70,21 @@ impl fmt::Display for EventSourceError {
 impl Error for EventSourceError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Discarded(error) => error.source(),
-            Self::Failed(failure) => failure.source(),
+            Self::Discarded(error) => Some(error),
+            Self::Failed(failure) => Some(failure),
             Self::Ended(_) => None,
+        }
+    }
+}
+
+/// Its kind is that of the error that it holds, and [`Other`](io::ErrorKind::Other) for an
+/// [end](EventSourceError::Ended).
+impl From<EventSourceError> for io::Error {
+    fn from(error: EventSourceError) -> Self {
+        match error {
+            EventSourceError::Discarded(error) => error.into(),
+            EventSourceError::Failed(failure) => failure.into(),
+            EventSourceError::Ended(_) => Self::other(error),
         }
     }
 }

@@ -327,6 +327,13 @@ impl Error for InvalidProxy {
     }
 }
 
+/// Its kind is [`InvalidInput`](io::ErrorKind::InvalidInput).
+impl From<InvalidProxy> for io::Error {
+    fn from(error: InvalidProxy) -> Self {
+        Self::new(io::ErrorKind::InvalidInput, error)
+    }
+}
+
 /// The error of a proxy that does not make a tunnel: the [inner error](io::Error::get_ref) of the
 /// connection's failure. For 407 and 403 that failure is of [`io::ErrorKind::PermissionDenied`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,12 @@
 //! The beginning: waiting until the stream is open, the head of its response, and the failures to open
 //! it.
 
+use std::{error::Error, io};
+
 use futures_util::{FutureExt, stream};
 use sse_core::{
     Event, EventId,
-    client::{End, Phase, Reconnection},
+    client::{End, Failure, Phase, Reconnection},
     http::{Response, StatusCode},
 };
 use sse_driver::{
@@ -226,4 +228,24 @@ fn a_post_may_go_on_by_get() {
         *asked.lock().unwrap(),
         [r#"POST """#, r#"GET "1""#, r#"GET "1""#]
     );
+}
+
+#[test]
+fn an_error_has_what_it_holds_as_its_source_and_converts_to_an_io_error() {
+    let sim = Sim::new();
+    let url = "http://sim/feed";
+    let source = source_with(&sim, "/feed", |config| config.reconnection = None);
+    assert_eq!(source.url(), url);
+    // There is no server.
+    let (_, opened) = open(&sim, source);
+    let error = opened.unwrap_err();
+    let kind = error.cause::<io::Error>().expect("no connection").kind();
+    let failure = error
+        .source()
+        .and_then(<dyn Error>::downcast_ref::<Failure>);
+    assert_eq!(failure.map(Failure::name), Some("Lost"));
+    assert_eq!(io::Error::from(error).kind(), kind);
+
+    let ended = EventSourceError::Ended(End::NoContent);
+    assert_eq!(io::Error::from(ended).kind(), io::ErrorKind::Other);
 }
