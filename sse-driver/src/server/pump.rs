@@ -37,19 +37,15 @@ const LATE_READS: usize = 256;
 pub(super) struct Pump<R: Runtime, T> {
     exchange: Exchange<T>,
     alarm: Alarm<R>,
-    /// Set once the pump has been polled.
-    wakers: Option<Wakers>,
+    /// The waker of the task that polled last.
+    task: Waker,
+    read_waker: ReadWaker,
     input_ended: bool,
     /// Whether the transport took nothing when it was last offered bytes.
     write_blocked: bool,
     output: OutputSide,
     span: ConnectionSpan,
     runtime: R,
-}
-
-struct Wakers {
-    task: Waker,
-    read: ReadWaker,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,7 +65,8 @@ impl<R: Runtime, T: Transport> Pump<R, T> {
         Self {
             exchange,
             alarm: Alarm::new(),
-            wakers: None,
+            task: Waker::noop().clone(),
+            read_waker: ReadWaker::new(Waker::noop()),
             input_ended: false,
             write_blocked: false,
             output: OutputSide::Open,
@@ -119,35 +116,22 @@ impl<R: Runtime, T: Transport> Future for Pump<R, T> {
 impl<R: Runtime, T: Transport> Pump<R, T> {
     /// Makes sure that the read side and the server's shutdown wake this task.
     fn register(&mut self, cx: &mut Context<'_>) {
-        let is_new = match &mut self.wakers {
-            Some(wakers) if wakers.task.will_wake(cx.waker()) => false,
-            Some(wakers) => {
-                wakers.task.clone_from(cx.waker());
-                wakers.read.set_task(cx.waker());
-                self.alarm.forget_task();
-                true
-            }
-            None => {
-                self.wakers = Some(Wakers {
-                    task: cx.waker().clone(),
-                    read: ReadWaker::new(cx.waker()),
-                });
-                true
-            }
-        };
+        let is_new = !self.task.will_wake(cx.waker());
+        if is_new {
+            self.task.clone_from(cx.waker());
+            self.read_waker.set_task(cx.waker());
+            self.alarm.forget_task();
+        }
         // Every round checks whether it has begun; this is only for the waking.
         self.exchange.place.wake_at_shutdown(cx.waker(), is_new);
     }
 
     fn read(&mut self, now: Instant) -> bool {
-        let Some(Wakers { read, .. }) = &self.wakers else {
-            return false;
-        };
-        if self.input_ended || !read.take_woken() {
+        if self.input_ended || !self.read_waker.take_woken() {
             return false;
         }
         let mut buffer = [0; READ_BUFFER];
-        let waker = read.waker();
+        let waker = self.read_waker.waker();
         let mut cx = Context::from_waker(&waker);
         match self.exchange.transport.poll_read(&mut cx, &mut buffer) {
             Poll::Pending => return false,
@@ -156,7 +140,7 @@ impl<R: Runtime, T: Transport> Pump<R, T> {
                 self.exchange.connection.handle_eof(now);
             }
             Poll::Ready(Ok(n)) => {
-                read.again();
+                self.read_waker.again();
                 self.exchange
                     .connection
                     .handle_input(now, buffer.get(..n).unwrap_or(&buffer));
