@@ -9,11 +9,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use smol::{
-    Async,
-    io::{AsyncRead, AsyncWrite},
-    net::resolve,
-};
+use smol::{Async, net::resolve};
 use sse_driver::{BindOptions, Clock, FuturesIo, Runtime, Timer, Transport, system};
 
 /// The global runtime of smol, which starts by itself. Its threads run the tasks; there is one thread
@@ -30,12 +26,12 @@ pub struct SmolTimer(smol::Timer);
 /// `smol::net::TcpStream` is one, too, which many tasks can wait for. This type is for one task, and
 /// takes less memory.
 #[derive(Debug)]
-pub struct SmolTransport(Async<TcpStream>);
+pub struct SmolTransport(FuturesIo<Async<TcpStream>>);
 
 /// Wraps a socket. Set its `TCP_NODELAY`, because the driver joins small writes itself.
 impl From<Async<TcpStream>> for SmolTransport {
     fn from(socket: Async<TcpStream>) -> Self {
-        Self(socket)
+        Self(FuturesIo::new(socket))
     }
 }
 
@@ -109,7 +105,7 @@ impl Runtime for Smol {
     }
 
     fn set_probing(&self, transport: &SmolTransport, after: Duration) {
-        system::set_probing(&transport.0, after);
+        system::set_probing(transport.0.get_ref(), after);
     }
 
     #[cfg(feature = "tls")]
@@ -118,18 +114,18 @@ impl Runtime for Smol {
     }
 
     fn set_user_timeout(&self, transport: &SmolTransport, timeout: Duration) {
-        system::set_user_timeout(&transport.0, timeout);
+        system::set_user_timeout(transport.0.get_ref(), timeout);
     }
 }
 
 fn transport(socket: Async<TcpStream>) -> SmolTransport {
     system::set_nodelay(&socket);
-    SmolTransport(socket)
+    SmolTransport::from(socket)
 }
 
 impl Transport for SmolTransport {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
+        self.0.poll_read(cx, buffer)
     }
 
     fn poll_write_vectored(
@@ -137,20 +133,15 @@ impl Transport for SmolTransport {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let socket = Pin::new(&mut self.0);
-        match slices {
-            // A plain write is less work for the system.
-            [bytes] => socket.poll_write(cx, bytes),
-            slices => socket.poll_write_vectored(cx, slices),
-        }
+        self.0.poll_write_vectored(cx, slices)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        self.0.poll_flush(cx)
     }
 
     fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.0.get_ref().shutdown(Shutdown::Write))
+        Poll::Ready(self.0.get_ref().get_ref().shutdown(Shutdown::Write))
     }
 }
 
