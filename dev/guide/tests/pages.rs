@@ -137,6 +137,53 @@ fn is_in(name: &str, sources: &[String]) -> bool {
     }
 }
 
+/// The items of the recorded API whose line begins so, each by the last part of its name.
+fn recorded(beginning: &str) -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/api");
+    let mut names = Vec::new();
+    for file in fs::read_dir(folder).unwrap() {
+        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+        let items = text.lines().filter_map(|line| line.strip_prefix(beginning));
+        names.extend(items.map(|item| {
+            let path = item.split(['<', '(', ' ']).next().unwrap();
+            let name = path.trim_end_matches(':').rsplit("::").next();
+            name.unwrap().to_owned()
+        }));
+    }
+    names
+}
+
+/// The last parts of the names that this section of the page on versions has between backticks.
+fn named_in_versions(section: &str) -> Vec<&'static str> {
+    let page = include_str!("../../../docs/versions.md");
+    let (_, text) = page.split_once(&format!("\n## {section}\n")).unwrap();
+    let text = text.split("\n## ").next().unwrap();
+    let names = code_spans(text).map(|span| span.rsplit("::").next().unwrap());
+    names.collect()
+}
+
+#[test]
+fn the_page_on_versions_has_every_type_that_can_be_matched_without_a_wildcard() {
+    let listed = named_in_versions("What can be matched without a wildcard");
+    let mut checked = 0;
+    for name in recorded("pub enum ") {
+        assert!(listed.contains(&name.as_str()), "{name} is not listed");
+        checked += 1;
+    }
+    assert!(checked >= 8, "{checked}");
+}
+
+#[test]
+fn the_page_on_versions_has_every_trait() {
+    let listed = named_in_versions("Traits");
+    let mut checked = 0;
+    for name in recorded("pub trait ") {
+        assert!(listed.contains(&name.as_str()), "{name} is not listed");
+        checked += 1;
+    }
+    assert!(checked >= 18, "{checked}");
+}
+
 #[test]
 fn the_walk_names_what_exists() {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
