@@ -35,7 +35,8 @@
 //! **Tests.** A [`test_client`] is the third host. It calls handlers without a socket, in virtual time.
 //!
 //! **The client.** [`EventSource`] drives a [`client::EventSource`](sse_core::client::EventSource): it
-//! connects, sends the request, reads events, and after a loss waits and connects again.
+//! connects, sends the request, reads events, and after a loss waits and connects again. Both have the name
+//! of the standard's interface: they are one thing, without IO and with it.
 //!
 //! An adapter implements [`Runtime`] for all of these and adds no behaviour. [`writing_an_adapter`]
 //! shows how to write one.

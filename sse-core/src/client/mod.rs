@@ -4,7 +4,8 @@
 //! to 9.2.6](https://html.spec.whatwg.org/multipage/server-sent-events.html#the-eventsource-interface)):
 //! it asks for a connection, sends the request, reads the response and returns its events; after a loss
 //! it waits and connects again, with the last event ID. It does no IO and reads no clock; the caller
-//! passes the time and a random seed.
+//! passes the time and a random seed. The `EventSource` of `sse-driver` and of the adapters is this machine
+//! with its IO: both have the name of the standard's interface, and a program uses one of them.
 //!
 //! As with [`server::Connection`](crate::server::Connection), the name of a method tells its class:
 //! getters take `&self`; `handle_*` are inputs from outside, and never fail;

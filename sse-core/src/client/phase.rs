@@ -4,6 +4,9 @@
 ///
 /// The [module](super) has the table of all transitions. The standard's `readyState` is OPEN in `Open`,
 /// CLOSED in `Closed` and CONNECTING in all other phases.
+///
+/// The server's machine has a `Phase` of its own, because the two share no state: write `client::Phase`
+/// and `server::Phase` where both are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {

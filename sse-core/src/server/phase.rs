@@ -2,7 +2,8 @@
 
 /// The phase of a server connection.
 ///
-/// The [module](super) has the table of all transitions.
+/// The [module](super) has the table of all transitions. The client's machine has a `Phase` of its own,
+/// because the two share no state: write `server::Phase` and `client::Phase` where both are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
