@@ -4,6 +4,8 @@
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)] // that is how a test fails
 
 mod bells;
+mod client_beginnings;
+mod client_losses;
 mod client_pages;
 mod clients;
 mod faults;

@@ -91,6 +91,7 @@ mod machine;
 mod output;
 mod page;
 mod place;
+mod replay;
 mod subscriber;
 mod topic;
 
