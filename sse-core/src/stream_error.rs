@@ -1,6 +1,11 @@
 //! Why a handler's stream failed, with the error that it failed with.
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{
+    error::Error,
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use crate::{EventError, Text, panics::catch};
 
@@ -78,6 +83,12 @@ from_text!(&str, String, Text);
 impl PartialEq for StreamError {
     fn eq(&self, other: &Self) -> bool {
         self.text() == other.text()
+    }
+}
+
+impl Hash for StreamError {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text().hash(state);
     }
 }
 

@@ -2,9 +2,16 @@
 
 use std::time::Duration;
 
-use sse_core::topic::resumable::{
-    StreamEnd,
-    member::{MemberConfig, MemberOutput, MemberPhase},
+use sse_core::{
+    EventType,
+    topic::{
+        Position,
+        follower::Tails,
+        resumable::{
+            StreamEnd,
+            member::{MAX_REASON_LEN, MemberConfig, MemberOutput, MemberPhase},
+        },
+    },
 };
 
 use crate::world::{Fate, SECOND, World};
@@ -44,9 +51,86 @@ fn any_node_stops_the_stream_and_the_owner_cancels_its_producer() {
     assert!(world.nodes[2].member.stop("enough".into()));
     world.settle();
     assert_eq!(world.outcome(0), Some("stopped"));
-    let reason = StreamEnd::Stopped("on another node".into());
-    assert_eq!(world.nodes[0].cancelled, [reason]);
+    let end = StreamEnd::Stopped("enough".into());
+    assert_eq!(world.nodes[0].cancelled, std::slice::from_ref(&end));
+    for node in &world.nodes {
+        assert_eq!(node.member.end(), Some(&end));
+    }
     assert!(!world.nodes[1].member.stop("too late".into()));
+    // A node that comes later is told, too.
+    let late = world.add_node();
+    world.settle();
+    assert_eq!(world.nodes[late].member.end(), Some(&end));
+}
+
+#[test]
+fn of_several_stops_all_nodes_are_told_the_reason_that_the_log_got_first() {
+    for first in [0, 1] {
+        let mut world = started(3);
+        for (node, reason) in [(0, "mine"), (1, "theirs")] {
+            assert!(world.nodes[node].member.stop(reason.into()));
+            world.take(node);
+        }
+        world.settle_append(first, Fate::Appended);
+        // The other one's end is the first.
+        world.settle_append(1 - first, Fate::Appended);
+        world.take(1 - first);
+        world.settle_append(1 - first, Fate::Appended);
+        world.settle();
+        let reason = ["mine", "theirs"][first];
+        let end = StreamEnd::Stopped(reason.into());
+        assert_eq!(world.nodes[0].cancelled, std::slice::from_ref(&end));
+        for node in &world.nodes {
+            assert_eq!(node.member.end(), Some(&end));
+        }
+    }
+}
+
+#[test]
+fn a_reason_that_the_log_did_not_take_is_appended_again() {
+    for fate in [Fate::NotAppended, Fate::UnknownAndNotThere, Fate::Unknown] {
+        let mut world = started(2);
+        assert!(world.nodes[1].member.stop("enough".into()));
+        world.take(1);
+        world.settle_append(1, fate);
+        world.pass(2 * SECOND);
+        let end = StreamEnd::Stopped("enough".into());
+        assert_eq!(world.nodes[0].cancelled, [end], "{fate:?}");
+    }
+}
+
+#[test]
+fn a_reason_that_no_stop_follows_is_not_that_of_another_end() {
+    let mut world = started(2);
+    assert!(world.nodes[1].member.stop("enough".into()));
+    world.take(1);
+    world.settle_append(1, Fate::Appended);
+    world.nodes[1].is_dead = true;
+    world.nodes[0].member.finish(StreamEnd::Complete);
+    world.settle();
+    assert_eq!(world.nodes[0].member.end(), Some(&StreamEnd::Complete));
+}
+
+#[test]
+fn a_reason_is_told_up_to_its_largest_length() {
+    let mut world = started(2);
+    let long = "x".repeat(MAX_REASON_LEN + 1);
+    assert!(world.nodes[1].member.stop(long.into()));
+    world.settle();
+    let end = StreamEnd::Stopped("x".repeat(MAX_REASON_LEN).into());
+    for node in &world.nodes {
+        assert_eq!(node.member.end(), Some(&end));
+    }
+}
+
+#[test]
+fn a_stop_by_a_program_that_tells_no_reason_is_one_all_the_same() {
+    let mut world = started(2);
+    let end = StreamEnd::Stopped("x".into()).to_event(EventType::from_static("end"));
+    world.log.push(end);
+    world.settle();
+    let end = StreamEnd::Stopped("on another node".into());
+    assert_eq!(world.nodes[0].cancelled, [end]);
 }
 
 #[test]
@@ -63,6 +147,9 @@ fn of_two_ends_at_once_the_first_in_the_log_counts_everywhere() {
     let mut world = started(3);
     world.nodes[0].member.finish(StreamEnd::Complete);
     world.nodes[1].member.stop("enough".into());
+    world.take(1);
+    // The reason of the stop comes before it.
+    world.settle_append(1, Fate::Appended);
     world.take(0);
     world.take(1);
     world.settle_append(1, Fate::Appended);
@@ -350,6 +437,51 @@ fn a_node_does_not_keep_an_ended_stream_for_longer_because_of_a_late_client() {
     world.nodes[1].member.detach(world.now);
     world.pass(50 * SECOND);
     assert!(world.nodes[1].member.is_unused(world.now));
+}
+
+#[test]
+fn a_client_that_stays_does_not_keep_an_ended_stream_beyond_the_retention() {
+    let mut world = started(2);
+    let retention = world.nodes[1].member.config().retention;
+    world.nodes[1].member.attach();
+    world.nodes[0].member.finish(StreamEnd::Complete);
+    world.settle();
+    world.pass(retention - SECOND);
+    assert!(!world.nodes[1].member.is_unused(world.now));
+    assert_eq!(
+        world.nodes[1].member.poll_timeout(),
+        Some(world.now + SECOND)
+    );
+    world.pass(SECOND);
+    assert!(world.nodes[1].member.is_unused(world.now));
+    // A call that is under way does.
+    world.nodes[1].member.hold();
+    assert!(!world.nodes[1].member.is_unused(world.now));
+}
+
+#[test]
+fn an_ended_stream_is_forgotten_where_the_log_has_another_one() {
+    let tails = |epoch, newest| Tails {
+        epoch,
+        oldest: 1,
+        newest,
+    };
+    for (told, phase) in [
+        (tails(1, 9), MemberPhase::Ended),
+        // What this node has is better than nothing.
+        (tails(2, 0), MemberPhase::Ended),
+        (tails(2, 1), MemberPhase::Forgotten),
+    ] {
+        let mut world = started(1);
+        world.nodes[0].member.attach();
+        world.nodes[0].member.finish(StreamEnd::Complete);
+        world.settle();
+        let member = &mut world.nodes[0].member;
+        member.handle_tails(world.now, told);
+        assert_eq!(member.phase(), phase, "{told:?}");
+        assert_eq!(member.is_unused(world.now), phase == MemberPhase::Forgotten);
+        assert_eq!(member.position(), Some(Position::new(1, 2)));
+    }
 }
 
 #[test]

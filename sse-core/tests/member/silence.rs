@@ -150,7 +150,7 @@ fn a_producer_that_does_not_end_at_once_is_cancelled_once() {
         while let Some(output) = member.poll_output(now) {
             match output {
                 MemberOutput::Cancel(_) => cancelled += 1,
-                MemberOutput::Append { .. } => member.handle_appended(),
+                MemberOutput::Append { .. } => member.handle_appended(now, Position::new(1, 2)),
                 _ => {}
             }
         }
@@ -170,7 +170,7 @@ fn records_that_are_not_read_back_are_appended_again() {
             let now = world.now + *second * SECOND;
             let appends = member.poll_output(now).is_some();
             if appends {
-                member.handle_appended();
+                member.handle_appended(now, Position::new(1, 2));
             }
             appends
         });

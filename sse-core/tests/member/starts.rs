@@ -152,16 +152,63 @@ fn a_claim_that_the_log_has_lost_before_it_was_read_is_made_again() {
 }
 
 #[test]
-fn a_claim_that_is_being_appended_while_the_log_begins_anew_is_made_again() {
+fn a_claim_that_was_taken_before_the_log_began_anew_is_made_again_when_that_is_told_later() {
     let mut world = World::new(1);
     world.settle();
     assert!(world.nodes[0].member.start());
-    world.take(0);
-    // The log takes it, and loses it with all it has; the node is told of that first.
+    // The log takes it in its first epoch, and loses it with all it has; the node is told of that first.
+    let now = world.now;
+    assert!(world.nodes[0].member.poll_output(now).is_some());
     world.begin_anew();
     assert!(world.read(0));
+    let member = &mut world.nodes[0].member;
+    member.handle_appended(now, Position::new(1, 1));
+    // Not all the time, where the log says so again and again.
+    assert!(member.poll_output(now).is_none());
+    world.pass(2 * SECOND);
+    assert_eq!(world.starts, [(0, 2)]);
+}
+
+#[test]
+fn a_claim_that_the_log_has_lost_before_the_node_began_to_read_is_made_again() {
+    let mut world = World::new(2);
+    assert!(world.nodes[0].member.start());
+    world.take(0);
+    world.settle_append(0, Fate::Appended);
+    world.begin_anew();
+    world.pass(SECOND);
+    assert_eq!(world.starts, [(0, 2)]);
+    assert_eq!(world.phase(1), MemberPhase::Running);
+}
+
+#[test]
+fn a_claim_that_the_log_took_and_lost_without_a_sign_is_given_up_after_the_lease() {
+    let mut world = World::new(1);
+    assert!(world.nodes[0].member.start());
+    world.take(0);
     world.settle_append(0, Fate::Appended);
     world.log.clear();
+    world.pass(29 * SECOND);
+    // Time in which the log does not answer is not counted.
+    world.nodes[0].member.handle_log_failed(world.now);
+    world.pass(29 * SECOND);
+    assert!(world.nodes[0].member.is_claiming());
+    world.pass(SECOND);
+    assert!(!world.nodes[0].member.is_claiming());
+    assert!(world.nodes[0].member.is_unused(world.now));
+    world.start(0);
+    assert_eq!(world.starts, [(0, 1)]);
+}
+
+#[test]
+fn a_claim_that_waits_to_be_read_in_another_epoch_is_not_made_twice() {
+    let mut world = World::new(2);
+    world.settle();
+    world.begin_anew();
+    assert!(world.nodes[0].member.start());
+    world.take(0);
+    world.settle_append(0, Fate::Appended);
     world.settle();
     assert_eq!(world.starts, [(0, 2)]);
+    assert_eq!(world.log.len(), 1);
 }

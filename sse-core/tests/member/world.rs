@@ -105,7 +105,7 @@ impl World {
         self.nodes[node].member.phase()
     }
 
-    /// The node reads the next event of the log. Says whether there was one, or another epoch.
+    /// The node reads the next event of the log. Says whether there was one, or another epoch, or its first.
     pub(crate) fn read(&mut self, at: usize) -> bool {
         let node = &mut self.nodes[at];
         if node.is_dead || node.ended.is_some() {
@@ -116,6 +116,7 @@ impl World {
             node.member
                 .handle_begin(self.now, Position::new(self.epoch, 0));
             node.epoch = self.epoch;
+            return true;
         }
         if node.epoch != self.epoch {
             node.epoch = self.epoch;
@@ -184,7 +185,10 @@ impl World {
             return true;
         }
         match fate {
-            Fate::Appended if is_there => node.member.handle_appended(),
+            Fate::Appended if is_there => {
+                let at = Position::new(self.epoch, self.log.len() as u64);
+                node.member.handle_appended(self.now, at);
+            }
             Fate::Appended | Fate::NotAppended => {
                 let failure = AppendFailure::NotAppended;
                 node.member.handle_append_failed(self.now, failure);

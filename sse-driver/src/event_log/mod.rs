@@ -89,7 +89,9 @@ pub use config::FollowedTopicsConfig;
 pub use error::{AppendError, LogError, LogPublishError, LogStreamError};
 pub use handle::FollowedTopic;
 pub use memory::{MemoryLog, MemoryLogConfig, MemoryLogFull};
-pub use shared_streams::{SharedAttachment, SharedStreamError, SharedStreams, SharedStreamsConfig};
+pub use shared_streams::{
+    SharedAttachment, SharedStream, SharedStreamError, SharedStreams, SharedStreamsConfig,
+};
 pub use stream::LogStream;
 pub use topics::FollowedTopics;
 

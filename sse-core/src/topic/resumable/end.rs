@@ -33,7 +33,7 @@ use crate::{
 /// assert_eq!(end.to_string(), "stopped: the user has read enough");
 /// assert_eq!(end.to_json(), r#"{"outcome":"stopped"}"#);
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 #[non_exhaustive]
 pub enum StreamEnd {
     /// The producer ended by itself.

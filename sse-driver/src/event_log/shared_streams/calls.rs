@@ -14,7 +14,7 @@ use sse_core::{
     internal::sync::{Mutex, lock, unique_number},
     topic::{
         Position,
-        follower::PageRequest,
+        follower::{PageRequest, Tails},
         resumable::{
             StartError,
             member::{MemberPhase, StreamMember},
@@ -33,6 +33,10 @@ use crate::{
     event_log::{BoxFuture, EventLog, FollowedTopic, FollowedTopics, LogError, followed::Followed},
 };
 
+/// How often a node asks the log whether it has another stream in place of one that has ended, for all clients
+/// of that one together.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 pub(super) struct Shared {
     pub(super) config: SharedStreamsConfig,
     topics: FollowedTopics,
@@ -46,8 +50,23 @@ pub(super) struct Shared {
 
 /// A stream on this node. Handles, clients and calls hold it; its task does not.
 pub(super) struct Entry {
+    pub(super) name: StreamName,
     pub(super) room: Arc<Room>,
     pub(super) topic: FollowedTopic,
+}
+
+/// What a stream is called.
+#[derive(Clone)]
+pub(super) struct StreamName {
+    pub(super) owner: Text,
+    pub(super) name: Text,
+}
+
+impl StreamName {
+    /// What the topics of an owner's streams begin with.
+    pub(super) fn prefix_of(owner: &str) -> String {
+        format!("stream/{}/{owner}/", owner.len())
+    }
 }
 
 impl Entry {
@@ -88,6 +107,47 @@ impl Call {
         matches!(phase, MemberPhase::Running | MemberPhase::Ended)
     }
 
+    /// Asks the log for its tails.
+    async fn tails(&self, shared: &Shared, within: Duration) -> Result<Tails, LogError> {
+        let followed: &Followed = self.entry.topic.followed();
+        let request = PageRequest::new(Position::new(0, 0), 0);
+        let reading = followed.log.read(followed.name.clone(), request);
+        let page = shared.within(reading, within).await;
+        let page = page.unwrap_or_else(|| Err(LogError::new("the log did not answer in time")));
+        Ok(page?.tails)
+    }
+
+    /// Returns whether the log has another stream of this name, since the one that this node has ended: then
+    /// the node forgets its own. A log that does not answer keeps no client from what this node has.
+    pub(super) async fn is_replaced(&self, shared: &Shared) -> bool {
+        let now = self.entry.now();
+        let looks = self.entry.room.with(|state| {
+            let is_recent = state
+                .looked_at
+                .is_some_and(|at| now.saturating_duration_since(at) < LOOK_EVERY);
+            let looks = state.member.phase() == MemberPhase::Ended && !is_recent;
+            if looks {
+                state.looked_at = Some(now);
+            }
+            looks
+        });
+        if !looks {
+            return self.entry.room.phase() == MemberPhase::Forgotten;
+        }
+        let within = shared.config.followed.follower.request_timeout;
+        let Ok(tails) = self.tails(shared, within).await else {
+            return false;
+        };
+        self.entry.room.act(|state| {
+            let now = self.entry.now();
+            state.member.handle_tails(now, tails);
+            let epoch = state.member.position().map(|at| at.epoch());
+            // The look may have made the topic anew.
+            state.keeps |= epoch != Some(tails.epoch);
+            state.member.phase() == MemberPhase::Forgotten
+        })
+    }
+
     /// Waits until this node has read what the log had when the call began, as far as it matters.
     pub(super) async fn settle(&self, shared: &Shared) -> Result<(), SharedStreamError> {
         let topic = &self.entry.topic;
@@ -97,17 +157,10 @@ impl Call {
             return Ok(());
         }
         // It was looked for a moment ago, and another node may have started it since then.
-        let followed: &Followed = topic.followed();
-        let request = PageRequest::new(Position::new(0, 0), 0);
-        let reading = followed.log.read(followed.name.clone(), request);
-        let page = shared
-            .within(reading)
-            .await
-            .unwrap_or_else(|| Err(LogError::new("the log did not answer in time")));
-        let tails = match page {
-            Ok(page) => page.tails,
+        let tails = match self.tails(shared, within).await {
+            Ok(tails) => tails,
             Err(error) => {
-                followed.note_error(self.entry.now(), error);
+                topic.followed().note_error(self.entry.now(), error);
                 return Err(topic.gave_up(within).into());
             }
         };
@@ -173,12 +226,11 @@ impl Shared {
         }
     }
 
-    /// Returns the stream of this topic, and begins to follow it if needed.
-    pub(super) fn call(
-        self: &Arc<Self>,
-        topic: &Text,
-        owner_prefix: Option<&str>,
-    ) -> Result<Call, StartError> {
+    /// Returns the stream of this name, and begins to follow it if needed.
+    pub(super) fn call(self: &Arc<Self>, stream: StreamName) -> Result<Call, StartError> {
+        let prefix = StreamName::prefix_of(&stream.owner);
+        let topic = &Text::from(format!("{prefix}{}", stream.name));
+        let owner_prefix = Some(&*prefix).filter(|_| !stream.owner.is_empty());
         let now = self.host.now();
         let mut gone = Vec::new();
         let call = {
@@ -193,6 +245,7 @@ impl Shared {
             let member = StreamMember::new(now, token.into(), self.config.member());
             let room = Room::new(member);
             let entry = Arc::new(Entry {
+                name: stream,
                 topic: self.topics.observed(topic, room.clone()),
                 room,
             });
@@ -231,20 +284,71 @@ impl Shared {
         Ok(())
     }
 
-    /// Forgets the stream of this topic if nothing uses it.
-    pub(super) fn forget_if_unused(&self, topic: &Text, room: &Arc<Room>, now: Instant) {
+    /// Forgets the stream of this topic if nothing uses it. Returns whether no call finds it any more, so that
+    /// its task is over; clients that are attached read what is there.
+    pub(super) fn forget_if_unused(&self, topic: &Text, room: &Arc<Room>, now: Instant) -> bool {
         let gone = {
             let mut entries = lock(&self.entries);
             let is_it = entries
                 .get(topic)
                 .is_some_and(|entry| Arc::ptr_eq(&entry.room, room));
-            // Calls come by the map alone, so that none can begin meanwhile.
-            match is_it && room.with(|state| state.member.is_unused(now)) {
-                true => entries.remove(topic),
-                false => None,
+            if !is_it {
+                return true;
             }
+            // Calls come by the map alone, so that none can begin meanwhile.
+            if !room.with(|state| state.member.is_unused(now)) {
+                return false;
+            }
+            entries.remove(topic)
         };
         drop(gone);
+        true
+    }
+
+    /// Returns the streams of this owner that this node runs or reads, in the order of their topics; without an
+    /// owner, those of all.
+    pub(super) fn known(&self, owner: &str) -> Vec<Arc<Entry>> {
+        let entries = lock(&self.entries);
+        match owner.is_empty() {
+            true => entries.values().cloned().collect(),
+            false => {
+                let prefix = StreamName::prefix_of(owner);
+                let of_owner = of_owner(&entries, &prefix);
+                of_owner.map(|(_, entry)| entry.clone()).collect()
+            }
+        }
+    }
+
+    /// Does this to each of the streams, and waits until those have ended for which it returns true, for no
+    /// longer than for a log that is in trouble. Returns their number.
+    pub(super) async fn end_all(
+        &self,
+        entries: Vec<Arc<Entry>>,
+        mut act: impl FnMut(&mut StreamMember) -> bool,
+    ) -> usize {
+        let mut calls = Vec::new();
+        for entry in entries {
+            let ends = entry.room.act(|state| {
+                let ends = act(&mut state.member);
+                if ends {
+                    state.member.hold();
+                }
+                ends
+            });
+            if ends {
+                let is_new = false;
+                calls.push(Call { entry, is_new });
+            }
+        }
+        let deadline = self.deadline();
+        for call in &calls {
+            let ended = call.until_at(deadline, self, |state| {
+                (state.member.phase() != MemberPhase::Running).then_some(())
+            });
+            // What the log does not take now, it is told later, or other nodes find out.
+            let _ = ended.await;
+        }
+        calls.len()
     }
 
     /// Returns until when a call that begins now waits for a log in trouble.
@@ -253,10 +357,10 @@ impl Shared {
         self.host.now().checked_add(within)
     }
 
-    /// Returns the log's answer, unless it takes too long.
-    async fn within<T>(&self, mut answer: BoxFuture<T>) -> Option<T> {
+    /// Returns the log's answer, unless it takes longer than this.
+    async fn within<T>(&self, mut answer: BoxFuture<T>, time: Duration) -> Option<T> {
         let host = &self.topics.host();
-        let deadline = host.now().checked_add(self.config.followed.client_wait);
+        let deadline = host.now().checked_add(time);
         let mut alarm = host.alarm();
         poll_fn(|cx| {
             if let Poll::Ready(answer) = answer.as_mut().poll(cx) {

@@ -27,8 +27,8 @@ pub struct SharedStreamsConfig {
     ///   up to a third more if that node was not the producer's, because nodes report their clients in
     ///   each quarter of it.
     /// - [`retention`](ResumableConfig::retention) is the shortest time that the log keeps a finished
-    ///   stream, and the time that a node keeps it: a finished one after the node read its end, one that
-    ///   runs elsewhere after the last client on this node.
+    ///   stream, and the time that a node keeps it: a finished one after the node read its end, whether it
+    ///   has clients or not, one that runs elsewhere after the last client on this node.
     /// - [`max_streams`](ResumableConfig::max_streams) and
     ///   [`max_streams_per_owner`](ResumableConfig::max_streams_per_owner) count the streams that this
     ///   node runs or reads, not those of other nodes.

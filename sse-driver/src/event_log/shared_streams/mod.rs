@@ -8,6 +8,7 @@ mod calls;
 mod config;
 mod copy;
 mod error;
+mod known;
 mod room;
 mod task;
 
@@ -26,9 +27,10 @@ use super::EventLog;
 use crate::{IntoProducer, Producer, Runtime, router::Request};
 
 pub use attachment::SharedAttachment;
-use calls::{Call, Shared};
+use calls::{Call, Shared, StreamName};
 pub use config::SharedStreamsConfig;
 pub use error::SharedStreamError;
+pub use known::SharedStream;
 use room::Starter;
 
 /// Streams that outlive the connections on which they are read, on many nodes over an [`EventLog`], as
@@ -97,7 +99,31 @@ use room::Starter;
 ///
 /// The log keeps a stream while its owner runs, and after that at least for the
 /// [retention](sse_core::topic::resumable::ResumableConfig::retention) and the lease
-/// ([`EventLog::keep_for`]). [`SharedStreamsConfig`] has all bounds.
+/// ([`EventLog::keep_for`]). A node keeps a stream that has ended for the retention after it read the end,
+/// whether it has clients or not. Then the name is free on this node, as in one process. A client that is
+/// still attached gets the rest, the last event included, from what the node's memory has until the client
+/// leaves; if that does not reach back to the client's place, a notice tells it that events are lost.
+/// [`SharedStreamsConfig`] has all bounds.
+///
+/// # A log that has lost its history
+///
+/// Other nodes may start the name again in the log's new epoch, before this node has read that the epoch
+/// changed. Until then, this node serves what it knows:
+///
+/// - of a stream that ran, its events. The node finds out with the next notification of the log, or when it
+///   looks at the log's end ([`look_every`](sse_core::topic::follower::FollowerConfig::look_every)); the
+///   client is told then: `unknown`, and the end `lost`.
+/// - of a stream that has ended, its events and its end, for the retention, as long as the log has nothing
+///   else under the name. Each call asks the log for that, but a node asks no more than once a second for
+///   each name: for up to a second it may serve the ended stream once more. It also does if the log does not
+///   answer ([`request_timeout`](sse_core::topic::follower::FollowerConfig::request_timeout)).
+///
+/// # What a node does not know
+///
+/// [`all`](Self::all), [`stop_all`](Self::stop_all), [`len`](Self::len) and [`stats`](Self::stats) are of this
+/// node, because a log has no list of its topics. There is no `forget`: an [`EventLog`] does not remove a
+/// topic, and other nodes would go on serving what they have read. To make an answer once more, use another
+/// name, such as one with a number in it.
 ///
 /// # Names
 ///
@@ -159,8 +185,7 @@ impl SharedStreams {
         W: IntoProducer<K> + 'static,
         K: 'static,
     {
-        let call = self.call(name)?;
-        call.settle(&self.shared).await?;
+        let call = self.call(name).await?;
         self.claim(&call, name, producer).await
     }
 
@@ -183,8 +208,7 @@ impl SharedStreams {
         K: 'static,
     {
         let id = self.last_event_id(request);
-        let call = self.call(name)?;
-        call.settle(&self.shared).await?;
+        let call = self.call(name).await?;
         if !call.is_there() {
             if id.is_some() {
                 return Err(StartError::Forgotten.into());
@@ -220,8 +244,7 @@ impl SharedStreams {
         name: &str,
         last_event_id: Option<&str>,
     ) -> Result<Option<SharedAttachment>, SharedStreamError> {
-        let call = self.call(name)?;
-        call.settle(&self.shared).await?;
+        let call = self.call(name).await?;
         let id = last_event_id.filter(|id| !id.is_empty());
         let attach = || SharedAttachment::new(call.entry.clone(), id);
         Ok(call.is_there().then(attach))
@@ -230,8 +253,9 @@ impl SharedStreams {
     /// Stops the stream of this name, on whichever node it runs: its clients get the last event, and its
     /// producer is cancelled. Waits until the log has the stop. Returns whether the stream ran.
     ///
-    /// `reason` is for logs, and for the producer's clean-up if the producer runs on this node. On
-    /// another node the reason is `on another node`.
+    /// `reason` is for logs and for the producer's clean-up, on whichever node it runs; clients do not get it.
+    /// Of several stops the clean-up gets the reason that the log got first, up to
+    /// [`MAX_REASON_LEN`](sse_core::topic::resumable::member::MAX_REASON_LEN) (1,024) bytes of it.
     ///
     /// # Errors
     ///
@@ -242,8 +266,7 @@ impl SharedStreams {
         name: &str,
         reason: impl Into<Text>,
     ) -> Result<bool, SharedStreamError> {
-        let call = self.call(name)?;
-        call.settle(&self.shared).await?;
+        let call = self.call(name).await?;
         let reason = reason.into();
         if !call.entry.room.act(|state| state.member.stop(reason)) {
             return Ok(false);
@@ -260,30 +283,38 @@ impl SharedStreams {
     /// the ends, at most for [`client_wait`](crate::event_log::FollowedTopicsConfig::client_wait) for all
     /// streams together. Returns the number of streams that ran.
     pub async fn shut_down(&self) -> usize {
-        let entries: Vec<_> = lock(&self.shared.entries).values().cloned().collect();
-        let mut calls = Vec::new();
-        for entry in entries {
-            let is_new = false;
-            let runs = entry.room.act(|state| {
-                let runs = state.member.cancel(StreamEnd::Shutdown);
-                if runs {
-                    state.member.hold();
-                }
-                runs
-            });
-            if runs {
-                calls.push(Call { entry, is_new });
-            }
-        }
-        let deadline = self.shared.deadline();
-        for call in &calls {
-            let ended = call.until_at(deadline, &self.shared, |state| {
-                (state.member.phase() != MemberPhase::Running).then_some(())
-            });
-            // What the log does not take now, other nodes find out.
-            let _ = ended.await;
-        }
-        calls.len()
+        let all = self.shared.known("");
+        let ended = self
+            .shared
+            .end_all(all, |it| it.cancel(StreamEnd::Shutdown));
+        ended.await
+    }
+
+    /// Returns the streams of this owner that this node runs or reads, in the order of their names; on a handle
+    /// without an owner, those of all owners.
+    ///
+    /// These are not all streams of the owner: others run on other nodes. A log has no list of its topics, so
+    /// that no node knows them. A program that needs one keeps it where it keeps its users.
+    #[must_use]
+    pub fn all(&self) -> Vec<SharedStream> {
+        let known = self.shared.known(&self.owner);
+        let known = known.iter().filter_map(|entry| SharedStream::of(entry));
+        known.collect()
+    }
+
+    /// Stops the streams of this owner that this node runs or reads, on whichever node they run, as
+    /// [`stop`](Self::stop) does; on a handle without an owner, those of all owners. Waits until the log has
+    /// the stops, at most for [`client_wait`](crate::event_log::FollowedTopicsConfig::client_wait) for all
+    /// streams together; what the log does not take until then is stopped when it does. Returns the number of
+    /// streams that ran.
+    ///
+    /// Streams that only other nodes know are not stopped: see [`all`](Self::all). Call this on each node to
+    /// stop all streams.
+    pub async fn stop_all(&self, reason: impl Into<Text>) -> usize {
+        let reason = reason.into();
+        let known = self.shared.known(&self.owner);
+        let stopped = self.shared.end_all(known, |it| it.stop(reason.clone()));
+        stopped.await
     }
 
     /// Returns the numbers of what the producers of this node have done, and of what they are doing.
@@ -316,7 +347,17 @@ impl SharedStreams {
         Some(Text::from(&*id)).filter(|id| !id.is_empty())
     }
 
-    fn call(&self, name: &str) -> Result<Call, StartError> {
+    /// Returns the stream of this name, once this node has read what the log has of it.
+    async fn call(&self, name: &str) -> Result<Call, SharedStreamError> {
+        let mut call = self.find(name)?;
+        if call.is_replaced(&self.shared).await {
+            call = self.find(name)?;
+        }
+        call.settle(&self.shared).await?;
+        Ok(call)
+    }
+
+    fn find(&self, name: &str) -> Result<Call, StartError> {
         let shared = &self.shared;
         let (len, max) = (
             self.owner.len().max(name.len()),
@@ -325,10 +366,10 @@ impl SharedStreams {
         if len > max {
             return Err(StartError::NameTooLong { len, max });
         }
-        let prefix = format!("stream/{}/{}/", self.owner.len(), self.owner);
-        let topic = Text::from(format!("{prefix}{name}"));
-        let owner_prefix = Some(&*prefix).filter(|_| !self.owner.is_empty());
-        shared.call(&topic, owner_prefix)
+        shared.call(StreamName {
+            owner: self.owner.clone(),
+            name: name.into(),
+        })
     }
 
     /// Has this node claim the stream, and waits until it is decided which node starts it. Says whether this

@@ -8,7 +8,6 @@ use std::{
 };
 
 use sse_core::{
-    Text,
     internal::{
         SlotId, WakerSet,
         sync::{AtomicBool, Mutex, Ordering, lock},
@@ -53,6 +52,8 @@ pub(super) struct State {
     pub(super) claim_error: Option<AppendError>,
     /// The log is to be told to keep the stream.
     pub(super) keeps: bool,
+    /// When the log was asked last whether it has another stream of this name.
+    pub(super) looked_at: Option<Instant>,
     /// No handle and no client is left.
     is_over: bool,
     task: Option<Waker>,
@@ -80,6 +81,7 @@ impl Room {
                 starter: None,
                 claim_error: None,
                 keeps: false,
+                looked_at: None,
                 is_over: false,
                 task: None,
                 armed: None,
@@ -236,9 +238,9 @@ impl Observe for Room {
             }
             FollowerOutput::Event(position, event) => {
                 match state.member.handle_record(now, *position, event) {
-                    MemberRecord::Ended(outcome) => Some(LastOutput {
+                    MemberRecord::Ended(_) => Some(LastOutput {
                         event: None,
-                        end: topic_end(outcome),
+                        end: topic_end(state.member.end()),
                     }),
                     _ => None,
                 }
@@ -267,9 +269,10 @@ impl Observe for Room {
     }
 }
 
-fn topic_end(outcome: Text) -> TopicEnd {
-    match &*outcome {
-        "complete" => TopicEnd::Complete,
-        _ => TopicEnd::Failed(outcome),
+/// The end of a topic whose end is in its log, so that it is not one that the node has dropped.
+fn topic_end(end: Option<&StreamEnd>) -> TopicEnd {
+    match end {
+        None | Some(StreamEnd::Complete) => TopicEnd::Complete,
+        Some(end) => TopicEnd::Failed(end.to_string().into()),
     }
 }

@@ -185,7 +185,7 @@ impl<R: Runtime> StreamTask<R> {
             Ok(position) => {
                 self.room.act(|state| {
                     state.keeps = true;
-                    state.member.handle_appended();
+                    state.member.handle_appended(now, position);
                 });
                 if let Some(event) = event {
                     let bell = Bell::new(position).with_event(event);
@@ -293,8 +293,11 @@ impl<R: Runtime> StreamTask<R> {
             if self.keeping.is_some() {
                 return Some((goes_on, None));
             }
-            if let Some(shared) = self.shared.upgrade() {
-                shared.forget_if_unused(&self.followed.name, &self.room, now);
+            let shared = self.shared.upgrade();
+            let is_gone = shared
+                .is_none_or(|shared| shared.forget_if_unused(&self.followed.name, &self.room, now));
+            if is_gone {
+                return None;
             }
             goes_on = true;
         }

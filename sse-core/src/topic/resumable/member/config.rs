@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{EventType, topic::resumable::ResumableConfig};
 
 /// The times of a stream that several nodes share. They have to be the same on all nodes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct MemberConfig {
     /// The time without a record of the owner after which another node takes the owner for dead, and ends
@@ -19,9 +19,8 @@ pub struct MemberConfig {
     /// and after the last client of another node it lasts for up to a third more. Less than 4 s
     /// counts as 4 s, so that a node reports its clients no more than once per second.
     pub grace: Option<Duration>,
-    /// The time that a node keeps a stream: one that has ended, after the node read the end, and until the
-    /// clients that are there then have left; one that runs elsewhere, after its last client on this node
-    /// left. 5 min by default.
+    /// The time that a node keeps a stream: one that has ended, after the node read the end, whether it has
+    /// clients or not; one that runs elsewhere, after its last client on this node left. 5 min by default.
     pub retention: Duration,
     /// The wait between a failed append and the next one. 1 s by default.
     pub retry: Duration,

@@ -1,15 +1,14 @@
-//! The member: which records it reads, and which it has appended.
+//! The member: its state, what the application wants, and what is to be done.
 
 use std::{collections::VecDeque, fmt, time::Instant};
 
 use super::{
-    AppendFailure, MemberConfig, MemberOutput, MemberPhase, MemberRecord,
-    record::{Append, Record, end_of},
-    running::{Running, Silence},
+    MemberConfig, MemberOutput, MemberPhase, claim::Unclaimed, record::Append, running::Running,
+    usage::Usage,
 };
 use crate::{
-    Event, Text,
-    topic::{Position, follower::Tails, resumable::StreamEnd},
+    Text,
+    topic::{Position, resumable::StreamEnd},
 };
 
 /// The part of one node in a stream that several nodes share, as a state machine: see the
@@ -31,7 +30,7 @@ use crate::{
 /// // This node is to start the stream, and appends its claim.
 /// assert!(member.start());
 /// let Some(MemberOutput::Append { event: claim, epoch: None }) = member.poll_output(now) else { panic!() };
-/// member.handle_appended();
+/// member.handle_appended(now, Position::new(7, 1));
 ///
 /// // All nodes read it in the log. It is the first, so that this node runs the producer.
 /// for node in [&mut member, &mut other] {
@@ -41,46 +40,45 @@ use crate::{
 /// assert_eq!(member.poll_output(now), Some(MemberOutput::Start { epoch: 7 }));
 /// assert_eq!(other.poll_output(now), None);
 ///
-/// // The other node stops the stream. The owner reads that, and cancels its producer.
+/// // The other node stops the stream: it appends the reason, and the end. The owner reads both, and
+/// // cancels its producer.
 /// other.stop("the user stopped it".into());
-/// let Some(MemberOutput::Append { event: end, epoch: Some(7) }) = other.poll_output(now) else { panic!() };
-/// let record = member.handle_record(now, Position::new(7, 2), &end);
-/// assert_eq!(record, MemberRecord::Ended("stopped".into()));
+/// for number in 2..=3 {
+///     let Some(MemberOutput::Append { event, epoch: Some(7) }) = other.poll_output(now) else { panic!() };
+///     other.handle_appended(now, Position::new(7, number));
+///     let record = member.handle_record(now, Position::new(7, number), &event);
+///     let is_end = record == MemberRecord::Ended("stopped".into());
+///     assert_eq!(is_end, number == 3);
+/// }
 /// let Some(MemberOutput::Cancel(end)) = member.poll_output(now) else { panic!() };
-/// assert_eq!(end.name(), "stopped");
+/// assert_eq!(end.to_string(), "stopped: the user stopped it");
 /// ```
+#[derive(Clone, PartialEq, Hash)]
 pub struct StreamMember {
-    config: MemberConfig,
+    pub(super) config: MemberConfig,
     /// Distinguishes this node's claim from others.
-    token: Text,
-    state: State,
+    pub(super) token: Text,
+    pub(super) state: State,
     /// The position up to which the log was read.
-    position: Option<Position>,
+    pub(super) position: Option<Position>,
     created: Instant,
-    users: u64,
-    listeners: u64,
-    /// The time at which the last client, or call, left.
-    idle_since: Instant,
+    pub(super) usage: Usage,
     /// What is being appended.
-    appending: Option<Append>,
+    pub(super) appending: Option<Append>,
     /// The last append failed, and the next one is not made before this time.
-    retry_at: Option<Instant>,
-    outputs: VecDeque<MemberOutput>,
+    pub(super) retry_at: Option<Instant>,
+    pub(super) outputs: VecDeque<MemberOutput>,
 }
 
-#[derive(Clone, Debug)]
-enum State {
-    Unclaimed {
-        /// There is a producer to start.
-        starts: bool,
-        /// The claim is still to be appended.
-        claims: bool,
-        /// Until when it is waited for a claim of which the log does not tell whether it is there.
-        until: Option<Instant>,
-    },
+#[derive(Clone, Debug, PartialEq, Hash)]
+pub(super) enum State {
+    Unclaimed(Unclaimed),
     Running(Running),
-    /// This node read the end then.
-    Ended(Instant),
+    Ended {
+        /// This node read the end then.
+        at: Instant,
+        end: StreamEnd,
+    },
     Forgotten,
 }
 
@@ -92,16 +90,10 @@ impl StreamMember {
         Self {
             config,
             token,
-            state: State::Unclaimed {
-                starts: false,
-                claims: false,
-                until: None,
-            },
+            state: State::Unclaimed(Unclaimed::default()),
             position: None,
             created: now,
-            users: 0,
-            listeners: 0,
-            idle_since: now,
+            usage: Usage::new(now),
             appending: None,
             retry_at: None,
             outputs: VecDeque::new(),
@@ -112,9 +104,9 @@ impl StreamMember {
     #[must_use]
     pub fn phase(&self) -> MemberPhase {
         match self.state {
-            State::Unclaimed { .. } => MemberPhase::Unclaimed,
+            State::Unclaimed(_) => MemberPhase::Unclaimed,
             State::Running(_) => MemberPhase::Running,
-            State::Ended(_) => MemberPhase::Ended,
+            State::Ended { .. } => MemberPhase::Ended,
             State::Forgotten => MemberPhase::Forgotten,
         }
     }
@@ -123,6 +115,16 @@ impl StreamMember {
     #[must_use]
     pub fn is_owner(&self) -> bool {
         matches!(&self.state, State::Running(running) if running.is_mine)
+    }
+
+    /// Returns how the stream ended, where it [has](MemberPhase::Ended). The reason of a stop is the same on
+    /// all nodes; the error of a producer that failed is known on its own node only.
+    #[must_use]
+    pub fn end(&self) -> Option<&StreamEnd> {
+        match &self.state {
+            State::Ended { end, .. } => Some(end),
+            _ => None,
+        }
     }
 
     /// Returns the position up to which the log was read; `None` before its beginning is known.
@@ -135,14 +137,7 @@ impl StreamMember {
     /// if the stream was started, or if this node is claiming it already.
     pub fn start(&mut self) -> bool {
         match &mut self.state {
-            State::Unclaimed {
-                starts,
-                claims,
-                until,
-            } if !*starts => {
-                (*starts, *claims, *until) = (true, true, None);
-                true
-            }
+            State::Unclaimed(unclaimed) => unclaimed.start(),
             _ => false,
         }
     }
@@ -150,23 +145,21 @@ impl StreamMember {
     /// Withdraws the start of this node's producer, unless it has started. If the claim reaches the log
     /// all the same, an end follows it.
     pub fn give_up_start(&mut self) {
-        if let State::Unclaimed {
-            starts,
-            claims,
-            until,
-        } = &mut self.state
-        {
-            (*starts, *claims, *until) = (false, false, None);
+        if let State::Unclaimed(unclaimed) = &mut self.state {
+            unclaimed.give_up();
         }
     }
 
     /// Returns whether this node has a producer to start, and its claim is not decided yet.
     #[must_use]
     pub fn is_claiming(&self) -> bool {
-        matches!(self.state, State::Unclaimed { starts: true, .. })
+        matches!(&self.state, State::Unclaimed(unclaimed) if unclaimed.starts())
     }
 
     /// Ends the stream with [`StreamEnd::Stopped`], on whichever node it runs. Returns whether it runs.
+    ///
+    /// All nodes are told the reason, up to [`MAX_REASON_LEN`](super::MAX_REASON_LEN) bytes of it. Of several
+    /// stops, all nodes are told the reason that the log got first.
     pub fn stop(&mut self, reason: Text) -> bool {
         if let State::Running(running) = &mut self.state {
             running.end_with(StreamEnd::Stopped(reason));
@@ -199,42 +192,37 @@ impl StreamMember {
 
     /// Reports a client on this node.
     pub fn attach(&mut self) {
-        self.listeners += 1;
+        self.usage.attach();
     }
 
     /// Reports that a client of this node has left.
     pub fn detach(&mut self, now: Instant) {
-        self.listeners = self.listeners.saturating_sub(1);
-        if self.listeners == 0 {
-            self.idle_since = now;
-            if let State::Running(running) = &mut self.state {
-                running.leave(now, &self.config);
-            }
+        let is_last = self.usage.detach(now);
+        if is_last && let State::Running(running) = &mut self.state {
+            running.leave(now, &self.config);
         }
     }
 
     /// Reports a call that concerns the stream, which is not [unused](Self::is_unused) until it is
     /// [released](Self::release).
     pub fn hold(&mut self) {
-        self.users += 1;
+        self.usage.hold();
     }
 
     /// The call is over.
     pub fn release(&mut self, now: Instant) {
-        self.users = self.users.saturating_sub(1);
-        if self.users == 0 {
-            self.idle_since = now;
-        }
+        self.usage.release(now);
     }
 
     /// Returns how many clients listen on this node.
     #[must_use]
     pub fn listeners(&self) -> u64 {
-        self.listeners
+        self.usage.listeners()
     }
 
-    /// Returns whether the node may forget the stream: there is neither a client nor a call nor a producer,
-    /// and what others may come back for was kept for the [retention](MemberConfig::retention).
+    /// Returns whether the node may forget the stream: there is neither a call nor a producer, and either no
+    /// client and nothing that others may come back for, or the [retention](MemberConfig::retention) is over.
+    /// Clients do not extend that: those that are there may read what they have, and new ones do not find it.
     #[must_use]
     pub fn is_unused(&self, now: Instant) -> bool {
         self.unused_at().is_some_and(|at| at <= now)
@@ -243,206 +231,25 @@ impl StreamMember {
     /// Since when nothing uses it, where it has ended.
     #[must_use]
     pub fn finished_since(&self) -> Option<Instant> {
-        let is_over = matches!(self.state, State::Ended(_) | State::Forgotten);
-        (is_over && self.users == 0 && self.listeners == 0).then_some(self.idle_since)
+        let is_over = matches!(self.state, State::Ended { .. } | State::Forgotten);
+        self.usage.idle_since().filter(|_| is_over)
     }
 
     fn unused_at(&self) -> Option<Instant> {
-        if self.users > 0 || self.listeners > 0 || self.appending.is_some() || self.is_owner() {
+        if self.usage.has_calls() || self.appending.is_some() || self.is_owner() {
             return None;
         }
-        match self.state {
-            State::Unclaimed { starts: true, .. } => None,
-            State::Unclaimed { .. } | State::Forgotten => Some(self.idle_since),
-            State::Running(_) => self.idle_since.checked_add(self.config.retention),
-            // The log does not keep it for longer because of a later client.
-            State::Ended(at) => at.checked_add(self.config.retention),
-        }
-    }
-
-    /// The history begins behind this place. Where the log has dropped its first events, the stream was
-    /// started.
-    pub fn handle_begin(&mut self, now: Instant, behind: Position) {
-        self.position = Some(behind);
-        if behind.sequence() > 0 {
-            self.run(now, behind.epoch(), false);
-        }
-    }
-
-    /// Events of the log are lost up to this place.
-    pub fn handle_passed_over(&mut self, now: Instant, behind: Position) {
-        self.handle_begin(now, behind);
-        self.decide(now);
-    }
-
-    /// The log has lost its history, and goes on behind this place in another epoch. Says whether the stream
-    /// ran, which has ended with it. A claim that was not read before may be lost, too, and is appended again:
-    /// of two in the log the first counts.
-    pub fn handle_anew(&mut self, now: Instant, behind: Position) -> bool {
-        let runs = match &self.state {
-            State::Running(running) => {
-                if running.is_mine {
-                    self.outputs
-                        .push_back(MemberOutput::Cancel(StreamEnd::Lost));
-                }
-                true
+        match &self.state {
+            State::Unclaimed(unclaimed) if unclaimed.starts() => None,
+            State::Unclaimed(_) => self.usage.idle_since(),
+            State::Running(_) => {
+                let since = self.usage.idle_since()?;
+                since.checked_add(self.config.retention)
             }
-            _ => false,
-        };
-        if runs {
-            self.state = State::Forgotten;
-            self.idle_since = now;
-        }
-        if self.is_claiming() {
-            self.state = State::Unclaimed {
-                starts: true,
-                claims: true,
-                until: None,
-            };
-        }
-        self.handle_begin(now, behind);
-        runs
-    }
-
-    /// The next event of the log. Returns what it is to the stream.
-    pub fn handle_record(
-        &mut self,
-        now: Instant,
-        position: Position,
-        event: &Event,
-    ) -> MemberRecord {
-        self.position = Some(position);
-        let config = self.config.clone();
-        let record = Record::of(event, &config);
-        if let State::Unclaimed { .. } = self.state {
-            let is_own = matches!(record, Record::Claim(token) if self.token == *token);
-            self.run(now, position.epoch(), is_own);
-        }
-        let State::Running(running) = &mut self.state else {
-            return MemberRecord::Passed;
-        };
-        match record {
-            Record::Claim(_) => {}
-            Record::Alive | Record::Content => running.hear(now, &config),
-            Record::Listen(token) => {
-                running.hear_of_clients(now, self.token == *token, &config);
-            }
-            Record::End(outcome) => {
-                self.end(now, &outcome);
-                return MemberRecord::Ended(outcome);
-            }
-        }
-        self.decide(now);
-        MemberRecord::Passed
-    }
-
-    /// The stream was started.
-    fn run(&mut self, now: Instant, epoch: u64, is_own: bool) {
-        let State::Unclaimed { starts, .. } = self.state else {
-            return;
-        };
-        let mut running = Running::new(now, epoch, is_own, &self.config);
-        match (is_own, starts) {
-            (true, true) => self.outputs.push_back(MemberOutput::Start { epoch }),
-            // Its claim came when it was given up.
-            (true, false) => running.end_with(StreamEnd::Dropped),
-            (false, _) => {}
-        }
-        self.state = State::Running(running);
-    }
-
-    fn end(&mut self, now: Instant, outcome: &Text) {
-        let before = std::mem::replace(&mut self.state, State::Ended(now));
-        self.idle_since = now;
-        if let State::Running(running) = before
-            && running.is_mine
-        {
-            let told = format!(r#"{{"outcome":"{outcome}"}}"#);
-            let own = running.end().filter(|end| end.to_json() == told);
-            let end = own.cloned().unwrap_or_else(|| end_of(outcome));
-            self.outputs.push_back(MemberOutput::Cancel(end));
-        }
-    }
-
-    /// The log answered a [look](MemberOutput::Look).
-    pub fn handle_tails(&mut self, now: Instant, tails: Tails) {
-        if let State::Running(running) = &mut self.state {
-            if tails.epoch == running.epoch {
-                running.handle_newest(tails.newest);
-            } else {
-                // The follower will come there.
-                running.forgive(now, &self.config);
-            }
-        }
-        self.decide(now);
-    }
-
-    /// The log did not answer, here or elsewhere on this node, or it rings no bells: the owner and the clients
-    /// may not be heard.
-    pub fn handle_log_failed(&mut self, now: Instant) {
-        if let State::Running(running) = &mut self.state {
-            running.forgive(now, &self.config);
-        }
-    }
-
-    /// What was to be appended was.
-    pub fn handle_appended(&mut self) {
-        self.appending = None;
-        self.retry_at = None;
-    }
-
-    /// What was to be appended was not, or may not have been: it is appended again after the
-    /// [retry](MemberConfig::retry) time. A claim is not, unless the log [begins anew](Self::handle_anew). Where it
-    /// may be in the log, the node waits for it to be read there, for the [lease](MemberConfig::lease) at most.
-    ///
-    /// A log that takes nothing from this node may take nothing from others either, so that they are not heard:
-    /// silence begins to count anew, as for [`handle_log_failed`](Self::handle_log_failed).
-    pub fn handle_append_failed(&mut self, now: Instant, failure: AppendFailure) {
-        let Some(append) = self.appending.take() else {
-            return;
-        };
-        match (&append, &mut self.state) {
-            (Append::Claim(_), _) if failure == AppendFailure::NotAppended => self.give_up_start(),
-            (Append::Claim(_), State::Unclaimed { until, .. }) => {
-                *until = Some(now.checked_add(self.config.counted_lease()).unwrap_or(now));
-            }
-            (append, State::Running(running)) => {
-                running.give_back(now, append);
-                running.forgive(now, &self.config);
-                self.retry_at = now.checked_add(self.config.retry);
-            }
-            _ => {}
-        }
-    }
-
-    /// Has the log asked, where silence has lasted for too long by `now`.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        if let State::Unclaimed {
-            until: Some(at), ..
-        } = self.state
-            && at <= now
-        {
-            self.give_up_start();
-        }
-        let listeners = self.listeners;
-        if let State::Running(running) = &mut self.state
-            && running.look(now, listeners, &self.config)
-        {
-            self.outputs.push_back(MemberOutput::Look);
-        }
-    }
-
-    fn decide(&mut self, now: Instant) {
-        let State::Running(running) = &mut self.state else {
-            return;
-        };
-        let read = self.position.map_or(0, |position| position.sequence());
-        match running.decide(now, read, self.listeners, &self.config) {
-            None => {}
-            Some(Silence::Lost) => running.lose(),
-            Some(Silence::Abandoned) => {
-                self.cancel(StreamEnd::Abandoned);
-            }
+            // The log does not keep it for longer because of a client.
+            State::Ended { at, .. } => at.checked_add(self.config.retention),
+            // Nothing is left for new clients.
+            State::Forgotten => Some(self.created),
         }
     }
 
@@ -455,14 +262,18 @@ impl StreamMember {
             return Some(self.created);
         }
         let (mut append, mut silence) = (None, None);
-        if let State::Unclaimed { claims, until, .. } = self.state {
-            append = claims.then_some(self.created);
-            silence = until;
-        }
-        if let State::Running(running) = &self.state {
-            append = running.append_at(self.listeners, &self.config);
-            silence = running.silence_at(self.listeners, &self.config);
-            silence = silence.filter(|_| !running.is_looking());
+        match &self.state {
+            State::Unclaimed(unclaimed) => {
+                append = unclaimed.claims().then_some(self.created);
+                silence = unclaimed.until();
+            }
+            State::Running(running) => {
+                let listeners = self.listeners();
+                append = running.append_at(listeners, &self.config);
+                silence = running.silence_at(listeners, &self.config);
+                silence = silence.filter(|_| !running.is_looking());
+            }
+            State::Ended { .. } | State::Forgotten => {}
         }
         append = match (append, self.retry_at) {
             (Some(at), Some(retry_at)) => Some(at.max(retry_at)),
@@ -483,17 +294,17 @@ impl StreamMember {
         if self.appending.is_some() || self.retry_at.is_some_and(|at| at > now) {
             return None;
         }
-        let listeners = self.listeners;
+        let listeners = self.listeners();
         let (append, epoch) = match &mut self.state {
-            State::Unclaimed { claims, .. } if *claims => {
-                *claims = false;
-                (Append::Claim(self.token.clone()), None)
+            State::Unclaimed(unclaimed) => {
+                let claims = unclaimed.take();
+                (claims.then(|| Append::Claim(self.token.clone()))?, None)
             }
             State::Running(running) => {
                 let append = running.take_append(now, listeners, &self.token, &self.config)?;
                 (append, Some(running.epoch))
             }
-            _ => return None,
+            State::Ended { .. } | State::Forgotten => return None,
         };
         let event = append.to_event(&self.config);
         self.appending = Some(append);

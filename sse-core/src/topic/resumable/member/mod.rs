@@ -9,6 +9,7 @@
 //! | claim | a node that is to start the stream | the first one makes its node the owner, which runs the producer. Others are ignored |
 //! | alive | the owner, where it has appended nothing for a third of the [lease](MemberConfig::lease) | the lease begins anew |
 //! | listen | a node with clients, for each quarter of the [grace time](MemberConfig::grace), where no other node has | the grace time begins anew |
+//! | reason | a node that stops the stream, before the end | all nodes tell the first one as the reason of the stop. Clients are not told |
 //! | end | the owner; a node that stops the stream; a node that has not heard of the owner for the lease | the first one ends the stream. Whatever comes behind it is ignored |
 //!
 //! All but the claim are appended on the condition that the log is still in the claim's epoch. So the order
@@ -24,13 +25,16 @@
 //!
 //! [`StreamEnd::Lost`]: super::StreamEnd::Lost
 
+mod claim;
 mod config;
+mod inputs;
 mod machine;
 mod output;
 mod record;
 mod running;
+mod usage;
 
 pub use config::MemberConfig;
 pub use machine::StreamMember;
 pub use output::{AppendFailure, MemberOutput, MemberPhase};
-pub use record::{MemberRecord, is_record_type};
+pub use record::{MAX_REASON_LEN, MemberRecord, is_record_type};

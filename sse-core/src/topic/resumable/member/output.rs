@@ -12,13 +12,13 @@ pub enum MemberPhase {
     Running,
     /// It has ended, and the log has its events.
     Ended,
-    /// The log has lost its history while the stream ran, and the stream with it. A new member reads the
-    /// log anew.
+    /// The log has lost its history while the stream ran, and the stream with it; or it has another stream of
+    /// this name since this one ended. A new member reads the log anew.
     Forgotten,
 }
 
 /// A task for the caller of a [`StreamMember`](super::StreamMember).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 #[non_exhaustive]
 pub enum MemberOutput {
     /// Append this event to the stream's log, and pass the outcome to

@@ -6,6 +6,10 @@ use crate::{Event, EventType, Text, topic::resumable::StreamEnd};
 const CLAIM: EventType = EventType::from_static("sse-stream-claim");
 const ALIVE: EventType = EventType::from_static("sse-stream-alive");
 const LISTEN: EventType = EventType::from_static("sse-stream-listen");
+const REASON: EventType = EventType::from_static("sse-stream-reason");
+
+/// The largest number of bytes of the reason of a stop that nodes tell each other. The rest is left out.
+pub const MAX_REASON_LEN: usize = 1024;
 
 /// Returns whether events of this type are records that no client gets: the types that begin with
 /// `sse-stream-`. A producer's events are not of such a type, nor of that of the
@@ -40,6 +44,8 @@ pub(super) enum Record<'e> {
     Alive,
     /// A node has clients. The text tells it from others.
     Listen(&'e str),
+    /// Why the stream is stopped, by an end that follows.
+    Reason(&'e str),
     /// The stream's end, with its outcome.
     End(Text),
     /// A producer's event, or a record that this version does not know.
@@ -53,6 +59,7 @@ impl<'e> Record<'e> {
             Some(it) if *it == CLAIM => Self::Claim(data),
             Some(it) if *it == ALIVE => Self::Alive,
             Some(it) if *it == LISTEN => Self::Listen(data),
+            Some(it) if *it == REASON => Self::Reason(data),
             Some(it) if *it == config.end_event_type => Self::End(outcome_of(data)),
             _ => Self::Content,
         }
@@ -60,11 +67,12 @@ impl<'e> Record<'e> {
 }
 
 /// What a node appends.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub(super) enum Append {
     Claim(Text),
     Alive,
     Listen(Text),
+    Reason(Text),
     End(StreamEnd),
 }
 
@@ -74,6 +82,7 @@ impl Append {
             Self::Claim(token) => Event::new(token.clone()).of_type(CLAIM),
             Self::Alive => Event::new("").of_type(ALIVE),
             Self::Listen(token) => Event::new(token.clone()).of_type(LISTEN),
+            Self::Reason(reason) => Event::new(shortened(reason)).of_type(REASON),
             Self::End(end) => end.to_event(config.end_event_type.clone()),
         }
     }
@@ -86,15 +95,32 @@ fn outcome_of(data: &str) -> Text {
     outcome.unwrap_or("unknown").into()
 }
 
-/// How the stream ended for its producer, where another node said so.
-pub(super) fn end_of(outcome: &str) -> StreamEnd {
+/// As much of a reason as nodes tell each other.
+pub(super) fn shortened(reason: &str) -> &str {
+    let end = (0..=MAX_REASON_LEN.min(reason.len()))
+        .rev()
+        .find(|at| reason.is_char_boundary(*at));
+    reason.get(..end.unwrap_or_default()).unwrap_or_default()
+}
+
+/// How the stream ended, where the log has this outcome, and where this node wanted to end it so and the log
+/// has this reason for stopping it.
+pub(super) fn end_of(outcome: &str, own: Option<&StreamEnd>, reason: Option<&Text>) -> StreamEnd {
+    if let ("stopped", Some(reason)) = (outcome, reason) {
+        return StreamEnd::Stopped(reason.clone());
+    }
+    let told = format!(r#"{{"outcome":"{outcome}"}}"#);
+    if let Some(own) = own.filter(|own| own.to_json() == told) {
+        return own.clone();
+    }
     match outcome {
         "complete" => StreamEnd::Complete,
         "lost" => StreamEnd::Lost,
         "abandoned" => StreamEnd::Abandoned,
         "shutdown" => StreamEnd::Shutdown,
         "stopped" => StreamEnd::Stopped("on another node".into()),
-        other => StreamEnd::Stopped(format!("on another node: {other}").into()),
+        "failed" => StreamEnd::Failed("on another node".into()),
+        other => StreamEnd::Failed(format!("on another node: {other}").into()),
     }
 }
 
@@ -116,6 +142,7 @@ mod tests {
         assert_eq!(read(Append::Claim("a-1".into())), "claim a-1");
         assert_eq!(read(Append::Alive), "Alive");
         assert_eq!(read(Append::Listen("a-1".into())), r#"Listen("a-1")"#);
+        assert_eq!(read(Append::Reason("why".into())), r#"Reason("why")"#);
         let ends = [
             (StreamEnd::Complete, "complete"),
             (StreamEnd::Panicked, "failed"),
@@ -133,7 +160,7 @@ mod tests {
 
     #[test]
     fn clients_get_all_events_but_the_records() {
-        for record in [CLAIM, ALIVE, LISTEN] {
+        for record in [CLAIM, ALIVE, LISTEN, REASON] {
             assert!(is_record_type(record.as_str()));
         }
         for content in ["", "message", "end", "sse"] {
@@ -145,6 +172,15 @@ mod tests {
     fn an_end_whose_data_another_program_wrote_has_an_unknown_outcome() {
         assert_eq!(outcome_of("bye"), "unknown");
         assert_eq!(outcome_of(r#"{"outcome":"#), "unknown");
-        assert_eq!(end_of("unknown").name(), "stopped");
+        assert_eq!(end_of("unknown", None, None).name(), "failed");
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_at_a_character() {
+        assert_eq!(shortened("why"), "why");
+        let long = "ü".repeat(MAX_REASON_LEN);
+        assert_eq!(shortened(&long).len(), MAX_REASON_LEN);
+        let odd = format!("x{long}");
+        assert_eq!(shortened(&odd).len(), MAX_REASON_LEN - 1);
     }
 }

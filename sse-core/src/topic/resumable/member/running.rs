@@ -3,10 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::{MemberConfig, record::Append};
+use super::{
+    MemberConfig,
+    record::{Append, shortened},
+};
 use crate::{Text, topic::resumable::StreamEnd};
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub(super) struct Running {
     pub(super) epoch: u64,
     /// The producer runs on this node.
@@ -28,10 +31,14 @@ pub(super) struct Running {
     is_lost: bool,
     /// The end is in the log, or being appended.
     end_is_there: bool,
+    /// Why the stream is stopped, as the log had it first.
+    reason: Option<Text>,
+    /// This node's own reason is in the log, or being appended.
+    reason_is_there: bool,
 }
 
 /// Whether the log is asked for what a node has not read yet, before it takes silence for an end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Look {
     No,
     Asked,
@@ -63,6 +70,8 @@ impl Running {
             end: None,
             is_lost: false,
             end_is_there: false,
+            reason: None,
+            reason_is_there: false,
         }
     }
 
@@ -82,6 +91,16 @@ impl Running {
             false => grace / 3,
         });
         self.listen_at = later(now, wait.unwrap_or_default());
+    }
+
+    /// A node has told why it stops the stream.
+    pub(super) fn hear_of_reason(&mut self, reason: &str) {
+        self.reason.get_or_insert_with(|| shortened(reason).into());
+    }
+
+    /// Why the stream is stopped, where the log tells.
+    pub(super) fn reason(&self) -> Option<&Text> {
+        self.reason.as_ref()
     }
 
     /// The last client of this node has left.
@@ -135,10 +154,7 @@ impl Running {
         config: &MemberConfig,
     ) -> Option<Append> {
         if let Some(end) = self.end().cloned() {
-            return match std::mem::replace(&mut self.end_is_there, true) {
-                true => None,
-                false => Some(Append::End(end)),
-            };
+            return self.take_end(end);
         }
         if self.is_mine && self.alive_at <= now {
             self.alive_at = later(now, config.counted_lease() / 3);
@@ -152,12 +168,28 @@ impl Running {
         None
     }
 
+    /// What is to be appended of the end: the reason comes before it, because clients get the end.
+    fn take_end(&mut self, end: StreamEnd) -> Option<Append> {
+        if self.end_is_there {
+            return None;
+        }
+        if let StreamEnd::Stopped(reason) = &end
+            && self.reason.is_none()
+            && !std::mem::replace(&mut self.reason_is_there, true)
+        {
+            return Some(Append::Reason(reason.clone()));
+        }
+        self.end_is_there = true;
+        Some(Append::End(end))
+    }
+
     /// What was appended was not.
     pub(super) fn give_back(&mut self, now: Instant, append: &Append) {
         match append {
             Append::Claim(_) => {}
             Append::Alive => self.alive_at = now,
             Append::Listen(_) => self.listen_at = now,
+            Append::Reason(_) => self.reason_is_there = false,
             Append::End(_) => self.end_is_there = false,
         }
     }

@@ -144,24 +144,6 @@ fn a_name_that_was_not_started_leaves_nothing() {
 }
 
 #[test]
-fn a_stream_that_is_not_used_any_more_is_forgotten_by_each_node() {
-    let nodes = Nodes::<2>::new();
-    nodes.start(0);
-    let reader = nodes.reader(1, None);
-    nodes.feed.end();
-    nodes.sim.settle();
-    drop(reader);
-    nodes.advance(299);
-    assert_eq!(nodes.nodes.each_ref().map(SharedStreams::len), [1, 1]);
-    nodes.advance(2);
-    assert_eq!(nodes.nodes.each_ref().map(SharedStreams::len), [0, 0]);
-    assert_eq!((nodes.sim.live_tasks(), nodes.sim.live_timers()), (0, 0));
-    // The log was told at the beginning, and at the end.
-    let kept = nodes.log.faults.lock().unwrap().kept.len();
-    assert!(kept >= 4, "{kept}");
-}
-
-#[test]
 fn when_the_last_handle_goes_everything_ends() {
     let nodes = Nodes::<1>::new();
     nodes.start(0);
@@ -188,36 +170,4 @@ fn owners_and_names_do_not_mix() {
     assert!(start("a", "b/c").unwrap());
     assert!(start("", "a/b/c").unwrap());
     assert!(!start("a", "b/c").unwrap());
-}
-
-#[test]
-fn the_log_keeps_a_stream_whose_producer_is_never_silent() {
-    let nodes = Nodes::<1>::with(|config| config.streams.grace = None);
-    nodes.start(0);
-    let kept = || nodes.log.faults.lock().unwrap().kept.len();
-    for lease in 0..12 {
-        let before = kept();
-        for _ in 0..6 {
-            nodes.push("word");
-            nodes.advance(5);
-        }
-        let calls = kept() - before;
-        assert!((1..=4).contains(&calls), "{calls} in the lease {lease}");
-    }
-}
-
-#[test]
-fn a_log_that_was_not_told_to_keep_a_finished_stream_is_told_again() {
-    let nodes = Nodes::<1>::new();
-    nodes.start(0);
-    nodes.log.change(|faults| faults.keeping_fails = true);
-    nodes.feed.end();
-    nodes.sim.settle();
-    let kept = || nodes.log.faults.lock().unwrap().kept.len();
-    let before = kept();
-    nodes.log.change(|faults| faults.keeping_fails = false);
-    nodes.advance(10);
-    assert_eq!(kept() - before, 1);
-    nodes.advance(60);
-    assert_eq!(kept() - before, 1);
 }

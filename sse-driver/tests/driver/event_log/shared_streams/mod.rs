@@ -3,6 +3,8 @@
 mod bounds;
 mod faults;
 mod handlers;
+mod known;
+mod retention;
 
 use sse_core::{
     EventType,
@@ -148,7 +150,7 @@ fn a_stream_that_was_started_on_one_node_is_resumed_on_another_and_stopped_from_
     assert_eq!(second.data(), ["three", "four", &end("stopped")]);
     let journal = nodes.journal.lines();
     assert!(
-        journal.contains(&"clean-up: stopped: on another node".into()),
+        journal.contains(&"clean-up: stopped: enough".into()),
         "{journal:?}"
     );
     assert!(!nodes.stop(1));
