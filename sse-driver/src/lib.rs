@@ -47,8 +47,8 @@
 //!
 //! 1. `runtime.rs`: the traits, which are everything that the driver needs of a runtime.
 //! 2. `router/mod.rs` (collecting routes), `router/routes.rs` (from a request to its handler),
-//!    `router/request.rs` (a handler's argument), `router/into_reply.rs` and `router/reply.rs` (its
-//!    return value).
+//!    `router/request.rs` (a handler's argument), `router/into_reply.rs`, `router/reply.rs` and
+//!    `router/events.rs` (its return value).
 //! 3. `connections/mod.rs` (the connection limit and the shutdown) and `exchange.rs`: the only place that
 //!    calls handlers and polls their streams.
 //! 4. The server: `server/mod.rs` (the accept loop), `server/connection_server.rs` (the parts of each

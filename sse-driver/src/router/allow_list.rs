@@ -167,7 +167,8 @@ impl Router {
     }
 }
 
-/// The error of a text that is not a host in the form of a URL: a name, or an IP address.
+/// The error of a text that is not a host in the form of a URL: a name or an IP address, with a port or
+/// without, and an IPv6 address in brackets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidHost {
     host: String,

@@ -15,7 +15,7 @@ use std::{
 
 use futures_core::Stream;
 
-use super::{IntoReply, Refusal, Reply, reply::ItemStream};
+use super::{IntoReply, Refusal, Reply, events::ItemStream};
 use sse_core::{
     EventError, IntoStreamItem, StreamItem,
     internal::sync::{Mutex, lock},

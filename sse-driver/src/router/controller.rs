@@ -47,7 +47,8 @@ pub trait Controller {
 }
 
 impl Router {
-    /// Adds the routes of `controller`.
+    /// Adds the routes of `controller`, with the paths that it gives. To put them below a prefix,
+    /// [nest](Self::nest) a router of their own.
     #[must_use]
     pub fn controller(self, controller: impl Controller) -> Self {
         self.nest("", controller.routes())

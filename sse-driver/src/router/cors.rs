@@ -39,7 +39,8 @@ const USUAL_HEADERS: [HeaderName; 2] = [
 ];
 
 impl Cors {
-    /// Allows pages of any origin, without credentials.
+    /// Allows pages of any origin, without credentials: a browser that was asked to send cookies does not
+    /// pass the response on. For cookies name the origins.
     #[must_use]
     pub fn any() -> Self {
         Self {
@@ -211,7 +212,8 @@ pub(super) fn parse_origin(origin: &str) -> Result<HeaderValue, InvalidOrigin> {
     HeaderValue::from_str(origin).map_err(|_| error())
 }
 
-/// The error of a text that is not an origin as browsers write it, such as `https://example.org`.
+/// The error of a text that is not an origin as browsers write it: a scheme and a host, with a port or
+/// without, such as `https://example.org`; no path and no slash at the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidOrigin {
     origin: String,

@@ -279,7 +279,8 @@ pub trait FromParam<Kind>: Sized {
     fn from_values<'v>(values: impl Iterator<Item = Cow<'v, str>>) -> Result<Self, BadParam>;
 }
 
-/// The error of a parameter that is missing or does not parse.
+/// The error of a parameter that is missing or does not parse. The extractors make a refusal of it that
+/// names the parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BadParam {

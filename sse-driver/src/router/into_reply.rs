@@ -11,9 +11,9 @@ use futures_core::Stream;
 
 use super::{
     Refusal, Reply,
+    events::Once,
     kind::Sealed,
     kind::{IsEvent, IsFuture, IsNothing, IsOption, IsResponse, IsResult, IsStream},
-    reply::Once,
 };
 use sse_core::{IntoStreamItem, OneEvent};
 

@@ -27,7 +27,8 @@ pub struct Next {
 }
 
 impl Next {
-    /// Passes the request on, and returns the future of the reply.
+    /// Passes the request on, and returns the future of the reply. A layer that does not call it responds
+    /// itself, and the handler is not called.
     #[must_use]
     pub fn run(self, request: Request) -> ReplyFuture {
         (self.handler)(request)

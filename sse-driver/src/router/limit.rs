@@ -94,7 +94,7 @@ impl Default for StreamLimitConfig {
 }
 
 impl StreamLimit {
-    /// Creates a limit without open streams.
+    /// Creates a limit without open streams. Give clones of it to all handlers that it bounds together.
     #[must_use]
     pub fn new(config: StreamLimitConfig) -> Self {
         let open = Open {
@@ -146,13 +146,13 @@ impl StreamLimit {
         Ok(())
     }
 
-    /// Returns the number of open streams.
+    /// Returns the number of open streams that were [admitted](Self::admit), for metrics.
     #[must_use]
     pub fn open(&self) -> usize {
         self.lock().all
     }
 
-    /// Returns the number of open streams with this key.
+    /// Returns the number of open streams that were admitted with this key.
     #[must_use]
     pub fn open_of(&self, key: &str) -> usize {
         self.lock().by_key.get(key).map_or(0, |open| open.get())
@@ -219,20 +219,22 @@ impl fmt::Debug for StreamLimit {
     }
 }
 
-/// The error of a [`StreamLimit`] that admits no further stream.
+/// The error of a [`StreamLimit`] that admits no further stream. A handler's `?` makes a refusal of it,
+/// with `Retry-After`: 503 for `InAll`, 429 for `OfKey`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LimitReached {
     /// [`StreamLimitConfig::max_open`] streams are open.
     InAll {
-        /// The time to wait before the next request, in whole seconds.
+        /// The time to wait before the next request, in whole seconds: at random, from 1 s to
+        /// [`StreamLimitConfig::max_retry_after`].
         retry_after: Duration,
     },
     /// [`StreamLimitConfig::max_open_per_key`] streams with this key are open.
     OfKey {
         /// The key.
         key: Text,
-        /// The time to wait before the next request, in whole seconds.
+        /// The time to wait before the next request, as above.
         retry_after: Duration,
     },
 }

@@ -36,7 +36,8 @@ impl<'a> RouteInfo<'a> {
         self.path
     }
 
-    /// Returns whether it responds with an event stream.
+    /// Returns whether the route was added by [`Router::events`]. A route that was added by
+    /// [`get`](Router::get) or [`post`](Router::post) may respond with an event stream, too.
     #[must_use]
     pub fn is_events(&self) -> bool {
         self.yields == Yields::Events

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{ReplyBody, reply::ItemStream};
+use super::{ReplyBody, events::ItemStream};
 use sse_core::{Event, EventError, StreamItem, topic::DecodedEvents};
 
 impl ReplyBody {

@@ -30,6 +30,7 @@ mod axum;
 mod body;
 mod controller;
 mod cors;
+mod events;
 pub mod extract;
 mod into_reply;
 #[doc(hidden)]
@@ -68,6 +69,7 @@ use layer::{Handler, Layer};
 
 pub use controller::Controller;
 pub use cors::{Cors, InvalidOrigin};
+pub use events::Events;
 pub use extract::{ClientAddress, FromRequest, LastEventId};
 pub use into_reply::IntoReply;
 pub use layer::Next;
@@ -75,7 +77,7 @@ pub use limit::{LimitReached, StreamLimit, StreamLimitConfig};
 pub use listing::RouteInfo;
 use methods::{Exists, Methods, problem_with};
 pub use refusal::Refusal;
-pub use reply::{Events, Reply, ReplyBody};
+pub use reply::{Reply, ReplyBody};
 pub use request::Request;
 pub use route_error::RouteError;
 pub use routes::Routes;
@@ -152,13 +154,15 @@ impl fmt::Debug for Route {
 }
 
 impl Router {
-    /// Creates a router without routes.
+    /// Creates a router without routes: every path gets a 404.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a route: `handler` responds to `GET path` with an event stream.
+    /// Adds a route: `handler` responds to `GET path` with an event stream. A `HEAD` gets the head of
+    /// such a response, and does not call the handler. A request whose `Accept` excludes
+    /// `text/event-stream` gets a 406.
     #[must_use]
     pub fn events<H, R, K>(self, path: impl Into<String>, handler: H) -> Self
     where
@@ -233,6 +237,8 @@ impl Router {
     }
 
     /// Allows pages of other origins to read the responses of this router's routes, including refusals.
+    /// Without it a browser keeps them from such pages. [Nested](Self::nest) routers may have rules of
+    /// their own.
     #[must_use]
     pub fn cors(mut self, cors: Cors) -> Self {
         self.cors = Some(Arc::new(cors));
@@ -341,7 +347,7 @@ fn with_fields(reply: ReplyFuture, fields: CorsFields) -> ReplyFuture {
     })
 }
 
-/// The values that a handler gets in addition to the request's head.
+/// The values that a handler gets in addition to the request's head, for [`Routes::route`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Context {
@@ -372,7 +378,7 @@ impl Context {
     }
 }
 
-/// The future of a handler's reply.
+/// The future of a handler's reply. The handler is called when it is first polled.
 pub type ReplyFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
 
 /// The result of [`Routes::route`]: a reply, or a handler to call.

@@ -36,7 +36,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Creates a refusal with this status and this text, which is sent as `text/plain`.
+    /// Creates a refusal with this status and this text, which is sent as `text/plain` in UTF-8. End it
+    /// with a line feed for those who use `curl`.
     pub fn new(status: StatusCode, text: impl Into<Text>) -> Self {
         Self {
             response: Box::new((status, HeaderMap::new(), text.into())),

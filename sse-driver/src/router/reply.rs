@@ -1,11 +1,6 @@
 //! The reply of a handler.
 
-use std::{
-    any::Any,
-    fmt,
-    pin::Pin,
-    task::{Context, Poll},
-};
+use std::{any::Any, pin::Pin};
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use bytes::Bytes;
@@ -13,15 +8,16 @@ use futures_core::Stream;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
+use super::events::{Events, ItemStream, Once, Options, items_of};
 use crate::Attachment;
 #[cfg(feature = "event-log")]
 use crate::event_log::SharedAttachment;
 #[cfg(feature = "compression")]
 use sse_core::server::StreamCompression;
 use sse_core::{
-    Event, EventError, IntoEvent, IntoStreamItem, StreamItem, Text,
+    EventError, IntoEvent, IntoStreamItem, Text,
     server::KeepAlive,
-    topic::{Lag, MergedSubscriber, Outcome, Subscriber},
+    topic::{MergedSubscriber, Outcome, Subscriber},
 };
 
 /// A response to a request: a head, and an event stream or a whole body.
@@ -45,7 +41,7 @@ pub struct Reply {
     body: ReplyBody,
 }
 
-/// The body of a [`Reply`].
+/// The body of a [`Reply`]: what [`Reply::body`] shows, and [`Reply::into_parts`] returns.
 #[derive(Debug)]
 pub enum ReplyBody {
     /// The events that a handler's stream yields.
@@ -109,7 +105,8 @@ impl Reply {
         }
     }
 
-    /// Creates a reply with this status and a plain text.
+    /// Creates a reply with this status and a plain text, whose `content-type` is `text/plain;
+    /// charset=utf-8`.
     pub fn text(status: StatusCode, text: impl Into<Text>) -> Self {
         let mut head = Response::new(());
         *head.status_mut() = status;
@@ -120,7 +117,7 @@ impl Reply {
         }
     }
 
-    /// Creates a reply with this status and no body.
+    /// Creates a reply with this status and no body. A 204 tells an EventSource not to reconnect.
     #[must_use]
     pub fn empty(status: StatusCode) -> Self {
         let mut head = Response::new(());
@@ -164,7 +161,8 @@ impl Reply {
         self.head.headers()
     }
 
-    /// Returns the header fields, mutably.
+    /// Returns the header fields, mutably. Those of the connection, such as `content-length`, are left
+    /// out when the reply is sent, as in [`with_header`](Self::with_header).
     pub fn headers_mut(&mut self) -> &mut HeaderMap {
         self.head.headers_mut()
     }
@@ -175,7 +173,8 @@ impl Reply {
         &self.body
     }
 
-    /// Creates a reply from a head and a body.
+    /// Creates a reply from a head and a body, the reverse of [`into_parts`](Self::into_parts). Unlike
+    /// [`events`](Self::events) it adds nothing to the head.
     #[must_use]
     pub fn from_parts(head: Response<()>, body: ReplyBody) -> Self {
         Self { head, body }
@@ -372,8 +371,8 @@ impl Reply {
     }
 
     fn with_options(mut self, set: impl FnOnce(&mut Options)) -> Self {
-        if let ReplyBody::Events(Events { options, .. }) = &mut self.body {
-            set(options.get_or_insert_default());
+        if let ReplyBody::Events(events) = &mut self.body {
+            set(events.options_mut());
         }
         self
     }
@@ -424,196 +423,4 @@ pub(super) fn add_field(headers: &mut HeaderMap, name: HeaderName, value: Header
         true => headers.try_insert(name, value).map(|_| true),
         false => headers.try_append(name, value),
     };
-}
-
-/// A stream of at most one item, which is ready.
-pub(super) struct Once(pub(super) Option<Result<Event, EventError>>);
-
-impl Stream for Once {
-    type Item = Result<Event, EventError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(self.0.take())
-    }
-}
-
-/// A handler's stream, with its items turned into what a connection can send.
-pub struct Events {
-    items: Pin<Box<dyn ItemStream>>,
-    /// Few replies have options.
-    options: Option<Box<Options>>,
-}
-
-/// Any stream that a handler may return, as one trait object.
-pub(super) trait ItemStream: Send {
-    fn poll_next_yielded(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<StreamItem, EventError>>>;
-
-    /// Returns whether it comes from topics only, so that its client can resume it.
-    fn is_resumable(&self) -> bool;
-
-    /// Returns whether the items that it has not yielded yet are kept elsewhere.
-    fn can_wait(&self) -> bool {
-        self.is_resumable()
-    }
-
-    /// Returns how far it is behind its topic, if it is a subscriber.
-    fn lag(&self) -> Option<Lag> {
-        None
-    }
-}
-
-impl<S> ItemStream for S
-where
-    S: Stream + Send,
-    S::Item: IntoStreamItem,
-{
-    fn poll_next_yielded(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<StreamItem, EventError>>> {
-        self.poll_next(cx)
-            .map(|item| item.map(IntoStreamItem::into_stream_item))
-    }
-
-    fn is_resumable(&self) -> bool {
-        S::Item::IS_RESUMABLE
-    }
-}
-
-/// A stream that knows how far it is behind its topic.
-struct Tracked<S> {
-    stream: S,
-    lag: fn(&S) -> Lag,
-}
-
-impl<S> ItemStream for Tracked<S>
-where
-    S: Stream + Send + Unpin,
-    S::Item: IntoStreamItem,
-{
-    fn poll_next_yielded(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<StreamItem, EventError>>> {
-        Pin::new(&mut self.stream).poll_next_yielded(cx)
-    }
-
-    fn is_resumable(&self) -> bool {
-        S::Item::IS_RESUMABLE
-    }
-
-    fn lag(&self) -> Option<Lag> {
-        Some((self.lag)(&self.stream))
-    }
-}
-
-/// Returns the items of a stream, which may be a subscriber.
-fn items_of<S>(stream: S) -> Pin<Box<dyn ItemStream>>
-where
-    S: Stream + Send + 'static,
-    S::Item: IntoStreamItem,
-{
-    let mut stream = Some(stream);
-    let any: &mut dyn Any = &mut stream;
-    if let Some(Some(stream)) = any.downcast_mut::<Option<Subscriber>>().map(Option::take) {
-        let lag = Subscriber::lag;
-        return Box::pin(Tracked { stream, lag });
-    }
-    if let Some(Some(stream)) = any.downcast_mut::<Option<Attachment>>().map(Option::take) {
-        let lag = Attachment::lag;
-        return Box::pin(Tracked { stream, lag });
-    }
-    match stream {
-        Some(stream) => Box::pin(stream),
-        // It was taken above.
-        None => Box::pin(Once(None)),
-    }
-}
-
-/// The options of a reply.
-#[derive(Debug, Default)]
-struct Options {
-    ends_at_shutdown: Option<bool>,
-    keep_alive: Option<KeepAlive>,
-    #[cfg(feature = "compression")]
-    compression: StreamCompression,
-}
-
-impl Events {
-    pub(super) fn new(items: Pin<Box<dyn ItemStream>>) -> Self {
-        let options = None;
-        Self { items, options }
-    }
-
-    /// Replaces the stream, with the same options.
-    pub(super) fn map(
-        self,
-        map: impl FnOnce(Pin<Box<dyn ItemStream>>) -> Pin<Box<dyn ItemStream>>,
-    ) -> Self {
-        Self {
-            items: map(self.items),
-            options: self.options,
-        }
-    }
-
-    /// Returns how far the stream is behind its topic, if it is a subscriber.
-    pub(crate) fn lag(&self) -> Option<Lag> {
-        self.items.lag()
-    }
-
-    /// Returns the stream's own keep-alive, if it has one.
-    pub(crate) fn keep_alive(&self) -> Option<KeepAlive> {
-        self.options.as_ref()?.keep_alive.clone()
-    }
-
-    /// Returns how the stream is compressed, if the client accepts that.
-    #[cfg(feature = "compression")]
-    pub(crate) fn compression(&self) -> StreamCompression {
-        let options = self.options.as_ref();
-        options.map_or(StreamCompression::Off, |options| options.compression)
-    }
-
-    /// Returns the next item to send. An error is the last item: do not poll the stream again.
-    pub fn poll_next_yielded(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<StreamItem, EventError>>> {
-        self.items.as_mut().poll_next_yielded(cx)
-    }
-
-    /// Returns whether the next items are kept elsewhere until the stream is polled, as in a topic. It is
-    /// then better not to poll while the transport takes no bytes, and to get more at a time later.
-    #[must_use]
-    pub fn can_wait(&self) -> bool {
-        self.items.can_wait()
-    }
-
-    /// Returns whether the stream ends when the server begins to shut down: see
-    /// [`Reply::with_end_at_shutdown`].
-    #[must_use]
-    pub fn ends_at_shutdown(&self) -> bool {
-        let said = self
-            .options
-            .as_ref()
-            .and_then(|options| options.ends_at_shutdown);
-        said.unwrap_or_else(|| self.items.is_resumable())
-    }
-}
-
-impl Stream for Events {
-    type Item = Result<StreamItem, EventError>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        // As an item stream it has another method of this name.
-        Self::poll_next_yielded(self.get_mut(), cx)
-    }
-}
-
-impl fmt::Debug for Events {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Events").finish_non_exhaustive()
-    }
 }

@@ -61,31 +61,37 @@ impl Request {
         self.head.request().method()
     }
 
-    /// Returns the target.
+    /// Returns the target as it was sent: the path and the query, or a whole URL where the client sent
+    /// one, as it does to a proxy, and over HTTP/2 in an embedding.
     #[must_use]
     pub fn uri(&self) -> &Uri {
         self.head.request().uri()
     }
 
-    /// Returns the version: HTTP/1.1 or HTTP/1.0.
+    /// Returns the version: HTTP/1.1 or HTTP/1.0 from this server, and in an embedding what the foreign
+    /// server received, such as HTTP/2.
     #[must_use]
     pub fn version(&self) -> Version {
         self.head.request().version()
     }
 
-    /// Returns the path as it was sent, not percent-decoded.
+    /// Returns the path as it was sent, not percent-decoded. [`path_param`](Self::path_param) decodes the
+    /// parts of it that a route names.
     #[must_use]
     pub fn path(&self) -> &str {
         self.uri().path()
     }
 
-    /// Returns the query as it was sent.
+    /// Returns the query as it was sent, without the `?`; `None` if the target has none.
+    /// [`query_param`](Self::query_param) decodes it.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.uri().query()
     }
 
-    /// Returns the first parameter of the query with this name, decoded as from a form.
+    /// Returns the first parameter of the query with this name, decoded as from a form: a `+` is a space,
+    /// and bytes that are not UTF-8 are replaced. `None` if there is no such parameter; one without a
+    /// value is empty.
     #[must_use]
     pub fn query_param(&self, name: &str) -> Option<Cow<'_, str>> {
         form_urlencoded::parse(self.query()?.as_bytes())
@@ -152,7 +158,8 @@ impl Request {
         }
     }
 
-    /// Returns the handle for callbacks that run once, when the connection is over.
+    /// Returns the handle for callbacks that run once, when the connection is over, with the
+    /// [`CloseReason`](sse_core::lifecycle::CloseReason).
     #[must_use]
     pub fn clean_up(&self) -> CleanUp {
         self.context.clean_up.clone()
@@ -171,7 +178,8 @@ impl Request {
         self.head.extensions_mut()
     }
 
-    /// Returns the request in the types of the `http` crate.
+    /// Returns the request in the types of the `http` crate, with the extensions that a
+    /// [layer](super::Router::layer) left. The body is [`body`](Self::body).
     #[must_use]
     pub fn as_http(&self) -> &::http::Request<()> {
         self.head.request()

@@ -53,7 +53,7 @@ impl RouteError {
         Self { path, problem }
     }
 
-    /// Returns the path of the route.
+    /// Returns the path of the route, as it was given with the prefixes of the routers around it.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path

@@ -22,6 +22,31 @@ use super::{
 
 /// The routes of a [`Router`](super::Router), ready to serve. The [module](super) has the list of their
 /// own responses.
+///
+/// A server, an embedding and a test client call [`route`](Self::route) on their own. Another host does
+/// so as follows:
+///
+/// ```
+/// use futures_util::FutureExt;
+/// use sse_core::{
+///     http::{BodyLength, Request, RequestHead},
+///     lifecycle::{CleanUpOwner, Shutdown},
+/// };
+/// use sse_driver::router::{self, Context, Routed, Router};
+///
+/// let routes = Router::new().events("/hello", |_: router::Request| "hello").build()?;
+///
+/// let head = RequestHead::of_server(Request::get("/hello").body(())?, BodyLength::None);
+/// let (clean_up, shutdown) = (CleanUpOwner::new(), Shutdown::new());
+/// let context = Context::new(clean_up.handle(), shutdown.signal());
+/// let reply = match routes.route(head, context) {
+///     Routed::Answer(reply) => reply,
+///     Routed::Call(future) => future.now_or_never().unwrap(), // A host polls it in its task.
+///     Routed::Receive(_) => unreachable!("the request has no body"),
+/// };
+/// assert_eq!(reply.status(), 200);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Routes {
     matcher: matchit::Router<Methods>,
@@ -35,7 +60,8 @@ impl Routes {
         Self { matcher, cors }
     }
 
-    /// Finds the route of a request, and returns what to do with the request.
+    /// Finds the route of a request, and returns what to do with the request. It calls no handler. This
+    /// is for hosts that drive the handlers themselves; a server and an embedding call it on their own.
     #[must_use]
     pub fn route(&self, head: RequestHead, context: Context) -> Routed {
         let (method, headers) = (head.request().method(), head.request().headers());

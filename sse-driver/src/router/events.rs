@@ -1,0 +1,229 @@
+//! The stream of a reply: a handler's stream of any type as one type, with its options.
+
+use std::{
+    any::Any,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures_core::Stream;
+
+use crate::Attachment;
+#[cfg(feature = "compression")]
+use sse_core::server::StreamCompression;
+use sse_core::{
+    Event, EventError, IntoStreamItem, StreamItem,
+    server::KeepAlive,
+    topic::{Lag, Subscriber},
+};
+
+/// A stream of at most one item, which is ready.
+pub(super) struct Once(pub(super) Option<Result<Event, EventError>>);
+
+impl Stream for Once {
+    type Item = Result<Event, EventError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.take())
+    }
+}
+
+/// A handler's stream, with its items turned into what a connection can send.
+///
+/// It is the body of a [`Reply`](super::Reply), for a host that drives handlers itself:
+///
+/// ```
+/// use futures_util::{FutureExt, StreamExt, stream};
+/// use sse_core::StreamItem;
+/// use sse_driver::router::{Reply, ReplyBody};
+///
+/// let (_head, body) = Reply::events(stream::iter(["hello"])).into_parts();
+/// let ReplyBody::Events(mut events) = body else { panic!() };
+/// let Some(Some(Ok(StreamItem::Event(event)))) = events.next().now_or_never() else { panic!() };
+/// assert_eq!(event.data(), Some("hello"));
+/// ```
+pub struct Events {
+    items: Pin<Box<dyn ItemStream>>,
+    /// Few replies have options.
+    options: Option<Box<Options>>,
+}
+
+/// Any stream that a handler may return, as one trait object.
+pub(super) trait ItemStream: Send {
+    fn poll_next_yielded(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<StreamItem, EventError>>>;
+
+    /// Returns whether it comes from topics only, so that its client can resume it.
+    fn is_resumable(&self) -> bool;
+
+    /// Returns whether the items that it has not yielded yet are kept elsewhere.
+    fn can_wait(&self) -> bool {
+        self.is_resumable()
+    }
+
+    /// Returns how far it is behind its topic, if it is a subscriber.
+    fn lag(&self) -> Option<Lag> {
+        None
+    }
+}
+
+impl<S> ItemStream for S
+where
+    S: Stream + Send,
+    S::Item: IntoStreamItem,
+{
+    fn poll_next_yielded(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<StreamItem, EventError>>> {
+        self.poll_next(cx)
+            .map(|item| item.map(IntoStreamItem::into_stream_item))
+    }
+
+    fn is_resumable(&self) -> bool {
+        S::Item::IS_RESUMABLE
+    }
+}
+
+/// A stream that knows how far it is behind its topic.
+struct Tracked<S> {
+    stream: S,
+    lag: fn(&S) -> Lag,
+}
+
+impl<S> ItemStream for Tracked<S>
+where
+    S: Stream + Send + Unpin,
+    S::Item: IntoStreamItem,
+{
+    fn poll_next_yielded(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<StreamItem, EventError>>> {
+        Pin::new(&mut self.stream).poll_next_yielded(cx)
+    }
+
+    fn is_resumable(&self) -> bool {
+        S::Item::IS_RESUMABLE
+    }
+
+    fn lag(&self) -> Option<Lag> {
+        Some((self.lag)(&self.stream))
+    }
+}
+
+/// Returns the items of a stream, which may be a subscriber.
+pub(super) fn items_of<S>(stream: S) -> Pin<Box<dyn ItemStream>>
+where
+    S: Stream + Send + 'static,
+    S::Item: IntoStreamItem,
+{
+    let mut stream = Some(stream);
+    let any: &mut dyn Any = &mut stream;
+    if let Some(Some(stream)) = any.downcast_mut::<Option<Subscriber>>().map(Option::take) {
+        let lag = Subscriber::lag;
+        return Box::pin(Tracked { stream, lag });
+    }
+    if let Some(Some(stream)) = any.downcast_mut::<Option<Attachment>>().map(Option::take) {
+        let lag = Attachment::lag;
+        return Box::pin(Tracked { stream, lag });
+    }
+    match stream {
+        Some(stream) => Box::pin(stream),
+        // It was taken above.
+        None => Box::pin(Once(None)),
+    }
+}
+
+/// The options of a stream, which the methods of a reply set.
+#[derive(Debug, Default)]
+pub(super) struct Options {
+    pub(super) ends_at_shutdown: Option<bool>,
+    pub(super) keep_alive: Option<KeepAlive>,
+    #[cfg(feature = "compression")]
+    pub(super) compression: StreamCompression,
+}
+
+impl Events {
+    pub(super) fn new(items: Pin<Box<dyn ItemStream>>) -> Self {
+        let options = None;
+        Self { items, options }
+    }
+
+    /// Returns the options, which are the default ones if none were set.
+    pub(super) fn options_mut(&mut self) -> &mut Options {
+        self.options.get_or_insert_default()
+    }
+
+    /// Replaces the stream, with the same options.
+    pub(super) fn map(
+        self,
+        map: impl FnOnce(Pin<Box<dyn ItemStream>>) -> Pin<Box<dyn ItemStream>>,
+    ) -> Self {
+        Self {
+            items: map(self.items),
+            options: self.options,
+        }
+    }
+
+    /// Returns how far the stream is behind its topic, if it is a subscriber.
+    pub(crate) fn lag(&self) -> Option<Lag> {
+        self.items.lag()
+    }
+
+    /// Returns the stream's own keep-alive, if it has one.
+    pub(crate) fn keep_alive(&self) -> Option<KeepAlive> {
+        self.options.as_ref()?.keep_alive.clone()
+    }
+
+    /// Returns how the stream is compressed, if the client accepts that.
+    #[cfg(feature = "compression")]
+    pub(crate) fn compression(&self) -> StreamCompression {
+        let options = self.options.as_ref();
+        options.map_or(StreamCompression::Off, |options| options.compression)
+    }
+
+    /// Returns the next item to send. An error is the last item: do not poll the stream again.
+    pub fn poll_next_yielded(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<StreamItem, EventError>>> {
+        self.items.as_mut().poll_next_yielded(cx)
+    }
+
+    /// Returns whether the next items are kept elsewhere until the stream is polled, as in a topic. It is
+    /// then better not to poll while the transport takes no bytes, and to get more at a time later.
+    #[must_use]
+    pub fn can_wait(&self) -> bool {
+        self.items.can_wait()
+    }
+
+    /// Returns whether the stream ends when the server begins to shut down: see
+    /// [`Reply::with_end_at_shutdown`](super::Reply::with_end_at_shutdown).
+    #[must_use]
+    pub fn ends_at_shutdown(&self) -> bool {
+        let said = self
+            .options
+            .as_ref()
+            .and_then(|options| options.ends_at_shutdown);
+        said.unwrap_or_else(|| self.items.is_resumable())
+    }
+}
+
+impl Stream for Events {
+    type Item = Result<StreamItem, EventError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        // As an item stream it has another method of this name.
+        Self::poll_next_yielded(self.get_mut(), cx)
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,4 @@
+//! The event source over a foreign HTTP client.
+
+mod alone;
+mod same;

@@ -1,0 +1,68 @@
+//! `demo`: it needs no output, and demos on one Redis are one.
+
+use std::{
+    io::{BufRead, Read},
+    os::{fd::OwnedFd, unix::net::UnixStream},
+};
+
+use crate::harness::{Program, blocked, client, free_port, line_with, redis};
+
+/// Checks that the demo serves, reports what ended, and ends.
+fn demo_works_and_stops(output: OwnedFd) {
+    let port = free_port();
+    let flags = ["--port", &port.to_string()];
+    let mut demo = Program::start("demo", |demo| demo.args(flags).stdout(output));
+    let mut clean_ups = client(port, "/events");
+    let mut text = String::new();
+    client(port, "/example/events")
+        .read_to_string(&mut text)
+        .unwrap();
+    assert!(text.contains("data: Goodbye, world!\n\n"), "{text}");
+    line_with("the stream ended", &mut clean_ups);
+    demo.terminate();
+    assert!(demo.wait().success());
+}
+
+#[test]
+fn the_demo_needs_no_output_that_is_open() {
+    let (output, reader) = UnixStream::pair().unwrap();
+    drop(reader);
+    demo_works_and_stops(output.into());
+}
+
+#[test]
+fn the_demo_needs_no_output_that_is_read() {
+    let (output, _unread) = blocked();
+    demo_works_and_stops(output);
+}
+
+#[test]
+fn the_demo_sets_the_reconnection_time_on_an_event_with_data() {
+    let port = free_port();
+    let _demo = Program::start("demo", |demo| demo.args(["--port", &port.to_string()]));
+    let mut events = client(port, "/events");
+    let mut block = line_with("retry: ", &mut events);
+    while !block.ends_with("\n\n") {
+        events.read_line(&mut block).unwrap();
+    }
+    assert!(block.contains("\ndata: "), "{block}");
+}
+
+#[test]
+fn demos_on_one_redis_show_the_same_numbers() {
+    let (_redis, url) = redis();
+    let ports = [(); 2].map(|()| free_port());
+    let _demos = ports.map(|port| {
+        let flags = ["--port", &port.to_string(), "--redis", &url];
+        Program::start("demo", |demo| demo.args(flags))
+    });
+    let mut id = String::new();
+    for port in ports {
+        let mut events = client(port, &format!("/events?lastEventId={id}"));
+        // Events about this server, and events on both.
+        line_with(r#""pid":"#, &mut events);
+        let line = line_with("id: ", &mut events);
+        id = line.trim_end().replace("id: ", "");
+        line_with("data: ", &mut events);
+    }
+}

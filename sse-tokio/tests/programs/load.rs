@@ -1,0 +1,104 @@
+//! `load`: what it counts, and how it connects.
+
+use std::{
+    env, fs,
+    io::{BufReader, Write},
+    os::unix::net::UnixListener,
+    process::Stdio,
+};
+
+use crate::harness::{ONE, Program, answering, free_port, line_with, serve};
+
+#[test]
+fn load_counts_what_its_clients_get_and_writes_a_report() {
+    let url = serve(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n\
+         id: a-1\ndata: {\"sent\":1}\n\nid: a-4\ndata: {\"sent\":1}\n\n",
+    );
+    let report = env::temp_dir().join(format!("load-{}.json", std::process::id()));
+    let mut load = Program::start("load", |load| {
+        let flags = [
+            "-c3",
+            "-r0",
+            "-t2",
+            "--stamp",
+            "sent",
+            "--sequence",
+            "--json",
+        ];
+        load.args(flags).arg(&report).arg(&url)
+    });
+    assert!(load.wait().success());
+    let text = fs::read_to_string(&report).unwrap();
+    fs::remove_file(&report).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for (name, expected) in [
+        ("clients", 3),
+        ("clients_open", 3),
+        ("events", 6),
+        ("events_missed", 6),
+        ("events_repeated", 0),
+        ("lost", 0),
+    ] {
+        assert_eq!(report[name], expected, "{name}: {text}");
+    }
+    assert_eq!(report["latency"]["count"], 6, "{text}");
+}
+
+#[test]
+fn load_says_why_its_first_client_gets_no_stream() {
+    let (url, _) = answering(
+        vec!["HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno"],
+        0,
+    );
+    let none = format!("http://127.0.0.1:{}/", free_port());
+    for (url, why) in [(url, "404 Not Found"), (none, "the connection failed")] {
+        let mut load = Program::start("load", |load| load.arg(&url).stderr(Stdio::piped()));
+        line_with(why, &mut BufReader::new(load.0.stderr.take().unwrap()));
+        assert!(!load.wait().success());
+    }
+}
+
+#[test]
+fn load_connects_over_a_unix_socket_with_the_token_of_a_command_or_credentials() {
+    let command = ["--token-command", "echo secret"];
+    let user = ["--user", "user:pass"];
+    for (flags, expected) in [(command, "Bearer secret"), (user, "Basic dXNlcjpwYXNz")] {
+        let path = env::temp_dir().join(format!("load-{}.socket", std::process::id()));
+        let _ = fs::remove_file(&path);
+        let listener = UnixListener::bind(&path).unwrap();
+        let mut load = Program::start("load", |load| {
+            load.args(["-c1", "-t1", "--unix-socket"]).arg(&path);
+            load.args(flags).arg("http://localhost/")
+        });
+        let mut socket = BufReader::new(listener.accept().unwrap().0);
+        let field = line_with("authorization: ", &mut socket);
+        assert_eq!(field.trim_end(), format!("authorization: {expected}"));
+        line_with("\r\n", &mut socket);
+        socket.get_mut().write_all(ONE.as_bytes()).unwrap();
+        assert!(load.wait().success());
+        fs::remove_file(&path).unwrap();
+    }
+
+    let flags = ["--token-command", "exit 3", "http://localhost/"];
+    let mut load = Program::start("load", |load| load.args(flags).stderr(Stdio::piped()));
+    let mut told = BufReader::new(load.0.stderr.take().unwrap());
+    line_with(
+        "the command for the token failed: exit status: 3",
+        &mut told,
+    );
+    assert!(!load.wait().success());
+}
+
+#[test]
+fn load_connects_through_a_proxy() {
+    let (proxy, asked) = answering(vec![ONE], 0);
+    let mut load = Program::start("load", |load| {
+        let flags = ["-c1", "-t1", "--proxy", &proxy, "http://example.invalid/"];
+        load.args(flags)
+    });
+    assert!(load.wait().success());
+    let asked = asked.join().unwrap();
+    let target = "GET http://example.invalid/ HTTP/1.1\r\n";
+    assert!(asked[0].starts_with(target), "{asked:?}");
+}
