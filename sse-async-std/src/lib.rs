@@ -160,5 +160,14 @@ pub type EventSource = sse_driver::EventSource<AsyncStd>;
 pub type Embedding = sse_driver::embedding::Embedding<AsyncStd>;
 
 /// The body of an [`Embedding`]'s responses.
+///
+/// ```
+/// use sse_async_std::{Body, Embedding, http};
+///
+/// /// A handler of the other server.
+/// async fn hello(sse: &Embedding, request: http::Request<()>) -> http::Response<Body> {
+///     sse.respond(request, None, |_| "hello").await
+/// }
+/// ```
 #[cfg(feature = "http-body")]
 pub type Body = sse_driver::embedding::Body<AsyncStd>;

@@ -19,10 +19,34 @@ use async_std::{
 use sse_driver::{BindOptions, Clock, FuturesIo, Runtime, Timer, Transport, system};
 
 /// The runtime of async-std, of which a process has one. It starts by itself.
+///
+/// ```
+/// use sse_async_std::{AsyncStd, Topic, TopicConfig};
+///
+/// // What needs a clock takes it from the runtime.
+/// let topic = Topic::on(AsyncStd, TopicConfig::default());
+/// assert_eq!(topic.retained_events(), 0);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AsyncStd;
 
 /// A socket of async-std as a transport of the driver: a TCP stream, or a Unix stream.
+///
+/// ```
+/// use async_std::net::TcpStream;
+/// use sse_async_std::AsyncStdTransport;
+/// # async_std::task::block_on(async {
+/// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// # let address = listener.local_addr()?;
+///
+/// let socket = TcpStream::connect(address).await?;
+/// socket.set_nodelay(true)?;
+/// let transport = AsyncStdTransport::from(socket);
+/// # let _ = transport;
+/// # Ok::<(), std::io::Error>(())
+/// # })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct AsyncStdTransport<S = TcpStream>(FuturesIo<S>);
 

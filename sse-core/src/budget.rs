@@ -92,7 +92,7 @@ pub struct BudgetUse {
 }
 
 impl BudgetUse {
-    /// Returns the sum of all kinds.
+    /// Returns the sum of all kinds, in bytes.
     #[must_use]
     pub fn total(&self) -> usize {
         let Self {
@@ -108,10 +108,12 @@ impl Budget {
     /// The size of the [budget of the process](Self::of_process): 1 GiB.
     pub const DEFAULT: usize = 1024 * 1024 * 1024;
 
-    /// The unit in which queues and histories are counted: 4 KiB.
+    /// The unit in which queues and histories are counted: 4 KiB. See [What is
+    /// counted](Self#what-is-counted).
     pub const GRANULE: usize = 4 * 1024;
 
-    /// Creates a budget of `limit` bytes.
+    /// Creates a budget of `limit` bytes, which shares nothing with the [budget of the
+    /// process](Self::of_process). Every server and topic that is given a clone counts in it.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self::inside(limit, None)
@@ -160,7 +162,7 @@ impl Budget {
         self.shared.limit
     }
 
-    /// Returns the number of bytes in use.
+    /// Returns the number of bytes in use, by kind. It is cheap, for metrics.
     #[must_use]
     pub fn used(&self) -> BudgetUse {
         let used = |holding: Holding| self.counter(holding).load(Relaxed);

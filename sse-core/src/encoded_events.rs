@@ -53,7 +53,8 @@ impl EncodedEvents {
         self.shared.as_bytes()
     }
 
-    /// Returns the bytes of [`as_bytes`](Self::as_bytes), without a copy.
+    /// Returns the bytes of [`as_bytes`](Self::as_bytes), without a copy. They share the events' memory,
+    /// which counts in the topic's [budget](crate::Budget) until they are dropped.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         self.shared.into_bytes()

@@ -119,7 +119,7 @@ impl Event {
         self
     }
 
-    /// Removes the id: the client keeps the last event ID that it has.
+    /// Removes the id: the client keeps the last event ID that it has. An empty id resets it instead.
     #[must_use]
     pub fn without_id(mut self) -> Self {
         self.id = None;
@@ -160,7 +160,8 @@ impl Event {
         self
     }
 
-    /// Returns the data, if the event has any.
+    /// Returns the data as it was given, with its line ends; `None` for an event [without
+    /// data](Self::without_data).
     #[must_use]
     pub fn data(&self) -> Option<&str> {
         self.data.as_deref()
@@ -172,7 +173,8 @@ impl Event {
         self.id.as_ref()
     }
 
-    /// Returns the event type, if the event sets one.
+    /// Returns the event type, if the event sets one. A client dispatches an event without one as
+    /// `message`.
     #[must_use]
     pub fn event_type(&self) -> Option<&EventType> {
         self.event_type.as_ref()
@@ -205,10 +207,11 @@ impl Event {
 pub struct Comment(Text);
 
 impl Comment {
-    /// The comment that keeps an idle stream's connection alive: one without text.
+    /// The comment that keeps an idle connection alive: one without text, of two bytes on the wire.
     pub const KEEP_ALIVE: Self = Self(Text::new());
 
-    /// Creates a comment with this text.
+    /// Creates a comment with this text, which may be empty. It cannot fail: line ends split the text
+    /// into several comments.
     pub fn new(text: impl Into<Text>) -> Self {
         Self(text.into())
     }

@@ -164,7 +164,7 @@ id_from_number!(
     u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize
 );
 
-/// A field of an event whose value is a single line.
+/// A field of an event whose value is a single line, in an [`InvalidField`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Field {

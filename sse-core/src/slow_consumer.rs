@@ -20,7 +20,8 @@ pub struct SlowConsumer {
 }
 
 impl SlowConsumer {
-    /// Creates the error of a subscriber that has lost this many events.
+    /// Creates the error of a subscriber that has lost this many events, for a stream over a history that
+    /// is not a topic.
     #[must_use]
     pub const fn new(lost: u64) -> Self {
         Self { lost }

@@ -64,7 +64,8 @@ where
     S: Stream<Item = Result<B, E>>,
     B: AsRef<[u8]>,
 {
-    /// Creates a stream of the events in `chunks`, decoded with the default limits.
+    /// Creates a stream of the events in `chunks`, decoded with the default limits and without a last
+    /// event ID: see [`Decoder::new`].
     pub fn new(chunks: S) -> Self {
         Self::with_decoder(chunks, Decoder::new())
     }
@@ -90,7 +91,8 @@ impl<S: TryStream> EventStream<S> {
         self.decoder.last_event_id()
     }
 
-    /// Returns the reconnection time that the server set last, if it set one.
+    /// Returns the reconnection time that the server set last, which a client waits before it connects
+    /// again; `None` if the server set none.
     #[must_use]
     pub fn reconnection_time(&self) -> Option<Duration> {
         self.decoder.reconnection_time()
@@ -155,7 +157,7 @@ impl<S: TryStream + fmt::Debug> fmt::Debug for EventStream<S> {
     }
 }
 
-/// An error that an [`EventStream`] yields in place of an event.
+/// An error that an [`EventStream`] yields in place of an event. The stream continues after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EventStreamError<E> {

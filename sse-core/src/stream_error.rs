@@ -38,7 +38,8 @@ struct Failed {
 }
 
 impl StreamError {
-    /// Creates a stream error from `error`, with its text.
+    /// Creates a stream error from `error`, which becomes its [source](Error::source), and whose text it
+    /// takes now.
     #[must_use]
     pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let error = error.into();
@@ -49,7 +50,7 @@ impl StreamError {
         }))
     }
 
-    /// Returns the text.
+    /// Returns the text, which the [`Display`](fmt::Display) form shows, too.
     #[must_use]
     pub fn text(&self) -> &Text {
         &self.0.text

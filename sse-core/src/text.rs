@@ -46,7 +46,7 @@ impl Text {
         Self(self.0.slice_ref(part))
     }
 
-    /// Returns the bytes of the text, without a copy.
+    /// Returns the bytes of the text, without a copy. They are valid UTF-8.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         self.0.into_bytes()

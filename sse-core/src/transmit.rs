@@ -49,7 +49,8 @@ impl<'a> Transmit<'a> {
         }
     }
 
-    /// Returns the bytes, in order. No slice is empty.
+    /// Returns the bytes, in order, for one vectored write. No slice is empty; there are none if there is
+    /// nothing to write.
     #[must_use]
     pub fn slices(&self) -> &[IoSlice<'a>] {
         match &self.slices {

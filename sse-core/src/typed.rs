@@ -74,6 +74,32 @@ pub trait FromEvent: Sized {
 
 /// An event as a value of `T`, or unchanged if `T` does not know its type: a server that sends new types
 /// of events does not break its clients.
+///
+/// ```
+/// use sse_core::{Decoder, FromEvent, MessageEvent, Typed};
+///
+/// struct Price(f64);
+///
+/// impl FromEvent for Price {
+///     type Error = std::num::ParseFloatError;
+///
+///     fn from_event(event: &MessageEvent) -> Result<Option<Self>, Self::Error> {
+///         match event.event_type() {
+///             "price" => Ok(Some(Self(event.data().parse()?))),
+///             _ => Ok(None),
+///         }
+///     }
+/// }
+///
+/// let mut decoder = Decoder::new();
+/// let mut input = &b"event: weather\ndata: rain\n\n"[..];
+/// let event = decoder.decode_event(&mut input)?.unwrap();
+/// match Typed::<Price>::read(event)? {
+///     Typed::Known(Price(price)) => println!("{price}"),
+///     Typed::Unknown(event) => assert_eq!(event.event_type(), "weather"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Typed<T> {
     /// A value.
@@ -126,13 +152,13 @@ pub struct BadData<E = serde_json::Error> {
 }
 
 impl<E> BadData<E> {
-    /// Returns the event.
+    /// Returns the event, with its type, data and last event ID as the server sent them.
     #[must_use]
     pub fn event(&self) -> &MessageEvent {
         &self.event
     }
 
-    /// Returns the error of its data.
+    /// Returns the error of its data: why [`FromEvent::from_event`] did not accept it.
     #[must_use]
     pub fn error(&self) -> &E {
         &self.error
@@ -219,7 +245,8 @@ mod stream {
     }
 
     impl<S, T> TypedEvents<S, T> {
-        /// Creates a stream of the values in `events`.
+        /// Creates a stream of the values in `events`, which may be an event source or an
+        /// [`EventStream`](crate::EventStream).
         pub fn new(events: S) -> Self {
             Self {
                 events,
@@ -227,17 +254,17 @@ mod stream {
             }
         }
 
-        /// Returns the stream of events.
+        /// Returns the stream of events, such as to read its last event ID.
         pub fn get_ref(&self) -> &S {
             &self.events
         }
 
-        /// Returns the stream of events, mutably.
+        /// Returns the stream of events, mutably. Events that are taken from it are not converted.
         pub fn get_mut(&mut self) -> &mut S {
             &mut self.events
         }
 
-        /// Returns the stream of events.
+        /// Returns the stream of events, which continues with the event after the last value.
         pub fn into_inner(self) -> S {
             self.events
         }

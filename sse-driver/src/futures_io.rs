@@ -26,12 +26,13 @@ use super::Transport;
 pub struct FuturesIo<S>(S);
 
 impl<S> FuturesIo<S> {
-    /// Creates a transport from `stream`.
+    /// Creates a transport from `stream`. Set the `TCP_NODELAY` of a TCP stream before, because the
+    /// driver joins small writes itself.
     pub fn new(stream: S) -> Self {
         Self(stream)
     }
 
-    /// Returns the stream.
+    /// Returns the stream, such as to read the address of its peer.
     pub fn get_ref(&self) -> &S {
         &self.0
     }

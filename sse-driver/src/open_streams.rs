@@ -60,7 +60,21 @@ impl fmt::Display for StreamId {
     }
 }
 
-/// An open stream, as [`OpenStreams::list`] describes it.
+/// An open stream, as [`OpenStreams::list`] describes it at that moment.
+///
+/// ```
+/// use sse_driver::OpenStreams;
+///
+/// /// Ends the streams whose clients are far behind.
+/// fn end_slow_ones(streams: &OpenStreams) {
+///     for stream in streams.list() {
+///         if stream.behind.is_some_and(|events| events > 1_000) {
+///             println!("{} of {:?}", stream.path, stream.label);
+///             streams.end(stream.id, "too far behind");
+///         }
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct OpenStream {
@@ -88,13 +102,15 @@ pub struct OpenStream {
 }
 
 impl OpenStreams {
-    /// Returns a list without streams.
+    /// Returns a list without streams. It has those of the servers and embeddings that get a clone in
+    /// their config.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Returns the open streams, the oldest first.
+    /// Returns the open streams, the oldest first. A request whose handler has not responded yet is not
+    /// among them.
     #[must_use]
     pub fn list(&self) -> Vec<OpenStream> {
         let entries = self.entries();

@@ -149,7 +149,7 @@ pub trait UnixListener: Send + Sync + 'static {
 pub type AcceptUnix<'l> =
     std::pin::Pin<Box<dyn Future<Output = io::Result<Box<dyn Transport>>> + Send + 'l>>;
 
-/// A timer that can be moved.
+/// A timer that can be moved, so that a connection needs only one.
 pub trait Timer: Send + Unpin {
     /// Moves the timer to `deadline`, whether it has elapsed already or not.
     fn reset(&mut self, deadline: Instant);

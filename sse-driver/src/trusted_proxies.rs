@@ -208,7 +208,8 @@ fn parse(text: &str) -> Result<IpNet, InvalidNetwork> {
     })
 }
 
-/// The error of a text that is neither an IP address nor a network such as `10.0.0.0/8`.
+/// The error of a text that is neither an IP address nor a network such as `10.0.0.0/8`. A host name is
+/// neither: write its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidNetwork {
     text: String,

@@ -45,7 +45,7 @@ pub enum RedisError {
     /// The server is a replica, which takes no events. The log connects again, and asks Sentinel again if
     /// there is one.
     Replica(String),
-    /// The server has no memory left for the event (`OOM`).
+    /// The server has no memory left for the event (`OOM`). Raise its `maxmemory`, or keep fewer events.
     OutOfMemory(String),
     /// The server is a node of a Redis Cluster of several nodes (`MOVED`, `ASK`, `CROSSSLOT`), which this
     /// crate does not follow.
@@ -53,7 +53,8 @@ pub enum RedisError {
     /// Another error that the server returned, such as `LOADING`, `MISCONF` or `NOREPLICAS`.
     Answer(String),
     /// The server has the event, but too few replicas acknowledged it within
-    /// [`replicas_timeout`](crate::RedisConfig::replicas_timeout).
+    /// [`replicas_timeout`](crate::RedisConfig::replicas_timeout). Publishing the event again may double
+    /// it.
     #[non_exhaustive]
     TooFewReplicas {
         /// The number of replicas that have to.
@@ -70,16 +71,17 @@ pub enum RedisError {
         cause: Option<Box<RedisError>>,
     },
     /// As many requests wait as [`max_requests`](crate::RedisConfig::max_requests) or
-    /// [`max_request_bytes`](crate::RedisConfig::max_request_bytes) allow.
+    /// [`max_request_bytes`](crate::RedisConfig::max_request_bytes) allow: the server answers more slowly
+    /// than the program asks. Try again later, or raise them.
     Busy,
-    /// The log was not reached yet.
+    /// The log was not reached yet since it was created; the first attempts are under way.
     NotYet,
     /// The log is no longer used, or the runtime has dropped its tasks.
     Over,
 }
 
 impl RedisError {
-    /// Returns the name of the variant, to compare by.
+    /// Returns a short name of the variant, such as `timed-out`: for metrics, and to compare by.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

@@ -47,6 +47,17 @@ const MOST_SECONDS: u64 = 24 * 60 * 60;
 
 /// A log on a Redis server. Clones are handles to the same connections, which are made again whenever
 /// they are lost, and end with the last handle. See the [crate](crate) for its guarantees.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use sse_redis::{RedisConfig, RedisLog};
+///
+/// # async fn log<R: sse_driver::Runtime>(runtime: R) -> Result<RedisLog, Box<dyn std::error::Error>> {
+/// let log = RedisLog::on(runtime, RedisConfig::from_url("redis://redis.internal/")?);
+/// log.ready(Duration::from_secs(10)).await?; // A program may also start without its log.
+/// # Ok(log)
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct RedisLog {
     shared: Arc<Shared>,
@@ -145,7 +156,7 @@ impl RedisLog {
         .await
     }
 
-    /// Returns the settings.
+    /// Returns the settings that the log was created with.
     #[must_use]
     pub fn config(&self) -> &RedisConfig {
         &self.shared.connections.config

@@ -7,13 +7,14 @@ use url::{Host, Url};
 
 use crate::RedisConfig;
 
-/// Why a URL does not name a Redis server.
+/// The error of a URL that does not name a Redis server as this crate reads it, from
+/// [`RedisConfig::from_url`]. Its text does not contain the password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidRedisUrl {
-    /// The text is not a URL.
+    /// The text is not a URL, for this reason.
     Syntax(String),
-    /// The scheme is neither `redis` nor `rediss`.
+    /// The scheme, which is given here, is neither `redis` nor `rediss`.
     Scheme(String),
     /// The scheme is `rediss`, and the feature `tls` is off.
     NoTls,

@@ -153,5 +153,14 @@ pub type EventSource = sse_driver::EventSource<Smol>;
 pub type Embedding = sse_driver::embedding::Embedding<Smol>;
 
 /// The body of an [`Embedding`]'s responses.
+///
+/// ```
+/// use sse_smol::{Body, Embedding, http};
+///
+/// /// A handler of the other server.
+/// async fn hello(sse: &Embedding, request: http::Request<()>) -> http::Response<Body> {
+///     sse.respond(request, None, |_| "hello").await
+/// }
+/// ```
 #[cfg(feature = "http-body")]
 pub type Body = sse_driver::embedding::Body<Smol>;

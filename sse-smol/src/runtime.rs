@@ -14,6 +14,14 @@ use sse_driver::{BindOptions, Clock, FuturesIo, Runtime, Timer, Transport, syste
 
 /// The global runtime of smol, which starts by itself. Its threads run the tasks; there is one thread
 /// unless the environment variable `SMOL_THREADS` says otherwise.
+///
+/// ```
+/// use sse_smol::{Smol, Topic, TopicConfig};
+///
+/// // What needs a clock takes it from the runtime.
+/// let topic = Topic::on(Smol, TopicConfig::default());
+/// assert_eq!(topic.retained_events(), 0);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Smol;
 
@@ -25,6 +33,21 @@ pub struct SmolTimer(smol::Timer);
 ///
 /// `smol::net::TcpStream` is one, too, which many tasks can wait for. This type is for one task, and
 /// takes less memory.
+///
+/// ```
+/// use sse_smol::SmolTransport;
+/// # smol::block_on(async {
+/// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// # let address = listener.local_addr()?;
+///
+/// let socket = smol::Async::<std::net::TcpStream>::connect(address).await?;
+/// socket.get_ref().set_nodelay(true)?;
+/// let transport = SmolTransport::from(socket);
+/// # let _ = transport;
+/// # Ok::<(), std::io::Error>(())
+/// # })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct SmolTransport(FuturesIo<Async<TcpStream>>);
 

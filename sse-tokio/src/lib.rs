@@ -154,6 +154,15 @@ pub type EventSource = sse_driver::EventSource<Tokio>;
 pub type Embedding = sse_driver::embedding::Embedding<Tokio>;
 
 /// The body of an [`Embedding`]'s responses.
+///
+/// ```
+/// use sse_tokio::{Body, Embedding, http};
+///
+/// /// A handler of the other server.
+/// async fn hello(sse: &Embedding, request: http::Request<()>) -> http::Response<Body> {
+///     sse.respond(request, None, |_| "hello").await
+/// }
+/// ```
 #[cfg(feature = "http-body")]
 pub type Body = sse_driver::embedding::Body<Tokio>;
 

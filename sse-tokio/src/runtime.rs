@@ -19,6 +19,14 @@ use tokio::{
 /// The tokio runtime of the calling task.
 ///
 /// It needs tokio's IO and time drivers, which `#[tokio::main]` turns on.
+///
+/// ```
+/// use sse_tokio::{Tokio, Topic, TopicConfig};
+///
+/// // What needs a clock takes it from the runtime.
+/// let topic = Topic::on(Tokio, TopicConfig::default());
+/// assert_eq!(topic.retained_events(), 0);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tokio;
 
@@ -27,6 +35,15 @@ pub struct Tokio;
 pub struct TokioTimer(Pin<Box<Sleep>>);
 
 /// A byte stream of tokio as a transport of the driver: a TCP stream by default, or any other.
+///
+/// ```
+/// use sse_tokio::TokioTransport;
+///
+/// // Any byte stream of tokio is a transport, such as a pipe in memory.
+/// let (ours, _theirs) = tokio::io::duplex(1024);
+/// let transport = TokioTransport::from(ours);
+/// # let _ = transport;
+/// ```
 #[derive(Debug)]
 pub struct TokioTransport<S = TcpStream>(S);
 

@@ -21,7 +21,8 @@ pub enum InvalidCredentials {
     TokenByte(usize),
     /// The user name has a colon, which separates it from the password.
     ColonInUser,
-    /// The user name or the password has a control character.
+    /// The user name or the password has a control character ([RFC 7617 section
+    /// 2](https://www.rfc-editor.org/rfc/rfc7617#section-2)).
     ControlCharacter,
 }
 

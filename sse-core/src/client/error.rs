@@ -4,10 +4,13 @@ use std::{error::Error, fmt, io};
 
 use super::Phase;
 
-/// The error of a method called in a phase of the event source that does not allow it.
+/// The error of a method called in a phase of the event source that does not allow it. The call changed
+/// nothing.
 pub type WrongPhase = crate::WrongPhase<Phase>;
 
-/// The error of a URL, method or header field that an event source cannot send.
+/// The error of a URL or a method that an event source cannot use, from
+/// [`EventSource::new`](super::EventSource::new) and
+/// [`EventSource::attempt`](super::EventSource::attempt). Nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidRequest {
@@ -59,7 +62,8 @@ impl From<InvalidRequest> for io::Error {
     }
 }
 
-/// The error of a text that is not a URL.
+/// The error of a text that is not a URL, such as a path without a host. Its text is the reason, from the
+/// parser of the crate `url`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UrlError(url::ParseError);
 
@@ -81,13 +85,15 @@ impl Error for UrlError {
     }
 }
 
-/// The error of [`attempt`](super::EventSource::attempt), which changed nothing.
+/// The error of [`EventSource::attempt`](super::EventSource::attempt), which changed nothing: the attempt
+/// can be corrected and given back again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AttemptError {
-    /// No attempt is being prepared.
+    /// The phase is not [`Preparing`](Phase::Preparing), such as after the attempt was given back once
+    /// already.
     WrongPhase(WrongPhase),
-    /// The request is invalid.
+    /// The URL or the method of the attempt cannot be used.
     Invalid(InvalidRequest),
 }
 

@@ -33,7 +33,8 @@ pub enum Failure {
     /// The server answered 200, but not with `text/event-stream` in UTF-8.
     ContentType(Box<UnexpectedResponse>),
     /// The response is compressed with this content coding, which the request did not ask for, or which
-    /// the event source does not decode.
+    /// the event source does not decode. The setting `accept_gzip` of the feature `compression` decodes
+    /// `gzip` and `deflate`.
     ContentCoding(HeaderValue),
     /// The server redirected to a place that the client does not follow.
     Redirect(RedirectError),
@@ -84,7 +85,8 @@ impl Failure {
         }
     }
 
-    /// Returns the response that was not an event stream, if that is the failure.
+    /// Returns the response that was not an event stream: `Some` for [`Status`](Self::Status), for
+    /// [`ContentType`](Self::ContentType), and where the last [loss](Loss::unexpected_response) has one.
     #[must_use]
     pub fn unexpected_response(&self) -> Option<&UnexpectedResponse> {
         match self {
@@ -124,13 +126,14 @@ impl From<Failure> for io::Error {
     }
 }
 
-/// Why a redirect was not followed.
+/// Why a redirect was not followed. The subscription fails with [`Failure::Redirect`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RedirectError {
     /// The response has no `Location`, or an empty one.
     NoLocation,
-    /// The `Location`, which is given here, is not a URL that an event source can use.
+    /// The `Location`, which is given here, is not an `http` or `https` URL, or it has a user name or is
+    /// longer than 65,534 bytes.
     BadLocation(String),
 }
 

@@ -10,7 +10,13 @@ use crate::{
     http::{BodyError, ResponseHeadError},
 };
 
-/// Why a connection was lost. The subscription continues, unless it is made only once.
+/// Why a connection was lost, or could not be made. The event source then waits and connects again.
+///
+/// The subscription is over instead, where
+/// [`EventSourceConfig::reconnection`](super::EventSourceConfig::reconnection) is `None`, where it allows
+/// no further attempt, and where every later attempt would fail in the same way: the transport does not
+/// support the URL, the prepared request is invalid, or the server speaks HTTP/2. The loss is then in the
+/// [failure](super::Failure).
 ///
 /// Match on it, or compare its [name](Self::name). Its cause is its [source](Error::source), and
 /// [`cause`](Self::cause) finds an error by its type anywhere in the chain of causes.
@@ -27,24 +33,34 @@ pub enum Loss {
     /// The connection could not be made, or failed: for example it was refused or reset, the host is
     /// unknown, or its certificate is not trusted.
     Transport(TransportError),
-    /// Connecting took too long.
+    /// Connecting took longer than
+    /// [`EventSourceConfig::connect_timeout`](super::EventSourceConfig::connect_timeout), 30 s by
+    /// default.
     ConnectTimeout,
-    /// The response's head took too long.
+    /// The response's head took longer than
+    /// [`EventSourceConfig::head_timeout`](super::EventSourceConfig::head_timeout), 30 s by default; over
+    /// a foreign HTTP client, longer than this and the connect timeout together.
     HeadTimeout,
-    /// The open event stream was without a byte for longer than the idle timeout.
+    /// The open event stream was without a byte for longer than
+    /// [`EventSourceConfig::idle_timeout`](super::EventSourceConfig::idle_timeout). Without that setting,
+    /// which is the default, this loss does not occur.
     IdleTimeout,
-    /// The server ended the event stream properly.
+    /// The server ended the event stream properly. Many servers do so on purpose; see
+    /// [`Reconnection`](super::Reconnection) for when it counts as a failed attempt.
     Ended,
     /// The server closed the connection before the response's head was complete.
     NoResponse,
     /// The server redirected more often in a row than
     /// [`EventSourceConfig::max_redirects`](super::EventSourceConfig::max_redirects) allows.
     TooManyRedirects,
-    /// The first bytes are not a valid response head.
+    /// The response's head is not valid, is not one that the request allows, or exceeds one of
+    /// [`EventSourceConfig::response_head_limits`](super::EventSourceConfig::response_head_limits).
     BadHead(ResponseHeadError),
-    /// The response's body is cut short or its framing is invalid.
+    /// The response's body is cut short, or its framing is invalid ([RFC 9112 section
+    /// 7.1](https://www.rfc-editor.org/rfc/rfc9112#section-7.1)).
     BadBody(BodyError),
-    /// The compressed body of the response is invalid, incomplete or becomes too long.
+    /// The compressed body of the response is invalid or incomplete, or expands more than
+    /// [`EventSourceConfig::max_gzip_expansion`](super::EventSourceConfig::max_gzip_expansion) allows.
     #[cfg(feature = "compression")]
     BadCoding(GzipError),
     /// The server answered with a status that is neither 200 nor 204, and another attempt follows,
@@ -55,7 +71,8 @@ pub enum Loss {
     /// The server answered 200, but not with `text/event-stream` in UTF-8, and the application
     /// [prepares](super::EventSource::with_preparation) the next attempt.
     ContentType(Box<UnexpectedResponse>),
-    /// The application could not prepare the request.
+    /// The application could not prepare the request, and gave this
+    /// [error](super::EventSource::handle_preparation_error).
     Preparation(PreparationError),
     /// The application took longer than
     /// [`EventSourceConfig::prepare_timeout`](super::EventSourceConfig::prepare_timeout) to prepare
@@ -94,7 +111,8 @@ impl Loss {
         }
     }
 
-    /// Returns the response that was not an event stream, if that is the loss.
+    /// Returns the response that was not an event stream: `Some` for [`Status`](Self::Status) and
+    /// [`ContentType`](Self::ContentType) only.
     #[must_use]
     pub fn unexpected_response(&self) -> Option<&UnexpectedResponse> {
         match self {
@@ -171,12 +189,14 @@ impl Error for Loss {
     }
 }
 
-/// The [`io::Error`] of a transport that failed. Clones share it.
+/// The [`io::Error`] of a transport that failed. Clones share it. It is also the [source](Error::source)
+/// of this error.
 #[derive(Clone, Debug)]
 pub struct TransportError(Arc<io::Error>);
 
 impl TransportError {
-    /// Returns the kind of the [`io::Error`].
+    /// Returns the kind of the [`io::Error`]. [`Unsupported`](io::ErrorKind::Unsupported) means that no
+    /// other attempt follows.
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
         self.0.kind()

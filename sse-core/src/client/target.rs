@@ -19,14 +19,15 @@ use super::{Attempt, EventSourceConfig, InvalidRequest, RedirectError, error::Ur
 pub struct Endpoint {
     /// Whether to use TLS.
     pub tls: bool,
-    /// The host: a name, or an address without brackets.
+    /// The host: a domain name, or an IP address without brackets.
     pub host: String,
-    /// The port.
+    /// The port: that of the URL, or 80 or 443 by its scheme.
     pub port: u16,
 }
 
 impl Endpoint {
-    /// Creates the endpoint at `host`, a name or an address without brackets, and `port`.
+    /// Creates the endpoint at `host`, a name or an IP address without brackets, and `port`. The caller
+    /// chooses the port: there is no default by the scheme.
     #[must_use]
     pub fn new(tls: bool, host: impl Into<String>, port: u16) -> Self {
         Self {

@@ -38,7 +38,8 @@ impl UnexpectedResponse {
         self.response.status()
     }
 
-    /// Returns the header fields.
+    /// Returns the header fields. Among them are those that say what to do next, such as `Retry-After`
+    /// and `WWW-Authenticate`.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         self.response.headers()

@@ -103,7 +103,7 @@ impl Default for DecoderLimits {
     }
 }
 
-/// A bound of [`DecoderLimits`].
+/// A bound of [`DecoderLimits`], in a [`DecodeError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DecodeBound {
@@ -129,13 +129,13 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    /// Returns the bound that was exceeded.
+    /// Returns the bound that was exceeded. [`limit`](Self::limit) is its value.
     #[must_use]
     pub fn bound(&self) -> DecodeBound {
         self.bound
     }
 
-    /// Returns the limit of that bound, in bytes.
+    /// Returns the value of that bound, in bytes: the one in the [`DecoderLimits`] of the decoder.
     #[must_use]
     pub fn limit(&self) -> usize {
         self.limit

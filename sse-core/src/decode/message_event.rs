@@ -13,6 +13,19 @@ const MESSAGE: &str = "message";
 /// [`MessageEvent`](https://html.spec.whatwg.org/multipage/comms.html#messageevent).
 ///
 /// [`MessageEvent`] is its owned form.
+///
+/// ```
+/// use sse_core::{Decoder, MessageEvent};
+///
+/// let mut decoder = Decoder::new();
+/// let mut input = &b"event: price\nid: 7\ndata: 4.20\n\n"[..];
+/// let event = decoder.decode_event_ref(&mut input)?.unwrap();
+/// assert_eq!((event.event_type(), event.data(), event.last_event_id()), ("price", "4.20", "7"));
+/// // To keep it beyond the chunk:
+/// let owned = MessageEvent::from(event);
+/// assert_eq!(owned.data(), "4.20");
+/// # Ok::<(), sse_core::DecodeError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MessageEventRef<'a> {
     /// Empty for `message`.

@@ -124,7 +124,8 @@ pub enum Decoded<'a> {
 }
 
 impl Decoder {
-    /// Creates a decoder at the beginning of an event stream, with the default limits.
+    /// Creates a decoder at the beginning of an event stream, with the default limits: 16 MiB for a line
+    /// and for an event, and 8 KiB for an id.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -251,7 +252,8 @@ impl Decoder {
         self.last_event_id.set(id.as_str());
     }
 
-    /// Returns the reconnection time that the server set last, if it set one.
+    /// Returns the reconnection time that the stream set last, in whole milliseconds; `None` if it set
+    /// none. [`restart`](Self::restart) keeps it.
     #[must_use]
     pub fn reconnection_time(&self) -> Option<Duration> {
         self.reconnection_time

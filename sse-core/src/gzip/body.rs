@@ -36,7 +36,7 @@ struct Run {
     is_synced: bool,
 }
 
-/// A part of the body, to be transmitted next.
+/// A part of the body, to be transmitted next. The parts follow each other without anything in between.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part<'a> {
     /// Bytes of this body only.
@@ -66,7 +66,8 @@ impl GzipBody {
     /// The memory of a body's own compressor in bytes, rounded up: see [`compress`](Self::compress).
     pub const COMPRESSOR_SIZE: usize = Deflate::SIZE;
 
-    /// Begins a body.
+    /// Begins a body, with the head of ten bytes of the gzip format ([RFC 1952 section
+    /// 2.3](https://www.rfc-editor.org/rfc/rfc1952#section-2.3)).
     #[must_use]
     pub fn begin(mut emit: impl FnMut(Part<'_>)) -> Self {
         emit(Part::Own(&HEAD));
@@ -111,7 +112,8 @@ impl GzipBody {
         run.is_synced
     }
 
-    /// Adds bytes for this client only, in stored blocks.
+    /// Adds bytes for this client only, uncompressed, in stored blocks of at most 65,535 bytes, each of
+    /// which takes five more.
     pub fn insert(&mut self, plain: &[u8], mut emit: impl FnMut(Part<'_>)) {
         if plain.is_empty() {
             return;
@@ -148,7 +150,8 @@ impl GzipBody {
         emit(Part::Own(&compressed));
     }
 
-    /// Returns whether the body has a compressor of its own now.
+    /// Returns whether the body has a compressor of its own now, of
+    /// [`COMPRESSOR_SIZE`](Self::COMPRESSOR_SIZE) bytes: see [`compress`](Self::compress).
     #[must_use]
     pub fn has_compressor(&self) -> bool {
         self.own.is_some()
@@ -160,12 +163,14 @@ impl GzipBody {
         self.own = None;
     }
 
-    /// Adds an empty block: the client receives bytes, and decodes nothing.
+    /// Adds an empty block: the client receives bytes, and decodes nothing. This is the keep-alive of a
+    /// compressed body, in which a comment would cost more.
     pub fn keep_alive(&mut self, mut emit: impl FnMut(Part<'_>)) {
         emit(Part::Own(&EMPTY_BLOCK));
     }
 
-    /// Ends the body, with the checksum of its plain bytes.
+    /// Ends the body, with the checksum and the length of its plain bytes, from which the client tells
+    /// that nothing is missing.
     pub fn finish(mut self, mut emit: impl FnMut(Part<'_>)) {
         self.end_run();
         emit(Part::Own(&LAST_BLOCK));

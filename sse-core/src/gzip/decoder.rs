@@ -321,19 +321,22 @@ fn field_after(field: Field, flags: u8, read: u32, byte: u8) -> Stage {
     }
 }
 
-/// Why a body is not valid, or not complete, in the content coding `gzip` or `deflate`.
+/// The error of a body that is not valid, or not complete, in the content coding `gzip` or `deflate`. An
+/// event source that receives such a body loses the connection, and connects again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GzipError {
     /// The body does not begin with a valid head, or has more than 64 KiB before the data.
     Head,
-    /// The compressed data are not valid, or bytes follow them; or the checksum of `deflate` is another.
+    /// The compressed data is not valid, bytes follow it, or the checksum at the end of `deflate` does
+    /// not match.
     Data,
     /// The checksum or the length at the end does not match the data.
     Checksum,
-    /// The body ends too early.
+    /// The body ends before the compressed data and its checksum are complete.
     Incomplete,
-    /// The body expands more than the bound allows.
+    /// The body expands more than the bound allows: more than so many times its encoded length, beyond
+    /// the first decoded MiB.
     TooLong,
 }
 

@@ -51,7 +51,7 @@ impl SharedDeflate {
     #[cfg(feature = "topic")]
     pub(crate) const SIZE: usize = Deflate::SIZE;
 
-    /// Creates a compressor that has compressed nothing yet.
+    /// Creates a compressor that has compressed nothing yet. Its first piece begins at a restart point.
     #[must_use]
     #[expect(clippy::new_without_default)] // Each compressor is a stream of its own, and takes much memory.
     pub fn new() -> Self {
@@ -122,7 +122,7 @@ impl SharedDeflate {
     }
 }
 
-/// Events, plain and compressed. Cloning is cheap, and copies no bytes.
+/// Events, plain and compressed, from [`SharedDeflate::compress`]. Cloning is cheap, and copies no bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
     pub(super) plain: Bytes,
@@ -137,7 +137,9 @@ impl Piece {
         &self.plain
     }
 
-    /// Returns the compressed bytes, for a client that has everything since the last restart point.
+    /// Returns the compressed bytes, for a client that has everything since the last [restart
+    /// point](Self::restarts). Another client cannot decode them, and
+    /// [`GzipBody::piece`](super::GzipBody::piece) sends it the plain bytes.
     #[must_use]
     pub fn compressed(&self) -> &Bytes {
         &self.compressed

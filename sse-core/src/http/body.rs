@@ -10,7 +10,9 @@ use super::{
 /// The largest length of the extensions of one chunk.
 const LONGEST_EXTENSION: usize = 4 * 1024;
 
-/// The error of a body that is not framed as its head says.
+/// The error of a body that is not framed as its head says ([RFC 9112 sections 6 and
+/// 7](https://www.rfc-editor.org/rfc/rfc9112#section-6)). Where the body ends is then unknown, so close
+/// the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BodyError {
@@ -31,8 +33,8 @@ pub enum BodyError {
     TrailersTooLong,
     /// The trailer section does not consist of field lines that end in CRLF.
     Trailers,
-    /// The content coding cannot be decoded. The driver's test client alone tells this: the others take a
-    /// body as it is, or have an error of their own.
+    /// The body cannot be decoded in its content coding. Only the driver's test client reports this: a
+    /// request's body is not decoded, and an event source reports a loss of its own.
     #[cfg(feature = "compression")]
     Coding(crate::gzip::GzipError),
 }
@@ -102,7 +104,7 @@ pub struct BodyReader {
     state: State,
 }
 
-/// A part of a body, from [`BodyReader::read`].
+/// A part of a body, from [`BodyReader::read`]. It borrows from the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyPart<'i> {
     /// Bytes of the body, at least one.
@@ -151,7 +153,7 @@ enum State {
 const FIRST_DIGIT: State = State::Size { size: 0, digits: 0 };
 
 impl BodyReader {
-    /// Creates a reader of a body with this framing.
+    /// Creates a reader of a body with this framing. A body with [`Framing::NoBody`] is complete at once.
     pub fn new(framing: Framing) -> Self {
         Self {
             state: match framing {

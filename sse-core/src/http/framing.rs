@@ -11,6 +11,14 @@ use super::{
 
 /// How the response's body is delimited
 /// ([RFC 9112 section 6.3](https://www.rfc-editor.org/rfc/rfc9112#section-6.3)).
+///
+/// ```
+/// use sse_core::http::{Framing, Method, Response};
+///
+/// let response = Response::builder().header("transfer-encoding", "chunked").body(())?;
+/// assert_eq!(Framing::of(&response, &Method::GET)?, Framing::Chunked);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// There is no body, and no `Content-Length` either, as in a 204.
@@ -28,6 +36,11 @@ impl Framing {
     /// Returns how the body of a received response is delimited. If it has both `Transfer-Encoding` and
     /// `Content-Length` the former counts. A connection has one response, so a second one cannot be
     /// smuggled in with it.
+    ///
+    /// # Errors
+    ///
+    /// [`ResponseHeadError::Malformed`] where the fields contradict each other or are not valid, and
+    /// [`ResponseHeadError::UnknownTransferCoding`] for another transfer coding than `chunked`.
     pub fn of(response: &Response<()>, method: &Method) -> Result<Self, ResponseHeadError> {
         let (status, headers) = (response.status(), response.headers());
         if *method == Method::HEAD

@@ -117,7 +117,8 @@ impl RequestHead {
         &self.request
     }
 
-    /// Returns the length of the body that follows, which is never `Exact(0)`.
+    /// Returns the length of the body that follows. It is never `Exact(0)`, which is
+    /// [`None`](BodyLength::None).
     #[must_use]
     pub fn body(&self) -> BodyLength {
         self.body
@@ -129,7 +130,8 @@ impl RequestHead {
         self.request.extensions_mut()
     }
 
-    /// Returns the `http::Request`, which the caller may change or keep.
+    /// Returns the request in the types of the `http` crate, which the caller may change or keep. Read
+    /// the [length of the body](Self::body) before.
     #[must_use]
     pub fn into_request(self) -> Request<()> {
         self.request
@@ -148,11 +150,14 @@ pub enum BodyLength {
     Chunked,
 }
 
-/// The error of a request head that cannot be served. Its text may be sent to the client.
+/// The error of a request head that cannot be served, with the [status](Self::status) of the response to
+/// it. Its text says what the client has to change, and may be sent to it. Close the connection after the
+/// response, because it is not known where the next request begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestHeadError {
-    /// The head breaks the rules of HTTP/1.1, or could be read in more than one way: 400.
+    /// The head breaks the rules of HTTP/1.1, or could be read in more than one way, for this reason:
+    /// 400.
     Malformed(&'static str),
     /// The target is longer than this many bytes: 414.
     TargetTooLong(usize),
@@ -171,7 +176,8 @@ use RequestHeadError::{
 };
 
 impl RequestHeadError {
-    /// Returns the status of the response to such a request.
+    /// Returns the status of the response to such a request: 400, 414, 431, 501 or 505. Each variant
+    /// names its own.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {

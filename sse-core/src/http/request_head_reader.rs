@@ -54,7 +54,8 @@ enum Front {
 }
 
 impl RequestHeadReader {
-    /// Creates a reader that has received nothing.
+    /// Creates a reader that has received nothing. More than 24,576 field lines and a target of more than
+    /// 65,534 bytes count as that many, because the `http` crate holds no more.
     #[must_use]
     pub fn new(limits: HeadLimits) -> Self {
         Self {
@@ -70,7 +71,7 @@ impl RequestHeadReader {
         }
     }
 
-    /// Returns whether no byte was received yet.
+    /// Returns whether no byte was received yet. Empty lines before the request line count as bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.received == 0

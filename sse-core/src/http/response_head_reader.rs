@@ -37,11 +37,14 @@ impl Default for ResponseHeadLimits {
     }
 }
 
-/// The error of a response head that is malformed, or exceeds a bound.
+/// The error of a response head that is malformed, exceeds a bound, or is not one that the request
+/// allows. In an event source it is the cause of a loss, and of a failure for [`Http2`](Self::Http2).
+/// Close the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResponseHeadError {
-    /// The head breaks the rules of HTTP/1.1, or could be read in more than one way.
+    /// The head breaks the rules of HTTP/1.1, or could be read in more than one way, for this reason. A
+    /// server that speaks another protocol, such as TLS, is one case.
     Malformed(&'static str),
     /// The head is longer than [`ResponseHeadLimits::head`].
     TooLarge(usize),
@@ -133,7 +136,7 @@ pub struct ResponseHeadReader {
 }
 
 impl ResponseHeadReader {
-    /// Creates a reader that has received nothing.
+    /// Creates a reader that has received nothing. More than 24,576 field lines count as that many.
     #[must_use]
     pub fn new(limits: ResponseHeadLimits) -> Self {
         Self {

@@ -95,6 +95,17 @@ pub struct CleanUpOwner<R: EndReason = CloseReason> {
 }
 
 /// Identifies a callback, to remove it with [`CleanUp::remove`]. The ID is unique in the process.
+///
+/// ```
+/// use sse_core::lifecycle::CleanUpOwner;
+///
+/// let owner: CleanUpOwner = CleanUpOwner::new();
+/// let clean_up = owner.handle();
+/// let id = clean_up.add(|_| println!("the upload was not finished"));
+/// // The upload is finished: nothing is left to do at the end of the connection.
+/// assert!(clean_up.remove(id));
+/// assert!(!clean_up.remove(id), "it was removed before");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CallbackId(u64);
 
@@ -155,7 +166,8 @@ impl<R: EndReason> CleanUp<R> {
         callback.is_some()
     }
 
-    /// Returns the reason for which the connection ended, or `None` if it has not ended.
+    /// Returns the reason for which the connection ended, or `None` if it has not ended. It is set before
+    /// the first callback runs.
     #[must_use]
     pub fn reason(&self) -> Option<R> {
         match &*self.lock() {
@@ -188,7 +200,7 @@ impl<R: EndReason> CleanUp<R> {
 }
 
 impl CleanUpOwner {
-    /// Creates an owner without callbacks.
+    /// Creates an owner without callbacks. Dropping it runs them, if [`run`](Self::run) was not called.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -196,7 +208,7 @@ impl CleanUpOwner {
 }
 
 impl<R: EndReason> CleanUpOwner<R> {
-    /// Returns a handle for the handler.
+    /// Returns a handle for the handler. All handles of an owner add to the same callbacks.
     #[must_use]
     pub fn handle(&self) -> CleanUp<R> {
         self.handle.clone()
@@ -213,7 +225,8 @@ impl<R: EndReason> CleanUpOwner<R> {
         matches!(state, State::Pending(callbacks) if callbacks.is_empty())
     }
 
-    /// Runs every callback, in the order of adding. A second call does nothing.
+    /// Runs every callback, in the order of adding, on this thread, with `reason`. The panic of a
+    /// callback is caught, and the others run nevertheless. A second call does nothing.
     pub fn run(&self, reason: R) {
         {
             let mut state = self.handle.lock();

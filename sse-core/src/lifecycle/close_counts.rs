@@ -76,13 +76,15 @@ impl CloseCounts {
     /// The number of reasons.
     const LEN: usize = NAMES.len();
 
-    /// Returns the number of connections that ended for this reason.
+    /// Returns the number of connections that ended for this reason. Details, such as the status of a
+    /// rejection or the text of an error, make no difference.
     #[must_use]
     pub fn of(&self, reason: &CloseReason) -> u64 {
         self.0.get(reason.index()).copied().unwrap_or_default()
     }
 
-    /// Returns every reason's name with its count.
+    /// Returns every reason's [name](CloseReason::name) with its count, including those that never
+    /// occurred, in a fixed order.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
         NAMES.into_iter().zip(self.0)
     }

@@ -79,7 +79,9 @@ impl CloseReason {
         self.error().and_then(find)
     }
 
-    /// Returns the error that the handler's stream yielded, if the connection ended because of it.
+    /// Returns the error that the handler's stream yielded, if the connection ended because of it. It is
+    /// the error in [`StreamError`](Self::StreamError) as it was given; `None` for every other reason,
+    /// and for a `StreamError` made from a text.
     #[must_use]
     pub fn error(&self) -> Option<&(dyn Error + 'static)> {
         match self {

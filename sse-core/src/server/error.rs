@@ -6,16 +6,19 @@ use ::http::StatusCode;
 
 use super::Phase;
 
-/// The error of a method called in a phase of the connection that does not allow it.
+/// The error of a method called in a phase of the connection that does not allow it. The call changed
+/// nothing. A peer can change the phase at any time, so a caller need not treat it as a fault.
 pub type WrongPhase = crate::WrongPhase<Phase>;
 
-/// The error of [`respond`](super::Connection::respond), which changed nothing.
+/// The error of [`respond`](super::Connection::respond), which changed nothing: the request still waits
+/// for a response, if it has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RespondError {
-    /// There is no request to respond to, or it has its response already.
+    /// There is no request to respond to, or it has its response already, or the connection is over.
     WrongPhase(WrongPhase),
-    /// A 1xx status is not a final response.
+    /// The status is a 1xx, which is not a final response ([RFC 9110 section
+    /// 15.2](https://www.rfc-editor.org/rfc/rfc9110#section-15.2)). Respond with another one.
     InterimStatus(StatusCode),
 }
 
@@ -40,7 +43,7 @@ impl Error for RespondError {
     }
 }
 
-/// The error of [`send`](super::Connection::send), which took nothing.
+/// The error of [`send`](super::Connection::send), which took nothing: the caller still has the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {

@@ -38,7 +38,8 @@ pub enum ResponseBody {
 }
 
 impl ResponseBody {
-    /// Creates an event stream with the options of the configuration.
+    /// Creates an event stream with the options of the configuration, which is what
+    /// [`StreamOptions::default`] stands for.
     #[must_use]
     pub fn event_stream() -> Self {
         Self::EventStream(StreamOptions::default())
@@ -109,7 +110,7 @@ pub struct KeepAlive {
 }
 
 impl KeepAlive {
-    /// Sends a comment without text after `interval` of idle time, which is at least 10 ms.
+    /// Sends a comment without text after `interval` of idle time. Less than 10 ms counts as 10 ms.
     #[must_use]
     pub fn every(interval: Duration) -> Self {
         let interval = Some(interval);
@@ -129,7 +130,7 @@ impl KeepAlive {
         }
     }
 
-    /// Sends this comment.
+    /// Sends this comment instead of the one without text.
     #[must_use]
     pub fn with_comment(mut self, comment: Comment) -> Self {
         self.item = StreamItem::Comment(comment);
@@ -144,7 +145,8 @@ impl KeepAlive {
         self
     }
 
-    /// Returns the idle time after which something is sent; `None` for never.
+    /// Returns the idle time after which the comment or the event is sent, as it was given; `None` for
+    /// never.
     #[must_use]
     pub fn interval(&self) -> Option<Duration> {
         self.interval

@@ -58,7 +58,8 @@ impl EncodedEvents {
     }
 }
 
-/// An iterator over decoded events, from [`EncodedEvents::into_events`].
+/// An iterator over decoded events, from [`EncodedEvents::into_events`]. It yields each event once, in
+/// order, as [`Event`].
 #[derive(Clone, Debug)]
 pub struct DecodedEvents {
     bytes: Bytes,
@@ -84,6 +85,26 @@ impl Iterator for DecodedEvents {
 impl FusedIterator for DecodedEvents {}
 
 /// An item of a [`Subscriber`](super::Subscriber): events, or a notice.
+///
+/// ```
+/// use std::{task::Poll, time::Instant};
+/// use sse_core::topic::{Batch, Topic, TopicConfig};
+///
+/// let topic = Topic::new(TopicConfig::default(), 0, Instant::now);
+/// topic.publish("one")?;
+/// // The history does not know this client's last event.
+/// let mut subscriber = topic.resume_from(Some("from elsewhere"));
+/// while let Poll::Ready(Some(Ok(batch))) = subscriber.try_next() {
+///     match &batch {
+///         Batch::Events(events) => println!("{} events", events.count()),
+///         Batch::Notice(notice) => assert!(notice.outcome().is_loss()),
+///         _ => {}
+///     }
+///     // Whatever it is, the client gets these bytes.
+///     assert!(batch.as_bytes().ends_with(b"\n\n"));
+/// }
+/// # Ok::<(), sse_core::topic::PublishError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Batch {
@@ -103,7 +124,9 @@ pub enum Batch {
 }
 
 impl Batch {
-    /// Returns the encoded bytes to send to the client.
+    /// Returns the encoded bytes to send to the client, for
+    /// [`Connection::send_encoded`](crate::server::Connection::send_encoded) or a server of another kind.
+    /// Those of a notice are its event.
     #[must_use]
     pub fn into_encoded(self) -> EncodedEvents {
         match self {
@@ -112,7 +135,7 @@ impl Batch {
         }
     }
 
-    /// Returns the encoded bytes to send to the client.
+    /// Returns the encoded bytes to send to the client, without transfer framing.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match self {
@@ -151,7 +174,7 @@ impl Notice {
         Self { outcome, encoded }
     }
 
-    /// Returns the outcome in the notice.
+    /// Returns the outcome that the notice announces.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.outcome

@@ -94,16 +94,17 @@ struct Topics {
     look_at: usize,
 }
 
-/// The error of a [`TopicMap`] that has as many topics as it may, all of them in use.
+/// The error of a [`TopicMap`] that has as many topics as it may, all of them in use or kept for a while
+/// after their last use. Nothing was created. A handler's `?` makes a 503 of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TooManyTopics {
-    /// The largest number of topics.
+    /// The largest number of topics: [`TopicMapConfig::max_topics`].
     pub max_topics: usize,
 }
 
 impl TooManyTopics {
-    /// Creates the error of another map that has as many topics as it may.
+    /// Creates the error for a map of another kind, such as one of topics that follow an external log.
     #[must_use]
     pub fn new(max_topics: usize) -> Self {
         Self { max_topics }
@@ -187,7 +188,8 @@ impl TopicMap {
         result
     }
 
-    /// Returns the topic of this name, if there is one that is not closed.
+    /// Returns the topic of this name, if there is one that is not closed. Unlike [`topic`](Self::topic)
+    /// it creates none, so that a client cannot fill the map with names of its choice.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Topic> {
         self.shared.topics().find(name)
@@ -209,7 +211,7 @@ impl TopicMap {
         &self.shared.config
     }
 
-    /// Returns the number of topics.
+    /// Returns the number of topics, closed and unused ones that were not dropped yet included.
     #[must_use]
     pub fn len(&self) -> usize {
         self.shared.topics().by_name.len()

@@ -143,14 +143,16 @@ impl MergedSubscriber {
         })
     }
 
-    /// Returns how this subscription joins the history of each topic.
+    /// Returns the name of each topic, with how this subscription joins its history.
     pub fn outcomes(&self) -> impl Iterator<Item = (&str, Outcome)> {
         self.parts
             .iter()
             .map(|part| (part.topic.as_str(), part.subscriber.outcome()))
     }
 
-    /// Returns the outcomes of the topics whose settings put them into a field of the response.
+    /// Returns the outcomes of those topics whose
+    /// [`announce_in_header`](super::TopicConfig::announce_in_header) is set, for a field of the
+    /// response.
     pub fn outcomes_for_header(&self) -> impl Iterator<Item = (&str, Outcome)> {
         self.parts
             .iter()
@@ -174,7 +176,7 @@ impl MergedSubscriber {
         Ok(self)
     }
 
-    /// Leaves out the events of other types: see [`Subscriber::only_event_types`].
+    /// Leaves out the events of other types, of all topics: see [`Subscriber::only_event_types`].
     #[must_use]
     pub fn only_event_types(
         mut self,
@@ -399,18 +401,22 @@ impl Stream for MergedSubscriber {
     }
 }
 
-/// The error of topics that cannot be merged into one stream.
+/// The error of topics that cannot be merged into one stream. A handler's `?` makes a refusal of it: a
+/// 400 for the first two, which the client can mend, and otherwise a 503.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MergeError {
     /// There is no topic.
     NoTopic,
-    /// There are more topics than one of them allows.
+    /// There are more topics than [`max_merged_topics`](super::TopicConfig::max_merged_topics) of one of
+    /// them allows.
     TooMany {
         /// The number that it allows.
         max: usize,
     },
-    /// Two topics have the same epoch, so that an ID does not tell to which of them it belongs.
+    /// Two topics have the same epoch, so that an ID does not tell to which of them it belongs. The
+    /// topics of a [`TopicMap`](super::TopicMap) never do; give others an epoch of their own, by
+    /// [`Topic::new`](super::Topic::new).
     SameEpoch {
         /// The names of the two.
         topics: [Text; 2],

@@ -118,8 +118,8 @@
 //! A topic can be a copy of a history in another system, which numbers the events: [`Topic::publish_at`]
 //! takes the number with the event, and [`Topic::go_on_behind`] makes the copy begin at any number, skip
 //! events that the other system no longer has, or change its epoch. Subscribers are told what they lose
-//! by it. The module `follower` (with the feature of this name) copies such a history, and serves clients
-//! that are behind the copy.
+//! by it. The module `follower` (with the feature of this name, or the feature `event-log` of an adapter)
+//! copies such a history, and serves clients that are behind the copy.
 //!
 //! # Streams that outlive their connections
 //!

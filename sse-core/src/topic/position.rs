@@ -42,7 +42,8 @@ impl Position {
         self.epoch
     }
 
-    /// Returns the number of events up to this place.
+    /// Returns the number of events up to this place, since the history of this epoch began. It is 0
+    /// before the first event.
     #[must_use]
     pub fn sequence(&self) -> u64 {
         self.sequence

@@ -18,6 +18,22 @@ use crate::{
 ///
 /// When the last handle is dropped, or one of them [closes](Self::close) the topic, its subscribers get
 /// the remaining events, and then their streams end, for a [reason](TopicEnd).
+///
+/// ```
+/// use std::time::Instant;
+/// use sse_core::topic::{Outcome, Topic, TopicConfig};
+///
+/// // An adapter's users write `Topic::on(Tokio, TopicConfig::default())`.
+/// let news = Topic::new(TopicConfig::default(), 7, Instant::now);
+/// let publisher = news.clone();
+/// let first = publisher.publish("The soup is ready.")?;
+/// publisher.publish("The soup is cold.")?;
+///
+/// // A handler returns a subscriber: here for a client that has received the first event.
+/// let subscriber = news.resume_from(Some(&first.to_string()));
+/// assert_eq!(subscriber.outcome(), Outcome::Resumed { replayed: 1 });
+/// # Ok::<(), sse_core::topic::PublishError>(())
+/// ```
 #[derive(Clone)]
 pub struct Topic {
     publisher: Arc<Publisher>,
@@ -186,7 +202,8 @@ impl Topic {
         Ok(position)
     }
 
-    /// Returns a subscriber to the events published from now on.
+    /// Returns a subscriber to the events published from now on. For a client that reconnects use
+    /// [`resume`](Self::resume), which replays what it missed.
     #[must_use]
     pub fn subscribe(&self) -> Subscriber {
         self.resume_from(None)
@@ -345,7 +362,7 @@ impl Topic {
         self.publisher.shared.state().end.is_some()
     }
 
-    /// Returns how the topic ended, if it is closed.
+    /// Returns how the topic ended; `None` while it is open.
     #[must_use]
     pub fn end(&self) -> Option<TopicEnd> {
         self.publisher.shared.state().end.clone()
@@ -359,7 +376,8 @@ impl Topic {
         state.log.position_before(state.log.next())
     }
 
-    /// Returns the number of events in the history.
+    /// Returns the number of events in the history, which a client can resume over: at most
+    /// [`TopicConfig::max_events`].
     #[must_use]
     pub fn retained_events(&self) -> u64 {
         self.publisher.shared.state().log.held()

@@ -27,17 +27,21 @@ pub enum PublishError {
         most: usize,
     },
     /// The history has no room for the event, and the topic drops none for it
-    /// ([`WhenFull::Refuse`](super::WhenFull::Refuse)).
+    /// ([`WhenFull::Refuse`](super::WhenFull::Refuse)). Publish it again later only if events leave the
+    /// history by their [age](super::TopicConfig::max_age), or if the bound is a budget that others may
+    /// free.
     Full {
         /// The bound that is reached.
         bound: HistoryBound,
     },
-    /// The event with the given sequence number is not the next one.
+    /// The event with the given sequence number is not the next one: another publisher numbered one in
+    /// between, or one is missing.
     WrongSequence {
         /// The sequence number of the next event.
         next: u64,
     },
-    /// The event's ID is one that the topic gives to another event.
+    /// The event's ID, which is given here, has the form of the IDs that the topic gives by itself, or
+    /// gave before a restart. Choose another form, or leave the ID out.
     ReservedId(EventId),
     /// The topic is closed.
     Closed,
@@ -71,7 +75,8 @@ impl fmt::Display for PublishError {
     }
 }
 
-/// A bound of a topic's history.
+/// A bound of a topic's history, in [`PublishError::Full`]. Its `Display` form names the setting to
+/// raise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HistoryBound {

@@ -54,7 +54,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Returns whether the client lost events, or may have.
+    /// Returns whether the client lost events, or may have: whether it is a [`Gap`](Self::Gap) or
+    /// [`Unknown`](Self::Unknown). The client should then fetch the whole state anew.
     #[must_use]
     pub fn is_loss(self) -> bool {
         matches!(self, Self::Gap { .. } | Self::Unknown { .. })

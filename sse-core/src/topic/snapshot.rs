@@ -72,14 +72,14 @@ impl TopicSnapshot {
         }
     }
 
-    /// Returns the place after the newest event.
+    /// Returns the place after the newest event: the [`Topic::position`] at the moment of the snapshot.
     #[must_use]
     pub fn position(&self) -> Position {
         let Position { epoch, sequence } = self.start;
         Position::new(epoch, sequence.saturating_add(self.count))
     }
 
-    /// Returns the number of events.
+    /// Returns the number of events in the snapshot.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.count
@@ -219,7 +219,8 @@ impl fmt::Debug for TopicSnapshot {
     }
 }
 
-/// The error of bytes that are not a snapshot of a topic.
+/// The error of bytes that are not a snapshot of a topic, or not a whole one. Begin with an empty topic
+/// then: its clients are told that their last event is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InvalidSnapshot {
@@ -246,13 +247,29 @@ impl fmt::Display for InvalidSnapshot {
 
 impl Error for InvalidSnapshot {}
 
-/// The error of a topic that cannot begin with a snapshot.
+/// The error of a topic that cannot begin with a snapshot. The topic stays as it was.
+///
+/// A program that cannot restore a topic may go on with an empty one:
+///
+/// ```
+/// use std::time::Instant;
+/// use sse_core::topic::{Topic, TopicConfig, TopicSnapshot};
+///
+/// let topic = Topic::new(TopicConfig::default(), 7, Instant::now);
+/// let bytes = b"not a snapshot"; // Of a file.
+/// let restored = TopicSnapshot::from_bytes(bytes).map(|snapshot| topic.restore(&snapshot));
+/// if !matches!(restored, Ok(Ok(()))) {
+///     eprintln!("begins without the events of the last run: {restored:?}");
+/// }
+/// assert_eq!(topic.retained_events(), 0);
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RestoreError {
     /// Events were published to the topic already, or it is closed.
     InUse,
-    /// An event of the snapshot cannot be published under the topic's settings.
+    /// An event of the snapshot cannot be published under the topic's settings, such as one that is
+    /// larger than the whole history may be.
     Event {
         /// The sequence number of the event.
         sequence: u64,

@@ -123,7 +123,8 @@ impl Subscriber {
         state.end.clone().filter(|_| has_all)
     }
 
-    /// Returns the place up to which the subscriber was given everything.
+    /// Returns the place up to which the subscriber was given everything. A client that resumes from here
+    /// misses no event and gets none twice.
     #[must_use]
     pub fn position(&self) -> Position {
         self.cursor.position()

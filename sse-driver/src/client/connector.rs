@@ -54,7 +54,8 @@ pub trait Connector<R: Runtime>: Send + Sync + 'static {
     fn connect(&self, dial: Dial<R>) -> Connecting;
 }
 
-/// The future of a connection that a [`Connector`] makes.
+/// The future of a connection that a [`Connector`] makes. An error of it is a loss, after which the event
+/// source waits and connects again; [`io::ErrorKind::Unsupported`] ends the subscription.
 pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Connected>> + Send>>;
 
 impl<R, F, C> Connector<R> for F
@@ -68,7 +69,19 @@ where
     }
 }
 
-/// A connection that a [`Connector`] made.
+/// A connection that a [`Connector`] made: a transport, and whether it leads to the server or to a proxy
+/// that forwards requests.
+///
+/// ```
+/// use std::io;
+/// use sse_driver::{Connected, Dial, Runtime, Transport};
+///
+/// /// Connects to a proxy that forwards the requests of `http` URLs.
+/// async fn through_a_proxy<R: Runtime>(dial: Dial<R>) -> io::Result<Connected> {
+///     let transport = dial.tcp("proxy.example.org", 3128).await?;
+///     Ok(Connected::to_proxy(transport, None))
+/// }
+/// ```
 pub struct Connected {
     pub(super) transport: Box<dyn Transport>,
     pub(super) route: Route,
@@ -84,7 +97,8 @@ pub(super) enum Route {
 }
 
 impl Connected {
-    /// Creates a connection to the server itself, or through a tunnel to it.
+    /// Creates a connection to the server itself, or through a tunnel to it. With an `https` URL the
+    /// event source speaks TLS over `transport`, which is therefore not a TLS stream yet.
     #[must_use]
     pub fn direct(transport: impl Transport) -> Self {
         Self {
@@ -106,7 +120,19 @@ impl Connected {
     }
 }
 
-/// A request for a connection: its endpoint, and what a [`Connector`] needs to make it.
+/// A request for a connection, which a [`Connector`] gets: the endpoint of the URL, and the means to
+/// connect to it or to another host.
+///
+/// ```
+/// use std::io;
+/// use sse_driver::{Connected, Dial, Runtime};
+///
+/// /// Connects to `localhost` instead of the host that the URL names.
+/// async fn local<R: Runtime>(dial: Dial<R>) -> io::Result<Connected> {
+///     println!("wanted: {}:{}", dial.endpoint().host, dial.endpoint().port);
+///     dial.tcp("localhost", dial.endpoint().port).await.map(Connected::direct)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Dial<R> {
     pub(super) runtime: R,
@@ -126,7 +152,7 @@ impl<R: Runtime> Dial<R> {
         &self.endpoint
     }
 
-    /// Returns the event source's runtime.
+    /// Returns the event source's runtime, such as for a timer, or to connect to a Unix socket.
     #[must_use]
     pub fn runtime(&self) -> &R {
         &self.runtime
@@ -328,7 +354,8 @@ pub struct UnixConnector {
 }
 
 impl UnixConnector {
-    /// Creates a connector to the socket at `path`.
+    /// Creates a connector to the socket at `path`. The socket is looked up at each connection, so that
+    /// it may be created later.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }

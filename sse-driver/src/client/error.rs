@@ -47,7 +47,8 @@ impl EventSourceError {
         }
     }
 
-    /// Returns the response that was not an event stream, if that is the failure.
+    /// Returns the response that was not an event stream, with the first bytes of its body, if that is
+    /// the failure: see [`Failure::unexpected_response`].
     #[must_use]
     pub fn unexpected_response(&self) -> Option<&UnexpectedResponse> {
         match self {

@@ -258,12 +258,13 @@ impl<R: Runtime> EventSource<R> {
     }
 
     /// Returns a handle that closes, pauses or reconnects the event source from another task or thread.
+    /// An event source that is dropped ignores its handles.
     #[must_use]
     pub fn handle(&self) -> EventSourceHandle {
         self.handle.clone()
     }
 
-    /// Returns the phase of the event source.
+    /// Returns the phase of the event source. It changes only while the event source is polled.
     #[must_use]
     pub fn phase(&self) -> Phase {
         self.machine.phase()
@@ -279,13 +280,15 @@ impl<R: Runtime> EventSource<R> {
         self.machine.last_event_id()
     }
 
-    /// Returns the head of the response that opened the stream, while the stream is open.
+    /// Returns the head of the response that opened the stream, while the stream is open; `None` before,
+    /// and after a loss until the stream is open again.
     #[must_use]
     pub fn response(&self) -> Option<&Response<()>> {
         self.response.as_deref()
     }
 
-    /// Returns the URL of the next request: the one that was given, or the target of redirects.
+    /// Returns the URL of the next request: the one that was given, or the target of redirects. A
+    /// redirect of any status stays in effect for later attempts, as in browsers.
     #[must_use]
     pub fn url(&self) -> &str {
         self.machine.url()

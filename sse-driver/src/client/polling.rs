@@ -82,7 +82,8 @@ impl<R: Runtime> EventSource<R> {
         self.response().ok_or(EventSourceError::Ended(End::Closed))
     }
 
-    /// Does the same as [`next_update`](Self::next_update), for futures written by hand.
+    /// Does the same as [`next_update`](Self::next_update), for futures written by hand. `None` means
+    /// that the subscription is over.
     pub fn poll_update(&mut self, cx: &mut Context<'_>) -> Poll<Option<ClientEvent>> {
         for _ in 0..ROUNDS {
             if let Some(event) = self.take_received() {

@@ -19,6 +19,25 @@ use crate::contained::Contained;
 type BoxError = Box<dyn Error + Send + Sync>;
 
 /// The decision of a hook of [`EventSource::prepare`](crate::EventSource::prepare) about an [`Attempt`].
+/// The hook returns it, alone or in a `Result`.
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_driver::{EventSource, Prepared, Runtime};
+/// use sse_core::client::InvalidRequest;
+///
+/// /// Connects only while `is_wanted` returns true.
+/// fn subscribe<R: Runtime + Default>(is_wanted: fn() -> bool) -> Result<EventSource<R>, InvalidRequest> {
+///     let source = EventSource::new("https://example.org/events")?;
+///     Ok(source.prepare(move |attempt| async move {
+///         match (is_wanted(), attempt.number) {
+///             (true, 1..=20) => Prepared::Send(attempt),
+///             (true, _) => Prepared::Stop, // The server was away for too long.
+///             (false, _) => Prepared::Wait(Duration::from_secs(5)),
+///         }
+///     }))
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 #[allow(clippy::large_enum_variant)] // There is one for each attempt.

@@ -284,7 +284,8 @@ impl fmt::Debug for Server {
     }
 }
 
-/// The error of a proxy's URL that cannot be used.
+/// The error of [`Proxy::new`] and [`Proxy::from_env`]: the URL of the proxy does not parse, has no host,
+/// or has another scheme than `http` and `https`. Its text does not contain the password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidProxy {
     variable: Option<&'static str>,
@@ -298,7 +299,8 @@ enum Fault {
 }
 
 impl InvalidProxy {
-    /// Returns the environment variable that has the URL, if it is from one.
+    /// Returns the name of the environment variable that has the URL; `None` for a URL that was given to
+    /// [`Proxy::new`].
     #[must_use]
     pub fn variable(&self) -> Option<&'static str> {
         self.variable
@@ -342,7 +344,8 @@ pub struct ProxyRefused {
 }
 
 impl ProxyRefused {
-    /// Returns the status of the proxy's response.
+    /// Returns the status of the proxy's response, such as 407 from a proxy that wants
+    /// [credentials](Proxy::with_basic).
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status

@@ -55,7 +55,16 @@ pub struct ServerStats {
     pub closed: CloseCounts,
 }
 
-/// Counters of a server that has shut down.
+/// Counters of a server that has shut down, from [`Server::serve`](crate::Server::serve). Its `Display`
+/// form is a line for a log.
+///
+/// ```
+/// let report = sse_driver::Report::default();
+/// assert_eq!(
+///     report.to_string(),
+///     "0 connections accepted, 0 turned away at the limit, 0 failed to be accepted, 0 cut when it was shut down",
+/// );
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {

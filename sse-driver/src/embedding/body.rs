@@ -47,7 +47,7 @@ pub struct StreamBroken {
 }
 
 impl StreamBroken {
-    /// Returns the reason that the clean-up callbacks get.
+    /// Returns the reason for which the stream broke off. The clean-up callbacks get the same.
     #[must_use]
     pub fn reason(&self) -> &CloseReason {
         &self.reason

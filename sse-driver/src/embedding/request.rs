@@ -102,7 +102,8 @@ fn no_request() -> Refusal {
 }
 
 impl<R: Runtime> EmbeddedRequest<R> {
-    /// Returns the request.
+    /// Returns the request, with everything that a handler of this crate gets. Its methods are also those
+    /// of this type, by `Deref`.
     #[must_use]
     pub fn request(&self) -> &router::Request {
         &self.request

@@ -62,12 +62,14 @@ impl Bells {
         }
     }
 
-    /// Reports that a bell rings for every event from now on.
+    /// Reports that a bell rings for every event from now on. The node reads the log once more, for the
+    /// events appended before.
     pub fn up(&self) {
         self.put(News::Up);
     }
 
-    /// Reports that an event was appended.
+    /// Reports that an event was appended, on this node or another. A bell that is late, or comes twice,
+    /// does no harm.
     pub fn ring(&self, bell: Bell) {
         self.put(News::Bell(bell));
     }

@@ -20,7 +20,7 @@ pub struct LogError {
 }
 
 impl LogError {
-    /// Creates an error with this cause.
+    /// Creates an error with this cause: an error, or a text.
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             cause: cause.into().into(),
@@ -45,9 +45,10 @@ impl Error for LogError {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AppendError {
-    /// The log has not taken the event. It may be appended again.
+    /// The log has not taken the event. It may be appended again, once the log works.
     NotAppended(LogError),
-    /// The log may have taken the event or not.
+    /// The log may have taken the event or not, such as when the connection broke before the answer.
+    /// Appending it again may double it.
     Unknown(LogError),
     /// The log has not taken the event, since it is in another epoch than the one that was
     /// [asked for](super::EventLog::append_in).
@@ -77,13 +78,15 @@ impl Error for AppendError {
     }
 }
 
-/// The error of an event that was not published, or may not have been.
+/// The error of [`FollowedTopic::publish`](super::FollowedTopic::publish): the event was not published,
+/// or may not have been.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LogPublishError {
-    /// The value did not become an event.
+    /// The value did not become an event, and the log was not asked.
     Event(EventError),
-    /// The log does not confirm that it has the event.
+    /// The log does not confirm that it has the event. [`may_be_published`](Self::may_be_published) tells
+    /// whether it may.
     Append(AppendError),
 }
 
@@ -126,8 +129,10 @@ impl From<AppendError> for LogPublishError {
     }
 }
 
-/// The error of a stream whose log was out of reach for
-/// [as long as a client waits](super::FollowedTopicsConfig::client_wait).
+/// The error of a stream, or of a call that waits, whose log was out of reach for as long as it waits:
+/// for [`client_wait`](super::FollowedTopicsConfig::client_wait), 30 s by default, or the argument of
+/// [`ready`](super::FollowedTopic::ready). A client then reconnects, to this node or another, and
+/// resumes.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LogStreamError {

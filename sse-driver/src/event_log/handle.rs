@@ -23,6 +23,20 @@ use super::{
 
 /// A handle to one of the [`FollowedTopics`](super::FollowedTopics). Clones are handles to the same
 /// topic.
+///
+/// ```
+/// use std::time::Duration;
+/// use sse_driver::event_log::FollowedTopic;
+///
+/// async fn announce(topic: &FollowedTopic) -> Result<(), Box<dyn std::error::Error>> {
+///     topic.ready(Duration::from_secs(10)).await?;
+///     if let Err(error) = topic.publish("The soup is ready.").await {
+///         // Publishing it again may double it, or not.
+///         println!("{error}; it may be there: {}", error.may_be_published());
+///     }
+///     Ok(())
+/// }
+/// ```
 pub struct FollowedTopic {
     shared: Arc<Shared>,
     held: Arc<Held>,
@@ -47,7 +61,7 @@ impl FollowedTopic {
         self.shared.host.follow(&self.shared, followed);
     }
 
-    /// Returns the name.
+    /// Returns the name of the topic in the log.
     #[must_use]
     pub fn name(&self) -> &Text {
         &self.held.followed.name
@@ -176,13 +190,14 @@ impl FollowedTopic {
         }
     }
 
-    /// Returns whether this node has reached the end of the log once.
+    /// Returns whether this node has reached the end of the log once. Until then clients wait;
+    /// [`ready`](Self::ready) waits for it.
     #[must_use]
     pub fn is_following(&self) -> bool {
         self.held.followed.is_following()
     }
 
-    /// Returns the place that this node has reached.
+    /// Returns the place up to which this node has read the log. The log itself may be further.
     #[must_use]
     pub fn position(&self) -> Position {
         self.held.followed.topic.position()

@@ -77,7 +77,8 @@ impl Default for MemoryLogConfig {
     }
 }
 
-/// The error of a [`MemoryLog`](super::MemoryLog) that has as many topics as it may have.
+/// The error of a [`MemoryLog`](super::MemoryLog) that has as many topics as it may have: the cause of
+/// [`AppendError::NotAppended`](super::AppendError::NotAppended).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryLogFull {
@@ -136,13 +137,14 @@ impl Default for Stream {
 }
 
 impl MemoryLog {
-    /// Creates an empty log with this epoch.
+    /// Creates an empty log with this epoch: a number larger than those of earlier logs, such as the time
+    /// at the start, so that an ID of theirs is known to be one.
     #[must_use]
     pub fn new(epoch: u64) -> Self {
         Self::with_config(epoch, MemoryLogConfig::default())
     }
 
-    /// Creates an empty log with this epoch and these bounds.
+    /// Creates an empty log with this epoch and these bounds: see [`new`](Self::new).
     #[must_use]
     pub fn with_config(epoch: u64, config: MemoryLogConfig) -> Self {
         let state = State {
@@ -167,7 +169,8 @@ impl MemoryLog {
         state.topics.clear();
     }
 
-    /// Drops all events of `topic` except the newest `keep`.
+    /// Drops all events of `topic` except the newest `keep`, as an external log does at its bound.
+    /// Clients that have not read the dropped ones are told of a gap.
     pub fn trim(&self, topic: &str, keep: usize) {
         let mut state = lock(&self.shared.state);
         if let Some(stream) = state.topics.get_mut(&Text::from(topic)) {

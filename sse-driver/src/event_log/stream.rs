@@ -33,6 +33,15 @@ use super::{
 ///
 /// The stream ends with [`LogStreamError`] where it needs the log and cannot reach it for
 /// [long](super::FollowedTopicsConfig::client_wait); the client then reconnects.
+///
+/// ```
+/// use sse_driver::{event_log::{FollowedTopic, LogStream}, router::Request};
+///
+/// /// A handler for clients that want the prices alone.
+/// fn prices(topic: &FollowedTopic, request: Request) -> LogStream {
+///     topic.resume(&request).only_event_types(|event_type| event_type == "price")
+/// }
+/// ```
 pub struct LogStream {
     topic: FollowedTopic,
     /// The event types that the client gets, if not all, until it has joined.
@@ -126,7 +135,8 @@ impl LogStream {
         self.is_whole && self.topic.shared().config.topic.compress
     }
 
-    /// Returns how the client joined the history; `None` as long as that is not known.
+    /// Returns how the client joined the history; `None` before, while the topic or the log is waited
+    /// for.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
         match &self.stage {

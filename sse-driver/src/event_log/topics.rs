@@ -122,7 +122,7 @@ impl FollowedTopics {
         &*self.shared.host
     }
 
-    /// Returns the number of followed topics.
+    /// Returns the number of followed topics, each of which has a task.
     #[must_use]
     pub fn len(&self) -> usize {
         lock(&self.shared.topics).len()

@@ -73,7 +73,7 @@ impl Attachment {
         }
     }
 
-    /// Returns the stream.
+    /// Returns the stream that the client is attached to.
     #[must_use]
     pub fn stream(&self) -> &ResumableStream {
         &self.stream
@@ -88,7 +88,8 @@ impl Attachment {
         self.subscriber.outcome()
     }
 
-    /// Returns whether the client has the last event, so that there are no more events for it.
+    /// Returns whether the client has the last event, so that there are no more events for it. The
+    /// response is then a 204, which tells an EventSource not to reconnect.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.subscriber.end().is_some()

@@ -59,7 +59,7 @@ impl Producer {
         }
     }
 
-    /// Returns the stream's name.
+    /// Returns the stream's name, by which clients find it.
     #[must_use]
     pub fn name(&self) -> &Text {
         self.inner.name()
@@ -100,7 +100,8 @@ impl Producer {
         }
     }
 
-    /// Returns how the stream ended, or `None` while it runs.
+    /// Returns how the stream ended, or `None` while it runs. A clone in another thread tells by it that
+    /// the producer was cancelled.
     #[must_use]
     pub fn end(&self) -> Option<StreamEnd> {
         self.inner.end()

@@ -59,7 +59,7 @@ impl ResumableStream {
         &self.inner
     }
 
-    /// Returns the name.
+    /// Returns the name, by which clients find the stream.
     #[must_use]
     pub fn name(&self) -> &Text {
         &self.inner.name
@@ -121,7 +121,7 @@ impl ResumableStream {
         self.inner.state().end.clone()
     }
 
-    /// Waits until the stream has ended, and returns how.
+    /// Waits until the stream has ended, and returns how; at once if it has.
     pub async fn ended(&self) -> StreamEnd {
         let mut waiting = Waiting {
             inner: &self.inner,
@@ -130,7 +130,8 @@ impl ResumableStream {
         poll_fn(|cx| waiting.poll(cx)).await
     }
 
-    /// Returns the number of clients that are attached to the stream now.
+    /// Returns the number of clients that are attached to the stream now. At 0 the [grace
+    /// time](sse_core::topic::resumable::ResumableConfig::grace) of a running stream passes.
     #[must_use]
     pub fn listeners(&self) -> u64 {
         self.shared.act(|table, _| table.listeners(self.inner.id))

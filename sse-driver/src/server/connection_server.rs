@@ -30,6 +30,19 @@ const MAX_TURNED_AWAY: usize = 64;
 ///
 /// A [`Server`](super::Server) is one of these with a listening socket. Clones are handles to the same
 /// server.
+///
+/// ```
+/// use sse_driver::{ConnectionServer, Runtime, ServerConfig, router::{RouteError, Router}};
+///
+/// /// Serves the connections of a listening socket until it fails.
+/// async fn serve<R: Runtime>(runtime: R, listener: R::Listener, router: Router) -> Result<(), RouteError> {
+///     let server = ConnectionServer::on(runtime.clone(), router, ServerConfig::default())?;
+///     while let Ok((transport, peer)) = runtime.accept(&listener).await {
+///         runtime.spawn(server.serve_connection(transport, Some(peer)));
+///     }
+///     Ok(())
+/// }
+/// ```
 pub struct ConnectionServer<R: Runtime> {
     shared: Arc<Shared<R>>,
 }
@@ -81,7 +94,7 @@ impl<R: Runtime> ConnectionServer<R> {
         })
     }
 
-    /// Returns a handle that watches the server and shuts it down.
+    /// Returns a handle that watches the server and shuts it down, from any task or thread.
     #[must_use]
     pub fn handle(&self) -> ServerHandle {
         ServerHandle {

@@ -64,7 +64,7 @@ impl ServerHandle {
         self.connections.stats()
     }
 
-    /// Returns the number of open connections.
+    /// Returns the number of open connections, with those that wait for a request or for a handler.
     #[must_use]
     pub fn open_connections(&self) -> usize {
         self.connections.open()

@@ -51,7 +51,8 @@ struct Shared {
 }
 
 impl TestClock {
-    /// Creates a clock at `now`, which may be any instant.
+    /// Creates a clock at `now`, which may be any instant, such as `Instant::now()`. Clones are handles
+    /// to the same clock.
     #[must_use]
     pub fn new(now: Instant) -> Self {
         Self {
@@ -75,7 +76,8 @@ impl TestClock {
         self
     }
 
-    /// Returns the time.
+    /// Returns the time of this clock, which passes only in [`run`](Self::run) and by
+    /// [`advance`](Self::advance).
     #[must_use]
     pub fn now(&self) -> Instant {
         self.lock().now
@@ -105,7 +107,8 @@ impl TestClock {
         }
     }
 
-    /// Moves the clock forward by `time`, at once.
+    /// Moves the clock forward by `time`, at once. Tasks whose time has come are woken, and polled by
+    /// [`run`](Self::run).
     pub fn advance(&self, time: Duration) {
         let now = self.now();
         self.go_to(now.checked_add(time).unwrap_or(now));
@@ -189,7 +192,7 @@ impl TestClock {
     }
 }
 
-/// The future of [`TestClock::sleep`].
+/// The future of [`TestClock::sleep`]. It becomes ready when the clock has reached its moment.
 #[derive(Debug)]
 pub struct Sleep {
     clock: TestClock,
@@ -254,9 +257,11 @@ impl Wake for Woken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stuck {
-    /// The test waits for something that can never happen.
+    /// The test waits for something that can never happen: no task can continue, and no timer waits for
+    /// any moment.
     NothingToWaitFor,
-    /// This much time passed on the clock, and the test still waits.
+    /// This much time, the [patience](TestClock::with_patience), passed on the clock, and the test still
+    /// waits.
     TooLong(Duration),
     /// The test was polled 10,000 times, and was woken each time before any time passed, such as by a
     /// stream that is always ready and never ends.

@@ -89,7 +89,21 @@ pub use clock::{Sleep, Stuck, TestClock};
 use pair::Pair;
 pub use runtime::{NoSocket, TestTimer};
 
-/// A client of a router, in the same process. See the [module](self) for an example.
+/// A client of a router, in the same process. Clones are clients of the same router, with the same
+/// shutdown.
+///
+/// ```
+/// use std::time::Instant;
+/// use sse_driver::{router::Router, test_client::{TestClient, TestClock}};
+///
+/// let clock = TestClock::new(Instant::now());
+/// let client = TestClient::new(Router::new().events("/hello", |_| "hello"), &clock)?;
+/// let status = clock.run(async { client.get("/nothing").await.map(|response| response.head().status()) })??;
+/// assert_eq!(status, 404);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// The [module](self) has an example with time that passes.
 #[derive(Clone, Debug)]
 pub struct TestClient {
     routes: Arc<Routes>,
@@ -127,7 +141,8 @@ impl TestClient {
         self
     }
 
-    /// Sets the address that the requests come from. It is unknown by default.
+    /// Sets the address that the requests come from, which
+    /// [`Request::peer_addr`](crate::router::Request::peer_addr) returns. It is unknown by default.
     #[must_use]
     pub fn with_peer_addr(mut self, peer: SocketAddr) -> Self {
         self.peer = Some(peer);
@@ -263,13 +278,14 @@ fn one_at_a_time(mut config: ConnectionConfig) -> ConnectionConfig {
     config
 }
 
-/// The error of a request that got no response.
+/// The error of a request that got no response. A handler that panics or refuses is no such case: it has
+/// a response.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum NoResponse {
     /// The server closed the connection without a response, for this reason.
     Closed(CloseReason),
-    /// The first bytes are not a valid response head.
+    /// The first bytes are not a valid response head. That would be a fault of this crate.
     BadHead(ResponseHeadError),
 }
 
@@ -322,13 +338,14 @@ pub struct TestResponse {
 }
 
 impl TestResponse {
-    /// Returns the head: the status and the header fields.
+    /// Returns the head: the status and the header fields, as the client receives them.
     #[must_use]
     pub fn head(&self) -> &Response<()> {
         &self.head
     }
 
-    /// Returns the next event; `None` when the body has ended, properly or not.
+    /// Returns the next event; `None` when the body has ended, properly or not. As a [`Stream`] the
+    /// response tells the two apart.
     pub async fn next_event(&mut self) -> Option<MessageEvent> {
         poll_fn(|cx| self.pair.poll_event(cx)).await?.ok()
     }

@@ -4,23 +4,25 @@ use std::{error::Error, fmt, io, path::PathBuf};
 
 use rustls::pki_types::pem;
 
-/// The error of a certificate, a key or a TLS configuration. It names the file that is wrong.
+/// The error of a certificate, a key or a TLS configuration. Its text names the file that is wrong, and
+/// what to do.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The file cannot be read.
+    /// The file cannot be read, for this reason.
     Unreadable(PathBuf, io::Error),
     /// The file has a PEM header but is not valid PEM.
     NotPem(Source, pem::Error),
-    /// It contains no certificate.
+    /// The source has no certificate: it needs a section that begins with `-----BEGIN CERTIFICATE-----`.
     NoCertificate(Source),
-    /// It contains no private key, or only an encrypted one.
+    /// The source has no private key, or only an encrypted one. Decrypt the key, for example by `openssl
+    /// pkey`.
     NoKey(Source),
-    /// A certificate in it is not valid.
+    /// A certificate in the source is not valid.
     BadCertificate(Source, rustls::Error),
-    /// A private key in it is not valid, or of a kind that is not supported.
+    /// A private key in the source is not valid, or of a kind that is not supported.
     BadKey(Source, rustls::Error),
-    /// The key does not belong to the chain's first certificate.
+    /// The key does not belong to the chain's first certificate. Put the key's own certificate first.
     KeyMismatch {
         /// The source of the certificate.
         chain: Source,
@@ -38,9 +40,9 @@ pub enum TlsError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Source {
-    /// Bytes of the caller's.
+    /// Bytes that the caller passed.
     Bytes,
-    /// A file.
+    /// The file at this path.
     File(PathBuf),
 }
 

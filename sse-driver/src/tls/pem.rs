@@ -98,6 +98,14 @@ impl fmt::Debug for Identity {
 }
 
 /// The certificates of trusted certificate authorities: at least one.
+///
+/// ```no_run
+/// use sse_driver::tls::{Certificates, Roots, client_config};
+///
+/// let authority = Certificates::from_pem_file("/etc/ssl/our-authority.pem")?;
+/// let config = client_config(&Roots::Only(authority), None)?;
+/// # Ok::<(), sse_driver::tls::TlsError>(())
+/// ```
 #[derive(Clone)]
 pub struct Certificates {
     der: Vec<CertificateDer<'static>>,

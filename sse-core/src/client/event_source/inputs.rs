@@ -35,7 +35,12 @@ impl EventSource {
         self.step(Step::Connected(now, Route::Proxy(authorization)));
     }
 
-    /// Handles bytes that arrived on the connection.
+    /// Handles bytes that arrived on the connection. They may be split anywhere.
+    ///
+    /// The event source copies the bytes of the stream, and decodes them when the caller takes the
+    /// events. It takes all of `input` even above the high-water mark: stop reading while
+    /// [`has_room`](Self::has_room) returns false. Bytes that come while there is no connection are
+    /// ignored.
     pub fn handle_input(&mut self, now: Instant, mut input: &[u8]) {
         if let State::Requesting(requesting) = &mut self.state {
             let Requesting {
@@ -82,7 +87,9 @@ impl EventSource {
         }
     }
 
-    /// Reports that the peer ended its sending side.
+    /// Reports that the peer ended its sending side. On an open event stream the events before the end
+    /// come first, and then the loss: [`Loss::Ended`] where the body is complete by its framing, and
+    /// [`Loss::BadBody`] where it is cut short. Before the response's head it is [`Loss::NoResponse`].
     pub fn handle_eof(&mut self, now: Instant) {
         self.end(now, Loss::Ended);
     }
@@ -137,7 +144,8 @@ impl EventSource {
         }
     }
 
-    /// Reports that the first `n` bytes of [`poll_transmit`](Self::poll_transmit) were written.
+    /// Reports that the first `n` bytes of [`poll_transmit`](Self::poll_transmit) were written. The next
+    /// call of `poll_transmit` returns the rest.
     pub fn handle_transmitted(&mut self, _now: Instant, n: usize) {
         if let Some(outgoing) = self.state.outgoing() {
             outgoing.transmitted(n);

@@ -27,6 +27,18 @@ use crate::{DecodeError, Decoder, EventId, MessageEvent, Text};
 /// A subscription to an event stream, with its reconnections.
 ///
 /// See the [module](super) for the classes of methods and examples.
+///
+/// ```
+/// use std::time::Instant;
+/// use sse_core::client::{ClientEvent, EventSource, EventSourceConfig};
+///
+/// let now = Instant::now();
+/// let mut source = EventSource::new("https://example.org/events", EventSourceConfig::default(), 7)?;
+/// // Its first wish: a connection to this endpoint, with TLS.
+/// let Some(ClientEvent::Connect(endpoint)) = source.poll_event(now) else { panic!() };
+/// assert_eq!((endpoint.host.as_str(), endpoint.port, endpoint.tls), ("example.org", 443, true));
+/// # Ok::<(), sse_core::client::InvalidRequest>(())
+/// ```
 #[derive(Debug)]
 pub struct EventSource {
     state: State,
@@ -105,15 +117,17 @@ pub enum ClientEvent {
     Closed(Result<End, Failure>),
 }
 
-/// How a subscription ended without a failure.
+/// How a subscription ended without a failure. It is the `Ok` of [`ClientEvent::Closed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum End {
-    /// [`EventSource::close`] was called.
+    /// [`EventSource::close`] was called, or [`EventSource::stop`] before the first loss.
     Closed,
-    /// The server answered 204, which tells a client not to reconnect.
+    /// The server answered 204, which tells a client not to reconnect ([WHATWG HTML
+    /// 9.2.1](https://html.spec.whatwg.org/multipage/server-sent-events.html#server-sent-events-intro)).
     NoContent,
-    /// The server ended the stream, and [`EventSourceConfig::reconnection`] is `None`.
+    /// The server ended the stream, and [`EventSourceConfig::reconnection`] is `None` or the application
+    /// [stopped](EventSource::stop) afterwards.
     StreamEnded,
 }
 
@@ -201,7 +215,8 @@ impl EventSource {
         EventId::new(self.decoder.last_event_id()).unwrap_or_default()
     }
 
-    /// Returns the URL of the next request: the one that was given, or the one that redirects led to.
+    /// Returns the URL of the next request: the one that was given, or the one that redirects led to. A
+    /// redirect of any status stays in effect for later attempts, as in browsers.
     #[must_use]
     pub fn url(&self) -> &str {
         self.target.url().as_str()

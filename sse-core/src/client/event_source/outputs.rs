@@ -61,7 +61,7 @@ impl EventSource {
     }
 
     /// Returns the oldest event that the caller has yet to see: what to do with the connection, what was
-    /// received, and how the subscription ended.
+    /// received, and how the subscription ended. Call it until it returns `None`, after each input.
     pub fn poll_event(&mut self, now: Instant) -> Option<ClientEvent> {
         loop {
             if let Some(event) = self.past.next() {
@@ -99,7 +99,8 @@ impl EventSource {
         }
     }
 
-    /// Returns when to call [`handle_timeout`](Self::handle_timeout), if nothing happens before.
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout), if nothing happens before; `None`
+    /// where no deadline is set. Ask again after every other call.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.state.deadline()

@@ -48,7 +48,8 @@ impl EventSource {
         }
     }
 
-    /// Handles bytes of the response's body, without transfer framing.
+    /// Handles bytes of the response's body, without transfer framing, from the foreign HTTP client. They
+    /// are otherwise handled as by [`handle_input`](Self::handle_input).
     pub fn handle_body(&mut self, now: Instant, bytes: &[u8]) {
         self.receive(now, bytes);
     }

@@ -166,7 +166,11 @@ impl EventSource {
         Ok(())
     }
 
-    /// Sets the last event ID that the next request carries, such as the one of an earlier run.
+    /// Sets the last event ID that the next request carries, such as the one of an earlier run. An empty
+    /// one removes it. The open stream goes on: the ID of its next event replaces this one.
+    ///
+    /// While an attempt is being prepared, set [`Attempt::last_event_id`] instead, which the request
+    /// carries.
     pub fn set_last_event_id(&mut self, id: &EventId) {
         self.decoder.set_last_event_id(id);
     }

@@ -122,7 +122,8 @@ impl Connection {
         }
     }
 
-    /// Reports that the first `n` bytes of [`poll_transmit`](Self::poll_transmit) were written.
+    /// Reports that the first `n` bytes of [`poll_transmit`](Self::poll_transmit) were written. That is
+    /// progress: the stall timeout begins anew. 0 changes nothing.
     pub fn handle_transmitted(&mut self, now: Instant, n: usize) {
         if n == 0 {
             return;

@@ -37,6 +37,21 @@ use crate::{
 ///
 /// See the [module](super) for the classes of methods and an example. Clean-up callbacks run when the
 /// connection is dropped, so close the socket before that.
+///
+/// ```
+/// use std::{sync::Arc, time::{Instant, SystemTime}};
+/// use sse_core::{http::Response, server::{Connection, ConnectionConfig, ConnectionEvent, ResponseBody}};
+///
+/// let now = Instant::now();
+/// let mut connection =
+///     Connection::new(now, SystemTime::now(), Arc::new(ConnectionConfig::default()));
+/// connection.handle_input(now, b"GET /events HTTP/1.1\r\nhost: example.org\r\n\r\n");
+/// let Some(ConnectionEvent::Request(head)) = connection.poll_event(now) else { panic!() };
+/// assert_eq!(head.request().uri().path(), "/events");
+/// connection.respond(now, Response::new(ResponseBody::event_stream()))?;
+/// assert!(connection.has_output(), "the response's head");
+/// # Ok::<(), sse_core::server::RespondError>(())
+/// ```
 #[derive(Debug)]
 pub struct Connection {
     state: State,
@@ -48,7 +63,7 @@ pub struct Connection {
     clean_up: OnceLock<CleanUpOwner>,
 }
 
-/// An event from [`Connection::poll_event`].
+/// An event from [`Connection::poll_event`]: what the caller has to do next.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectionEvent {
@@ -156,13 +171,15 @@ impl Connection {
         queued == 0 || (queued < config.high_water_mark && !config.budget.is_exhausted())
     }
 
-    /// Returns the number of queued bytes, without their transfer framing.
+    /// Returns the number of queued bytes, without their transfer framing. The [high-water
+    /// mark](ResponseConfig::high_water_mark) is compared with it.
     #[must_use]
     pub fn queued(&self) -> usize {
         self.output.queued()
     }
 
-    /// Returns whether [`poll_transmit`](Self::poll_transmit) has bytes to write.
+    /// Returns whether [`poll_transmit`](Self::poll_transmit) has bytes to write. The head and the
+    /// transfer framing count.
     #[must_use]
     pub fn has_output(&self) -> bool {
         !self.output.is_empty()
@@ -175,7 +192,8 @@ impl Connection {
         matches!(self.host, Host::Socket { .. })
     }
 
-    /// Returns a handle for clean-up callbacks, which run when this connection is dropped.
+    /// Returns a handle for clean-up callbacks. They run when this connection is dropped, with its close
+    /// reason, or with [`CloseReason::TaskDropped`] if it was not over.
     #[must_use]
     pub fn clean_up(&self) -> CleanUp {
         self.clean_up.get_or_init(CleanUpOwner::new).handle()

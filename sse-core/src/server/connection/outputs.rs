@@ -50,7 +50,8 @@ impl Connection {
         }
     }
 
-    /// Returns when to call [`handle_timeout`](Self::handle_timeout), if nothing happens before.
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout), if nothing happens before; `None`
+    /// where no deadline is set. Ask again after every other call.
     #[must_use]
     #[inline]
     pub fn poll_timeout(&self) -> Option<Instant> {

@@ -133,7 +133,8 @@ impl Follower {
         }
     }
 
-    /// Reports that bells are not heard any more. The follower polls the log until they are.
+    /// Reports that bells are not heard any more. The follower polls the log until
+    /// [`handle_up`](Self::handle_up), at the interval of its [settings](FollowerConfig).
     pub fn handle_down(&mut self, now: Instant) {
         self.bells = Bells::Down;
         if let Reading::Resting { .. } = self.reading {
@@ -141,7 +142,8 @@ impl Follower {
         }
     }
 
-    /// Handles a bell. If it carries the next event, that event is delivered at once.
+    /// Handles a bell: a notification of an appended event. If it carries the next event, that event is
+    /// delivered at once; otherwise the follower asks for a page. Bells may be lost, doubled or late.
     pub fn handle_bell(&mut self, _now: Instant, bell: Bell) {
         let sequence = bell.position.sequence();
         if sequence > LARGEST {
@@ -168,7 +170,8 @@ impl Follower {
         }
     }
 
-    /// Handles an answer of the log. A page that was not asked for does no harm.
+    /// Handles the answer of the log to [`FollowerOutput::Read`](super::FollowerOutput::Read). A page
+    /// that was not asked for does no harm.
     pub fn handle_page(&mut self, now: Instant, page: Page) {
         let asked = match self.reading {
             Reading::Asked { request, heard, .. } => Some((request, heard)),
@@ -261,7 +264,8 @@ impl Follower {
         }
     }
 
-    /// Returns when to call [`handle_timeout`](Self::handle_timeout) next.
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout) next; `None` where no deadline is
+    /// set. Ask again after every other call.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.reading {

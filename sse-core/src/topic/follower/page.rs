@@ -53,7 +53,8 @@ pub struct Page {
 }
 
 impl Page {
-    /// Creates a page of these events.
+    /// Creates a page of these events, oldest first, each with its sequence number; `tails` are those of
+    /// the log at the same moment.
     #[must_use]
     pub fn new(tails: Tails, events: Vec<(u64, Event)>) -> Self {
         Self { tails, events }
@@ -80,7 +81,7 @@ pub struct PageRequest {
 }
 
 impl PageRequest {
-    /// Creates a request for `limit` events after this place.
+    /// Creates a request for at most `limit` events after this place.
     #[must_use]
     pub fn new(after: Position, limit: usize) -> Self {
         Self { after, limit }
@@ -112,7 +113,8 @@ pub struct Bell {
 }
 
 impl Bell {
-    /// Creates a bell that carries no event.
+    /// Creates a bell for the event at this position, without the event: the follower reads it from the
+    /// log.
     #[must_use]
     pub fn new(position: Position) -> Self {
         Self {
@@ -121,7 +123,8 @@ impl Bell {
         }
     }
 
-    /// Creates a bell that carries this event.
+    /// Adds the event, which saves the follower a read. Leave out one that is too large for a
+    /// notification.
     #[must_use]
     pub fn with_event(mut self, event: Event) -> Self {
         self.event = Some(event);

@@ -87,7 +87,7 @@ enum State {
     Over,
 }
 
-/// An item of a [`LogSubscriber`].
+/// An item of a [`LogSubscriber`]: events for the client, or a request to the log.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LogItem {
@@ -198,7 +198,8 @@ impl LogSubscriber {
         self.outcome
     }
 
-    /// Returns how the topic ended, once this subscriber has been given all its events.
+    /// Returns how the topic ended, once this subscriber has been given all its events; `None` before,
+    /// and while it reads the log.
     #[must_use]
     pub fn end(&self) -> Option<TopicEnd> {
         match &self.state {
@@ -255,7 +256,8 @@ impl LogSubscriber {
         }
     }
 
-    /// Handles an answer of the log.
+    /// Handles the answer of the log to [`LogItem::Read`]. A page that is too old to be used counts as
+    /// [failed](Self::handle_page_failed).
     pub fn handle_page(&mut self, page: Page) {
         let (tails, here) = (page.tails, self.topic.epoch());
         // The topic follows the log, so a page of an older epoch is late.

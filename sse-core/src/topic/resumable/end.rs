@@ -59,7 +59,7 @@ pub enum StreamEnd {
 }
 
 impl StreamEnd {
-    /// Returns a short name for counters and logs.
+    /// Returns a short, fixed name for counters and logs: see the table above.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -86,7 +86,8 @@ impl StreamEnd {
         format!(r#"{{"outcome":"{outcome}"}}"#)
     }
 
-    /// Returns the last event of the stream.
+    /// Returns the last event of the stream, of this type, with [`to_json`](Self::to_json) as its data
+    /// and without an ID.
     #[must_use]
     pub fn to_event(&self, event_type: EventType) -> Event {
         Event::new(self.to_json()).of_type(event_type)

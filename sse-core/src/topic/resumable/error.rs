@@ -2,7 +2,8 @@
 
 use std::{error::Error, fmt};
 
-/// The error of a resumable stream that was not started.
+/// The error of a resumable stream that was not started. A handler's `?` makes a refusal of it: 503, 429,
+/// 400 and 404, in the order of the variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StartError {

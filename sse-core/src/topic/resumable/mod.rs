@@ -31,8 +31,9 @@
 //!
 //! # On many nodes
 //!
-//! A `StreamTable` is of one process. With the feature `follower` the module `member` has the part of one node
-//! in a stream that several nodes share by a log: what is started on one node is read and stopped on any.
+//! A `StreamTable` is of one process. With the feature `follower`, or the feature `event-log` of an adapter,
+//! the module `member` has the part of one node in a stream that several nodes share by a log: what is started
+//! on one node is read and stopped on any.
 //!
 //! [`Subscriber::end`]: super::Subscriber::end
 

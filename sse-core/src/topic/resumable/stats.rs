@@ -2,7 +2,8 @@
 
 use super::StreamEnd;
 
-/// Counters and gauges of resumable streams.
+/// Counters and gauges of resumable streams. Gauges say *now*; counters count since the streams were
+/// created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResumableStats {

@@ -77,7 +77,7 @@ type Now = Arc<dyn Fn() -> Instant + Send + Sync>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamId(u64);
 
-/// The result of [`StreamTable::start`].
+/// The result of [`StreamTable::start`], which starts a name at most once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Started {
     /// A new stream: start its producer.
@@ -106,7 +106,8 @@ pub enum StreamOutput<P> {
     Forgotten(Topic, P),
 }
 
-/// A stream that has ended.
+/// A stream that has ended, from [`StreamOutput::Ended`]: cancel the producer, and call
+/// [`close`](Self::close).
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Ended<P> {
@@ -243,7 +244,7 @@ impl<P: Clone> StreamTable<P> {
         Ok(Started::New(id))
     }
 
-    /// Returns the stream of this name, if there is one.
+    /// Returns the stream of this name, running or finished, if there is one.
     #[must_use]
     pub fn find(&self, owner: &str, name: &str) -> Option<StreamId> {
         self.names.get(owner)?.get(name).copied()
@@ -276,7 +277,8 @@ impl<P: Clone> StreamTable<P> {
         });
     }
 
-    /// Records that a listener has left.
+    /// Records that a listener has left. When the last one leaves, the [grace
+    /// time](ResumableConfig::grace) begins.
     pub fn detach(&mut self, now: Instant, id: StreamId) {
         let until = after(now, self.config.grace);
         self.change(id, |entry| {
@@ -289,13 +291,15 @@ impl<P: Clone> StreamTable<P> {
         });
     }
 
-    /// Returns the number of the stream's listeners.
+    /// Returns the number of the stream's listeners now; 0 for a stream that is not in the table.
     #[must_use]
     pub fn listeners(&self, id: StreamId) -> u64 {
         self.streams.get(&id).map_or(0, |entry| entry.listeners)
     }
 
-    /// Ends the stream, if it runs. Returns whether it did.
+    /// Ends the stream, if it runs. Returns whether it did. [`poll_output`](Self::poll_output) then
+    /// returns the [`Ended`] stream, which the table keeps for the
+    /// [retention](ResumableConfig::retention).
     pub fn end(&mut self, now: Instant, id: StreamId, end: StreamEnd) -> bool {
         let forget_at = after(now, Some(self.config.retention));
         let number = self.ends;
@@ -345,7 +349,9 @@ impl<P: Clone> StreamTable<P> {
         unused.is_some_and(|id| self.remove(id))
     }
 
-    /// Reports that the server through which a client listens to this stream has begun to shut down.
+    /// Reports that the server through which a client listens to this stream has begun to shut down. The
+    /// first such report counts: if the stream still runs
+    /// [`shutdown_grace`](ResumableConfig::shutdown_grace) later, it ends with [`StreamEnd::Shutdown`].
     pub fn handle_shutdown(&mut self, now: Instant, id: StreamId) {
         let until = after(now, self.config.shutdown_grace);
         self.change(id, |entry| {
@@ -380,7 +386,8 @@ impl<P: Clone> StreamTable<P> {
         }
     }
 
-    /// Returns when to call [`handle_timeout`](Self::handle_timeout) next.
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout) next; `None` where no deadline is
+    /// set. Ask again after every other call.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.deadlines.first().map(|(at, _)| *at)
