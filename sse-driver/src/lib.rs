@@ -91,6 +91,19 @@
 //! | `tracing` | spans and events of `tracing` |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// Re-exported items do not say that they need features of the core, which this crate turns on.
+#![cfg_attr(
+    docsrs,
+    doc(auto_cfg(hide(
+        feature = "client",
+        feature = "follower",
+        feature = "json",
+        feature = "server",
+        feature = "std",
+        feature = "stream",
+        feature = "topic"
+    )))
+)]
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

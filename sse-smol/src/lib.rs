@@ -46,6 +46,23 @@
 //! repository follows one request from its first bytes to its clean-up.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// Re-exported items say that they need a feature of this crate, and do not name those of the crates that they
+// are from.
+#![cfg_attr(
+    docsrs,
+    doc(auto_cfg(hide(
+        feature = "client",
+        feature = "follower",
+        feature = "futures-io",
+        feature = "json",
+        feature = "server",
+        feature = "std",
+        feature = "stream",
+        feature = "system",
+        feature = "tls-ring",
+        feature = "topic"
+    )))
+)]
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
