@@ -1,4 +1,4 @@
-//! Handlers of axum's, whose replies are event streams, over sockets.
+//! Handlers of axum whose replies are event streams, over sockets.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -59,7 +59,7 @@ async fn refused(_: Sse) -> Result<&'static str, Refusal> {
     Err(Refusal::new(StatusCode::FORBIDDEN, "not for you\n"))
 }
 
-/// A server of axum's with these routes.
+/// Starts an axum server with these routes.
 async fn serve(config: EmbeddingConfig) -> (App, SocketAddr, mpsc::Receiver<String>) {
     let (log, told) = mpsc::sync_channel(16);
     let app = App {
@@ -84,7 +84,7 @@ async fn serve(config: EmbeddingConfig) -> (App, SocketAddr, mpsc::Receiver<Stri
     (app, address, told)
 }
 
-/// A client that has asked for this.
+/// Returns a client that has sent this request.
 fn ask(address: SocketAddr, path: &str, fields: &str) -> BufReader<TcpStream> {
     let mut socket = TcpStream::connect(address).unwrap();
     let limit = Some(Duration::from_secs(60));
@@ -102,7 +102,7 @@ fn whole(address: SocketAddr, path: &str, fields: &str) -> String {
     text
 }
 
-/// The rest of the first line that begins like this.
+/// Returns the rest of the first line that begins with `start`.
 fn line(client: &mut impl BufRead, start: &str) -> String {
     loop {
         let mut line = String::new();

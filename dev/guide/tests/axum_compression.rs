@@ -63,7 +63,7 @@ async fn serve(router: axum::Router) -> SocketAddr {
     address
 }
 
-/// A client that takes `gzip`, and what it has got.
+/// A client that accepts `gzip`, and what it has received.
 struct Client {
     response: reqwest::Response,
     decoder: Option<GzipDecoder>,
@@ -97,7 +97,7 @@ impl Client {
         self.decoder.is_some()
     }
 
-    /// Reads until `what` is there. Without it, the body has to go on.
+    /// Reads until `what` has arrived. The body must not end before.
     async fn read_until(&mut self, what: &str) {
         while !String::from_utf8_lossy(&self.text).contains(what) {
             let chunk = tokio::time::timeout(Duration::from_secs(60), self.response.chunk());
@@ -112,7 +112,7 @@ impl Client {
         }
     }
 
-    /// Gets events one by one: each is published when the one before has come.
+    /// Receives events one by one: each is published when the one before has arrived.
     async fn gets_each_event(&mut self, topic: &Topic) {
         while topic.stats().subscribers == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -146,7 +146,7 @@ async fn told_to_compress_everything_it_leaves_alone_what_is_compressed_already(
     let mut client = Client::ask(address, "/compressed").await;
     assert!(client.is_coded());
     client.gets_each_event(&app.compressed).await;
-    // It compresses the others, and flushes each event.
+    // The layer compresses the other streams, and flushes each event.
     let mut client = Client::ask(address, "/plain").await;
     assert!(client.is_coded());
     client.gets_each_event(&app.plain).await;

@@ -15,7 +15,7 @@ use sse_tokio::{Embedding, Event, Request, Router};
 #[allow(unreachable_pub)] // a test has no interface
 mod secured;
 
-/// A program that is killed in the end.
+/// A program that is killed at the end of the test.
 struct Program(Child);
 
 impl Drop for Program {
@@ -25,7 +25,8 @@ impl Drop for Program {
     }
 }
 
-/// Each stream has one event. The first ends behind it, the second breaks off, the third stays.
+/// Each stream has one event. The first stream ends after it, the second breaks off, and the third
+/// stays open.
 fn router() -> Router {
     Router::new().events("/events", |request: Request| {
         let last = request.last_event_id().map(|id| id.parse::<u64>().unwrap());
@@ -72,7 +73,7 @@ async fn goes_through_losses(program: &str, name: &str) {
     assert!(told[3].starts_with("the connection failed: "), "{told:#?}");
     assert_eq!(embedding.open(), 1);
 
-    // The server notices that the program is gone.
+    // The server notices that the program has ended.
     drop(program);
     while embedding.open() > 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;

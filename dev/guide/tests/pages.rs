@@ -1,4 +1,4 @@
-//! The pages say what is.
+//! The pages are true: their programs, settings, links and names are those of the code.
 
 use std::{
     fs,
@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-/// Whether the page has the code of this program, behind the program's own first lines.
+/// Asserts that the page has the code of this program, without the program's own first lines.
 fn assert_has_program(page: &str, language: &str, program: &str) {
     let (_, code) = program.split_once("\n\n").unwrap();
     assert!(page.contains(&format!("```{language}\n{code}```\n")));
@@ -15,7 +15,7 @@ fn assert_has_program(page: &str, language: &str, program: &str) {
 #[test]
 fn the_page_on_language_models_has_the_program_and_the_page_that_are_tested() {
     let page = include_str!("../../../docs/language-model.md");
-    // It includes the page as a file, which an example of documentation cannot.
+    // The program includes the page as a file, which an example of documentation cannot.
     let program = include_str!("../src/bin/language_model.rs");
     assert_has_program(page, "rust,ignore", program);
     let html = include_str!("../src/bin/language_model.html");
@@ -47,7 +47,8 @@ fn the_page_on_the_model_context_protocol_has_the_programs_that_are_tested() {
     }
 }
 
-/// The settings that a page lists in a table, with their defaults: `| \`Type::field\` | default | …`.
+/// Returns the settings that a page lists in a table, with their defaults: `| \`Type::field\` |
+/// default | …`.
 fn bounds(page: &str) -> impl Iterator<Item = (&str, &str)> {
     page.lines().filter_map(|line| {
         let (setting, rest) = line.strip_prefix("| `")?.split_once("` | ")?;
@@ -55,7 +56,7 @@ fn bounds(page: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// Those of SECURITY.md are compared with the code, by `sse-driver/tests/security.rs`.
+/// `sse-driver/tests/security.rs` compares those of SECURITY.md with the code.
 #[test]
 fn the_readmes_bounds_are_those_of_security_md() {
     let security: Vec<_> = bounds(include_str!("../../../SECURITY.md")).collect();
@@ -81,7 +82,7 @@ fn the_page_on_http_clients_has_the_programs_that_are_tested() {
     }
 }
 
-/// Every Markdown file of the top folder and of the guide.
+/// Returns every Markdown file of the top folder and of the guide.
 fn pages() -> Vec<std::path::PathBuf> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let files = [top.join("docs"), top]
@@ -108,13 +109,13 @@ fn links_lead_to_files() {
     }
 }
 
-/// The parts of a text between backticks.
+/// Returns the parts of a text that are between backticks.
 fn code_spans(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// Whether one of the sources has this: `name()` is a function, `Type::name` one of a type, and
-/// `Type::Variant` what it says.
+/// Returns whether one of the sources has this name: `name()` is a function, `Type::name` a
+/// function of a type, and `Type::Variant` a variant.
 fn is_in(name: &str, sources: &[String]) -> bool {
     let (of, name) = match name.rsplit_once("::") {
         Some((of, name)) => (Some(of), name),

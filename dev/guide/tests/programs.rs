@@ -32,7 +32,7 @@ impl Program {
         Self { child, out, err }
     }
 
-    /// A server, and where it listens.
+    /// Starts a server, and returns it with its address.
     fn serve(path: &str) -> (Self, String) {
         let mut program = Self::start(path, &[]);
         let address = line(&mut program.out);
@@ -53,7 +53,7 @@ fn line(from: &mut impl BufRead) -> String {
     line.trim_end().to_owned()
 }
 
-/// A client that has sent this.
+/// Returns a client that has sent this request.
 fn client(address: &str, request: &str) -> TcpStream {
     let mut socket = TcpStream::connect(address).unwrap();
     socket
@@ -69,7 +69,7 @@ fn answer(address: &str, request: &str) -> String {
     text
 }
 
-/// What a client prints until it ends.
+/// Returns what a client prints until it ends.
 fn output(path: &str, arguments: &[&str]) -> String {
     let Output {
         status,
@@ -206,7 +206,7 @@ fn a_unix_socket_is_a_transport_like_any_other() {
     assert_eq!(line(&mut program.out), "hello");
     drop(first);
 
-    // It comes back by itself, and says where it was.
+    // The client connects again by itself, with its last event ID.
     let (mut second, head) = accept();
     assert!(head.contains(&"last-event-id: 7".to_owned()), "{head:?}");
     second
@@ -215,14 +215,15 @@ fn a_unix_socket_is_a_transport_like_any_other() {
     assert!(program.child.wait().unwrap().success());
 }
 
-/// Reads a request's head.
+/// Reads the head of a request.
 fn head_of(socket: &TcpStream) -> Vec<String> {
     let lines = BufReader::new(socket.try_clone().unwrap()).lines();
     let lines = lines.map(Result::unwrap);
     lines.take_while(|line| !line.is_empty()).collect()
 }
 
-/// Adds what a follower of `address` needs: no proxy of this machine's, a token, and where its place is.
+/// Returns the command of a follower of `address`: without a proxy of this machine, with a token,
+/// and with the file of its last event ID.
 fn follower(address: &str, token: &Path, place: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_follow"));
     command
@@ -251,14 +252,16 @@ fn a_follower_renews_its_token_and_goes_on_at_its_place_after_a_restart_of_its_o
     let stream = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
 
     let child = follower(&address, &token, &place).spawn().unwrap();
-    // It has an event and a loss, and the token is not taken any more when it comes back.
+    // The follower receives an event and loses the stream, and its token is no longer valid when it
+    // reconnects.
     let head = accept(&format!("{stream}retry: 0\nid: 7\ndata: one\n\n"));
     assert!(has(&head, "authorization: Bearer first"), "{head:?}");
     let unauthorized = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
     fs::write(&token, "second\n").unwrap();
     let head = accept(unauthorized);
     assert!(has(&head, "last-event-id: 7"), "{head:?}");
-    // It goes on through a restart of the server behind a proxy, and ends where the server says so.
+    // The follower continues through a restart of the server behind a proxy, and ends when the
+    // server answers 204.
     let unavailable = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
     let head = accept(unavailable);
     assert!(has(&head, "authorization: Bearer second"), "{head:?}");
@@ -268,7 +271,7 @@ fn a_follower_renews_its_token_and_goes_on_at_its_place_after_a_restart_of_its_o
     assert_eq!(output.stdout, b"one\n");
     assert_eq!(fs::read_to_string(&place).unwrap(), "7");
 
-    // Started again, it goes on behind that event. What is no stream and does not pass ends it.
+    // After its own restart the follower continues after that event. A 403 ends it.
     let child = follower(&address, &token, &place).spawn().unwrap();
     let head = accept("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
     assert!(has(&head, "last-event-id: 7"), "{head:?}");
@@ -295,7 +298,7 @@ fn a_server_goes_on_with_its_history_after_a_restart_and_after_a_crash() {
         let answer = answer(address, &request);
         assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
     };
-    // The IDs and the data that a client gets that comes with this last event ID.
+    // Returns the IDs and the data that a client with this last event ID receives.
     let listen = |address: &str, id: Option<&str>, count: usize| -> Vec<String> {
         let field = id.map_or(String::new(), |id| format!("Last-Event-ID: {id}\r\n"));
         let request = format!("GET /news HTTP/1.1\r\nHost: a\r\n{field}\r\n");
@@ -325,7 +328,7 @@ fn a_server_goes_on_with_its_history_after_a_restart_and_after_a_crash() {
     );
     server.child.kill().unwrap();
     server.child.wait().unwrap();
-    // A line that was not written to its end is none.
+    // A line that was written only in part does not count.
     let mut file = fs::OpenOptions::new().append(true).open(&journal).unwrap();
     file.write_all(b"\"fo").unwrap();
 
@@ -339,7 +342,7 @@ fn a_server_goes_on_with_its_history_after_a_restart_and_after_a_crash() {
 
 #[test]
 fn an_mcp_client_gets_json_and_a_stream_that_is_cut_and_goes_on() {
-    // No response lasts longer than a second; the count takes longer.
+    // No response lasts longer than a second, and the count takes longer.
     let path = env!("CARGO_BIN_EXE_mcp_server");
     let mut server = Program::start(path, &["127.0.0.1:0", "1"]);
     let address = line(&mut server.out);
@@ -370,7 +373,7 @@ fn an_mcp_client_gets_json_and_a_stream_that_is_cut_and_goes_on() {
         )
     };
     let status = |answer: String| answer.split(' ').nth(1).map(str::to_owned).unwrap();
-    // Pages of others, and names that lead here.
+    // Pages of other sites, and foreign names that point at this machine.
     assert_eq!(
         status(post(
             "Host: localhost\r\nOrigin: http://evil.example\r\n",
@@ -379,7 +382,7 @@ fn an_mcp_client_gets_json_and_a_stream_that_is_cut_and_goes_on() {
         "403"
     );
     assert_eq!(status(post("Host: evil.example\r\n", "{}")), "421");
-    // Clients that are not known.
+    // Unknown clients.
     assert_eq!(status(post("Host: localhost\r\n", "{}")), "400");
     assert_eq!(
         status(post("Host: localhost\r\nMcp-Session-Id: 7\r\n", "{}")),
@@ -389,7 +392,8 @@ fn an_mcp_client_gets_json_and_a_stream_that_is_cut_and_goes_on() {
     assert_eq!(status(post(other, "{}")), "400");
 }
 
-/// A model's server. It answers each request with the next of these, and hands over the requests.
+/// Starts the server of a model. It answers each request with the next of these answers, and passes
+/// the requests on.
 fn model(answers: Vec<String>) -> (String, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -411,7 +415,7 @@ fn model(answers: Vec<String>) -> (String, mpsc::Receiver<String>) {
     (url, requests)
 }
 
-/// Sends a request of a page that has a cookie.
+/// Sends a request, as a page with a cookie does.
 fn page_asks(address: &str, request: &str, body: &str) -> String {
     let length = body.len();
     let fields = format!("Host: a\r\nCookie: user=1\r\nContent-Length: {length}");
@@ -440,7 +444,7 @@ fn a_refusal_of_the_language_model_is_told_to_the_page() {
     let path = env!("CARGO_BIN_EXE_language_model");
     let mut server = Program::start(path, &[&url, "127.0.0.1:0"]);
     let address = line(&mut server.out);
-    // Asks, and reads the answer to its end.
+    // Sends a question, and reads the answer to its end.
     let ask = |id| {
         let asked = page_asks(&address, &format!("POST /answers/{id}"), "hello");
         assert!(asked.starts_with("HTTP/1.1 204 "), "{asked}");
@@ -472,18 +476,19 @@ fn a_refusal_of_the_language_model_is_told_to_the_page() {
         "{written}"
     );
 
-    // An ID has one answer: a client that asks or reads again finds it, and the model is not asked.
+    // An ID has one answer: a client that asks again or reads again gets the same, and the model
+    // gets no request.
     assert_eq!(ask("written").matches("data: ").count(), 3);
     assert_eq!(requests.iter().count(), 3);
 
-    // It is this user's alone.
+    // Only this user can read it.
     let read = "GET /answers/written HTTP/1.1\r\nHost: a\r\n";
     let other = answer(&address, &format!("{read}Cookie: user=2\r\n\r\n"));
     assert!(other.starts_with("HTTP/1.1 404 "), "{other}");
     let stranger = answer(&address, &format!("{read}\r\n"));
     assert!(stranger.starts_with("HTTP/1.1 401 "), "{stranger}");
 
-    // There is no model's server any more.
+    // The server of the model has ended.
     let no_answer = ask("late");
     assert!(
         no_answer.contains("data: {\"status\":502}\n\n"),
@@ -501,7 +506,7 @@ fn a_job_goes_on_without_pages_and_is_stopped_by_hand() {
         let request = "GET /jobs/report HTTP/1.1\r\nHost: a\r\n\r\n";
         BufReader::new(client(&address, request))
     };
-    // Reads until a line that begins like this.
+    // Reads until a line that begins with `what`.
     let until = |page: &mut BufReader<TcpStream>, what: &str| loop {
         let line = line(page);
         if line.starts_with(what) {
@@ -511,14 +516,14 @@ fn a_job_goes_on_without_pages_and_is_stopped_by_hand() {
 
     assert!(ask("GET /jobs/report").starts_with("HTTP/1.1 404 "));
     assert!(ask("POST /jobs/report").starts_with("HTTP/1.1 202 "));
-    // Started twice, it runs once.
+    // A job that is started twice runs once.
     assert!(ask("POST /jobs/report").starts_with("HTTP/1.1 202 "));
     let mut page = watch();
     assert_eq!(until(&mut page, "data: "), "data: \"report has begun\"");
     assert_eq!(until(&mut page, "data: "), "data: {\"done\":1,\"of\":100}");
     drop(page);
 
-    // A page that comes later sees all that was told.
+    // A page that is opened later receives all reports.
     let mut page = watch();
     assert_eq!(until(&mut page, "data: "), "data: \"report has begun\"");
     until(&mut page, "data: {\"done\":2,");
@@ -526,7 +531,7 @@ fn a_job_goes_on_without_pages_and_is_stopped_by_hand() {
     until(&mut page, "event: end");
     assert_eq!(line(&mut server.err), "report: stopped: stopped by hand");
     assert!(ask("POST /jobs/report/stop").starts_with("HTTP/1.1 404 "));
-    // What it told is kept.
+    // The reports of the job are kept.
     assert!(ask("POST /jobs/report").starts_with("HTTP/1.1 200 "));
     assert!(ask("GET /jobs/report").contains("data: {\"outcome\":\"stopped\"}\n\n"));
 }

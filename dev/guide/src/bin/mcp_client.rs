@@ -17,7 +17,7 @@ const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
 struct Mcp {
     url: String,
-    /// What the server gave at "initialize": fields of each later request.
+    /// Fields of each later request, which the server gave in answer to "initialize".
     id: Option<HeaderValue>,
     version: Option<HeaderValue>,
     requests: u64,
@@ -60,14 +60,14 @@ impl Mcp {
                 config.headers.insert(name, value.clone());
             }
         }
-        // After a loss the rest of an answer comes by `GET`: the request is sent once.
+        // The request is sent once: after a loss the client gets the rest of an answer by `GET`.
         config.resume_by_get = true;
         if let Some(reconnection) = &mut config.reconnection {
             reconnection.first_failure_is_final = true;
             reconnection.time = Duration::from_secs(1);
             reconnection.max_attempts = Some(5);
         }
-        // An answer in JSON is not an event stream, and is kept as what came instead of one.
+        // An answer in JSON is not an event stream, and is kept as an unexpected response.
         config.max_unexpected_body = 1024 * 1024;
         config
     }
@@ -88,7 +88,7 @@ impl Mcp {
         }
     }
 
-    /// Sends a message. Returns the answer to it, which a notification has not.
+    /// Sends a message, and returns the answer to it; `None` for a notification.
     async fn send(&mut self, message: &Value) -> Result<Option<Value>, Failed> {
         let mut config = self.config(Method::POST);
         config.set_json(message)?;
@@ -106,7 +106,7 @@ impl Mcp {
                     }
                     println!("{}: {}", told["method"], told["params"]);
                 }
-                // A stream without event IDs cannot be gone on with, and the request is not sent again.
+                // A stream without event IDs cannot be resumed, and the request is not sent again.
                 ClientEvent::Lost { loss, .. } if source.last_event_id().as_str().is_empty() => {
                     return Err(loss.into());
                 }
@@ -119,7 +119,7 @@ impl Mcp {
         Ok(None)
     }
 
-    /// The answer that is no event stream.
+    /// Returns an answer that is not an event stream.
     fn whole(&mut self, failure: Failure) -> Result<Option<Value>, Failed> {
         match failure.unexpected_response() {
             Some(answer) if answer.status() == StatusCode::ACCEPTED => Ok(None),
@@ -127,7 +127,7 @@ impl Mcp {
                 self.keep_id(answer.headers());
                 Ok(Some(answer.json()?))
             }
-            // With 404 the server has forgotten this client: connect anew.
+            // A 404 means that the server has forgotten this client: connect anew.
             _ => Err(failure.into()),
         }
     }
@@ -138,7 +138,7 @@ impl Mcp {
         }
     }
 
-    /// What the server tells without being asked. A server without that answers 405.
+    /// Subscribes to the messages that the server sends on its own. A server without any answers 405.
     fn listen(&self) -> Result<EventSource, Failed> {
         Ok(EventSource::with_config(
             &self.url,
@@ -150,7 +150,7 @@ impl Mcp {
         let mut config = self.config(Method::DELETE);
         config.reconnection = None;
         let mut source = EventSource::with_config(&self.url, config)?;
-        // Any answer is right: a server need not care.
+        // Any answer will do: a server may ignore the request.
         while source.next_update().await.is_some() {}
         Ok(())
     }

@@ -18,9 +18,9 @@ const ID: HeaderName = HeaderName::from_static("mcp-session-id");
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
 struct Mcp {
-    /// A topic for each client that said "initialize": what the server tells it without being asked.
+    /// A topic for each client that sent "initialize": the messages that the server sends on its own.
     clients: TopicMap,
-    /// The answers that are event streams. Their owner is the client, their name the request's ID.
+    /// The answers that are event streams. The owner is the client, and the name is the request's ID.
     answers: ResumableStreams,
     open: OpenStreams,
 }
@@ -34,7 +34,7 @@ impl Mcp {
         }
         let (client, topic) = self.client(request)?;
         let (Some(method), Some(id)) = (method, message.get("id")) else {
-            // A notification, or the answer to a question of the server's.
+            // A notification, or the answer to a request of the server.
             if method == Some("notifications/cancelled") {
                 let name = name_of(&message["params"]["requestId"])?;
                 self.answers
@@ -53,9 +53,9 @@ impl Mcp {
                 tool("remind", "Tells so after some seconds, without being asked", "seconds"),
             ] }),
             ),
-            // By an event stream.
+            // The answer is an event stream.
             ("tools/call", Some("count")) => Ok(self.count(client, request, id, params)?.into()),
-            // By JSON. The reminder comes by the stream of what was not asked for.
+            // The answer is JSON. The reminder comes later, by the stream of the client's topic.
             ("tools/call", Some("remind")) => {
                 let wait =
                     Duration::from_secs(params["arguments"]["seconds"].as_u64().unwrap_or(1));
@@ -70,7 +70,7 @@ impl Mcp {
         }
     }
 
-    /// The only request without a client's ID, which it gives.
+    /// Answers the only request without a client's ID, and gives the client one.
     fn initialize(&self, message: &Value) -> Result<Reply, Refusal> {
         let asked = &message["params"]["protocolVersion"];
         let version = VERSIONS.into_iter().find(|version| asked == version);
@@ -96,7 +96,7 @@ impl Mcp {
         })
     }
 
-    /// The client that asks, and its topic.
+    /// Returns the ID of the client that sent the request, and its topic.
     fn client(&self, request: &Request) -> Result<(String, Topic), Refusal> {
         let field = |name| {
             request
@@ -115,7 +115,7 @@ impl Mcp {
         Ok((client.to_owned(), topic))
     }
 
-    /// Counts on whether the client listens or not. One that was cut goes on by `get`.
+    /// Counts, whether the client listens or not. A client that was cut continues by `get`.
     fn count(
         &self,
         client: String,
@@ -139,8 +139,8 @@ impl Mcp {
         Ok(attachment)
     }
 
-    /// What the server tells without being asked; or, for a client that comes back to an answer, the
-    /// rest of it. Which answer it is says the last event ID.
+    /// Returns the messages that the server sends on its own; or, for a client that comes back to an
+    /// answer, the rest of that answer, which the last event ID names.
     fn get(&self, request: &Request) -> Result<Reply, Refusal> {
         let (client, topic) = self.client(request)?;
         if let Some((name, _)) = request.last_event_id().and_then(|id| id.rsplit_once('/')) {
@@ -151,13 +151,13 @@ impl Mcp {
         }
         let subscriber = topic.resume(request);
         let subscriber = match subscriber.outcome() {
-            // The ID is that of an answer's end: there is nothing behind it.
+            // The ID is that of an answer's last event: nothing follows it.
             Outcome::Unknown { .. } => return Ok(Reply::empty(StatusCode::NO_CONTENT)),
-            // An ID and no data: what is told before the first message is not lost by a lost connection.
+            // With this ID a client that loses its connection before the first message misses nothing.
             Outcome::Fresh => subscriber.begin_with([Event::new("")])?,
             _ => subscriber,
         };
-        // Each message goes over one stream. The newest is the one that the client reads.
+        // Each message is sent on one stream only: the newest, which the client reads.
         request.label_stream(client.clone());
         let is_older = |open: &sse_tokio::OpenStream| {
             open.label.as_deref() == Some(&client) && Some(open.id) != request.stream_id()
@@ -210,7 +210,7 @@ fn count(
     let messages = told
         .chain(stream::iter([result]))
         .map(|message| Event::new(message.to_string()));
-    // The first event has an ID and no data, so that a client can come back before there is anything else.
+    // The first event has an ID and no data, so that a client can come back before the first result.
     let first = Event::new("").with_reconnection_time(Duration::from_secs(1));
     let events = stream::iter([first]).chain(messages);
     events
@@ -222,7 +222,7 @@ async fn remind(topic: Topic, wait: Duration) {
     tokio::time::sleep(wait).await;
     let params = json!({ "level": "info", "data": "it is time" });
     let message = json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": params });
-    // It fails where the client has left meanwhile.
+    // This fails if the client has left meanwhile.
     let _ = topic.publish(message.to_string());
 }
 
@@ -267,7 +267,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route(Method::DELETE, "/mcp", move |request: Request| {
             deleted.delete(&request)
         })
-        // A page of another origin is answered 403, one that came here by a name of its own 421.
+        // A page of another origin gets a 403, and a request for another host a 421.
         .allow_only(AllowList::localhost());
     let server = Server::bind(address).await?.with_config(config);
     println!("{}", server.local_addr()?);

@@ -1,5 +1,5 @@
-//! The page of a language model's answer in Chromium: it is reloaded in mid-answer and loses no token,
-//! and its button stops the model.
+//! The page of a language model's answer in Chromium: it is reloaded in the middle of an answer and
+//! loses no token, and its button stops the model.
 //!
 //! `.ci/test` runs this; it needs `chromium` and `chromedriver` on the path. `SCREENSHOTS=FOLDER` keeps
 //! what the pages look like.
@@ -23,7 +23,7 @@ use chromium::{Process, free_address, start_driver, until};
 #[path = "../../../../sse-tokio/tests/chromium/mod.rs"]
 mod chromium;
 
-/// A model's server, whose answers the test writes.
+/// The server of a model, whose answers the test writes.
 struct Model {
     url: String,
     asked: mpsc::Receiver<TcpStream>,
@@ -71,7 +71,7 @@ impl Model {
 }
 
 impl Writing {
-    /// Writes a token for each number. Returns the text of them.
+    /// Writes a token for each number, and returns their text.
     fn write(&mut self, numbers: std::ops::Range<u32>) -> String {
         let mut text = String::new();
         for n in numbers {
@@ -89,7 +89,7 @@ impl Writing {
         self.0.write_all(b"data: [DONE]\n\n").unwrap();
     }
 
-    /// Whether the model's client has gone.
+    /// Returns whether the client of the model has left.
     fn is_left(&mut self) -> bool {
         let limit = Some(Duration::from_millis(1));
         self.0.set_read_timeout(limit).unwrap();
@@ -104,7 +104,7 @@ struct Page(Client);
 
 impl Page {
     async fn text(&self, id: &str) -> String {
-        // While it loads there is none.
+        // While the page loads there is no such element.
         let script = format!("return document.getElementById('{id}')?.textContent ?? ''");
         let text = self.0.execute(&script, Vec::new()).await;
         text.ok()
@@ -119,7 +119,7 @@ impl Page {
         .await;
     }
 
-    /// Keeps what the page looks like, where the environment says in which folder.
+    /// Stores a screenshot of the page, if the environment names a folder for it.
     async fn screenshot(&self, name: &str) {
         if let Some(folder) = env::var_os("SCREENSHOTS") {
             let image = self.0.screenshot().await.unwrap();
@@ -134,7 +134,8 @@ impl Page {
     }
 }
 
-/// The program, a page of it, and the model that the test plays. They end with this.
+/// The program, a page of it, and the model, which the test plays. The program and the page end
+/// when this is dropped.
 struct Setting {
     model: Model,
     page: Page,
@@ -169,7 +170,7 @@ async fn a_page_that_is_reloaded_in_mid_answer_loses_no_token() {
     let mut writing = model.answers().await;
     let mut text = writing.write(0..50);
     page.wait_for("answer", " 49").await;
-    // Reloaded while the model writes, twice.
+    // The page is reloaded twice while the model writes.
     for round in 1..3 {
         let from = round * 100;
         let refreshed = tokio::spawn({
@@ -191,7 +192,7 @@ async fn a_page_that_is_reloaded_in_mid_answer_loses_no_token() {
     page.wait_for("state", "complete").await;
     assert_eq!(page.text("answer").await, text);
 
-    // And once more after the end.
+    // The page is reloaded once more after the end.
     page.0.refresh().await.unwrap();
     page.wait_for("state", "complete").await;
     assert_eq!(page.text("answer").await, text);
@@ -217,7 +218,7 @@ async fn the_stop_button_ends_the_answer_and_the_request_to_the_model() {
     .await;
     page.screenshot("stopped").await;
 
-    // What was written is kept.
+    // The written part of the answer is kept.
     page.0.refresh().await.unwrap();
     page.wait_for("state", "stopped").await;
     assert_eq!(page.text("answer").await, part);
@@ -239,7 +240,7 @@ async fn a_page_is_told_of_a_model_that_refuses_and_of_an_answer_that_is_not_kep
     let first = page.0.current_url().await.unwrap();
     page.0.goto(&format!("{url}#unknown")).await.unwrap();
     page.wait_for("state", "not kept any more").await;
-    // The first one is.
+    // The first answer is still there.
     page.0.goto(first.as_str()).await.unwrap();
     page.wait_for("state", "failed").await;
     assert_eq!(page.text("answer").await, told);

@@ -1,5 +1,5 @@
-//! HTTP/2 over TLS in Chromium: many streams from one page at once, which HTTP/1.1 cannot do, since
-//! browsers open no more than six connections to a server.
+//! HTTP/2 over TLS in Chromium: one page has many streams at once. Over HTTP/1.1 it could not,
+//! because browsers open no more than six connections to a server.
 //!
 //! `.ci/test` runs this; it needs `chromium` and `chromedriver` on the path.
 
@@ -37,11 +37,11 @@ function open(n) {
 for (let n = 0; n < COUNT; n++) open(n);
 </script>";
 
-/// Why which stream ended.
+/// The name of each ended stream, with the reason.
 type Log = Arc<Mutex<Vec<(String, CloseReason)>>>;
 
-/// Each stream says hello with the ID that its client had seen, and is idle then, until `ended`
-/// has its number.
+/// Each stream yields a greeting with the last event ID of its client, and is idle then, until
+/// `ended` has its number.
 fn router(log: &Log, ended: watch::Receiver<String>) -> Router {
     let log = log.clone();
     Router::new()
@@ -60,7 +60,7 @@ fn router(log: &Log, ended: watch::Receiver<String>) -> Router {
             let after = request.last_event_id().unwrap_or("nothing");
             let hello = Event::new(format!("after {after}")).with_id(format!("id-{n}"));
             let mut ended = ended.clone();
-            // A stream that comes back is not ended again.
+            // A stream that is opened again is not ended again.
             ended.mark_unchanged();
             let end = async move { while ended.changed().await.is_ok() && *ended.borrow() != n {} };
             stream::iter([hello])
@@ -69,7 +69,7 @@ fn router(log: &Log, ended: watch::Receiver<String>) -> Router {
         })
 }
 
-/// What the script returns, once it is what one waits for.
+/// Waits until the script returns true.
 async fn wait_for_script(page: &Client, what: &str, script: &str) {
     until(what, async || {
         let value = page.execute(script, Vec::new()).await.unwrap();
@@ -108,7 +108,7 @@ async fn a_page_has_many_streams_at_once_and_each_is_cleaned_up() {
     assert_eq!(page.execute(protocol, Vec::new()).await.unwrap(), "h2");
     assert!(log.lock().unwrap().is_empty());
 
-    // The page closes some, idle as they are: those are cleaned up, and no other.
+    // The page closes some idle streams: the clean-up of these runs, and of no other.
     let closed = [3, 7, 11];
     let script = "for (const n of arguments[0]) sources[n].close()";
     let argument = serde_json::to_value(closed).unwrap();
@@ -125,7 +125,7 @@ async fn a_page_has_many_streams_at_once_and_each_is_cleaned_up() {
         assert_eq!(reasons(&log, n), expected, "stream {n}");
     }
 
-    // The server ends one: the browser comes back to it, with the ID that it has seen.
+    // The server ends one stream: the browser opens it again, with the ID of the last event.
     end.send("5".to_owned()).unwrap();
     let resumed = "return seen[5].some(([data]) => data === 'after id-5')";
     wait_for_script(&page, "a stream that goes on", resumed).await;
@@ -133,7 +133,7 @@ async fn a_page_has_many_streams_at_once_and_each_is_cleaned_up() {
     let losses = "return losses.filter((count) => count > 0).length === 1";
     wait_for_script(&page, "the loss of that stream alone", losses).await;
 
-    // The page goes: nothing of it is left.
+    // The page is closed, and all its streams end.
     page.close().await.unwrap();
     until("the clean-up of the rest", async || {
         (embedding.open() == 0).then_some(())

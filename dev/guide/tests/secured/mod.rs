@@ -14,7 +14,7 @@ use sse_tokio::{
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-/// A server that runs.
+/// A running server.
 pub struct Secured {
     pub address: SocketAddr,
     /// Its certificate, for `localhost`, as PEM.

@@ -1,4 +1,4 @@
-//! What is served: the same handlers everywhere.
+//! The handlers, which are the same in every server.
 
 use std::{
     sync::{
@@ -14,10 +14,10 @@ use sse_tokio::{
     TopicConfig, http::header,
 };
 
-/// Nothing is asserted about time; this is when a test gives up.
+/// The time after which a test gives up. No time is asserted.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Why which response ended, oldest first.
+/// The reason for which each response ended, oldest first.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -33,7 +33,8 @@ impl Log {
         self.0.lock().unwrap().clone()
     }
 
-    /// Until there are as many lines, which have to be these.
+    /// Waits until there are as many lines as expected, and asserts that they are the expected
+    /// ones.
     pub async fn expect(&self, expected: &[&str]) {
         let arrived = async {
             while self.lines().len() < expected.len() {
@@ -45,12 +46,12 @@ impl Log {
     }
 }
 
-/// What the handlers share with the test.
+/// The values that the handlers share with the test.
 #[derive(Clone)]
 pub struct App {
     pub log: Log,
     pub topic: Topic,
-    /// How many items `/flood` has yielded.
+    /// The number of items that `/flood` has yielded.
     pub flooded: Arc<AtomicUsize>,
 }
 

@@ -1,4 +1,4 @@
-//! The same over HTTP/2: many streams on one connection, each with an end of its own.
+//! The same over HTTP/2: one connection has many streams, each of which ends by itself.
 
 use std::pin::Pin;
 
@@ -15,7 +15,7 @@ use crate::{
     run::{Running, hyper_on_tokio},
 };
 
-/// One connection, for many requests.
+/// Opens one connection, for many requests.
 async fn connect(server: &Running) -> SendRequest<String> {
     let socket = TcpStream::connect(server.address).await.unwrap();
     let (requests, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(socket))
@@ -32,7 +32,7 @@ async fn get(requests: &mut SendRequest<String>, path: &str) -> Incoming {
     response.into_body()
 }
 
-/// The next data; `None` at the end.
+/// Returns the next data; `None` at the end.
 async fn next(body: &mut Incoming) -> Option<Result<String, hyper::Error>> {
     let frame = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
     let frame = timeout(PATIENCE, frame).await.expect("data or an end")?;
@@ -54,7 +54,7 @@ async fn streams_of_one_connection_end_each_by_itself() {
     idle.truncate(18);
     app.log.expect(&["/idle: the client went away"; 2]).await;
 
-    // An end is told from a failure, and what was before it arrives.
+    // The client can tell an end from a failure, and receives everything before it.
     let mut ends = get(&mut requests, "/end").await;
     let mut text = String::new();
     while let Some(data) = next(&mut ends).await {
@@ -65,7 +65,7 @@ async fn streams_of_one_connection_end_each_by_itself() {
     assert_eq!(next(&mut fails).await.unwrap().unwrap(), "data: before\n\n");
     assert!(next(&mut fails).await.unwrap().is_err());
 
-    // An idle one has its comments.
+    // An idle stream gets comments.
     let kept = &mut idle[0];
     assert_eq!(next(kept).await.unwrap().unwrap(), ":\n");
 

@@ -14,15 +14,15 @@ use hyper_util::{
 };
 use sse_tokio::{Embedding, EmbeddingConfig, Router, Server, ServerConfig, Tokio};
 
-/// A server that runs.
+/// A running server.
 pub struct Running {
     pub address: SocketAddr,
-    /// Tells streams of the shutdown.
+    /// Begins the shutdown, which streams can see.
     pub begin_shutdown: Box<dyn Fn() + Send>,
     pub cut: Box<dyn Fn() + Send>,
 }
 
-/// Soon enough for a test.
+/// A short interval, for a test.
 const KEEP_ALIVE: Duration = Duration::from_millis(50);
 
 fn embedding_config() -> EmbeddingConfig {
@@ -119,7 +119,7 @@ pub async fn hyper_on_smol(router: Router) -> Running {
     running
 }
 
-/// Every path leads to our routes, as a fallback of an application's own.
+/// Every path leads to our routes, which are the fallback of the application.
 pub async fn axum(router: Router) -> Running {
     let embedding = Embedding::on(Tokio, embedding_config());
     let (listener, address) = listen();

@@ -1,4 +1,4 @@
-//! What holds in every server.
+//! The promises that hold in every server.
 
 use std::{
     io::{Read, Write},
@@ -15,7 +15,7 @@ use crate::{
     run::Running,
 };
 
-/// Asks once, without reconnections.
+/// Returns an event source that connects once.
 fn once(server: &Running, path: &str) -> EventSource {
     let mut config = EventSourceConfig::default();
     config.reconnection = None;
@@ -36,7 +36,7 @@ async fn next_data(source: &mut EventSource) -> String {
     next(source).await.unwrap().unwrap().data().to_owned()
 }
 
-/// What a request is answered with, up to the end of the connection.
+/// Returns the response to a request, up to the end of the connection.
 async fn ask(server: &Running, method: &str, path: &str) -> String {
     let mut socket = TcpStream::connect(server.address).unwrap();
     let request = format!("{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -79,7 +79,7 @@ where
     assert_eq!(next_data(&mut events).await, "two");
     assert!(next(&mut events).await.is_none());
     app.log.expect(&["/end: the stream ended"]).await;
-    // To the byte: the last chunk is there.
+    // Every byte is there, the last chunk included.
     let answer = ask(&server, "GET", "/end").await;
     assert!(
         answer.ends_with("data: one\n\ndata: two\n\n\r\n0\r\n\r\n"),
@@ -204,7 +204,7 @@ where
         .write_all(b"GET /flood HTTP/1.1\r\nHost: a\r\n\r\n")
         .unwrap();
     let flooded = || app.flooded.load(Ordering::Relaxed);
-    // Until no more is yielded: the kernel's buffers are full, and so are the server's.
+    // Wait until the handler yields no more: the buffers of the kernel and of the server are full.
     let mut before = 0;
     timeout(PATIENCE, async {
         while flooded() == 0 || flooded() != before {
@@ -214,7 +214,7 @@ where
     })
     .await
     .expect("it goes on without a reader");
-    // Once the client reads, it goes on.
+    // Once the client reads, the stream continues.
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut buffer = vec![0; 1 << 20];
     let mut reader = socket.try_clone().unwrap();
