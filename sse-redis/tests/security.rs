@@ -1,12 +1,11 @@
-//! SECURITY.md names every bound of the connections to Redis and its default: as the code has them, and all of
-//! them.
+//! SECURITY.md names all bounds of the connections to Redis, with the defaults that the code has.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeMap;
 
 use sse_redis::{RedisConfig, SentinelConfig};
 
-/// Settings that bound nothing.
+/// The settings that are not bounds.
 const NO_BOUNDS: [&str; 10] = [
     "host",
     "port",
@@ -20,7 +19,7 @@ const NO_BOUNDS: [&str; 10] = [
     "prefix",
 ];
 
-/// `64 KiB`, `5 s` or `10,000` as a `Debug` form has it.
+/// Returns `64 KiB`, `5 s` or `10,000` in the form of `Debug`.
 fn as_code(documented: &str) -> String {
     let (number, unit) = documented.split_once(' ').unwrap_or((documented, ""));
     let number: u64 = number.replace(',', "").parse().unwrap();
@@ -59,7 +58,7 @@ fn the_table_of_bounds_is_the_codes() {
             }
         }
     }
-    // So that an empty list proves nothing.
+    // An empty list would pass, so that one entry is checked here.
     assert_eq!(defaults["RedisConfig::answer_timeout"], "5s");
     assert_eq!(documented, defaults);
 }

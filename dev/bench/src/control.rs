@@ -1,4 +1,4 @@
-//! How a server is told what to do: over a connection of its own, which the task that publishes
+//! The commands to a server: they go over a connection of their own, which the publishing task
 //! reads, so that every server publishes on the thread of its other tasks.
 //!
 //! The server says on which port it listens. A number tells it to publish so many events; 0 asks
@@ -17,16 +17,16 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::Result;
 
-/// Every event has one such byte, by which clients count, and nothing else on a stream has one.
+/// The byte by which clients count: every event has one, and nothing else in a stream does.
 pub(crate) const MARK: u8 = b'~';
 
-/// The ID of an event, where the server does not make one by itself: as long as ours.
+/// Returns the ID of an event, for a server that does not make one by itself: as long as ours.
 #[allow(dead_code)] // without the peers, no server of one program needs it
 pub(crate) fn id(sequence: u64) -> String {
     format!("2n9c0abc-{sequence}")
 }
 
-/// A server in a process of its own. It is ended when this is dropped.
+/// A server in a process of its own, which ends when this is dropped.
 pub(crate) struct Process {
     child: Child,
     control: TcpStream,
@@ -64,7 +64,7 @@ impl Process {
         Ok(self.control.write_all(&events.to_be_bytes())?)
     }
 
-    /// The CPU time that it has used, in all its threads.
+    /// Returns the CPU time that it has used, in all its threads.
     pub(crate) fn cpu_time(&mut self) -> Result<Duration> {
         self.control.write_all(&0_u32.to_be_bytes())?;
         let mut nanos = [0; 8];
@@ -72,7 +72,7 @@ impl Process {
         Ok(Duration::from_nanos(u64::from_be_bytes(nanos)))
     }
 
-    /// Its resident memory in bytes.
+    /// Returns its resident memory in bytes.
     pub(crate) fn resident(&self) -> Result<usize> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -88,7 +88,7 @@ impl Drop for Process {
     }
 }
 
-/// The server's side: says where it listens, and obeys until this program ends it.
+/// The server's side: sends the port on which it listens, and obeys until the program ends it.
 pub(crate) async fn obey(
     mut control: impl AsyncRead + AsyncWrite + Unpin,
     port: u16,
@@ -105,7 +105,7 @@ pub(crate) async fn obey(
     }
 }
 
-/// In nanoseconds.
+/// Returns the CPU time that this process has used, in nanoseconds.
 pub(crate) fn own_cpu_time() -> u64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64

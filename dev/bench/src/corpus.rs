@@ -1,4 +1,4 @@
-//! What is decoded and encoded: event streams in which every event is different.
+//! The event streams that are decoded and encoded, in which every event is different.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ pub(crate) struct Corpus {
     /// The events that a client is to see.
     pub(crate) events: Vec<Event>,
     pub(crate) wire: Vec<u8>,
-    /// How many bytes of the wire each event takes.
+    /// The number of bytes that each event takes on the wire.
     #[allow(dead_code)] // Not every program cuts the wire at its events.
     pub(crate) lengths: Vec<usize>,
 }
 
-/// How an event stream is cut into chunks.
+/// The way to cut an event stream into chunks.
 #[allow(dead_code)]
 #[derive(Clone, Copy)]
 pub(crate) enum Cut<'a> {
-    /// Into chunks of so many bytes.
+    /// Into chunks of this many bytes.
     Bytes(usize),
-    /// Into events, which take so many bytes.
+    /// Into events, which take these numbers of bytes.
     Events(&'a [usize]),
 }
 
@@ -41,8 +41,8 @@ impl<'a> Cut<'a> {
     }
 }
 
-/// How to make an event stream: a name, the events by their numbers, and how one goes over the
-/// wire where that is not just as it is encoded.
+/// A recipe for an event stream: its name, the events by their numbers, and the way to write an
+/// event, if that is not its encoding.
 pub(crate) struct Recipe(&'static str, fn(usize) -> Event, Option<Put>);
 
 type Put = fn(&Event, &mut Vec<u8>);
@@ -69,13 +69,13 @@ impl Recipe {
         self.0
     }
 
-    /// Whether the wire is just what encoding the events gives.
+    /// Returns whether the wire has the encoding of the events and nothing else.
     #[allow(dead_code)] // Not every program asks.
     pub(crate) fn is_encoded(&self) -> bool {
         self.2.is_none()
     }
 
-    /// An event stream of `size` bytes, and up to one event more.
+    /// Makes an event stream of `size` bytes, and up to one more event.
     pub(crate) fn make(&self, size: usize) -> Corpus {
         let Self(_, event, put) = *self;
         let (mut events, mut wire, mut lengths) = (Vec::new(), Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! What an idle connection costs in resident memory: `idle_memory [CONNECTIONS]`, 5,000 unless told.
+//! The resident memory of an idle connection: `idle_memory [CONNECTIONS]`, 5,000 by default.
 //!
 //! Of each runtime three servers are measured, each in a process of its own, which is this program
 //! again: ours, with its defaults, with a stream for each client (`stream`) and with a topic for all
@@ -29,7 +29,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const RUNTIMES: [&str; 3] = ["tokio", "smol", "async-std"];
 const SERVERS: [&str; 3] = ["bare", "stream", "topic"];
 
-/// How long a client waits for its event.
+/// The longest time that a client waits for its event.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 fn main() -> Result<()> {
@@ -130,7 +130,7 @@ async fn bare_on_async_std() -> Result<()> {
     }
 }
 
-/// Greets, and waits to read.
+/// Sends an event, and waits to read.
 async fn hold(mut socket: impl AsyncRead + AsyncWrite + Unpin) {
     let mut byte = [0];
     if socket.write_all(b"data: hello\n\n").await.is_err() {
@@ -139,7 +139,8 @@ async fn hold(mut socket: impl AsyncRead + AsyncWrite + Unpin) {
     while socket.read(&mut byte).await.is_ok_and(|n| n > 0) {}
 }
 
-/// Bytes of resident memory that each of so many connections adds to this server on this runtime.
+/// Returns the bytes of resident memory that each of this many connections adds to this server on
+/// this runtime.
 fn measure(runtime: &str, server: &str, connections: usize) -> Result<usize> {
     let mut child = Command::new(env::current_exe()?)
         .args([runtime, server])
@@ -159,7 +160,7 @@ fn measure_process(child: &mut Child, connections: usize) -> Result<usize> {
     BufReader::new(output).read_line(&mut address)?;
     let address = address.trim();
 
-    // Whatever comes into being with the first connections is not the later ones' cost.
+    // Allocations for the first connections do not count as a cost of the later ones.
     let first: Vec<_> = (0..16).map(|_| connect(address)).collect::<Result<_>>()?;
     let before = resident(child)?;
     let more: Vec<_> = (0..connections)
@@ -170,7 +171,7 @@ fn measure_process(child: &mut Child, connections: usize) -> Result<usize> {
     Ok(after.saturating_sub(before) / connections.max(1))
 }
 
-/// A client that has read its event.
+/// Returns a client that has read its event.
 fn connect(address: &str) -> Result<TcpStream> {
     let mut socket = TcpStream::connect(address)?;
     socket.set_read_timeout(Some(PATIENCE))?;
@@ -185,7 +186,7 @@ fn connect(address: &str) -> Result<TcpStream> {
     Ok(socket)
 }
 
-/// The process's resident memory in bytes.
+/// Returns the process's resident memory in bytes.
 fn resident(child: &Child) -> Result<usize> {
     let status = fs::read_to_string(format!("/proc/{}/status", child.id()))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

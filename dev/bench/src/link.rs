@@ -9,21 +9,21 @@ use sse_tokio::tls::rustls::ClientConnection;
 
 pub(crate) struct Link {
     socket: TcpStream,
-    /// What is sent once the socket is connected.
+    /// The bytes to send once the socket is connected.
     request: Vec<u8>,
     tls: Option<Box<ClientConnection>>,
     records: Records,
 }
 
 impl Link {
-    /// Asks for this as soon as it can.
+    /// Creates a link that sends this request as soon as it can.
     pub(crate) fn new(
         socket: TcpStream,
         mut request: Vec<u8>,
         mut tls: Option<Box<ClientConnection>>,
     ) -> io::Result<Self> {
         if let Some(tls) = &mut tls {
-            // It is kept until the handshake is made.
+            // The request is kept until the handshake is made.
             tls.writer().write_all(&request)?;
             request.clear();
         }
@@ -35,8 +35,8 @@ impl Link {
         })
     }
 
-    /// Reads what has come: 0 is the end. To be called until there is nothing more
-    /// ([`io::ErrorKind::WouldBlock`]), and first when the socket is connected.
+    /// Reads received bytes; 0 is the end. Call it until there are no more
+    /// ([`io::ErrorKind::WouldBlock`]), for the first time when the socket is connected.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             self.send()?;
@@ -55,14 +55,14 @@ impl Link {
         }
     }
 
-    /// Sends what can be sent by now.
+    /// Sends what can be sent now.
     pub(crate) fn send(&mut self) -> io::Result<()> {
         if let Some(tls) = &mut self.tls {
             while tls.wants_write() {
                 connected(tls.write_tls(&mut self.socket))?;
             }
         } else if !self.request.is_empty() {
-            // It is small, and so goes out at once.
+            // The request is small, so that one write sends all of it.
             connected(self.socket.write_all(&self.request))?;
             self.request.clear();
         }
@@ -77,13 +77,13 @@ impl Link {
         &self.socket
     }
 
-    /// How many records of application data have come over TLS.
+    /// Returns the number of received TLS records of application data.
     pub(crate) fn records(&self) -> u64 {
         self.records.count
     }
 }
 
-/// A socket that is not connected yet is asked again once it is.
+/// Converts the error of a socket that is not connected yet: the call is made again once it is.
 fn connected<V>(result: io::Result<V>) -> io::Result<V> {
     result.map_err(|error| match error.kind() {
         io::ErrorKind::NotConnected => io::ErrorKind::WouldBlock.into(),
@@ -91,14 +91,14 @@ fn connected<V>(result: io::Result<V>) -> io::Result<V> {
     })
 }
 
-/// The records of a TLS connection, as they go by
-/// ([RFC 8446 section 5.1](https://www.rfc-editor.org/rfc/rfc8446#section-5.1)).
+/// Counts the records of a TLS connection while they pass ([RFC 8446 section
+/// 5.1](https://www.rfc-editor.org/rfc/rfc8446#section-5.1)).
 #[derive(Default)]
 struct Records {
     count: u64,
     head: [u8; 5],
     head_len: usize,
-    /// How much of a record is still to come.
+    /// The number of bytes of a record that are still to come.
     left: usize,
 }
 

@@ -1,5 +1,6 @@
-//! What publishing to a topic costs, by how many wait for it, and what each of them then pays to
-//! take what is new: `cargo run --release --manifest-path dev/bench/Cargo.toml --bin publish`.
+//! The cost of publishing to a topic by the number of waiting subscribers, and the cost to each of
+//! them of taking the new events: `cargo run --release --manifest-path dev/bench/Cargo.toml --bin
+//! publish`.
 //!
 //! Waking is counted, what a runtime does with a task that is woken is not: each waker is one that
 //! sets a flag of its own.
@@ -21,7 +22,7 @@ use sse_core::{
     topic::{Subscriber, Topic, TopicConfig},
 };
 
-/// How many bytes of data an event has.
+/// The number of bytes of an event's data.
 const DATA: usize = 150;
 
 const ROUNDS: usize = 401;
@@ -70,7 +71,7 @@ fn main() {
     }
 }
 
-/// Into a buffer that is used again, with an ID that is there already.
+/// Measures encoding into a reused buffer, with an ID that was made beforehand.
 fn encode(event: &Event) -> f64 {
     const TIMES: u32 = 64;
     let event = event.clone().with_id("2n9c0abc-12345").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What a resumable stream takes in memory: `resumable_memory [STREAMS]`, 1,000 unless told.
+//! The memory of a resumable stream: `resumable_memory [STREAMS]`, 1,000 by default.
 //!
 //! The bytes that are allocated are counted, and not what the system says, so that runs differ by the
 //! length of IDs alone. Names have the length of a UUID. An event has a token of five bytes, as a
@@ -19,7 +19,7 @@ type Failed = Box<dyn Error + Send + Sync>;
 #[global_allocator]
 static ALLOCATED: PeakAlloc = PeakAlloc;
 
-/// How many producers have published everything.
+/// The number of producers that have published everything.
 static PUBLISHED: AtomicUsize = AtomicUsize::new(0);
 
 async fn produce(producer: Producer, tokens: usize, ends: bool) -> Result<(), Failed> {
@@ -33,7 +33,8 @@ async fn produce(producer: Producer, tokens: usize, ends: bool) -> Result<(), Fa
     }
 }
 
-/// Starts so many streams, and waits until all have published everything, and ended if they end.
+/// Starts this many streams, and waits until all have published everything, and have ended if they
+/// end.
 async fn start(
     streams: &ResumableStreams,
     count: usize,
@@ -55,7 +56,7 @@ async fn start(
     Ok(all)
 }
 
-/// What one of `count` takes that `make` makes, in bytes.
+/// Returns the bytes that one of the `count` things takes that `make` makes.
 async fn each<T>(count: usize, make: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
     let before = ALLOCATED.current_usage();
     let made = make.await?;
@@ -83,7 +84,7 @@ async fn main() -> Result<(), Failed> {
                 let attach = all.iter().map(|stream| stream.attach_at(None));
                 drop(each(count, async { Ok(attach.collect::<Vec<_>>()) }).await?);
             }
-            // What is left of these streams goes before others are measured.
+            // The rest of these streams is dropped before others are measured.
             drop((streams, all));
             for _ in 0..10 * count {
                 tokio::task::yield_now().await;

@@ -1,13 +1,14 @@
-//! Measuring: rounds of everything by turns, so that whatever disturbs the machine disturbs all.
+//! Measuring: in each round everything takes a turn, so that a disturbance of the machine disturbs
+//! all.
 
 use std::{hint::black_box, time::Instant};
 
 const ROUNDS: usize = 41;
 
-/// Something to time. It returns a count, which says that the work was done.
+/// Work to time. It returns a count, which proves that the work was done.
 pub(crate) type Work<'a> = Box<dyn FnMut() -> usize + 'a>;
 
-/// How long the first of `works` takes, in nanoseconds, and how many times as long each takes:
+/// Returns the time of the first of `works` in nanoseconds, and how many times as long each takes:
 /// medians over all rounds, of the time and of the ratio within a round.
 pub(crate) fn measure(works: &mut [Work<'_>]) -> (f64, Vec<f64>) {
     let mut yardstick = Vec::new();

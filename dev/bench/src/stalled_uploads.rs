@@ -1,5 +1,5 @@
-//! What uploads that stall cost in resident memory: `stalled_uploads [CLIENTS [BUDGET]]`, 10,000 and
-//! the default budget unless told; `BUDGET` is in bytes.
+//! The resident memory that stalled uploads take: `stalled_uploads [CLIENTS [BUDGET]]`, 10,000
+//! clients and the default budget by default; `BUDGET` is in bytes.
 //!
 //! Each client sends a byte less than a request body may have, and then waits. The server is in a
 //! process of its own, which is this program again.
@@ -19,7 +19,7 @@ use sse_tokio::{Budget, Request, Router, Server, ServerConfig};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// As large as a body may be unless settings say otherwise.
+/// The largest body by default.
 const BODY: usize = 1024 * 1024;
 
 fn main() -> Result<()> {
@@ -61,7 +61,7 @@ async fn serve(budget: usize) -> Result<()> {
     let mut config = ServerConfig::default();
     config.max_connections = usize::MAX;
     config.connection.response.budget = Budget::new(budget);
-    // They stall for as long as it takes to send them all.
+    // The clients stall for as long as it takes to send them all.
     config.connection.response.body_timeout = Duration::from_secs(3600);
     let server = Server::bind("127.0.0.1:0").await?.with_config(config);
     println!("{}", server.local_addr()?);
@@ -70,7 +70,7 @@ async fn serve(budget: usize) -> Result<()> {
     Ok(())
 }
 
-/// The server's resident memory before and after, and how many clients it refused.
+/// Returns the server's resident memory before and after, and the number of refused clients.
 fn measure(child: &mut Child, clients: usize) -> Result<(usize, usize, usize)> {
     let output = child.stdout.take().ok_or("the server has no output")?;
     let mut address = String::new();
@@ -89,7 +89,7 @@ fn measure(child: &mut Child, clients: usize) -> Result<(usize, usize, usize)> {
     Ok((before, resident(child)?, refused))
 }
 
-/// A client that waits, unless it was refused.
+/// Returns a client that waits; `None` if it was refused.
 fn upload(address: &str) -> Result<Option<TcpStream>> {
     let mut socket = TcpStream::connect(address)?;
     write!(
@@ -102,7 +102,7 @@ fn upload(address: &str) -> Result<Option<TcpStream>> {
             _ => Err(error.into()),
         };
     }
-    // A refusal comes with the bytes that are one too many.
+    // A refusal arrives at the first bytes that are too many.
     socket.set_read_timeout(Some(Duration::from_millis(1)))?;
     match socket.read(&mut [0; 16]) {
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Some(socket)),
@@ -110,7 +110,7 @@ fn upload(address: &str) -> Result<Option<TcpStream>> {
     }
 }
 
-/// The process's resident memory in bytes.
+/// Returns the process's resident memory in bytes.
 fn resident(child: &Child) -> Result<usize> {
     let status = fs::read_to_string(format!("/proc/{}/status", child.id()))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

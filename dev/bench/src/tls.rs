@@ -1,5 +1,5 @@
-//! TLS for servers and clients that are measured: an identity that a program and the servers that it starts
-//! share, and tickets by which a session outlives its server.
+//! TLS for the measured servers and clients: an identity that a program shares with the servers
+//! that it starts, and tickets by which a session outlives its server.
 
 use std::{
     env,
@@ -21,10 +21,10 @@ use sse_tokio::tls::{
 
 use crate::Result;
 
-/// The variable by which a server learns who it is.
+/// The environment variable with the identity of a server.
 pub(crate) const IDENTITY: &str = "BENCH_IDENTITY";
 
-/// For whom the certificate is.
+/// The name in the certificate.
 const NAME: &str = "localhost";
 
 /// How connections begin.
@@ -34,7 +34,7 @@ pub(crate) enum Handshakes {
     None,
     /// By a whole handshake each.
     Full,
-    /// By the ticket of an earlier connection, where the client has one. All servers know its key.
+    /// By the ticket of an earlier connection, if the client has one. All servers know its key.
     Resumed,
 }
 
@@ -55,7 +55,7 @@ impl Handshakes {
     }
 }
 
-/// A certificate and its key, made when they are first asked for, or handed over by the program that
+/// Returns a certificate and its key: made at the first call, or received from the program that
 /// started this one.
 pub(crate) fn identity_pem() -> Result<&'static str> {
     static PEM: OnceLock<String> = OnceLock::new();
@@ -87,7 +87,8 @@ pub(crate) fn server_config(handshakes: Handshakes) -> Result<Option<Arc<ServerC
     Ok(Some(config))
 }
 
-/// Of one client. Each has its own tickets, of which the store of a configuration keeps 8.
+/// Returns the configuration of one client. Each client has its own tickets; the store of a
+/// configuration keeps 8.
 pub(crate) fn client_config(handshakes: Handshakes) -> Result<Option<Arc<ClientConfig>>> {
     static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     if handshakes == Handshakes::None {
@@ -109,13 +110,13 @@ pub(crate) fn client_config(handshakes: Handshakes) -> Result<Option<Arc<ClientC
     Ok(Some(Arc::new(config)))
 }
 
-/// The client's end of a connection.
+/// Returns the client's end of a connection.
 pub(crate) fn client(config: &Arc<ClientConfig>) -> Result<Box<ClientConnection>> {
     let name = ServerName::try_from(NAME)?;
     Ok(Box::new(ClientConnection::new(config.clone(), name)?))
 }
 
-/// Tickets under a key that several servers know: a nonce, and the session sealed with it.
+/// Makes tickets with a key that several servers know: a nonce, and the session sealed with it.
 #[derive(Debug)]
 struct SharedTickets(LessSafeKey);
 

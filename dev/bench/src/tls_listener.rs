@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-/// How many connections may be ready that axum has not taken.
+/// The number of ready connections that may wait for axum.
 const READY: usize = 1024;
 
 pub(crate) struct TlsListener {
@@ -25,7 +25,7 @@ impl TlsListener {
         let acceptor = TlsAcceptor::from(config);
         tokio::spawn(async move {
             loop {
-                // A client that has gone already is not this server's failure.
+                // A client that has left already is not a failure of this server.
                 let Ok((stream, peer)) = listener.accept().await else {
                     continue;
                 };

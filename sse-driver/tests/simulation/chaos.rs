@@ -1,5 +1,5 @@
-//! What the runtime and the network do, drawn from a seed: how tasks are woken and polled, how far a
-//! read or a write gets, how connections are made.
+//! The behaviour of the runtime and the network, drawn from a seed: how tasks are woken and polled,
+//! how many bytes a read or a write moves, and how connections are made.
 
 use std::{
     collections::BTreeMap,
@@ -22,12 +22,12 @@ use crate::{
     wire::{Link, Side},
 };
 
-/// How tasks are told apart from their earlier polls.
+/// How the wakers of a task differ from those of its earlier polls.
 #[derive(Clone, Copy, Debug)]
 pub enum Wakers {
-    /// A new one at each poll.
+    /// A new waker at each poll.
     New,
-    /// The same for ever.
+    /// The same waker at every poll.
     Same,
     Either,
 }
@@ -38,27 +38,27 @@ pub struct Disarray {
     pub wakers: Wakers,
     /// The share of polls of tasks that need not have been woken.
     pub needless: f64,
-    /// The share of polls after which no task has a turn for a while.
+    /// The share of polls after which no task has a turn for some time.
     pub held_up: f64,
     pub longest_hold_up: Duration,
-    /// The share of polls whose budget is a small one.
+    /// The share of polls that have a small budget.
     pub short_budgets: f64,
     /// The largest piece that a transport takes or gives at once.
     pub piece: usize,
-    /// The share of flushes and shutdowns that are not done at once.
+    /// The share of flushes and shutdowns that are pending at first.
     pub slow_flushes: f64,
     /// The manner of transports that have one of their own.
     pub manner: Manner,
-    /// How much is under way in one direction.
+    /// The number of bytes that may be on their way in one direction.
     pub capacity: usize,
     pub longest_latency: Duration,
-    /// The share of dials of which nothing comes, and of those that are refused.
+    /// The share of dials that never end, and of those that are refused.
     pub lost_dials: f64,
     /// The share of arrivals that can be read before a task is woken for them.
     pub late_notices: f64,
 }
 
-/// How long the thread is held up at most where everything is to be well soon.
+/// The longest time for which threads are held up where everything has to recover soon.
 const CALM_HOLD_UP: Duration = Duration::from_millis(100);
 
 /// Why no task is polled.
@@ -66,7 +66,7 @@ const CALM_HOLD_UP: Duration = Duration::from_millis(100);
 enum Stop {
     /// None was woken.
     Rest,
-    /// Those that were woken are on threads that are held up.
+    /// The woken tasks are on threads that are held up.
     SomeHeldUp,
     /// All threads are held up.
     AllHeldUp,
@@ -84,7 +84,7 @@ struct State {
     is_calm: bool,
     /// The threads that are held up, and until when.
     held: Option<(Instant, u64)>,
-    /// Since when none is, or from when on.
+    /// When the last thread was released, or will be.
     free_since: Duration,
     links: Vec<Arc<Link>>,
     open: Vec<Arc<Link>>,
@@ -92,7 +92,7 @@ struct State {
     attempts: BTreeMap<usize, Duration>,
 }
 
-/// What tokio gives a task: more than it needs as a rule.
+/// The budget that tokio gives a task, which is more than the task needs as a rule.
 const BUDGET: u32 = 128;
 
 impl Chaos {
@@ -125,14 +125,14 @@ impl Chaos {
         self.draw(|rng| rng.f64()) < share
     }
 
-    /// The network is in order from now on. The runtime stays as it is.
+    /// Lets the network work properly from now on. The runtime stays as it is.
     pub fn calm_down(&self, sim: &Sim) {
         let mut state = self.state();
         (state.is_calm, state.held) = (true, None);
         state.free_since = state.free_since.min(sim.elapsed());
     }
 
-    /// About half of the tasks have no turn for so long, while the others go on.
+    /// Holds about half of the tasks up for this time, while the others continue.
     pub fn hold_up(&self, sim: &Sim, time: Duration) {
         let mut state = self.state();
         let which = state.rng.u64(..);
@@ -140,7 +140,7 @@ impl Chaos {
         state.free_since = sim.elapsed() + time;
     }
 
-    /// Since when every task has its turn, or from when on.
+    /// Returns the time since which, or from which on, every task has its turn.
     pub fn free_since(&self) -> Duration {
         self.state().free_since
     }
@@ -154,13 +154,13 @@ impl Chaos {
         *held = held.filter(|(until, _)| *until > now);
     }
 
-    /// This client begins an attempt.
+    /// Notes that this client begins an attempt.
     pub fn begin_attempt(&self, sim: &Sim, client: usize) {
         let now = sim.elapsed();
         self.state().attempts.insert(client, now);
     }
 
-    /// When this client began its last attempt.
+    /// Returns when this client began its last attempt.
     pub fn last_attempt(&self, client: usize) -> Option<Duration> {
         self.state().attempts.get(&client).copied()
     }
@@ -169,7 +169,7 @@ impl Chaos {
         self.state().is_calm
     }
 
-    /// Every link there was, in their order.
+    /// Returns every link that was made, in order.
     pub fn links(&self) -> Vec<Arc<Link>> {
         self.state().links.clone()
     }
@@ -178,7 +178,7 @@ impl Chaos {
         self.state().links.get(id).cloned()
     }
 
-    /// The links of which an end is there.
+    /// Returns the links that have an open end.
     pub fn open_links(&self) -> Vec<Arc<Link>> {
         let open = &mut self.state().open;
         open.retain(|link| !link.is_over());
@@ -228,7 +228,7 @@ impl Chaos {
             }
             self.wake(sim.go_to(end));
             if stop == Stop::AllHeldUp {
-                // Whatever is to be done now is done before the end.
+                // Everything that is due now is done before the end.
                 while sim.step() || self.reactor.look() {}
                 if sim.woken() == 0 {
                     at_rest();
@@ -238,8 +238,7 @@ impl Chaos {
         }
     }
 
-    /// Polls tasks until none is left that was woken and can be polled, or until every thread is held
-    /// up.
+    /// Polls tasks until no woken task can be polled, or every thread is held up.
     fn run(&self, sim: &Sim) -> Stop {
         loop {
             if self.has(self.disarray.needless) {
@@ -272,7 +271,7 @@ impl Chaos {
         Ok(client)
     }
 
-    /// Both ends of a link, the client's first, and where the client comes from.
+    /// Makes a link, and returns both ends, the client's first, and the address of the client.
     pub fn new_link(self: &Arc<Self>, sim: &Sim, client: usize) -> (End, End, SocketAddr) {
         let link = {
             let state = &mut *self.state();
@@ -294,13 +293,13 @@ impl Chaos {
     }
 }
 
-/// Where a link's client comes from, so that its requests are known by it.
+/// Returns the address of a link's client, by which its requests are recognised.
 fn address_of(link: &Link) -> SocketAddr {
     let [high, low] = u16::try_from(link.id + 1).map_or([0, 0], u16::to_be_bytes);
     SocketAddr::from(([127, 1, high, low], 50_000))
 }
 
-/// The number of the link whose client comes from there.
+/// Returns the number of the link whose client has this address.
 pub fn link_from(address: SocketAddr) -> Option<usize> {
     let SocketAddr::V4(address) = address else {
         return None;
@@ -309,7 +308,7 @@ pub fn link_from(address: SocketAddr) -> Option<usize> {
     usize::from(u16::from_be_bytes([high, low])).checked_sub(1)
 }
 
-/// What a runtime has of it.
+/// The part of it that a runtime has.
 pub struct Runtimes(pub Arc<Chaos>);
 
 impl Disorder for Runtimes {
@@ -331,7 +330,8 @@ impl Disorder for Runtimes {
     }
 
     fn begin_poll(&self, is_woken: bool) {
-        // A budget that runs out wakes the task: without an end, if needless polls did so as well.
+        // A used-up budget wakes the task. If needless polls had small budgets as well, this would
+        // never end.
         let is_short = is_woken && self.0.has(self.0.disarray.short_budgets);
         let mut state = self.0.state();
         state.budget = match is_short {

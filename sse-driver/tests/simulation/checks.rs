@@ -1,4 +1,4 @@
-//! What must hold whenever no task is left to be polled, and at the end.
+//! The laws that hold whenever no task is left to be polled, and at the end.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl World {
-    /// A wake-up that was lost shows here: there is something to do, and no task is going to do it.
+    /// Finds lost wake-ups: there is something to do, and no task is going to do it.
     pub fn check_at_rest(&self) {
         self.around.registry.check_faults();
         self.around
@@ -56,7 +56,7 @@ impl World {
         self.check_streams();
         self.check_shutdowns();
         let queued = self.server.handle.stats().queued_bytes;
-        // A TLS handshake waits for what is on its way.
+        // A TLS handshake waits for bytes that are on their way.
         let is_busy = |link: &Arc<Link>| {
             let state = &mut *link.state();
             state.to(Side::Client).room() == 0 || !state.is_at_rest()
@@ -106,8 +106,8 @@ impl World {
         (is_forgetful && is_cut_when_slow) || asked.ended.is_some()
     }
 
-    /// What is listed of open streams is what there is of them, and those that were ended from outside
-    /// have ended.
+    /// Checks that the list of open streams is complete, and that the streams that were ended from
+    /// outside have ended.
     fn check_streams(&self) {
         let Some(streams) = &self.streams else {
             return;
@@ -120,7 +120,7 @@ impl World {
                 return;
             }
             if asked.has_stream() && !self.may_be_whole(asked) {
-                // One inside a foreign server may not have been polled yet.
+                // A foreign server may not have polled its stream yet.
                 let is_embedded = asked.link.is_none();
                 assert!(is_listed || is_embedded, "{asked:?} is not listed");
                 assert!(
@@ -138,7 +138,7 @@ impl World {
         run.is_some_and(|run| run.is_over())
     }
 
-    /// Its client takes nothing, so that it cannot end.
+    /// Returns whether its client takes no bytes, so that the stream cannot end.
     fn is_blocked(&self, asked: &Asked) -> bool {
         match asked.link.and_then(|id| self.around.chaos.link(id)) {
             Some(link) => link.state().to(Side::Client).room() == 0,
@@ -146,7 +146,7 @@ impl World {
         }
     }
 
-    /// The client of a foreign server does something else, or has no stream.
+    /// Returns whether the client of a foreign server is busy otherwise, or has no stream.
     fn is_away(&self, client: usize) -> bool {
         let is_away = |state: &Mutex<State>| {
             let state = lock(state);
@@ -157,7 +157,7 @@ impl World {
             || (self.clients.get(client)).is_some_and(|it| is_away(&it.state))
     }
 
-    /// A client that is to pause does, and then has no connection.
+    /// Checks that a client that is to pause does, and then has no connection.
     fn check_pauses(&self, links: &[Arc<Link>]) {
         for (number, client) in self.clients.iter().enumerate() {
             let state = lock(&client.state);
@@ -178,11 +178,11 @@ impl World {
         }
     }
 
-    /// A shutdown has ended what it ends, unless the client takes nothing.
+    /// Checks that a shutdown has ended its streams, unless the client takes no bytes.
     fn check_shutdowns(&self) {
         let now = self.around.sim.elapsed();
-        // What is spread over a window has ended when the others are cut. The task that shuts down may
-        // be held up before it begins.
+        // Streams whose ends are spread over a window have ended before the others are cut. The
+        // task that shuts down may be held up before it begins.
         let is_past_window = |since: Option<Duration>| {
             let server = &self.scenario.server;
             let window = match server.shutdown_spread.ends.is_zero() {
@@ -209,7 +209,7 @@ impl World {
                 }
                 None if embedding_is_down => {
                     let is_away = self.is_away(asked.client);
-                    // Its task may have begun late.
+                    // The task of the shutdown may have begun late.
                     let is_past_window =
                         is_past_window(None) || self.embedded.has_shut_down.load(Relaxed);
                     let ends = self.embedded.is_cut || (asked.has_subscriber() && is_past_window);
@@ -223,7 +223,7 @@ impl World {
         }
     }
 
-    /// What is not well, once nothing goes wrong any more.
+    /// Returns what has not recovered, once nothing goes wrong any more.
     pub fn complaint(&self) -> Option<String> {
         if self.server.down_since.is_some() || self.embedded.down_since.is_some() {
             return Some("a server is down".into());
@@ -283,7 +283,7 @@ impl World {
         self.around.registry.check_faults();
     }
 
-    /// No client begins two attempts within its floor, unless it is redirected.
+    /// Checks that no client begins two attempts within its floor, unless it is redirected.
     fn check_paces(&self) {
         let mut last: BTreeMap<usize, (Option<Duration>, bool)> = BTreeMap::new();
         let follows = |(before, redirects): (Option<Duration>, bool), began, floor: Duration| {
@@ -319,7 +319,7 @@ impl World {
 }
 
 impl Asked {
-    /// Its stream is one of a topic, and there.
+    /// Returns whether its stream is that of a topic, and open.
     fn has_subscriber(&self) -> bool {
         self.is_answered()
             && !matches!(

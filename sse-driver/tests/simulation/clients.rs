@@ -27,7 +27,7 @@ use crate::{
     topics::Topics,
 };
 
-/// What clients are made with.
+/// The surroundings in which clients are made.
 #[derive(Clone)]
 pub struct Surroundings {
     pub sim: Sim,
@@ -36,7 +36,7 @@ pub struct Surroundings {
     pub topics: Topics,
     pub announce: Announce,
     pub tally: Arc<Mutex<Tally>>,
-    /// The share of events after which a client does something else, and for how long at most.
+    /// The share of events after which a client is busy otherwise, and the longest time of that.
     pub dawdling: f64,
     pub longest_pause: Duration,
 }
@@ -46,8 +46,8 @@ impl Surroundings {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The stream that answers this request is over for its client. Of the items of a handler's own
-    /// stream none may be missing then, unless something has gone wrong on the way.
+    /// Checks a stream that is over for its client. No item of a handler's own stream may be
+    /// missing then, unless something has gone wrong on the way.
     pub fn check_end(&self, id: usize, record: &Record, is_proper: bool) {
         let Some(items) = record.items() else {
             return;
@@ -69,7 +69,7 @@ impl Surroundings {
         }
     }
 
-    /// What came in time counts, however late a task is that handles it.
+    /// Checks that bytes that arrived in time count, however late the task is that handles them.
     fn check_loss(&self, client: usize, loss: &Loss, body: usize) {
         let bounds = self.registry.bounds;
         if bounds.has_short_budgets {
@@ -81,11 +81,11 @@ impl Surroundings {
             return;
         };
         if log.is_lost {
-            // The loss is one of an attempt that has no connection.
+            // The attempt was lost before it had a connection.
             return;
         }
         let text = loss.to_string();
-        // A connection that is cut is told nothing, and one that its client leaves hears nothing.
+        // A connection that is cut gets no response, and neither does one that its client leaves.
         let is_silent = matches!(loss, Loss::NoResponse | Loss::Transport(_))
             && log.server_left
             && !log.has_response
@@ -100,7 +100,7 @@ impl Surroundings {
         }
         match loss {
             Loss::HeadTimeout | Loss::IdleTimeout => {
-                // Of what is encrypted, a look takes a few pieces, which may be no whole record.
+                // Over TLS, one look takes a few pieces, which may not be a whole record.
                 let is_encrypted = log.head_arrived.is_none();
                 assert!(
                     !log.left_unread || is_encrypted,
@@ -119,7 +119,7 @@ impl Surroundings {
         }
     }
 
-    /// Perhaps does something else for a while.
+    /// May be busy otherwise for some time.
     pub async fn dawdle(&self, state: &Mutex<State>) {
         if lock(state).hurries || self.chaos.draw(|rng| rng.f64()) >= self.dawdling {
             return;
@@ -132,16 +132,17 @@ impl Surroundings {
     }
 }
 
-/// What a client asks for.
+/// The request of a client.
 #[derive(Clone, Debug)]
 pub struct Wish {
     pub kind: Kind,
-    /// How many redirects lead there.
+    /// The number of redirects that lead to it.
     pub hops: Option<u32>,
     pub is_tls: bool,
-    /// It is asked before each attempt.
+    /// Whether the client prepares each attempt.
     pub prepares: bool,
-    /// It has no connections: a foreign HTTP client sends its requests to the foreign server.
+    /// Whether the client has no connections: a foreign HTTP client sends its requests to the
+    /// foreign server.
     pub is_elsewhere: bool,
     /// The length of its body.
     pub body: usize,
@@ -151,23 +152,23 @@ pub struct Wish {
 #[derive(Debug)]
 pub struct State {
     pub record: Record,
-    /// The request that is being answered by an open stream.
+    /// The request whose answer is the open stream.
     pub open: Option<usize>,
-    /// It is doing something else.
+    /// Whether the client is busy otherwise.
     pub is_away: bool,
-    /// It does nothing else any more.
+    /// Whether the client is never busy otherwise any more.
     pub hurries: bool,
     pub is_over: bool,
-    /// It is to pause, and what it was told says that it does.
+    /// Whether the client is to pause, and whether it reported that it does.
     wants_pause: bool,
     pub is_paused: bool,
-    /// It was told of an end that is final.
+    /// Whether the client got an end that is final.
     pub is_final: bool,
 }
 
 pub struct Client {
     pub kind: Kind,
-    /// Its requests go to the foreign server.
+    /// Whether its requests go to the foreign server.
     pub is_elsewhere: bool,
     /// The shortest time between two requests.
     pub floor: Duration,
@@ -181,7 +182,7 @@ pub fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 impl State {
-    /// It was told to pause, and was not told that it does.
+    /// Returns whether the client is to pause, and has not reported yet that it does.
     pub fn is_about_to_pause(&self) -> bool {
         self.wants_pause && !self.is_paused
     }
@@ -274,20 +275,20 @@ impl Client {
         self.handle.resume();
     }
 
-    /// Goes away without a word.
+    /// Drops the client without a close.
     pub fn cancel(&self) {
         self.job.cancel();
         lock(&self.state).is_over = true;
     }
 }
 
-/// A body of this length.
+/// Returns a body of this length.
 pub fn body_of(length: usize) -> Bytes {
     let bytes = (0..length).map(|at| (at * at % 251) as u8);
     bytes.collect()
 }
 
-/// What a hook does before an attempt: it takes its time, and does not always know what to ask for.
+/// The hook before an attempt: it takes some time, and sometimes fails.
 async fn prepare(around: Surroundings, attempt: Attempt) -> io::Result<Prepared> {
     let (pause, what) = around.chaos.draw(|rng| (rng.u64(..800), rng.u8(..20)));
     let mut timer = around
@@ -304,7 +305,7 @@ async fn prepare(around: Surroundings, attempt: Attempt) -> io::Result<Prepared>
     }
 }
 
-/// A client's task.
+/// The task of a client.
 struct Listener {
     around: Surroundings,
     number: usize,
@@ -368,7 +369,7 @@ impl Listener {
                     .registry
                     .note(format_args!("client {number} is lost: {loss}"));
                 around.check_loss(number, &loss, self.body);
-                // A connection that the client replaces need not have brought everything.
+                // A connection that the client replaces need not have delivered everything.
                 let is_left = matches!(loss, Loss::Replaced);
                 if let Some(id) = self.last.take().filter(|_| !is_left) {
                     around.check_end(id, &state.record, matches!(loss, Loss::Ended));
@@ -378,7 +379,7 @@ impl Listener {
             ClientEvent::Paused => {
                 around.registry.note(format_args!("client {number} pauses"));
                 assert_eq!(state.open, None, "a connection of a client that pauses");
-                // It may be to go on by now.
+                // The client may have been resumed meanwhile.
                 state.is_paused = state.wants_pause;
                 self.last = None;
                 around.tally().paused();

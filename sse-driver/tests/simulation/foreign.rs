@@ -1,5 +1,5 @@
-//! Clients of a foreign server, in which the handlers are embedded: a task asks for responses, takes
-//! their bodies, and drops them whenever it likes.
+//! Clients of a foreign server, which embeds the handlers: a task asks for responses, takes their
+//! bodies, and drops them at any time.
 
 use std::{
     collections::VecDeque,
@@ -76,7 +76,7 @@ impl Foreign {
         }
     }
 
-    /// The server drops what it has for the client, which is gone.
+    /// The server drops everything of this client, which has left.
     pub fn cancel(&self) {
         self.around.registry.drop_foreign(self.number);
         self.job.cancel();
@@ -113,7 +113,7 @@ impl ForeignClient {
         poll_fn(|cx| timer.poll_elapsed(cx)).await;
     }
 
-    /// One response, to its end or to where the server has enough of it.
+    /// Asks for one response, and takes it to its end or until the server drops it.
     async fn ask(&mut self) {
         let mut request = Request::builder()
             .uri(path_of(self.kind))
@@ -145,11 +145,11 @@ impl ForeignClient {
             assert!(is_late, "a body that came in time is answered {response:?}");
         }
         if response.status() == StatusCode::NOT_FOUND {
-            // What it resumes is forgotten, and the page is loaded anew.
+            // The stream that the client resumes was forgotten, and the page is loaded anew.
             self.last_id.clear();
         }
         let Some(id) = number_of(&response) else {
-            // The answer of none of the handlers, such as a 503.
+            // A response without a handler, such as a 503.
             return self.take_rest(response.into_body()).await;
         };
         let asked = self.around.registry.asked(id);
@@ -218,7 +218,7 @@ impl ForeignClient {
             }
             self.around.dawdle(&self.state).await;
             if self.around.chaos.draw(|rng| rng.u8(..60)) == 0 && !lock(&self.state).hurries {
-                // The client has gone.
+                // The client has left.
                 self.around.registry.drop_foreign(self.number);
                 break;
             }
@@ -250,7 +250,7 @@ impl Coding {
         plain.into()
     }
 
-    /// The body is over, and whole.
+    /// Checks that the body is over, and complete.
     fn check_end(&self) {
         let end = self.gzip.as_ref().map(|gzip| gzip.end());
         assert!(
@@ -273,7 +273,7 @@ impl Coding {
     fn check_end(&self) {}
 }
 
-/// A request's body, piece by piece: when each of them arrives is settled from the beginning.
+/// The body of a request in pieces, whose times of arrival are fixed from the beginning.
 pub struct Upload {
     around: Surroundings,
     pieces: VecDeque<(Instant, Bytes)>,
@@ -300,7 +300,7 @@ impl Upload {
         }
     }
 
-    /// When all of it has arrived.
+    /// Returns when all of it will have arrived.
     fn end(&self) -> Option<Instant> {
         self.pieces.back().map(|(at, _)| *at)
     }

@@ -1,5 +1,5 @@
-//! A foreign HTTP client, whose requests go to the foreign server without a connection: an event source
-//! over both of them.
+//! A foreign HTTP client, whose requests go to the foreign server without a connection, so that an
+//! event source runs over both.
 
 use std::{
     convert::Infallible,
@@ -29,7 +29,7 @@ pub struct ToHost {
     pub host: SharedHost,
 }
 
-/// Has the registry know that what the foreign server has for a client is dropped before its end.
+/// Tells the registry that the foreign server's part of a client is dropped before its end.
 pub struct Gone {
     around: Surroundings,
     number: usize,
@@ -44,7 +44,7 @@ impl Drop for Gone {
     }
 }
 
-/// Whatever the server is doing, and before it what says that it is dropped.
+/// The work of the server, and before it the value that reports its drop.
 pub struct Held<T> {
     gone: Gone,
     inner: Pin<Box<T>>,

@@ -1,5 +1,5 @@
-//! Resumable streams: producers that run on without their clients, who share them, leave, come back and
-//! get the rest.
+//! Resumable streams: producers continue without their clients, who share them, leave, come back
+//! and get the rest.
 
 use std::{
     pin::Pin,
@@ -17,10 +17,10 @@ use crate::{
     sim::{Sim, SimTimer},
 };
 
-/// How many names there are.
+/// The number of names.
 const NAMES: usize = 3;
 
-/// How many items a producer has at most.
+/// The largest number of items of a producer.
 const LONGEST: usize = 100;
 
 /// The names, and all producers that ran under one of them.
@@ -36,13 +36,13 @@ pub struct Jobs {
 #[derive(Clone, Debug)]
 pub struct Run {
     name: usize,
-    /// How many items it gave.
+    /// The number of items that it gave.
     pub given: usize,
     /// When a client last attached to it.
     attached: Duration,
-    /// How the producer ended by itself: the name of its end.
+    /// The name of the end, if the producer ended by itself.
     ended: Option<&'static str>,
-    /// It was asked to stop.
+    /// Whether it was stopped.
     is_stopped: bool,
     is_held: bool,
     pub cleaned: Vec<StreamEnd>,
@@ -75,7 +75,7 @@ impl Jobs {
         change(&mut self.runs()[run])
     }
 
-    /// Attaches this client, and says to which producer.
+    /// Attaches this client, and returns the producer's number.
     pub fn attach(
         &self,
         client: usize,
@@ -90,7 +90,7 @@ impl Jobs {
         let runs = &mut *self.runs();
         let run = runs.iter().rposition(|run| run.name == name);
         let run = run.expect("a producer of this name");
-        // One that came too late may find the end of a producer that is still there.
+        // A client that came too late may find the end of a producer that is still there.
         if attached.stream().end().is_none() {
             runs[run].attached = self.sim.elapsed();
         }
@@ -115,7 +115,7 @@ impl Jobs {
         Work::new(self.clone(), number)
     }
 
-    /// The producer of this name is not wanted any more.
+    /// Stops the producer of this name.
     pub fn stop(&self, name: usize) {
         if self.streams.stop(&name_of(name % NAMES), "stopped") {
             let runs = &mut *self.runs();
@@ -124,7 +124,7 @@ impl Jobs {
         }
     }
 
-    /// What its name led to is forgotten.
+    /// Forgets the producers of all names.
     pub fn forget_all(&self) {
         for name in 0..NAMES {
             self.stop(name);
@@ -132,7 +132,7 @@ impl Jobs {
         }
     }
 
-    /// What is wrong with a clean-up, if anything is.
+    /// Returns what is wrong with a clean-up, if anything is.
     pub fn check(&self, has_shut_down: bool) {
         let grace = self.streams.config().grace;
         for run in self.runs().iter() {
@@ -145,7 +145,7 @@ impl Jobs {
                 StreamEnd::Abandoned => {
                     grace.is_some_and(|grace| run.cleaned_at >= run.attached + grace)
                 }
-                // It was marked after the call.
+                // The mark is set after the call.
                 StreamEnd::Stopped(_) => run.is_stopped,
                 StreamEnd::Shutdown => has_shut_down,
                 end => run.ended == Some(end.name()),
@@ -178,12 +178,12 @@ impl Run {
     }
 }
 
-/// An item of a producer.
+/// Returns an item of a producer.
 pub fn item(run: usize, number: usize) -> String {
     format!("item {number} of job {run}")
 }
 
-/// What a producer does.
+/// The work of a producer.
 struct Work {
     jobs: Jobs,
     run: usize,
@@ -250,18 +250,18 @@ impl Drop for Work {
     }
 }
 
-/// What a client was told of a job.
+/// What a client received of a job.
 #[derive(Debug, Default)]
 pub struct Record {
     run: Option<usize>,
     next: usize,
-    /// It comes back to another job than it left, and is to be told.
+    /// Whether the client comes back to another job than it left, which it has to learn.
     is_lost: bool,
     is_over: bool,
 }
 
 impl Record {
-    /// A client is attached to this producer, and has had the event with this ID last.
+    /// Notes that a client is attached to this producer, whose last event has this ID.
     pub fn opened(&mut self, run: usize, last_id: &str) {
         let resumes = !last_id.is_empty();
         if self.run != Some(run) || !resumes {

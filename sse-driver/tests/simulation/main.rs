@@ -60,13 +60,13 @@ use std::{
 
 use tally::Tally;
 
-/// What the server is called.
+/// The name of the server.
 const NAME: &str = "sim.test";
 
-/// How many seeds are run where nothing is said: some seconds in a debug build.
+/// The number of seeds that run by default, which takes some seconds in a debug build.
 const SEEDS: u64 = 80;
 
-/// Those that are to be run, and whether they are the ones that CI runs.
+/// Returns the seeds to run, and whether they are those of CI.
 fn seeds() -> (Box<dyn Iterator<Item = u64>>, bool) {
     if let Some(seed) = number("SEED") {
         return (Box::new(iter::once(seed)), false);
@@ -94,7 +94,7 @@ fn nothing_is_lost_silently_on_any_runtime() {
     let (seeds, is_ci) = seeds();
     seeds.for_each(|seed| all.add(shrink::run(seed)));
     if is_ci {
-        // Nothing is proved by a world in which nothing happens.
+        // A world in which nothing happens proves nothing.
         all.assert_is_eventful();
     }
     println!("{all}");

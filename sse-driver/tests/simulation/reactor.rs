@@ -8,7 +8,7 @@ use fastrand::Rng;
 use crate::wire::{Link, Side};
 
 pub struct Reactor {
-    /// The share of arrivals that it does not see at once.
+    /// The share of arrivals that the reactor does not see at once.
     late: f64,
     state: Mutex<State>,
 }

@@ -1,5 +1,5 @@
-//! What a client may rely on, for each kind of stream: what was promised comes, in order, once, and
-//! a loss is told.
+//! The promises to a client, for each kind of stream: the promised events arrive, in order and
+//! once, and a loss is announced.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,13 @@ use crate::{
     topics::{FORGETFUL, Topics},
 };
 
-/// What one client has been told, through all its connections.
+/// Everything that one client has received, through all its connections.
 #[derive(Debug)]
 pub enum Record {
     Forgetful(laws::Record),
     Complete(Complete),
     Feed {
-        /// The request that is being answered, and how many items it gave.
+        /// The request that is being answered, and the number of received items of it.
         at: Option<(usize, usize)>,
     },
     Job(jobs::Record),
@@ -27,12 +27,12 @@ pub enum Record {
         expected: String,
         is_told: bool,
     },
-    /// There are no events.
+    /// The stream has no events.
     Nothing,
 }
 
 impl Record {
-    /// Of a client that uploads `body`, if it does.
+    /// Creates the record of a client that uploads `body`, if it does.
     pub fn new(kind: Kind, body: &[u8], largest_event: usize) -> Self {
         match kind {
             Kind::Forgetful | Kind::Slow => Self::Forgetful(laws::Record::default()),
@@ -53,7 +53,7 @@ impl Record {
         }
     }
 
-    /// A stream is open, which answers this request. `last_id` is the client's last event ID.
+    /// Notes an open stream, which answers this request. `last_id` is the client's last event ID.
     pub fn opened(&mut self, id: usize, asked: &Asked, last_id: &str, announce: Announce) {
         let asked_after = asked.last_event_id.as_deref().unwrap_or_default();
         assert_eq!(asked_after, last_id, "the last event ID of {asked:?}");
@@ -88,7 +88,7 @@ impl Record {
         }
     }
 
-    /// How many items of the handler's stream were received, where that is known.
+    /// Returns the number of received items of the handler's stream, if that is known.
     pub fn items(&self) -> Option<usize> {
         match self {
             Self::Feed { at } => at.map(|(_, number)| number),
@@ -97,8 +97,8 @@ impl Record {
         }
     }
 
-    /// Everything was received that there is. `given` is how many items the handler's stream has
-    /// given.
+    /// Returns whether everything was received. `given` is the number of items that the handler's
+    /// stream has given.
     pub fn has_everything(&self, topics: &Topics, given: usize) -> bool {
         match self {
             Self::Forgetful(record) => record.is_past(topics.end(FORGETFUL)),
@@ -109,18 +109,18 @@ impl Record {
         }
     }
 
-    /// There is nothing more for the client, and it knows.
+    /// Returns whether there is nothing more for the client, and the client knows.
     pub fn is_over(&self) -> bool {
         matches!(self, Self::Job(record) if record.is_over())
     }
 }
 
-/// Of streams of topics that forget nothing.
+/// The record of streams of topics that forget nothing.
 #[derive(Debug)]
 pub struct Complete {
     kind: Kind,
     largest_event: usize,
-    /// The place behind the last event that was received, or where the stream began.
+    /// The place after the last received event, or where the stream began.
     next: BTreeMap<usize, Place>,
 }
 
@@ -130,7 +130,7 @@ impl Complete {
         for (which, start, resumes) in &asked.starts {
             assert_eq!(*resumes, !last_id.is_empty(), "{asked:?} after {last_id}");
             match self.next.get(which) {
-                // It may be told where it is behind events that it does not get.
+                // The client may get a place after events that it does not get.
                 Some(next) if *resumes => {
                     assert!(
                         next <= start,
@@ -185,7 +185,7 @@ fn between(first: Place, behind: Place) -> impl Iterator<Item = Place> {
     (first.sequence..behind.sequence).map(move |sequence| Place { sequence, ..first })
 }
 
-/// The place that an event's data begins with.
+/// Returns the place with which an event's data begins.
 fn place_of(data: &str) -> Option<Place> {
     let (epoch, rest) = data.split_once(' ')?;
     let digits = rest.find(|c: char| !c.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! What handlers were asked for, what they did, and what their clean-up was told.
+//! The requests to handlers, what the handlers did, and the reasons that their clean-up got.
 
 use std::{
     collections::VecDeque,
@@ -19,47 +19,47 @@ use crate::{
     wire::{Link, Side, Trouble},
 };
 
-/// What a client asks for.
+/// The kind of stream that a client asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The topic that forgets.
     Forgetful,
-    /// The same, from a handler that takes its time.
+    /// The same, from a handler that takes some time.
     Slow,
-    /// Some events of one that does not: by the topic, or by a layer.
+    /// Some events of a topic that forgets nothing: selected by the topic, or by a layer.
     Selected,
     Mapped,
     /// Two topics in one stream, all of them or some of the events.
     Merged,
     MergedSelected,
-    /// A stream of the handler's.
+    /// A stream of the handler itself.
     Feed,
-    /// A request with a body, whose length is the answer.
+    /// A request with a body, the length of which is the answer.
     Upload,
     /// A resumable stream.
     Job,
-    /// Whole answers: an error, and one that asks to be left alone.
+    /// Whole responses: an error, and one that tells the client not to come back.
     Page,
     Gone,
     /// A redirect.
     Elsewhere,
 }
 
-/// Why streams end that are ended from outside.
+/// The reason of streams that are ended from outside.
 pub const ENDED: &str = "as this test has it";
 
-/// Whether a stream of this client is among those of every third one from `first` on.
+/// Returns whether a stream of this client is among those of every third client from `first` on.
 fn is_of(client: usize, first: usize) -> bool {
     client % 3 == first % 3
 }
 
-/// The same of what is known of an open stream.
+/// Returns the same for the description of an open stream.
 pub fn is_stream_of(stream: &OpenStream, first: usize) -> bool {
     let client = stream.label.as_ref().and_then(|label| label.parse().ok());
     client.is_some_and(|client| is_of(client, first))
 }
 
-/// How many of the last things that happened are printed with a failure.
+/// The number of the latest events of the world that are printed with a failure.
 const REMEMBERED: usize = 80;
 
 /// A request that reached its handler.
@@ -74,26 +74,27 @@ pub struct Asked {
     /// When the client began its attempt.
     pub began: Option<Duration>,
     pub promise: Option<Promise>,
-    /// Which producer the client is attached to.
+    /// The producer to which the client is attached.
     pub run: Option<usize>,
-    /// For each topic that forgets nothing: the first event to come, and whether the client resumed.
+    /// For each topic that forgets nothing: its number, the first event to come, and whether the
+    /// client resumed.
     pub starts: Vec<(usize, Place, bool)>,
-    /// How many items the handler's stream gave.
+    /// The number of items that the handler's stream gave.
     pub given: usize,
-    /// How the handler's stream ended by itself: the name of the reason.
+    /// The name of the reason, if the handler's stream ended by itself.
     pub ended: Option<&'static str>,
     ended_at: Option<Duration>,
-    /// By its clean-up, its client had taken nothing for too long.
+    /// Whether its client had taken nothing for too long at the time of the clean-up.
     has_stalled: bool,
-    /// When the handler has its answer.
+    /// When the handler will have its answer.
     ready: Option<Duration>,
-    /// When it was asked for that.
+    /// When the handler gave its answer.
     answered: Option<Duration>,
-    /// The foreign server is done with it before its end.
+    /// Whether the foreign server dropped it before its end.
     pub dropped: bool,
-    /// Its stream was ended from outside of its handler.
+    /// Whether its stream was ended from outside its handler.
     pub is_ended: bool,
-    /// Its stream's number among the open ones, where they are listed.
+    /// The ID of its stream in the list of open streams, if there is a list.
     pub stream: Option<StreamId>,
     pub is_held: bool,
     pub cleaned: Vec<CloseReason>,
@@ -110,9 +111,9 @@ pub struct Registry {
 #[derive(Default)]
 struct Shared {
     asked: Vec<Asked>,
-    /// Since when a shutdown has been under way: the server's, and the embedding's.
+    /// Whether a shutdown is under way: of the server, and of the embedding.
     shutdowns: [bool; 2],
-    /// The server has shut down at least once.
+    /// Whether the server has shut down at least once.
     has_shut_down: bool,
     has_embedding_shut_down: bool,
     faults: Vec<String>,
@@ -158,7 +159,7 @@ impl Registry {
         assert!(faults.is_empty(), "{}", faults.join("; "));
     }
 
-    /// A shutdown has begun, or what comes after it.
+    /// Notes that a shutdown has begun, or is over.
     pub fn set_shutdown(&self, is_embedded: bool, is_under_way: bool) {
         let mut shared = self.lock();
         shared.shutdowns[usize::from(is_embedded)] = is_under_way;
@@ -168,18 +169,18 @@ impl Registry {
         }
     }
 
-    /// Whether the server has ever shut down.
+    /// Returns whether the server has ever shut down.
     pub fn has_shut_down(&self) -> bool {
         self.lock().has_shut_down
     }
 
-    /// The same of the server or the embedding.
+    /// Returns whether the server or the embedding has ever shut down.
     pub fn has_ever_shut_down(&self) -> bool {
         let shared = self.lock();
         shared.has_shut_down || shared.has_embedding_shut_down
     }
 
-    /// A request has reached its handler. Gives its number.
+    /// Notes a request that has reached its handler, and returns its number.
     pub fn ask(&self, request: &Request, kind: Kind) -> usize {
         let client = request.headers().get("x-client");
         let client = client.and_then(|client| client.to_str().ok()?.parse().ok());
@@ -212,18 +213,18 @@ impl Registry {
         change(&mut self.lock().asked[id])
     }
 
-    /// The handler has its answer in so much time.
+    /// Notes that the handler will have its answer after this time.
     pub fn is_ready_in(&self, id: usize, time: Duration) {
         self.change(id, |asked| asked.ready = Some(asked.at + time));
     }
 
-    /// The handler's answer is there.
+    /// Notes that the handler gives its answer.
     pub fn answers(&self, id: usize) {
         let now = self.sim.elapsed();
         self.change(id, |asked| asked.answered = Some(now));
     }
 
-    /// The handler's stream ends.
+    /// Notes that the handler's stream ends.
     pub fn ends(&self, id: usize, end: &'static str) {
         let now = self.sim.elapsed();
         self.change(id, |asked| {
@@ -231,8 +232,8 @@ impl Registry {
         });
     }
 
-    /// Whether all that the stream gave is to be delivered: it ended properly, or it failed and the
-    /// deadlines leave time for what came before.
+    /// Returns whether all that the stream gave has to be delivered: it ended properly, or it
+    /// failed and the deadlines leave time for what came before.
     pub fn is_to_be_delivered(&self, asked: &Asked) -> bool {
         let time = self.bounds.drain_timeout.min(self.bounds.stall_timeout);
         let now = self.sim.elapsed();
@@ -240,28 +241,29 @@ impl Registry {
         asked.ended == Some("stream_ended") || (has_time && !asked.has_stalled)
     }
 
-    /// Whether the client of this link has taken nothing for too long.
+    /// Returns whether the client of this link has taken nothing for too long.
     fn has_stalled(&self, link: &Link) -> bool {
         let full_since = link.state().to(Side::Client).full_since;
         let full_for = full_since.map(|since| sse_driver::Clock::now(&self.sim) - since);
         full_for.is_some_and(|time| time >= self.bounds.stall_timeout)
     }
 
-    /// The foreign server drops what it has for this client.
+    /// Notes that the foreign server drops everything of this client.
     pub fn drop_foreign(&self, client: usize) {
         for asked in &mut self.lock().asked {
             asked.dropped |= asked.link.is_none() && asked.client == client;
         }
     }
 
-    /// The streams of every third client, from this one on, are about to be ended from outside.
+    /// Notes that the streams of every third client, from this one on, are about to be ended from
+    /// outside.
     pub fn end_streams(&self, first: usize) {
         for asked in &mut self.lock().asked {
             asked.is_ended |= asked.cleaned.is_empty() && is_of(asked.client, first);
         }
     }
 
-    /// The topic that forgets has begun anew, which ends its streams.
+    /// Notes that the topic that forgets has begun anew, which ends its streams.
     pub fn topic_began_anew(&self) {
         for asked in &mut self.lock().asked {
             if matches!(asked.kind, Kind::Forgetful | Kind::Slow) {
@@ -306,7 +308,7 @@ impl Registry {
         }
     }
 
-    /// Whether there is a reason for the reason.
+    /// Returns whether the reason is true.
     fn is_true(&self, asked: &Asked, reason: &CloseReason) -> bool {
         let now = self.sim.elapsed();
         let passed = |time: Duration| now >= asked.at + time;
@@ -325,7 +327,7 @@ impl Registry {
             }
         };
         match reason {
-            // It ends when its producer has, which has laws of its own.
+            // Such a stream ends when its producer has, to which other laws apply.
             CloseReason::StreamEnded if asked.kind == Kind::Job => true,
             CloseReason::StreamEnded
             | CloseReason::StreamError(_)
@@ -382,7 +384,7 @@ impl Asked {
         }
     }
 
-    /// One whose stream begins there.
+    /// Returns a request whose stream begins there.
     pub fn for_test(kind: Kind, starts: Vec<(usize, Place, bool)>) -> Self {
         Self {
             starts,
@@ -390,12 +392,12 @@ impl Asked {
         }
     }
 
-    /// Whether its stream has ended properly.
+    /// Returns whether its stream has ended properly.
     pub fn has_ended(&self) -> bool {
         self.ended == Some("stream_ended") || self.is_ended
     }
 
-    /// Whether its clean-up was told why its stream has ended, and nothing else.
+    /// Returns whether its clean-up got the end of its stream as the reason, and nothing else.
     pub fn is_told_its_end(&self) -> bool {
         self.cleaned.iter().all(|reason| match reason {
             CloseReason::Ended(_) => self.is_ended,
@@ -403,7 +405,7 @@ impl Asked {
         })
     }
 
-    /// Its answer is a stream.
+    /// Returns whether its answer is a stream.
     pub fn has_stream(&self) -> bool {
         let is_whole = matches!(self.kind, Kind::Page | Kind::Gone | Kind::Elsewhere);
         let is_refused = self.kind == Kind::Job && self.run.is_none();
@@ -415,7 +417,7 @@ impl Asked {
     }
 }
 
-/// Notes that something of a handler's is there, for as long as it is.
+/// Notes that a value of a handler exists, for as long as it does.
 pub struct Held(Registry, usize);
 
 impl Held {

@@ -1,4 +1,4 @@
-//! What a seed makes of the world: its settings, and what is going to happen in it.
+//! The world of a seed: its settings, and what is going to happen in it.
 
 use std::time::Duration;
 
@@ -22,12 +22,12 @@ use crate::{
 /// Something that is going to happen.
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// So many events are published in a topic.
+    /// This many events are published to a topic.
     Publish(usize, u64),
     Join(Box<Wish>),
-    /// A client of the foreign server.
+    /// A client of the foreign server joins.
     JoinForeign(Kind, usize),
-    /// The client with this number, if there are so many, leaves: properly or without a word.
+    /// The client with this number, if there is one, leaves: properly or without a close.
     Close(usize),
     Cancel(usize),
     CancelForeign(usize),
@@ -44,17 +44,17 @@ pub enum Action {
     BeginAnew,
     /// The producer of this name is stopped.
     StopJob(usize),
-    /// The client with this number pauses, goes on after a while, or wants another connection.
+    /// The client with this number pauses, resumes after some time, or wants another connection.
     Pause(usize),
     Resume(usize),
     Reconnect(usize),
     /// The open streams of every third client, from this one on, are ended from outside.
     EndStreams(usize),
-    /// About half of the tasks have no turn for so long.
+    /// About half of the tasks have no turn for this time.
     HoldUp(Duration),
 }
 
-/// The bounds that reasons to close are compared with.
+/// The bounds with which close reasons are compared.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     pub stall_timeout: Duration,
@@ -62,7 +62,7 @@ pub struct Bounds {
     pub body_timeout: Duration,
     pub drain_timeout: Duration,
     pub head_timeout: Duration,
-    /// A budget that runs out may make a task later than it is.
+    /// Whether budgets may be short: a used-up budget may delay a task further.
     pub has_short_budgets: bool,
 }
 
@@ -76,20 +76,20 @@ pub struct Scenario {
     pub jobs: ResumableConfig,
     /// Whether the servers list their open streams.
     pub lists_streams: bool,
-    /// How many bytes all of it may hold.
+    /// The number of bytes that everything together may hold.
     pub budget: usize,
     pub largest_event: usize,
     pub dawdling: f64,
     pub longest_pause: Duration,
     pub longest_decision: Duration,
     pub longest_feed: usize,
-    /// How many addresses the server's name has before the right one.
+    /// The number of addresses of the server's name before the right one.
     pub false_addresses: usize,
-    /// What happens, and when.
+    /// The actions, and their times.
     pub actions: Vec<(Duration, Action)>,
 }
 
-/// The most that a client waits before it connects again.
+/// The longest wait of a client before it connects again.
 pub const CEILING: Duration = Duration::from_secs(10);
 
 impl Scenario {
@@ -141,7 +141,7 @@ impl Scenario {
         }
     }
 
-    /// The settings share one budget from here on, which is that of one world.
+    /// Lets the settings share one budget from here on, which is that of one world.
     pub fn share_budget(&mut self) -> Budget {
         let budget = Budget::new(self.budget);
         self.server.connection.response.budget = budget.clone();
@@ -150,7 +150,8 @@ impl Scenario {
         budget
     }
 
-    /// What the servers list their open streams in, if they do: that of one world from here on.
+    /// Returns the list of the servers' open streams, if they have one: that of one world from here
+    /// on.
     pub fn share_streams(&mut self) -> Option<OpenStreams> {
         let streams = self.lists_streams.then(OpenStreams::new);
         self.server.open_streams = streams.clone();
@@ -158,7 +159,7 @@ impl Scenario {
         streams
     }
 
-    /// A line for each part.
+    /// Prints a line for each part.
     pub fn print(&self) {
         let Self { actions, .. } = self;
         eprintln!("{:?}", self.disarray);
@@ -189,7 +190,7 @@ impl Scenario {
     }
 }
 
-/// When clients pause, and which.
+/// Returns when clients pause, and which.
 fn pauses(actions: &[(Duration, Action)]) -> Vec<(Duration, usize)> {
     let pauses = actions.iter().filter_map(|(at, action)| match action {
         Action::Pause(number) => Some((*at, *number)),
@@ -206,7 +207,7 @@ fn disarray(rng: &mut Rng) -> Disarray {
         needless: share(rng, 0.5),
         held_up: share(rng, 0.1),
         longest_hold_up: Duration::from_millis(about(rng, 1, 30_000) as u64),
-        // A late task is none of theirs: the laws of deadlines hold where there are none.
+        // The laws of deadlines hold only in worlds without late tasks.
         short_budgets: match rng.bool() {
             true => share(rng, 0.8),
             false => 0.0,
@@ -346,7 +347,7 @@ fn server_config(rng: &mut Rng) -> ServerConfig {
     response.body_timeout = Duration::from_secs(rng.u64(5..20));
     response.respond_timeout = Duration::from_secs(rng.u64(5..20));
     response.keep_alive = match rng.u8(..4) {
-        // Most faults of waking are found out late where nothing else wakes.
+        // A quarter of the worlds have no keep-alives, whose wake-ups would hide faults of waking.
         0 => None,
         _ => Some(Duration::from_secs(rng.u64(3..20))),
     };
@@ -387,7 +388,7 @@ fn jobs_config(rng: &mut Rng) -> ResumableConfig {
     config
 }
 
-/// Half of the topics compress what they publish.
+/// Lets half of the topics compress their events.
 fn compress(rng: &mut Rng, config: &mut TopicConfig) {
     #[cfg(feature = "compression")]
     {
@@ -397,14 +398,14 @@ fn compress(rng: &mut Rng, config: &mut TopicConfig) {
     let _ = (rng, config);
 }
 
-/// A number between these, as probably small as large.
+/// Returns a number between these, as probably a small one as a large one.
 fn about(rng: &mut Rng, least: usize, most: usize) -> usize {
     let (least, most) = (least.max(1), most.max(1));
     let drawn = (least as f64) * ((most as f64) / (least as f64)).powf(rng.f64());
     (drawn.round() as usize).clamp(least.min(most), most)
 }
 
-/// Nothing in every third world.
+/// Returns a share, which is 0 in every third world.
 fn share(rng: &mut Rng, most: f64) -> f64 {
     match rng.u8(..3) {
         0 => 0.0,

@@ -1,4 +1,4 @@
-//! The handlers, and what they promise.
+//! The handlers, and their promises.
 
 use std::{
     pin::Pin,
@@ -28,7 +28,7 @@ use crate::{
     topics::{COMPLETE, FORGETFUL, Topics},
 };
 
-/// The event type that selecting streams have.
+/// The event type that selecting streams get.
 pub const SELECTED: &str = "tick";
 
 /// The names of the topics in merged streams.
@@ -36,16 +36,16 @@ const NAMES: [&str; 2] = ["one", "two"];
 
 const ASKED: HeaderName = HeaderName::from_static("x-asked");
 
-/// What handlers work with.
+/// The values that handlers use.
 #[derive(Clone)]
 pub struct Service {
     pub sim: Sim,
     pub chaos: std::sync::Arc<Chaos>,
     pub registry: Registry,
     pub topics: Topics,
-    /// How long a handler takes that takes its time, at most.
+    /// The longest time that a slow handler takes.
     pub longest_decision: Duration,
-    /// How many items a stream of a handler's has at most, and how long it waits between two.
+    /// The largest number of items of a handler's own stream, and the longest wait between two.
     pub longest_feed: usize,
     pub longest_pause: Duration,
 }
@@ -67,7 +67,7 @@ pub fn path_of(kind: Kind) -> &'static str {
     }
 }
 
-/// Which of its events a stream of this kind has.
+/// Returns whether a stream of this kind gets events of this type.
 pub fn selects(kind: Kind, event_type: &str) -> bool {
     match kind {
         Kind::Selected | Kind::Mapped | Kind::MergedSelected => event_type == SELECTED,
@@ -75,7 +75,7 @@ pub fn selects(kind: Kind, event_type: &str) -> bool {
     }
 }
 
-/// Which topics that forget nothing are in a stream of this kind.
+/// Returns the topics that forget nothing in a stream of this kind.
 pub fn complete_topics(kind: Kind) -> &'static [usize] {
     match kind {
         Kind::Selected | Kind::Mapped => &COMPLETE[..1],
@@ -84,7 +84,7 @@ pub fn complete_topics(kind: Kind) -> &'static [usize] {
     }
 }
 
-/// The number that a response's handler has in the registry.
+/// Returns the number of a response's handler in the registry.
 pub fn number_of<B>(response: &Response<B>) -> Option<usize> {
     response.headers().get(ASKED)?.to_str().ok()?.parse().ok()
 }
@@ -156,7 +156,7 @@ impl Service {
             .with_header(ASKED, HeaderValue::from(id)))
     }
 
-    /// A stream is compressed as its topic has it, or in another way.
+    /// Lets a stream be compressed by its topic, or in another way.
     #[cfg(feature = "compression")]
     fn compress(&self, reply: Reply) -> Reply {
         match self.chaos.draw(|rng| rng.u8(..4)) {
@@ -246,7 +246,7 @@ impl Service {
         Reply::events(stream).with_header(ASKED, HeaderValue::from(id))
     }
 
-    /// So many times, and then to there.
+    /// Redirects this many times, and then to the target.
     fn redirect(&self, request: &Request) -> Reply {
         let id = self.registry.ask(request, Kind::Elsewhere);
         self.registry.answers(id);
@@ -271,7 +271,7 @@ impl Service {
     }
 }
 
-/// What an upload is answered with.
+/// Returns the answer to an upload.
 pub fn describe(body: &[u8]) -> String {
     let sum = body
         .iter()
@@ -287,12 +287,12 @@ async fn only_selected(request: Request, next: Next) -> Reply {
     })
 }
 
-/// What a stream of a handler's gives.
+/// Returns an item of a handler's own stream.
 pub fn item(id: usize, number: usize) -> String {
     format!("item {number} of {id}{}", "x".repeat(number * number % 777))
 }
 
-/// A stream of a handler's, which ends in one way or the other.
+/// A stream of a handler itself, which ends in one of several ways.
 struct Feed {
     service: Service,
     id: usize,

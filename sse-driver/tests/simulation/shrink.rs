@@ -1,4 +1,4 @@
-//! Runs a seed, and where it fails finds the fewest actions with which it still does.
+//! Runs a seed and, if it fails, finds the fewest actions with which it still fails.
 
 use std::{
     cell::Cell,
@@ -9,15 +9,15 @@ use std::{
 
 use crate::{scenario::Scenario, tally::Tally, world::World};
 
-/// How often a smaller world is tried before it is small enough.
+/// The number of smaller worlds that are tried.
 const TRIES: usize = 2000;
 
 thread_local! {
-    /// Panics are expected, and say nothing.
+    /// Whether panics are expected, and print nothing.
     static IS_QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Handlers panic in these worlds, and worlds that are made smaller do.
+/// Hides expected panics: handlers panic in these worlds, and so do smaller worlds that are tried.
 fn hear_of_unexpected_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -46,7 +46,7 @@ pub fn run(seed: u64) -> Tally {
     }
 }
 
-/// A world in silence.
+/// Runs a world without output.
 fn attempt(seed: u64, scenario: &Scenario) -> thread::Result<Tally> {
     let world = World::new(seed, scenario.clone());
     let before = IS_QUIET.replace(true);
@@ -55,7 +55,7 @@ fn attempt(seed: u64, scenario: &Scenario) -> thread::Result<Tally> {
     result
 }
 
-/// Leaves out what happens in it, as much as can be left out at a time, for as long as it fails.
+/// Leaves out actions, as many as possible at a time, for as long as the world fails.
 fn smallest(seed: u64, mut scenario: Scenario) -> Scenario {
     let mut tries = 0;
     let mut piece = scenario.actions.len();
@@ -79,7 +79,7 @@ fn smallest(seed: u64, mut scenario: Scenario) -> Scenario {
     scenario
 }
 
-/// Runs it once more, and says what it does.
+/// Runs the world once more, and prints what it does.
 fn fail(seed: u64, scenario: Scenario) -> ! {
     eprintln!("seed {seed}, made smaller:");
     scenario.print();

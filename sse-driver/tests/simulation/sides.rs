@@ -1,5 +1,5 @@
-//! A TLS connection whose sides are tasks of their own, as the transports that the driver makes allow: at
-//! each end one reads and one writes, and either of them may make the handshake.
+//! A TLS connection whose sides are tasks of their own, as the driver's transports allow: at each
+//! end one task reads and one writes, and either may make the handshake.
 
 use std::{
     future::poll_fn,
@@ -22,18 +22,18 @@ use crate::{
     wire::Link,
 };
 
-/// How many of these worlds there are for each seed of the others: they are small.
+/// The number of these worlds for each seed of the others, because they are small.
 pub const WORLDS: u64 = 8;
 
-/// How many pieces each side writes at most, and how many bytes there are in one.
+/// The largest number of pieces that each side writes, and of bytes in one.
 const PIECES: usize = 6;
 const PIECE: usize = 3000;
 
-/// The longest pause between two pieces, and the one before the end. Nothing is under way for longer.
+/// The longest pause between two pieces, and before the end. Bytes are not on their way for longer.
 const PAUSE: Duration = Duration::from_secs(2);
 const LAST_PAUSE: Duration = Duration::from_secs(60);
 
-/// All of it is over by then.
+/// By then everything is over.
 const END: Duration = Duration::from_secs(3600);
 
 /// An end of the connection, shared by its sides.
@@ -45,11 +45,11 @@ struct Shared {
     way: Arc<Mutex<Way>>,
 }
 
-/// What the end has sent, and what it has received.
+/// The bytes that the end has sent, and those that it has received.
 #[derive(Debug, Default)]
 struct Way {
     sent: usize,
-    /// A piece is being written.
+    /// Whether a piece is being written.
     is_writing: bool,
     received: usize,
     has_ended: bool,
@@ -104,7 +104,8 @@ pub fn run(seed: u64) {
     assert!(ways.iter().all(|way| way.has_ended), "{ways:?}");
 }
 
-/// Where nothing is left to be done, each end has received what the other one has sent.
+/// Checks that each end has received everything that the other one has sent, once nothing is left
+/// to be done.
 fn check(link: &Link, ends: &[Shared; 2]) {
     let is_at_rest = link.state().is_at_rest();
     let [client, server] = ends.each_ref().map(Shared::way);
@@ -193,7 +194,7 @@ impl Shared {
     }
 }
 
-/// The byte at this place of all that is sent.
+/// Returns the byte at this place of everything that is sent.
 fn byte_at(at: usize) -> u8 {
     (at % 251) as u8
 }

@@ -1,4 +1,4 @@
-//! What happened in a run, counted.
+//! The counts of what happened in a run.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -10,7 +10,7 @@ use sse_core::{
 
 use crate::registry::Kind;
 
-/// How often each of several things happened, by name.
+/// Counts by name.
 type Counts = BTreeMap<String, u64>;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Tally {
     pub worlds: u64,
     pub time: Duration,
     pub polls: u64,
-    /// How often no task was left to be polled.
+    /// The number of times that no task was left to be polled.
     pub rests: u64,
     pub connections: u64,
     pub published: u64,
@@ -64,7 +64,7 @@ impl Tally {
         count(&mut self.opened, format!("elsewhere {kind:?}"));
     }
 
-    /// An open stream is compressed on its way to the client.
+    /// Counts an open stream that is compressed on its way to the client.
     pub fn compressed(&mut self, kind: Kind) {
         count(&mut self.opened, format!("gzip {kind:?}"));
     }
@@ -101,7 +101,7 @@ impl Tally {
         }
     }
 
-    /// Whether all that worlds have in store did happen.
+    /// Asserts that everything that can happen in worlds has happened.
     pub fn assert_is_eventful(&self) {
         let has = |counts: &Counts, names: &[&str]| {
             for name in names {

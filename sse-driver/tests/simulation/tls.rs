@@ -1,4 +1,4 @@
-//! TLS, with keys that are the same in each run: what is sent has the same lengths then.
+//! TLS, with the same keys in each run, so that the sent bytes have the same lengths.
 
 use std::sync::{Arc, LazyLock};
 
@@ -11,7 +11,7 @@ use rustls::{
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
 };
 
-/// How an Ed25519 key begins in PKCS #8 (RFC 8410); 32 bytes follow.
+/// The beginning of an Ed25519 key in PKCS #8 (RFC 8410); 32 bytes follow.
 const PKCS8: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];
@@ -63,7 +63,7 @@ fn configs() -> Configs {
 }
 
 pub fn server_config() -> Arc<ServerConfig> {
-    // Sessions are not resumed: what is remembered of one world would change the next one.
+    // Sessions are not resumed: a ticket of one world would change the next one.
     let mut config = ServerConfig::clone(&CONFIGS.server);
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
     config.send_tls13_tickets = 0;

@@ -1,4 +1,4 @@
-//! What is published: a topic that forgets, and begins anew now and then, and two that keep all.
+//! The topics: one that forgets, and begins anew now and then, and two that keep everything.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,7 +15,7 @@ use crate::{
 
 /// The topic that forgets.
 pub const FORGETFUL: usize = 0;
-/// Those that do not.
+/// The topics that do not.
 pub const COMPLETE: [usize; 2] = [1, 2];
 
 #[derive(Clone)]
@@ -34,9 +34,9 @@ struct Shared {
 }
 
 impl Topics {
-    /// `config` is that of the topic that forgets.
+    /// Creates the topics; `config` is that of the one that forgets.
     pub fn new(sim: &Sim, config: TopicConfig, largest_event: usize, jobs: Jobs) -> Self {
-        // A history of a budget that others use up forgets as well.
+        // A history would also forget if others used up its budget.
         let mut complete = TopicConfig::default();
         complete.budget = Budget::new(1 << 40);
         #[cfg(feature = "compression")]
@@ -70,12 +70,12 @@ impl Topics {
         self.lock().topics[which].clone()
     }
 
-    /// The place of the newest event.
+    /// Returns the place of the newest event.
     pub fn end(&self, which: usize) -> Place {
         self.lock().ends[which]
     }
 
-    /// Which topic's epoch this is.
+    /// Returns the topic of this epoch.
     pub fn of_epoch(&self, epoch: u64) -> Option<usize> {
         self.lock().ends.iter().position(|end| end.epoch == epoch)
     }
@@ -93,7 +93,7 @@ impl Topics {
         }
     }
 
-    /// The topic that forgets begins anew, as after a restart of its program.
+    /// Lets the topic that forgets begin anew, as after a restart of its program.
     pub fn begin_anew(&self) {
         let old = {
             let shared = &mut *self.lock();
@@ -112,7 +112,7 @@ impl Topics {
         subscribers.sum()
     }
 
-    /// Drops the topics, and what they hold.
+    /// Drops the topics, with everything that they hold.
     pub fn clear(&self) {
         let topics = std::mem::take(&mut self.lock().topics);
         drop(topics);

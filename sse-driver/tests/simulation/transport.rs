@@ -1,4 +1,4 @@
-//! An end of a link, as the driver has it.
+//! An end of a link, in the form in which the driver has it.
 
 use std::{
     io::{self, IoSlice},
@@ -14,13 +14,13 @@ use crate::{
     wire::{Link, Side},
 };
 
-/// How a transport goes about writing.
+/// The way in which a transport writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
     Plain,
-    /// A write takes in what can be read, as TLS may. The reader is woken, and gets it later.
+    /// A write also reads what has arrived, as TLS may. The reader is woken, and gets it later.
     TakesInBeforeWriting,
-    /// A write waits until what there is has been read.
+    /// A write waits until everything that has arrived was read.
     IsReadBeforeWriting,
 }
 
@@ -43,7 +43,7 @@ impl End {
         }
     }
 
-    /// Reads what is there before something is written.
+    /// Reads what has arrived, before a write.
     fn take_in(&self) {
         let mut state = self.link.state();
         let pipe = state.to(self.side);

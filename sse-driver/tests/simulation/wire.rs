@@ -1,4 +1,4 @@
-//! Links between clients and the server: bytes that take their time, and what goes wrong on the way.
+//! Links between clients and the server: bytes that take some time, and faults on the way.
 
 use std::{
     collections::VecDeque,
@@ -28,25 +28,25 @@ impl Side {
     }
 }
 
-/// What goes wrong with a link.
+/// A fault of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// Both ends are reset.
     Reset,
-    /// Both ends see the other's end, whatever was under way.
+    /// Both ends see the end of the other's output, whatever was on its way.
     End,
-    /// The server sees the end of what the client sends.
+    /// The server sees the end of the client's output.
     HalfClose,
-    /// Nothing arrives for so long.
+    /// Nothing arrives for this time.
     Freeze(Duration),
-    /// Nothing arrives any more. After a while both systems say so.
+    /// Nothing arrives any more. After some time both systems report it.
     Silence,
 }
 
-/// After how long of silence the systems at both ends give the other one up.
+/// The time of silence after which the systems at both ends give the other one up.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(20);
 
-/// A connection, from dialing to after its end.
+/// A connection, from the dial to after its end.
 pub struct Link {
     pub id: usize,
     pub client: usize,
@@ -62,46 +62,48 @@ pub struct State {
     pub log: Log,
 }
 
-/// What is remembered of a link.
+/// The record of a link.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
-    /// When the client began the attempt, and when its request.
+    /// When the client began the attempt, and when it began its request.
     pub began: Option<Duration>,
     pub asked: Option<Duration>,
     pub connected: Duration,
     pub troubles: Vec<Trouble>,
-    /// The client dropped its end, or ended what it sends.
+    /// Whether the client dropped its end, or ended its output.
     pub client_left: bool,
     pub server_left: bool,
-    /// The server redirected the client.
+    /// Whether the server redirected the client.
     pub redirects: bool,
-    /// What has arrived at the server, and how it begins.
+    /// The number of bytes that have arrived at the server, and the first of them.
     pub arrived: usize,
     beginning: Vec<u8>,
     pub first_arrival: Option<Duration>,
     pub last_arrival: Option<Duration>,
-    /// When the head of the request had arrived, where it is not encrypted.
+    /// When the head of the request had arrived, if it is not encrypted.
     pub head_arrived: Option<Duration>,
-    /// The server has written something.
+    /// Whether the server has written anything.
     pub has_response: bool,
-    /// The client went while there was something that it had not read.
+    /// Whether the client left while it had unread bytes.
     pub left_unread: bool,
-    /// The client was told that it is lost.
+    /// Whether the client knows that the link is lost.
     pub is_lost: bool,
 }
 
-/// How much of what a client sends is remembered: more than its request's head.
+/// The number of a client's first bytes that are kept: more than the head of its request.
 const BEGINNING: usize = 2000;
 
 impl Log {
-    /// What is known when the client is told that the link is lost, which is once.
+    /// Returns the record for the moment at which the client learns that the link is lost, which is
+    /// once.
     pub fn take(&mut self) -> Self {
         let log = self.clone();
         self.is_lost = true;
         log
     }
 
-    /// How many bytes of the request's body have arrived, where it is not encrypted.
+    /// Returns the number of bytes of the request's body that have arrived, if they are not
+    /// encrypted.
     pub fn arrived_of_body(&self) -> usize {
         self.end_of_head().map_or(0, |end| self.arrived - end)
     }
@@ -111,7 +113,7 @@ impl Log {
         fours.position(|four| four == b"\r\n\r\n").map(|at| at + 4)
     }
 
-    /// Bytes have arrived at the server.
+    /// Notes bytes that have arrived at the server.
     fn arrive(&mut self, at: Duration, bytes: &[u8]) {
         self.first_arrival.get_or_insert(at);
         self.last_arrival = Some(at);
@@ -126,26 +128,26 @@ impl Log {
 
 /// One direction.
 pub struct Pipe {
-    /// What has arrived.
+    /// The bytes that have arrived.
     bytes: VecDeque<u8>,
-    /// What has arrived, and was taken in by the receiver's transport.
+    /// The bytes that have arrived, and that the receiver's transport has read ahead.
     taken_in: VecDeque<u8>,
     in_flight: VecDeque<(Instant, Load)>,
-    /// What the sender holds back until it is told to flush.
+    /// The bytes that the sender holds back until a flush.
     held_back: Vec<u8>,
     capacity: usize,
-    /// What comes behind the bytes.
+    /// The end after the bytes.
     end: Option<End>,
-    /// The sender sends no more.
+    /// Whether the sender sends no more.
     is_over: bool,
     end_is_told: bool,
-    /// The receiver takes no more, whether it is still there or not.
+    /// Whether the receiver takes no more, whether it still exists or not.
     is_closed: bool,
     receiver_is_gone: bool,
     frozen_until: Option<Instant>,
     receiver: Option<Waker>,
     sender: Option<Waker>,
-    /// The receiver's own sending side, where it waits until everything is read.
+    /// The waker of the receiver's sending side, if it waits until everything is read.
     after_reading: Option<Waker>,
     /// Since when the sender has found no room.
     pub full_since: Option<Instant>,
@@ -197,7 +199,7 @@ impl Link {
         log.client_left && log.server_left
     }
 
-    /// Sends what was held back, and perhaps the end behind it.
+    /// Sends the bytes that were held back, and the end after them if there is one.
     pub fn flush(self: &Arc<Self>, from: Side, with_end: bool) {
         let now = self.sim.now();
         let mut state = self.state();
@@ -234,7 +236,7 @@ impl Link {
         }
     }
 
-    /// What was sent to this side, and has been under way for long enough, is there.
+    /// Lets bytes arrive that were sent to this side, and have been on their way for long enough.
     fn arrive(self: &Arc<Self>, side: Side) {
         let now = self.sim.now();
         let elapsed = self.sim.elapsed();
@@ -258,7 +260,7 @@ impl Link {
             match pipe.in_flight.pop_front() {
                 Some((at, Load::Bytes(bytes))) => {
                     if side == Side::Server {
-                        // It may be noticed later.
+                        // The arrival may be noticed later.
                         let at = elapsed.saturating_sub(now.saturating_duration_since(at));
                         log.arrive(at, &bytes);
                     }
@@ -275,13 +277,13 @@ impl Link {
         }
     }
 
-    /// Wakes the task that waits for what comes to this side.
+    /// Wakes the task that waits for bytes to this side.
     pub fn wake_receiver(&self, side: Side) {
         let receiver = self.state().to(side).receiver.take();
         wake(receiver);
     }
 
-    /// Something goes wrong.
+    /// Lets this fault happen.
     pub fn suffer(self: &Arc<Self>, trouble: Trouble) {
         let now = self.sim.now();
         let mut guard = self.state();
@@ -320,7 +322,7 @@ impl Link {
                 let until = now + GIVEN_UP_AFTER;
                 for pipe in [&mut state.to_client, &mut state.to_server] {
                     pipe.in_flight.clear();
-                    // Never, since the end comes before.
+                    // This never ends, because the end of the link comes before.
                     pipe.frozen_until = Some(until + GIVEN_UP_AFTER);
                 }
                 let giving_up = Arc::new(GivingUp(Arc::downgrade(self)));
@@ -340,8 +342,8 @@ impl Link {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// This end is dropped. What was held back is lost. If bytes came that it has not read, the
-    /// other end is reset.
+    /// Drops this end. Bytes that were held back are lost. If bytes arrived that it has not read,
+    /// the other end is reset.
     pub fn drop_end(self: &Arc<Self>, side: Side) {
         let mut state = self.state();
         match side {
@@ -371,7 +373,7 @@ impl Link {
 }
 
 impl State {
-    /// What comes to this side.
+    /// Returns the direction to this side.
     pub fn to(&mut self, side: Side) -> &mut Pipe {
         match side {
             Side::Client => &mut self.to_client,
@@ -395,7 +397,7 @@ impl State {
         wakers.into_iter().flatten().collect()
     }
 
-    /// Nothing is on its way, and nothing keeps it from being.
+    /// Returns whether nothing is on its way, and nothing is held up.
     pub fn is_at_rest(&self) -> bool {
         [&self.to_client, &self.to_server].iter().all(|pipe| {
             !pipe.is_unread()
@@ -449,7 +451,7 @@ impl Pipe {
         self.capacity.saturating_sub(taken)
     }
 
-    /// There is something that the receiver has not heard of.
+    /// Returns whether there is something of which the receiver does not know.
     pub fn has_news(&self) -> bool {
         let end_is_news = self.end.is_some() && !self.end_is_told;
         !self.receiver_is_gone && !self.end_is_told && (self.is_unread() || end_is_news)
@@ -459,8 +461,7 @@ impl Pipe {
         !(self.bytes.is_empty() && self.taken_in.is_empty())
     }
 
-    /// The receiver's transport takes everything in, for a later read; says whether there was
-    /// anything.
+    /// Lets the receiver's transport read everything ahead, and returns whether there was anything.
     pub fn take_in(&mut self) -> bool {
         let is_something = !self.bytes.is_empty();
         if is_something {
@@ -470,7 +471,7 @@ impl Pipe {
         is_something
     }
 
-    /// Takes up to so many of the bytes that are there; an empty vector is the end.
+    /// Takes up to this many of the arrived bytes; an empty vector is the end.
     pub fn take(&mut self, most: usize) -> Option<io::Result<Vec<u8>>> {
         if let Some(End::Error(kind)) = self.end {
             self.end_is_told = true;
@@ -489,7 +490,7 @@ impl Pipe {
         Some(Ok(from.drain(..count).collect()))
     }
 
-    /// Who is to be woken once bytes were taken.
+    /// Returns the tasks to wake once bytes were taken.
     pub fn take_waiting(&mut self) -> [Option<Waker>; 2] {
         let is_read = !self.is_unread();
         [self.sender.take(), self.after_reading.take_if(|_| is_read)]
@@ -504,7 +505,7 @@ impl Pipe {
         self.sender = Some(waker.clone());
     }
 
-    /// Has the receiver's other side woken once the bytes are read.
+    /// Lets the receiver's other side be woken once the bytes are read.
     pub fn wait_for_reader(&mut self, waker: &Waker) {
         self.after_reading = Some(waker.clone());
     }
@@ -513,7 +514,7 @@ impl Pipe {
         self.held_back.extend_from_slice(bytes);
     }
 
-    /// Why nothing can be sent any more.
+    /// Returns the reason why nothing can be sent any more.
     pub fn broken(&self) -> Option<io::ErrorKind> {
         match self.end {
             Some(End::Error(kind)) => Some(kind),
@@ -547,7 +548,7 @@ impl Link {
     }
 }
 
-/// The systems give a silent link up.
+/// Lets the systems give a silent link up.
 struct GivingUp(Weak<Link>);
 
 impl Wake for GivingUp {

@@ -1,5 +1,5 @@
-//! A run: what happens, one after the other, and what must hold whenever nothing is left to be done,
-//! and at the end.
+//! A run: the actions, one after the other, and the laws that hold whenever nothing is left to be
+//! done, and at the end.
 
 use std::{
     sync::{
@@ -27,21 +27,21 @@ use crate::{
     topics::{COMPLETE, FORGETFUL, Topics},
 };
 
-/// How long after the last trouble everything is to be well again: the longest silence and the
+/// The time after the last fault by which everything has to recover: the longest silence and the
 /// longest waits.
 const RECOVERY: Duration = Duration::from_secs(5 * 60);
 
-/// How long after the last client has left nothing of the clients is left.
+/// The time after which nothing of the clients is left, once the last one has left.
 const AFTERMATH: Duration = Duration::from_secs(2 * 60);
 
-/// How long a server may take that shuts down, with the deadlines of its connections.
+/// The longest time of a server's shutdown, with the deadlines of its connections.
 const SHUTDOWN: Duration = Duration::from_secs(5 * 60);
 
 const SECOND: Duration = Duration::from_secs(1);
 
 type Serving = Job<Result<Report, RouteError>>;
 
-/// A server, which may be on its way down.
+/// A server, which may be shutting down.
 pub struct Running {
     pub handle: ServerHandle,
     serving: Serving,
@@ -49,11 +49,11 @@ pub struct Running {
     pub is_cut: bool,
 }
 
-/// The same of an embedding.
+/// An embedding, which may be shutting down.
 pub struct Embedded {
     pub host: SharedHost,
     shutdowns: Vec<Job<u64>>,
-    /// The shutdown that began last is over.
+    /// Whether the shutdown that began last is over.
     pub has_shut_down: Arc<AtomicBool>,
     pub down_since: Option<Duration>,
     pub is_cut: bool,
@@ -68,7 +68,7 @@ pub struct World {
     pub embedded: Embedded,
     pub clients: Vec<Client>,
     pub foreign: Vec<Foreign>,
-    /// The open streams, where the servers list them.
+    /// The list of open streams, if the servers have one.
     pub streams: Option<OpenStreams>,
 }
 
@@ -274,7 +274,7 @@ impl World {
         self.embedded.embedding()
     }
 
-    /// What went down, and is down, is started again.
+    /// Starts again what has shut down.
     fn begin_again(&mut self) {
         let now = self.sim().elapsed();
         if let Some(since) = self.server.down_since {
@@ -299,8 +299,8 @@ impl World {
         }
     }
 
-    /// The network is in order from now on, and clients do nothing else. After a while everything is
-    /// well.
+    /// Lets the network work properly and clients read at once. After some time everything has
+    /// recovered.
     fn recover(&mut self) {
         self.around.chaos.calm_down(&self.around.sim);
         for client in &self.clients {
@@ -323,7 +323,7 @@ impl World {
         }
     }
 
-    /// No more clients than may be open: the others would be turned away for ever. Those leave as well
+    /// Lets clients leave beyond the connection limit, which would be rejected forever, and those
     /// whose streams begin again and again.
     fn let_those_in_who_fit(&mut self) {
         let most = self.scenario.server.max_connections;
@@ -347,7 +347,7 @@ impl World {
         }
     }
 
-    /// All clients leave, and nothing of them is left.
+    /// Lets all clients leave, and checks that nothing of them is left.
     fn finish(&mut self) {
         self.around.registry.note("all leave");
         for client in &self.clients {
@@ -373,7 +373,7 @@ impl World {
     }
 }
 
-/// The numbers of foreign clients begin here.
+/// The first number of foreign clients.
 const FOREIGN: usize = 1000;
 
 impl Embedded {

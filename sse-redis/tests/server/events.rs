@@ -1,4 +1,4 @@
-//! What comes of events where nothing fails.
+//! Events, where nothing fails.
 
 use futures_util::future::{join, join_all};
 use sse_driver::{
@@ -17,7 +17,7 @@ use crate::{
     server::Server,
 };
 
-/// A client that goes from one node to the next while it reads.
+/// Reads as a client that moves from one node to the next.
 async fn roam<A: Adapter>(nodes: &[FollowedTopic], count: u64) -> Vec<u64> {
     let mut got = Vec::new();
     for turn in 0.. {

@@ -34,7 +34,7 @@ pub(crate) async fn a_replica_that_is_promoted_by_hand_begins_an_epoch_and_lost_
     let mut stream = listen(&node);
     let first = publish(&node, 1).await;
     until::<A>(|| replica.command(&["EXISTS", "sse:{news}:log"]) == redis::Value::Int(1)).await;
-    // The master goes on for a while after the replica has left it.
+    // The master continues for a while after the replica has left it.
     replica.command(&["REPLICAOF", "NO", "ONE"]);
     publish(&node, 2).await;
     assert_eq!(take_many::<A>(&mut stream, 2).await, (vec![1, 2], vec![]));
@@ -46,7 +46,7 @@ pub(crate) async fn a_replica_that_is_promoted_by_hand_begins_an_epoch_and_lost_
     assert!(matches!(told[..], [Outcome::Unknown { .. }]), "{told:?}");
 }
 
-/// The settings of the master that these Sentinels know.
+/// Returns the settings for the master that these Sentinels know.
 pub(crate) fn by_sentinels(sentinels: &[&Server]) -> RedisConfig {
     let mut sentinel = SentinelConfig::default();
     let addresses = sentinels.iter().map(|it| ("127.0.0.1".to_owned(), it.port));
@@ -70,7 +70,7 @@ pub(crate) async fn sentinel_is_asked_for_the_master_at_every_dial<A: Adapter>()
     let first = publish(&node, 1).await;
     assert_eq!(take_many::<A>(&mut stream, 1).await, (vec![1], vec![]));
     master.kill();
-    // It is tried until Sentinel has promoted the replica.
+    // The publish is repeated until Sentinel has promoted the replica.
     let second = publish(&node, 2).await;
     assert!(second.epoch() > first.epoch() && second.sequence() == 1);
     assert!(replica.info("replication").contains("role:master"));
@@ -93,7 +93,7 @@ pub(crate) async fn a_master_that_no_sentinel_names_is_an_error_that_says_so<A: 
     assert!(error.to_string().contains("`addresses`"), "{error}");
 }
 
-/// A master and its replica, and a log whose publishes wait for it.
+/// Returns a master and its replica, and a log whose publishes wait for the replica.
 async fn with_replica<A: Adapter>(change: fn(&mut RedisConfig)) -> (Server, Server, RedisLog) {
     let master = Server::start(&[]);
     let replica = Server::replica_of(&master);
@@ -142,7 +142,7 @@ pub(crate) async fn a_publish_that_too_few_replicas_have_is_no_success<A: Adapte
     let result = log.append(&"news".into(), Event::new("1")).await;
     assert_eq!(failure(result), ("too-few-replicas", true));
     replica.signal("-CONT");
-    // The server has it, once.
+    // The server has the event, once.
     let next = log.append(&"news".into(), Event::new("2")).await.unwrap();
     assert_eq!(next.sequence(), 2);
 }
@@ -179,7 +179,7 @@ pub(crate) async fn a_publish_that_is_repeated_after_a_failover_is_in_the_new_ep
     let address = VirtualAddress::of(&master);
     let mut config = master.config();
     config.port = address.port;
-    // More than there are, so that it is repeated for as long as it may be.
+    // There are fewer replicas, so that the publish is repeated until its time is over.
     config.replicas = 2;
     config.replicas_timeout = Duration::from_millis(50);
     config.publish_timeout = 2 * PATIENCE;

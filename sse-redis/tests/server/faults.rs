@@ -1,4 +1,4 @@
-//! Servers that are away, hang, come back, are full, or are others than they were.
+//! Servers that are away, hang, return, are full, or are replaced by others.
 
 use std::{error::Error, time::Duration};
 
@@ -25,13 +25,13 @@ use crate::{
     sleep, until,
 };
 
-/// What kind of error it is.
+/// Returns the kind of the error.
 pub(crate) fn name(error: &LogError) -> &'static str {
     let cause = error.source().and_then(|cause| cause.downcast_ref());
     cause.map_or("not ours", RedisError::name)
 }
 
-/// What kind of error a publish failed with, and whether the event may be in the log.
+/// Returns the kind of error with which a publish failed, and whether the event may be in the log.
 pub(crate) fn failure(result: Result<Position, AppendError>) -> (&'static str, bool) {
     match result {
         Err(AppendError::NotAppended(error)) => (name(&error), false),
@@ -94,7 +94,7 @@ async fn comes_back_in_a_new_epoch<A: Adapter>(options: &[&str]) {
     assert_eq!(take_many::<A>(&mut stream, 1).await, (vec![1], vec![]));
     server.kill();
     assert!(server.start_again());
-    // It is tried until the server is back.
+    // The publish is repeated until the server is back.
     let second = publish(&node, 2).await;
     assert!(second.epoch() > first.epoch() && second.sequence() == 1);
     let (got, told) = take_many::<A>(&mut stream, 1).await;
@@ -143,7 +143,8 @@ pub(crate) async fn a_server_that_hangs_is_given_up_and_no_publish_is_done_twice
     let topic = "news".into();
     let appending = log.append(&topic, Event::new("1"));
     let going_on = async {
-        // Until the connection was given up, so that the server finds the request when it goes on.
+        // The read waits until the connection is given up. The server finds the request when it
+        // continues.
         let error = log.read(&topic, tails()).await.unwrap_err();
         assert_eq!(name(&error), "timed-out");
         sleep::<A>(Duration::from_millis(300)).await;
@@ -168,7 +169,7 @@ pub(crate) async fn whatever_waits_on_a_server_that_hangs_learns_that_it_is_unkn
     for result in patiently::<A, _>(appending).await {
         assert_eq!(failure(result), ("timed-out", true));
     }
-    // What was not sent is known not to be done.
+    // A request that was not sent is known not to have been executed.
     let result = log.append(&topic, Event::new("x")).await;
     assert_eq!(failure(result), ("timed-out", false));
     server.signal("-CONT");
@@ -194,10 +195,12 @@ pub(crate) async fn more_requests_than_may_wait_fail_at_once<A: Adapter>() {
         while let Some(result) = patiently::<A, _>(appending.next()).await {
             result.unwrap();
         }
-        // There is room again; what is larger than all that may wait has to wait alone.
+        // There is room again. A request that is larger than the bound for all waiting ones has to
+        // wait alone.
         let large = Event::new("x".repeat(9_000));
         patiently::<A, _>(async {
-            // A question whether the server lives, asked while it hung, may still wait with it.
+            // A request that asks whether the server lives, sent while it hung, may still be
+            // waiting, too.
             while let Err(error) = log.append(&topic, large.clone()).await {
                 assert_eq!(failure(Err(error)), ("busy", false));
                 sleep::<A>(Duration::from_millis(20)).await;
@@ -243,7 +246,7 @@ pub(crate) async fn a_server_without_memory_takes_no_event_and_says_so<A: Adapte
     };
     assert!(refused.to_string().contains("maxmemory"), "{refused}");
     assert_eq!(failure(Err(refused)), ("out-of-memory", false));
-    // Nothing of it is there, and reading goes on.
+    // No part of it is in the log, and reading continues.
     assert_eq!(
         log.read(&topic, tails()).await.unwrap().tails.newest,
         newest
@@ -265,7 +268,7 @@ pub(crate) async fn a_server_that_becomes_a_replica_is_left<A: Adapter>() {
     log.ready(PATIENCE).await.unwrap();
     log.append(&"news".into(), Event::new("1")).await.unwrap();
     server.command(&["REPLICAOF", "127.0.0.1", &master.port.to_string()]);
-    // A stale answer is none.
+    // A stale answer counts as no answer.
     let error = log.read(&"news".into(), tails()).await.unwrap_err();
     assert_eq!(name(&error), "replica");
     let result = log.append(&"news".into(), Event::new("2")).await;
@@ -293,14 +296,14 @@ pub(crate) async fn several_nodes_of_a_cluster_are_an_error_that_says_so<A: Adap
     let timeout = ["--cluster-node-timeout", "500"];
     let arguments = [&["--cluster-enabled", "yes"], &timeout[..]].concat();
     let (server, other) = (Server::start(&arguments), Server::start(&arguments));
-    // A cluster of one node is a server as any other.
+    // A cluster of one node is like any other server.
     server.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
     let log = server.log::<A>();
     log.append(&"news".into(), Event::new("1")).await.unwrap();
     other.command(&["CLUSTER", "MEET", "127.0.0.1", &server.port.to_string()]);
     let mut config = other.config();
     config.publish_timeout = PATIENCE;
-    // It is tried again while the nodes do not know each other.
+    // The publish is repeated while the nodes do not know each other.
     let log = RedisLog::on(A::Runtime::default(), config);
     let result = log.append(&"news".into(), Event::new("2")).await;
     let text = format!("{}", result.as_ref().unwrap_err());

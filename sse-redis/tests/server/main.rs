@@ -1,4 +1,5 @@
-//! The log on real servers, with their faults: `redis-server` of the system, on free ports, on each runtime.
+//! The log on real servers and with their faults: the system's `redis-server` on free ports, on
+//! each runtime.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod events;
@@ -25,7 +26,7 @@ use sse_suite::Adapter;
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// So that a test fails instead of hanging.
+/// Fails the test if `future` takes too long, so that it does not hang.
 async fn patiently<A: Adapter, T>(future: impl Future<Output = T>) -> T {
     let runtime = A::Runtime::default();
     let mut timer = runtime.timer(runtime.now() + PATIENCE);
@@ -43,7 +44,7 @@ async fn sleep<A: Adapter>(time: Duration) {
     poll_fn(|cx| timer.poll_elapsed(cx)).await;
 }
 
-/// Waits until this is so, and looks from time to time.
+/// Waits until the condition is met, which it checks from time to time.
 async fn until<A: Adapter>(mut is_so: impl FnMut() -> bool) {
     patiently::<A, _>(async {
         while !is_so() {
@@ -55,7 +56,7 @@ async fn until<A: Adapter>(mut is_so: impl FnMut() -> bool) {
 
 struct OnTokio;
 
-/// One for the whole process, so that what is spawned outlives the test that blocked.
+/// One runtime for the whole process, so that spawned tasks outlive the test that blocked on it.
 static TOKIO: LazyLock<tokio::runtime::Runtime> =
     LazyLock::new(|| tokio::runtime::Runtime::new().expect("a runtime"));
 
@@ -87,7 +88,7 @@ impl Adapter for OnAsyncStd {
     }
 }
 
-/// Each test on each runtime.
+/// Runs each test on each runtime.
 macro_rules! tests {
     ($($module:ident: $($name:ident)*;)*) => {
         tests! { @on on_tokio OnTokio $($module: $($name)*;)* }

@@ -12,7 +12,7 @@ use sse_suite::Adapter;
 
 use crate::{PATIENCE, patiently};
 
-/// A server process that follows this log, once it does.
+/// Returns a server process that follows this log, once it does.
 pub(crate) async fn node<A: Adapter>(log: RedisLog) -> FollowedTopics {
     let mut config = FollowedTopicsConfig::default();
     config.topic.max_events = 50;
@@ -27,13 +27,13 @@ pub(crate) async fn publish(node: &FollowedTopics, number: u64) -> Position {
     node.topic("news").unwrap().publish(number).await.unwrap()
 }
 
-/// A client of a node that gets what is new from now on.
+/// Returns a client of a node that gets the events published from now on.
 pub(crate) fn listen(node: &FollowedTopics) -> LogStream {
     let topic = node.topic("news").unwrap();
     topic.resume_from(Some(&topic.position().to_string()))
 }
 
-/// Takes what comes next: events, or what is told in place of them.
+/// Takes the next item: events, or a notice.
 pub(crate) async fn take<A: Adapter>(
     stream: &mut LogStream,
     got: &mut Vec<u64>,
@@ -50,7 +50,7 @@ pub(crate) async fn take<A: Adapter>(
     }
 }
 
-/// Takes so many events, and returns what was told between them.
+/// Takes this many events, and returns the notices between them.
 pub(crate) async fn take_many<A: Adapter>(
     stream: &mut LogStream,
     count: usize,

@@ -1,4 +1,4 @@
-//! Passwords, users and what they may do.
+//! Passwords, users and permissions.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub(crate) async fn a_wrong_password_is_a_clear_error<A: Adapter>() {
     }
 }
 
-/// A server with a user of these rules.
+/// Starts a server with a user of these rules.
 fn with_user(rules: &str) -> (Server, RedisConfig) {
     let server = Server::start(&[]);
     let mut words = vec!["ACL", "SETUSER", "events", "on", ">secret"];
@@ -69,6 +69,6 @@ pub(crate) async fn a_publish_without_permission_for_bells_says_that_it_cannot_k
         error.to_string().contains("publish to the channel"),
         "{error}"
     );
-    // It is in the log, once, and comes without its bell.
+    // The event is in the log, once, and arrives without its bell.
     assert_eq!(take_many::<A>(&mut stream, 1).await, (vec![1], vec![]));
 }

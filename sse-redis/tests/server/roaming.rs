@@ -24,22 +24,22 @@ use crate::{
 
 const PHASE: u64 = 60;
 
-/// The last event.
+/// The number of the last event.
 const COUNT: u64 = 5 * PHASE;
 
-/// What a client has.
+/// What a client has received.
 struct Client<'a> {
-    /// The event that was published last.
+    /// The number of the event that was published last.
     published: &'a Cell<u64>,
     last_event_id: Option<String>,
-    /// The events since it was told last that some may be missing.
+    /// The events since the last notice that some may be missing.
     run: Vec<u64>,
-    /// What was published when it was told.
+    /// The number of the last published event at each notice.
     told: Vec<u64>,
 }
 
 impl Client<'_> {
-    /// Takes what comes next. Panics where something is missing or double, and was not told.
+    /// Takes the next item. Panics if an event is missing or double without a notice.
     async fn take<A: Adapter>(&mut self, stream: &mut LogStream) {
         let batch = match patiently::<A, _>(stream.next()).await.unwrap().unwrap() {
             Batch::Notice(_) => {
@@ -62,7 +62,7 @@ impl Client<'_> {
         }
     }
 
-    /// Goes from one node to the next, until it has the last event.
+    /// Moves from one node to the next, until it has the last event.
     async fn roam<A: Adapter>(mut self, nodes: &[FollowedTopic]) -> Self {
         for turn in 0.. {
             let node = &nodes[turn % nodes.len()];
@@ -109,19 +109,20 @@ pub(crate) async fn clients_that_move_through_kill_restart_and_failover_miss_not
         let mut epoch = 0;
         for number in 1..=COUNT {
             match number / PHASE {
-                // Events flow while Sentinel moves the master.
+                // Events continue while Sentinel moves the master.
                 4 if number % PHASE != 0 => sleep::<A>(Duration::from_millis(5)).await,
                 _ if number % PHASE != 0 => {}
                 1 => drop(master.command(&["CLIENT", "KILL", "TYPE", "normal"])),
                 2 => {
-                    // It hangs, and is not given up by Sentinel.
+                    // The server hangs, and Sentinel does not give it up.
                     master.signal("-STOP");
                     sleep::<A>(Duration::from_millis(300)).await;
                     master.signal("-CONT");
                 }
                 3 => master.kill(),
                 4 => {
-                    // Once it is a replica of the one that was, that one gives its place back.
+                    // Once the old master is a replica of the new one, the new one gives the old
+                    // one its place back.
                     let port = replica.port.to_string();
                     let own = ["--replicaof", "127.0.0.1", &port].map(str::to_owned);
                     master.arguments.extend(own);
@@ -130,7 +131,8 @@ pub(crate) async fn clients_that_move_through_kill_restart_and_failover_miss_not
                     let failover = ["SENTINEL", "FAILOVER", "mymaster"];
                     until::<A>(|| sentinel.try_command(&failover).is_ok()).await;
                 }
-                // What the one that was still takes is lost. Sentinel would demote it after some seconds.
+                // The events that the old master still takes are lost. Sentinel would demote it
+                // after some seconds.
                 5 => {
                     until::<A>(|| master.info("replication").contains("role:master")).await;
                     let port = master.port.to_string();
@@ -147,10 +149,10 @@ pub(crate) async fn clients_that_move_through_kill_restart_and_failover_miss_not
         }
     };
     let (clients, ()) = join(join_all(clients), publishing).await;
-    // The first, that of the replica, and that of the master when it came back.
+    // The first epoch, that of the replica, and that of the master after its return.
     assert_eq!(epochs.get(), 3);
     for client in clients {
-        // Not before the server was lost, and at each loss.
+        // There is a notice at each loss, and none before the first one.
         let told = client.told;
         assert!(told.len() >= 2 && told[0] >= 3 * PHASE - 1, "{told:?}");
     }

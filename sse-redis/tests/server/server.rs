@@ -14,8 +14,8 @@ use sse_suite::Adapter;
 
 use crate::PATIENCE;
 
-/// Starts a program and says its process ID. The program ends when this test's process does, however that
-/// ends: then the shell's input ends.
+/// Starts a program and prints its process ID. The program ends when the process of this test does,
+/// however that ends, because the input of the shell ends then.
 const GUARD: &str = r#""$@" >/dev/null & echo $!; read -r _; kill -9 $!; wait"#;
 
 /// A Redis server, which ends with the test.
@@ -23,21 +23,21 @@ pub(crate) struct Server {
     guard: Option<Child>,
     pid: String,
     pub(crate) port: u16,
-    /// What stands behind `redis-server`.
+    /// The arguments of `redis-server`.
     pub(crate) arguments: Vec<String>,
-    /// What a Sentinel is told to watch.
+    /// The master that a Sentinel watches.
     monitored: Option<String>,
     pub(crate) folder: tempfile::TempDir,
 }
 
-/// A port that was free a moment ago.
+/// Returns a port that was free a moment ago.
 pub(crate) fn free_port() -> u16 {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     free.local_addr().unwrap().port()
 }
 
 impl Server {
-    /// A server with these arguments. It answers.
+    /// Starts a server with these arguments. When this returns, it answers.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut server = Self::absent(arguments);
         // Another test may have taken the port.
@@ -47,7 +47,7 @@ impl Server {
         server
     }
 
-    /// One that was not started yet.
+    /// Returns a server that is not started yet.
     pub(crate) fn absent(arguments: &[&str]) -> Self {
         Self {
             guard: None,
@@ -59,7 +59,7 @@ impl Server {
         }
     }
 
-    /// A Sentinel that watches this master, and decides alone.
+    /// Starts a Sentinel that watches this master and decides alone.
     pub(crate) fn sentinel(master: &Server) -> Self {
         let mut sentinel = Self::absent(&[]);
         sentinel.monitored = Some(format!(
@@ -74,7 +74,7 @@ impl Server {
         sentinel
     }
 
-    /// A replica of this master, which has everything.
+    /// Starts a replica of this master. When this returns, it has everything.
     pub(crate) fn replica_of(master: &Server) -> Self {
         let port = master.port.to_string();
         let diskless = ["--repl-diskless-sync-delay", "0"];
@@ -92,14 +92,15 @@ impl Server {
         }
     }
 
-    /// What the server says of itself. Nothing where it ends the connection, as Sentinel has it do.
+    /// Returns a section of the server's `INFO`; empty if the server ends the connection, as
+    /// Sentinel makes it do.
     pub(crate) fn info(&self, section: &str) -> String {
         let connection = self.connect();
         let info = connection.and_then(|mut it| redis::cmd("INFO").arg(section).query(&mut it));
         info.unwrap_or_default()
     }
 
-    /// Starts it on its port, and says whether it answers there.
+    /// Starts it on its port, and returns whether it answers there.
     pub(crate) fn start_again(&mut self) -> bool {
         let mut guard = Command::new("sh")
             .args(["-c", GUARD, "sh", "redis-server"])
@@ -120,7 +121,7 @@ impl Server {
                     redis::cmd("INFO").arg("server").query(&mut connection);
                 match info {
                     Ok(info) => return info.contains(&format!("process_id:{}\r", self.pid)),
-                    // It needs a password.
+                    // An error for the password is an answer, too.
                     Err(error) if error.code() == Some("NOAUTH") => return true,
                     Err(_) => {}
                 }
@@ -155,13 +156,13 @@ impl Server {
         std::path::Path::new("/proc").join(&self.pid).exists()
     }
 
-    /// A connection beside those of the log.
+    /// Opens a connection beside those of the log.
     pub(crate) fn connect(&self) -> redis::RedisResult<redis::Connection> {
         let client = redis::Client::open(("127.0.0.1", self.port))?;
         client.get_connection_with_timeout(Duration::from_secs(10))
     }
 
-    /// Has the server do something, beside the log.
+    /// Sends the server a command, beside the log.
     pub(crate) fn command(&self, words: &[&str]) -> Value {
         self.try_command(words).unwrap()
     }
@@ -171,7 +172,7 @@ impl Server {
         redis::cmd(name).arg(arguments).query(&mut self.connect()?)
     }
 
-    /// How many clients are connected, but for the one that asks.
+    /// Returns the number of connected clients, without the one that asks.
     pub(crate) fn clients(&self) -> usize {
         let mut connection = self.connect().unwrap();
         let list: String = redis::cmd("CLIENT")
@@ -202,7 +203,7 @@ impl Server {
         }
     }
 
-    /// Has it hang (`-STOP`), or go on (`-CONT`).
+    /// Sends the process this signal: `-STOP` makes it hang, and `-CONT` continue.
     pub(crate) fn signal(&self, signal: &str) {
         let kill = Command::new("kill").args([signal, &self.pid]).status();
         assert!(kill.unwrap().success());

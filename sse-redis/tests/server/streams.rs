@@ -38,7 +38,7 @@ fn node_with<A: Adapter>(
     SharedStreams::on(A::Runtime::default(), log, config)
 }
 
-/// Numbers from 1 on, until the stream is stopped.
+/// Yields numbers from 1 on, until the stream is stopped.
 fn numbers<A: Adapter>() -> impl Stream<Item = u64> + Send + 'static
 where
     A::Runtime: Send,
@@ -49,7 +49,7 @@ where
     })
 }
 
-/// What a client has.
+/// What a client has received.
 #[derive(Default)]
 struct Client {
     last_event_id: Option<String>,
@@ -58,7 +58,7 @@ struct Client {
 }
 
 impl Client {
-    /// Takes what comes next.
+    /// Takes the next event.
     async fn take<A: Adapter>(&mut self, attachment: &mut SharedAttachment) {
         let Some(batch) = patiently::<A, _>(attachment.next()).await else {
             self.is_over = true;
@@ -77,14 +77,14 @@ impl Client {
         }
     }
 
-    /// The client comes to this node, from where it was.
+    /// Attaches the client to this node, at its last event.
     async fn attach<A: Adapter>(&self, node: &SharedStreams) -> SharedAttachment {
         let id = self.last_event_id.as_deref();
         let attached = patiently::<A, _>(node.attach_at("x", id)).await;
         attached.unwrap().expect("there is such a stream")
     }
 
-    /// It goes from one node to the next until the stream is over.
+    /// Moves from one node to the next until the stream is over.
     async fn roam<A: Adapter>(mut self, nodes: &[SharedStreams]) -> Self {
         for node in nodes.iter().cycle() {
             let mut attachment = self.attach::<A>(node).await;
@@ -101,7 +101,7 @@ impl Client {
     }
 }
 
-/// Everything in order, and then this end.
+/// Asserts that the client has everything in order, and then this end.
 fn check(data: &[String], outcome: &str) {
     let (end, numbers) = data.split_last().unwrap();
     let expected = (1..=numbers.len()).map(|number| number.to_string());
@@ -187,7 +187,7 @@ pub(crate) async fn a_node_that_is_gone_is_told_after_the_lease<A: Adapter>() {
     let mut client = Client::default();
     let mut attachment = client.attach::<A>(&second).await;
     client.take::<A>(&mut attachment).await;
-    // Nothing of it is left in this process.
+    // This process keeps no part of the stream.
     drop(first);
     while !client.is_over {
         client.take::<A>(&mut attachment).await;
@@ -238,7 +238,8 @@ pub(crate) async fn a_server_that_comes_back_ends_its_streams_and_their_names_ar
     assert!(told.contains("{\"outcome\":\"lost\"}"), "{told}");
     let start = nodes[1].start("x", |_| stream::iter(["anew"]));
     assert!(patiently::<A, _>(start).await.unwrap());
-    // The other node may not know of it at once, and then it tells of the loss.
+    // The other node may learn late that the stream was started anew, and reports the loss until
+    // then.
     let mut told = String::from("lost");
     while told.contains("lost") {
         let attachment = Client::default().attach::<A>(&nodes[0]).await;
@@ -247,7 +248,7 @@ pub(crate) async fn a_server_that_comes_back_ends_its_streams_and_their_names_ar
     assert!(told.contains("data: anew\n"), "{told}");
 }
 
-/// All that a client gets until the stream is over.
+/// Returns everything that a client gets until the stream is over.
 async fn text<A: Adapter>(mut attachment: SharedAttachment) -> String {
     let mut text = String::new();
     while let Some(batch) = patiently::<A, _>(attachment.next()).await {

@@ -14,8 +14,8 @@ use crate::{
     server::{Server, free_port},
 };
 
-/// A server whose certificate is for this host, and which asks for one of its authority's where it is to. The
-/// settings trust the authority.
+/// Starts a server with a certificate for this host, which asks clients for one of the authority's
+/// if `asks` is true. The settings trust the authority.
 fn secured(authority: &Authority, host: &str, asks: bool) -> (Server, RedisConfig) {
     let mut server = Server::absent(&[]);
     let (certificate, key) = authority.certify(host);

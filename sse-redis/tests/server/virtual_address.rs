@@ -28,7 +28,7 @@ impl VirtualAddress {
             open: Vec::new(),
         }));
         let for_thread = shared.clone();
-        // It ends with the process.
+        // The thread ends with the process.
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let mut shared = for_thread.lock().unwrap();
@@ -44,7 +44,7 @@ impl VirtualAddress {
         Self { port, shared }
     }
 
-    /// Leads to this server from now on. What is open breaks off.
+    /// Leads to this server from now on. Open connections break off.
     pub(crate) fn move_to(&self, server: &Server) {
         let mut shared = self.shared.lock().unwrap();
         shared.target = server.port;

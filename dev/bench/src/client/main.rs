@@ -25,12 +25,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 pub(crate) type Error = Box<dyn std::error::Error>;
 
-/// Takes so many events from a URL, and says how many bytes of data they had.
+/// Takes this many events from a URL, and returns the number of bytes of their data.
 pub(crate) type Client = fn(String, usize) -> Pin<Box<dyn Future<Output = Result<usize, Error>>>>;
 
 const ROUNDS: usize = 15;
 
-/// Bytes of the stream that a client takes in a round, about.
+/// The approximate number of bytes of the stream that a client takes in a round.
 const SIZE: usize = 24 << 20;
 
 const CORPORA: [&str; 3] = [
@@ -165,7 +165,7 @@ fn take(client: Client, url: &str, events: usize) -> Result<Taken, Error> {
     })
 }
 
-/// What this process has used so far, in seconds.
+/// Returns the CPU time that this process has used so far, in seconds.
 fn cpu_time() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9

@@ -1,4 +1,4 @@
-//! Other people's clients, each used as its documentation says.
+//! The clients of other projects, each used as its documentation says.
 
 use eventsource_stream::Eventsource;
 use futures_util::StreamExt;

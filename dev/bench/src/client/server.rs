@@ -10,14 +10,14 @@ use std::{
 
 use crate::{Error, corpus::RECIPES};
 
-/// How long an event stream is before it begins again, about.
+/// The approximate length of an event stream, after which it begins again.
 pub(crate) const SIZE: usize = 1 << 20;
 
-/// How much of it is in one chunk of the transfer coding.
+/// The number of its bytes in one chunk of the transfer coding.
 const CHUNK: usize = 16 << 10;
 
-/// Serves the corpus of the number that is the target, over and over until the client goes away.
-/// Ends with its input, which is to say with who started it.
+/// Serves the corpus whose number is the target, again and again until the client goes away. Ends
+/// when its input ends, which is when the program that started it ends.
 pub(crate) fn serve() -> Result<(), Error> {
     let bodies: Vec<Vec<u8>> = RECIPES
         .iter()
@@ -29,7 +29,7 @@ pub(crate) fn serve() -> Result<(), Error> {
     thread::spawn(move || {
         for socket in listener.incoming().flatten() {
             let bodies = bodies.clone();
-            // A client that went away is no error here.
+            // A client that went away is not an error here.
             thread::spawn(move || drop(answer(socket, &bodies)));
         }
     });

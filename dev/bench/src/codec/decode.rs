@@ -1,4 +1,4 @@
-//! Decoders by turns, over every corpus in chunks of several sizes.
+//! Decoders take turns, over every corpus in chunks of several sizes.
 
 use std::{
     hint::black_box,
@@ -16,8 +16,8 @@ use crate::{
     row,
 };
 
-/// Sizes of chunks, each event in a chunk of its own where there is none, and how much is decoded
-/// of each in a round.
+/// The sizes of chunks, and how many bytes are decoded with each in a round. `None` puts each event
+/// into a chunk of its own.
 const CHUNKS: [(Option<usize>, usize); 5] = [
     (Some(64 << 10), 2 << 20),
     (Some(1460), 2 << 20),
@@ -41,13 +41,13 @@ impl<'a> Input<'a> {
         self.cut.chunks(black_box(self.wire))
     }
 
-    /// The same for decoders that are streams over streams of chunks, and for none else.
+    /// Returns the chunks as a stream, for decoders that are streams over streams of chunks.
     pub(crate) fn stream(self) -> impl Stream<Item = std::io::Result<&'a [u8]>> + Unpin {
         stream::iter(self.chunks().map(Ok))
     }
 }
 
-/// What came out of a decoder: how many events with data, and how many bytes of data.
+/// The result of a decoder: the number of events with data, and the number of bytes of data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Count {
     events: usize,
@@ -80,7 +80,7 @@ fn decoders() -> Vec<(&'static str, Decode)> {
     decoders
 }
 
-/// How many of them are limits, which decode nothing.
+/// The number of these that are limits, which decode nothing.
 const LIMITS: usize = 3;
 
 pub(crate) fn tables(recipes: &[&Recipe]) {
@@ -151,7 +151,8 @@ pub(crate) fn tables(recipes: &[&Recipe]) {
     }
 }
 
-/// About how many seconds a round takes: told from a small part of it, where that is slow already.
+/// Returns the approximate time of a round in seconds, estimated from a small part of it if that is
+/// slow already.
 fn takes(decode: Decode, input: Input<'_>) -> f64 {
     let part = &input.wire[..input.wire.len().min(32 << 10)];
     let start = Instant::now();
@@ -179,7 +180,7 @@ fn copy(input: Input<'_>) -> Count {
     Count { events, bytes: 0 }
 }
 
-/// A character that is cut by a chunk's end is no fault here.
+/// A character that is cut by the end of a chunk is not a fault here.
 fn validate(input: Input<'_>) -> Count {
     let valid = |chunk: &&[u8]| simdutf8::basic::from_utf8(chunk).is_ok();
     let events = input.chunks().filter(valid).count();

@@ -1,4 +1,4 @@
-//! Encoders by turns, over the corpora that are encoded events and nothing else.
+//! Encoders take turns, over the corpora that consist of encoded events only.
 
 use std::hint::black_box;
 
@@ -16,7 +16,7 @@ const SIZE: usize = 4 << 20;
 /// A buffer is emptied before it outgrows the cache, as a connection's buffer is.
 const BUFFER: usize = 64 << 10;
 
-/// What a program has before it makes an event of it.
+/// The values from which a program makes an event.
 #[derive(Clone, Copy)]
 pub(crate) struct Parts<'a> {
     pub(crate) data: &'a str,
@@ -24,7 +24,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) event_type: Option<&'a str>,
 }
 
-/// Encodes everything, and says how many bytes that gave.
+/// Encodes everything, and returns the number of encoded bytes.
 pub(crate) type Encode = for<'a> fn(&'a [Parts<'a>]) -> usize;
 
 fn encoders() -> Vec<(&'static str, Encode)> {
@@ -144,7 +144,7 @@ fn into_buffer(all: &[Parts<'_>]) -> usize {
     bytes + flush(&mut encoded, 0)
 }
 
-/// Each is split off one buffer, which is what a `BytesMut` is for.
+/// Each event is split off one buffer, which is the purpose of a `BytesMut`.
 fn into_bytes(all: &[Parts<'_>]) -> usize {
     let mut buffer = BytesMut::with_capacity(BUFFER);
     let encode = |parts| {

@@ -1,5 +1,5 @@
-//! How fast is the codec, measured against what no codec can beat, and against its peers: a search
-//! for line ends over the same bytes for the decoders, a copy of the same bytes for the encoders.
+//! The speed of the codec, beside its peers and a limit that no codec can beat: a search for line
+//! ends over the same bytes for the decoders, and a copy of the same bytes for the encoders.
 //!
 //! `cargo run --release --manifest-path dev/bench/Cargo.toml --bin codec`, with `decode` or `encode`
 //! behind `--` to measure that alone, and a part of a corpus's name to measure that corpus alone.

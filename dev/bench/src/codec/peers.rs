@@ -1,4 +1,4 @@
-//! Other people's codecs, each used as its documentation says.
+//! The codecs of other projects, each used as its documentation says.
 
 use std::{
     convert::Infallible,
@@ -73,7 +73,8 @@ fn sse_parse(input: Input<'_>) -> Count {
     count
 }
 
-/// It takes chunks that are `Bytes`, which the others need not: these are made before.
+/// It takes chunks as `Bytes`, which the other decoders do not need. The chunks are made
+/// beforehand.
 fn sseer(input: Input<'_>) -> Count {
     let mut count = Count::default();
     let chunks = input
@@ -150,7 +151,7 @@ fn russe_bytes(all: &[Parts<'_>]) -> usize {
     all.iter().map(encode).sum()
 }
 
-/// How many events a body is given: it is for ever, cannot borrow, and says nothing of its end.
+/// The number of events of a body, which never ends, cannot borrow, and does not say where it ends.
 const BATCH: usize = 64;
 
 fn axum(all: &[Parts<'_>]) -> usize {

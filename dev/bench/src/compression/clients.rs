@@ -1,4 +1,4 @@
-//! The clients: one thread that decodes what comes, and counts it.
+//! The clients: one thread that decodes and counts the received bytes.
 
 use std::{
     io::{self, Read, Write},
@@ -15,28 +15,29 @@ use sse_core::{
 
 use crate::{Result, control::MARK};
 
-/// How long nothing may come before the server is taken for broken.
+/// The longest time without received bytes, after which the server counts as broken.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How many connect before the server has had time for them: less than a listening socket's queue.
+/// The number of clients that connect before the server has had time for them: less than the queue
+/// of a listening socket holds.
 const AT_A_TIME: usize = 64;
 
-/// How long the clients look away each time. Otherwise much of what is measured is how the server's kernel
-/// wakes a client that is on the same machine.
+/// The time that the clients do not read, each time. Without it the measurement would mostly be of
+/// how the kernel wakes a client on the same machine.
 const NAP: Duration = Duration::from_millis(1);
 
 pub(crate) struct Clients {
     poll: rustix::fd::OwnedFd,
     clients: Vec<Client>,
     buffer: Box<[u8]>,
-    /// How many bytes came, with their transfer framing.
+    /// The number of received bytes, with their transfer framing.
     pub(crate) bytes: u64,
 }
 
 struct Client {
     socket: TcpStream,
     head: ResponseHeadReader,
-    /// There once the head has come.
+    /// `Some` once the head was received.
     body: Option<BodyReader>,
     decoder: Option<GzipDecoder>,
     plain: Vec<u8>,
@@ -53,7 +54,7 @@ impl Clients {
         })
     }
 
-    /// So many clients more, which have the heads of their responses then.
+    /// Connects this many more clients, and waits until each has received the head of its response.
     pub(crate) fn connect(
         &mut self,
         address: SocketAddr,
@@ -102,7 +103,7 @@ impl Clients {
         Ok(())
     }
 
-    /// Waits until each client has got so many events in all.
+    /// Waits until each client has received this many events in all.
     pub(crate) fn receive_events(&mut self, count: u64) -> Result<()> {
         while self.clients.iter().any(|client| client.events < count) {
             self.receive()?;

@@ -1,14 +1,14 @@
-//! What is sent: the data of events, each another, the same in every run.
+//! The data of the events that are sent: each event differs, and the same ones come in every run.
 
 use crate::control::MARK;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Corpus {
-    /// Prices: numbers, and names that come again.
+    /// Prices: numbers, and names that recur.
     Ticker,
-    /// A language model's answer as its API sends it: a word, and the same around each.
+    /// A language model's answer as its API sends it: a word, with the same text around each.
     Tokens,
-    /// What people write, who have names that come again.
+    /// Messages of people, whose names recur.
     Chat,
 }
 
@@ -17,7 +17,7 @@ const SYMBOLS: [&str; 8] = [
 ];
 const NAMES: [&str; 6] = ["ada", "grace", "linus", "margaret", "ken", "barbara"];
 
-/// Where words are taken from.
+/// The source of words.
 const TEXT: &str = "the house stood on the hill and from its windows the whole valley could be seen with \
     the river in the middle of it and the old road that nobody had used since the bridge was built further \
     down where the mill had been before the great flood took it away one night in autumn together with the \
@@ -40,7 +40,7 @@ impl Corpus {
         self as usize
     }
 
-    /// The data of the event of this number.
+    /// Returns the data of the event with this number.
     pub(crate) fn data(self, n: u64) -> String {
         let mut random = Random(n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let mark = char::from(MARK);

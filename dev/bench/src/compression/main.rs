@@ -37,7 +37,7 @@ struct Plan {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    // As far as this user may.
+    // As far as this user is allowed to.
     let _ = rlimit::increase_nofile_limit(1 << 16);
     let done = match arguments.as_slice() {
         [serve, name, control] if serve == "serve" => {

@@ -2,8 +2,8 @@
 
 use crate::{corpora::Corpus, servers::Kind, turn::Measures};
 
-/// A row for each server: what was measured, and behind it, in brackets, how many times the first server's
-/// that is.
+/// Prints a row for each server: the measured value and, in brackets, its ratio to that of the
+/// first server.
 pub(crate) fn print(corpus: Corpus, rounds: &[Vec<Measures>]) {
     println!(
         "\n| {} | bytes of an event | CPU time of a delivery, µs | memory of a connection, KiB |",

@@ -1,4 +1,4 @@
-//! The servers: topics, and axum with a broadcast channel as its documentation has it.
+//! The servers: topics, and axum with a broadcast channel, as its documentation shows it.
 
 #[cfg(feature = "peers")]
 use std::convert::Infallible;
@@ -25,16 +25,17 @@ pub(crate) enum Kind {
     Plain,
     /// A topic that compresses, once for all.
     Shared,
-    /// A topic that does not, and a compressor for each connection.
+    /// A topic that does not compress, and a compressor for each connection.
     Own,
     #[cfg(feature = "peers")]
     Axum,
-    /// Its compressor for each connection: `tower-http`'s layer, told to compress event streams, too.
+    /// axum, with a compressor for each connection: the layer of `tower-http`, with a setting to
+    /// compress event streams, too.
     #[cfg(feature = "peers")]
     AxumCompressed,
 }
 
-/// What a command says in its upper bits is the corpus.
+/// The number of bits of a command that count events. The bits above them name the corpus.
 pub(crate) const EVENT_BITS: u32 = 24;
 
 impl Kind {
@@ -67,7 +68,7 @@ impl Kind {
             .ok_or_else(|| format!("there is no server {name}").into())
     }
 
-    /// Whether its responses are compressed.
+    /// Returns whether its responses are compressed.
     pub(crate) fn is_coded(self) -> bool {
         match self {
             Self::Plain => false,
@@ -96,7 +97,7 @@ impl Kind {
     }
 }
 
-/// Publishes what this program is told to, and ends with the one that started it.
+/// Publishes as the commands say, and ends with the program that started this one.
 async fn obey_all(control: String, port: u16, mut publish: impl FnMut(Corpus, u64)) -> Result<()> {
     use tokio_util::compat::TokioAsyncReadCompatExt;
 
@@ -113,7 +114,7 @@ async fn obey_all(control: String, port: u16, mut publish: impl FnMut(Corpus, u6
     process::exit(0)
 }
 
-/// Ours, with everything else as it comes.
+/// Serves a topic of ours, with default settings otherwise.
 async fn serve(control: &str, compress: bool, compression: StreamCompression) -> Result<()> {
     let mut config = TopicConfig::default();
     config.compress = compress;
@@ -122,7 +123,7 @@ async fn serve(control: &str, compress: bool, compression: StreamCompression) ->
     let port = server.local_addr()?.port();
     let publishers = topics.clone();
     tokio::spawn(obey_all(control.into(), port, move |corpus, n| {
-        // It is small enough, and has no ID.
+        // This cannot fail: the event is small enough, and has no ID.
         let _ = publishers[corpus.number()].publish(corpus.data(n));
     }));
     let mut router = Router::new();
@@ -139,7 +140,7 @@ async fn serve(control: &str, compress: bool, compression: StreamCompression) ->
 async fn serve_axum(control: &str, is_compressed: bool) -> Result<()> {
     use axum::{routing::get, serve::ListenerExt};
 
-    /// How many events a channel holds.
+    /// The number of events that a channel holds.
     const CAPACITY: usize = 1024;
 
     let senders = Corpus::ALL.map(|_| broadcast::channel::<sse::Event>(CAPACITY).0);
@@ -148,7 +149,7 @@ async fn serve_axum(control: &str, is_compressed: bool) -> Result<()> {
     let publishers = senders.clone();
     tokio::spawn(obey_all(control.into(), port, move |corpus, n| {
         let event = sse::Event::default().id(id(n)).data(corpus.data(n));
-        // Fails when there is no receiver.
+        // This fails when there is no receiver.
         let _ = publishers[corpus.number()].send(event);
     }));
     let mut app = axum::Router::new();
@@ -159,7 +160,7 @@ async fn serve_axum(control: &str, is_compressed: bool) -> Result<()> {
     if is_compressed {
         app = app.layer(CompressionLayer::new().compress_when(SizeAbove::new(0)));
     }
-    // As ours does.
+    // As our server does.
     let listener = listener.tap_io(|socket| {
         let _ = socket.set_nodelay(true);
     });

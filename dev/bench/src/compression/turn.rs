@@ -1,4 +1,4 @@
-//! One server's turn: started, measured, ended.
+//! The turn of one server: it is started, measured and ended.
 
 use std::{thread, time::Duration};
 
@@ -10,17 +10,17 @@ use crate::{
     servers::{EVENT_BITS, Kind},
 };
 
-/// How many connect before memory is measured: what comes into being with the first connections
-/// is not the later ones' cost.
+/// The number of clients that connect before memory is measured, so that allocations for the first
+/// connections do not count as a cost of the later ones.
 const FIRST: usize = 16;
 
-/// How many bytes of events the clients have got before anything is measured. A client that joins a shared
-/// stream has plain bytes until the next restart point, which comes at most 96 KiB after the one before. The
-/// other servers send the same from the first event on.
+/// The number of bytes of events that the clients have received before anything is measured. A
+/// client that joins a shared stream gets plain bytes until the next restart point, which comes at
+/// most 96 KiB after the one before. The other servers send the same from the first event on.
 const WARM_UP: usize = 16 << 10;
 const WARM_UP_SHARED: usize = 112 << 10;
 
-/// How many events have so many bytes.
+/// Returns the number of events that have this many bytes.
 fn events_of(corpus: Corpus, bytes: usize) -> u64 {
     let sample = 64;
     let encoded = |n| corpus.data(n).len() + "id: 0-00\ndata: \n\n".len();
@@ -28,12 +28,12 @@ fn events_of(corpus: Corpus, bytes: usize) -> u64 {
     (bytes / size) as u64
 }
 
-/// How long a server has to itself before memory is measured.
+/// The time that a server is left alone before its memory is measured.
 const REST: Duration = Duration::from_millis(50);
 
-/// What was measured.
+/// The measured values.
 pub(crate) struct Measures {
-    /// Of each event, on the wire.
+    /// The bytes of each event on the wire.
     pub(crate) bytes: f64,
     /// The server's CPU time for each delivery, in nanoseconds.
     pub(crate) cpu: f64,

@@ -1,5 +1,5 @@
-//! `fan_out connections`: connections that are opened, asked for a stream, get its first event, and are
-//! closed by their client.
+//! `fan_out connections`: clients open connections, ask for a stream, get its first event, and
+//! close.
 
 use std::{
     net::{SocketAddr, TcpStream},
@@ -19,19 +19,20 @@ use crate::{
     tls::{self, Handshakes},
 };
 
-/// How many connections are open at a time, where it is their number that counts.
+/// The number of connections that are open at a time, where the number per second is measured.
 const AT_A_TIME: usize = 64;
 
-/// How long they are counted.
+/// The time for which connections are counted.
 const SPAN: Duration = Duration::from_millis(500);
 
-/// How many are opened one after the other, where it is the time until the first event that counts.
+/// The number of connections that are opened one after the other, where the time until the first
+/// event is measured.
 const ALONE: usize = 500;
 
-/// How long a client waits.
+/// The longest time that a client waits.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What was measured, times in nanoseconds.
+/// The measured values; times are in nanoseconds.
 struct Measures {
     per_second: f64,
     /// The server's CPU time for each connection.
@@ -45,7 +46,7 @@ pub(crate) fn run(is_quick: bool) -> Result<()> {
     measure_all(Kind::ALL, Handshakes::None, is_quick)
 }
 
-/// Measures those that have TLS, by handshakes of both kinds.
+/// Measures the servers that have TLS, with handshakes of both kinds.
 pub(crate) fn run_over_tls(is_quick: bool) -> Result<()> {
     for handshakes in [Handshakes::Full, Handshakes::Resumed] {
         measure_all(Kind::OVER_TLS, handshakes, is_quick)?;
@@ -104,7 +105,7 @@ fn measure(kind: Kind, handshakes: Handshakes) -> Result<Measures> {
     // Each client has its own tickets.
     let client = |_| tls::client_config(handshakes);
     let clients: Vec<_> = (0..AT_A_TIME).map(client).collect::<Result<_>>()?;
-    // What comes into being with the first connections is not the later ones' cost.
+    // Allocations for the first connections do not count as a cost of the later ones.
     open(server.address, &clients)?;
 
     let cpu_before = server.cpu_time()?;

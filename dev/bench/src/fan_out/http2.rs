@@ -1,5 +1,5 @@
-//! The client's side of HTTP/2, as far as a client needs it that asks for streams and counts what comes
-//! ([RFC 9113](https://www.rfc-editor.org/rfc/rfc9113)).
+//! The client's side of HTTP/2 ([RFC 9113](https://www.rfc-editor.org/rfc/rfc9113)), as far as a
+//! client needs it that asks for streams and counts what it receives.
 
 use std::{io::Write, net::TcpStream};
 
@@ -19,33 +19,35 @@ const WHOLE_REQUEST: u8 = 5;
 
 const HEAD_LEN: usize = 9;
 
-/// The largest window there is.
+/// The largest window.
 const WINDOW: u32 = (1 << 31) - 1;
 
-/// How much of the connection's window may be used before it is opened again.
+/// The number of bytes of the connection's window that may be used before it is opened again.
 const USED: u32 = 1 << 29;
 
 /// Reads what a server sends on one connection.
 #[derive(Default)]
 pub(crate) struct Frames {
     head: [u8; HEAD_LEN],
-    /// How much of the head is there, and how much of the payload is still to come.
+    /// The number of received bytes of the head, and of bytes of the payload that are still to
+    /// come.
     head_len: usize,
     left: usize,
-    /// What is kept of the payload, to be sent back.
+    /// The part of the payload that is kept, to be sent back.
     payload: Vec<u8>,
-    /// How much of the connection's window is used.
+    /// The number of bytes of the connection's window that are used.
     used: u32,
 }
 
-/// What came.
+/// What was received.
 #[derive(Default)]
 pub(crate) struct Came {
     pub(crate) answers: u64,
     pub(crate) events: u64,
 }
 
-/// What a client sends first: settings with the largest windows, and a request for each of its streams.
+/// Returns the first bytes of a client: settings with the largest windows, and a request for each
+/// of its streams.
 pub(crate) fn requests(path: &str, streams: usize) -> Vec<u8> {
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     let mut settings = Vec::new();
@@ -61,7 +63,7 @@ pub(crate) fn requests(path: &str, streams: usize) -> Vec<u8> {
         0,
         &(WINDOW - 65_535).to_be_bytes(),
     );
-    // GET and http of the static table, then a path and an authority as they are.
+    // `GET` and `http` of the static table, then a path and an authority without compression.
     let mut fields = vec![0x82, 0x86];
     for (name, value) in [(4, path), (1, "localhost")] {
         fields.push(name);
@@ -82,7 +84,7 @@ fn put(bytes: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
 }
 
 impl Frames {
-    /// Takes what was read, and answers what has to be answered.
+    /// Handles received bytes, and sends the answers that the protocol requires.
     pub(crate) fn take(&mut self, mut bytes: &[u8], socket: &TcpStream) -> Result<Came> {
         let mut came = Came::default();
         while !bytes.is_empty() {

@@ -1,4 +1,4 @@
-//! The clients: one thread that counts what comes, and does as little as it can beside.
+//! The clients: one thread that counts the received events, and does as little else as it can.
 
 use std::{
     io,
@@ -19,17 +19,18 @@ use crate::{
     tls::{self, Handshakes},
 };
 
-/// How long nothing may come before the server is taken for broken.
+/// The longest time without received bytes, after which the server counts as broken.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How many connect before the server has had time for them: less than a listening socket's queue.
+/// The number of clients that connect before the server has had time for them: less than the queue
+/// of a listening socket holds.
 const AT_A_TIME: usize = 64;
 
-/// How clients ask for event streams.
+/// The protocol by which clients ask for event streams.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Protocol {
     Http1,
-    /// So many streams on each connection. Ours have it behind a server of others alone.
+    /// This many streams on each connection. Ours have HTTP/2 only inside another server.
     #[cfg_attr(not(feature = "peers"), allow(dead_code))]
     Http2(usize),
 }
@@ -40,13 +41,13 @@ pub(crate) struct Clients {
     tls: Option<Arc<ClientConfig>>,
     connections: Vec<Connection>,
     buffer: Box<[u8]>,
-    /// How long not to look, each time before looking for what has come.
+    /// The time to wait before each look at what has arrived.
     pub(crate) nap: Duration,
 }
 
 struct Connection {
     link: Link,
-    /// How many event streams there are, how many of them were answered, and how many events came.
+    /// The number of event streams, of those that were answered, and of received events.
     streams: u64,
     answers: u64,
     events: u64,
@@ -65,7 +66,7 @@ impl Clients {
         })
     }
 
-    /// Asks for so many streams more, each of which has then got the head of its response.
+    /// Asks for this many more streams, and waits until each has received the head of its response.
     pub(crate) fn connect(
         &mut self,
         address: SocketAddr,
@@ -86,7 +87,8 @@ impl Clients {
         Ok(())
     }
 
-    /// Opens one connection, for as many streams as it may have and are wanted. Returns how many.
+    /// Opens one connection, with as many streams as it may have and are wanted. Returns their
+    /// number.
     fn ask(&mut self, address: SocketAddr, path: &str, wanted: usize) -> Result<usize> {
         let socket = TcpStream::connect(address)?;
         let (streams, requests, http2) = match self.protocol {
@@ -115,7 +117,8 @@ impl Clients {
         Ok(streams)
     }
 
-    /// Waits until so many events have come in all, and tells `each` how many came when.
+    /// Waits until this many events have arrived in all, and calls `each` with every number of
+    /// events that arrives.
     pub(crate) fn receive_events(
         &mut self,
         mut count: u64,
@@ -137,20 +140,21 @@ impl Clients {
         }
     }
 
-    /// Whether every stream has got so many events. Of the streams of one connection the sum is looked at.
+    /// Returns whether every stream has received this many events. For the streams of one
+    /// connection the sum counts.
     pub(crate) fn all_have(&self, count: u64) -> bool {
         self.connections
             .iter()
             .all(|connection| connection.events == count * connection.streams)
     }
 
-    /// How many records of TLS have come.
+    /// Returns the number of received TLS records.
     pub(crate) fn records(&self) -> u64 {
         let links = self.connections.iter().map(|it| &it.link);
         links.map(Link::records).sum()
     }
 
-    /// Waits until something comes, and tells what.
+    /// Waits until something arrives, and calls `each` with it.
     fn receive(&mut self, mut each: impl FnMut(Came)) -> Result<()> {
         if !self.nap.is_zero() {
             thread::sleep(self.nap);
@@ -172,7 +176,7 @@ impl Clients {
                     Ok(0) => return Err("the server closed a connection".into()),
                     Ok(n) => {
                         each(connection.take(&self.buffer[..n])?);
-                        // With room left in the buffer nothing is left in the socket.
+                        // If the buffer has room left, the socket has nothing more.
                         if n < self.buffer.len() && !connection.link.is_over_tls() {
                             break;
                         }
@@ -190,7 +194,7 @@ impl Connection {
     fn take(&mut self, bytes: &[u8]) -> Result<Came> {
         let came = match &mut self.http2 {
             None => Came {
-                // Whatever comes first.
+                // The first bytes of a connection are its answer.
                 answers: u64::from(self.answers == 0),
                 events: memchr::memchr_iter(MARK, bytes).count() as u64,
             },
@@ -202,12 +206,12 @@ impl Connection {
     }
 }
 
-/// What a client asks for this path.
+/// Returns the request of a client for this path.
 pub(crate) fn request(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
 }
 
-/// When something began, and how long what came after it took.
+/// The start of a measurement, and the times from it until each arrival.
 pub(crate) struct Latencies {
     start: Instant,
     nanos: Vec<u32>,
@@ -230,7 +234,7 @@ impl Latencies {
         self.nanos.extend((0..events).map(|_| passed));
     }
 
-    /// In nanoseconds, the latency that so much of all (0.5, say) has not exceeded.
+    /// Returns the latency in nanoseconds that this share of all (such as 0.5) has not exceeded.
     pub(crate) fn percentile(&mut self, share: f64) -> f64 {
         self.nanos.sort_unstable();
         let index = (self.nanos.len() as f64 * share) as usize;

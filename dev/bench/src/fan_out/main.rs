@@ -85,7 +85,7 @@ fn serve_on_threads(name: &str, threads: &str, topics: &str, control: &str) -> R
     threads::serve(name, threads.parse()?, topics.parse()?, control)
 }
 
-/// What a mode may be told.
+/// Returns whether the mode is to be quick, which is its only argument.
 fn is_quick(arguments: &[String]) -> Result<bool> {
     raise_descriptor_limit();
     match arguments {
@@ -150,7 +150,7 @@ impl Plan {
     }
 }
 
-/// As far as this user may.
+/// Raises it as far as this user is allowed to.
 fn raise_descriptor_limit() {
     const ENOUGH: u64 = 1 << 16;
     if rlimit::Resource::NOFILE.set(ENOUGH, ENOUGH).is_err() {

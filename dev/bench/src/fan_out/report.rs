@@ -2,17 +2,17 @@
 
 use crate::{median, servers::Kind, tls::Handshakes, turn::Measures};
 
-/// What a table shows of a turn. Values are the median of all rounds, ratios of those within a
-/// round.
+/// A column of a table. Values are the median of all rounds, and ratios the median of those within
+/// a round.
 struct Column {
     name: &'static str,
     value: fn(&Measures) -> f64,
-    /// A value is divided by this.
+    /// The divisor of a value.
     unit: f64,
     digits: usize,
 }
 
-/// Of every table, and then of those over TLS.
+/// The columns of every table, followed by those of tables over TLS.
 const COLUMNS: [Column; 8] = [
     column("deliveries/s, 64 at once", |m| m.many.per_second, 1e3, 0),
     column("CPU each", |m| m.many.cpu, 1e3, 2),
@@ -24,7 +24,7 @@ const COLUMNS: [Column; 8] = [
     column("records, 1 at once", |m| m.one.records, 1.0, 2),
 ];
 
-/// How many columns are of TLS alone.
+/// The number of columns that only tables over TLS have.
 const TLS_COLUMNS: usize = 2;
 
 const fn column(
@@ -41,8 +41,8 @@ const fn column(
     }
 }
 
-/// A row for each server: what was measured, and behind it, in brackets, how many times the first
-/// server's that is.
+/// Prints a row for each server: the measured value and, in brackets, its ratio to that of the
+/// first server.
 pub(crate) fn print(
     clients: usize,
     servers: &[Kind],

@@ -1,4 +1,4 @@
-//! One server's turn: started, measured, ended.
+//! The turn of one server: it is started, measured and ended.
 
 use std::{
     thread,
@@ -13,34 +13,34 @@ use crate::{
     tls::Handshakes,
 };
 
-/// Where the events are.
+/// The path of the events.
 const PATH: &str = "/events";
 
-/// How many events are published at once, where they are many.
+/// The number of events of a backlog, which are published at once.
 const BACKLOG: u32 = 64;
 
-/// How long each kind of delivery is measured.
+/// The time for which each kind of delivery is measured.
 const SPAN: Duration = Duration::from_millis(300);
 
-/// How long the clients look away where it is the server's CPU time for single events that counts.
-/// Otherwise most of what is measured is how the server's kernel wakes a client that is on the same
-/// machine, and the slower a server is the more often that happens.
+/// The time that the clients do not read, where the server's CPU time for single events is
+/// measured. Without it the measurement would mostly be of how the kernel wakes a client on the
+/// same machine, which happens the more often the slower a server is.
 const NAP: Duration = Duration::from_millis(1);
 
-/// How many deliveries per second there are where latency is measured.
+/// The number of deliveries per second where latency is measured.
 const RATE: f64 = 30_000.0;
 
-/// How long latency is measured.
+/// The time for which latency is measured.
 const LATENCY_SPAN: Duration = Duration::from_secs(1);
 
-/// How many connect before memory is measured: what comes into being with the first connections
-/// is not the later ones' cost.
+/// The number of clients that connect before memory is measured, so that allocations for the first
+/// connections do not count as a cost of the later ones.
 const FIRST: usize = 16;
 
-/// How long a server has to itself before memory is measured.
+/// The time that a server is left alone before its memory is measured.
 const REST: Duration = Duration::from_millis(50);
 
-/// What was measured.
+/// The measured values.
 pub(crate) struct Measures {
     /// With a backlog of 64, and with one event in flight.
     pub(crate) many: Delivery,
@@ -56,11 +56,11 @@ pub(crate) struct Delivery {
     pub(crate) per_second: f64,
     /// The server's CPU time for each, in nanoseconds.
     pub(crate) cpu: f64,
-    /// How many records of TLS bring all events that are published at once to one client.
+    /// The number of TLS records that bring all events published at once to one client.
     pub(crate) records: f64,
 }
 
-/// The server, its clients, and how many events each of these should have got.
+/// The server, its clients, and the number of events that each of these should have received.
 struct Turn {
     server: Process,
     clients: Clients,
@@ -110,7 +110,7 @@ fn measure(kind: Kind, count: usize, handshakes: Handshakes) -> Result<Measures>
 }
 
 impl Turn {
-    /// Publishes so many events at once, and waits until everyone has got them.
+    /// Publishes this many events at once, and waits until every client has received them.
     fn publish(&mut self, events: u32, each: impl FnMut(u64)) -> Result<()> {
         self.published += u64::from(events);
         self.server.publish(events)?;
@@ -118,7 +118,7 @@ impl Turn {
         self.clients.receive_events(deliveries, each)
     }
 
-    /// As many events as there is time for, so many at a time.
+    /// Delivers events, this many at a time, until the time is over.
     fn deliver(&mut self, at_a_time: u32) -> Result<Delivery> {
         self.publish(at_a_time, |_| {})?;
         let (before, cpu_before) = (self.published, self.server.cpu_time()?);
@@ -138,8 +138,8 @@ impl Turn {
         })
     }
 
-    /// The latencies of single events at a fixed rate, from the command to publish on: the median,
-    /// and what one in a hundred exceeds.
+    /// Returns the latencies of single events at a fixed rate, from the command to publish on: the
+    /// median, and the one that one in a hundred exceeds.
     fn latency(&mut self) -> Result<(f64, f64)> {
         let between = Duration::from_secs_f64(self.count as f64 / RATE);
         let mut latencies = Latencies::new();

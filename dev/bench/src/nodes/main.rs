@@ -117,7 +117,7 @@ impl Plan {
         let redis = Redis::start()?;
         let mut publishing = Node::start(Some(&redis), topics)?;
         let mut receiving = Node::start(Some(&redis), topics)?;
-        // Every topic of each node hears its bells by then.
+        // By then every topic of each node hears its bells.
         receiving.reset()?;
         let each = publishing.each()?;
         receiving.report(each)?;
@@ -165,12 +165,12 @@ fn print_row(topics: usize, what: &str, figures: &Figures) {
     );
 }
 
-/// What a node says of the events that its clients got: see `node`.
+/// The report of a node on the events that its clients received: see `node`.
 struct Report {
     received: f64,
-    /// Between the first and the last of them.
+    /// The time between the first and the last of them.
     seconds: f64,
-    /// In microseconds, as all that follows.
+    /// In microseconds, like all that follow.
     cpu: f64,
     p50: f64,
     p99: f64,
@@ -182,7 +182,7 @@ impl Report {
     }
 }
 
-/// A process with topics, which does what it is told.
+/// A process with topics, which obeys orders.
 struct Node {
     child: Child,
     orders: ChildStdin,
@@ -190,7 +190,8 @@ struct Node {
 }
 
 impl Node {
-    /// One whose topics lie on this server, or in itself. It has a client of each.
+    /// Starts a node whose topics are on this server, or in the process itself. It has a client of
+    /// each.
     fn start(redis: Option<&Redis>, topics: usize) -> Result<Self> {
         let port = redis.map_or(0, Redis::port).to_string();
         let mut child = Command::new(std::env::current_exe()?)
@@ -224,12 +225,12 @@ impl Node {
         self.order::<String>("reset").map(drop)
     }
 
-    /// Publishes an event to each topic, and returns how many these are.
+    /// Publishes an event to each topic, and returns their number.
     fn each(&mut self) -> Result<u64> {
         self.order("each")
     }
 
-    /// Publishes as fast as it can, and returns how many events that were.
+    /// Publishes as fast as it can, and returns the number of published events.
     fn flood(&mut self, seconds: f64) -> Result<u64> {
         self.reset()?;
         self.order(&format!("flood 0 {seconds}"))
@@ -240,7 +241,7 @@ impl Node {
         self.order(&format!("pace {rate} {seconds}"))
     }
 
-    /// Waits until its clients have got so many events since the last reset.
+    /// Waits until its clients have received this many events since the last reset.
     fn report(&mut self, events: u64) -> Result<Report> {
         let answer: String = self.order(&format!("report {events} 0"))?;
         let numbers: std::result::Result<Vec<f64>, _> = answer.split(' ').map(str::parse).collect();

@@ -27,14 +27,15 @@ use sse_tokio::{
 
 use crate::Result;
 
-/// How many events are published to Redis at a time, where it is to be fast.
+/// The number of publishes to Redis that are under way at a time, for the highest rate.
 const WINDOW: usize = 256;
 
-/// After how many events the clients of one process have a turn. It is fewer than the tasks that a turn of the
-/// runtime polls, so that none of them falls behind its topic's history.
+/// The number of events after which the clients of one process have a turn. It is smaller than the
+/// number of tasks that a turn of the runtime polls, so that no client falls behind its topic's
+/// history.
 const TURN: usize = 32;
 
-/// How long an event's data is.
+/// The length of an event's data.
 const DATA: usize = 200;
 
 pub(crate) fn serve(port: &str, topics: &str) -> Result<()> {
@@ -98,7 +99,7 @@ impl Topics {
     async fn on_redis(port: u16, count: usize) -> Result<Self> {
         let mut redis = RedisConfig::default();
         redis.port = port;
-        // Where all go to one topic, none is to be gone before it is read.
+        // If all events go to one topic, none of them must leave the log before it is read.
         redis.max_events = 100_000;
         let mut config = FollowedTopicsConfig::default();
         config.max_topics = count;
@@ -128,7 +129,8 @@ impl Topics {
             }
             Self::OnRedis(topics) => {
                 for topic in topics {
-                    // A client without an ID begins at the end as it is when its task runs.
+                    // A client without an ID would begin at the end that the topic has when the
+                    // client's task runs.
                     let here = topic.position().to_string();
                     let stream = topic.resume_from(Some(&here));
                     tokio::spawn(read(stream, counts.clone()));
@@ -191,7 +193,7 @@ impl Topics {
     }
 }
 
-/// A client.
+/// Reads as a client.
 async fn read<E>(
     mut stream: impl Stream<Item = std::result::Result<Batch, E>> + Unpin,
     counts: Counts,
@@ -209,7 +211,7 @@ async fn read<E>(
     }
 }
 
-/// Nanoseconds of a clock that all processes share.
+/// Returns the nanoseconds of a clock that all processes share.
 fn clock(id: ClockId) -> u64 {
     let time = clock_gettime(id);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
@@ -221,7 +223,7 @@ struct Counts {
 }
 
 struct Count {
-    /// How long each event took.
+    /// The time of each event.
     times: Vec<u64>,
     first: Option<u64>,
     last: u64,

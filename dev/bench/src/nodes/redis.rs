@@ -38,7 +38,7 @@ impl Redis {
         self.port
     }
 
-    /// Its CPU time so far, in microseconds.
+    /// Returns its CPU time so far, in microseconds.
     pub(crate) fn cpu(&self) -> Result<f64> {
         let mut socket = BufReader::new(TcpStream::connect(("127.0.0.1", self.port))?);
         socket.get_mut().write_all(b"INFO cpu\r\nQUIT\r\n")?;

@@ -24,16 +24,16 @@ use crate::{
     tls::{self, Handshakes},
 };
 
-/// How long a client waits that was told nothing else.
+/// The reconnection time of a client to which no server has sent another one.
 const RECONNECTION_TIME: Duration = Duration::from_secs(3);
 
-/// How long a client that is in a hurry waits after an attempt that failed.
+/// The wait of a client in a hurry after a failed attempt.
 const HURRY: Duration = Duration::from_millis(200);
 
-/// How many connect before the server has had time for them.
+/// The number of clients that connect before the server has had time for them.
 const AT_A_TIME: usize = 64;
 
-/// How long the server may take to answer these.
+/// The longest time that the server may take to answer these.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// When clients connect again.
@@ -50,18 +50,19 @@ pub(crate) struct Clients {
     pace: Pace,
     poll: OwnedFd,
     clients: Vec<Client>,
-    /// Who connects when.
+    /// The clients that are to connect, and when.
     waiting: BinaryHeap<Reverse<(Instant, usize)>>,
     buffer: Box<[u8]>,
-    /// The storm's begin, and the number of the last event before it.
+    /// The beginning of the storm, and the number of the last event before it.
     begin: Option<(Instant, u64)>,
     storm: Storm,
 }
 
-/// What was seen since the storm began.
+/// What was observed since the storm began.
 #[derive(Default)]
 pub(crate) struct Storm {
-    /// When each client had an event that is newer than the storm, over a connection that is.
+    /// When each client received an event that is newer than the storm, over a connection that is
+    /// newer, too.
     pub(crate) back: Vec<Duration>,
     /// When each attempt to connect was made.
     pub(crate) connections: Vec<Duration>,
@@ -78,8 +79,9 @@ struct Client {
     retry: Duration,
     last: Option<u64>,
     last_event_id: String,
-    /// It was answered since the storm began. It may have tried to connect before: a segment that the old
-    /// server's full queue dropped is sent again a second later, and reaches the new one.
+    /// Whether it got an answer since the storm began. It may have tried to connect before: a
+    /// segment that the old server's full queue dropped is sent again a second later, and reaches
+    /// the new server.
     is_new: bool,
     is_back: bool,
 }
@@ -117,7 +119,7 @@ impl Clients {
         })
     }
 
-    /// Connects everyone, a few at a time.
+    /// Connects all clients, a few at a time.
     pub(crate) fn connect_all(&mut self) -> Result<()> {
         for first in (0..self.clients.len()).step_by(AT_A_TIME) {
             let these = first..(first + AT_A_TIME).min(self.clients.len());
@@ -151,7 +153,7 @@ impl Clients {
         self.storm
     }
 
-    /// Reads, and connects whose time has come, until then.
+    /// Reads, and connects the clients whose time has come, until `end`.
     pub(crate) fn run_until(&mut self, end: Instant) -> Result<()> {
         loop {
             let now = Instant::now();
@@ -198,7 +200,8 @@ impl Clients {
         Ok(())
     }
 
-    /// The connection is closed, or was never open: again, after a while.
+    /// Handles a connection that is closed or could not be made: the client connects again after a
+    /// while.
     fn lose(&mut self, number: usize) {
         let client = &mut self.clients[number];
         client.link = None;
@@ -211,7 +214,7 @@ impl Clients {
         self.waiting.push(Reverse((Instant::now() + wait, number)));
     }
 
-    /// Waits so long at most until something happens, and sees to it.
+    /// Waits at most this long until something happens, and handles it.
     fn turn(&mut self, wait: Duration) -> Result<()> {
         let mut ready = Vec::with_capacity(1024);
         let wait = rustix::event::Timespec::try_from(wait)?;
@@ -229,7 +232,7 @@ impl Clients {
         Ok(())
     }
 
-    /// Whether the connection is still there.
+    /// Reads, and returns whether the connection is still open.
     fn read(&mut self, number: usize) -> Result<bool> {
         let Self {
             clients,
@@ -269,7 +272,8 @@ impl Client {
         request + "\r\n"
     }
 
-    /// Takes what came, since the storm began or before, and says whether there was an event among it.
+    /// Handles bytes that were received in the storm or before, and returns whether they contained
+    /// an event.
     fn receive(&mut self, mut input: &[u8], in_storm: bool, storm: &mut Storm) -> Result<bool> {
         if !self.has_head {
             let before = self.head.len();
@@ -277,7 +281,7 @@ impl Client {
             let Some(end) = memchr::memmem::find(&self.head, b"\r\n\r\n") else {
                 return Ok(false);
             };
-            // Of HTTP/1.0 or HTTP/1.1.
+            // The status line of HTTP/1.0 or HTTP/1.1.
             if self.head.get(8..12) != Some(b" 200") {
                 return Err(String::from_utf8_lossy(&self.head).into());
             }

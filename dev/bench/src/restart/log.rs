@@ -21,7 +21,7 @@ impl Log {
         let redis = Redis::start()?;
         let port = redis.port();
         let (ready, is_ready) = mpsc::channel();
-        // It ends with Redis.
+        // The thread ends with Redis.
         thread::spawn(move || ready.send(publish(port, clock, &ready)));
         is_ready.recv()??;
         Ok(Self { redis })
@@ -32,18 +32,18 @@ impl Log {
     }
 }
 
-/// Publishes each event in its order, and says so after the first one.
+/// Publishes each event in order, and reports after the first one.
 fn publish(port: u16, clock: Clock, ready: &mpsc::Sender<Result<()>>) -> Result<()> {
     tokio_runtime()?.block_on(async {
         let topic = topic_on_redis(port).await?;
         let (sender, mut due) = tasks::unbounded_channel();
         clock.publish(move |number| {
-            // Fails where the publisher has ended.
+            // This fails when the publisher has ended.
             let _ = sender.send(number);
         });
         while let Some(number) = due.recv().await {
             topic.publish(number.to_string()).await?;
-            // Nothing waits for the later ones.
+            // No receiver waits for the later ones.
             let _ = ready.send(Ok(()));
         }
         Ok(())

@@ -57,10 +57,10 @@ use tls::Handshakes;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-/// How long the old server runs with all of its clients.
+/// The time that the old server runs with all of its clients.
 const BEFORE: Duration = Duration::from_secs(2);
 
-/// How long the storm may take.
+/// The longest time of the storm.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Plan {
@@ -202,7 +202,7 @@ impl Plan {
     }
 }
 
-/// What so much of all (0.5, for example) has not exceeded.
+/// Returns the time that this share of all (such as 0.5) has not exceeded.
 fn percentile(times: &mut [Duration], share: f64) -> Duration {
     times.sort_unstable();
     let index = (times.len() as f64 * share).ceil() as usize;
@@ -212,7 +212,7 @@ fn percentile(times: &mut [Duration], share: f64) -> Duration {
         .unwrap_or_default()
 }
 
-/// How many times there are within one window of this length, at most.
+/// Returns the largest number of times within one window of this length.
 fn busiest(times: &mut [Duration], window: Duration) -> usize {
     times.sort_unstable();
     let mut first = 0;

@@ -1,4 +1,4 @@
-//! Servers as processes of their own, as the program that measures them sees them.
+//! The servers as processes, seen from the program that measures them.
 
 use std::{
     env, fs,
@@ -17,22 +17,22 @@ use crate::{
     tls::{self, Handshakes},
 };
 
-/// How many clients may wait for a server on a port that stays open.
+/// The number of clients that may wait for a server on a port that stays open.
 const BACKLOG: i32 = 4096;
 
 /// The ports of servers that listen by themselves, below those that Linux gives to clients.
 const OWN_PORTS: RangeInclusive<u16> = 20_000..=30_000;
 
-/// What a server is told.
+/// The arguments of a server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Orders {
     pub(crate) kind: Kind,
     pub(crate) spread: Spread,
     pub(crate) clock: Clock,
     pub(crate) handshakes: Handshakes,
-    /// Where Redis listens, for a server that needs it.
+    /// The port of Redis, for a server that needs it.
     pub(crate) redis: u16,
-    /// Where to listen; on the standard input without.
+    /// The address to listen on; without it the standard input is the listening socket.
     pub(crate) address: Option<SocketAddr>,
 }
 
@@ -75,15 +75,15 @@ impl Orders {
 /// The port of all servers.
 pub(crate) struct Port {
     pub(crate) address: SocketAddr,
-    /// The listening socket, where it stays open without a server.
+    /// The listening socket, if it stays open without a server.
     listener: Option<OwnedFd>,
 }
 
 impl Port {
-    /// One that stays open.
+    /// Returns a port that stays open.
     pub(crate) fn held() -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        // Again, with room for more.
+        // This sets a longer queue.
         rustix::net::listen(&listener, BACKLOG)?;
         Ok(Self {
             address: listener.local_addr()?,
@@ -91,8 +91,8 @@ impl Port {
         })
     }
 
-    /// One on which each server listens by itself, and on which nothing listens without one. It is none
-    /// that the system gives to clients, which could take it meanwhile.
+    /// Returns a port on which each server listens by itself, and which is closed without a server.
+    /// It is not one that the system gives to clients, which could take it meanwhile.
     pub(crate) fn free() -> Result<Self> {
         let listener = OWN_PORTS.rev().find_map(|port| {
             let address = (Ipv4Addr::LOCALHOST, port);
@@ -105,7 +105,7 @@ impl Port {
     }
 }
 
-/// A server. It is killed when this is dropped.
+/// A server, which is killed when this is dropped.
 pub(crate) struct Process {
     child: Child,
     control: TcpStream,
@@ -126,7 +126,7 @@ impl Process {
             .args(["serve", &control.local_addr()?.to_string()])
             .args(orders.to_arguments()?)
             .env(tls::IDENTITY, tls::identity_pem()?)
-            // What the servers on tokio are told in code.
+            // The servers on tokio set this in code.
             .env("ASYNC_STD_THREAD_COUNT", "1")
             .env("SMOL_THREADS", "1")
             .stdin(stdin)
@@ -140,7 +140,7 @@ impl Process {
         Ok(self.control.read_exact(&mut [0])?)
     }
 
-    /// Has it shut down gracefully.
+    /// Shuts it down gracefully.
     pub(crate) fn stop(&mut self) -> Result<()> {
         Ok(self.control.write_all(b"s")?)
     }
@@ -153,7 +153,7 @@ impl Process {
         Ok(self.child.try_wait()?.is_some())
     }
 
-    /// The CPU time of its threads, and the most memory that it had, in bytes.
+    /// Returns the CPU time of its threads, and its largest memory in bytes.
     pub(crate) fn cost(&self) -> Result<(Duration, u64)> {
         let folder = format!("/proc/{}", self.child.id());
         let mut cpu = Duration::ZERO;

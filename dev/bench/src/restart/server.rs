@@ -1,4 +1,4 @@
-//! The server's side: a process that publishes, and serves until it is told to stop.
+//! The server's side: a process that publishes, and serves until it gets the order to stop.
 
 use std::{
     io::{Read, Write},
@@ -24,7 +24,7 @@ use crate::{Result, process::Orders, tls};
 /// The name of the topic that follows a log.
 const TOPIC: &str = "storm";
 
-/// How long Redis may take to answer at first.
+/// The longest time that Redis may take to answer at first.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The servers.
@@ -69,7 +69,7 @@ impl Kind {
     }
 }
 
-/// How a graceful shutdown spreads the clients.
+/// The settings by which a graceful shutdown spreads the clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spread {
     None,
@@ -108,7 +108,7 @@ impl Spread {
     }
 }
 
-/// Serves as it is told.
+/// Serves with these arguments.
 pub(crate) fn serve(how: &[String]) -> Result<()> {
     let [control, orders @ ..] = how else {
         return Err("this is for the program itself".into());
@@ -153,7 +153,7 @@ pub(crate) fn tokio_runtime() -> Result<tokio::runtime::Runtime> {
         .build()?)
 }
 
-/// The socket that is this process's standard input.
+/// Returns the socket that is this process's standard input.
 fn given() -> Result<tokio::net::TcpListener> {
     let listener = TcpListener::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     listener.set_nonblocking(true)?;
@@ -168,7 +168,7 @@ async fn serve_topic<R: Runtime + Default>(
     let topic = Topic::on(R::default(), TopicConfig::default());
     let publisher = topic.clone();
     orders.clock.publish(move |number| {
-        // It is small enough, and the ID is one.
+        // This cannot fail: the event is small enough, and the ID is valid.
         let _ = publisher.publish(Event::new(number.to_string()).under_id(number));
     });
     let subscribe = move |request: Request| topic.resume(&request);
@@ -194,7 +194,7 @@ async fn serve_log(orders: Orders, control: TcpStream) -> Result<()> {
     .await
 }
 
-/// The topic of a log that other processes write, too.
+/// Returns the topic of a log to which other processes write, too.
 pub(crate) async fn topic_on_redis(port: u16) -> Result<FollowedTopic> {
     let mut config = RedisConfig::default();
     config.port = port;
@@ -221,11 +221,11 @@ async fn run<R: Runtime>(
     Ok(())
 }
 
-/// Says that it listens, and stops when it is told to.
+/// Reports that it listens, and stops when it gets the order to.
 pub(crate) fn obey(mut control: TcpStream, stop: impl FnOnce() + Send + 'static) -> Result<()> {
     control.write_all(b"l")?;
     thread::spawn(move || {
-        // The end of the control is one, too.
+        // The end of the control connection is such an order, too.
         let _ = control.read(&mut [0]);
         stop();
     });

@@ -19,19 +19,19 @@ use crate::{
 /// Events per second.
 const RATE: u32 = 50;
 
-/// How long the old server runs with all of its clients.
+/// The time that the old server runs with all of its clients.
 const BEFORE: Duration = Duration::from_secs(1);
 
-/// How long there is no server.
+/// The time without a server.
 const DOWN: Duration = Duration::from_secs(1);
 
-/// How long the storm may take. Clients that are not back by then are not waited for.
+/// The longest time of the storm. The program does not wait for clients that are not back by then.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How often it is looked whether all are back.
+/// The interval at which the program checks whether all clients are back.
 const INTERVAL: Duration = Duration::from_millis(5);
 
-/// What happens to the server, and how its clients take it.
+/// What happens to the server, and when its clients connect again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Way {
     name: &'static str,
@@ -65,7 +65,7 @@ pub(crate) struct Plan {
     rounds: usize,
 }
 
-/// What one storm took.
+/// The measured values of one storm.
 struct Measures {
     half: f64,
     most: f64,
@@ -73,8 +73,8 @@ struct Measures {
     cpu: f64,
     memory: f64,
     attempts: f64,
-    /// How many first segments of a connection were sent again, and how often a listening socket's queue
-    /// was full: of the whole machine.
+    /// The number of SYN segments that were sent again, and of times that the queue of a listening
+    /// socket was full, on the whole machine.
     syns_again: u64,
     overflows: u64,
     lost: u64,
@@ -133,7 +133,7 @@ impl Plan {
         Ok(())
     }
 
-    /// A table: a row for each server.
+    /// Prints a table with a row for each server.
     fn measure_all(&self, clients: usize, way: Way, handshakes: Handshakes) -> Result<()> {
         let mut rounds: Vec<Vec<Measures>> = Vec::new();
         for round in 0..self.rounds {
@@ -174,7 +174,7 @@ fn print_row(name: &str, index: usize, rounds: &[Vec<Measures>]) {
             _ => format!("{value:.digits$} ({ratio:.2})"),
         }
     };
-    // What should not happen at all is told as the sum of all rounds.
+    // Values that should be 0 are shown as the sum of all rounds.
     let sum = |value: fn(&Measures) -> u64| -> u64 {
         rounds
             .iter()
@@ -205,7 +205,7 @@ fn measure(kind: Kind, count: usize, way: Way, handshakes: Handshakes) -> Result
     };
     let orders = Orders {
         kind,
-        // The clients do not heed `retry`, and the storm is what is measured.
+        // The clients ignore `retry`: the storm itself is measured.
         spread: Spread::None,
         clock,
         handshakes,
@@ -282,7 +282,7 @@ fn median(samples: impl Iterator<Item = f64>) -> f64 {
     samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// What the system counts of TCP since it was started.
+/// The TCP counters of the system since its start.
 struct Kernel {
     syns_again: u64,
     overflows: u64,
@@ -290,7 +290,7 @@ struct Kernel {
 
 impl Kernel {
     fn now() -> Result<Self> {
-        // A line of names, and one of numbers below it.
+        // The file has a line of names and below it a line of numbers.
         let text = fs::read_to_string("/proc/net/netstat")?;
         let mut lines = text.lines().filter(|line| line.starts_with("TcpExt:"));
         let (names, numbers) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));

@@ -1,5 +1,5 @@
-//! axum: its own `Sse`, and a replay by hand, as programs have it: the last events in a list, and a channel
-//! for those that come, both under one lock, so that nothing is missing between them.
+//! axum: its own `Sse`, and a replay by hand, as programs write it: the last events in a list, and
+//! a channel for new ones, both under one lock, so that nothing is missing between them.
 
 use std::{
     collections::VecDeque,
@@ -32,7 +32,7 @@ use crate::{
     tls_listener::TlsListener,
 };
 
-/// How many events are kept, and how many the channel holds.
+/// The number of events that are kept, and that the channel holds.
 const HISTORY: usize = 2_000;
 const CAPACITY: usize = 1_024;
 
@@ -60,7 +60,7 @@ pub(crate) fn serve(orders: Orders, control: TcpStream) -> Result<()> {
             let event = Event::default().id(number.to_string());
             let event = event.data(number.to_string());
             let mut shared = publisher.lock().unwrap_or_else(PoisonError::into_inner);
-            // Fails when there is no receiver.
+            // This fails when there is no receiver.
             let _ = shared.live.send(event.clone());
             shared.history.push_back((number, event));
             if shared.history.len() > HISTORY {
@@ -94,11 +94,11 @@ pub(crate) fn serve(orders: Orders, control: TcpStream) -> Result<()> {
 }
 
 async fn wait_for(mut stopped: watch::Receiver<bool>) {
-    // Fails where the sender has gone.
+    // This fails when the sender was dropped.
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-/// What the client has not had, and whatever comes, until the server is stopped.
+/// Yields the events that the client does not have, and then new ones, until the server is stopped.
 async fn events(
     State(events): State<Events>,
     headers: HeaderMap,
@@ -115,7 +115,7 @@ async fn events(
     };
     let live = BroadcastStream::new(shared.live.subscribe());
     drop(shared);
-    // A client that is too slow for the channel has to come back.
+    // A client that is too slow for the channel has to reconnect.
     let live = live.take_while(|event| std::future::ready(event.is_ok()));
     let live = live.filter_map(|event| std::future::ready(event.ok()));
     let all = stream::iter(missed).chain(live).map(Ok);

@@ -1,5 +1,6 @@
-//! The limit: one thread, `epoll`, and for every socket one `write` of a piece of a log
-//! that was encoded before, over TLS once it is encrypted for that socket. It does not parse the request, frame the body, or look after anybody.
+//! The limit: one thread, `epoll`, and for every socket one `write` of a piece of a log that was
+//! encoded beforehand; over TLS, once it is encrypted for that socket. It does not parse the
+//! request, frame the body, or watch its clients.
 
 use std::{
     io::{self, ErrorKind, Read, Write},
@@ -15,7 +16,7 @@ use crate::{
     control::{id, own_cpu_time},
 };
 
-/// How many events the log has: more are never published at once.
+/// The number of events in the log. No more are published at once.
 const LOG: u64 = 64;
 
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
@@ -28,7 +29,7 @@ pub(crate) fn serve(control: &str, tls: Tls) -> Result<()> {
         .flat_map(|n| format!("id: {}\ndata: {}\n\n", id(10_000 + n), data()).into_bytes())
         .collect();
     let each = log.len() / LOG as usize;
-    // What a request for `/first` is answered: a stream with one event.
+    // The response to a request for `/first`: a stream with one event.
     let first = [HEAD, &log[..each]].concat();
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -79,7 +80,7 @@ pub(crate) fn serve(control: &str, tls: Tls) -> Result<()> {
                     let Some(client) = place else { continue };
                     let mut request = [0; 1024];
                     match client.read(&mut request) {
-                        // The request, which comes in one piece.
+                        // The request, which arrives in one piece.
                         Ok(n @ 1..) => client.send(match &request[..n] {
                             [b'G', b'E', b'T', b' ', b'/', b'f', ..] => &first,
                             _ => HEAD,
@@ -121,7 +122,7 @@ impl Client {
         Ok(())
     }
 
-    /// Reads until there is something, or nothing more.
+    /// Reads until there are bytes, or no more will come.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else {
             return self.socket.read(buffer);

@@ -1,4 +1,4 @@
-//! The servers that are measured, each in the way that its documentation shows.
+//! The measured servers, each set up as its documentation shows.
 
 mod bare;
 mod ours;
@@ -23,12 +23,12 @@ pub(crate) fn data() -> String {
     format!("{:x<149}{}", "", char::from(MARK))
 }
 
-/// What a server over TLS is set up by.
+/// The configuration of a server over TLS.
 type Tls = Option<Arc<ServerConfig>>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The limit: `epoll`, and one `write` of bytes that were there before for every socket.
+    /// The limit: `epoll`, and one `write` of bytes that were encoded beforehand for every socket.
     Bare,
     Tokio,
     Smol,
@@ -39,8 +39,8 @@ pub(crate) enum Kind {
     AxumNodelay,
     #[cfg(feature = "peers")]
     Actix,
-    /// axum's own `Sse`, or our embedding, in axum, over this many streams on each connection of HTTP/2,
-    /// or over HTTP/1.1.
+    /// axum's own `Sse`, or our embedding, in axum: with this many streams on each connection of
+    /// HTTP/2, or over HTTP/1.1.
     #[cfg(feature = "peers")]
     InAxum {
         ours: bool,
@@ -48,7 +48,7 @@ pub(crate) enum Kind {
     },
 }
 
-/// How many streams a connection of HTTP/2 has.
+/// The number of streams of an HTTP/2 connection.
 #[cfg(feature = "peers")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Streams {
@@ -75,13 +75,13 @@ impl Kind {
         let identity = tls::identity_pem()?;
         Process::start([self.name(), handshakes.name()], |command| {
             command.env(tls::IDENTITY, identity);
-            // What the servers on tokio are told in code.
+            // The servers on tokio set this in code.
             command.env("ASYNC_STD_THREAD_COUNT", "1");
             command.env("SMOL_THREADS", "1");
         })
     }
 
-    /// Those that have TLS.
+    /// The servers that have TLS.
     pub(crate) const OVER_TLS: &[Self] = &[
         Self::Bare,
         Self::Tokio,
@@ -91,7 +91,7 @@ impl Kind {
         Self::AxumNodelay,
     ];
 
-    /// Ours and axum's own, in axum.
+    /// Ours and axum's own, both in axum.
     pub(crate) const EMBEDDED: &[Self] = &[
         Self::Bare,
         #[cfg(feature = "peers")]
@@ -113,7 +113,7 @@ impl Kind {
         Self::InAxum { ours, streams }
     }
 
-    /// How its clients ask.
+    /// Returns the protocol of its clients.
     pub(crate) fn protocol(self) -> Protocol {
         match self {
             #[cfg(feature = "peers")]
@@ -190,7 +190,7 @@ fn tokio_runtime() -> Result<tokio::runtime::Runtime> {
         .build()?)
 }
 
-/// The connection to whom a server on tokio obeys.
+/// Connects to the program that sends a server on tokio its commands.
 async fn tokio_control(address: &str) -> Result<tokio_util::compat::Compat<tokio::net::TcpStream>> {
     use tokio_util::compat::TokioAsyncReadCompatExt;
     Ok(tokio::net::TcpStream::connect(address).await?.compat())

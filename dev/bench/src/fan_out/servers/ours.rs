@@ -1,4 +1,4 @@
-//! Our three servers: a topic, and a handler that returns a subscriber. Everything is as it comes.
+//! Our three servers: a topic, and a handler that returns a subscriber, with default settings.
 
 use std::process;
 
@@ -57,11 +57,11 @@ async fn serve<R: Runtime + Default>(
         let event = Event::new(data());
         let publish = |events| {
             for _ in 0..events {
-                // It is small enough, and has no ID.
+                // This cannot fail: the event is small enough, and has no ID.
                 let _ = publisher.publish(event.clone());
             }
         };
-        // The other end has gone, and with it the process that started this one.
+        // An error means that the process that started this one has ended.
         let _ = obey(control, port, publish).await;
         process::exit(0);
     });

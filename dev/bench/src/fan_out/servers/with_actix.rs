@@ -14,7 +14,8 @@ use crate::{
     control::{id, obey},
 };
 
-/// How many events a client's channel holds. The example's 10 would lose most of a backlog.
+/// The number of events that a client's channel holds. The 10 of the example would lose most of a
+/// backlog.
 const CAPACITY: usize = 128;
 
 type Clients = Arc<Mutex<Vec<mpsc::Sender<sse::Event>>>>;
@@ -27,7 +28,7 @@ pub(crate) fn serve(control: &str) -> Result<()> {
         rustix::net::listen(&listener, 1024)?;
         let port = listener.local_addr()?.port();
         HttpServer::new(move || {
-            // On the worker's thread, of which there is one.
+            // This runs on the worker's thread; there is one worker.
             actix_web::rt::spawn(publish(control.clone(), port, clients.clone()));
             App::new()
                 .app_data(web::Data::from(clients.clone()))
@@ -70,7 +71,7 @@ async fn publish(control: String, port: u16, clients: Clients) {
             sequence += 1;
             let event = sse::Data::new(&*data).id(id(sequence));
             for client in &*clients {
-                // Fails for one that has gone.
+                // This fails for a client that has left.
                 let _ = client.try_send(event.clone().into());
             }
         }

@@ -1,5 +1,5 @@
-//! axum: `Sse` over a stream, of a broadcast channel here, as its documentation has it. What is sent
-//! through the channel is the finished event, so that it is put together once.
+//! axum: `Sse` over the stream of a broadcast channel, as its documentation shows it. Finished
+//! events are sent through the channel, so that each is built once.
 
 use std::convert::Infallible;
 
@@ -26,7 +26,7 @@ use crate::{
     tls_listener::TlsListener,
 };
 
-/// How many events the channel holds.
+/// The number of events that the channel holds.
 const CAPACITY: usize = 1024;
 
 pub(crate) fn serve(control: &str, nodelay: bool, tls: Tls) -> Result<()> {
@@ -42,7 +42,7 @@ pub(crate) fn serve(control: &str, nodelay: bool, tls: Tls) -> Result<()> {
             let publish = |events| {
                 for _ in 0..events {
                     sequence += 1;
-                    // Fails when there is no receiver.
+                    // This fails when there is no receiver.
                     let _ = publisher.send(Event::default().id(id(sequence)).data(&data));
                 }
             };
@@ -70,7 +70,7 @@ pub(crate) fn serve_embedding(control: &str) -> Result<()> {
             let event = sse_core::Event::new(data());
             let publish = |events| {
                 for _ in 0..events {
-                    // It is small enough, and has no ID.
+                    // This cannot fail: the event is small enough, and has no ID.
                     let _ = publisher.publish(event.clone());
                 }
             };
@@ -93,7 +93,7 @@ pub(crate) fn serve_embedding(control: &str) -> Result<()> {
     })
 }
 
-/// HTTP/1.1, and HTTP/2 where the client begins with it.
+/// HTTP/1.1, or HTTP/2 if the client begins with it.
 async fn serve_app(listener: TcpListener, app: Router, nodelay: bool, tls: Tls) -> Result<()> {
     if let Some(tls) = tls {
         axum::serve(TlsListener::new(listener, tls)?, app).await?;

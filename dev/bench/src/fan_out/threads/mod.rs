@@ -23,17 +23,18 @@ use crate::{
 };
 pub(crate) use server::serve;
 
-/// How many publishers there are, and how many events each publishes at once to every topic.
+/// The number of publishers, and of events that each publishes at once to every topic.
 const PUBLISHERS: u32 = 2;
 const EVENTS: u32 = 32;
 
-/// How long each kind of delivery is measured.
+/// The time for which each kind of delivery is measured.
 const SPAN: Duration = Duration::from_millis(500);
 
-/// How long the clients look away where single events are delivered: see `turn.rs`.
+/// The time that the clients do not read where single events are delivered: see `turn.rs`.
 const NAP: Duration = Duration::from_millis(1);
 
-/// The runtimes, and how many threads run their tasks. Of tokio's, 0 is the runtime of the current thread.
+/// The runtimes, and the number of threads that run their tasks. For tokio, 0 is the runtime of the
+/// current thread.
 const SERVERS: [(&str, usize); 5] = [
     ("sse-tokio", 0),
     ("sse-tokio", 1),
@@ -42,14 +43,14 @@ const SERVERS: [(&str, usize); 5] = [
     ("sse-smol", 2),
 ];
 
-/// How many topics there are, and how many clients each has.
+/// The number of topics, and of clients of each.
 #[derive(Clone, Copy)]
 struct Shape {
     topics: usize,
     clients: usize,
 }
 
-/// What was measured, times in nanoseconds.
+/// The measured values; times are in nanoseconds.
 struct Measures {
     per_second: f64,
     cpu: f64,
@@ -60,8 +61,8 @@ struct Measures {
     one_wake_ups: f64,
 }
 
-/// What a server tells once its publishers are done: all of it counts from its beginning, but for the
-/// times, which are of these events.
+/// The report of a server once its publishers are done. It counts from the server's start, except
+/// for the times, which are those of the last events.
 pub(super) struct Told {
     cpu: u64,
     wake_ups: u64,
@@ -90,7 +91,7 @@ impl Told {
     }
 }
 
-/// Measures all of it: `quick` has one round and a tenth of the clients.
+/// Measures everything: `quick` has one round and a tenth of the clients.
 pub(crate) fn run(is_quick: bool) -> Result<()> {
     let (rounds, share) = if is_quick { (1, 10) } else { (3, 1) };
     let shapes = [(1, 5_000 / share), (100 / share, 50)];
@@ -147,7 +148,7 @@ struct Turn {
     shape: Shape,
 }
 
-/// What so many deliveries took.
+/// The cost of this many deliveries.
 struct Delivered {
     deliveries: f64,
     seconds: f64,
@@ -200,7 +201,7 @@ impl Turn {
         })
     }
 
-    /// So many events at a time, for as long as there is time.
+    /// Delivers this many events at a time, until the time is over.
     fn deliver(&mut self, publishers: u32, events: u32) -> Result<Delivered> {
         let mut before = self.publish(publishers, events)?;
         let mut delivered = Delivered {
@@ -225,7 +226,8 @@ impl Turn {
         Ok(delivered)
     }
 
-    /// Publishes, waits until every client has got everything, and asks what it took.
+    /// Publishes, waits until every client has received everything, and returns the server's
+    /// report.
     fn publish(&mut self, publishers: u32, events: u32) -> Result<Told> {
         let command = u64::from(publishers) << 32 | u64::from(events);
         self.control.write_all(&command.to_be_bytes())?;
@@ -237,7 +239,7 @@ impl Turn {
         Ok(Told::from_bytes(&told))
     }
 
-    /// How many deliveries so many events are.
+    /// Returns the number of deliveries that this many events make.
     fn count(&self, publishers: u32, events: u32) -> u64 {
         let clients = (self.shape.topics * self.shape.clients) as u64;
         u64::from(publishers) * u64::from(events) * clients

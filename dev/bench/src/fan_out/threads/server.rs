@@ -29,7 +29,7 @@ use sse_tokio::{
 use super::{PUBLISHERS, Told};
 use crate::{Result, control::own_cpu_time, servers::data};
 
-/// Serves so many topics on so many threads, until this program is ended.
+/// Serves this many topics on this many threads, until this program is ended.
 pub(crate) fn serve(kind: &str, threads: usize, topics: usize, control: &str) -> Result<()> {
     match (kind, threads) {
         ("sse-tokio", 0) => tokio::runtime::Builder::new_current_thread()
@@ -41,7 +41,7 @@ pub(crate) fn serve(kind: &str, threads: usize, topics: usize, control: &str) ->
             .enable_all()
             .build()?
             .block_on(run::<Tokio>(topics, control)),
-        // Its threads are set by the environment.
+        // The environment sets the number of its threads.
         ("sse-smol", _) => smol::block_on(run::<Smol>(topics, control)),
         _ => Err(format!("there is no server {kind}").into()),
     }
@@ -63,7 +63,7 @@ async fn run<R: Runtime + Default>(topics: usize, control: &str) -> Result<()> {
     let port = server.local_addr()?.port();
     let control = TcpStream::connect(control)?;
     thread::spawn(move || {
-        // The other end has gone, and with it the process that started this one.
+        // An error means that the process that started this one has ended.
         let _ = obey(control, port, &topics, &wake_ups);
         process::exit(0);
     });
@@ -71,7 +71,7 @@ async fn run<R: Runtime + Default>(topics: usize, control: &str) -> Result<()> {
     Ok(())
 }
 
-/// A subscriber that counts how often it waits.
+/// A subscriber that counts its waits.
 struct Counted {
     subscriber: Subscriber,
     wake_ups: Arc<AtomicU64>,
@@ -101,7 +101,7 @@ fn obey(mut control: TcpStream, port: u16, topics: &[Topic], wake_ups: &AtomicU6
                 scope.spawn(move || {
                     for (events, start) in commands {
                         start.wait();
-                        // Fails where this server ends.
+                        // This fails when the server ends.
                         let _ = done.send(publish_all(topics, events));
                     }
                 });
@@ -137,7 +137,7 @@ fn obey(mut control: TcpStream, port: u16, topics: &[Topic], wake_ups: &AtomicU6
     })
 }
 
-/// So many events to each of the topics, and how long each took, in nanoseconds.
+/// Publishes this many events to each of the topics, and returns the time of each in nanoseconds.
 fn publish_all(topics: &[Topic], events: u32) -> Vec<u64> {
     let event = Event::new(data());
     let mut times = Vec::with_capacity(topics.len() * events as usize);
@@ -145,7 +145,7 @@ fn publish_all(topics: &[Topic], events: u32) -> Vec<u64> {
         for topic in topics {
             let event = event.clone();
             let start = Instant::now();
-            // It is small enough, and has no ID.
+            // This cannot fail: the event is small enough, and has no ID.
             let _ = topic.publish(event);
             times.push(start.elapsed().as_nanos() as u64);
         }
