@@ -160,11 +160,13 @@ fn the_servers_reconnection_time_is_held_between_floor_and_ceiling() {
 
 #[test]
 fn waits_of_nothing_grow_nevertheless() {
-    let config = reconnection(|settings| {
+    let mut config = reconnection(|settings| {
         settings.floor = Duration::ZERO;
         settings.time = Duration::ZERO;
     });
     assert_between(&waits_after(&config, "retry: 0\n"), millis(1), millis(2));
+    // Each attempt fails at once.
+    config.connect_timeout = Duration::ZERO;
     let mut client = Client::new(config);
     client.advance(secs(60));
     let waits = client.waits.len();
