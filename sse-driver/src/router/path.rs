@@ -57,6 +57,9 @@ pub(super) fn canonical_route(path: &str) -> Result<String, &'static str> {
         let literal = literal.replace("{{", "{").replace("}}", "}");
         canonical += &encode(&literal)
             .ok_or("a percent sign is not followed by two hexadecimal digits; write %25")?;
+        if let Some(problem) = problem_with_param(param) {
+            return Err(problem);
+        }
         canonical += param;
         rest = after;
     }
@@ -66,8 +69,23 @@ pub(super) fn canonical_route(path: &str) -> Result<String, &'static str> {
     }
 }
 
+/// Returns why this is not a parameter, although it has a brace. An empty text is none at all.
+fn problem_with_param(param: &str) -> Option<&'static str> {
+    if param.is_empty() {
+        return None;
+    }
+    let name = param.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
+    match name {
+        None => Some("a brace in it has no counterpart; write {{ or }} for a brace of the path"),
+        Some(name) if name.contains(['{', '/']) => {
+            Some("a parameter's name has a brace or a slash in it; end it with }")
+        }
+        Some(_) => None,
+    }
+}
+
 /// Returns the text before the first parameter, the parameter, and the rest. An invalid parameter is
-/// returned like a valid one, so that the matcher rejects it.
+/// returned like a valid one.
 fn split_at_param(path: &str) -> (&str, &str, &str) {
     let bytes = path.as_bytes();
     let mut at = 0;
