@@ -13,6 +13,7 @@ mod laws;
 mod log;
 mod nodes;
 mod pages;
+mod world;
 
 use std::time::{Duration, Instant};
 

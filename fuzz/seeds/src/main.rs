@@ -1,8 +1,8 @@
 //! Writes the seeds of the fuzz targets: the decoder's vectors and some heads, each after the bytes from
-//! which a target takes its chunks and bounds, some compressed bodies, and some histories of a topic and
-//! of an event source.
+//! which a target takes its chunks and bounds, some compressed bodies, some histories of a topic and of an
+//! event source, the items that the macros' tests have, and some routes.
 //!
-//! `cargo run --example seeds`, in this directory.
+//! `cargo run -p sse-fuzz-seeds`, in the folder above.
 
 use std::{error::Error, fs, io::Write, path::Path};
 
@@ -11,7 +11,26 @@ use flate2::{
     Compression, GzBuilder,
     write::{DeflateEncoder, ZlibEncoder},
 };
+use quote::ToTokens;
 use serde_json::Value;
+use syn::{Attribute, Item};
+
+/// The tests of the macros.
+const MACROS: [&str; 2] = [
+    "../sse-driver/macros/tests",
+    "../sse-driver/macros/tests/refused",
+];
+
+/// Paths, each with routes.
+const ROUTES: [&str; 7] = [
+    "/a/b\n/a/{x}\n/{x}/b\n/a/b",
+    "/w/%61dmin\n/w/{*rest}\n/w/admin",
+    "/a%2Fb/c\n/{x}/c\n/a/{*x}",
+    "/a/%2e%2E/b\n/{*x}",
+    "/w//x\n/w/{*rest}\n/{a}/{b}/{c}",
+    "/pre-x\n/pre-{a}\n/{a}-x\n/%70{a}",
+    "/%7Ba%7D/%C3%A9\n/{{a}}/é\n/{a}/{b}",
+];
 
 const VECTORS: &str = "../sse-core/tests/vectors/event-stream-vectors.json";
 
@@ -148,9 +167,68 @@ fn main() -> Result<(), Box<dyn Error>> {
             )?;
         }
     }
+    for (number, routes) in ROUTES.iter().enumerate() {
+        write("routes", number, routes.as_bytes())?;
+    }
     write_bodies()?;
     write_lives()?;
+    write_items()?;
     write_subscriptions()
+}
+
+/// Writes every item of the macros' tests that has one of the macros, as the macro gets it.
+fn write_items() -> Result<(), Box<dyn Error>> {
+    let mut number = 0;
+    for folder in MACROS {
+        for file in fs::read_dir(folder)? {
+            let file = file?.path();
+            if file.extension().is_none_or(|it| it != "rs") {
+                continue;
+            }
+            for item in syn::parse_file(&fs::read_to_string(file)?)?.items {
+                for seed in seeds_of(item) {
+                    write("macros", number, &seed)?;
+                    number += 1;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_one(attribute: &Attribute, name: &str) -> bool {
+    attribute.path().is_ident(name)
+}
+
+/// Returns the input of the target `macros` for each macro that the item has.
+fn seeds_of(mut item: Item) -> Vec<Vec<u8>> {
+    let attributes = match &mut item {
+        Item::Impl(item) => &mut item.attrs,
+        Item::Fn(item) => &mut item.attrs,
+        Item::Enum(item) => &mut item.attrs,
+        Item::Struct(item) => &mut item.attrs,
+        _ => return Vec::new(),
+    };
+    let named = [("controller", 0), ("sse", 1)];
+    let found = named.into_iter().find_map(|(name, which)| {
+        let at = attributes.iter().position(|it| is_one(it, name))?;
+        Some((attributes.remove(at), which))
+    });
+    let derives = attributes.iter().any(|it| is_one(it, "derive"));
+    attributes.retain(|it| !is_one(it, "derive"));
+    let input = |which: u8, args: String| {
+        let item = item.to_token_stream().to_string();
+        [&[which], args.as_bytes(), b"\0", item.as_bytes()].concat()
+    };
+    match found {
+        Some((attribute, which)) => {
+            let args = attribute.meta.require_list();
+            let args = args.map_or_else(|_| String::new(), |it| it.tokens.to_string());
+            vec![input(which, args)]
+        }
+        None if derives => vec![input(2, String::new()), input(3, String::new())],
+        None => Vec::new(),
+    }
 }
 
 /// Bodies in each of the codings that the client decodes.
