@@ -23,6 +23,18 @@
 //! }
 //! ```
 //!
+//! It needs these dependencies:
+//!
+//! ```toml
+//! [dependencies]
+//! async-std = "1"
+//! futures-util = "0.3"
+//! sse-async-std = { git = "…" }  # not on the public registry yet
+//! ```
+//!
+//! `curl -N http://127.0.0.1:8080/count` prints the events. Once it is ended by Ctrl-C, the server prints
+//! why the stream is over.
+//!
 //! # async-std is no longer developed
 //!
 //! Its authors recommend [smol](https://docs.rs/smol), which has the parts that async-std consists of.
@@ -55,6 +67,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Re-exported items say that they need a feature of this crate, and do not name those of the crates that they
 // are from.
+#![cfg_attr(docsrs, allow(unexpected_cfgs))]
 #![cfg_attr(
     docsrs,
     doc(auto_cfg(hide(

@@ -175,8 +175,11 @@ The folder `docs` of the repository has short pages, each about one subject, who
 | subject | page |
 |---|---|
 | a chat; the progress of a long job; a language model's answer | `chat.md`, `progress.md`, `language-model.md` |
-| topics combined with other streams, after a restart, and on many nodes | `topics.md`, `many-nodes.md` |
-| the page's side and a program's side of a stream | `page.md`, `http-client.md`, `clients.md` |
+| a stream written as a loop with `yield` | `yield.md` |
+| topics combined with other streams, and on many nodes; a restart that loses nothing | `topics.md`, `many-nodes.md`, `restart.md` |
+| the page's side of a stream | `page.md` |
+| a program's side of a stream | `following.md`, `http-client.md`, `clients.md` |
+| the Model Context Protocol | `mcp.md` |
 | axum, hyper, and other servers | `axum.md`, `hyper.md`, `custom-server.md` |
 | proxies, compression, systemd | `proxies.md`, `compression.md`, `systemd.md` |
 | tests | `testing.md` |

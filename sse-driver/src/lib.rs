@@ -92,6 +92,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Re-exported items do not say that they need features of the core, which this crate turns on.
+#![cfg_attr(docsrs, allow(unexpected_cfgs))]
 #![cfg_attr(
     docsrs,
     doc(auto_cfg(hide(

@@ -22,6 +22,18 @@
 //!     })
 //! }
 //! ```
+//!
+//! It needs these dependencies:
+//!
+//! ```toml
+//! [dependencies]
+//! futures-util = "0.3"
+//! smol = "2"
+//! sse-smol = { git = "…" }  # not on the public registry yet
+//! ```
+//!
+//! `curl -N http://127.0.0.1:8080/count` prints the events. Once it is ended by Ctrl-C, the server prints
+//! why the stream is over.
 #![doc = sse_driver::front_page!(
     name: "sse_smol",
     runtime: "Smol",
@@ -48,6 +60,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Re-exported items say that they need a feature of this crate, and do not name those of the crates that they
 // are from.
+#![cfg_attr(docsrs, allow(unexpected_cfgs))]
 #![cfg_attr(
     docsrs,
     doc(auto_cfg(hide(
