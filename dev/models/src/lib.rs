@@ -6,3 +6,4 @@
 //! ```
 
 pub mod follower;
+pub mod member;
