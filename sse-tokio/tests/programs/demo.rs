@@ -1,7 +1,8 @@
-//! `demo`: it needs no output, and demos on one Redis are one.
+//! `demo`: it needs no output, demos on one Redis are one, and other sites do not restart it.
 
 use std::{
-    io::{BufRead, Read},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     os::{fd::OwnedFd, unix::net::UnixStream},
 };
 
@@ -65,4 +66,22 @@ fn demos_on_one_redis_show_the_same_numbers() {
         id = line.trim_end().replace("id: ", "");
         line_with("data: ", &mut events);
     }
+}
+
+#[test]
+fn the_demo_takes_no_orders_from_pages_of_other_sites() {
+    let port = free_port();
+    let _demo = Program::start("demo", |demo| demo.args(["--port", &port.to_string()]));
+    let mut events = client(port, "/events");
+    line_with("data: ", &mut events);
+    for (site, status) in [("cross-site", "403"), ("same-origin", "204")] {
+        let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let fields = format!("Host: a\r\nSec-Fetch-Site: {site}\r\nContent-Length: 0");
+        write!(socket, "POST /restart HTTP/1.1\r\n{fields}\r\n\r\n").unwrap();
+        let line = line_with("HTTP/1.1", &mut BufReader::new(socket));
+        assert!(line.contains(status), "{site}: {line}");
+    }
+    // The stream ends properly, and the next run serves on the same socket.
+    events.read_to_string(&mut String::new()).unwrap();
+    line_with(r#""run":2,"#, &mut client(port, "/events"));
 }
