@@ -40,12 +40,25 @@ impl<'l> Field<'l> {
         let field = match line.first() {
             Some(b'd') => named("data").map(Field::Data),
             Some(b'e') => named("event").map(Field::EventType),
-            Some(b'i') => named("id").and_then(id),
+            Some(b'i') => named("id").map(Self::id),
             Some(b'r') => named("retry").and_then(reconnection_time),
             Some(b':') => Some(Field::Comment(&line[1..])),
             _ => None,
         };
         field.unwrap_or(Field::Ignored)
+    }
+
+    /// Reads an id. One with a NUL is ignored.
+    #[inline]
+    pub(super) fn id(value: &'l [u8]) -> Self {
+        let has_controls = has_controls(value);
+        if has_controls && value.contains(&b'\0') {
+            return Field::Ignored;
+        }
+        Field::Id {
+            value,
+            has_controls,
+        }
     }
 }
 
@@ -58,19 +71,6 @@ fn value(behind_name: &[u8]) -> Option<&[u8]> {
         [] => Some(&[]),
         _ => None,
     }
-}
-
-/// Reads an id. One with a NUL is ignored.
-#[inline]
-fn id(value: &[u8]) -> Option<Field<'_>> {
-    let has_controls = has_controls(value);
-    if has_controls && value.contains(&b'\0') {
-        return None;
-    }
-    Some(Field::Id {
-        value,
-        has_controls,
-    })
 }
 
 /// Reads a reconnection time: ASCII digits only, in milliseconds. A number too large for a `u64` is a

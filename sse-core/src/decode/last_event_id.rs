@@ -64,11 +64,10 @@ impl LastEventId {
         self.received
     }
 
-    /// Sets the ID to that of a complete event.
+    /// Sets the ID to that of a complete event, which has no control characters.
     #[inline]
-    pub(super) fn replace(&mut self, id: &str, has_controls: bool) {
-        self.receive(id, has_controls);
-        self.commit();
+    pub(super) fn replace(&mut self, id: &str) {
+        self.string.set(id, false);
     }
 
     /// Commits the id of the current event, whose blank line has come.
@@ -102,12 +101,14 @@ impl LastEventId {
 #[inline]
 pub(super) fn has_controls(id: &[u8]) -> bool {
     let is_control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
-    let (words, rest) = id.as_chunks::<8>();
-    let suspect = words
-        .iter()
-        .any(|word| word_has_controls(u64::from_ne_bytes(*word)));
+    // The last word overlaps the one before it.
+    let Some(last) = id.last_chunk() else {
+        return id.iter().any(is_control);
+    };
+    let (words, _) = id.as_chunks();
+    let mut words = words.iter().chain([last]);
     // The check of a whole word cannot tell a tab from the others.
-    (suspect && id.iter().any(is_control)) || rest.iter().any(is_control)
+    words.any(|word| word_has_controls(u64::from_ne_bytes(*word))) && id.iter().any(is_control)
 }
 
 /// Returns whether one of eight bytes is below 0x20, or is 0x7F, by a few instructions on one word.

@@ -221,10 +221,11 @@ enum Piece<'i> {
 /// there is no line end, or a CR at the very end, which an LF may follow.
 #[inline(always)]
 pub(super) fn whole_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (line, end) = bytes.split_at(line_end(bytes)?);
+    let (line, end) = bytes.split_at_checked(line_end(bytes)?)?;
+    // The first byte is an LF or a CR.
     match end {
-        [b'\r', b'\n', behind @ ..] | [b'\n', behind @ ..] => Some((line, behind)),
-        [b'\r', behind @ ..] if !behind.is_empty() => Some((line, behind)),
+        [b'\n', behind @ ..] | [_, b'\n', behind @ ..] => Some((line, behind)),
+        [_, behind @ ..] if !behind.is_empty() => Some((line, behind)),
         _ => None,
     }
 }

@@ -23,7 +23,12 @@ mod whole;
 use alloc::string::String;
 use core::{fmt, time::Duration};
 
-use self::{buffers::EventBuffers, last_event_id::LastEventId, lines::Lines, receive::Start};
+use self::{
+    buffers::EventBuffers,
+    last_event_id::LastEventId,
+    lines::Lines,
+    receive::{Start, Wanted},
+};
 use crate::EventId;
 
 pub use self::{
@@ -155,9 +160,10 @@ impl Decoder {
         &'a mut self,
         input: &mut &'i [u8],
     ) -> Result<Option<Decoded<'a>>, DecodeError> {
-        match self.start(input) {
+        match self.start(input, Wanted::All) {
             Start::Unfinished => Ok(None),
             Start::Data(data) => Ok(Some(Decoded::Event(self.lend("", data)))),
+            Start::Whole(event_type, data) => Ok(Some(Decoded::Event(self.lend(event_type, data)))),
             Start::Other(line) => self.next_item(line, input),
         }
     }
@@ -189,9 +195,10 @@ impl Decoder {
         &'a mut self,
         input: &mut &'i [u8],
     ) -> Result<Option<MessageEventRef<'a>>, DecodeError> {
-        match self.start(input) {
+        match self.start(input, Wanted::Events) {
             Start::Unfinished => Ok(None),
             Start::Data(data) => Ok(Some(self.lend("", data))),
+            Start::Whole(event_type, data) => Ok(Some(self.lend(event_type, data))),
             Start::Other(line) => self.next_event(line, input),
         }
     }
@@ -205,11 +212,14 @@ impl Decoder {
     ///
     /// Those of [`decode`](Self::decode).
     pub fn decode_event(&mut self, input: &mut &[u8]) -> Result<Option<MessageEvent>, DecodeError> {
-        match self.start(input) {
-            Start::Unfinished => Ok(None),
-            Start::Data(data) => Ok(Some(self.lend("", data).into())),
-            Start::Other(line) => Ok(self.next_event(line, input)?.map(MessageEvent::from)),
-        }
+        let (event_type, data) = match self.start(input, Wanted::Events) {
+            Start::Unfinished => return Ok(None),
+            Start::Data(data) => ("", data),
+            Start::Whole(event_type, data) => (event_type, data),
+            Start::Other(line) => return Ok(self.next_event(line, input)?.map(MessageEvent::from)),
+        };
+        // One place for both, since the copy is inlined.
+        Ok(Some(self.lend(event_type, data).into()))
     }
 
     /// Returns the last event ID as the standard defines it.

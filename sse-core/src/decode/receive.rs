@@ -41,6 +41,8 @@ pub(super) enum Start<'i> {
     Unfinished,
     /// The event is one line of data in the chunk.
     Data(&'i str),
+    /// The event lies in the chunk: its type and its data.
+    Whole(&'i str, &'i str),
     /// The event needs a closer look. This is its first line, if that has been taken off the input.
     Other(Option<Line<'i>>),
 }
@@ -50,7 +52,7 @@ pub(super) enum Start<'i> {
 /// processor wait.
 impl Decoder {
     #[inline(always)]
-    pub(super) fn start<'i>(&mut self, input: &mut &'i [u8]) -> Start<'i> {
+    pub(super) fn start<'i>(&mut self, input: &mut &'i [u8], wanted: Wanted) -> Start<'i> {
         if !self.text.is_empty() {
             buffers::empty_text(&mut self.text);
         }
@@ -72,6 +74,7 @@ impl Decoder {
             }
         }
         if !self.lines.begin_at(input) {
+            self.progress = Progress::InEvent;
             return Start::Other(None);
         }
         if input.is_empty() {
@@ -88,9 +91,13 @@ impl Decoder {
             }
             match line {
                 // The line's end has not come, so it need not be searched for again.
-                None => self.progress = Progress::InEvent,
-                // An event of several lines of data goes into the buffers, line by line.
-                Some((data, behind)) if behind.starts_with(Field::DATA) => {
+                None => {
+                    self.progress = Progress::InEvent;
+                    return Start::Other(None);
+                }
+                // An event of several lines of data goes into the buffers, line by line, and so does one whose
+                // next line has not come.
+                Some((data, behind)) if behind.is_empty() || behind.starts_with(Field::DATA) => {
                     let first = &input[..Field::DATA.len() + data.len()];
                     if first.len() <= self.limits.line() {
                         self.progress = Progress::InEvent;
@@ -101,7 +108,13 @@ impl Decoder {
                 Some(_) => {}
             }
         }
-        Start::Other(None)
+        match self.take_whole(input, wanted) {
+            Some((event_type, data)) => Start::Whole(event_type, data),
+            None => {
+                self.progress = Progress::InEvent;
+                Start::Other(None)
+            }
+        }
     }
 
     /// Returns an event whose parts lie in the chunk, except the last event ID.
@@ -154,8 +167,13 @@ impl Decoder {
     ) -> Result<Found<'i>, DecodeBound> {
         loop {
             if self.progress == Progress::BetweenEvents {
-                if let Some(found) = self.find_whole(input, wanted) {
-                    return Ok(found);
+                if self.lines.begin_at(input) {
+                    if input.is_empty() {
+                        return Ok(Found::Nothing);
+                    }
+                    if let Some((event_type, data)) = self.take_whole(input, wanted) {
+                        return Ok(Found::InChunk { event_type, data });
+                    }
                 }
                 self.progress = Progress::InEvent;
             }
@@ -165,29 +183,26 @@ impl Decoder {
         }
     }
 
-    /// Continues between two events, with one that lies whole in the chunk.
-    #[inline(always)]
-    fn find_whole<'i>(&mut self, input: &mut &'i [u8], wanted: Wanted) -> Option<Found<'i>> {
-        if !self.lines.begin_at(input) {
-            return None;
-        }
-        if input.is_empty() {
-            return Some(Found::Nothing);
-        }
+    /// Takes an event that lies whole in the chunk off the input; returns its type and its data.
+    #[inline(never)]
+    fn take_whole<'i>(
+        &mut self,
+        input: &mut &'i [u8],
+        wanted: Wanted,
+    ) -> Option<(&'i str, &'i str)> {
         // A comment or a reconnection time at the front is an item of its own.
         if wanted == Wanted::All && matches!(input.first(), Some(b':' | b'r')) {
             return None;
         }
         let whole = Whole::read(input, &self.limits, wanted)?;
         *input = whole.behind;
-        if let Some((id, has_controls)) = whole.id {
-            self.last_event_id.replace(id, has_controls);
+        if let Some(id) = whole.id {
+            self.last_event_id.replace(id);
         }
         if whole.reconnection_time.is_some() {
             self.reconnection_time = whole.reconnection_time;
         }
-        let (event_type, data) = (whole.event_type, whole.data);
-        Some(Found::InChunk { event_type, data })
+        Some((whole.event_type, whole.data))
     }
 
     /// Continues within an event, line by line. Returns `None` where the event has ended without being

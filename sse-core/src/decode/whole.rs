@@ -10,11 +10,37 @@ use super::{DecoderLimits, fields::Field, lines::whole_line, receive::Wanted, ut
 pub(super) struct Whole<'i> {
     pub(super) event_type: &'i str,
     pub(super) data: &'i str,
-    /// The id, and whether it has control characters.
-    pub(super) id: Option<(&'i str, bool)>,
+    /// The id, which has no control characters.
+    pub(super) id: Option<&'i str>,
     pub(super) reconnection_time: Option<Duration>,
     /// The bytes behind the event.
     pub(super) behind: &'i [u8],
+}
+
+/// The beginning of a line.
+enum Form {
+    Data,
+    EventType,
+    Id,
+    /// One that has to be interpreted.
+    Other,
+}
+
+impl Form {
+    /// Takes the name of a field off the front of a line, in the form that most servers write, so that the end
+    /// of the name need not be searched for.
+    #[inline(always)]
+    fn split(line: &[u8]) -> (Self, &[u8]) {
+        if let Some(value) = line.strip_prefix(Field::DATA) {
+            (Self::Data, value)
+        } else if let Some(value) = line.strip_prefix(b"event: ") {
+            (Self::EventType, value)
+        } else if let Some(value) = line.strip_prefix(b"id: ") {
+            (Self::Id, value)
+        } else {
+            (Self::Other, line)
+        }
+    }
 }
 
 /// Returns the bytes behind a blank line at the front of `bytes`.
@@ -24,6 +50,13 @@ fn behind_blank(bytes: &[u8]) -> Option<&[u8]> {
         [b'\n', behind @ ..] | [b'\r', b'\n', behind @ ..] => Some(behind),
         _ => None,
     }
+}
+
+/// Returns `value`, a part of `chunk`, from the text of the chunk's front.
+#[inline(always)]
+fn part<'i>(text: &'i str, chunk: &[u8], value: &[u8]) -> Option<&'i str> {
+    let start = value.as_ptr().addr().wrapping_sub(chunk.as_ptr().addr());
+    text.get(start..)?.get(..value.len())
 }
 
 /// Returns the data of an event that has no other field, and the bytes behind the event. `text` begins
@@ -50,12 +83,17 @@ impl<'i> Whole<'i> {
         let mut reconnection_time = None;
         let mut rest = chunk;
         let behind = loop {
-            let (line, behind) = whole_line(rest)?;
-            if line.is_empty() {
-                break behind;
-            }
+            let (form, value) = Form::split(rest);
+            let (line, behind) = whole_line(value)?;
             rest = behind;
-            match Field::parse(line) {
+            let field = match form {
+                Form::Data => Field::Data(line),
+                Form::EventType => Field::EventType(line),
+                Form::Id => Field::id(line),
+                Form::Other if line.is_empty() => break behind,
+                Form::Other => Field::parse(line),
+            };
+            match field {
                 Field::Data(value) if data.is_none() => {
                     data = Some(value);
                     // Data is most often the last field.
@@ -66,8 +104,8 @@ impl<'i> Whole<'i> {
                 Field::EventType(value) => event_type = value,
                 Field::Id {
                     value,
-                    has_controls,
-                } if value.len() <= limits.id() => id = Some((value, has_controls)),
+                    has_controls: false,
+                } if value.len() <= limits.id() => id = Some(value),
                 Field::ReconnectionTime(time) if wanted == Wanted::Events => {
                     reconnection_time = Some(time);
                 }
@@ -82,10 +120,7 @@ impl<'i> Whole<'i> {
             return None;
         }
         let text = utf8::check_front(chunk, length)?;
-        let part = |value: &[u8]| {
-            let start = value.as_ptr().addr().checked_sub(chunk.as_ptr().addr())?;
-            text.get(start..start + value.len())
-        };
+        let part = |value| part(text, chunk, value);
         Some(Self {
             event_type: match event_type {
                 [] => "",
@@ -93,7 +128,7 @@ impl<'i> Whole<'i> {
             },
             data: part(data?)?,
             id: match id {
-                Some((id, has_controls)) => Some((part(id)?, has_controls)),
+                Some(id) => Some(part(id)?),
                 None => None,
             },
             reconnection_time,
