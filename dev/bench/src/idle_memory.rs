@@ -5,32 +5,25 @@
 //! (`topic`), and a bare one that holds each socket in a task that waits to read (`bare`). Every client
 //! has read one event and then waits.
 
+mod idle;
+
 use std::{
-    env,
-    error::Error,
-    fs,
-    io::{BufRead, BufReader, Read, Write},
-    net::{Ipv4Addr, TcpStream},
+    env, fs,
+    io::{BufRead, BufReader},
+    net::Ipv4Addr,
     process::{Child, Command, Stdio},
 };
 
-use futures_util::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt, stream};
+use futures_util::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use sse_async_std::AsyncStd;
 use sse_smol::Smol;
-use sse_tokio::{
-    Router, ServerConfig, Tokio, Topic,
-    driver::{Runtime, Server},
-    topic::TopicConfig,
-};
+use sse_tokio::{Tokio, driver::Runtime};
 use tokio_util::compat::TokioAsyncReadCompatExt;
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+use idle::{Result, connect};
 
 const RUNTIMES: [&str; 3] = ["tokio", "smol", "async-std"];
 const SERVERS: [&str; 3] = ["bare", "stream", "topic"];
-
-/// The longest time that a client waits for its event.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 fn main() -> Result<()> {
     rlimit::increase_nofile_limit(u64::MAX)?;
@@ -86,21 +79,7 @@ fn serve(runtime: &str, server: &str) -> Result<()> {
 }
 
 async fn serve_ours<R: Runtime + Default>(server: &str) -> Result<()> {
-    let router = match server {
-        "stream" => Router::new().events("/", |_| stream::iter(["hello"]).chain(stream::pending())),
-        "topic" => {
-            let topic = Topic::on(R::default(), TopicConfig::default());
-            topic.publish("hello")?;
-            Router::new().events("/", move |_| topic.subscribe_from_oldest())
-        }
-        _ => return Err(format!("there is no server {server}").into()),
-    };
-    let mut config = ServerConfig::default();
-    config.max_connections = usize::MAX;
-    let server = Server::<R>::bind("127.0.0.1:0").await?.with_config(config);
-    println!("{}", server.local_addr()?);
-    server.serve(router).await?;
-    Ok(())
+    idle::serve_ours::<R>(server, |address| println!("{address}")).await
 }
 
 async fn bare_on_tokio() -> Result<()> {
@@ -169,21 +148,6 @@ fn measure_process(child: &mut Child, connections: usize) -> Result<usize> {
     let after = resident(child)?;
     drop((first, more));
     Ok(after.saturating_sub(before) / connections.max(1))
-}
-
-/// Returns a client that has read its event.
-fn connect(address: &str) -> Result<TcpStream> {
-    let mut socket = TcpStream::connect(address)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    socket.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")?;
-    let (mut text, mut buffer) = (Vec::new(), [0; 1024]);
-    while !text.windows(5).any(|window| window == b"hello") {
-        match socket.read(&mut buffer)? {
-            0 => return Err("the server closed a connection".into()),
-            n => text.extend_from_slice(&buffer[..n]),
-        }
-    }
-    Ok(socket)
 }
 
 /// Returns the process's resident memory in bytes.
