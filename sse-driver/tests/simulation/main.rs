@@ -7,7 +7,7 @@
 //! happen. [`reactor`] says when tasks hear of what has arrived. What must hold: [`records`] says what clients may rely on, [`registry`] what clean-up may
 //! be told, [`checks`] what is true whenever no task is left to be polled, which is where a lost
 //! wake-up shows, and what is left at the end: nothing. In worlds of their own, [`sides`] are tasks that
-//! share a TLS connection, one to read and one to write.
+//! share a TLS connection, one to read and one to write, and [`nodes`] share streams over a log that fails.
 //!
 //! ```sh
 //! cargo test -p sse-driver --all-features --test simulation                   # what CI runs
@@ -31,6 +31,8 @@ mod jobs;
 #[allow(dead_code)] // the core's simulation uses all of it
 #[path = "../../../sse-core/tests/simulation/laws.rs"]
 mod laws;
+#[cfg(feature = "event-log")]
+mod nodes;
 #[allow(dead_code)]
 #[path = "../../../sse-core/tests/simulation/payload.rs"]
 mod payload;
@@ -114,4 +116,37 @@ fn each_side_of_a_tls_connection_hears_of_what_the_other_one_read() {
         .0
         .flat_map(|seed| sides::WORLDS * seed..sides::WORLDS * (seed + 1));
     seeds.for_each(sides::run);
+}
+
+#[cfg(feature = "event-log")]
+#[test]
+fn nodes_that_share_streams_agree_whatever_their_log_does() {
+    let mut all = nodes::Count::default();
+    let (seeds, is_ci) = seeds();
+    // Each of these worlds is a large one.
+    let most = if is_ci { SEEDS / 2 } else { u64::MAX };
+    let seeds = seeds.zip(0..most).map(|(seed, _)| seed);
+    seeds.for_each(|seed| all.add(nodes::run(seed)));
+    if is_ci {
+        for end in [
+            "complete",
+            "stopped",
+            "abandoned",
+            "shutdown",
+            "lost",
+            "dropped",
+        ] {
+            assert!(all.clean_ups.contains_key(end), "no {end} in {all:?}");
+        }
+        assert!(all.notices > 0, "{all:?}");
+    }
+    println!("{all:?}");
+}
+
+#[cfg(feature = "event-log")]
+#[test]
+fn a_seed_of_nodes_replays_exactly() {
+    for seed in 0..4 {
+        assert_eq!(nodes::run(seed), nodes::run(seed), "seed {seed}");
+    }
 }
