@@ -114,6 +114,7 @@ fn few_events_are_dropped_at_a_time_however_they_compress() {
         let mut held = 0;
         for n in 0..3000 {
             topic.publish(payload(n, len, true)).unwrap();
+            assert!(topic.retained_bytes() <= MAX);
             let now = topic.retained_events();
             let dropped = held + 1 - now;
             // Each has its bytes twice, and its places in both.

@@ -36,7 +36,8 @@ fn at_the_bound_only_unused_topics_make_room() {
     let subscriber = map.topic("subscribed").unwrap().subscribe();
     map.topic("unused").unwrap();
     let error = map.topic("new").unwrap_err();
-    assert_eq!(error.max_topics, 3);
+    assert_eq!((error.max_topics, map.config().max_topics), (3, 3));
+    assert!(error.to_string().starts_with("there are 3 topics already"));
 
     // It is kept for returning clients, and then dropped.
     clock.advance(5 * MINUTE);

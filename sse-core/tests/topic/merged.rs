@@ -68,6 +68,26 @@ fn it_is_a_stream_that_ends_with_its_topics() {
 }
 
 #[test]
+fn an_empty_beginning_is_not_an_item() {
+    let topics = topics(&TopicConfig::default());
+    let mut subscriber = merge(&topics, None).begin_with([""; 0]).unwrap();
+    assert!(subscriber.try_next().is_pending());
+}
+
+#[test]
+fn the_outcomes_for_the_response_are_those_of_the_topics_that_say_so() {
+    let clock = Clock::new();
+    let [tea, coffee] = [false, true].map(|tells| {
+        let mut config = TopicConfig::default();
+        config.announce_in_header = tells;
+        topic_of(10 + u64::from(tells), &clock, config)
+    });
+    let merged = MergedSubscriber::resume_from([("tea", &tea), ("coffee", &coffee)], None).unwrap();
+    let told: Vec<_> = merged.outcomes_for_header().collect();
+    assert_eq!(told, [("coffee", Outcome::Fresh)]);
+}
+
+#[test]
 fn a_place_without_an_id_of_the_publishers_choice_is_told_as_a_place() {
     let topics = topics(&TopicConfig::default());
     let own = Event::new("one").with_id("own").unwrap();

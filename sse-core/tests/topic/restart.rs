@@ -246,4 +246,12 @@ fn an_id_that_would_become_too_long_has_the_positions_alone() {
     );
     assert_eq!(too_long, "1-3,2-1");
     assert_eq!(fits_again, "1-4:tea:yyyyyyyyyy,2-1:coffee:row%201");
+    // The same holds for the ID of a beginning.
+    for topic in [&tea, &coffee] {
+        let event = Event::new("x").with_id("z".repeat(2_100)).unwrap();
+        topic.publish(event).unwrap();
+    }
+    let topics = [("tea", &tea), ("coffee", &coffee)];
+    let mut begun = merge(&topics, None).begin_with(["state"]).unwrap();
+    assert_eq!(last_event_id(&merged_text(&mut begun)), "1-5,2-2");
 }

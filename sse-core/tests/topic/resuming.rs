@@ -117,6 +117,17 @@ fn the_announced_outcomes_are_a_setting() {
 }
 
 #[test]
+fn the_outcome_is_for_the_response_where_the_topic_says_so() {
+    for tells in [false, true] {
+        let mut config = TopicConfig::default();
+        config.announce_in_header = tells;
+        let topic = topic(config);
+        let told = topic.subscribe().outcome_for_header();
+        assert_eq!(told, tells.then_some(Outcome::Fresh));
+    }
+}
+
+#[test]
 fn a_client_that_was_told_where_it_is_resumes_from_there_without_an_event() {
     let mut config = TopicConfig::default();
     config.announce = Announce::Everything;
