@@ -4,7 +4,7 @@
 use proptest::{prelude::*, sample::Index};
 use sse_core::{DecoderLimits, client::EventSourceConfig, http::StatusCode};
 
-use crate::harness::{Client, cases};
+use crate::harness::{CHUNKED, Client, OPEN, cases};
 
 const ANSWERS: [&str; 8] = [
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n\
@@ -157,5 +157,33 @@ fn the_answers_are_what_they_seem_to_be() {
     ];
     for (answer, expected) in ANSWERS.into_iter().zip(expected) {
         assert_eq!(told(answer), expected, "{answer}");
+    }
+}
+
+#[test]
+fn bytes_that_arrive_before_earlier_ones_are_decoded_follow_them() {
+    let plain = |number: u32| format!("data: {number:02}\n\n");
+    let chunk = |number: u32| format!("a\r\n{}\r\n", plain(number));
+    let framings: [(&str, &dyn Fn(u32) -> String); 2] = [(OPEN, &plain), (CHUNKED, &chunk)];
+    for (head, event) in framings {
+        let mut client = Client::new(EventSourceConfig::default());
+        client.connect();
+        client.receive(head);
+        client.told();
+        let (mut sent, mut taken) = (0, 0);
+        for _ in 0..20 {
+            // Three arrive, and two are taken.
+            for _ in 0..3 {
+                client
+                    .source
+                    .handle_input(client.now, event(sent).as_bytes());
+                sent += 1;
+            }
+            for _ in 0..2 {
+                let expected = format!(r#"message "" "{taken:02}""#);
+                assert_eq!(client.take_received(), Some(expected));
+                taken += 1;
+            }
+        }
     }
 }
