@@ -57,3 +57,15 @@ fn without_room_in_the_budget_events_are_in_the_body_as_they_are() {
     assert!(client.wire.len() > client.plain.len());
     client.finish();
 }
+
+#[test]
+fn without_room_in_the_budget_the_events_of_a_topic_are_in_the_body_as_they_are_too() {
+    let (mut client, _budget) = with_budget(GzipBody::COMPRESSOR_SIZE - 1);
+    let topic = topic(compressing());
+    let mut subscriber = topic.subscribe();
+    for n in 0..10 {
+        topic.publish(payload(n, 200, false)).unwrap();
+    }
+    assert!(client.send_all(&mut subscriber) > client.plain.len());
+    client.finish();
+}

@@ -4,7 +4,7 @@ use std::{error::Error, fmt, io};
 
 use sse_core::client::{End, EventSource, EventSourceConfig, InvalidRequest, Loss};
 
-use crate::harness::Client;
+use crate::harness::{CHUNKED, Client};
 
 fn message(answer: &str) -> String {
     let mut config = EventSourceConfig::default();
@@ -190,6 +190,18 @@ fn a_broken_answer_names_its_fault() {
     assert_eq!(loss.name(), "BadHead");
     assert!(loss.cause::<sse_core::http::ResponseHeadError>().is_some());
     assert!(loss.cause::<io::Error>().is_none());
+}
+
+#[test]
+fn a_broken_body_names_its_fault() {
+    let mut client = Client::new(EventSourceConfig::default());
+    client.connect();
+    client.receive(CHUNKED);
+    client.source.handle_input(client.now, b"no size\r\n");
+    let loss = client.lost();
+    assert_eq!(loss.name(), "BadBody");
+    let cause = loss.source().expect("a cause").to_string();
+    assert!(loss.to_string().ends_with(&cause), "{loss}: {cause}");
 }
 
 #[test]
