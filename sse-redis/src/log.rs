@@ -231,34 +231,15 @@ impl RedisLog {
             published,
             ..
         } = &*self.shared;
-        let config = self.config();
         let number = published.fetch_add(1, Ordering::Relaxed);
         let keys = [
             self.key(topic, "log"),
             self.key(topic, "meta"),
             self.key(topic, &format!("once:{producer}:{number}")),
         ];
-        let numbers = [
-            config.max_events,
-            u64::try_from(config.max_bell_bytes).unwrap_or(u64::MAX),
-            // This is longer than the publish is repeated.
-            config
-                .publish_timeout
-                .as_secs()
-                .saturating_mul(2)
-                .clamp(60, MOST_SECONDS),
-        ];
-        let [max_events, max_bell_bytes, known_for] = numbers.map(|number| number.to_string());
-        let blob = blob::encode(&event);
-        let epoch = epoch.map_or_else(String::new, |epoch| epoch.to_string());
-        let arguments = [
-            max_events.as_bytes(),
-            &blob,
-            max_bell_bytes.as_bytes(),
-            known_for.as_bytes(),
-            epoch.as_bytes(),
-        ];
-        let until = host.now().checked_add(config.publish_timeout);
+        let arguments = self.append_arguments(epoch, &event);
+        let arguments = arguments.each_ref().map(Vec::as_slice);
+        let until = host.now().checked_add(self.config().publish_timeout);
         // The script appends once, however often it is run.
         let mut may_be_done = false;
         loop {
@@ -282,6 +263,22 @@ impl RedisLog {
             }
             host.sleep(PAUSE).await;
         }
+    }
+
+    /// Returns the arguments of the script that appends an event.
+    fn append_arguments(&self, epoch: Option<u64>, event: &Event) -> [Vec<u8>; 5] {
+        let config = self.config();
+        // This is longer than the publish is repeated.
+        let known_for = config.publish_timeout.as_secs().saturating_mul(2);
+        let known_for = known_for.clamp(60, MOST_SECONDS);
+        let epoch = epoch.map_or_else(String::new, |epoch| epoch.to_string());
+        [
+            config.max_events.to_string().into(),
+            blob::encode(event),
+            config.max_bell_bytes.to_string().into(),
+            known_for.to_string().into(),
+            epoch.into(),
+        ]
     }
 
     /// Has the server forget a key after this time.

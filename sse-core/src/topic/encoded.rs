@@ -38,12 +38,12 @@ impl EncodedEvents {
         Self::new(bytes, 0)
     }
 
-    /// Encodes the events that a stream begins with. Only the last has an ID: to a client that is lost
-    /// between them, none of them counts.
+    /// Encodes the events that a stream begins with, if there are any. Only the last has an ID: to a
+    /// client that is lost between them, none of them counts.
     pub(super) fn beginning<E: IntoEvent>(
         events: impl IntoIterator<Item = E>,
         id: EventId,
-    ) -> Result<Self, EventError> {
+    ) -> Result<Option<Self>, EventError> {
         let (mut bytes, mut count) = (Vec::new(), 0);
         let mut events = events.into_iter().peekable();
         while let Some(event) = events.next() {
@@ -54,7 +54,7 @@ impl EncodedEvents {
             }
             count += 1;
         }
-        Ok(Self::new(bytes, count))
+        Ok((count > 0).then(|| Self::new(bytes, count)))
     }
 }
 

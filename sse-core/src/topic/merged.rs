@@ -171,8 +171,7 @@ impl MergedSubscriber {
         // A client that has the current state has lost none of the events before it.
         let positions = self.parts.iter().map(|part| part.subscriber.position());
         let place = place_of(self.parts.iter().zip(positions));
-        let beginning = EncodedEvents::beginning(events, place)?;
-        self.beginning = (beginning.count > 0).then_some(beginning);
+        self.beginning = EncodedEvents::beginning(events, place)?;
         Ok(self)
     }
 

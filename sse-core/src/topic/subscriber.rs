@@ -185,8 +185,7 @@ impl Subscriber {
         events: impl IntoIterator<Item = E>,
     ) -> Result<Self, EventError> {
         let place = self.shared.state().log.place_before(self.cursor.next());
-        let beginning = EncodedEvents::beginning(events, place)?;
-        self.extras_mut().beginning = (beginning.count > 0).then_some(beginning);
+        self.extras_mut().beginning = EncodedEvents::beginning(events, place)?;
         Ok(self)
     }
 

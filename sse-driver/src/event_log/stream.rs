@@ -248,29 +248,22 @@ impl LogStream {
             Reading::Queued(turn, request) => match turn.poll(cx) {
                 Poll::Pending => Step::Pending,
                 Poll::Ready(permit) => {
-                    let request = *request;
-                    match subscriber.has_room() {
-                        true => self.ask(request, permit),
-                        false => {
-                            let text = "the budget has no room for a page of the log";
-                            self.take_answer(Err(LogError::new(text)));
-                        }
-                    }
-                    Step::Again
+                    let (request, has_room) = (*request, subscriber.has_room());
+                    self.ask_within_budget(request, permit, has_room)
                 }
             },
             Reading::Asked {
                 answer, deadline, ..
             } => {
-                let answer = match catch(|| answer.as_mut().poll(cx)) {
-                    Ok(Poll::Pending) => {
-                        let deadline = *deadline;
-                        return self.wait_for_answer(deadline, cx);
+                let deadline = *deadline;
+                match catch(|| answer.as_mut().poll(cx)) {
+                    Ok(Poll::Pending) => return self.wait_for_answer(deadline, cx),
+                    Ok(Poll::Ready(answer)) => self.take_answer(answer),
+                    Err(_) => {
+                        let text = "the log panicked while it was read";
+                        self.take_answer(Err(LogError::new(text)));
                     }
-                    Ok(Poll::Ready(answer)) => answer,
-                    Err(_) => Err(LogError::new("the log panicked while it was read")),
-                };
-                self.take_answer(answer);
+                }
                 Step::Again
             }
             Reading::Failed(retry_at) => {
@@ -278,17 +271,22 @@ impl LogStream {
                 if !self.topic.is_past(retry_at) {
                     return self.wait_for(retry_at, cx);
                 }
-                if let Stage::Joined {
-                    subscriber,
-                    reading,
-                } = &mut self.stage
-                {
-                    subscriber.handle_page_failed();
-                    *reading = Reading::Nothing;
-                }
+                subscriber.handle_page_failed();
+                *reading = Reading::Nothing;
                 Step::Again
             }
         }
+    }
+
+    fn ask_within_budget(&mut self, request: PageRequest, permit: Permit, has_room: bool) -> Step {
+        match has_room {
+            true => self.ask(request, permit),
+            false => {
+                let text = "the budget has no room for a page of the log";
+                self.take_answer(Err(LogError::new(text)));
+            }
+        }
+        Step::Again
     }
 
     fn ask(&mut self, request: PageRequest, permit: Permit) {

@@ -155,8 +155,7 @@ impl LogSubscriber {
         events: impl IntoIterator<Item = E>,
         at: Position,
     ) -> Result<Self, EventError> {
-        let beginning = EncodedEvents::beginning(events, at.into())?;
-        self.beginning = (beginning.count > 0).then_some(beginning);
+        self.beginning = EncodedEvents::beginning(events, at.into())?;
         Ok(self)
     }
 
