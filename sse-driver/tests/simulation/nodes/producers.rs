@@ -77,7 +77,8 @@ impl Producers {
                 true => Some(rng.usize(..=LONGEST)),
                 false => None,
             };
-            (length, Duration::from_millis(rng.u64(1..8000)))
+            // The log takes one event after the other, and is to keep up.
+            (length, Duration::from_millis(rng.u64(1000..8000)))
         });
         let held = Held(self.clone(), number);
         stream::unfold((held, 0), move |(held, item)| async move {
