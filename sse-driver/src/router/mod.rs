@@ -250,8 +250,8 @@ impl Router {
     /// # Errors
     ///
     /// [`RouteError`], which names the first invalid route: its path does not begin with a slash, is not
-    /// well-formed, has a segment `.` or `..`, has two parameters of one name, or is another route's as
-    /// well; or its method cannot have routes.
+    /// well-formed, has a segment `.` or `..`, has two parameters of one name or more than 25 in all, or is
+    /// another route's as well; or its method cannot have routes.
     pub fn build(self) -> Result<Routes, RouteError> {
         let mut by_path = BTreeMap::<String, Methods>::new();
         // This is in the order of adding, so that an error names the later one of two.

@@ -10,6 +10,9 @@ use std::{borrow::Cow, fmt::Write};
 
 use percent_encoding::percent_decode_str;
 
+/// The largest number of parameters of a route: the matcher names them by letters, and panics at one more.
+const MAX_PARAMS: usize = 25;
+
 /// Why a request's path has no canonical form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PathFault {
@@ -50,7 +53,7 @@ pub(super) fn canonical(path: &str) -> Result<Cow<'_, str>, PathFault> {
 /// Returns the form in which a route's path is matched, with its parameters unchanged. `Err` says why no
 /// request has such a path.
 pub(super) fn canonical_route(path: &str) -> Result<String, &'static str> {
-    let (mut canonical, mut rest) = (String::new(), path);
+    let (mut canonical, mut rest, mut params) = (String::new(), path, 0);
     while !rest.is_empty() {
         let (literal, param, after) = split_at_param(rest);
         // Doubled braces are literal braces.
@@ -59,6 +62,10 @@ pub(super) fn canonical_route(path: &str) -> Result<String, &'static str> {
             .ok_or("a percent sign is not followed by two hexadecimal digits; write %25")?;
         if let Some(problem) = problem_with_param(param) {
             return Err(problem);
+        }
+        params += usize::from(!param.is_empty());
+        if params > MAX_PARAMS {
+            return Err("it has more than 25 parameters");
         }
         canonical += param;
         rest = after;

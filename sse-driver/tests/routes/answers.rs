@@ -382,6 +382,20 @@ fn nested_routes_are_below_their_prefix() {
 }
 
 #[test]
+fn a_route_has_at_most_25_parameters() {
+    let with = |count: usize| {
+        let path: String = (0..count).map(|n| format!("/{{p{n}}}")).collect();
+        Router::new().events(path, |_| stream::iter(["x"])).build()
+    };
+    assert!(with(25).is_ok());
+    let error = with(26).unwrap_err();
+    assert!(
+        error.to_string().contains("more than 25 parameters"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_router_with_a_mistake_is_not_built() {
     fn with(paths: &[&str]) -> Router {
         let mut router = Router::new();
