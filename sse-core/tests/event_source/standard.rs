@@ -321,6 +321,24 @@ fn bytes_written_piece_by_piece_are_the_same() {
 }
 
 #[test]
+fn a_request_is_written_to_its_end_while_its_answer_arrives() {
+    let mut config = EventSourceConfig::default();
+    config.method = Method::POST;
+    config.body = "hello".into();
+    let whole = request(URL, config.clone());
+    for head in [OPEN, "HTTP/1.1 404 Not Found\r\ncontent-length: 9\r\n\r\n"] {
+        let mut client = Client::new(config.clone());
+        client.poll();
+        client.source.handle_connected(client.now);
+        let mut written = client.unsent()[..10].to_vec();
+        client.source.handle_transmitted(client.now, 10);
+        client.source.handle_input(client.now, head.as_bytes());
+        written.extend(client.unsent());
+        assert_eq!(String::from_utf8(written).unwrap(), whole);
+    }
+}
+
+#[test]
 fn more_than_there_is_cannot_be_written() {
     for (first, second) in [(0, 1000), (1, usize::MAX), (usize::MAX, usize::MAX)] {
         let mut client = Client::new(EventSourceConfig::default());
