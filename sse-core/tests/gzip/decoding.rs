@@ -206,3 +206,12 @@ fn each_error_says_what_is_wrong_with_the_body() {
         assert!(error.to_string().contains(says), "{error}");
     }
 }
+
+#[test]
+fn the_first_mebibyte_may_be_any_number_of_times_as_long() {
+    let body = |len| encode(&vec![b'\n'; len]);
+    let decoded = decode(&body(1 << 20), &[usize::MAX], 1).unwrap();
+    assert_eq!(decoded.len(), 1 << 20);
+    let longer = decode(&body((1 << 20) + 1), &[usize::MAX], 1);
+    assert_eq!(longer, Err(GzipError::TooLong));
+}

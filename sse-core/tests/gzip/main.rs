@@ -187,6 +187,17 @@ fn a_restart_point_comes_with_the_first_piece_behind_64_kib() {
 }
 
 #[test]
+fn a_large_piece_behind_a_small_one_is_whole() {
+    for is_noise in [false, true] {
+        let (mut shared, mut client) = (SharedDeflate::new(), Client::new());
+        for (seed, len) in [(1, 300), (2, 1 << 20), (3, 300)] {
+            client.piece(&shared.compress(payload(seed, len, is_noise)));
+        }
+        client.finish();
+    }
+}
+
+#[test]
 fn shared_bytes_are_passed_on_without_a_copy() {
     let mut shared = SharedDeflate::new();
     let (first, second) = (
