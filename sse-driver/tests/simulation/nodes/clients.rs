@@ -1,6 +1,9 @@
 //! A client, which goes from node to node, and what it gets.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use futures_util::StreamExt;
 use sse_core::topic::{Batch, Outcome};
@@ -23,6 +26,8 @@ pub struct Got {
     pub last_id: Option<String>,
     /// The producer that made its last event, and the next of its events.
     pub at: Option<(usize, usize)>,
+    /// The epoch of the log in which each producer's events are.
+    pub epochs: BTreeMap<usize, String>,
     /// The data of the last event.
     pub end: Option<String>,
     /// It needs nothing more: it has the end, or was told that there is no such stream.
@@ -147,5 +152,11 @@ impl Got {
             ));
         }
         self.at = Some((run, item + 1));
+        let id = self.last_id.as_deref().unwrap_or_default();
+        let epoch = id.split('-').next().unwrap_or_default();
+        let before = self.epochs.entry(run).or_insert_with(|| epoch.to_owned());
+        if *before != epoch {
+            self.fault = Some(format!("{data:?} is in the epochs {before} and {epoch}"));
+        }
     }
 }

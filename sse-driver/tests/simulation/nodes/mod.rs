@@ -3,9 +3,9 @@
 //! node.
 //!
 //! What must hold: a name has one producer for each time that the log lost its history, at most; a client
-//! gets every event once and in order, or is told; all clients of a stream are told the same end; a
-//! clean-up runs once; and where all is well again, no stream is without its producer and without an end,
-//! and nothing is left when the clients have gone.
+//! gets every event once and in order, or is told; a producer's events are in one epoch of the log; all
+//! clients of a stream are told the same end; a clean-up runs once; and where all is well again, no stream
+//! is without its producer and without an end, and nothing is left when the clients have gone.
 
 mod clients;
 mod log;
@@ -420,9 +420,14 @@ fn check(producers: &Producers, losses: usize, clients: &[Client]) {
     for (name, starts) in starts {
         assert!(starts <= losses + 1, "{name} has {starts} starts: {runs:?}");
     }
+    let mut epochs = BTreeMap::new();
     for client in clients {
         let got = lock(&client.got);
         assert!(got.fault.is_none(), "{}: {got:?}", client.name);
+        for (run, epoch) in &got.epochs {
+            let first = epochs.entry(*run).or_insert_with(|| epoch.clone());
+            assert_eq!(first, epoch, "the events of {run} are in two epochs");
+        }
     }
 }
 
