@@ -348,8 +348,8 @@ impl fmt::Display for GzipError {
             Self::Checksum => "the body's checksum or length does not match its data",
             Self::Incomplete => "the compressed body is incomplete",
             Self::TooLong => {
-                "the compressed body became too many times as long as it was; raise the bound where the \
-                 server is trusted"
+                "the compressed body expands to more times its length than the bound allows; raise the bound \
+                 if the server is trusted"
             }
         })
     }

@@ -306,12 +306,13 @@ impl<R: Runtime> Server<R> {
         .await
     }
 
-    /// Returns `None` where rustls cannot use its configuration.
+    /// Returns `None` where rustls rejects its configuration, which is told as an error of accepting.
     fn socket<T: Transport>(&self, transport: T) -> Option<Socket<T>> {
         #[cfg(feature = "tls")]
         if let Some(config) = &self.tls {
-            let tls = Tls::server(transport, config.clone()).ok()?;
-            return Some(Socket::Tls(Box::new(tls)));
+            let tls = Tls::server(transport, config.clone());
+            let tls = tls.map_err(|error| trace::accept_failed(&io::Error::other(error)));
+            return Some(Socket::Tls(Box::new(tls.ok()?)));
         }
         Some(Socket::Plain(transport))
     }
