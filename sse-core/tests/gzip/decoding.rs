@@ -150,6 +150,19 @@ fn every_cut_is_found_and_no_changed_byte_gives_other_bytes() {
 }
 
 #[test]
+fn blocks_without_a_head_are_read_although_they_begin_with_a_multiple_of_31() {
+    let mut multiples = 0;
+    for n in 0..200 {
+        let plain = format!("{n} without a head");
+        let [_, raw] = deflate(plain.as_bytes());
+        multiples += u32::from(u16::from_be_bytes([raw[0], raw[1]]).is_multiple_of(31));
+        let decoded = decode_by(GzipDecoder::deflate(1000), &raw, &[7]);
+        assert_eq!(decoded.unwrap(), plain.as_bytes());
+    }
+    assert!(multiples > 0, "none begins as a head does");
+}
+
+#[test]
 fn every_cut_of_deflate_is_found_and_so_is_what_follows_it() {
     let plain = payload(1, 500, false);
     for mut body in deflate(&plain) {
