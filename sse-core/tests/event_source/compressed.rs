@@ -163,6 +163,28 @@ fn a_large_body_takes_no_more_memory_than_its_events() {
 }
 
 #[test]
+fn there_is_no_room_while_decompressed_bytes_are_not_decoded() {
+    let mut config = config();
+    config.high_water_mark = 1;
+    let mut client = Client::new(config);
+    client.connect();
+    client.told();
+    client.receive(HEAD);
+    assert_eq!(client.told(), ["open 200"]);
+    // Of a body without its end nothing waits to be decompressed.
+    let mut wire = Vec::new();
+    let mut body = GzipBody::begin(|part| wire.extend_from_slice(part.as_bytes()));
+    let piece = SharedDeflate::new().compress("data: one\n\ndata: two\n\n".into());
+    body.piece(&piece, |part| wire.extend_from_slice(part.as_bytes()));
+    client.source.handle_input(client.now, &wire);
+    assert!(client.poll_one().is_some());
+    assert!(!client.source.has_room(), "an event waits");
+    assert!(client.poll_one().is_some());
+    assert_eq!(client.poll_one(), None);
+    assert!(client.source.has_room());
+}
+
+#[test]
 fn a_body_that_breaks_off_or_is_not_gzip_is_a_loss() {
     let body = encode(b"data: one\n\n");
     let mut client = open();
