@@ -223,6 +223,17 @@ fn a_stream_that_gave_an_event_and_ended_properly_does_not_count_as_a_loss() {
         secs(1),
         secs(2),
     );
+    // The same where events alone are taken.
+    let mut client = Client::seeded("http://a/", EventSourceConfig::default(), 3);
+    client.connect();
+    for _ in 0..12 {
+        client.receive(OPEN);
+        client.source.handle_input(client.now, one_event.as_bytes());
+        client.take_received_event().expect("an event");
+        client.end();
+        client.reconnect();
+    }
+    assert_between(&client.waits, secs(1), secs(2));
     // Earlier losses are forgotten, too.
     let mut client = Client::new(EventSourceConfig::default());
     for _ in 0..9 {
