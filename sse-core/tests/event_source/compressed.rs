@@ -1,6 +1,6 @@
 //! Responses in the content coding `gzip`.
 
-use std::io::Write;
+use std::{error::Error, io::Write};
 
 use flate2::{
     Compression,
@@ -8,7 +8,7 @@ use flate2::{
 };
 use sse_core::{
     client::EventSourceConfig,
-    gzip::{GzipBody, SharedDeflate},
+    gzip::{GzipBody, GzipError, SharedDeflate},
     http::{HeaderValue, Response, header},
 };
 
@@ -202,6 +202,15 @@ fn a_body_that_breaks_off_or_is_not_gzip_is_a_loss() {
     client.receive(wrong);
     let told = client.told();
     assert_eq!(told.last().unwrap(), "lost BadCoding(Checksum)");
+}
+
+#[test]
+fn what_is_wrong_with_a_body_is_the_cause_of_the_loss() {
+    let mut client = open();
+    client.source.handle_input(client.now, b"not gzip");
+    let cause = client.lost();
+    let cause = cause.source().and_then(|it| it.downcast_ref::<GzipError>());
+    assert_eq!(cause, Some(&GzipError::Head));
 }
 
 #[test]
