@@ -4,10 +4,12 @@
 //!
 //! Everything that happens follows from one number, the seed, so that a failure can be seen again.
 //! [`chaos`] says what the runtime does, [`wire`] what the network does, [`scenario`] what is going to
-//! happen. [`reactor`] says when tasks hear of what has arrived. What must hold: [`records`] says what clients may rely on, [`registry`] what clean-up may
-//! be told, [`checks`] what is true whenever no task is left to be polled, which is where a lost
-//! wake-up shows, and what is left at the end: nothing. In worlds of their own, [`sides`] are tasks that
-//! share a TLS connection, one to read and one to write, and [`nodes`] share streams over a log that fails.
+//! happen, [`reactor`] when tasks hear of what has arrived.
+//!
+//! What must hold: [`records`] says what clients may rely on, [`registry`] what clean-up may be told,
+//! [`checks`] what is true whenever no task is left to be polled, which is where a lost wake-up shows, and
+//! what is left at the end: nothing. In worlds of their own, [`sides`] are tasks that share a TLS
+//! connection, one to read and one to write, and [`nodes`] share streams over a log that fails.
 //!
 //! ```sh
 //! cargo test -p sse-driver --all-features --test simulation                   # what CI runs
