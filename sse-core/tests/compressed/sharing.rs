@@ -120,6 +120,28 @@ fn a_client_that_resumes_in_the_middle_is_compressed_again_from_a_restart_point(
 }
 
 #[test]
+fn restart_points_come_32_to_96_kib_apart_however_short_the_segments_are() {
+    let mut config = compressing();
+    // Segments of 8 KiB.
+    config.max_bytes = 128 * 1024;
+    let topic = topic(config);
+    publish(&topic, 1);
+    let (mut client, mut subscriber) = (Client::new(Shared, true), topic.subscribe());
+    let mut waited = 0;
+    loop {
+        publish(&topic, 10);
+        let events = next(&mut subscriber).unwrap();
+        let plain = events.as_bytes().len();
+        if client.send_encoded(events) < plain {
+            break;
+        }
+        waited += plain;
+    }
+    assert!((30 << 10..96 << 10).contains(&waited), "{waited}");
+    client.finish();
+}
+
+#[test]
 fn a_notice_puts_the_sharing_off_until_the_next_restart_point() {
     let mut config = compressing();
     config.when_too_slow = WhenTooSlow::SkipAhead;
