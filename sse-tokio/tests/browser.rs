@@ -115,16 +115,18 @@ impl Page {
             .await;
     }
 
+    /// Clicks on an element as soon as there is one. The page may replace it meanwhile, as it does with the
+    /// entries of lists; the new one is clicked then.
     async fn click_on(&self, selector: &str) {
-        let element = until(selector, async || {
-            self.browser.find(Locator::Css(selector)).await.ok()
+        until(selector, async || {
+            let element = self.browser.find(Locator::Css(selector)).await.ok()?;
+            // The page's header stays at the top, and may cover the button.
+            let script = "arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })";
+            let argument = serde_json::to_value(&element).ok()?;
+            self.browser.execute(script, vec![argument]).await.ok()?;
+            element.click().await.ok()
         })
         .await;
-        // The page's header stays at the top, and may cover the button.
-        let script = "arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })";
-        let argument = serde_json::to_value(&element).unwrap();
-        self.browser.execute(script, vec![argument]).await.unwrap();
-        element.click().await.unwrap();
     }
 
     async fn wait_for_element(&self, selector: &str) {
