@@ -136,8 +136,12 @@ fn topic_config(rng: &mut Rng) -> TopicConfig {
         config.compress = rng.bool();
     }
     config.max_events = about(rng, 1, 2000);
-    // The largest event has room.
+    // The largest event has room, also beside itself compressed.
     config.max_bytes = about(rng, 8 * 1024, 1024 * 1024);
+    #[cfg(feature = "compression")]
+    if config.compress {
+        config.max_bytes = config.max_bytes.max(16 * 1024);
+    }
     config.max_age = match rng.u8(..4) {
         0 => Some(Duration::from_secs(about(rng, 1, 600) as u64)),
         _ => None,

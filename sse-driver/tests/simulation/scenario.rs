@@ -359,7 +359,12 @@ fn topic_config(rng: &mut Rng) -> TopicConfig {
     let mut config = TopicConfig::default();
     compress(rng, &mut config);
     config.max_events = about(rng, 1, 2000);
+    // The largest event has room, also beside itself compressed.
     config.max_bytes = about(rng, 8 * 1024, 1024 * 1024);
+    #[cfg(feature = "compression")]
+    if config.compress {
+        config.max_bytes = config.max_bytes.max(16 * 1024);
+    }
     config.when_too_slow = match rng.bool() {
         true => WhenTooSlow::Cut,
         false => WhenTooSlow::SkipAhead,
