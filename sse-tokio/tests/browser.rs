@@ -8,7 +8,7 @@ use std::{env, net::SocketAddr, path::PathBuf, process::Command};
 use fantoccini::{Client, Locator};
 use serde_json::Value;
 
-use chromium::{Process, free_address, start_driver, until};
+use chromium::{Driver, Process, free_address, start_driver, until};
 
 #[allow(unreachable_pub)] // a test has no interface
 mod chromium;
@@ -50,7 +50,7 @@ struct Page {
     browser: Client,
     demo: Process,
     address: SocketAddr,
-    _driver: Process,
+    _driver: Driver,
 }
 
 impl Page {

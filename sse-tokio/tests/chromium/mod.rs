@@ -1,7 +1,7 @@
 //! Processes, and Chromium among them: headless, through WebDriver.
 
 use std::{
-    env,
+    env, fs,
     io::{BufRead, BufReader},
     net::{SocketAddr, TcpListener},
     process::{Child, Command, Stdio},
@@ -66,9 +66,40 @@ pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T 
     }
 }
 
+/// A chromedriver, which ends with the test, and its browser with it.
+pub struct Driver {
+    _process: Process,
+    address: SocketAddr,
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // A driver that is killed leaves its browser behind, which has its profile in its command line.
+        let profile = profile(self.address);
+        for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let command = fs::read(process.path().join("cmdline")).unwrap_or_default();
+            if String::from_utf8_lossy(&command).contains(&profile) {
+                let kill = format!("kill -KILL {}", process.file_name().display());
+                let _ = Command::new("sh").args(["-c", &kill]).status();
+            }
+        }
+    }
+}
+
+/// Returns where the browser of this driver keeps its files. Tests of one process have a driver each.
+fn profile(chromedriver: SocketAddr) -> String {
+    let (process, port) = (std::process::id(), chromedriver.port());
+    let folder = env::temp_dir().join(format!("sse-browser-test-{process}-{port}"));
+    folder.display().to_string()
+}
+
 /// Starts chromedriver at this address.
-pub fn start_driver(address: SocketAddr) -> Process {
-    Process::start(Command::new("chromedriver").arg(format!("--port={}", address.port())))
+pub fn start_driver(address: SocketAddr) -> Driver {
+    let mut command = Command::new("chromedriver");
+    Driver {
+        _process: Process::start(command.arg(format!("--port={}", address.port()))),
+        address,
+    }
 }
 
 /// Opens a page at `url`, in a browser of its own, which accepts certificates of unknown authorities.
@@ -79,9 +110,6 @@ pub async fn open(chromedriver: SocketAddr, url: &str) -> Client {
 
 /// Does the same on a screen with this width, such as that of a telephone.
 pub async fn open_as_wide_as(width: Option<u32>, chromedriver: SocketAddr, url: &str) -> Client {
-    // Tests of one process have a driver each.
-    let (process, port) = (std::process::id(), chromedriver.port());
-    let profile = env::temp_dir().join(format!("sse-browser-test-{process}-{port}"));
     let arguments = [
         "--headless",
         "--no-sandbox",
@@ -91,7 +119,7 @@ pub async fn open_as_wide_as(width: Option<u32>, chromedriver: SocketAddr, url: 
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-sync",
-        &format!("--user-data-dir={}", profile.display()),
+        &format!("--user-data-dir={}", profile(chromedriver)),
     ];
     let mut options = json!({ "args": arguments });
     if let Some(width) = width {

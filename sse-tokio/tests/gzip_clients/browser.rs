@@ -6,13 +6,13 @@ use fantoccini::Client;
 
 use crate::{
     Setting,
-    chromium::{self, Process, free_address, start_driver, until},
+    chromium::{self, Driver, free_address, start_driver, until},
 };
 
 /// A browser, which ends with this.
 pub(crate) struct Browser {
     driver: SocketAddr,
-    _process: Process,
+    _driver: Driver,
 }
 
 impl Browser {
@@ -20,7 +20,7 @@ impl Browser {
         let driver = free_address();
         Self {
             driver,
-            _process: start_driver(driver),
+            _driver: start_driver(driver),
         }
     }
 

@@ -17,7 +17,7 @@ use std::{
 
 use fantoccini::{Client, Locator};
 
-use chromium::{Process, free_address, start_driver, until};
+use chromium::{Driver, Process, free_address, start_driver, until};
 
 #[allow(unreachable_pub)] // a test has no interface
 #[path = "../../../../sse-tokio/tests/chromium/mod.rs"]
@@ -140,7 +140,7 @@ struct Setting {
     model: Model,
     page: Page,
     url: String,
-    _processes: [Process; 2],
+    _processes: (Driver, Process),
 }
 
 async fn set_up() -> Setting {
@@ -158,7 +158,7 @@ async fn set_up() -> Setting {
         model,
         page,
         url,
-        _processes: [server, chromedriver],
+        _processes: (chromedriver, server),
     }
 }
 
