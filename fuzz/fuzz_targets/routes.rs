@@ -283,8 +283,12 @@ fn check(path: &str, routes: &[&str], found: &Found) {
             let one = matching.iter().position(|all| !all.is_empty());
             assert_eq!(one, None);
         }
-        // A value is not UTF-8, or a literal begins inside of an encoded byte.
-        Found::Status(StatusCode::BAD_REQUEST) => assert!(path.contains('%')),
+        // A value is not UTF-8, or a literal begins inside of an encoded byte, which is one that the router
+        // encodes, too: in `/}` the `7D` of `/{a}7D` is found behind the `%`.
+        Found::Status(StatusCode::BAD_REQUEST) => {
+            let is_encoded = |byte: u8| !byte.is_ascii() || b"%\"<>[\\]^`{|}".contains(&byte);
+            assert!(path.bytes().any(is_encoded));
+        }
         Found::Status(status) => panic!("{status}"),
     }
 }
