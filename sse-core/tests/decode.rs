@@ -274,3 +274,17 @@ fn the_newest_id_that_a_request_can_carry_outlives_any_number_that_it_cannot() {
         assert_eq!((id, sent), (&*last, to_send), "{ids:?}");
     }
 }
+
+#[test]
+fn a_comment_between_the_fields_of_an_event_is_told_before_the_event() {
+    let mut decoder = sse_core::Decoder::new();
+    let mut input: &[u8] = b"event: a\n: between\ndata: x\n\n";
+    let first = decoder.decode(&mut input).unwrap();
+    let is_comment = matches!(first, Some(sse_core::Decoded::Comment(_)));
+    assert!(is_comment, "the comment comes first");
+    let second = decoder.decode(&mut input).unwrap();
+    let Some(sse_core::Decoded::Event(event)) = second else {
+        panic!("the event comes behind it")
+    };
+    assert_eq!((event.event_type(), event.data()), ("a", "x"));
+}
