@@ -3,10 +3,11 @@
 //! `.ci/test` runs this; it needs `chromium` and `chromedriver` on the path and the demo built. The
 //! environment variable `DEMO` names another demo than tokio's, such as `smol-demo`.
 
-use std::{env, net::SocketAddr, path::PathBuf, process::Command};
+use std::{env, net::SocketAddr, path::PathBuf, process::Command, time::Duration};
 
 use fantoccini::{Client, Locator};
 use serde_json::Value;
+use tokio::time::sleep;
 
 use chromium::{Driver, Process, free_address, start_driver, until};
 
@@ -129,6 +130,22 @@ impl Page {
         .await;
     }
 
+    /// Clicks on an element, and once more every few seconds, until the page's count has gone beyond `least`.
+    /// A list may be a second old, so that its button belongs to a stream that has ended already.
+    async fn click_until_more(&self, selector: &str, id: &str, least: u64) {
+        until(&format!("{id} on the page"), async || {
+            self.click_on(selector).await;
+            for _ in 0..60 {
+                if self.number(id).await > least {
+                    return Some(());
+                }
+                sleep(Duration::from_millis(50)).await;
+            }
+            None
+        })
+        .await;
+    }
+
     async fn wait_for_element(&self, selector: &str) {
         until(selector, async || {
             self.browser.find(Locator::Css(selector)).await.ok()
@@ -206,9 +223,12 @@ async fn the_first_screen_is_full_and_closing_and_ending_lose_nothing() {
 
     // A stream is ended from outside: the browser comes back, and resumes.
     let reconnections = page.number("reconnections").await;
-    page.click_on("[data-testid=open-streams] [data-path='/events'] button")
-        .await;
-    page.wait_for_more("reconnections", reconnections).await;
+    page.click_until_more(
+        "[data-testid=open-streams] [data-path='/events'] button",
+        "reconnections",
+        reconnections,
+    )
+    .await;
     page.wait_for_clean_up("/events", ENDED_FROM_OUTSIDE).await;
     page.assert_nothing_is_lost().await;
 
