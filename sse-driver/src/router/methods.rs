@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use ::http::{HeaderMap, HeaderValue, Method, header};
 
-use super::{Cors, Route};
+use super::{
+    Cors, Route,
+    path::{self, Specificity},
+};
 
 /// The methods of a path.
 #[derive(Debug)]
@@ -13,15 +16,18 @@ pub(super) struct Methods {
     path: String,
     /// Whether the path ends with a wildcard.
     pub(super) has_wildcard: bool,
+    pub(super) specificity: Specificity,
     /// At least one. Each method occurs once; `GET` stands for `HEAD`, too.
     routes: Vec<(Method, Route)>,
 }
 
 impl Methods {
-    pub(super) fn new(path: String, has_wildcard: bool) -> Self {
+    /// Creates the methods of a path, which is given in its canonical form, too.
+    pub(super) fn new(path: String, canonical: &str) -> Self {
         Self {
             path,
-            has_wildcard,
+            has_wildcard: path::has_wildcard(canonical),
+            specificity: Specificity::of(canonical),
             routes: Vec::new(),
         }
     }

@@ -39,6 +39,7 @@ mod layer;
 mod limit;
 mod listing;
 mod map_events;
+mod matcher;
 mod methods;
 mod path;
 mod refusal;
@@ -75,6 +76,7 @@ pub use into_reply::IntoReply;
 pub use layer::Next;
 pub use limit::{LimitReached, StreamLimit, StreamLimitConfig};
 pub use listing::RouteInfo;
+use matcher::Matcher;
 use methods::{Exists, Methods, problem_with};
 pub use refusal::Refusal;
 pub use reply::{Reply, ReplyBody};
@@ -84,8 +86,13 @@ pub use routes::Routes;
 
 /// A builder for [`Routes`].
 ///
-/// In a path, `{name}` matches one segment, and `{*name}` at the end matches the rest, at least one byte;
-/// [`Request::path_param`] returns the matched part. A path with a trailing slash is a different path.
+/// In a path, `{name}` matches one segment, or the part of a segment between the text before and after it,
+/// as in `/v{version}` and `/{file}.json`. `{*name}` at the end matches the rest. Both match at least one
+/// byte, and [`Request::path_param`] returns the matched part. A path with a trailing slash is a different
+/// path. Of several routes that match, the most specific one is taken, segment by segment: a segment of text
+/// goes before one with a parameter, and a parameter with text around it before one without. Those with text
+/// around a parameter are tried one by one, all others are found in a tree, where a parameter and a wildcard
+/// exclude each other in one place.
 ///
 /// Percent-encoding does not matter: `/w/%61dmin` is `/w/admin`, and never matches `/w/{*rest}` if
 /// `/w/admin` has a route. `%2F` is part of a segment and does not separate segments. A path with a
@@ -271,14 +278,13 @@ impl Router {
             };
             let methods = by_path.entry(canonical).or_insert_with_key(|canonical| {
                 paths.push((canonical.clone(), path.clone()));
-                Methods::new(path.clone(), path::has_wildcard(canonical))
+                Methods::new(path.clone(), canonical)
             });
             if let Err(Exists) = methods.insert(method, route) {
                 return Err(RouteError::conflict(path, methods.path()));
             }
         }
-        let matcher = matcher(paths, by_path)?;
-        Ok(Routes::new(matcher, self.cors))
+        Ok(Routes::new(Matcher::new(paths, by_path)?, self.cors))
     }
 
     fn push<H, R, K>(mut self, method: Method, path: String, handler: H, yields: Yields) -> Self
@@ -304,28 +310,6 @@ impl Router {
         self.routes.push((path, method, route));
         self
     }
-}
-
-/// Returns a matcher of these paths, each in its canonical form and as it was given.
-fn matcher(
-    paths: Vec<(String, String)>,
-    mut by_path: BTreeMap<String, Methods>,
-) -> Result<matchit::Router<Methods>, RouteError> {
-    let mut matcher = matchit::Router::new();
-    let given: BTreeMap<_, _> = paths.iter().cloned().collect();
-    for (canonical, path) in paths {
-        let Some(methods) = by_path.remove(&canonical) else {
-            continue;
-        };
-        if let Err(error) = matcher.insert(canonical, methods) {
-            return Err(RouteError::of_matcher(path, &error, &given));
-        }
-        if let Some(name) = path::repeated_param(&path) {
-            let problem = format!("the parameter {name} occurs twice in it; rename one of them");
-            return Err(RouteError::new(path, problem));
-        }
-    }
-    Ok(matcher)
 }
 
 impl Route {

@@ -175,6 +175,65 @@ pub(super) fn has_wildcard(canonical: &str) -> bool {
     canonical.contains("{*")
 }
 
+/// What a route is found by that has text before or after a parameter in its segment.
+pub(super) struct TextAroundParam {
+    /// The text before the first parameter.
+    pub(super) start: String,
+    /// The path without the names of its parameters: two routes with one shape match the same paths.
+    pub(super) shape: String,
+}
+
+impl TextAroundParam {
+    /// Returns `None` if each parameter is a whole segment. `canonical` is the canonical form of a route.
+    pub(super) fn of(canonical: &str) -> Option<Self> {
+        let is_around = |segment: &str| {
+            let is_param = segment.starts_with('{') && segment.ends_with('}');
+            segment.contains('{') && !is_param
+        };
+        if !canonical.split('/').any(is_around) {
+            return None;
+        }
+        let (start, params) = canonical.split_once('{')?;
+        let mut shape = start.to_owned();
+        for param in params.split('{') {
+            let (name, after) = param.split_once('}').unwrap_or((param, ""));
+            shape += if name.starts_with('*') { "{*}" } else { "{}" };
+            shape += after;
+        }
+        let start = start.to_owned();
+        Some(Self { start, shape })
+    }
+}
+
+/// How specific a route's path is, segment by segment: of two that match a request, the greater one is
+/// for it. The more text is before a parameter or a wildcard, the more specific it is; a segment without
+/// one is all text. Then a parameter goes before a wildcard, and the longer text after a parameter counts.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Specificity(Vec<SegmentSpecificity>);
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct SegmentSpecificity {
+    prefix_len: usize,
+    is_one_segment: bool,
+    suffix_len: usize,
+}
+
+impl Specificity {
+    /// Returns that of a route, from the canonical form of its path.
+    pub(super) fn of(canonical: &str) -> Self {
+        let segments = canonical.split('/').map(|segment| {
+            let (prefix, param) = segment.split_once('{').unwrap_or((segment, ""));
+            let suffix = param.split_once('}').map_or("", |(_, suffix)| suffix);
+            SegmentSpecificity {
+                prefix_len: prefix.len(),
+                is_one_segment: !param.starts_with('*'),
+                suffix_len: suffix.len(),
+            }
+        });
+        Self(segments.collect())
+    }
+}
+
 /// Returns a name that two parameters of a well-formed path share: a handler could only read the first.
 pub(super) fn repeated_param(path: &str) -> Option<String> {
     // Doubled braces are literal braces.

@@ -16,6 +16,7 @@ use sse_core::{
 
 use super::{
     Context, Cors, Receive, Reply, Request, Route, Routed, Yields,
+    matcher::Matcher,
     methods::{Methods, allow, takes_body},
     path,
 };
@@ -49,14 +50,14 @@ use super::{
 /// ```
 #[derive(Debug)]
 pub struct Routes {
-    matcher: matchit::Router<Methods>,
+    matcher: Matcher,
     /// The rule for paths that no route has.
     cors: Option<Arc<Cors>>,
 }
 
 impl Routes {
     /// Creates the routes. `cors` is for paths that no route has.
-    pub(super) fn new(matcher: matchit::Router<Methods>, cors: Option<Arc<Cors>>) -> Self {
+    pub(super) fn new(matcher: Matcher, cors: Option<Arc<Cors>>) -> Self {
         Self { matcher, cors }
     }
 
@@ -67,7 +68,7 @@ impl Routes {
         let (method, headers) = (head.request().method(), head.request().headers());
         let path = path::canonical(head.request().uri().path());
         let found = path.as_ref().ok();
-        let found = found.and_then(|path| self.matcher.at(path).ok());
+        let found = found.and_then(|path| self.matcher.find(path));
         let cors = match &found {
             Some(found) => found.value.cors(method, headers),
             None => self.cors.as_ref(),

@@ -132,3 +132,93 @@ fn half_of_a_percent_encoded_byte_is_not_a_parameter() {
     assert_eq!(ask(&routes, "GET", "/x%2F").status, 400);
     assert_eq!(ask(&routes, "GET", "/xaF").body, "asked");
 }
+
+/// Checks that these paths lead to these routes, in whichever order the routes are added.
+fn assert_found<const N: usize>(mut routes: [&'static str; N], cases: &[(&str, &str)]) {
+    for _ in 0..N {
+        routes.rotate_left(1);
+        let router = routes.into_iter().fold(Router::new(), |router, route| {
+            let tell = move |request: Request| {
+                let params = ["id", "file", "rest"].map(|name| request.path_param(name));
+                let params = params.into_iter().flatten().collect::<Vec<_>>().join(" ");
+                Response::new(format!("{route}: {params}"))
+            };
+            router.get(route, tell)
+        });
+        let found = router.build().unwrap();
+        for (path, expected) in cases {
+            assert_eq!(ask(&found, "GET", path).body, *expected, "{path}");
+        }
+    }
+}
+
+#[test]
+fn text_around_a_parameter_is_no_dead_end_where_another_route_goes_on() {
+    let routes = [
+        "/{id}",
+        "/{id}/events",
+        "/{file}.json",
+        "/{file}.json/raw",
+        "/{file}.min.json/min",
+        "/{id}/{file}.json/text",
+        "/{id}/{file}",
+        "/a.json/exact",
+        "/v{id}/events",
+        "/version{id}/events",
+        "/v{id}/raw",
+        "/version/raw",
+        "/v{id}.json",
+        "/w{*rest}",
+        "/w{id}",
+    ];
+    assert_found(
+        routes,
+        &[
+            ("/a", "/{id}: a"),
+            ("/a.json", "/{file}.json: a"),
+            ("/.json", "/{id}: .json"),
+            ("/a.json/raw", "/{file}.json/raw: a"),
+            ("/a.json/events", "/{id}/events: a.json"),
+            ("/a.json/b.json/text", "/{id}/{file}.json/text: a.json b"),
+            ("/a.json/b", "/{id}/{file}: a.json b"),
+            // The longer suffix does not match the rest, the shorter one does.
+            ("/a.min.json/min", "/{file}.min.json/min: a"),
+            ("/a.min.json/raw", "/{file}.json/raw: a.min"),
+            ("/a.json/exact", "/a.json/exact: "),
+            ("/v", "/{id}: v"),
+            ("/v1", "/{id}: v1"),
+            ("/v1.json", "/v{id}.json: 1"),
+            ("/v1/events", "/v{id}/events: 1"),
+            ("/v1.json/raw", "/v{id}/raw: 1.json"),
+            ("/version1/events", "/version{id}/events: 1"),
+            ("/version1/raw", "/v{id}/raw: ersion1"),
+            ("/version/events", "/v{id}/events: ersion"),
+            ("/version/raw", "/version/raw: "),
+            ("/u1/events", "/{id}/events: u1"),
+            ("/w/events", "/w{*rest}: /events"),
+            ("/w1", "/w{id}: 1"),
+            ("/w1/events", "/w{*rest}: 1/events"),
+            ("/w", "/{id}: w"),
+        ],
+    );
+}
+
+#[test]
+fn text_around_a_parameter_tells_routes_apart_and_its_name_does_not() {
+    for (one, other, conflicts) in [
+        ("/{a}.json", "/{b}.json", true),
+        ("/v{a}/x", "/v{b}/x", true),
+        ("/w{*a}", "/w{*b}", true),
+        ("/%76{a}", "/v{b}", true),
+        ("/{a}.json", "/{a}.xml", false),
+        ("/{a}.json/x", "/{a}.json/y", false),
+        ("/v{a}", "/v{*a}", false),
+        ("/v{a}", "/{a}v", false),
+    ] {
+        let router = Router::new().get(one, |_| "one").get(other, |_| "other");
+        let conflict = router.build().err().map(|error| error.to_string());
+        let text =
+            format!("the route \"{other}\" is not valid: the route {one} matches the same paths");
+        assert_eq!(conflict, conflicts.then_some(text), "{one} {other}");
+    }
+}
