@@ -8,9 +8,9 @@
 //! - `spread=none,retry,ends,both`: the settings of a graceful shutdown that are measured;
 //! - `end=stop` (a graceful shutdown) or `end=kill`;
 //! - `down=0`: how many milliseconds the port has no server, after the old one is gone;
-//! - `storm`: a server that is gone for a second, beside axum, and clients that come back as soon as they
+//! - `storm`: a server that is gone for a second, beside axum and a limit, and clients that come back as soon as they
 //!   can; behind it `quick`, `tls`, `redis` (beside topics of one process), `clients=2000,8000`,
-//!   `ways=kill,stop,browser` (the last: killed, and clients that wait 3 s), `servers=axum,sse-tokio,…` and
+//!   `ways=kill,stop,browser` (the last: killed, and clients that wait 3 s), `servers=bare,axum,sse-tokio,…` and
 //!   `rounds=3`.
 //!
 //! This process has the listening socket, as systemd has it under socket activation: connections that
@@ -23,6 +23,7 @@
 //!
 //! In a storm each server listens by itself, as it does by default, and the port is closed without one.
 
+mod bare;
 mod clients;
 mod events;
 #[allow(dead_code)] // Not all of it is used here.

@@ -30,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
+    /// The limit.
+    Bare,
     /// axum's own `Sse`, with a replay by hand.
     #[cfg(feature = "peers")]
     Axum,
@@ -42,6 +44,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     pub(crate) const ALL: &[Self] = &[
+        Self::Bare,
         #[cfg(feature = "peers")]
         Self::Axum,
         Self::Tokio,
@@ -52,6 +55,7 @@ impl Kind {
 
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Bare => "bare",
             #[cfg(feature = "peers")]
             Self::Axum => "axum",
             Self::Tokio => "sse-tokio",
@@ -117,6 +121,7 @@ pub(crate) fn serve(how: &[String]) -> Result<()> {
     let _ = rlimit::increase_nofile_limit(1 << 16);
     let control = TcpStream::connect(control)?;
     match orders.kind {
+        Kind::Bare => crate::bare::serve(orders, control),
         #[cfg(feature = "peers")]
         Kind::Axum => crate::with_axum::serve(orders, control),
         Kind::Tokio => tokio_runtime()?.block_on(async {

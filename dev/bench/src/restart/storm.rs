@@ -100,6 +100,7 @@ impl Plan {
                 }
                 None if argument == "tls" => {
                     plan.handshakes = vec![Handshakes::Full, Handshakes::Resumed];
+                    plan.servers.retain(|kind| *kind != Kind::Bare);
                     plan.ways.truncate(1);
                 }
                 None if argument == "redis" => {

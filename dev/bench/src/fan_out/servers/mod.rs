@@ -6,6 +6,8 @@ mod ours;
 mod with_actix;
 #[cfg(feature = "peers")]
 mod with_axum;
+#[cfg(feature = "peers")]
+mod with_hyper;
 
 use std::sync::Arc;
 
@@ -39,13 +41,21 @@ pub(crate) enum Kind {
     AxumNodelay,
     #[cfg(feature = "peers")]
     Actix,
-    /// axum's own `Sse`, or our embedding, in axum: with this many streams on each connection of
-    /// HTTP/2, or over HTTP/1.1.
+    /// Event streams in another server: with this many on each connection of HTTP/2, or over HTTP/1.1.
     #[cfg(feature = "peers")]
-    InAxum {
-        ours: bool,
+    Embedded {
+        how: Embedded,
         streams: Option<Streams>,
     },
+}
+
+/// What makes the event streams, and in which server.
+#[cfg(feature = "peers")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Embedded {
+    AxumSse,
+    OursInAxum,
+    OursInHyper,
 }
 
 /// The number of streams of an HTTP/2 connection.
@@ -91,38 +101,38 @@ impl Kind {
         Self::AxumNodelay,
     ];
 
-    /// Ours and axum's own, both in axum.
+    /// Ours in axum and in hyper alone, and axum's own.
+    #[cfg(feature = "peers")]
     pub(crate) const EMBEDDED: &[Self] = &[
         Self::Bare,
-        #[cfg(feature = "peers")]
-        Self::in_axum(false, None),
-        #[cfg(feature = "peers")]
-        Self::in_axum(true, None),
-        #[cfg(feature = "peers")]
-        Self::in_axum(false, Some(Streams::One)),
-        #[cfg(feature = "peers")]
-        Self::in_axum(true, Some(Streams::One)),
-        #[cfg(feature = "peers")]
-        Self::in_axum(false, Some(Streams::Hundred)),
-        #[cfg(feature = "peers")]
-        Self::in_axum(true, Some(Streams::Hundred)),
+        Self::embedded(Embedded::AxumSse, None),
+        Self::embedded(Embedded::OursInAxum, None),
+        Self::embedded(Embedded::OursInHyper, None),
+        Self::embedded(Embedded::AxumSse, Some(Streams::One)),
+        Self::embedded(Embedded::OursInAxum, Some(Streams::One)),
+        Self::embedded(Embedded::OursInHyper, Some(Streams::One)),
+        Self::embedded(Embedded::AxumSse, Some(Streams::Hundred)),
+        Self::embedded(Embedded::OursInAxum, Some(Streams::Hundred)),
+        Self::embedded(Embedded::OursInHyper, Some(Streams::Hundred)),
     ];
+    #[cfg(not(feature = "peers"))]
+    pub(crate) const EMBEDDED: &[Self] = &[Self::Bare];
 
     #[cfg(feature = "peers")]
-    const fn in_axum(ours: bool, streams: Option<Streams>) -> Self {
-        Self::InAxum { ours, streams }
+    const fn embedded(how: Embedded, streams: Option<Streams>) -> Self {
+        Self::Embedded { how, streams }
     }
 
     /// Returns the protocol of its clients.
     pub(crate) fn protocol(self) -> Protocol {
         match self {
             #[cfg(feature = "peers")]
-            Self::InAxum {
+            Self::Embedded {
                 streams: Some(Streams::One),
                 ..
             } => Protocol::Http2(1),
             #[cfg(feature = "peers")]
-            Self::InAxum {
+            Self::Embedded {
                 streams: Some(Streams::Hundred),
                 ..
             } => Protocol::Http2(100),
@@ -143,13 +153,26 @@ impl Kind {
             #[cfg(feature = "peers")]
             Self::Actix => "actix-web",
             #[cfg(feature = "peers")]
-            Self::InAxum { ours, streams } => match (ours, streams) {
-                (false, None) => "axum's `Sse`, HTTP/1.1",
-                (true, None) => "`Embedding` in axum, HTTP/1.1",
-                (false, Some(Streams::One)) => "axum's `Sse`, HTTP/2, 1 stream each",
-                (true, Some(Streams::One)) => "`Embedding` in axum, HTTP/2, 1 stream each",
-                (false, Some(Streams::Hundred)) => "axum's `Sse`, HTTP/2, 100 streams each",
-                (true, Some(Streams::Hundred)) => "`Embedding` in axum, HTTP/2, 100 streams each",
+            Self::Embedded { how, streams } => match (how, streams) {
+                (Embedded::AxumSse, None) => "axum's `Sse`, HTTP/1.1",
+                (Embedded::OursInAxum, None) => "`Embedding` in axum, HTTP/1.1",
+                (Embedded::OursInHyper, None) => "`Embedding` in hyper, HTTP/1.1",
+                (Embedded::AxumSse, Some(Streams::One)) => "axum's `Sse`, HTTP/2, 1 stream each",
+                (Embedded::OursInAxum, Some(Streams::One)) => {
+                    "`Embedding` in axum, HTTP/2, 1 stream each"
+                }
+                (Embedded::OursInHyper, Some(Streams::One)) => {
+                    "`Embedding` in hyper, HTTP/2, 1 stream each"
+                }
+                (Embedded::AxumSse, Some(Streams::Hundred)) => {
+                    "axum's `Sse`, HTTP/2, 100 streams each"
+                }
+                (Embedded::OursInAxum, Some(Streams::Hundred)) => {
+                    "`Embedding` in axum, HTTP/2, 100 streams each"
+                }
+                (Embedded::OursInHyper, Some(Streams::Hundred)) => {
+                    "`Embedding` in hyper, HTTP/2, 100 streams each"
+                }
             },
         }
     }
@@ -176,9 +199,11 @@ impl Kind {
             #[cfg(feature = "peers")]
             Self::Actix => with_actix::serve(control),
             #[cfg(feature = "peers")]
-            Self::InAxum { ours: true, .. } => with_axum::serve_embedding(control),
-            #[cfg(feature = "peers")]
-            Self::InAxum { ours: false, .. } => with_axum::serve(control, true, None),
+            Self::Embedded { how, streams } => match how {
+                Embedded::AxumSse => with_axum::serve(control, true, None),
+                Embedded::OursInAxum => with_axum::serve_embedding(control),
+                Embedded::OursInHyper => with_hyper::serve(control, streams.is_some()),
+            },
         }
     }
 }
@@ -194,4 +219,26 @@ fn tokio_runtime() -> Result<tokio::runtime::Runtime> {
 async fn tokio_control(address: &str) -> Result<tokio_util::compat::Compat<tokio::net::TcpStream>> {
     use tokio_util::compat::TokioAsyncReadCompatExt;
     Ok(tokio::net::TcpStream::connect(address).await?.compat())
+}
+
+/// Returns a topic to which events are published when the program that measures says so.
+#[cfg(feature = "peers")]
+fn publish_on_command(
+    control: tokio_util::compat::Compat<tokio::net::TcpStream>,
+    port: u16,
+) -> sse_tokio::Topic {
+    let topic = sse_tokio::Topic::on(sse_tokio::Tokio, sse_tokio::TopicConfig::default());
+    let publisher = topic.clone();
+    tokio::spawn(async move {
+        let event = sse_core::Event::new(data());
+        let publish = |events| {
+            for _ in 0..events {
+                // This cannot fail: the event is small enough, and has no ID.
+                let _ = publisher.publish(event.clone());
+            }
+        };
+        let _ = crate::control::obey(control, port, publish).await;
+        std::process::exit(0);
+    });
+    topic
 }

@@ -11,15 +11,14 @@ use axum::{
     serve::ListenerExt,
 };
 use futures_util::{Stream, StreamExt, future::ready, stream};
-use sse_core::topic::{Topic, TopicConfig};
-use sse_tokio::{Embedding, Tokio};
+use sse_tokio::Embedding;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::broadcast,
 };
 use tokio_stream::wrappers::BroadcastStream;
 
-use super::{Tls, data, tokio_control, tokio_runtime};
+use super::{Tls, data, publish_on_command, tokio_control, tokio_runtime};
 use crate::{
     Result,
     control::{id, obey},
@@ -63,21 +62,7 @@ pub(crate) fn serve_embedding(control: &str) -> Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let control = tokio_control(control).await?;
-        let topic = Topic::on(Tokio, TopicConfig::default());
-
-        let publisher = topic.clone();
-        tokio::spawn(async move {
-            let event = sse_core::Event::new(data());
-            let publish = |events| {
-                for _ in 0..events {
-                    // This cannot fail: the event is small enough, and has no ID.
-                    let _ = publisher.publish(event.clone());
-                }
-            };
-            let _ = obey(control, port, publish).await;
-            std::process::exit(0);
-        });
-
+        let topic = publish_on_command(control, port);
         let embedding = Embedding::default();
         let events = move |request: Request| {
             let topic = topic.clone();
