@@ -93,6 +93,26 @@ fn a_client_of_an_epoch_that_is_over_is_told_when_the_node_has_come_to_the_next(
 }
 
 #[test]
+fn a_place_that_the_log_does_not_know_is_unknown_when_the_node_has_come_to_its_epoch() {
+    for id in ["8-4", "8-18446744073709551615", "9-18446744073709551615"] {
+        let mut log = Log::new(12);
+        let topic = topic_at(TopicConfig::default(), 12);
+        log.begin_anew();
+        log.append(3);
+        let mut subscriber = LogSubscriber::new(&topic, Some(id), 100);
+        let given = take(&mut subscriber, &log);
+        assert_eq!((given.pages, given.outcomes.len()), (1, 0), "{id}");
+        topic.go_on_behind(Position::new(8, 2)).unwrap();
+        topic.publish_at(3, log.event(3)).unwrap();
+        let given = take(&mut subscriber, &log);
+        let unknown = Outcome::Unknown { replayed: 1 };
+        assert_eq!(given.outcomes, [unknown], "{id}");
+        assert_eq!((given.ids.len(), given.pages), (1, 1), "{id}");
+        assert_eq!(subscriber.outcome(), Some(unknown), "{id}");
+    }
+}
+
+#[test]
 fn a_slow_client_is_told_of_no_more_than_the_log_has_lost() {
     let mut config = TopicConfig::default();
     config.max_events = 5;

@@ -8,7 +8,7 @@ use std::{
 
 use super::{LogItem, Page, PageRequest, Tails};
 use crate::{
-    EncodedEvents, EventType,
+    EncodedEvents, EventType, Text,
     budget::Holding,
     topic::{
         Announce, Batch, Notice, Outcome, Position, Subscriber, Topic, selection::Wanted, wire,
@@ -29,6 +29,9 @@ pub(super) struct Replay {
     pub(super) asked_in: Option<u64>,
     /// The log has left this epoch: the client continues when the topic has left it, too.
     pub(super) over: Option<u64>,
+    /// The ID of a client that has not joined: it named a place that the log does not have, and joins
+    /// when the topic has come to the log's epoch.
+    pub(super) unknown: Option<Text>,
     /// Wakes when the topic has moved, if the client waits for that.
     topic_moves: Option<Subscriber>,
 }
@@ -37,6 +40,8 @@ pub(super) struct Replay {
 pub(super) enum Replayed {
     Item(LogItem),
     Live(Box<Subscriber>),
+    /// The client with this ID joins now.
+    Join(Text),
     Over,
 }
 
@@ -50,6 +55,7 @@ impl Replay {
             is_asked: false,
             asked_in,
             over: None,
+            unknown: None,
             topic_moves: None,
         }
     }
@@ -192,6 +198,9 @@ impl Replay {
             let epoch = topic.epoch();
             if self.over != Some(epoch) {
                 self.over = None;
+                if let Some(id) = self.unknown.take() {
+                    return Poll::Ready(Replayed::Join(id));
+                }
             }
             let may_be_over = epoch != self.behind.epoch() && self.asked_in != Some(epoch);
             if self.over.is_none() && (may_be_over || topic.has_passed(self.behind)) {

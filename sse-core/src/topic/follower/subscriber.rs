@@ -236,6 +236,11 @@ impl LogSubscriber {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Replayed::Item(item)) => return Poll::Ready(Some(item)),
                     Poll::Ready(Replayed::Live(subscriber)) => State::Live(*subscriber),
+                    Poll::Ready(Replayed::Join(id)) => State::Asking {
+                        id,
+                        at: replay.behind,
+                        asked_in: None,
+                    },
                     Poll::Ready(Replayed::Over) => State::Over,
                 },
                 State::Live(subscriber) => match subscriber.poll_next(cx) {
@@ -273,6 +278,7 @@ impl LogSubscriber {
                     replay.take(&self.topic, page, tails, self.wanted.as_ref());
                 } else if tails.epoch > here {
                     replay.over = Some(here);
+                    replay.unknown = Some(id.clone());
                 } else {
                     let next = live(&self.topic, Some(id));
                     self.set_state(|_| next);
