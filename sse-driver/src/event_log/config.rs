@@ -42,7 +42,8 @@ pub struct FollowedTopicsConfig {
     /// wait for their turn.
     pub max_client_reads: usize,
     /// The time that a client waits for a topic whose log has not been reached yet, and for which its
-    /// requests to the log may fail. 30 s by default. Its stream stays open meanwhile, with keep-alives,
+    /// requests to the log may fail. 30 s by default. An answer that cannot be used, such as one of an older
+    /// epoch than the topic's, counts as a failure. Its stream stays open meanwhile, with keep-alives,
     /// and then ends with [`LogStreamError`](super::LogStreamError): the client reconnects, to this node
     /// or another. With zero it ends at the first attempt.
     pub client_wait: Duration,

@@ -52,6 +52,10 @@ pub struct LogStream {
     stage: Stage,
     /// Since when the stream waits for the log, or gets errors from it.
     trouble_since: Option<Instant>,
+    /// The request that the log has just answered, until the subscriber has used the answer.
+    answered: Option<PageRequest>,
+    /// The number of answers in a row after which the subscriber had the same request.
+    in_vain: u32,
     alarm: Box<dyn Sleep>,
 }
 
@@ -85,6 +89,7 @@ enum Reading {
     /// It waits for its turn.
     Queued(Turn, PageRequest),
     Asked {
+        request: PageRequest,
         answer: BoxFuture<Result<Page, LogError>>,
         deadline: Option<Instant>,
         _permit: Permit,
@@ -106,6 +111,8 @@ impl LogStream {
             is_whole: true,
             stage: Stage::Cold { start, waiting },
             trouble_since: None,
+            answered: None,
+            in_vain: 0,
             alarm,
         }
     }
@@ -235,12 +242,17 @@ impl LogStream {
         };
         match reading {
             Reading::Nothing => match subscriber.poll_next(cx) {
-                Poll::Pending => Step::Pending,
+                Poll::Pending => {
+                    self.note_progress();
+                    Step::Pending
+                }
                 Poll::Ready(None) => Step::Over(None),
-                Poll::Ready(Some(LogItem::Batch(batch))) => Step::Item(batch),
+                Poll::Ready(Some(LogItem::Batch(batch))) => {
+                    self.note_progress();
+                    Step::Item(batch)
+                }
                 Poll::Ready(Some(LogItem::Read(request))) => {
-                    let turn = self.topic.shared().permits.turn();
-                    *reading = Reading::Queued(turn, request);
+                    self.want(request);
                     Step::Again
                 }
                 Poll::Ready(Some(_)) => Step::Again,
@@ -253,12 +265,18 @@ impl LogStream {
                 }
             },
             Reading::Asked {
-                answer, deadline, ..
+                request,
+                answer,
+                deadline,
+                ..
             } => {
-                let deadline = *deadline;
+                let (request, deadline) = (*request, *deadline);
                 match catch(|| answer.as_mut().poll(cx)) {
                     Ok(Poll::Pending) => return self.wait_for_answer(deadline, cx),
-                    Ok(Poll::Ready(answer)) => self.take_answer(answer),
+                    Ok(Poll::Ready(answer)) => {
+                        self.answered = answer.is_ok().then_some(request);
+                        self.take_answer(answer);
+                    }
                     Err(_) => {
                         let text = "the log panicked while it was read";
                         self.take_answer(Err(LogError::new(text)));
@@ -276,6 +294,29 @@ impl LogStream {
                 Step::Again
             }
         }
+    }
+
+    /// Waits for a turn to make this request, unless answers to it are of no use.
+    fn want(&mut self, request: PageRequest) {
+        match self.answered.take() {
+            Some(answered) if answered == request => {
+                self.in_vain = self.in_vain.saturating_add(1);
+                // The first such answer can have crossed a move of the topic.
+                if self.in_vain > 1 {
+                    let text = "the log's answer could not be used: it is older than the topic, \
+                                or not consistent";
+                    return self.take_answer(Err(LogError::new(text)));
+                }
+            }
+            Some(_) => self.note_progress(),
+            None => {}
+        }
+        let turn = self.topic.shared().permits.turn();
+        self.set_reading(Reading::Queued(turn, request));
+    }
+
+    fn note_progress(&mut self) {
+        (self.trouble_since, self.answered, self.in_vain) = (None, None, 0);
     }
 
     fn ask_within_budget(&mut self, request: PageRequest, permit: Permit, has_room: bool) -> Step {
@@ -297,6 +338,7 @@ impl LogStream {
         let deadline = shared.host.now().checked_add(timeout);
         match asked {
             Ok(answer) => self.set_reading(Reading::Asked {
+                request,
                 answer,
                 deadline,
                 _permit: permit,
@@ -320,7 +362,6 @@ impl LogStream {
         let now = self.topic.shared().host.now();
         match answer {
             Ok(page) => {
-                self.trouble_since = None;
                 if let Stage::Joined { subscriber, .. } = &mut self.stage {
                     subscriber.handle_page(page);
                 }

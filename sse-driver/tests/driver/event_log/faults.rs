@@ -258,3 +258,52 @@ fn a_log_is_not_asked_without_a_pause_whatever_the_settings() {
         drop(reader);
     }
 }
+
+#[test]
+fn a_client_asks_seldom_while_the_answers_of_the_log_are_of_no_use_and_is_let_go() {
+    // A backup was restored, and its copy lacks events that the topic has dropped already.
+    let older = |newest| Tails {
+        epoch: 6,
+        oldest: 1,
+        newest,
+    };
+    let lagging = |newest| Tails {
+        epoch: 7,
+        oldest: 1,
+        newest,
+    };
+    let inconsistent = Tails {
+        epoch: 7,
+        oldest: 9,
+        newest: 3,
+    };
+    for tails in [older(12), lagging(12), inconsistent] {
+        let (sim, log) = (Sim::new(), Faulty::new());
+        let node = node_with(&sim, &log, |config| {
+            config.topic.max_events = 10;
+            config.follower.look_every = None;
+            config.follower.older_epoch_wait = secs(600);
+            config.client_page_events = 20;
+        });
+        let topic = node.topic("news").unwrap();
+        publish_many(&sim, &node, "news", 1..=50);
+        let mut stream = topic.resume_from(Some("7-5"));
+        let first = sim.start(async move { (stream.next().await, stream) });
+        sim.settle();
+        let (item, stream) = first.take().unwrap();
+        assert!(matches!(item, Some(Ok(Batch::Events(_)))));
+        log.change(|faults| faults.copy = Some(tails));
+        let reads = log.reads();
+        let reader = Reader::new(&sim, stream);
+        sim.advance(secs(29));
+        assert!(!reader.got().is_over, "{tails:?}");
+        assert!(log.reads() - reads < 100, "{tails:?}: {}", log.reads());
+        sim.advance(secs(2));
+        let error = reader.got().error.unwrap();
+        assert!(error.contains("could not be used"), "{tails:?}: {error}");
+        // A client that comes while the log is as it was gets everything.
+        log.change(|faults| faults.copy = None);
+        let reader = Reader::new(&sim, topic.resume_from(Some("7-5")));
+        assert_eq!(reader.data(), numbers(6..=50));
+    }
+}

@@ -17,7 +17,7 @@ use sse_core::{
     Event, Text,
     topic::{
         Batch, Outcome, Position,
-        follower::{Page, PageRequest},
+        follower::{Page, PageRequest, Tails},
     },
 };
 use sse_driver::event_log::{
@@ -26,6 +26,9 @@ use sse_driver::event_log::{
 };
 
 use crate::sim::{Job, Sim};
+
+/// Beyond it reads do not answer, so that a test of a log that is read in a loop ends.
+const MANY_READS: usize = 100_000;
 
 /// A log that fails on demand.
 #[derive(Clone)]
@@ -52,6 +55,8 @@ struct Faults {
     answers_are_lost: bool,
     /// What is appended in an epoch is not there, and that is not told.
     appends_hang: bool,
+    /// Reads are answered by a copy of the log with these tails, which has no events to read.
+    copy: Option<Tails>,
     reads: usize,
     /// Which topics are to be kept, and for how long.
     kept: Vec<(Text, Duration)>,
@@ -124,12 +129,16 @@ impl EventLog for Faulty {
     }
 
     async fn read(&self, topic: &Text, request: PageRequest) -> Result<Page, LogError> {
-        let (hangs, panics) = {
+        let (hangs, panics, copy) = {
             let mut faults = self.faults.lock().unwrap();
             faults.reads += 1;
-            (faults.hang.contains(topic), faults.panics)
+            let hangs = faults.hang.contains(topic) || faults.reads > MANY_READS;
+            (hangs, faults.panics, faults.copy)
         };
         assert!(!panics, "the log panics");
+        if let Some(tails) = copy.filter(|_| !hangs) {
+            return Ok(Page::new(tails, Vec::new()));
+        }
         self.check()?;
         match hangs {
             true => pending().await,
