@@ -23,7 +23,10 @@ pub(crate) struct Subscriptions {
 #[derive(Default)]
 struct State {
     channels: BTreeMap<String, Channel>,
-    /// The commands to be sent.
+    /// Whether there is a connection.
+    is_connected: bool,
+    /// The commands to be sent. There are none without a connection: a new one begins with those for all
+    /// channels.
     commands: VecDeque<Command>,
     task: Option<Waker>,
     watches: u64,
@@ -52,6 +55,17 @@ struct Watch {
     task: Option<Waker>,
 }
 
+impl State {
+    /// Sends a command, unless the next connection begins without it.
+    fn send(&mut self, name: &str, channel: &str) -> Option<Waker> {
+        if !self.is_connected {
+            return None;
+        }
+        self.commands.push_back(command(name, channel));
+        self.task.take()
+    }
+}
+
 impl Subscriptions {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -76,6 +90,7 @@ impl Subscriptions {
     /// Records a new connection, which has no subscriptions yet.
     pub(crate) fn connected(&self) {
         let mut state = self.state();
+        state.is_connected = true;
         let State {
             channels, commands, ..
         } = &mut *state;
@@ -93,8 +108,13 @@ impl Subscriptions {
             let mut state = self.state();
             state.losses += 1;
             state.last_loss = Some(error.clone());
+            state.is_connected = false;
+            state.commands.clear();
             let channels = state.channels.values_mut();
-            let watches = channels.flat_map(|channel| channel.watches.values_mut());
+            let watches = channels.flat_map(|channel| {
+                channel.is_up = false;
+                channel.watches.values_mut()
+            });
             watches.filter_map(|watch| watch.task.take()).collect()
         };
         tasks.into_iter().for_each(Waker::wake);
@@ -188,10 +208,11 @@ impl<'a> Watching<'a> {
                 task: None,
             };
             channel.watches.insert(number, watch);
-            if is_first {
-                state.commands.push_back(command("SUBSCRIBE", &name));
-            }
-            (number, losses, is_up, state.task.take())
+            let task = match is_first {
+                true => state.send("SUBSCRIBE", &name),
+                false => None,
+            };
+            (number, losses, is_up, task)
         };
         task.into_iter().for_each(Waker::wake);
         if is_up {
@@ -235,11 +256,11 @@ impl Drop for Watching<'_> {
                 return;
             }
             state.channels.remove(&self.channel);
-            state
-                .commands
-                .push_back(command("UNSUBSCRIBE", &self.channel));
-            state.task.take()
+            state.send("UNSUBSCRIBE", &self.channel)
         };
         task.into_iter().for_each(Waker::wake);
     }
 }
+
+#[cfg(test)]
+mod tests;
