@@ -1,6 +1,6 @@
 //! Writes the seeds of the fuzz targets: the decoder's vectors and some heads, each after the bytes from
 //! which a target takes its chunks and bounds, some compressed bodies, some histories of a topic and of an
-//! event source, the items that the macros' tests have, and some routes.
+//! event source, the items that the macros' tests have, some routes, and connections over TLS.
 //!
 //! `cargo run -p sse-fuzz-seeds`, in the folder above.
 
@@ -145,6 +145,47 @@ const CONNECTIONS: [&[Call]; 5] = [
     &[WAIT_FOR_DEADLINE],
 ];
 
+/// The number of calls of an end of TLS, and of faults on the wire.
+const TLS_CALLS: u32 = 7;
+const TLS_FAULTS: u32 = 8;
+
+const HANDSHAKE: Call = (0, &[]);
+const READ: Call = (1, &[0, 8]);
+const WRITE: Call = (2, &[0xe8, 3]);
+const BREAK_OFF: Call = (4, &[0]);
+const END: Call = (4, &[1]);
+const ROOM: Call = (5, &[0, 0x20]);
+const FAULT: u32 = 6;
+
+/// A connection over TLS: an end, and its call.
+const TALK: [(u8, Call); 14] = [
+    (0, ROOM),
+    (1, ROOM),
+    (0, HANDSHAKE),
+    (1, HANDSHAKE),
+    (0, HANDSHAKE),
+    (1, HANDSHAKE),
+    (0, WRITE),
+    (1, WRITE),
+    (1, READ),
+    (0, READ),
+    (1, WRITE),
+    (1, END),
+    (0, READ),
+    (0, BREAK_OFF),
+];
+
+/// What happens on the wire: a changed byte, an end, and bytes and records that are lost or moved.
+const WIRE_FAULTS: [Call; 7] = [
+    (0, &[7, 0, 1]),
+    (2, &[3, 0]),
+    (3, &[]),
+    (4, &[0]),
+    (5, &[0]),
+    (6, &[0]),
+    (7, &[0]),
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
     let vectors: Value = serde_json::from_str(&fs::read_to_string(VECTORS)?)?;
     let vectors = vectors["vectors"].as_array().or(vectors.as_array());
@@ -173,7 +214,33 @@ fn main() -> Result<(), Box<dyn Error>> {
     write_bodies()?;
     write_lives()?;
     write_items()?;
+    write_connections()?;
     write_subscriptions()
+}
+
+/// Writes a connection of each version of TLS, anew and resumed: as it is, and with each fault on the wire
+/// behind each call.
+fn write_connections() -> Result<(), Box<dyn Error>> {
+    let behind = |at| WIRE_FAULTS.map(|fault| Some((at, fault)));
+    let faults = (0..TALK.len()).flat_map(behind).chain([None]);
+    let kinds = [[0, 0], [0, 1], [1, 0], [1, 1]];
+    let seeds = faults.flat_map(|fault| kinds.map(|kind| (kind, fault)));
+    for (number, (kind, fault)) in seeds.enumerate() {
+        let mut bytes = kind.to_vec();
+        for (at, (end, (call, arguments))) in TALK.into_iter().enumerate() {
+            bytes.extend([1, end]);
+            bytes.extend(choice(call, TLS_CALLS));
+            bytes.extend_from_slice(arguments);
+            if let Some((_, (fault, arguments))) = fault.filter(|(behind, _)| *behind == at) {
+                bytes.extend([1, end]);
+                bytes.extend(choice(FAULT, TLS_CALLS));
+                bytes.extend(choice(fault, TLS_FAULTS));
+                bytes.extend_from_slice(arguments);
+            }
+        }
+        write("tls", number, &bytes)?;
+    }
+    Ok(())
 }
 
 /// Writes every item of the macros' tests that has one of the macros, as the macro gets it.
