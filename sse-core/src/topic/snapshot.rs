@@ -199,9 +199,16 @@ impl Topic {
         let (now, start) = (self.now(), snapshot.start().sequence);
         let mut log = Log::new(self.config(), self.epoch());
         log.begin_behind(start, snapshot.lives());
+        let newest = snapshot.position().sequence;
         for (event, sequence) in snapshot.events().zip(start.saturating_add(1)..) {
-            log.append(now, &event)
-                .map_err(|error| RestoreError::Event { sequence, error })?;
+            let added = match log.append(now, &event) {
+                // A full topic has room for its last event.
+                Err(PublishError::Full { .. }) if sequence == newest => {
+                    log.append_last(now, &event)
+                }
+                added => added,
+            };
+            added.map_err(|error| RestoreError::Event { sequence, error })?;
         }
         match self.begin_with(log) {
             true => Ok(()),

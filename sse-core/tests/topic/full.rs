@@ -57,6 +57,25 @@ fn an_event_may_be_exactly_as_large_as_an_error_says() {
 }
 
 #[test]
+fn a_full_topic_with_its_last_event_is_restored_under_the_same_settings() {
+    let settings: [fn(&mut TopicConfig); 2] = [
+        |config| config.max_events = 3,
+        |config| config.max_bytes = 8 * KIB,
+    ];
+    for setting in settings {
+        let before = refusing(setting);
+        fill(&before, "x");
+        before.close_with_event("last", TopicEnd::Complete).unwrap();
+        let snapshot = before.snapshot();
+        let after = refusing(setting);
+        after.restore(&snapshot).unwrap();
+        assert_eq!(after.position(), before.position());
+        let restored = take(&mut after.subscribe_from_oldest()).text;
+        assert_eq!(ids(&restored).len() as u64, snapshot.count());
+    }
+}
+
+#[test]
 fn each_bound_refuses_events_and_keeps_those_that_are_there() {
     let budget = Budget::new(256 * KIB);
     let topics = [
