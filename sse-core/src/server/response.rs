@@ -138,10 +138,17 @@ impl KeepAlive {
     }
 
     /// Sends this event. Its ID is removed, so that the client keeps its last event ID. A client
-    /// dispatches the event only if it has data, which may be empty.
+    /// dispatches the event only if it has data, which may be empty. An event without data, type and
+    /// reconnection time counts as the comment without text, because nothing would be sent of it.
     #[must_use]
     pub fn with_event(mut self, event: Event) -> Self {
-        self.item = StreamItem::Event(event.without_id());
+        let event = event.without_id();
+        let mut encoded = Vec::new();
+        event.encode(&mut encoded);
+        self.item = match encoded.is_empty() {
+            true => StreamItem::Comment(Comment::KEEP_ALIVE),
+            false => StreamItem::Event(event),
+        };
         self
     }
 

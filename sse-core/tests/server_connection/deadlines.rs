@@ -164,6 +164,25 @@ fn a_keep_alive_may_be_an_event_which_leaves_the_client_its_last_event_id() {
 }
 
 #[test]
+fn a_keep_alive_event_that_is_encoded_to_nothing_is_the_comment() {
+    for event in [Event::without_data(), Event::without_data().under_id(7)] {
+        let keep_alive = KeepAlive::every(secs(5)).with_event(event);
+        let mut options = StreamOptions::default();
+        options.keep_alive = Some(keep_alive);
+        let mut pump = Pump::in_phase(Phase::Responding);
+        pump.respond(Response::new(ResponseBody::EventStream(options)))
+            .unwrap();
+        pump.write();
+        for _ in 0..3 {
+            pump.wire.clear();
+            pump.pass(secs(5));
+            pump.write();
+            assert_eq!(pump.text(), "2\r\n:\n\r\n");
+        }
+    }
+}
+
+#[test]
 fn a_stream_that_has_something_to_write_adds_no_comment() {
     let mut pump = Pump::streaming(ConnectionConfig::default());
     pump.run();
