@@ -4,7 +4,7 @@ use std::{
     fs, io,
     os::unix::{
         fs::{FileTypeExt, MetadataExt},
-        net::{UnixListener as StdListener, UnixStream},
+        net::{UnixDatagram, UnixListener as StdListener},
     },
     path::{Path, PathBuf},
 };
@@ -45,10 +45,13 @@ impl UnixSocket {
 }
 
 /// Returns whether this is the file of a socket whose process is gone.
+///
+/// A datagram socket asks: it is refused where there is no socket, and is of the wrong type where there is
+/// one. It is no connection for that process, and never waits, as one does that the process does not accept.
 fn is_left_over(path: &Path) -> bool {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
     let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-    is_socket && UnixStream::connect(path).is_err_and(refused)
+    is_socket && UnixDatagram::unbound().is_ok_and(|asks| asks.connect(path).is_err_and(refused))
 }
 
 /// The file of a socket. Dropping this removes it, unless another server has put its own in its place by
@@ -82,3 +85,8 @@ impl Drop for SocketFile {
         }
     }
 }
+
+// The tests need sockets that the standard library does not make.
+#[cfg(test)]
+#[cfg(feature = "system")]
+mod tests;
