@@ -1,14 +1,18 @@
-//! A runtime that is shut down while connections are open. Only tokio's can be: those of the other
-//! adapters last as long as the process.
+//! A runtime that is shut down while connections are open, or is not there. Only tokio's can be: those of
+//! the other adapters last as long as the process.
 
 use std::{
     io::{Read, Write},
     net::TcpStream,
     sync::mpsc,
+    thread,
 };
 
 use futures_util::{Stream, StreamExt, stream};
-use sse_tokio::{CloseReason, Request, Router, Server};
+use sse_tokio::{
+    CloseReason, Request, ResumableStreams, Router, Server, Tokio,
+    core::topic::resumable::{ResumableConfig, StreamEnd},
+};
 use tokio::runtime;
 
 #[test]
@@ -72,4 +76,26 @@ where
         let expected = [CloseReason::TaskDropped, CloseReason::Shutdown];
         assert!(expected.contains(&reason), "{reason}");
     }
+}
+
+#[test]
+fn a_stream_that_is_started_outside_of_a_runtime_is_over() {
+    let streams = ResumableStreams::on(Tokio, ResumableConfig::default());
+    let elsewhere = streams.clone();
+    let starts = thread::spawn(move || {
+        let started = elsewhere.start("job", |_| stream::pending::<&str>());
+        started.is_ok()
+    });
+    assert!(starts.join().is_err(), "tokio spawns no task there");
+    // Clients that ask for it do not wait for a producer that never runs.
+    let stream = streams.get("job").unwrap();
+    assert_eq!(stream.end(), Some(StreamEnd::Dropped));
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let next = streams.start("next", |_| stream::iter(["one"])).unwrap();
+        assert_eq!(next.ended().await, StreamEnd::Complete);
+    });
 }

@@ -151,8 +151,9 @@ impl Shared {
 
     /// Spawns the producer of a stream, and the keeper of its deadlines if there is none.
     pub(super) fn spawn(self: &Arc<Self>, inner: Arc<Inner>, work: Result<Work, Panicked>) {
-        self.keep();
+        // A runtime may panic here, such as outside of its own threads: the stream then ends with this task.
         let task = ProducerTask::new(self, inner, work);
+        self.keep();
         self.host.spawn_producer(task);
     }
 
