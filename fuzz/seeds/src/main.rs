@@ -1,6 +1,7 @@
 //! Writes the seeds of the fuzz targets: the decoder's vectors and some heads, each after the bytes from
 //! which a target takes its chunks and bounds, some compressed bodies, some histories of a topic and of an
-//! event source, the items that the macros' tests have, some routes, and connections over TLS.
+//! event source, the items that the macros' tests have, some routes, connections over TLS, and lives
+//! of a stream that nodes share.
 //!
 //! `cargo run -p sse-fuzz-seeds`, in the folder above.
 
@@ -186,6 +187,57 @@ const WIRE_FAULTS: [Call; 7] = [
     (7, &[0]),
 ];
 
+/// The number of calls of nodes that share a stream.
+const MEMBER_CALLS: u32 = 19;
+
+/// A stream that the first of three nodes starts: one of two claims is in the log first.
+const STREAM: [Call; 24] = [
+    (0, &[0]),
+    (0, &[1]),
+    (9, &[0]),
+    (9, &[1]),
+    (10, &[0, 9]),
+    (10, &[1, 9]),
+    (8, &[0]),
+    (8, &[0]),
+    (8, &[1]),
+    (8, &[1]),
+    (9, &[0]),
+    (5, &[1]),
+    (9, &[1]),
+    (10, &[1, 9]),
+    (7, &[0]),
+    (8, &[0]),
+    (8, &[0]),
+    (8, &[1]),
+    (3, &[0]),
+    (9, &[0]),
+    (10, &[0, 9]),
+    (8, &[0]),
+    (8, &[1]),
+    (8, &[2]),
+];
+
+const DEATHS: [Call; 2] = [(14, &[1]), (14, &[2])];
+
+/// What may happen to it in between: ends, failures, losses, and time.
+const STREAM_FAULTS: [Call; 14] = [
+    (1, &[0]),
+    (2, &[1]),
+    (4, &[0]),
+    (6, &[1]),
+    (10, &[0, 0]),
+    (10, &[0, 1]),
+    (10, &[0, 2]),
+    (13, &[1]),
+    (14, &[1]),
+    (15, &[]),
+    (16, &[40]),
+    (17, &[0]),
+    (18, &[]),
+    (11, &[0]),
+];
+
 fn main() -> Result<(), Box<dyn Error>> {
     let vectors: Value = serde_json::from_str(&fs::read_to_string(VECTORS)?)?;
     let vectors = vectors["vectors"].as_array().or(vectors.as_array());
@@ -215,7 +267,31 @@ fn main() -> Result<(), Box<dyn Error>> {
     write_lives()?;
     write_items()?;
     write_connections()?;
+    write_streams()?;
     write_subscriptions()
+}
+
+/// Writes the life of a stream as it is, and with each fault behind each call; with the other two nodes, and
+/// without them.
+fn write_streams() -> Result<(), Box<dyn Error>> {
+    let behind = |at| STREAM_FAULTS.map(|fault| Some((at, fault)));
+    let faults = (0..STREAM.len()).flat_map(behind).chain([None]);
+    let worlds = faults.flat_map(|fault| [(fault, 0), (fault, DEATHS.len())]);
+    for (number, (fault, deaths)) in worlds.enumerate() {
+        // Four times, and no calls of a member that is told anything.
+        let mut bytes = [0; 4 * 6 + 1].to_vec();
+        for death in &DEATHS[..deaths] {
+            put_call(&mut bytes, MEMBER_CALLS, *death);
+        }
+        for (at, call) in STREAM.into_iter().enumerate() {
+            put_call(&mut bytes, MEMBER_CALLS, call);
+            if let Some((_, fault)) = fault.filter(|(behind, _)| *behind == at) {
+                put_call(&mut bytes, MEMBER_CALLS, fault);
+            }
+        }
+        write("member", number, &bytes)?;
+    }
+    Ok(())
 }
 
 /// Writes a connection of each version of TLS, anew and resumed: as it is, and with each fault on the wire

@@ -4,6 +4,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used)] // that is how a test fails
 
 mod endings;
+mod history;
 mod laws;
 mod silence;
 mod starts;

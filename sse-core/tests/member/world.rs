@@ -1,7 +1,7 @@
-//! Nodes, one log, and the time, which passes when a test says so.
+//! Nodes, one log, and the time, which passes when a test says so. What holds at every step is checked here.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -36,8 +36,14 @@ pub(crate) struct World {
     pub(crate) now: Instant,
     pub(crate) epoch: u64,
     pub(crate) log: Vec<Event>,
+    /// How many of the log's events can no longer be read.
+    trimmed: usize,
+    /// Appends whose nodes know nothing of them, and that may come to the log later.
+    late: Vec<(Event, Option<u64>)>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) starts: Vec<(usize, u64)>,
+    /// The end that was read first in each epoch: its number, its outcome, and the reason of a stop.
+    ends: BTreeMap<u64, (usize, String, Option<String>)>,
 }
 
 pub(crate) struct Node {
@@ -52,7 +58,7 @@ pub(crate) struct Node {
     /// Its producer runs, in this epoch.
     pub(crate) produces: Option<u64>,
     pub(crate) cancelled: Vec<StreamEnd>,
-    /// With which outcome the stream ended, and where.
+    /// With which outcome the stream ended, and where; at the beginning of an epoch where its history is lost.
     pub(crate) ended: Option<(String, Position)>,
     pub(crate) outputs: VecDeque<MemberOutput>,
 }
@@ -81,8 +87,11 @@ impl World {
             now,
             epoch: 1,
             log: Vec::new(),
+            trimmed: 0,
+            late: Vec::new(),
             nodes: (0..nodes).map(node).collect(),
             starts: Vec::new(),
+            ends: BTreeMap::new(),
         }
     }
 
@@ -111,20 +120,19 @@ impl World {
         if node.is_dead || node.ended.is_some() {
             return false;
         }
-        if !node.has_begun {
-            node.has_begun = true;
-            node.member
-                .handle_begin(self.now, Position::new(self.epoch, 0));
-            node.epoch = self.epoch;
+        let behind = Position::new(self.epoch, self.trimmed as u64);
+        if !node.has_begun || node.epoch != self.epoch {
+            if !std::mem::replace(&mut node.has_begun, true) {
+                node.member.handle_begin(self.now, behind);
+            } else if node.member.handle_anew(self.now, behind) {
+                node.ended = Some(("lost".into(), Position::new(self.epoch, 0)));
+            }
+            (node.epoch, node.read) = (self.epoch, self.trimmed);
             return true;
         }
-        if node.epoch != self.epoch {
-            node.epoch = self.epoch;
-            node.read = 0;
-            let place = Position::new(self.epoch, 0);
-            if node.member.handle_anew(self.now, place) {
-                node.ended = Some(("lost".into(), place));
-            }
+        if node.read < self.trimmed {
+            node.read = self.trimmed;
+            node.member.handle_passed_over(self.now, behind);
             return true;
         }
         let Some(event) = self.log.get(node.read) else {
@@ -133,10 +141,30 @@ impl World {
         node.read += 1;
         let position = Position::new(node.epoch, node.read as u64);
         let record = node.member.handle_record(self.now, position, event);
+        assert_eq!(node.member.position(), Some(position));
         if let MemberRecord::Ended(outcome) = record {
             node.ended = Some((outcome.to_string(), position));
+            self.check_end(at);
         }
         true
+    }
+
+    /// The node has read the first end that the log has, and all nodes tell the same of it.
+    fn check_end(&mut self, at: usize) {
+        let node = &self.nodes[at];
+        let is_end = |event: &Event| {
+            let of = event.event_type();
+            of.is_some_and(|it| *it == node.member.config().end_event_type)
+        };
+        assert_eq!(self.log.iter().position(is_end), Some(node.read - 1));
+        let reason = match node.member.end() {
+            Some(StreamEnd::Stopped(reason)) => Some(reason.to_string()),
+            _ => None,
+        };
+        let (outcome, _) = node.ended.clone().unwrap();
+        let end = (node.read, outcome, reason);
+        let first = self.ends.entry(self.epoch).or_insert_with(|| end.clone());
+        assert_eq!(*first, end, "two nodes have read different ends");
     }
 
     /// Takes what the node is to do.
@@ -155,6 +183,8 @@ impl World {
                     node.pending = Some((event, epoch));
                 }
                 MemberOutput::Start { epoch } => {
+                    let mut starts = self.starts.iter();
+                    assert!(starts.all(|(_, of)| *of != epoch), "two starts");
                     node.produces = Some(epoch);
                     self.starts.push((at, epoch));
                 }
@@ -168,6 +198,9 @@ impl World {
                 _ => {}
             }
         }
+        // No node is woken again and again for nothing.
+        let next = node.member.poll_timeout();
+        assert!(node.member.is_unused(now) || next.is_none_or(|at| at > now));
     }
 
     /// What the node is appending comes to this. Says whether there was something.
@@ -176,11 +209,15 @@ impl World {
         let Some((event, epoch)) = node.pending.take() else {
             return false;
         };
-        let is_there = matches!(fate, Fate::Appended | Fate::Unknown)
-            && epoch.is_none_or(|epoch| epoch == self.epoch);
-        if is_there {
-            self.log.push(event);
-        }
+        let is_there = match fate {
+            Fate::Appended | Fate::Unknown => self.append(event, epoch),
+            Fate::NotAppended => false,
+            Fate::UnknownAndNotThere => {
+                self.late.push((event, epoch));
+                false
+            }
+        };
+        let node = &mut self.nodes[at];
         if node.is_dead {
             return true;
         }
@@ -201,6 +238,35 @@ impl World {
         true
     }
 
+    /// Says whether the log takes this, because it is in the right epoch.
+    fn append(&mut self, event: Event, epoch: Option<u64>) -> bool {
+        let is_right = epoch.is_none_or(|epoch| epoch == self.epoch);
+        if is_right {
+            self.log.push(event);
+        }
+        is_right
+    }
+
+    /// An append of which its node knows nothing comes to the log.
+    pub(crate) fn append_late(&mut self, which: usize) {
+        if which < self.late.len() {
+            let (event, epoch) = self.late.remove(which);
+            self.append(event, epoch);
+        }
+    }
+
+    /// The log drops its oldest events and keeps so many, and all that tell of the stream's end.
+    pub(crate) fn trim(&mut self, keep: usize) {
+        let tells = |event: &Event| {
+            let of = event.event_type().map_or("", |it| it.as_str());
+            ["end", "sse-stream-reason"].contains(&of)
+        };
+        let kept = self.log.iter().position(tells);
+        let most = kept.unwrap_or(self.log.len());
+        let count = self.log.len().saturating_sub(keep).min(most);
+        self.trimmed = self.trimmed.max(count);
+    }
+
     /// The log answers what the node looks for. Says whether it does.
     pub(crate) fn answer_look(&mut self, at: usize) -> bool {
         let node = &mut self.nodes[at];
@@ -209,7 +275,7 @@ impl World {
         }
         let tails = Tails {
             epoch: self.epoch,
-            oldest: 1,
+            oldest: self.trimmed as u64 + 1,
             newest: self.log.len() as u64,
         };
         node.member.handle_tails(self.now, tails);
@@ -228,11 +294,12 @@ impl World {
     pub(crate) fn begin_anew(&mut self) {
         self.epoch += 1;
         self.log.clear();
+        self.trimmed = 0;
     }
 
     /// Everything that can happen at once happens, and nothing fails.
     pub(crate) fn settle(&mut self) {
-        loop {
+        for _ in 0..10_000 {
             let mut has_moved = false;
             for at in 0..self.nodes.len() {
                 self.take(at);
@@ -241,15 +308,10 @@ impl World {
                 has_moved |= self.read(at);
             }
             if !has_moved {
-                break;
+                return;
             }
         }
-        // No node is woken again and again for nothing.
-        for node in self.nodes.iter().filter(|node| !node.is_dead) {
-            let at = node.member.poll_timeout();
-            let is_unused = node.member.is_unused(self.now);
-            assert!(is_unused || at.is_none_or(|at| at > self.now));
-        }
+        panic!("the nodes do not come to rest");
     }
 
     /// Time passes, in which nothing fails.
