@@ -2,7 +2,7 @@
 
 use std::{
     error::Error,
-    fmt, io,
+    fmt, io, iter,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     str::FromStr,
 };
@@ -102,17 +102,14 @@ impl TrustedProxies {
         };
         // Several fields are one list, whose last element is in the last field.
         for value in headers.get_all(name).iter().rev() {
-            let mut rest = Some(value.as_bytes());
-            while let Some(list) = rest {
+            for element in from_the_end(value.as_bytes(), b',') {
                 if !self.trusts(client) {
                     return client;
                 }
-                let (before, element) = last_element(list);
                 match self.field.address(element) {
                     Some(address) => client = Some(address),
                     None => return client,
                 }
-                rest = before;
             }
         }
         client
@@ -126,37 +123,47 @@ impl TrustedProxies {
     }
 }
 
-/// Returns the last element of a list, and the list before its comma. A comma in a quoted text separates
-/// nothing. The list is read from its end, where a trusted proxy wrote: text before that, even an
-/// unmatched quote, changes nothing.
-fn last_element(list: &[u8]) -> (Option<&[u8]>, &[u8]) {
+/// Returns the parts of a text between its separators, the last one first. A separator in a quoted text
+/// separates nothing. The text is read from its end, where a trusted proxy wrote: what is before that, even
+/// an unmatched quote, changes nothing.
+fn from_the_end(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(text);
+    iter::from_fn(move || {
+        let (before, last) = split_last(rest?, separator);
+        rest = before;
+        Some(last)
+    })
+}
+
+fn split_last(text: &[u8], separator: u8) -> (Option<&[u8]>, &[u8]) {
     let mut is_quoted = false;
-    for (at, byte) in list.iter().enumerate().rev() {
-        match byte {
-            b'"' => {
-                let before = list.get(..at).unwrap_or_default();
-                let escapes = before.iter().rev().take_while(|byte| **byte == b'\\');
-                is_quoted ^= !is_quoted || escapes.count() % 2 == 0;
-            }
-            b',' if !is_quoted => {
-                let before = list.get(..at).unwrap_or_default();
-                return (Some(before), list.get(at + 1..).unwrap_or_default());
-            }
-            _ => {}
+    for (at, byte) in text.iter().enumerate().rev() {
+        let before = text.get(..at).unwrap_or_default();
+        if *byte == b'"' {
+            let escapes = before.iter().rev().take_while(|byte| **byte == b'\\');
+            is_quoted ^= !is_quoted || escapes.count() % 2 == 0;
+        } else if *byte == separator && !is_quoted {
+            return (Some(before), text.get(at + 1..).unwrap_or_default());
         }
     }
-    (None, list)
+    (None, text)
 }
 
 impl Field {
     /// Returns the address in one element of the list.
     fn address(self, element: &[u8]) -> Option<IpAddr> {
-        let element = str::from_utf8(element).ok()?.trim();
+        let text = |bytes| Some(str::from_utf8(bytes).ok()?.trim());
         match self {
-            Self::XForwardedFor => node(element),
+            Self::XForwardedFor => node(text(element)?),
             Self::Forwarded => {
-                let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
-                let (_, value) = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
+                // Another part may hold what the client chose, such as its `Host`.
+                let mut names = from_the_end(element, b';').filter_map(|pair| {
+                    let (name, value) = text(pair)?.split_once('=')?;
+                    name.trim().eq_ignore_ascii_case("for").then_some(value)
+                });
+                let (Some(value), None) = (names.next(), names.next()) else {
+                    return None;
+                };
                 let value = value.trim();
                 // No address has characters that would be escaped.
                 let quoted = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
@@ -313,6 +320,15 @@ mod tests {
                 "203.0.113.1",
             ),
             ("for=203.0.113.1;host=\"\\\\\"", "203.0.113.1"),
+            // What the client chose, in a part before the proxy's own.
+            ("host=\"a;for=6.6.6.6;b\";for=203.0.113.1", "203.0.113.1"),
+            ("host=\"a\\\";for=6.6.6.6\";for=203.0.113.1", "203.0.113.1"),
+            (
+                "for=\"203.0.113.1\";host=\"a;for=6.6.6.6;b\"",
+                "203.0.113.1",
+            ),
+            ("host=\"a;for=6.6.6.6;b\"", "10.0.0.1"),
+            ("host=a;for=6.6.6.6;for=203.0.113.1", "10.0.0.1"),
             ("for=\"evil, for=203.0.113.1", "203.0.113.1"),
             ("for=203.0.113.1, for=unknown", "10.0.0.1"),
             ("for=203.0.113.1, for=_hidden", "10.0.0.1"),
