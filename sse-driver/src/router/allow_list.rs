@@ -37,7 +37,9 @@ pub struct AllowList {
 
 impl AllowList {
     /// Allows these hosts: names, or addresses in the form of a URL. A host without a port is allowed at
-    /// any port, and one with a port only at that port: `example.org`, `localhost:8080`, `[::1]`.
+    /// any port, and one with a port only at that port: `example.org`, `localhost:8080`, `[::1]`. Clients
+    /// leave out a port of 80 or 443 where it is the usual one, so that a request without a port is allowed
+    /// for these two.
     ///
     /// # Errors
     ///
@@ -101,10 +103,18 @@ impl AllowList {
     }
 
     fn has_host(&self, asked: &Authority) -> bool {
-        self.hosts.iter().any(|allowed| {
-            is_same_name(allowed, asked)
-                && (allowed.port().is_none() || allowed.port_u16() == asked.port_u16())
-        })
+        self.hosts
+            .iter()
+            .any(|allowed| is_same_name(allowed, asked) && is_at_port(allowed, asked))
+    }
+}
+
+/// Returns whether a request for `asked` is one at the port of `allowed`, if it has any. Clients leave out
+/// the usual port of the scheme, which a server behind a proxy does not know.
+fn is_at_port(allowed: &Authority, asked: &Authority) -> bool {
+    match (allowed.port_u16(), asked.port_u16()) {
+        (None, _) | (Some(80 | 443), None) => true,
+        (allowed, asked) => allowed == asked,
     }
 }
 

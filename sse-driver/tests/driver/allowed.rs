@@ -100,6 +100,22 @@ fn other_origins_and_ports_are_let_in_by_name() {
 }
 
 #[test]
+fn a_client_leaves_out_the_port_that_is_the_usual_one() {
+    let world = serve(AllowList::hosts(["a.example.org:443", "b.example.org:80"]).unwrap());
+    for (host, expected) in [
+        ("a.example.org", 200),
+        ("a.example.org:443", 200),
+        ("a.example.org:80", 421),
+        ("b.example.org", 200),
+        ("b.example.org:80", 200),
+        ("b.example.org:8080", 421),
+    ] {
+        let fields = format!("Host: {host}\r\n");
+        assert_eq!(status(&world, "/", &fields), expected, "{host}");
+    }
+}
+
+#[test]
 fn an_invalid_host_is_named() {
     for host in [
         "",
