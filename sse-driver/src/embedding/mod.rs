@@ -168,7 +168,8 @@ impl<R: Runtime> Embedding<R> {
     ///
     /// If the route takes the request's body, it is received: up to
     /// [`body_limit`](sse_core::server::ResponseConfig::body_limit) bytes, within
-    /// [`body_timeout`](sse_core::server::ResponseConfig::body_timeout). Otherwise it is dropped.
+    /// [`body_timeout`](sse_core::server::ResponseConfig::body_timeout). Otherwise it is dropped. A `GET`, a
+    /// `HEAD` or an `OPTIONS` whose head announces a body gets a 413.
     ///
     /// [`Router::build`](crate::router::Router::build) creates the routes.
     pub fn route<B>(
@@ -298,10 +299,14 @@ impl<R: Runtime> Embedding<R> {
     }
 }
 
-/// Returns the head of a request. Over HTTP/2 a body may come without a field that announces it.
-fn head_of(parts: Parts, has_body: bool) -> RequestHead {
+/// Returns the head of a request. Over HTTP/2 a body may come without a field that announces it. That of a
+/// `GET` counts only if a field does: a body that has not ended may still be empty, such as one in a layer's
+/// wrapper.
+fn head_of(parts: Parts, may_have_body: bool) -> RequestHead {
     let length = parts.headers.get(header::CONTENT_LENGTH);
     let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
+    let is_announced = length.is_some() || parts.headers.contains_key(header::TRANSFER_ENCODING);
+    let has_body = may_have_body && (is_announced || router::takes_body(&parts.method));
     let body = match length {
         _ if !has_body => BodyLength::None,
         Some(length) => BodyLength::Exact(length),

@@ -96,7 +96,7 @@ pub(super) fn allow(names: &str) -> HeaderValue {
 
 /// Returns whether the method takes a body: that of a `GET` or a `HEAD` has no defined meaning ([RFC 9110
 /// section 9.3.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.1)).
-pub(super) fn takes_body(method: &Method) -> bool {
+pub(crate) fn takes_body(method: &Method) -> bool {
     ![Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
 }
 

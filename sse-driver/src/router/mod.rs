@@ -77,6 +77,8 @@ pub use layer::Next;
 pub use limit::{LimitReached, StreamLimit, StreamLimitConfig};
 pub use listing::RouteInfo;
 use matcher::Matcher;
+#[cfg(feature = "http-body")]
+pub(crate) use methods::takes_body;
 use methods::{Exists, Methods, problem_with};
 pub use refusal::Refusal;
 pub use reply::{Reply, ReplyBody};

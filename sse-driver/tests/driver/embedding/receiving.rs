@@ -183,6 +183,33 @@ fn one_byte_too_many_is_refused_whether_it_was_announced_or_not() {
     assert_eq!(response.status(), status);
 }
 
+/// A layer of the foreign server may wrap the body in one that does not know that it is empty, and over
+/// HTTP/2 the end of a `GET` may come after its head.
+#[test]
+fn a_get_has_a_body_only_if_its_head_says_so() {
+    let world = World::new();
+    let router = Router::new().events("/page", |_| futures_util::stream::iter(["hello"]));
+    let routes = router.build().unwrap();
+    for (name, value, status) in [
+        ("accept", "*/*", StatusCode::OK),
+        ("content-length", "0", StatusCode::OK),
+        ("content-length", "3", StatusCode::PAYLOAD_TOO_LARGE),
+        (
+            "transfer-encoding",
+            "chunked",
+            StatusCode::PAYLOAD_TOO_LARGE,
+        ),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let request = Request::builder().method(method).uri("/page");
+            let request = request.header(name, value).body(Upload::default()).unwrap();
+            let answer = world.embedding.route(&routes, request, None);
+            let response = super::harness::now(&world.sim, answer);
+            assert_eq!(response.status(), status, "{method} with {name}: {value}");
+        }
+    }
+}
+
 #[test]
 fn a_body_that_breaks_off_is_refused() {
     let posted = Posted::new(8);
