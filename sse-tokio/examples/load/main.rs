@@ -71,8 +71,17 @@ async fn load(flags: &Flags) -> Result<(), Box<dyn Error>> {
         () = stopped.notified() => {}
         () = show_progress(&tally, start) => {}
     }
-    let report = Report::of(&tally, start.elapsed());
+    let took = start.elapsed();
+    let report = Report::of(&tally, took);
     tasks.shutdown().await;
+    if tally.started.get() == 0 {
+        let seconds = took.as_secs_f64();
+        let error = format!(
+            "the first client had no stream after {seconds:.1} s, when the run ended; --time waits \
+             longer for the answer of the server"
+        );
+        return Err(error.into());
+    }
 
     // A closed output is no fault of the run.
     let _ = write!(io::stdout(), "{report}");

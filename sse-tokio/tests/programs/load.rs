@@ -3,6 +3,7 @@
 use std::{
     env, fs,
     io::{BufReader, Write},
+    net::TcpListener,
     os::unix::net::UnixListener,
     process::Stdio,
 };
@@ -57,6 +58,18 @@ fn load_says_why_its_first_client_gets_no_stream() {
         line_with(why, &mut BufReader::new(load.0.stderr.take().unwrap()));
         assert!(!load.wait().success());
     }
+}
+
+#[test]
+fn load_that_ends_before_its_first_client_has_a_stream_fails() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let mut load = Program::start("load", |load| {
+        load.args(["-t0.1", &url]).stderr(Stdio::piped())
+    });
+    let mut told = BufReader::new(load.0.stderr.take().unwrap());
+    line_with("the first client had no stream", &mut told);
+    assert!(!load.wait().success());
 }
 
 #[test]
