@@ -11,6 +11,7 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderValue, StatusCode};
+use ipnet::IpNet;
 use no_proxy::NoProxy;
 use percent_encoding::percent_decode_str;
 use sse_core::{
@@ -75,7 +76,9 @@ impl Proxy {
     /// `HTTPS_PROXY` for `https` ones, `ALL_PROXY` where that variable is missing, each in capital or
     /// small letters, of which small ones take precedence. Connections to the hosts in `NO_PROXY` are
     /// direct; it is `*`, or a list of domains, addresses and networks (`10.0.0.0/8`) separated by
-    /// commas. An empty variable counts as missing, and without any variable all connections are direct.
+    /// commas. A domain stands for its subdomains, too, whether it is written as `example.org`,
+    /// `.example.org` or `*.example.org`. An entry with a port matches no host. An empty variable counts as
+    /// missing, and without any variable all connections are direct.
     ///
     /// `HTTP_PROXY` in capital letters is ignored if there is `REQUEST_METHOD`: in a CGI program the
     /// variable is a field of the request, so that a client could choose the proxy.
@@ -140,7 +143,8 @@ impl Proxy {
             true => self.https.as_ref(),
             false => self.http.as_ref(),
         };
-        server.filter(|_| !self.direct.matches(&endpoint.host.to_ascii_lowercase()))
+        let host = endpoint.host.trim_end_matches('.').to_ascii_lowercase();
+        server.filter(|_| !self.direct.matches(&host))
     }
 }
 
@@ -265,15 +269,22 @@ fn basic(user: &str, password: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-/// Parses a list of hosts. A domain, with a dot in front or without, stands for itself and its
-/// subdomains.
+/// Parses a list of hosts.
 fn no_proxy(hosts: &str) -> NoProxy {
     let hosts = hosts.to_ascii_lowercase();
-    let hosts: Vec<_> = hosts
-        .split(',')
-        .map(|host| host.trim().trim_start_matches('.'))
-        .collect();
+    let hosts: Vec<_> = hosts.split(',').map(direct_host).collect();
     NoProxy::from(hosts.join(","))
+}
+
+/// Returns one host of the list in the form that is matched: a domain stands for itself and its subdomains
+/// without a dot, and a network has no bits beyond its prefix.
+fn direct_host(host: &str) -> String {
+    let host = host.trim();
+    if let Ok(network) = host.parse::<IpNet>() {
+        return network.trunc().to_string();
+    }
+    let host = host.strip_prefix("*.").unwrap_or(host);
+    host.trim_matches(['.', '[', ']']).to_owned()
 }
 
 impl fmt::Debug for Server {
@@ -426,6 +437,22 @@ mod tests {
             assert!(way(&proxy, true, by_proxy).is_some(), "{by_proxy}");
         }
         assert_eq!(way(&proxy.with_direct("*"), true, "example.com"), None);
+    }
+
+    #[test]
+    fn hosts_of_the_list_may_be_written_as_other_programs_write_them() {
+        for (hosts, direct, by_proxy) in [
+            ("*.example.org", "a.example.org", "aexample.org"),
+            ("example.org.", "example.org", "example.org.evil.example"),
+            ("example.org", "example.org.", "example.org.x."),
+            ("[::1]", "::1", "::2"),
+            ("192.168.1.1/16", "192.168.2.2", "192.169.1.1"),
+            ("fd00::1/8", "fd12::2", "fe80::1"),
+        ] {
+            let proxy = Proxy::new("http://a").unwrap().with_direct(hosts);
+            assert_eq!(way(&proxy, true, direct), None, "{hosts}: {direct}");
+            assert!(way(&proxy, true, by_proxy).is_some(), "{hosts}: {by_proxy}");
+        }
     }
 
     #[test]
