@@ -92,6 +92,8 @@ struct Topics {
     created: u64,
     /// The number of topics at which to look for unused ones.
     look_at: usize,
+    /// No topic has been unused since before this time: known from the last look.
+    unused_since: Option<Instant>,
 }
 
 /// The error of a [`TopicMap`] that has as many topics as it may, all of them in use or kept for a while
@@ -146,6 +148,7 @@ impl TopicMap {
             by_name: BTreeMap::new(),
             created: 0,
             look_at: Topics::FEW,
+            unused_since: None,
         };
         Self {
             shared: Arc::new(Shared {
@@ -241,27 +244,29 @@ impl Topics {
     }
 
     /// Removes the unused topics, when it is time to look for them: so rarely that a new topic costs two
-    /// looks on average.
+    /// looks on average. A full map is looked through only if a topic can be due, so that names of
+    /// clients' choice that find no room cost nothing.
     fn make_room(&mut self, now: Instant, config: &TopicMapConfig) -> Vec<Topic> {
+        let is_due = |since: Instant| now.saturating_duration_since(since) > config.keep_unused;
         let before = self.by_name.len();
-        if before < self.look_at.min(config.max_topics) {
+        let is_time = before >= self.look_at.min(config.max_topics);
+        if !is_time || self.unused_since.is_some_and(|since| !is_due(since)) {
             return Vec::new();
         }
         let mut gone = Vec::new();
+        let (mut due, mut first) = (Vec::new(), now);
         // None can come into use meanwhile: new handles are clones of others, or come from the map.
-        let is_due = |topic: &mut Topic| {
-            let unused_since = topic.unused_since();
-            unused_since.is_some_and(|at| now.saturating_duration_since(at) > config.keep_unused)
-        };
-        let due: Vec<Box<str>> = self
-            .by_name
-            .iter_mut()
-            .filter_map(|(name, topic)| is_due(topic).then(|| name.clone()))
-            .collect();
+        for (name, topic) in &mut self.by_name {
+            match topic.unused_since() {
+                Some(since) if is_due(since) => due.push(name.clone()),
+                since => first = since.map_or(first, |since| first.min(since)),
+            }
+        }
         for name in due {
             gone.extend(self.by_name.remove(&name));
         }
         self.look_at = (self.by_name.len() * 2).max(Self::FEW);
+        self.unused_since = Some(first);
         gone
     }
 

@@ -57,6 +57,37 @@ fn at_the_bound_only_unused_topics_make_room() {
     assert_eq!(map.len(), 1);
 }
 
+#[test]
+fn each_unused_topic_makes_room_as_soon_as_it_is_due_however_often_names_found_none() {
+    let clock = Clock::new();
+    let map = map(&clock, 3);
+    let held = map.topic("held").unwrap();
+    let mut left_at = Vec::new();
+    for (name, wait) in [("first", MINUTE), ("second", 3 * MINUTE)] {
+        map.topic(name).unwrap();
+        left_at.push(clock.now());
+        clock.advance(wait);
+    }
+    let mut held = Some(held);
+    for (n, left_at) in left_at.into_iter().enumerate() {
+        let due = left_at + 5 * MINUTE;
+        while clock.now() <= due {
+            assert!(map.topic("new").is_err());
+            clock.advance(MINUTE / 4);
+        }
+        drop(map.topic(&format!("new{n}")).unwrap());
+        if let Some(held) = held.take() {
+            // It comes out of use after the look.
+            drop(held);
+        }
+    }
+    clock.advance(4 * MINUTE);
+    assert!(map.topic("newest").is_err());
+    clock.advance(MINUTE / 4);
+    map.topic("newest").unwrap();
+    assert_eq!(names(&map), ["new1", "newest"]);
+}
+
 fn names(map: &TopicMap) -> Vec<String> {
     let all = map.all().into_iter();
     all.map(|(name, _)| name.as_str().to_owned()).collect()

@@ -40,9 +40,16 @@ pub(super) struct Shared {
     pub(super) permits: Arc<Permits>,
     pub(super) host: Box<dyn Host>,
     log: DynLog,
+    topics: Mutex<Topics>,
+}
+
+#[derive(Default)]
+struct Topics {
     /// A tree and not a hash table: clients may choose the names, and no choice of names makes a tree
     /// slow.
-    topics: Mutex<BTreeMap<Text, Arc<Held>>>,
+    by_name: BTreeMap<Text, Arc<Held>>,
+    /// No topic has been unused since before this time: known from the last look.
+    unused_since: Option<Instant>,
 }
 
 /// The value that handles and streams hold, and the task does not: when it is dropped the topic ends.
@@ -86,18 +93,19 @@ impl FollowedTopics {
         let (held, is_new, gone) = {
             let mut topics = lock(&shared.topics);
             let mut gone = Vec::new();
-            match topics.get(&name) {
+            match topics.by_name.get(&name) {
                 Some(held) if !held.followed.is_over() => (held.clone(), false, gone),
                 _ => {
                     let max_topics = shared.config.max_topics;
-                    if topics.len() >= max_topics {
+                    if topics.by_name.len() >= max_topics {
                         gone = shared.take_unused(&mut topics, now);
                     }
-                    if topics.len() >= max_topics && !topics.contains_key(&name) {
+                    let has_room = topics.by_name.len() < max_topics;
+                    if !has_room && !topics.by_name.contains_key(&name) {
                         return Err(TooManyTopics::new(max_topics));
                     }
                     let held = shared.new_held(&name, now, None);
-                    gone.extend(topics.insert(name, held.clone()));
+                    gone.extend(topics.by_name.insert(name, held.clone()));
                     (held, true, gone)
                 }
             }
@@ -125,7 +133,7 @@ impl FollowedTopics {
     /// Returns the number of followed topics, each of which has a task.
     #[must_use]
     pub fn len(&self) -> usize {
-        lock(&self.shared.topics).len()
+        lock(&self.shared.topics).by_name.len()
     }
 
     /// Returns whether no topic is followed.
@@ -152,41 +160,50 @@ impl Shared {
         })
     }
 
-    /// Removes the topics that were unused for long.
-    fn take_unused(&self, topics: &mut BTreeMap<Text, Arc<Held>>, now: Instant) -> Vec<Arc<Held>> {
-        let mut due = Vec::new();
-        for (name, held) in topics.iter_mut() {
-            if self.is_unused(held, now) {
-                due.push(name.clone());
+    /// Removes the topics that were unused for long. They are looked through only if one can be, so that
+    /// names of clients' choice that find no room cost nothing.
+    fn take_unused(&self, topics: &mut Topics, now: Instant) -> Vec<Arc<Held>> {
+        if topics
+            .unused_since
+            .is_some_and(|since| !self.is_due(since, now))
+        {
+            return Vec::new();
+        }
+        let (mut due, mut first) = (Vec::new(), now);
+        for (name, held) in &mut topics.by_name {
+            match unused_since(held) {
+                Some(since) if self.is_due(since, now) => due.push(name.clone()),
+                since => first = since.map_or(first, |since| first.min(since)),
             }
         }
-        due.iter().filter_map(|name| topics.remove(name)).collect()
+        topics.unused_since = Some(first);
+        let due = due.iter();
+        due.filter_map(|name| topics.by_name.remove(name)).collect()
     }
 
-    /// Returns whether the topic is unused. It cannot come into use meanwhile: handles are clones of
-    /// others, or come from the map.
-    fn is_unused(&self, held: &mut Arc<Held>, now: Instant) -> bool {
-        let is_unused = |held: &mut Held| {
-            let unused = now.saturating_duration_since(held.followed.left_at());
-            unused >= self.config.keep_unused
-        };
-        Arc::get_mut(held).is_some_and(is_unused)
+    /// Returns whether a topic that has been unused since this time is to go.
+    fn is_due(&self, since: Instant, now: Instant) -> bool {
+        now.saturating_duration_since(since) >= self.config.keep_unused
     }
 
     /// Removes the topic of this name, if it was unused for long.
     pub(super) fn forget_if_unused(&self, name: &Text, now: Instant) {
         let gone = {
             let mut topics = lock(&self.topics);
-            let is_unused = topics
-                .get_mut(name)
-                .is_some_and(|held| self.is_unused(held, now));
-            match is_unused {
-                true => topics.remove(name),
+            let since = topics.by_name.get_mut(name).and_then(unused_since);
+            match since.is_some_and(|since| self.is_due(since, now)) {
+                true => topics.by_name.remove(name),
                 false => None,
             }
         };
         drop(gone);
     }
+}
+
+/// Returns since when the topic is unused, if it is. It cannot come into use meanwhile: handles are clones
+/// of others, or come from the map.
+fn unused_since(held: &mut Arc<Held>) -> Option<Instant> {
+    Arc::get_mut(held).map(|held| held.followed.left_at())
 }
 
 /// The parts of any runtime that are needed here.
