@@ -9,7 +9,7 @@ use sse_core::{
         follower::Tails,
         resumable::{
             StreamEnd,
-            member::{MAX_REASON_LEN, MemberConfig, MemberOutput, MemberPhase},
+            member::{MemberConfig, MemberOutput, MemberPhase},
         },
     },
 };
@@ -113,14 +113,17 @@ fn a_reason_that_no_stop_follows_is_not_that_of_another_end() {
 
 #[test]
 fn a_reason_is_told_up_to_its_largest_length() {
-    let mut world = started(2);
-    let long = "x".repeat(MAX_REASON_LEN + 1);
-    assert!(world.nodes[1].member.stop(long.into()));
-    world.settle();
-    let end = StreamEnd::Stopped("x".repeat(MAX_REASON_LEN).into());
-    for node in &world.nodes {
-        assert_eq!(node.member.end(), Some(&end));
+    for max in [0, 6, 1024] {
+        let mut world = started_with(2, |config| config.max_reason_len = max);
+        let long = "x".repeat(max + 1);
+        assert!(world.nodes[1].member.stop(long.into()));
+        world.settle();
+        let end = StreamEnd::Stopped("x".repeat(max).into());
+        for node in &world.nodes {
+            assert_eq!(node.member.end(), Some(&end));
+        }
     }
+    assert_eq!(MemberConfig::default().max_reason_len, 1024);
 }
 
 #[test]

@@ -33,10 +33,6 @@ use crate::{
     event_log::{BoxFuture, EventLog, FollowedTopic, FollowedTopics, LogError, followed::Followed},
 };
 
-/// How often a node asks the log whether it has another stream in place of one that has ended, for all clients
-/// of that one together.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
 pub(super) struct Shared {
     pub(super) config: SharedStreamsConfig,
     topics: FollowedTopics,
@@ -121,10 +117,11 @@ impl Call {
     /// the node forgets its own. A log that does not answer keeps no client from what this node has.
     pub(super) async fn is_replaced(&self, shared: &Shared) -> bool {
         let now = self.entry.now();
+        let every = shared.config.check_ended_every;
         let looks = self.entry.room.with(|state| {
             let is_recent = state
                 .looked_at
-                .is_some_and(|at| now.saturating_duration_since(at) < LOOK_EVERY);
+                .is_some_and(|at| now.saturating_duration_since(at) < every);
             let looks = state.member.phase() == MemberPhase::Ended && !is_recent;
             if looks {
                 state.looked_at = Some(now);

@@ -49,12 +49,20 @@ pub struct SharedStreamsConfig {
     /// The time that a stream's owner may be silent before another node takes it for dead. 30 s by
     /// default: see [`MemberConfig::lease`].
     pub lease: Duration,
+    /// The shortest time between two requests by which a node asks the log whether another stream has taken
+    /// the name of one that has ended; calls make these requests. 1 s by default. Calls in between are served
+    /// the ended stream. With `Duration::ZERO` each call asks the log.
+    pub check_ended_every: Duration,
+    /// The largest length of the reason of a [stop](super::SharedStreams::stop), in bytes. 1,024 by default. A
+    /// longer one is cut, at the end of a character, before the nodes are told.
+    pub max_reason_len: usize,
 }
 
 impl SharedStreamsConfig {
     pub(super) fn member(&self) -> MemberConfig {
         let mut config = MemberConfig::from(&self.streams);
         config.lease = self.lease;
+        config.max_reason_len = self.max_reason_len;
         config
     }
 
@@ -77,6 +85,8 @@ impl Default for SharedStreamsConfig {
             streams,
             followed: FollowedTopicsConfig::default(),
             lease: Duration::from_secs(30),
+            check_ended_every: Duration::from_secs(1),
+            max_reason_len: 1024,
         }
     }
 }

@@ -115,8 +115,9 @@ use room::Starter;
 ///   client is told then: `unknown`, and the end `lost`.
 /// - of a stream that has ended, its events and its end, for the retention, as long as the log has nothing
 ///   else under the name. Each call asks the log for that, but a node asks no more than once a second for
-///   each name: for up to a second it may serve the ended stream once more. It also does if the log does not
-///   answer ([`request_timeout`](sse_core::topic::follower::FollowerConfig::request_timeout)).
+///   each name ([`check_ended_every`](SharedStreamsConfig::check_ended_every)): for up to a second it may
+///   serve the ended stream once more. It also does if the log does not answer
+///   ([`request_timeout`](sse_core::topic::follower::FollowerConfig::request_timeout)).
 ///
 /// # What a node does not know
 ///
@@ -255,7 +256,7 @@ impl SharedStreams {
     ///
     /// `reason` is for logs and for the producer's clean-up, on whichever node it runs; clients do not get it.
     /// Of several stops the clean-up gets the reason that the log got first, up to
-    /// [`MAX_REASON_LEN`](sse_core::topic::resumable::member::MAX_REASON_LEN) (1,024) bytes of it.
+    /// [`max_reason_len`](SharedStreamsConfig::max_reason_len).
     ///
     /// # Errors
     ///

@@ -1,10 +1,10 @@
-//! The times of a stream that nodes share.
+//! The settings of a stream that nodes share.
 
 use std::time::Duration;
 
 use crate::{EventType, topic::resumable::ResumableConfig};
 
-/// The times of a stream that several nodes share. They have to be the same on all nodes.
+/// The settings of a stream that several nodes share. They have to be the same on all nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct MemberConfig {
@@ -24,6 +24,9 @@ pub struct MemberConfig {
     pub retention: Duration,
     /// The wait between a failed append and the next one. 1 s by default.
     pub retry: Duration,
+    /// The largest length of the reason of a [stop](super::StreamMember::stop), in bytes. 1,024 by default. A
+    /// longer one is cut, at the end of a character, before the other nodes are told.
+    pub max_reason_len: usize,
     /// The event type of the last event: see [`ResumableConfig::end_event_type`]. `end` by default.
     pub end_event_type: EventType,
 }
@@ -35,6 +38,14 @@ impl MemberConfig {
     /// Returns the lease as it counts.
     pub(super) fn counted_lease(&self) -> Duration {
         self.lease.max(3 * LEAST_INTERVAL)
+    }
+
+    /// Returns as much of a reason as nodes tell each other.
+    pub(super) fn shortened<'r>(&self, reason: &'r str) -> &'r str {
+        let end = (0..=self.max_reason_len.min(reason.len()))
+            .rev()
+            .find(|at| reason.is_char_boundary(*at));
+        reason.get(..end.unwrap_or_default()).unwrap_or_default()
     }
 
     /// Returns the grace time as it counts.
@@ -56,6 +67,7 @@ impl From<&ResumableConfig> for MemberConfig {
             grace: config.grace,
             retention: config.retention,
             retry: Duration::from_secs(1),
+            max_reason_len: 1024,
             end_event_type: config.end_event_type.clone(),
         }
     }
@@ -74,5 +86,22 @@ mod tests {
         assert_eq!((shared.grace, shared.retention), (None, one.retention));
         assert_eq!(shared.end_event_type, one.end_event_type);
         assert_eq!(shared.lease, MemberConfig::default().lease);
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_at_the_end_of_a_character() {
+        let with = |max_reason_len| MemberConfig {
+            max_reason_len,
+            ..MemberConfig::default()
+        };
+        for (reason, told) in [
+            ("why", "why"),
+            ("whys", "whys"),
+            ("üüü", "üü"),
+            ("xüüü", "xü"),
+        ] {
+            assert_eq!(with(4).shortened(reason), told);
+        }
+        assert_eq!(with(0).shortened("ü"), "");
     }
 }

@@ -85,7 +85,7 @@ impl StreamMember {
             Record::Listen(token) => {
                 running.hear_of_clients(now, self.token == *token, &config);
             }
-            Record::Reason(reason) => running.hear_of_reason(reason),
+            Record::Reason(reason) => running.hear_of_reason(reason, &config),
             Record::End(outcome) => {
                 self.end_with(now, &outcome);
                 return MemberRecord::Ended(outcome);

@@ -158,8 +158,8 @@ impl StreamMember {
 
     /// Ends the stream with [`StreamEnd::Stopped`], on whichever node it runs. Returns whether it runs.
     ///
-    /// All nodes are told the reason, up to [`MAX_REASON_LEN`](super::MAX_REASON_LEN) bytes of it. Of several
-    /// stops, all nodes are told the reason that the log got first.
+    /// All nodes are told the reason, up to [`max_reason_len`](MemberConfig::max_reason_len). Of several stops,
+    /// all nodes are told the reason that the log got first.
     pub fn stop(&mut self, reason: Text) -> bool {
         if let State::Running(running) = &mut self.state {
             running.end_with(StreamEnd::Stopped(reason));

@@ -37,4 +37,4 @@ mod usage;
 pub use config::MemberConfig;
 pub use machine::StreamMember;
 pub use output::{AppendFailure, MemberOutput, MemberPhase};
-pub use record::{MAX_REASON_LEN, MemberRecord, is_record_type};
+pub use record::{MemberRecord, is_record_type};

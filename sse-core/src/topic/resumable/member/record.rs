@@ -8,9 +8,6 @@ const ALIVE: EventType = EventType::from_static("sse-stream-alive");
 const LISTEN: EventType = EventType::from_static("sse-stream-listen");
 const REASON: EventType = EventType::from_static("sse-stream-reason");
 
-/// The largest number of bytes of the reason of a stop that nodes tell each other. The rest is left out.
-pub const MAX_REASON_LEN: usize = 1024;
-
 /// Returns whether events of this type are records that no client gets: the types that begin with
 /// `sse-stream-`. A producer's events are not of such a type, nor of that of the
 /// [end](MemberConfig::end_event_type).
@@ -82,7 +79,7 @@ impl Append {
             Self::Claim(token) => Event::new(token.clone()).of_type(CLAIM),
             Self::Alive => Event::new("").of_type(ALIVE),
             Self::Listen(token) => Event::new(token.clone()).of_type(LISTEN),
-            Self::Reason(reason) => Event::new(shortened(reason)).of_type(REASON),
+            Self::Reason(reason) => Event::new(config.shortened(reason)).of_type(REASON),
             Self::End(end) => end.to_event(config.end_event_type.clone()),
         }
     }
@@ -93,14 +90,6 @@ fn outcome_of(data: &str) -> Text {
     let quoted = data.strip_prefix(r#"{"outcome":""#);
     let outcome = quoted.and_then(|rest| rest.split('"').next());
     outcome.unwrap_or("unknown").into()
-}
-
-/// As much of a reason as nodes tell each other.
-pub(super) fn shortened(reason: &str) -> &str {
-    let end = (0..=MAX_REASON_LEN.min(reason.len()))
-        .rev()
-        .find(|at| reason.is_char_boundary(*at));
-    reason.get(..end.unwrap_or_default()).unwrap_or_default()
 }
 
 /// How the stream ended, where the log has this outcome, and where this node wanted to end it so and the log
@@ -173,14 +162,5 @@ mod tests {
         assert_eq!(outcome_of("bye"), "unknown");
         assert_eq!(outcome_of(r#"{"outcome":"#), "unknown");
         assert_eq!(end_of("unknown", None, None).name(), "failed");
-    }
-
-    #[test]
-    fn a_long_reason_is_cut_at_a_character() {
-        assert_eq!(shortened("why"), "why");
-        let long = "ü".repeat(MAX_REASON_LEN);
-        assert_eq!(shortened(&long).len(), MAX_REASON_LEN);
-        let odd = format!("x{long}");
-        assert_eq!(shortened(&odd).len(), MAX_REASON_LEN - 1);
     }
 }

@@ -3,10 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{
-    MemberConfig,
-    record::{Append, shortened},
-};
+use super::{MemberConfig, record::Append};
 use crate::{Text, topic::resumable::StreamEnd};
 
 #[derive(Clone, Debug, PartialEq, Hash)]
@@ -94,8 +91,9 @@ impl Running {
     }
 
     /// A node has told why it stops the stream.
-    pub(super) fn hear_of_reason(&mut self, reason: &str) {
-        self.reason.get_or_insert_with(|| shortened(reason).into());
+    pub(super) fn hear_of_reason(&mut self, reason: &str, config: &MemberConfig) {
+        self.reason
+            .get_or_insert_with(|| config.shortened(reason).into());
     }
 
     /// Why the stream is stopped, where the log tells.

@@ -91,6 +91,21 @@ fn a_start_that_the_log_does_not_take_is_an_error() {
 }
 
 #[test]
+fn a_reason_that_is_too_long_is_cut_before_the_producers_node_is_told() {
+    for (max, told) in [(7, "enough!"), (6, "enough"), (0, "")] {
+        let nodes = Nodes::<2>::with(|config| config.max_reason_len = max);
+        nodes.start(0);
+        let node = nodes.nodes[1].clone();
+        let stopped = nodes.run(async move { node.stop("x", "enough!").await });
+        assert!(stopped.unwrap());
+        nodes.sim.settle();
+        let journal = nodes.journal.lines();
+        let expected = format!("clean-up: {}", StreamEnd::Stopped(told.into()));
+        assert!(journal.contains(&expected), "{journal:?}");
+    }
+}
+
+#[test]
 fn bounds_count_what_a_node_runs_and_reads() {
     let nodes = Nodes::<2>::with(|config| {
         config.streams.max_streams = 3;

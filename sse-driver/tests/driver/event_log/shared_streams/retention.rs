@@ -54,7 +54,11 @@ fn a_log_that_was_not_told_to_keep_a_finished_stream_is_told_again() {
 
 /// Two nodes that have a stream that has ended.
 fn ended() -> Nodes<3> {
-    let nodes = Nodes::<3>::new();
+    ended_with(|_| {})
+}
+
+fn ended_with(change: impl Fn(&mut SharedStreamsConfig)) -> Nodes<3> {
+    let nodes = Nodes::<3>::with(change);
     nodes.start(0);
     nodes.push("one");
     let reader = nodes.reader(1, None);
@@ -110,6 +114,22 @@ fn a_node_asks_for_another_stream_once_a_second_for_all_clients() {
     assert_eq!(attach(10), 1);
     nodes.advance(1);
     assert_eq!(attach(10), 2);
+}
+
+#[test]
+fn a_node_asks_for_another_stream_as_often_as_is_set() {
+    for (every, reads) in [(0, 20), (1, 2), (60, 1)] {
+        let nodes = ended_with(|config| config.check_ended_every = secs(every));
+        nodes.advance(60);
+        let before = nodes.log.reads();
+        for _ in 0..2 {
+            for _ in 0..10 {
+                assert_eq!(nodes.reader(1, None).data().len(), 2);
+            }
+            nodes.advance(1);
+        }
+        assert_eq!(nodes.log.reads() - before, reads, "{every} s");
+    }
 }
 
 #[test]
