@@ -22,7 +22,7 @@
 //! | `unix_socket` | the event source over a transport of your own |
 //!
 //! The servers listen on a free port and print their address. The clients take an address, or what
-//! else they need, as their one argument: `cargo run -p sse-guide --bin over_file -- FILE`, say. A
+//! else they need, as their one argument, as in `cargo run -p sse-guide --bin over_file -- FILE`. A
 //! test starts each of them and reads from it.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

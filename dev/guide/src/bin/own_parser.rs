@@ -60,7 +60,7 @@ fn read_request(socket: &mut TcpStream) -> io::Result<(Request<()>, Vec<u8>)> {
 /// Our part.
 fn serve(mut socket: TcpStream) -> io::Result<()> {
     let (request, rest) = read_request(&mut socket)?;
-    // Refused here: two hosts, say, or two lengths of the body.
+    // Refused here: for example two hosts, or two lengths of the body.
     let head = RequestHead::new(request).map_err(io::Error::other)?;
     let now = Instant::now();
     let mut connection = Connection::for_request(now, SystemTime::now(), Default::default(), &head);
