@@ -90,6 +90,9 @@
 mod runtime;
 
 pub use runtime::{AsyncStd, AsyncStdTimer, AsyncStdTransport};
+// The compiler names the feature of a name that is listed here, and not that of a `self` in a list.
+#[cfg(feature = "http-body")]
+pub use sse_driver::embedding;
 #[cfg(feature = "event-log")]
 pub use sse_driver::event_log;
 #[doc(hidden)]
@@ -100,9 +103,18 @@ pub use sse_driver::macros::{
     AsyncStdFromEvent as FromEvent, AsyncStdIntoEvent as IntoEvent,
     async_std_controller as controller, async_std_sse as sse,
 };
+#[cfg(feature = "test-client")]
+pub use sse_driver::test_client;
 #[cfg(feature = "tls")]
 pub use sse_driver::tls;
 pub use sse_driver::{self as driver, core, prelude::*};
+#[cfg(feature = "http-body")]
+pub use sse_driver::{
+    HttpClient,
+    embedding::{EmbeddingConfig, StreamBroken},
+};
+#[cfg(feature = "proxy")]
+pub use sse_driver::{InvalidProxy, Proxy, ProxyRefused};
 
 /// The [server](sse_driver::Server) on async-std.
 ///

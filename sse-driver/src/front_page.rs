@@ -158,15 +158,19 @@ Items that need a feature say so.
 | feature | what it adds |
 |---|---|
 | `macros` (default) | [`controller`], [`sse`], `#[derive(IntoEvent, FromEvent)]` |
-| `tls` | `https` for servers and event sources: [`tls`] |
-| `http-body` | [`Embedding`]; the event source over another HTTP client: [`HttpClient`] |
+| `tls` | `https` for servers and event sources: [`tls`], [`Server::with_tls`](driver::Server::with_tls), [`EventSource::with_tls`](driver::EventSource::with_tls) |
+| `http-body` | [`Embedding`]; the event source over another HTTP client: [`HttpClient`], [`with_http_client`](driver::EventSource::with_http_client) |
 ", $features, "| `proxy` | HTTP proxies for the event source, set in code or by the environment: [`Proxy`] |
-| `compression` | a topic's events compressed once for all clients that accept gzip; gzip in the event source |
+| `compression` | gzip: a topic's events compressed once for all clients ([`TopicConfig::compress`]), a handler's own stream ([`Reply::with_compression`]), the event source ([`EventSourceConfig::accept_gzip`]) |
 | `event-log` | topics that follow an external log: [`event_log`] |
 | `test-client` | [`test_client`] |
 | `tracing` | spans and events of servers and event sources, for `tracing` |
 
 Without any of them there are the server, routers, topics, resumable streams and the event source.
+
+Where a feature is off, the compiler names it for a type, a module or a macro that is missing (\"the item is gated
+behind the `tls` feature\"). For a method, a field or a derive it says only that there is none of this name: the
+table above and the badges of the documentation name the feature of each.
 
 # The guide
 

@@ -1,15 +1,12 @@
 //! The names that users of an adapter need. Every adapter re-exports all of them, so that moving from one
 //! to another changes only a dependency and the name in a `use` line.
+//!
+//! Names that need a feature are not here. An adapter re-exports each under its own feature, so that the compiler
+//! and the documentation name that feature: [`event_log`](crate::event_log), [`tls`](crate::tls),
+//! [`test_client`](crate::test_client); [`embedding`](crate::embedding) with `EmbeddingConfig` and
+//! `StreamBroken`, and [`HttpClient`](crate::HttpClient); [`Proxy`](crate::Proxy) with `InvalidProxy` and
+//! `ProxyRefused`.
 
-#[cfg(feature = "http-body")]
-#[doc(no_inline)]
-pub use crate::HttpClient;
-#[cfg(feature = "http-body")]
-#[doc(no_inline)]
-pub use crate::embedding::{self, EmbeddingConfig, StreamBroken};
-#[cfg(feature = "test-client")]
-#[doc(no_inline)]
-pub use crate::test_client;
 #[doc(no_inline)]
 pub use crate::{
     Attachment, BindOptions, Connected, Connecting, Connector, Dial, EventSourceError,
@@ -23,9 +20,6 @@ pub use crate::{
         StreamLimitConfig, extract,
     },
 };
-#[cfg(feature = "proxy")]
-#[doc(no_inline)]
-pub use crate::{InvalidProxy, Proxy, ProxyRefused};
 pub use sse_core::{
     BadData, Budget, BudgetUse, Comment, DecodeError, Decoded, Decoder, DecoderLimits, Event,
     EventError, EventId, EventStream, EventStreamError, EventType, FromEvent, IntoEvent,

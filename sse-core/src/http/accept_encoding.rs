@@ -21,6 +21,7 @@ use super::accept::parse_weight;
 /// assert!(!accepts_gzip(&headers));
 /// ```
 #[must_use]
+#[cfg(all(feature = "compression", feature = "server"))]
 pub fn accepts_gzip(headers: &HeaderMap) -> bool {
     let (mut gzip, mut identity, mut any) = (None, None, None);
     for (coding, weight) in headers

@@ -148,6 +148,8 @@ impl Proxy {
     }
 }
 
+// The `cfg` is on the module, too. Here it is for the documentation of an adapter, which names the feature by it.
+#[cfg(feature = "proxy")]
 impl<R: Runtime> Connector<R> for Proxy {
     fn connect(&self, dial: Dial<R>) -> Connecting {
         let server = self.of(dial.endpoint()).cloned();

@@ -137,6 +137,8 @@ impl<R: Runtime> Deref for EmbeddedRequest<R> {
     }
 }
 
+// The `cfg` is on the module, too. Here it is for the documentation of an adapter, which names the feature by it.
+#[cfg(feature = "http-body")]
 impl<R: Runtime> ResumeRequest for EmbeddedRequest<R> {
     fn last_event_id(&self, query_param: &str) -> Option<Cow<'_, str>> {
         ResumeRequest::last_event_id(&self.request, query_param)

@@ -117,6 +117,8 @@ impl Error for LogPublishError {
     }
 }
 
+// The `cfg` is on the module, too. Here it is for the documentation of an adapter, which names the feature by it.
+#[cfg(feature = "event-log")]
 impl From<EventError> for LogPublishError {
     fn from(error: EventError) -> Self {
         Self::Event(error)

@@ -45,6 +45,8 @@ impl Error for SharedStreamError {
     }
 }
 
+// The `cfg` is on the module, too. Here it is for the documentation of an adapter, which names the feature by it.
+#[cfg(feature = "event-log")]
 impl From<StartError> for SharedStreamError {
     fn from(error: StartError) -> Self {
         Self::Start(error)
@@ -57,6 +59,8 @@ impl From<LogStreamError> for SharedStreamError {
     }
 }
 
+// The `cfg` is on the module, too. Here it is for the documentation of an adapter, which names the feature by it.
+#[cfg(feature = "event-log")]
 impl From<SharedStreamError> for Refusal {
     /// Converts to the refusal of the [`StartError`], or to a 503 whose text does not tell the client
     /// why.
