@@ -8,6 +8,6 @@ pub use sse_core::{
 
 pub use crate::router::{
     Controller, FromRequest, Refusal, Reply, Request, Router,
-    answer::{given, held, not_found, refusal, reply, stream},
+    answer::{borrowing_stream, given, held, not_found, refusal, reply, stream},
     extract,
 };

@@ -149,7 +149,7 @@ impl Handler {
         names: &TokenStream,
     ) -> TokenStream {
         let (takes, value) = (self.takes(names), self.shape.value());
-        let answer = self.shape.answer(names);
+        let answer = self.shape.answer(may_borrow, names);
         let wait = self.is_async.then(|| quote!(.await));
         // The block drops the returned value before the next `await`.
         let answer = quote!({ let #value = #call #wait; #answer });

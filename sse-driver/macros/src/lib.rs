@@ -94,6 +94,10 @@ macro_rules! macros_for {
         /// with the bound `+ 'static` or `+ use<>` does not cost this, nor does a topic's `Subscriber`,
         /// any other type without lifetimes, and a method that does not mention `self`.
         ///
+        /// A stream that may borrow is answered as any stream is. What the response takes from a
+        /// `Subscriber` or an `Attachment`, such as the field `sse-resume`, or a 204 for a client that has
+        /// all events, needs one of these types, or a stream that does not borrow.
+        ///
         /// # Without the macro
         ///
         /// The macro generates an implementation of `Controller`, whose documentation has one written by

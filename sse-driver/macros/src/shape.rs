@@ -65,18 +65,21 @@ impl Shape {
         Ident::new("__value", span)
     }
 
-    /// Returns the expression of an `Answer`. A future may be awaited in it.
-    pub(crate) fn answer(&self, names: &TokenStream) -> TokenStream {
+    /// Returns the expression of an `Answer`, which `may_borrow`. A future may be awaited in it.
+    pub(crate) fn answer(&self, may_borrow: bool, names: &TokenStream) -> TokenStream {
         let value = self.value();
         match self {
+            Self::Stream(span) if may_borrow => {
+                quote_spanned!(*span=> #names::borrowing_stream(#value))
+            }
             Self::Stream(span) => quote_spanned!(*span=> #names::stream(#value)),
             Self::Other(span) => quote_spanned!(*span=> #names::reply(#value)),
             Self::Future(inner) => {
-                let (answer, output) = (inner.answer(names), inner.value());
+                let (answer, output) = (inner.answer(may_borrow, names), inner.value());
                 quote!({ let #output = #value.await; #answer })
             }
             Self::Option(inner) => {
-                let (answer, some) = (inner.answer(names), inner.value());
+                let (answer, some) = (inner.answer(may_borrow, names), inner.value());
                 quote! {
                     match #value {
                         ::core::option::Option::Some(#some) => #answer,
@@ -85,7 +88,7 @@ impl Shape {
                 }
             }
             Self::Result(inner, span) => {
-                let (answer, ok) = (inner.answer(names), inner.value());
+                let (answer, ok) = (inner.answer(may_borrow, names), inner.value());
                 let refusal = quote_spanned!(*span=> #names::refusal(#value));
                 quote! {
                     match #value {

@@ -37,9 +37,22 @@ impl fmt::Debug for Answer<'_> {
     }
 }
 
-/// Returns the answer of a handler whose return type is, or contains, `impl Stream`. The bounds are
-/// listed one by one, so that the compiler names the one that is missing.
-pub fn stream<'c, S>(stream: S) -> Answer<'c>
+/// Returns the answer of a handler whose return type is, or contains, `impl Stream`, and borrows from
+/// nothing. It is that of the stream itself, such as a 204 for a client that has all of a resumable stream.
+/// The bounds are listed one by one, so that the compiler names the one that is missing.
+#[must_use]
+pub fn stream<S>(stream: S) -> Answer<'static>
+where
+    S: Stream + Send + 'static,
+    S::Item: IntoStreamItem,
+{
+    reply(Reply::events(stream))
+}
+
+/// Returns the answer of a handler whose stream may borrow from its controller, so that its type cannot be
+/// known.
+#[must_use]
+pub fn borrowing_stream<'c, S>(stream: S) -> Answer<'c>
 where
     S: Stream + Send + 'c,
     S::Item: IntoStreamItem,
