@@ -14,8 +14,9 @@ use crate::{Body, Embedding, Refusal, Reply, Request, Tokio, http::Response};
 ///
 /// It takes the [`Embedding`] from the router's state, and the client's address from
 /// `ConnectInfo<SocketAddr>` if the server provides that
-/// (`into_make_service_with_connect_info::<SocketAddr>()`). It dereferences to a [`Request`]: last event
-/// ID, clean-up, shutdown. [`reply`](Self::reply) makes the response.
+/// (`into_make_service_with_connect_info::<SocketAddr>()`), or a test does by `MockConnectInfo`. It
+/// dereferences to a [`Request`]: last event ID, clean-up, shutdown. [`reply`](Self::reply) makes the
+/// response.
 ///
 /// ```
 /// use axum::{extract::{FromRef, Path, State}, response::IntoResponse, routing::get};
@@ -99,8 +100,8 @@ where
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let peer = peer.map(|ConnectInfo(peer)| *peer);
+        let peer = ConnectInfo::<SocketAddr>::from_request_parts(parts, state).await;
+        let peer = peer.ok().map(|ConnectInfo(peer)| peer);
         Embedding::from_ref(state)
             .begin(parts.clone(), peer)
             .map(Self)

@@ -8,7 +8,7 @@ use std::{
 };
 
 use axum::{
-    extract::{FromRef, Path, State},
+    extract::{FromRef, FromRequestParts, Path, State, connect_info::MockConnectInfo},
     response::IntoResponse,
     routing::get,
 };
@@ -178,4 +178,15 @@ async fn any_stream_and_a_refusal_are_replies_and_one_too_many_is_refused() {
     let full = whole(address, "/count", "");
     assert!(full.starts_with("HTTP/1.1 503 "), "{full}");
     assert!(full.contains("retry-after: "), "{full}");
+}
+
+/// Tests of axum's handlers have no connection.
+#[tokio::test]
+async fn the_peer_may_be_the_mock_of_a_test() {
+    let peer: SocketAddr = "192.0.2.1:7".parse().unwrap();
+    let (mut parts, ()) = sse_tokio::http::Request::new(()).into_parts();
+    parts.extensions.insert(MockConnectInfo(peer));
+    let embedding = Embedding::default();
+    let sse = Sse::from_request_parts(&mut parts, &embedding).await;
+    assert_eq!(sse.unwrap().peer_addr(), Some(peer));
 }
