@@ -161,8 +161,9 @@ impl<R: Runtime> Server<R> {
     ///
     /// The functions of [`tls`](crate::tls) create a configuration from PEM files (feature `tls-ring`;
     /// `tls` in an adapter). Any other configuration of `rustls` is accepted, such as one that asks for
-    /// client certificates. If it names no protocol (ALPN), `http/1.1` is used. Early data (0-RTT) is not
-    /// accepted, because an attacker could send it again.
+    /// client certificates. HTTP/2 is left out of its protocols (ALPN), because the server does not speak
+    /// it, and if no other is named, `http/1.1` is used. Early data (0-RTT) is not accepted, because an
+    /// attacker could send it again.
     ///
     /// The handshake counts as part of the request head:
     /// [`head_timeout`](sse_core::server::ConnectionConfig::head_timeout) bounds both together.
@@ -171,6 +172,7 @@ impl<R: Runtime> Server<R> {
     pub fn with_tls(mut self, mut config: Arc<rustls::ServerConfig>) -> Self {
         let ours = Arc::make_mut(&mut config);
         ours.max_early_data_size = 0;
+        ours.alpn_protocols.retain(|protocol| protocol != b"h2");
         if ours.alpn_protocols.is_empty() {
             ours.alpn_protocols = vec![b"http/1.1".to_vec()];
         }

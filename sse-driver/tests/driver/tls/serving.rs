@@ -225,22 +225,26 @@ fn a_client_that_takes_a_record_slowly_has_not_stalled() {
 
 #[test]
 fn http_1_1_is_agreed_on_and_nothing_else() {
-    let tls = TlsWorld::new();
-    for (offered, agreed) in [(&["h2", "http/1.1"][..], true), (&["h2"], false)] {
-        let mut client = tls.connect();
-        let mut config = (*tls.authority.client_config()).clone();
-        config.alpn_protocols = offered.iter().map(|name| (*name).into()).collect();
-        let name = ServerName::try_from(NAME).unwrap();
-        client.tls = ClientConnection::new(config.into(), name).unwrap();
-        client.send();
-        tls.world.sim.settle();
-        client.client.read_all();
-        let ciphertext = client.client.take_received();
-        client.tls.read_tls(&mut &ciphertext[..]).unwrap();
-        let result = client.tls.process_new_packets();
-        assert_eq!(result.is_ok(), agreed, "{result:?}");
-        if agreed {
-            assert_eq!(client.tls.alpn_protocol(), Some(&b"http/1.1"[..]));
+    // The configuration may be shared with a server that speaks HTTP/2.
+    for named in [&[][..], &["http/1.1"], &["h2", "http/1.1"], &["h2"]] {
+        let named = named.iter().map(|name| (*name).into()).collect();
+        let tls = TlsWorld::with_tls(|config| config.alpn_protocols = named);
+        for (offered, agreed) in [(&["h2", "http/1.1"][..], true), (&["h2"], false)] {
+            let mut client = tls.connect();
+            let mut config = (*tls.authority.client_config()).clone();
+            config.alpn_protocols = offered.iter().map(|name| (*name).into()).collect();
+            let name = ServerName::try_from(NAME).unwrap();
+            client.tls = ClientConnection::new(config.into(), name).unwrap();
+            client.send();
+            tls.world.sim.settle();
+            client.client.read_all();
+            let ciphertext = client.client.take_received();
+            client.tls.read_tls(&mut &ciphertext[..]).unwrap();
+            let result = client.tls.process_new_packets();
+            assert_eq!(result.is_ok(), agreed, "{result:?}");
+            if agreed {
+                assert_eq!(client.tls.alpn_protocol(), Some(&b"http/1.1"[..]));
+            }
         }
     }
 }
