@@ -8,7 +8,7 @@ use std::{
 };
 
 use ::http::{HeaderMap, HeaderName, header};
-use ipnet::{AddrParseError, IpNet};
+use ipnet::{AddrParseError, IpNet, Ipv4Net};
 
 /// The proxies that are trusted to name a client's address, and the header field that they use.
 ///
@@ -207,12 +207,24 @@ fn is_port(text: &str) -> bool {
 fn parse(text: &str) -> Result<IpNet, InvalidNetwork> {
     let network = match text.parse::<IpAddr>() {
         Ok(address) => Ok(IpNet::from(address.to_canonical())),
-        Err(_) => IpNet::from_str(text),
+        Err(_) => IpNet::from_str(text).map(in_canonical_form),
     };
     network.map_err(|cause| InvalidNetwork {
         text: text.to_owned(),
         cause,
     })
+}
+
+/// Returns a network of IPv4-mapped addresses as one of IPv4, as their addresses are compared.
+fn in_canonical_form(network: IpNet) -> IpNet {
+    const MAPPED: u8 = 96;
+    let prefix_len = network.prefix_len().checked_sub(MAPPED);
+    match (network.addr().to_canonical(), prefix_len) {
+        (IpAddr::V4(address), Some(len)) if network.addr().is_ipv6() => {
+            Ipv4Net::new(address, len).map_or(network, IpNet::V4)
+        }
+        _ => network,
+    }
 }
 
 /// The error of a text that is neither an IP address nor a network such as `10.0.0.0/8`. A host name is
@@ -336,6 +348,20 @@ mod tests {
             ("203.0.113.1", "10.0.0.1"),
         ] {
             assert_eq!(client(&proxies, "10.0.0.1", &[value]), expected, "{value}");
+        }
+    }
+
+    /// As a socket for both families tells them.
+    #[test]
+    fn addresses_of_ipv4_may_be_written_as_those_of_ipv6() {
+        for network in ["::ffff:10.0.0.1", "::ffff:10.0.0.0/104", "::/0"] {
+            let proxies = TrustedProxies::with_x_forwarded_for([network]).unwrap();
+            let client = client(&proxies, "::ffff:10.0.0.1", &["203.0.113.1"]);
+            let expected = match network {
+                "::/0" => "10.0.0.1",
+                _ => "203.0.113.1",
+            };
+            assert_eq!(client, expected, "{network}");
         }
     }
 
