@@ -85,7 +85,8 @@ impl EventSourceHandle {
     /// of the back-off, the last event ID and the redirects stay unchanged, and this does not count as a
     /// loss.
     ///
-    /// Does nothing while the event source is paused or over, or if it does not reconnect.
+    /// Does nothing while the event source is paused or over, while it reads a response that is no event
+    /// stream, or if it does not reconnect.
     pub fn reconnect(&self) {
         self.want(RECONNECT, 0);
     }

@@ -96,7 +96,8 @@ impl EventSource {
     ///
     /// A wait becomes shorter. A connection that is established or is being made is given up, which is a
     /// loss that does not count; everything received from it is returned first. An attempt that is being
-    /// prepared continues. Does nothing while the subscription is paused, and without
+    /// prepared continues, and so does the reading of a response that is no event stream, which decides
+    /// what comes next. Does nothing while the subscription is paused, and without
     /// [reconnections](super::super::EventSourceConfig::reconnection).
     ///
     /// # Errors
