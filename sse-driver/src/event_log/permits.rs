@@ -56,15 +56,20 @@ impl Permits {
     }
 
     /// Wakes the task that has waited longest, if a permit is free.
+    ///
+    /// A task that was woken may not take its turn for long, because its client's connection is full. If
+    /// more than one permit is free, that can be so, and a second task is woken: without it, each such
+    /// client would keep a permit from the others.
     fn wake_next(&self) {
         let next = {
             let mut state = lock(&self.state);
-            match state.free > 0 {
+            [0, 1].map(|free| match state.free > free {
                 true => state.waiting.pop_first(),
                 false => None,
-            }
+            })
         };
-        next.into_iter().for_each(|(_, waker)| waker.wake());
+        let woken = next.into_iter().flatten();
+        woken.for_each(|(_, waker)| waker.wake());
     }
 }
 
@@ -115,3 +120,6 @@ impl Drop for Permit {
         self.permits.wake_next();
     }
 }
+
+#[cfg(test)]
+mod tests;
