@@ -6,12 +6,14 @@ use std::{
     net::TcpStream,
     sync::mpsc,
     thread,
+    time::Duration,
 };
 
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{FutureExt, Stream, StreamExt, stream};
 use sse_tokio::{
     CloseReason, Request, ResumableStreams, Router, Server, Tokio,
     core::topic::resumable::{ResumableConfig, StreamEnd},
+    event_log::{MemoryLog, SharedStreams, SharedStreamsConfig},
 };
 use tokio::runtime;
 
@@ -97,5 +99,26 @@ fn a_stream_that_is_started_outside_of_a_runtime_is_over() {
     runtime.block_on(async {
         let next = streams.start("next", |_| stream::iter(["one"])).unwrap();
         assert_eq!(next.ended().await, StreamEnd::Complete);
+    });
+}
+
+#[test]
+fn a_stream_of_many_nodes_that_is_started_outside_of_a_runtime_can_be_started_later() {
+    let mut config = SharedStreamsConfig::default();
+    config.followed.client_wait = Duration::from_secs(5);
+    let streams = SharedStreams::on(Tokio, MemoryLog::new(7), config);
+    let elsewhere = streams.clone();
+    let starts = thread::spawn(move || {
+        let starts = elsewhere.start("job", |_| stream::iter(["one"]));
+        starts.now_or_never().is_some()
+    });
+    assert!(starts.join().is_err(), "tokio spawns no task there");
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let started = streams.start("job", |_| stream::iter(["one"])).await;
+        assert!(started.unwrap());
     });
 }

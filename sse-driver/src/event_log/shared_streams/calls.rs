@@ -251,8 +251,9 @@ impl Shared {
         };
         // Not under the lock: it wakes tasks and frees memory.
         drop(gone);
-        call.entry.topic.follow();
+        // A runtime may panic here, such as outside of its own threads: the task then takes the entry away.
         self.host.spawn_stream(self, &call.entry);
+        call.entry.topic.follow();
         Ok(call)
     }
 
@@ -300,6 +301,21 @@ impl Shared {
         };
         drop(gone);
         true
+    }
+
+    /// Forgets the stream of this topic, which has no task any more.
+    pub(super) fn forget(&self, topic: &Text, room: &Arc<Room>) {
+        let gone = {
+            let mut entries = lock(&self.entries);
+            let is_it = entries
+                .get(topic)
+                .is_some_and(|entry| Arc::ptr_eq(&entry.room, room));
+            match is_it {
+                true => entries.remove(topic),
+                false => None,
+            }
+        };
+        drop(gone);
     }
 
     /// Returns the streams of this owner that this node runs or reads, in the order of their topics; without an

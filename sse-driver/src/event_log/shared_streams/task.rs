@@ -347,5 +347,8 @@ impl<R: Runtime> Drop for StreamTask<R> {
         drop_caught(&mut self.keeping);
         let rest = (self.appending.take(), self.looking.take());
         let _ = catch(|| drop(rest));
+        if let Some(shared) = self.shared.upgrade() {
+            shared.forget(&self.followed.name, &self.room);
+        }
     }
 }
