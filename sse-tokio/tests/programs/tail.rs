@@ -54,6 +54,22 @@ fn tail_tells_of_a_line_without_an_end_and_goes_on_after_it() {
 }
 
 #[test]
+fn tail_takes_lines_without_a_bound() {
+    let port = free_port();
+    let most = usize::MAX.to_string();
+    let flags = ["--addr", &format!("127.0.0.1:{port}"), "--max-line", &most];
+    let mut tail = Program::start("tail", |tail| {
+        tail.args(flags)
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+    });
+    tail.0.stdin.take().unwrap().write_all(b"a line\n").unwrap();
+    let mut told = BufReader::new(tail.0.stderr.take().unwrap());
+    line_with("The input has ended after 1 lines", &mut told);
+    line_with("data: a line\n", &mut client(port, "/events"));
+}
+
+#[test]
 fn tail_stops_though_what_it_tells_is_not_read() {
     let (output, _unread) = blocked();
     let port = free_port();

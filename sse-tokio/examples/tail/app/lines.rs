@@ -51,7 +51,8 @@ impl<R: BufRead> Lines<R> {
             let part = &bytes[..end.unwrap_or(taken)];
             let was_skipped = self.skips;
             // One byte more than the bound is allowed, because it may be the CR of a CR LF.
-            let is_too_long = !was_skipped && self.line.len() + part.len() > self.longest + 1;
+            let most = self.longest.saturating_add(1);
+            let is_too_long = !was_skipped && self.line.len() + part.len() > most;
             if !was_skipped && !is_too_long {
                 self.line.extend_from_slice(part);
             }
