@@ -233,12 +233,14 @@ impl Registry {
     }
 
     /// Returns whether all that the stream gave has to be delivered: it ended properly, or it
-    /// failed and the deadlines leave time for what came before.
+    /// failed, and neither the deadlines nor a shutdown ended the delivery of what came before. Clean-up
+    /// gets the failure in these cases, too.
     pub fn is_to_be_delivered(&self, asked: &Asked) -> bool {
         let time = self.bounds.drain_timeout.min(self.bounds.stall_timeout);
         let now = self.sim.elapsed();
         let has_time = asked.ended_at.is_some_and(|at| now < at + time);
-        asked.ended == Some("stream_ended") || (has_time && !asked.has_stalled)
+        let goes_on = has_time && !asked.has_stalled && !self.has_shut_down();
+        asked.ended == Some("stream_ended") || goes_on
     }
 
     /// Returns whether the client of this link has taken nothing for too long.
