@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex,
+        Arc,
         mpsc::{self, Sender},
     },
     task::{Context, Poll, Wake, Waker},
@@ -12,11 +12,11 @@ use std::{
 use super::{Permits, Turn};
 
 /// Tells which client was woken.
-struct Woken(usize, Mutex<Sender<usize>>);
+struct Woken(usize, Sender<usize>);
 
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {
-        self.1.lock().unwrap().send(self.0).unwrap();
+        self.1.send(self.0).unwrap();
     }
 }
 
@@ -26,7 +26,7 @@ fn clients_that_do_not_take_their_turn_hold_up_no_other() {
     let permits = Permits::new(4);
     let (woken, is_woken) = mpsc::channel();
     let poll = |turn: &mut Turn, client: usize| {
-        let waker = Waker::from(Arc::new(Woken(client, Mutex::new(woken.clone()))));
+        let waker = Waker::from(Arc::new(Woken(client, woken.clone())));
         turn.poll(&Context::from_waker(&waker))
     };
     let mut waiting = BTreeMap::new();
@@ -67,7 +67,7 @@ fn one_client_is_woken_for_one_permit() {
     let (woken, is_woken) = mpsc::channel();
     let mut turns = [permits.turn(), permits.turn()];
     for (client, turn) in turns.iter_mut().enumerate() {
-        let waker = Waker::from(Arc::new(Woken(client, Mutex::new(woken.clone()))));
+        let waker = Waker::from(Arc::new(Woken(client, woken.clone())));
         assert!(turn.poll(&Context::from_waker(&waker)).is_pending());
     }
     drop(permit);
