@@ -13,8 +13,10 @@ use crate::{Runtime, UnixListener};
 
 /// A listening socket, and its file if the server created it.
 pub(super) struct UnixSocket {
-    pub(super) listener: Box<dyn UnixListener>,
+    // This is first, so that the file is removed before the socket is closed: a server that starts in
+    // between would take the file for one that is left over, and its own could get the same identity.
     _file: Option<SocketFile>,
+    pub(super) listener: Box<dyn UnixListener>,
 }
 
 impl UnixSocket {
@@ -22,8 +24,8 @@ impl UnixSocket {
     pub(super) fn of<R: Runtime>(runtime: &R, listener: StdListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         Ok(Self {
-            listener: runtime.listen_unix(listener)?,
             _file: None,
+            listener: runtime.listen_unix(listener)?,
         })
     }
 

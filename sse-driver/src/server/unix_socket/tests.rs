@@ -1,10 +1,19 @@
-//! Whose files are replaced.
+//! Whose files are replaced, and when they are removed.
 
-use std::{env, process, sync::mpsc, thread, time::Duration};
+use std::{
+    env,
+    future::pending,
+    process,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
 
 use socket2::{Domain, SockAddr, Socket, Type};
+use sse_core::internal::sync::{AtomicBool, Ordering};
 
 use super::*;
+use crate::AcceptUnix;
 
 fn stream_socket() -> Socket {
     Socket::new(Domain::UNIX, Type::STREAM, None).unwrap()
@@ -48,4 +57,38 @@ fn a_file_is_not_left_over_while_its_process_does_not_listen_yet() {
     drop(socket);
     assert!(is_left_over(&path));
     fs::remove_file(&path).unwrap();
+}
+
+/// A listening socket that notes at its end whether its file is still there.
+struct Probe {
+    path: PathBuf,
+    has_file: Arc<AtomicBool>,
+}
+
+impl UnixListener for Probe {
+    fn accept(&self) -> AcceptUnix<'_> {
+        Box::pin(pending())
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        self.has_file.store(self.path.exists(), Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn the_file_is_removed_before_the_socket_is_closed() {
+    let (_socket, path) = bound("order");
+    let has_file = Arc::new(AtomicBool::new(true));
+    let probe = Probe {
+        path: path.clone(),
+        has_file: has_file.clone(),
+    };
+    drop(UnixSocket {
+        _file: Some(SocketFile::at(&path).unwrap()),
+        listener: Box::new(probe),
+    });
+    assert!(!has_file.load(Ordering::Relaxed));
+    assert!(!path.exists());
 }
