@@ -135,13 +135,15 @@ pub(crate) async fn a_publish_that_waits_for_replicas_holds_up_nothing_else<A: A
 pub(crate) async fn a_publish_that_too_few_replicas_have_is_no_success<A: Adapter>() {
     let (_master, replica, log) = with_replica::<A>(|config| {
         config.replicas_timeout = Duration::from_millis(50);
-        config.publish_timeout = Duration::from_millis(300);
+        config.publish_timeout = Duration::from_secs(2);
     })
     .await;
     replica.signal("-STOP");
     let result = log.append(&"news".into(), Event::new("1")).await;
     assert_eq!(failure(result), ("too-few-replicas", true));
     replica.signal("-CONT");
+    let holds = ["EXISTS", "sse:{news}:log"];
+    until::<A>(|| replica.command(&holds) == redis::Value::Int(1)).await;
     // The server has the event, once.
     let next = log.append(&"news".into(), Event::new("2")).await.unwrap();
     assert_eq!(next.sequence(), 2);
