@@ -268,9 +268,7 @@ impl RedisLog {
     /// Returns the arguments of the script that appends an event.
     fn append_arguments(&self, epoch: Option<u64>, event: &Event) -> [Vec<u8>; 5] {
         let config = self.config();
-        // This is longer than the publish is repeated.
-        let known_for = config.publish_timeout.as_secs().saturating_mul(2);
-        let known_for = known_for.clamp(60, MOST_SECONDS);
+        let known_for = recognised_for(config);
         let epoch = epoch.map_or_else(String::new, |epoch| epoch.to_string());
         [
             config.max_events.to_string().into(),
@@ -293,6 +291,17 @@ impl RedisLog {
             Err(Failed::NotSent(error) | Failed::Unknown(error)) => Err(error.into()),
         }
     }
+}
+
+/// Returns the time for which the server recognises an event, in seconds: as long as the publish is repeated,
+/// and as long again as the server may be late with the last of its commands.
+fn recognised_for(config: &RedisConfig) -> u64 {
+    let repeated = config.publish_timeout.saturating_mul(2);
+    let late = config
+        .answer_timeout
+        .saturating_add(config.replicas_timeout);
+    let all = repeated.saturating_add(late).as_secs().saturating_add(1);
+    all.clamp(60, MOST_SECONDS)
 }
 
 impl EventLog for RedisLog {
@@ -385,5 +394,23 @@ impl fmt::Debug for RedisLog {
         f.debug_struct("RedisLog")
             .field("config", self.config())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_event_is_recognised_for_longer_than_its_last_command_may_take() {
+        let mut config = RedisConfig::default();
+        assert_eq!(recognised_for(&config), 60);
+        config.answer_timeout = Duration::from_secs(120);
+        config.replicas_timeout = Duration::from_millis(2_500);
+        assert!(recognised_for(&config) > 10 + 120 + 2);
+        config.publish_timeout = Duration::MAX;
+        assert_eq!(recognised_for(&config), MOST_SECONDS);
     }
 }
