@@ -149,6 +149,7 @@ pub(super) fn shut_down(report: &Report) {
 }
 
 pub(super) fn event_source(url: &str, event: &ClientEvent) {
+    let url = without_query(url);
     match event {
         ClientEvent::Connect(_) => {
             tell!(debug, url, "connecting");
@@ -174,5 +175,28 @@ pub(super) fn event_source(url: &str, event: &ClientEvent) {
 }
 
 pub(super) fn discarded(url: &str, error: &DecodeError) {
+    let url = without_query(url);
     tell!(warn, url, "event discarded: {error}");
+}
+
+/// Returns the URL without its query, which may have a token in it. It has no user and no password: event
+/// sources reject such URLs.
+fn without_query(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_query;
+
+    #[test]
+    fn the_query_of_a_url_is_not_told() {
+        for (url, told) in [
+            ("http://a/b?token=secret", "http://a/b"),
+            ("http://a/b#c?d", "http://a/b"),
+            ("http://a/", "http://a/"),
+        ] {
+            assert_eq!(without_query(url), told);
+        }
+    }
 }
