@@ -120,7 +120,7 @@ impl Proxy {
 
     /// Sends `user` and `password` to the proxy
     /// ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)). They are not encrypted on the way to a
-    /// proxy at an `http` URL.
+    /// proxy at an `http` URL. The proxy takes what follows a colon in `user` for a part of the password.
     #[must_use]
     pub fn with_basic(mut self, user: &str, password: &str) -> Self {
         for server in [&mut self.http, &mut self.https].into_iter().flatten() {
