@@ -22,7 +22,7 @@ use std::{
 };
 
 use chromium::until;
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
 use sse_tokio::{
     Event, Reply, Request, Router, Server, Tokio, Topic, TopicConfig,
     core::{
@@ -43,7 +43,8 @@ struct Setting {
 
 impl Setting {
     /// Serves the topic in three ways: `/events` goes on, `/three` ends properly behind three batches, and
-    /// `/broken` fails there.
+    /// `/broken` fails in place of the fourth: a client that reads a batch and the break at once may drop the
+    /// batch, as the Streams standard has it for a stream that errors.
     async fn start() -> Self {
         let mut config = TopicConfig::default();
         config.compress = true;
@@ -66,11 +67,11 @@ impl Setting {
                 Reply::events(three(&request).take(3)).with_compression(StreamCompression::Shared)
             })
             .events("/broken", move |request: Request| {
-                let batches = broken(&request)
-                    .take(3)
-                    .map(|batch| batch.map_err(StreamError::new));
-                let failure = stream::iter([Err(StreamError::from("broken"))]);
-                Reply::events(batches.chain(failure)).with_compression(StreamCompression::Shared)
+                let batches = broken(&request).enumerate().map(|(n, batch)| match n {
+                    0..3 => batch.map_err(StreamError::new),
+                    _ => Err(StreamError::from("broken")),
+                });
+                Reply::events(batches).with_compression(StreamCompression::Shared)
             });
         let server = Server::bind("127.0.0.1:0").await.unwrap();
         let address = server.local_addr().unwrap();

@@ -101,6 +101,9 @@ impl Program {
         for _ in 0..3 {
             client.wait_for(&setting.publish()).await;
         }
+        if path == "broken" {
+            setting.publish();
+        }
         let status = until("the program's end", async || {
             client.0.child.try_wait().unwrap()
         })
