@@ -426,6 +426,34 @@ fn page_asks(address: &str, request: &str, body: &str) -> String {
 }
 
 #[test]
+fn an_answer_that_the_model_does_not_complete_has_failed() {
+    let answer = |events| {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream";
+        let word = "data: {\"choices\":[{\"delta\":{\"content\":\"Good\"}}]}\n\n";
+        let body = format!("{word}{events}");
+        format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    };
+    let (url, _requests) = model(vec![
+        answer(""),
+        answer("data: {\"error\":{\"message\":\"overloaded\"}}\n\ndata: [DONE]\n\n"),
+        answer("data: {\"choi\n\ndata: [DONE]\n\n"),
+    ]);
+    let path = env!("CARGO_BIN_EXE_language_model");
+    let mut server = Program::start(path, &[&url, "127.0.0.1:0"]);
+    let address = line(&mut server.out);
+    for id in ["ended-early", "told-of-a-fault", "not-json"] {
+        let asked = page_asks(&address, &format!("POST /answers/{id}"), "hello");
+        assert!(asked.starts_with("HTTP/1.1 204 "), "{asked}");
+        let written = page_asks(&address, &format!("GET /answers/{id}"), "");
+        assert!(written.contains("data: Good\n\n"), "{id}: {written}");
+        assert!(
+            written.contains("data: {\"outcome\":\"failed\"}\n\n"),
+            "{id}: {written}"
+        );
+    }
+}
+
+#[test]
 fn a_refusal_of_the_language_model_is_told_to_the_page() {
     let refusal =
         |status| format!("HTTP/1.1 {status}\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n");

@@ -2,12 +2,11 @@
 
 use std::env;
 
-use futures_util::{Stream, StreamExt, future};
+use futures_util::{Stream, TryStreamExt, stream};
 use serde_json::{Value, json};
 use sse_tokio::{
-    Attachment, Event, EventSource, EventSourceError, EventType, FromRequest, HeaderValue,
-    Producer, Refusal, Reply, Request, ResumableConfig, ResumableStreams, Router, Server,
-    StatusCode, Text, Tokio,
+    Attachment, Event, EventSource, EventType, FromRequest, HeaderValue, Producer, Refusal, Reply,
+    Request, ResumableConfig, ResumableStreams, Router, Server, StatusCode, Text, Tokio,
     client::{ClientEvent, EventSourceConfig, Failure},
     controller,
     driver::Clock,
@@ -80,7 +79,7 @@ async fn answer(
     producer: Producer,
     model: String,
     prompt: String,
-) -> Result<impl Stream<Item = Result<String, EventSourceError>>, Failed> {
+) -> Result<impl Stream<Item = Result<String, Failed>>, Failed> {
     let mut config = EventSourceConfig::default();
     config.method = Method::POST;
     let json = HeaderValue::from_static("application/json");
@@ -105,22 +104,30 @@ async fn answer(
             _ => {}
         }
     }
-    Ok(written
-        .take_while(|event| {
-            let is_end = event.as_ref().is_ok_and(|event| event.data() == "[DONE]");
-            future::ready(!is_end)
-        })
-        // Blanks at either end and line ends come through as they are.
-        .filter_map(|event| {
-            let words = event.map(|event| words(event.data())).transpose();
-            future::ready(words)
-        }))
+    Ok(stream::try_unfold(written, async |mut written| {
+        while let Some(event) = written.try_next().await? {
+            if event.data() == "[DONE]" {
+                return Ok(None);
+            }
+            // Blanks at either end and line ends come through as they are.
+            if let Some(words) = words(event.data())? {
+                return Ok(Some((words, written)));
+            }
+        }
+        // The end of the response is not that of the answer: a proxy, or a model that gives up, may end it.
+        Err("the response ended without [DONE]".into())
+    }))
 }
 
 /// The words of one of the model's events, if it has any.
-fn words(data: &str) -> Option<String> {
-    let value: Value = serde_json::from_str(data).ok()?;
-    Some(value["choices"][0]["delta"]["content"].as_str()?.to_owned())
+fn words(data: &str) -> Result<Option<String>, Failed> {
+    let value: Value = serde_json::from_str(data)?;
+    match &value["error"] {
+        Value::Null => {}
+        error => return Err(format!("the model failed: {error}").into()),
+    }
+    let words = value["choices"][0]["delta"]["content"].as_str();
+    Ok(words.map(str::to_owned))
 }
 
 /// What the page is told where the model refuses. "Too many requests" and "busy" concern the page;
