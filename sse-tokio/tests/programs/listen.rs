@@ -55,6 +55,22 @@ fn listen_stops_though_its_output_is_not_read() {
 }
 
 #[test]
+fn listen_ends_where_its_reader_goes_though_no_event_comes() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let mut listen = Program::start("listen", |listen| listen.arg(&url).stdout(Stdio::piped()));
+    let mut server = BufReader::new(listener.accept().unwrap().0);
+    line_with("host: ", &mut server);
+    let one = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n";
+    server.get_mut().write_all(one.as_bytes()).unwrap();
+    // As `head -1` does. The stream stays open.
+    let mut reader = BufReader::new(listen.0.stdout.take().unwrap());
+    line_with("\"data\":\"1\"", &mut reader);
+    drop(reader);
+    assert!(listen.wait().success());
+}
+
+#[test]
 fn listen_tries_again_after_the_statuses_that_it_is_given() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

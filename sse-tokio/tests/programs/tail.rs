@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     process::{Command, Stdio},
 };
@@ -51,6 +51,51 @@ fn tail_tells_of_a_line_without_an_end_and_goes_on_after_it() {
     let id = line_with("id: ", &mut events);
     assert!(id.trim_end().ends_with("-3"), "{id}");
     line_with("data: last, and without an end\n", &mut events);
+}
+
+#[test]
+fn tail_refuses_to_keep_no_line_and_to_read_none() {
+    for (flag, told) in [
+        (
+            "--keep",
+            "tail: --keep takes a whole number from 1 on, not \"0\"",
+        ),
+        (
+            "--max-line",
+            "tail: --max-line takes a whole number from 1 on, not \"0\"",
+        ),
+    ] {
+        let flags = ["--addr", "127.0.0.1:0", flag, "0"];
+        let mut tail = Program::start("tail", |tail| tail.args(flags).stderr(Stdio::piped()));
+        line_with(told, &mut BufReader::new(tail.0.stderr.take().unwrap()));
+        assert!(!tail.wait().success());
+    }
+}
+
+#[test]
+fn tail_and_demo_tell_of_no_address_before_they_can_serve_there() {
+    for (program, flags) in [
+        ("tail", &["--redis", "no-url"][..]),
+        ("demo", &["--redis", "no-url"]),
+        ("demo", &["--cert", "/nonexistent", "--key", "/nonexistent"]),
+    ] {
+        let mut started = Program::start(program, |started| {
+            started
+                .args(["--addr", "127.0.0.1:0"])
+                .args(flags)
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+        });
+        assert!(!started.wait().success());
+        let mut told = String::new();
+        let (mut out, mut err) = (
+            started.0.stdout.take().unwrap(),
+            started.0.stderr.take().unwrap(),
+        );
+        out.read_to_string(&mut told).unwrap();
+        err.read_to_string(&mut told).unwrap();
+        assert!(told.starts_with(&format!("{program}: ")), "{told}");
+    }
 }
 
 #[test]

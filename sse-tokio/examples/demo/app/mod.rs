@@ -104,12 +104,7 @@ impl Process {
         let address = socket.local_addr()?.to_string();
         let control = Control::default();
         shut_down_on_ctrl_c(control.clone(), console.clone())?;
-        announce(
-            &console,
-            if flags.tls.is_some() { "https" } else { "http" },
-            &address,
-        );
-
+        let tls = flags.tls.map(Tls::config).transpose()?;
         let shared = match &flags.redis {
             None => None,
             Some(url) => {
@@ -118,6 +113,11 @@ impl Process {
                 Some(redis::topic(url, "demo", feed::KEPT, config).await?)
             }
         };
+        announce(
+            &console,
+            if tls.is_some() { "https" } else { "http" },
+            &address,
+        );
         let open = OpenStreams::new();
         let mut config = flags.config;
         config.open_streams = Some(open.clone());
@@ -129,7 +129,7 @@ impl Process {
             page: page::render(&address, on::NAME)?,
             address,
             config,
-            tls: flags.tls.map(Tls::config).transpose()?,
+            tls,
             shared,
             answers: ResumableStreams::on(Runtime, answers),
             open,

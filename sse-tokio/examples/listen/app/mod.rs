@@ -4,6 +4,8 @@
 //! includes this.
 
 mod flags;
+#[cfg(unix)]
+mod reader;
 mod token;
 
 use std::{
@@ -77,6 +79,12 @@ async fn listen(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         thread::sleep(LAST_WORDS);
         process::exit(1);
     })?;
+
+    #[cfg(unix)]
+    {
+        let handle = source.handle();
+        reader::watch(move || handle.close());
+    }
 
     let mut left = flags.max_messages;
     while left != Some(0)

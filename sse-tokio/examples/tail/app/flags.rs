@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    num::NonZeroUsize,
     time::Duration,
 };
 
@@ -16,7 +17,8 @@ What it counts is at /metrics, for Prometheus.
 Usage: tail [FLAGS]
 
   --addr HOST:PORT  where to listen                               [127.0.0.1:8080]
-  --keep N          how many lines to keep for those who come later [10000]
+  --keep N          how many lines to keep, for those who come later and for
+                    those who read slowly                         [10000]
   --max-line BYTES  the longest line; what is longer is left out, and told of [1048576]
   --keep-alive SECONDS
                     idle time before a comment                    [15; 0 is never]
@@ -70,6 +72,7 @@ impl Flags {
                     let idle = seconds("keep-alive", &value(&mut parser)?)?;
                     flags.keep_alive = (!idle.is_zero()).then_some(idle);
                 }
+                Arg::Long(name) => return Err(format!("there is no flag --{name}")),
                 other => return Err(other.unexpected().to_string()),
             }
         }
@@ -78,8 +81,9 @@ impl Flags {
 }
 
 fn number(flag: &str, value: &str) -> Result<usize, String> {
-    let error = |_| format!("--{flag} takes a whole number, not {value:?}");
-    value.parse().map_err(error)
+    let error = |_| format!("--{flag} takes a whole number from 1 on, not {value:?}");
+    let number: NonZeroUsize = value.parse().map_err(error)?;
+    Ok(number.get())
 }
 
 /// Parses whole seconds or a fraction of one.

@@ -72,15 +72,24 @@ async fn run(flags: Flags, console: &Console) -> Result<(), Box<dyn std::error::
         .with_config(config);
     let handle = server.handle();
     ctrlc::set_handler(move || handle.shut_down())?;
+    // Before the lines are read, since their end is told, too.
+    let shared = match &flags.redis {
+        None => None,
+        Some(url) => {
+            let mut config = FollowedTopicsConfig::default();
+            config.topic = topic_config(&flags);
+            Some(redis::topic(url, "tail", flags.keep, config).await?)
+        }
+    };
     let address = server.local_addr()?;
     console.say(format_args!("Listen at http://{address}/events"));
     console.say(format_args!("  curl -N http://{address}/events"));
     console.say(format_args!("  curl http://{address}/metrics"));
 
     let stats = server.handle();
-    let router = match &flags.redis {
+    let router = match shared {
         None => embedded(&flags, console, stats),
-        Some(url) => on_redis(url, &flags, console, stats).await?,
+        Some(topic) => on_redis(topic, &flags, console, stats),
     };
     let report = server.serve(router).await?;
     console.say(format_args!("Shut down: {report}."));
@@ -125,17 +134,13 @@ fn embedded(flags: &Flags, console: &Console, server: ServerHandle) -> Router {
 }
 
 /// Serves the lines of a topic that all processes with the same Redis server share.
-async fn on_redis(
-    url: &str,
+fn on_redis(
+    topic: FollowedTopic,
     flags: &Flags,
     console: &Console,
     server: ServerHandle,
-) -> Result<Router, Box<dyn std::error::Error>> {
-    let mut config = FollowedTopicsConfig::default();
-    config.topic = topic_config(flags);
-    let names = config.topic.clone();
-    let topic = redis::topic(url, "tail", flags.keep, config).await?;
-
+) -> Router {
+    let names = topic_config(flags);
     // Reading blocks, and publishing waits for Redis.
     let (lines, to_publish) = async_channel::bounded(100);
     let (max_line, log) = (flags.max_line, console.clone());
@@ -154,9 +159,9 @@ async fn on_redis(
         true => topic.subscribe_from_oldest(),
         false => topic.resume(&request),
     };
-    Ok(Router::new()
+    Router::new()
         .events("/events", events)
-        .get("/metrics", metrics))
+        .get("/metrics", metrics)
 }
 
 /// Returns whether the client names no event that it has seen.
