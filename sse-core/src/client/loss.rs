@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, io, sync::Arc};
 
-use super::{InvalidRequest, UnexpectedResponse};
+use super::{Endpoint, InvalidRequest, UnexpectedResponse};
 #[cfg(feature = "compression")]
 use crate::gzip::GzipError;
 use crate::{
@@ -190,40 +190,55 @@ impl Error for Loss {
 }
 
 /// The [`io::Error`] of a transport that failed. Clones share it. It is also the [source](Error::source)
-/// of this error.
+/// of this error. The text of a connection that could not be made names the server.
 #[derive(Clone, Debug)]
-pub struct TransportError(Arc<io::Error>);
+pub struct TransportError(Arc<Failed>);
+
+#[derive(Debug)]
+struct Failed {
+    error: io::Error,
+    /// The server to which there was no connection yet.
+    unreached: Option<Endpoint>,
+}
 
 impl TransportError {
     /// Returns the kind of the [`io::Error`]. [`Unsupported`](io::ErrorKind::Unsupported) means that no
     /// other attempt follows.
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
-        self.0.kind()
+        self.0.error.kind()
     }
 
     /// Returns the [`io::Error`]. The error of a TLS transport is its [inner error](io::Error::get_ref).
     #[must_use]
     pub fn io_error(&self) -> &io::Error {
-        &self.0
+        &self.0.error
+    }
+
+    pub(super) fn new(error: io::Error, unreached: Option<Endpoint>) -> Self {
+        Self(Arc::new(Failed { error, unreached }))
     }
 }
 
 impl From<io::Error> for TransportError {
     fn from(error: io::Error) -> Self {
-        Self(Arc::new(error))
+        Self::new(error, None)
     }
 }
 
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the connection failed: {}", self.0)
+        let Failed { error, unreached } = &*self.0;
+        match unreached {
+            None => write!(f, "the connection failed: {error}"),
+            Some(endpoint) => write!(f, "cannot connect to {}: {error}", endpoint.authority()),
+        }
     }
 }
 
 impl Error for TransportError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&*self.0)
+        Some(&self.0.error)
     }
 }
 

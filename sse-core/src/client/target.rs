@@ -36,6 +36,15 @@ impl Endpoint {
             port,
         }
     }
+
+    /// Returns the host and port as they are in a URL.
+    pub(super) fn authority(&self) -> String {
+        let Self { host, port, .. } = self;
+        match host.contains(':') {
+            true => format!("[{host}]:{port}"),
+            false => format!("{host}:{port}"),
+        }
+    }
 }
 
 /// The request as it is made next. Redirects change it, and reconnections repeat the changed one, as

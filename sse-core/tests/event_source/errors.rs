@@ -60,7 +60,7 @@ fn failures_name_what_is_wrong() {
     client.poll();
     assert_eq!(
         client.failure.unwrap().to_string(),
-        "gave up; the last loss: the connection failed: no such host"
+        "gave up; the last loss: cannot connect to example.org:80: no such host"
     );
 }
 

@@ -366,9 +366,36 @@ impl<R: Runtime> Connector<R> for UnixConnector {
     fn connect(&self, dial: Dial<R>) -> Connecting {
         let path = self.path.clone();
         Box::pin(async move {
-            let transport = dial.runtime().connect_unix(&path).await?;
+            let transport = dial.runtime().connect_unix(&path).await;
+            let transport = transport.map_err(|error| Unreached::named(path.display(), error))?;
             Ok(Connected::direct(transport))
         })
+    }
+}
+
+/// The error of a connection to something else than the server in the URL, with the name of that.
+#[derive(Debug)]
+pub(super) struct Unreached {
+    name: String,
+    error: io::Error,
+}
+
+impl Unreached {
+    pub(super) fn named(name: impl fmt::Display, error: io::Error) -> io::Error {
+        let name = name.to_string();
+        io::Error::new(error.kind(), Self { name, error })
+    }
+}
+
+impl fmt::Display for Unreached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.error)
+    }
+}
+
+impl std::error::Error for Unreached {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
     }
 }
 

@@ -20,7 +20,7 @@ use sse_core::{
 };
 use url::Url;
 
-use super::connector::{Connected, Connecting, Connector, Dial};
+use super::connector::{Connected, Connecting, Connector, Dial, Unreached};
 use crate::{Runtime, Transport};
 
 /// A connector that connects through an HTTP proxy.
@@ -162,17 +162,42 @@ impl<R: Runtime> Connector<R> for Proxy {
                 let Endpoint { host, port, .. } = dial.endpoint();
                 return dial.tcp(host, *port).await.map(Connected::direct);
             };
-            let tcp = dial.tcp(&endpoint.host, endpoint.port).await?;
-            let mut transport: Box<dyn Transport> = match endpoint.tls {
-                true => Box::new(dial.tls(tcp, &endpoint.host).await?),
-                false => Box::new(tcp),
-            };
+            let mut transport = reach(&dial, &endpoint)
+                .await
+                .map_err(|error| unreached(&endpoint, error))?;
             if dial.endpoint().tls {
                 tunnel(&mut *transport, dial.endpoint(), authorization.as_ref()).await?;
                 return Ok(Connected::direct(transport));
             }
             Ok(Connected::to_proxy(transport, authorization))
         })
+    }
+}
+
+/// Connects to the proxy itself.
+async fn reach<R: Runtime>(dial: &Dial<R>, proxy: &Endpoint) -> io::Result<Box<dyn Transport>> {
+    let tcp = dial.tcp(&proxy.host, proxy.port).await?;
+    Ok(match proxy.tls {
+        true => Box::new(dial.tls(tcp, &proxy.host).await?),
+        false => Box::new(tcp),
+    })
+}
+
+/// Returns the error with the address of the proxy. Its credentials are not part of that.
+fn unreached(proxy: &Endpoint, error: io::Error) -> io::Error {
+    let Endpoint { host, port, .. } = proxy;
+    let host = bracketed(host);
+    Unreached::named(
+        format_args!("cannot connect to the proxy at {host}:{port}"),
+        error,
+    )
+}
+
+/// Returns the host as it is in a URL.
+fn bracketed(host: &str) -> String {
+    match host.parse::<Ipv6Addr>() {
+        Ok(address) => format!("[{address}]"),
+        Err(_) => host.to_owned(),
     }
 }
 
@@ -183,10 +208,7 @@ async fn tunnel(
     authorization: Option<&HeaderValue>,
 ) -> io::Result<()> {
     let Endpoint { host, port, .. } = endpoint;
-    let host = match host.parse::<Ipv6Addr>() {
-        Ok(address) => format!("[{address}]"),
-        Err(_) => host.clone(),
-    };
+    let host = bracketed(host);
     let mut request =
         format!("CONNECT {host}:{port} HTTP/1.1\r\nhost: {host}:{port}\r\n").into_bytes();
     if let Some(authorization) = authorization {

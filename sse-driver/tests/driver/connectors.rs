@@ -1,12 +1,13 @@
 //! The connectors of an event source: a function, a proxy, a socket that the runtime lacks.
 
 use std::{
+    error::Error,
     future::{poll_fn, ready},
     io::{self, IoSlice},
     sync::{Arc, Mutex},
 };
 
-use sse_core::client::EventSourceConfig;
+use sse_core::client::{ClientEvent, EventSourceConfig};
 use sse_driver::{Connected, Dial, Proxy, Runtime, Transport, UnixConnector};
 
 use crate::{
@@ -91,8 +92,56 @@ fn a_runtime_without_unix_sockets_says_so_at_once() {
         notes
             .last()
             .unwrap()
-            .contains("this runtime has no Unix sockets"),
+            .contains("/run/x: this runtime has no Unix sockets"),
         "{notes:?}"
+    );
+}
+
+#[test]
+fn a_proxy_that_is_not_there_is_named_and_so_is_the_server() {
+    for (url, server) in [
+        ("http://[::1]:81/x?token=1", "[::1]:81"),
+        ("https://example.org/", "example.org:443"),
+    ] {
+        let sim = Sim::new();
+        let proxy = Proxy::new("http://user:pass@proxy:3128").unwrap();
+        let mut source = source(&sim, url).with_connector(proxy);
+        #[cfg(feature = "tls")]
+        {
+            source = source.with_tls(crate::tls::authority::Authority::new().client_config());
+        }
+        let notes = Subscriber::new(&sim, source).notes();
+        let lost = format!(
+            "lost: cannot connect to {server}: cannot connect to the proxy at proxy:3128: \
+             connection refused"
+        );
+        assert_eq!(notes.last(), Some(&lost));
+    }
+}
+
+#[test]
+fn the_error_of_the_system_is_found_behind_the_name_of_a_proxy() {
+    let sim = Sim::new();
+    let proxy = Proxy::new("http://proxy:3128").unwrap();
+    let mut source = source(&sim, "http://example.org/").with_connector(proxy);
+    let job = sim.start(async move {
+        while let Some(update) = source.next_update().await {
+            if let ClientEvent::Lost { loss, .. } = update {
+                return Some(loss);
+            }
+        }
+        None
+    });
+    sim.advance(secs(1));
+    let loss = job.take().expect("it has ended").expect("a loss");
+    let error = loss.cause::<io::Error>().expect("its cause");
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    let behind = error
+        .source()
+        .and_then(|error| error.downcast_ref::<io::Error>());
+    assert_eq!(
+        behind.expect("the system's").to_string(),
+        "connection refused"
     );
 }
 

@@ -133,7 +133,7 @@ fn the_failure_of_the_first_attempt_can_be_final() {
     let error = opened.expect_err("there is no server");
     assert_eq!(
         error.to_string(),
-        "the connection failed: connection refused"
+        "cannot connect to sim:80: connection refused"
     );
     let cause = error.cause::<std::io::Error>().expect("its cause");
     assert_eq!(cause.kind(), std::io::ErrorKind::ConnectionRefused);

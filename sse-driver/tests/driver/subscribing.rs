@@ -75,7 +75,7 @@ fn a_server_that_is_not_there_yet_is_waited_for() {
         [
             "dials sim:80",
             "hangs up",
-            "lost: the connection failed: connection refused"
+            "lost: cannot connect to sim:80: connection refused"
         ]
     );
     sim.advance(secs(30));

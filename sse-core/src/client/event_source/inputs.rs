@@ -7,7 +7,7 @@ use ::http::HeaderValue;
 use super::{
     super::{
         Loss,
-        loss::PreparationError,
+        loss::{PreparationError, TransportError},
         state::{Answer, Requesting, State},
         target::Route,
     },
@@ -98,7 +98,9 @@ impl EventSource {
     /// [`Loss`]. With [`io::ErrorKind::Unsupported`] no later attempt could succeed, and the subscription
     /// fails.
     pub fn handle_transport_error(&mut self, now: Instant, error: io::Error) {
-        self.end(now, Loss::Transport(error.into()));
+        let is_unreached = matches!(self.state, State::Connecting { .. });
+        let unreached = is_unreached.then(|| self.target.endpoint());
+        self.end(now, Loss::Transport(TransportError::new(error, unreached)));
     }
 
     /// Reports that the application could not prepare the request that

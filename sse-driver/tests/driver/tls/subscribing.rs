@@ -66,7 +66,7 @@ fn a_server_that_speaks_http_2_only_is_a_failure_that_says_so_once() {
         [
             &format!("dials {NAME}:443"),
             "hangs up",
-            "failed: the connection failed: the server does not speak HTTP/1.1; send the request \
+            "failed: cannot connect to sim.test:443: the server does not speak HTTP/1.1; send the request \
              with an HTTP client that speaks HTTP/2"
         ]
     );
@@ -74,10 +74,9 @@ fn a_server_that_speaks_http_2_only_is_a_failure_that_says_so_once() {
 
 #[test]
 fn a_host_that_no_certificate_is_for_is_a_failure_and_is_not_asked_again() {
-    let long = format!("https://{}/", "a".repeat(64));
-    for url in ["https://-sim.test/", "https://a..test/", &long] {
-        let sim = Sim::new();
-        let source = Source::on(sim.clone(), url, EventSourceConfig::default());
+    for host in ["-sim.test", "a..test", &"a".repeat(64)] {
+        let (sim, url) = (Sim::new(), format!("https://{host}/"));
+        let source = Source::on(sim.clone(), &url, EventSourceConfig::default());
         let source = source.expect("a good URL");
         let source = source.with_tls(Authority::new().client_config());
         let subscriber = Subscriber::new(&sim, source);
@@ -87,8 +86,10 @@ fn a_host_that_no_certificate_is_for_is_a_failure_and_is_not_asked_again() {
             notes[1..],
             [
                 "hangs up",
-                "failed: the connection failed: https needs a host with a valid DNS name or an \
-                 address; correct the URL"
+                &format!(
+                    "failed: cannot connect to {host}:443: https needs a host with a valid DNS name \
+                     or an address; correct the URL"
+                )
             ],
             "{url}"
         );
@@ -111,7 +112,7 @@ fn a_configuration_that_cannot_work_is_a_failure_and_is_not_tried_again() {
         [
             &format!("dials {NAME}:443"),
             "hangs up",
-            "failed: the connection failed: the supplied max_fragment_size was too small or large"
+            "failed: cannot connect to sim.test:443: the supplied max_fragment_size was too small or large"
         ]
     );
 }
