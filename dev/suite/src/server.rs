@@ -450,6 +450,9 @@ pub fn an_address_may_have_a_name_and_has_a_port<A: Adapter>() {
     A::block_on(async {
         let server = Server::<A>::bind("localhost:0").await.unwrap();
         assert!(server.local_addr().unwrap().ip().is_loopback());
+        let address = server.local_addr().unwrap();
+        let error = Server::<A>::bind(address).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse, "{error}");
         for address in ["localhost", "127.0.0.1", "localhost:http", "[::1]", ""] {
             let error = Server::<A>::bind(address).await.unwrap_err();
             assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput, "{address}");

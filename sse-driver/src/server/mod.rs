@@ -65,15 +65,15 @@ const NEWCOMERS: [usize; 2] = [32, 1024];
 const ACCEPT_BACK_OFF: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
 
 impl<R: Runtime + Default> Server<R> {
-    /// Listens on `address`, which is `host:port`; with port 0, on any free port. If a host has several
-    /// addresses, it listens on the first one for which that is possible.
+    /// Listens on `address`, which is the text `host:port` or a [`SocketAddr`]; with port 0, on any free port.
+    /// If a host has several addresses, it listens on the first one for which that is possible.
     ///
     /// # Errors
     ///
     /// [`io::ErrorKind::InvalidInput`] where `address` is not a host and port. Otherwise the error of the
     /// operating system, with the address in its text, such as that the address is in use or does not
     /// belong to this machine.
-    pub async fn bind(address: impl AsRef<str>) -> io::Result<Self> {
+    pub async fn bind(address: impl fmt::Display) -> io::Result<Self> {
         Self::bind_with(address, BindOptions::default()).await
     }
 
@@ -82,9 +82,9 @@ impl<R: Runtime + Default> Server<R> {
     /// # Errors
     ///
     /// The errors of [`bind`](Self::bind).
-    pub async fn bind_with(address: impl AsRef<str>, options: BindOptions) -> io::Result<Self> {
-        let (runtime, address) = (R::default(), address.as_ref());
-        let listener = bind::bind(&runtime, address, &options).await;
+    pub async fn bind_with(address: impl fmt::Display, options: BindOptions) -> io::Result<Self> {
+        let (runtime, address) = (R::default(), address.to_string());
+        let listener = bind::bind(&runtime, &address, &options).await;
         let listener = listener.map_err(|error| {
             io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
         })?;
