@@ -185,6 +185,20 @@ impl Router {
     /// Adds a route: `handler` responds to `GET path` with anything, such as a page or JSON, so that a
     /// page and its events need only one server. It is called for a `HEAD`, too, whose response has no
     /// body.
+    ///
+    /// A page is an `http::Response`, or a [`Reply::text`] with its content type; JSON is a [`Reply::json`]. A
+    /// text, a number or a [`Json`](sse_core::Json) alone is one event of an event stream here, too.
+    ///
+    /// ```
+    /// use sse_core::http::StatusCode;
+    /// use sse_driver::router::{Reply, Request, Router};
+    ///
+    /// let router = Router::new()
+    ///     .get("/health", |_: Request| Reply::text(StatusCode::OK, "fine\n"))
+    ///     .get("/state", |_: Request| Reply::json(StatusCode::OK, &["open"]));
+    /// # router.build()?;
+    /// # Ok::<(), sse_driver::router::RouteError>(())
+    /// ```
     #[must_use]
     pub fn get<H, R, K>(self, path: impl Into<String>, handler: H) -> Self
     where
@@ -195,7 +209,9 @@ impl Router {
         self.route(Method::GET, path, handler)
     }
 
-    /// Adds a route: `handler` responds to `POST path` with anything, such as an event stream.
+    /// Adds a route: `handler` responds to `POST path` with anything, such as an event stream: a text alone is
+    /// one event of it, and `()` is a stream without events. A response without a body is
+    /// [`Reply::empty(StatusCode::NO_CONTENT)`](Reply::empty).
     /// [`Request::body`] is the posted body, and [`Request::json`] parses it; the handler is called once
     /// the whole body is there.
     ///
@@ -259,7 +275,8 @@ impl Router {
     /// # Errors
     ///
     /// [`RouteError`], which names the first invalid route: its path does not begin with a slash, is not
-    /// well-formed, has a segment `.` or `..`, has two parameters of one name or more than 25 in all, or is
+    /// well-formed, has a query, has a segment `.` or `..` or one that begins with a colon or an asterisk (the
+    /// parameters of other routers; write `%3A` and `%2A` for these characters themselves), has two parameters of one name or more than 25 in all, or is
     /// another route's as well; or its method cannot have routes.
     pub fn build(self) -> Result<Routes, RouteError> {
         let mut by_path = BTreeMap::<String, Methods>::new();

@@ -53,6 +53,9 @@ pub(super) fn canonical(path: &str) -> Result<Cow<'_, str>, PathFault> {
 /// Returns the form in which a route's path is matched, with its parameters unchanged. `Err` says why no
 /// request has such a path.
 pub(super) fn canonical_route(path: &str) -> Result<String, &'static str> {
+    if let Some(problem) = problem_with_syntax(path) {
+        return Err(problem);
+    }
     let (mut canonical, mut rest, mut params) = (String::new(), path, 0);
     while !rest.is_empty() {
         let (literal, param, after) = split_at_param(rest);
@@ -74,6 +77,27 @@ pub(super) fn canonical_route(path: &str) -> Result<String, &'static str> {
         true => Err("a segment of it is . or .., which no request has"),
         false => Ok(canonical),
     }
+}
+
+/// Returns what in this path most probably means something else: the syntax of parameters in other routers,
+/// or a query. A route with it would only be found by requests that have these very characters.
+fn problem_with_syntax(path: &str) -> Option<&'static str> {
+    if path.contains('?') {
+        return Some(
+            "it has a query, which is not a part of a route: take the value by #[query], or write %3F for a \
+             question mark of the path",
+        );
+    }
+    path.split('/').find_map(|segment| match segment.as_bytes() {
+        [b':', ..] => Some(
+            "a segment of it begins with a colon; write {id} for a parameter, or %3A for a colon of the path",
+        ),
+        [b'*', ..] => Some(
+            "a segment of it begins with an asterisk; write {*rest} for the rest of a path, or %2A for an \
+             asterisk of the path",
+        ),
+        _ => None,
+    })
 }
 
 /// Returns why this is not a parameter, although it has a brace. An empty text is none at all.

@@ -396,6 +396,26 @@ fn a_route_has_at_most_25_parameters() {
 }
 
 #[test]
+fn a_segment_may_have_colons_and_asterisks() {
+    let page = |text: &'static str| move |_: Request| Response::new(text);
+    let routes = Router::new()
+        .get("/jobs:run", page("inside"))
+        .get("/%3Aid", page("a colon"))
+        .get("/%2A", page("an asterisk"))
+        .get("/%3Fa", page("a question mark"))
+        .build()
+        .unwrap();
+    for (target, says) in [
+        ("/jobs:run", "inside"),
+        ("/:id", "a colon"),
+        ("/*", "an asterisk"),
+        ("/%3Fa", "a question mark"),
+    ] {
+        assert_eq!(ask(&routes, "GET", target).body, says, "{target}");
+    }
+}
+
+#[test]
 fn a_router_with_a_mistake_is_not_built() {
     fn with(paths: &[&str]) -> Router {
         let mut router = Router::new();
@@ -426,6 +446,11 @@ fn a_router_with_a_mistake_is_not_built() {
         (with(&["/a/../b"]), "/a/../b", "which no request has"),
         (with(&["/a/{b}/%2E"]), "/a/{b}/%2E", "which no request has"),
         (with(&["/100%"]), "/100%", "write %25"),
+        (with(&["/a/:id"]), "/a/:id", "write {id}"),
+        (with(&["/:"]), "/:", "%3A"),
+        (with(&["/a/*rest"]), "/a/*rest", "write {*rest}"),
+        (with(&["/a/*"]), "/a/*", "%2A"),
+        (with(&["/a?b={b}"]), "/a?b={b}", "#[query]"),
         (with(&["/{a}{b}"]), "/{a}{b}", "segment"),
         (with(&["/{*all}/more"]), "/{*all}/more", "end"),
         (with(&["/{a}/x/{a}"]), "/{a}/x/{a}", "twice"),
