@@ -32,7 +32,10 @@ pub enum InvalidRedisUrl {
 impl fmt::Display for InvalidRedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Syntax(what) => write!(f, "the text is not a URL: {what}"),
+            Self::Syntax(what) => write!(
+                f,
+                "the text is not a URL such as redis://127.0.0.1/: {what}"
+            ),
             Self::Scheme(scheme) => {
                 write!(
                     f,

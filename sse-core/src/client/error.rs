@@ -62,8 +62,8 @@ impl From<InvalidRequest> for io::Error {
     }
 }
 
-/// The error of a text that is not a URL, such as a path without a host. Its text is the reason, from the
-/// parser of the crate `url`.
+/// The error of a text that is not a URL, such as a path without a host. Its text is the reason; its
+/// [source](Error::source) is the error of the crate `url`, which parses it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UrlError(url::ParseError);
 
@@ -75,7 +75,12 @@ impl UrlError {
 
 impl fmt::Display for UrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match self.0 {
+            url::ParseError::RelativeUrlWithoutBase => {
+                f.write_str("it has no scheme; let it begin with http:// or https://")
+            }
+            error => error.fmt(f),
+        }
     }
 }
 

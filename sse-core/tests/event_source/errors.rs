@@ -77,6 +77,14 @@ fn errors_of_credentials_and_urls_name_the_fault() {
     for (error, says) in errors.iter().zip(says) {
         assert!(error.to_string().contains(says), "{error}");
     }
+    for url in ["", "example.org/events", "127.0.0.1:8080/events", "/events"] {
+        let error = EventSource::new(url, config.clone(), 7).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "this is not an http or https URL: it has no scheme; let it begin with http:// or https://",
+            "{url}"
+        );
+    }
     let error = EventSource::new("http://", config, 7).unwrap_err();
     let text = error.to_string();
     assert!(text.contains(&root(&error).to_string()), "{text}");
