@@ -41,10 +41,10 @@ pub use stream::ResumableStream;
 ///
 /// ```
 /// use futures_util::stream;
-/// use sse_core::topic::resumable::StartError;
+/// use sse_core::{http::StatusCode, topic::resumable::StartError};
 /// use sse_driver::{
 ///     Attachment, ResumableStreams,
-///     router::{Refusal, Request, Router, extract},
+///     router::{Refusal, Reply, Request, Router, extract},
 /// };
 ///
 /// /// Starts the answer, or attaches to it if it was started before.
@@ -58,9 +58,10 @@ pub use stream::ResumableStream;
 /// }
 ///
 /// /// The "stop" button.
-/// fn stop(answers: &ResumableStreams, request: &Request) -> Result<Option<()>, Refusal> {
+/// fn stop(answers: &ResumableStreams, request: &Request) -> Result<Option<Reply>, Refusal> {
 ///     let id: String = extract::path(request, "id")?;
-///     Ok(answers.stop(&id, "the user stopped it").then_some(()))
+///     let is_stopped = answers.stop(&id, "the user stopped it");
+///     Ok(is_stopped.then(|| Reply::empty(StatusCode::NO_CONTENT)))
 /// }
 ///
 /// # fn router<R: sse_driver::Runtime + Default>() -> Router {

@@ -45,9 +45,10 @@ use room::Starter;
 ///
 /// ```
 /// use futures_util::stream;
+/// use sse_core::http::StatusCode;
 /// use sse_driver::{
 ///     event_log::{MemoryLog, SharedAttachment, SharedStreamError, SharedStreams},
-///     router::{Refusal, Request, Router, extract},
+///     router::{Refusal, Reply, Request, Router, extract},
 /// };
 ///
 /// /// Starts the answer, or attaches to it where it was started before, on whichever node.
@@ -64,10 +65,10 @@ use room::Starter;
 /// }
 ///
 /// /// The button "stop".
-/// async fn stop(answers: SharedStreams, request: Request) -> Result<Option<()>, Refusal> {
+/// async fn stop(answers: SharedStreams, request: Request) -> Result<Option<Reply>, Refusal> {
 ///     let id: String = extract::path(&request, "id")?;
 ///     let stopped = answers.stop(&id, "the user stopped it").await?;
-///     Ok(stopped.then_some(()))
+///     Ok(stopped.then(|| Reply::empty(StatusCode::NO_CONTENT)))
 /// }
 ///
 /// # fn router<R: sse_driver::Runtime + Default>() -> Router {
