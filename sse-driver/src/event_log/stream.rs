@@ -152,6 +152,14 @@ impl LogStream {
         }
     }
 
+    /// Returns whether it has a turn to read the log, or waits for one: other clients wait for it then.
+    pub(crate) fn is_reading(&self) -> bool {
+        let Stage::Joined { reading, .. } = &self.stage else {
+            return false;
+        };
+        matches!(reading, Reading::Queued(..) | Reading::Asked { .. })
+    }
+
     /// Returns the next item. Returns `None` once the topic is no longer followed.
     ///
     /// # Errors

@@ -223,4 +223,9 @@ impl ItemStream for HeldItems {
     fn is_resumable(&self) -> bool {
         self.is_resumable
     }
+
+    /// A stream of any type is inside, and may be one for which other clients wait.
+    fn can_wait(&self) -> bool {
+        false
+    }
 }

@@ -1,5 +1,7 @@
 //! The stream of a reply: a handler's stream of any type as one type, with its options.
 
+#[cfg(feature = "event-log")]
+use std::any::TypeId;
 use std::{
     any::Any,
     fmt,
@@ -10,8 +12,12 @@ use std::{
 use futures_core::Stream;
 
 use crate::Attachment;
+#[cfg(feature = "event-log")]
+use crate::event_log::{LogStream, LogStreamError, SharedAttachment};
 #[cfg(feature = "compression")]
 use sse_core::server::StreamCompression;
+#[cfg(feature = "event-log")]
+use sse_core::topic::Batch;
 use sse_core::{
     Event, EventError, IntoStreamItem, StreamItem,
     server::KeepAlive,
@@ -59,7 +65,8 @@ pub(super) trait ItemStream: Send {
     /// Returns whether it comes from topics only, so that its client can resume it.
     fn is_resumable(&self) -> bool;
 
-    /// Returns whether the items that it has not yielded yet are kept elsewhere.
+    /// Returns whether the items that it has not yielded yet are kept elsewhere, and nothing else waits for
+    /// it meanwhile.
     fn can_wait(&self) -> bool {
         self.is_resumable()
     }
@@ -115,12 +122,79 @@ where
     }
 }
 
+/// A stream that may wait for its turn to read a log, or read it. While it does, other clients may wait for
+/// it, and so it is polled even if its own client takes no bytes.
+#[cfg(feature = "event-log")]
+struct Reading<S> {
+    stream: S,
+    reads: fn(&S) -> bool,
+}
+
+#[cfg(feature = "event-log")]
+impl<S> ItemStream for Reading<S>
+where
+    S: Stream + Send + Unpin,
+    S::Item: IntoStreamItem,
+{
+    fn poll_next_yielded(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<StreamItem, EventError>>> {
+        Pin::new(&mut self.stream).poll_next_yielded(cx)
+    }
+
+    fn is_resumable(&self) -> bool {
+        S::Item::IS_RESUMABLE
+    }
+
+    fn can_wait(&self) -> bool {
+        !(self.reads)(&self.stream)
+    }
+}
+
+/// Returns the items of a stream of a log's events, or the stream if it is none.
+#[cfg(feature = "event-log")]
+fn items_of_log<S>(stream: S) -> Result<Pin<Box<dyn ItemStream>>, S>
+where
+    S: Stream + Send + 'static,
+    S::Item: IntoStreamItem,
+{
+    let mut stream = Some(stream);
+    let any: &mut dyn Any = &mut stream;
+    if let Some(Some(stream)) = any.downcast_mut::<Option<LogStream>>().map(Option::take) {
+        let reads = LogStream::is_reading;
+        return Ok(Box::pin(Reading { stream, reads }));
+    }
+    let attachment = any.downcast_mut::<Option<SharedAttachment>>();
+    if let Some(Some(stream)) = attachment.map(Option::take) {
+        let reads = SharedAttachment::is_reading;
+        return Ok(Box::pin(Reading { stream, reads }));
+    }
+    match stream {
+        // One of them is inside, and does not show what it does.
+        Some(stream)
+            if TypeId::of::<S::Item>() == TypeId::of::<Result<Batch, LogStreamError>>() =>
+        {
+            let (stream, reads) = (Box::pin(stream), |_: &Pin<Box<S>>| true);
+            Ok(Box::pin(Reading { stream, reads }))
+        }
+        Some(stream) => Err(stream),
+        // It was taken above.
+        None => Ok(Box::pin(Once(None))),
+    }
+}
+
 /// Returns the items of a stream, which may be a subscriber.
 pub(super) fn items_of<S>(stream: S) -> Pin<Box<dyn ItemStream>>
 where
     S: Stream + Send + 'static,
     S::Item: IntoStreamItem,
 {
+    #[cfg(feature = "event-log")]
+    let stream = match items_of_log(stream) {
+        Ok(items) => return items,
+        Err(stream) => stream,
+    };
     let mut stream = Some(stream);
     let any: &mut dyn Any = &mut stream;
     if let Some(Some(stream)) = any.downcast_mut::<Option<Subscriber>>().map(Option::take) {

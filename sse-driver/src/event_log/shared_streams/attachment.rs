@@ -57,6 +57,10 @@ impl SharedAttachment {
         self.is_over
     }
 
+    pub(crate) fn is_reading(&self) -> bool {
+        self.stream.is_reading()
+    }
+
     /// Returns how the client joins the history; `None` while that is not known. See
     /// [`Attachment::outcome`](crate::Attachment::outcome).
     #[must_use]

@@ -43,6 +43,8 @@ struct Faults {
     is_down: bool,
     /// Reads of these topics do not answer.
     hang: Vec<Text>,
+    /// Reads after so many do not answer until that is changed.
+    holds_after: Option<usize>,
     /// Reads panic.
     panics: bool,
     /// Bells are reported as up, and are lost.
@@ -129,13 +131,22 @@ impl EventLog for Faulty {
     }
 
     async fn read(&self, topic: &Text, request: PageRequest) -> Result<Page, LogError> {
-        let (hangs, panics, copy) = {
+        let (hangs, panics, copy, number) = {
             let mut faults = self.faults.lock().unwrap();
             faults.reads += 1;
             let hangs = faults.hang.contains(topic) || faults.reads > MANY_READS;
-            (hangs, faults.panics, faults.copy)
+            (hangs, faults.panics, faults.copy, faults.reads)
         };
         assert!(!panics, "the log panics");
+        std::future::poll_fn(|cx| {
+            let mut faults = self.faults.lock().unwrap();
+            if faults.holds_after.is_some_and(|reads| number > reads) {
+                faults.watching.push(cx.waker().clone());
+                return std::task::Poll::Pending;
+            }
+            std::task::Poll::Ready(())
+        })
+        .await;
         if let Some(tails) = copy.filter(|_| !hangs) {
             return Ok(Page::new(tails, Vec::new()));
         }

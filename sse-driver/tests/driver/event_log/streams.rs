@@ -5,7 +5,7 @@ use sse_core::{
     internal::Holding,
     topic::{Outcome, Position},
 };
-use sse_driver::router::{Request, Router};
+use sse_driver::router::{Reply, Request, Router};
 
 use super::*;
 use crate::harness::{World, secs};
@@ -183,6 +183,50 @@ fn a_client_whose_page_has_no_room_in_the_budget_waits_for_it() {
     drop(taken);
     sim.advance(secs(1));
     assert_eq!(reader.data(), numbers(91..=100));
+}
+
+#[test]
+fn a_client_that_takes_no_bytes_keeps_no_other_from_the_log() {
+    for path in ["/plain", "/inside", "/mapped"] {
+        let log = Faulty::new();
+        let world = World::on(|sim| {
+            let writer = node(sim, &log);
+            publish_many(sim, &writer, "news", 1..=100);
+            let topics = node_with(sim, &log, |config| {
+                config.follower.warm_events = 0;
+                config.client_page_events = 10;
+                config.max_client_reads = 1;
+            });
+            let topic = topics.topic("news").unwrap();
+            sim.settle();
+            let [inside, mapped] = [topic.clone(), topic.clone()];
+            Router::new()
+                .events("/plain", move |request: Request| topic.resume(&request))
+                .events("/inside", move |request: Request| {
+                    inside.resume(&request).take_until(pending::<()>())
+                })
+                .events("/mapped", move |request: Request| {
+                    Reply::events(mapped.resume(&request)).map_events(Some)
+                })
+        });
+        let get = format!("GET {path} HTTP/1.1\r\nHost: sim\r\nLast-Event-ID: 7-10\r\n\r\n");
+        // This client's first page fills its connection, and it does not read while the second one is asked for.
+        let first_page = log.reads() + 1;
+        log.change(|faults| faults.holds_after = Some(first_page));
+        let mut stalled = world.sim.connect_over(256).unwrap();
+        stalled.send(&get);
+        world.sim.settle();
+        assert_eq!(log.reads(), first_page + 1);
+        log.change(|faults| faults.holds_after = None);
+        world.sim.settle();
+
+        let mut other = world.connect();
+        other.send(&get);
+        world.sim.settle();
+        other.read_all();
+        let received = other.received();
+        assert!(received.contains("data: 100\n"), "{path}: {received}");
+    }
 }
 
 #[cfg(feature = "compression")]
