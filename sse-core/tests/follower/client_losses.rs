@@ -1,6 +1,12 @@
 //! What clients of a log are told of what is lost to them, and that it is no more than that.
 
-use sse_core::topic::{Announce, Outcome, Position, TopicConfig, follower::LogSubscriber};
+use sse_core::{
+    Event,
+    topic::{
+        Announce, Outcome, Position, TopicConfig,
+        follower::{LogSubscriber, Page, Tails},
+    },
+};
 
 use crate::{
     EPOCH,
@@ -24,6 +30,31 @@ fn only_what_the_log_no_longer_has_is_a_gap() {
     assert_eq!(subscriber.outcome(), Some(gap));
     assert_eq!(given.sequences(), (61..=100).collect::<Vec<_>>());
     assert_eq!(topic.stats().gaps, 1);
+}
+
+/// The topic rejects such an event. The client would come back with its ID, as if it had what is before that
+/// place.
+#[test]
+fn an_event_with_the_id_of_another_place_is_lost_in_a_page_as_in_the_topic() {
+    let named = Event::new("two").with_id("7-50").unwrap();
+    let events = [Event::new("one"), named, Event::new("three")];
+    let tails = Tails {
+        epoch: EPOCH,
+        oldest: 1,
+        newest: 3,
+    };
+    let topic = topic_at(TopicConfig::default(), 3);
+    let mut subscriber = LogSubscriber::new(&topic, Some("7-0"), 100);
+    let request = request(&mut subscriber);
+    assert_eq!(request.after, place(0));
+    subscriber.handle_page(Page::new(tails, (1..).zip(events).collect()));
+    let given = take(&mut subscriber, &Log::new(0));
+    assert_eq!(given.ids, ["7-1", "7-3"]);
+    let gap = Outcome::Gap {
+        lost: 1,
+        replayed: 1,
+    };
+    assert_eq!(given.outcomes, [gap]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
 
 use super::{LogItem, Page, PageRequest, Tails};
 use crate::{
-    EncodedEvents, EventType, Text,
+    EncodedEvents, EventId, EventType, Text,
     budget::Holding,
     topic::{
         Announce, Batch, Notice, Outcome, Position, Subscriber, Topic, selection::Wanted, wire,
@@ -137,6 +137,13 @@ impl Replay {
             if sequence > next {
                 self.put(topic, &mut bytes, &mut count);
                 self.lose(topic, sequence - next, newest.sequence() + 1 - sequence);
+            }
+            let own_id = event.id().map(EventId::as_str);
+            if own_id.is_some_and(|id| Position::in_epoch(epoch, id).is_some()) {
+                // As the topic rejects it: the client would come back as if it had what is before that place.
+                self.put(topic, &mut bytes, &mut count);
+                self.lose(topic, 1, newest.sequence() - sequence);
+                continue;
             }
             let place = Position::new(epoch, sequence);
             self.behind = place;
