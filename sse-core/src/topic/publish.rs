@@ -182,6 +182,13 @@ impl Topic {
         self.add(|now, state| state.log.append(now, event))
     }
 
+    /// Returns the error by which the topic would reject the event whatever its history has:
+    /// [`ReservedId`](PublishError::ReservedId) or [`TooLarge`](PublishError::TooLarge).
+    #[doc(hidden)]
+    pub fn check(&self, event: &Event) -> Result<(), PublishError> {
+        self.publisher.shared.state().log.check(event)
+    }
+
     fn add(
         &self,
         add: impl FnOnce(Instant, &mut State) -> Result<(Position, usize), PublishError>,

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-use sse_core::EventError;
+use sse_core::{EventError, topic::PublishError};
 
 /// The error of a log. Clones share its cause.
 ///
@@ -85,6 +85,9 @@ impl Error for AppendError {
 pub enum LogPublishError {
     /// The value did not become an event, and the log was not asked.
     Event(EventError),
+    /// The event is one that this node's topic does not take, as it would from the log, and the log was not asked:
+    /// [`ReservedId`](PublishError::ReservedId) or [`TooLarge`](PublishError::TooLarge).
+    Rejected(PublishError),
     /// The log does not confirm that it has the event. [`may_be_published`](Self::may_be_published) tells
     /// whether it may.
     Append(AppendError),
@@ -103,6 +106,7 @@ impl fmt::Display for LogPublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Event(error) => error.fmt(f),
+            Self::Rejected(error) => error.fmt(f),
             Self::Append(error) => error.fmt(f),
         }
     }
@@ -112,6 +116,7 @@ impl Error for LogPublishError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Event(error) => Some(error),
+            Self::Rejected(error) => Some(error),
             Self::Append(error) => Some(error),
         }
     }

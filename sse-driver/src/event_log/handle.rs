@@ -72,7 +72,8 @@ impl FollowedTopic {
     ///
     /// # Errors
     ///
-    /// [`LogPublishError`]. It is never a success where the log does not confirm that it has the event.
+    /// [`LogPublishError`]. It is never a success where the log does not confirm that it has the event, nor for an
+    /// event that this node's topic [would not take](LogPublishError::Rejected) from the log.
     /// [`LogPublishError::may_be_published`] tells whether the log may have it nevertheless.
     pub fn publish<E: IntoEvent>(
         &self,
@@ -82,6 +83,8 @@ impl FollowedTopic {
         let followed = self.held.followed.clone();
         async move {
             let event = event?;
+            let checked = followed.topic.check(&event);
+            checked.map_err(LogPublishError::Rejected)?;
             let appended = followed.log.append(followed.name.clone(), event.clone());
             let position = appended.await?;
             // This node then need not wait for the log's own bell.

@@ -72,6 +72,17 @@ impl Log {
         self.add(now, event, room)
     }
 
+    /// Returns the error of [`append`](Self::append) that does not depend on the events in the history.
+    pub(in crate::topic) fn check(&self, event: &Event) -> Result<(), PublishError> {
+        let max_bytes = match self.when_full {
+            WhenFull::DropOldest => self.max_bytes,
+            WhenFull::Refuse => self.max_bytes.saturating_sub(LAST_EVENT),
+        };
+        let mut digits = itoa::Buffer::new();
+        let needed = self.needed(event, digits.format(self.next()), max_bytes);
+        needed.map(|_| ())
+    }
+
     /// Adds the last event, in the reserved room; if it needs more, the oldest events are dropped.
     pub(in crate::topic) fn append_last(
         &mut self,

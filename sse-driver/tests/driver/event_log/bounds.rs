@@ -1,5 +1,7 @@
 //! The behaviour at each bound, and the resources of unused topics.
 
+use sse_driver::event_log::LogPublishError;
+
 use super::*;
 use crate::harness::secs;
 
@@ -132,4 +134,25 @@ fn a_log_that_answers_at_once_is_not_read_to_its_end_in_one_turn() {
     sim.settle();
     assert!(topic.is_following());
     assert!(sim.polls() - polls >= 200);
+}
+
+#[test]
+fn an_event_that_the_nodes_would_not_take_from_the_log_is_not_published() {
+    let (sim, log) = (Sim::new(), Faulty::new());
+    let node = node_with(&sim, &log, |config| config.topic.max_bytes = 10_000);
+    assert_eq!(publish(&sim, &node, "news", "1"), Position::new(7, 1));
+    let topic = node.topic("news").unwrap();
+    let reader = Reader::new(&sim, topic.resume_from(None));
+    let reserved = Event::new("2").with_id("7-9").unwrap();
+    let large = Event::new("2".repeat(10_000));
+    for event in [reserved, large] {
+        let error = run(&sim, topic.publish(event)).unwrap_err();
+        assert!(matches!(error, LogPublishError::Rejected(_)), "{error}");
+        assert!(!error.may_be_published());
+    }
+    assert_eq!(publish(&sim, &node, "news", "3"), Position::new(7, 2));
+    assert_eq!(
+        (reader.data(), reader.got().outcomes.len()),
+        (vec!["3".to_owned()], 0)
+    );
 }
