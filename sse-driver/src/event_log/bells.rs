@@ -8,7 +8,7 @@ use std::{
 };
 
 use sse_core::{
-    Event,
+    Event, EventId, EventType,
     internal::sync::{Mutex, lock},
     topic::follower::Bell,
 };
@@ -36,7 +36,7 @@ struct Queue {
     news: VecDeque<News>,
     max: usize,
     max_bytes: usize,
-    /// The number of bytes of data that wait.
+    /// The number of bytes of the events that wait.
     bytes: usize,
     /// Whether bells were dropped.
     overflowed: bool,
@@ -123,7 +123,12 @@ fn size_of_news(news: &News) -> usize {
 }
 
 pub(super) fn size_of_event(event: &Event) -> usize {
-    event.data().map_or(0, str::len)
+    let texts = [
+        event.data(),
+        event.id().map(EventId::as_str),
+        event.event_type().map(EventType::as_str),
+    ];
+    texts.into_iter().flatten().map(str::len).sum()
 }
 
 impl fmt::Debug for Bells {
@@ -132,5 +137,24 @@ impl fmt::Debug for Bells {
         f.debug_struct("Bells")
             .field("waiting", &queue.news.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sse_core::topic::Position;
+
+    use super::*;
+
+    #[test]
+    fn all_of_an_event_counts() {
+        let long = "x".repeat(100);
+        let event = Event::without_data().with_id(&*long).unwrap();
+        let bells = Bells::new(1_000, 1_000);
+        for n in 1..=100 {
+            bells.ring(Bell::new(Position::new(7, n)).with_event(event.clone()));
+        }
+        let news = bells.take(&Context::from_waker(Waker::noop()));
+        assert!(news.len() <= 11, "{}", news.len());
     }
 }

@@ -34,7 +34,7 @@ pub struct FollowedTopicsConfig {
     /// The largest number of bells of a topic that wait for its task. 1,000 by default. Beyond it they
     /// are dropped, and the log is read.
     pub max_bells: usize,
-    /// The largest size of the data of such bells, in bytes. 1 MiB by default.
+    /// The largest size of the events of such bells, in bytes. 1 MiB by default.
     pub max_bell_bytes: usize,
     /// The largest number of events in a page that is read for a client. 100 by default.
     pub client_page_events: usize,
