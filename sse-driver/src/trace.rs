@@ -148,8 +148,8 @@ pub(super) fn shut_down(report: &Report) {
     tell!(info, "shut down: {report}");
 }
 
-pub(super) fn event_source(url: &str, event: &ClientEvent) {
-    let url = without_query(url);
+pub(super) fn event_source(whole_url: &str, event: &ClientEvent) {
+    let url = without_query(whole_url);
     match event {
         ClientEvent::Connect(_) => {
             tell!(debug, url, "connecting");
@@ -158,14 +158,25 @@ pub(super) fn event_source(url: &str, event: &ClientEvent) {
             tell!(debug, url, "event stream open");
         }
         ClientEvent::Lost { loss, wait } => {
-            tell!(warn, url, ?wait, "connection lost: {loss}");
+            tell!(
+                warn,
+                url,
+                ?wait,
+                "connection lost: {}",
+                without_query_of(whole_url, loss)
+            );
         }
         ClientEvent::Discarded(error) => discarded(url, error),
         ClientEvent::IdTooLong(error) => {
             tell!(warn, url, "event ID not kept: {error}");
         }
         ClientEvent::Closed(Err(failure)) => {
-            tell!(error, url, "event source failed: {failure}");
+            tell!(
+                error,
+                url,
+                "event source failed: {}",
+                without_query_of(whole_url, failure)
+            );
         }
         ClientEvent::Closed(Ok(end)) => {
             tell!(debug, url, "event source closed: {end}");
@@ -183,6 +194,17 @@ pub(super) fn discarded(url: &str, error: &DecodeError) {
 /// sources reject such URLs.
 fn without_query(url: &str) -> &str {
     url.split(['?', '#']).next().unwrap_or(url)
+}
+
+/// Returns the text of an error without the query of this URL: errors of HTTP clients may have the whole URL.
+#[cfg(feature = "tracing")]
+fn without_query_of(url: &str, error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    let url = url.split('#').next().unwrap_or(url);
+    match url.split_once('?') {
+        Some((_, query)) if !query.is_empty() => text.replace(&format!("?{query}"), "?…"),
+        _ => text,
+    }
 }
 
 #[cfg(test)]

@@ -78,6 +78,9 @@ fn a_connection_is_told_of_with_its_peer_from_its_request_to_its_end() {
     world.handle.shut_down();
     world.sim.settle();
 
+    #[cfg(feature = "http-body")]
+    an_event_source_tells_no_query(&world.sim, &told);
+
     let peer = "connection{peer=127.0.0.1:50000}";
     assert_eq!(
         told.lines(),
@@ -98,4 +101,33 @@ fn a_connection_is_told_of_with_its_peer_from_its_request_to_its_end() {
                 .into(),
         ]
     );
+}
+
+/// It may have a token in it, and errors of HTTP clients have the whole URL.
+#[cfg(feature = "http-body")]
+fn an_event_source_tells_no_query(sim: &sim::Sim, told: &Told) {
+    use bytes::Bytes;
+    use sse_core::http::{Request, Response};
+    use sse_driver::EventSource;
+
+    let before = told.0.lock().unwrap().len();
+    let source = EventSource::on(
+        sim.clone(),
+        "http://sim/feed?token=secret",
+        sse_core::client::EventSourceConfig::default(),
+    );
+    let mut source = source
+        .unwrap()
+        .with_http_client(async |request: Request<Bytes>| {
+            let error = io::Error::other(format!("no answer of ({})", request.uri()));
+            Err::<Response<String>, _>(error)
+        });
+    let reading = sim.start(async move { source.next().await.is_none() });
+    sim.settle();
+    reading.cancel();
+    let lines = String::from_utf8(told.0.lock().unwrap().split_off(before)).unwrap();
+    let lines: Vec<&str> = lines.lines().map(str::trim).collect();
+    assert_eq!(lines[0], "DEBUG connecting url=\"http://sim/feed\"");
+    let lost = "WARN connection lost: the connection failed: no answer of (http://sim/feed?…) url=\"http://sim/feed\"";
+    assert!(lines[1].starts_with(lost), "{lines:?}");
 }
