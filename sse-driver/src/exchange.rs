@@ -419,14 +419,19 @@ impl<T> Exchange<T> {
     }
 
     /// Draws the end of a stream once the shutdown has begun, and returns whether it has come already. A
-    /// client that resumes elsewhere loses nothing by an end between two events.
+    /// client that resumes elsewhere loses nothing by an end between two events. Another stream is told of the
+    /// shutdown, because it may not be polled for long.
     fn ends_at_shutdown(&mut self, now: Instant) -> bool {
         let connections = self.place.connections();
         if self.place.has_end || !connections.shutdown.has_begun() {
             return false;
         }
-        match &self.work {
+        match &mut self.work {
             Work::Streaming(events) if events.ends_at_shutdown() => {}
+            Work::Streaming(events) => {
+                events.hear_of_shutdown();
+                return false;
+            }
             _ => return false,
         }
         let end = connections.draw_end(now);

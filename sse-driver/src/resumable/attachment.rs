@@ -103,6 +103,18 @@ impl Attachment {
         self.subscriber.outcome_for_header()
     }
 
+    /// Tells the stream if the client's server has begun to shut down. A connection calls this also while its client
+    /// takes no bytes, and the attachment is not polled.
+    pub(crate) fn hear_of_shutdown(&mut self) {
+        let has_begun = ShutdownSignal::has_begun;
+        if self.shutdown.as_ref().is_some_and(has_begun) {
+            self.shutdown = None;
+            let id = self.stream.inner().id();
+            let shared = self.stream.shared();
+            shared.act(|table, now| table.handle_shutdown(now, id));
+        }
+    }
+
     /// Returns whether the stream's topic compresses its events.
     #[cfg(feature = "compression")]
     pub(crate) fn is_compressed(&self) -> bool {
@@ -119,19 +131,10 @@ impl Stream for Attachment {
     type Item = Result<Batch, SlowConsumer>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        // A shutdown wakes the connection, so nothing has to be registered here.
-        if this
-            .shutdown
-            .as_ref()
-            .is_some_and(ShutdownSignal::has_begun)
-        {
-            this.shutdown = None;
-            let id = this.stream.inner().id();
-            let shared = this.stream.shared();
-            shared.act(|table, now| table.handle_shutdown(now, id));
-        }
-        this.subscriber.poll_next(cx)
+        // In another stream it hears of a shutdown by this alone. A shutdown wakes the connection, so nothing has
+        // to be registered here.
+        self.hear_of_shutdown();
+        self.subscriber.poll_next(cx)
     }
 }
 

@@ -75,6 +75,9 @@ pub(super) trait ItemStream: Send {
     fn lag(&self) -> Option<Lag> {
         None
     }
+
+    /// Hears that the server has begun to shut down, also while it is not polled.
+    fn hear_of_shutdown(self: Pin<&mut Self>) {}
 }
 
 impl<S> ItemStream for S
@@ -99,6 +102,7 @@ where
 struct Tracked<S> {
     stream: S,
     lag: fn(&S) -> Lag,
+    hear_of_shutdown: fn(&mut S),
 }
 
 impl<S> ItemStream for Tracked<S>
@@ -119,6 +123,11 @@ where
 
     fn lag(&self) -> Option<Lag> {
         Some((self.lag)(&self.stream))
+    }
+
+    fn hear_of_shutdown(mut self: Pin<&mut Self>) {
+        let this = &mut *self;
+        (this.hear_of_shutdown)(&mut this.stream);
     }
 }
 
@@ -198,12 +207,18 @@ where
     let mut stream = Some(stream);
     let any: &mut dyn Any = &mut stream;
     if let Some(Some(stream)) = any.downcast_mut::<Option<Subscriber>>().map(Option::take) {
-        let lag = Subscriber::lag;
-        return Box::pin(Tracked { stream, lag });
+        return Box::pin(Tracked {
+            stream,
+            lag: Subscriber::lag,
+            hear_of_shutdown: |_| {},
+        });
     }
     if let Some(Some(stream)) = any.downcast_mut::<Option<Attachment>>().map(Option::take) {
-        let lag = Attachment::lag;
-        return Box::pin(Tracked { stream, lag });
+        return Box::pin(Tracked {
+            stream,
+            lag: Attachment::lag,
+            hear_of_shutdown: Attachment::hear_of_shutdown,
+        });
     }
     match stream {
         Some(stream) => Box::pin(stream),
@@ -246,6 +261,11 @@ impl Events {
     /// Returns how far the stream is behind its topic, if it is a subscriber.
     pub(crate) fn lag(&self) -> Option<Lag> {
         self.items.lag()
+    }
+
+    /// Tells the stream that the server has begun to shut down.
+    pub(crate) fn hear_of_shutdown(&mut self) {
+        self.items.as_mut().hear_of_shutdown();
     }
 
     /// Returns the stream's own keep-alive, if it has one.

@@ -78,6 +78,10 @@ impl ItemStream for Mapped {
         self.items.lag()
     }
 
+    fn hear_of_shutdown(mut self: Pin<&mut Self>) {
+        self.items.as_mut().hear_of_shutdown();
+    }
+
     fn can_wait(&self) -> bool {
         let is_empty = |batch: &DecodedEvents| batch.size_hint().0 == 0;
         self.batch.as_ref().is_none_or(is_empty) && self.items.can_wait()

@@ -30,6 +30,28 @@ fn clients_are_told_before_the_server_cuts_them() {
 }
 
 #[test]
+fn clients_that_take_no_bytes_when_it_begins_are_told_as_well() {
+    // The connection has bytes to write, or as many as it takes.
+    for size in [1_000, 100_000] {
+        let streams = Streams::new();
+        let mut client = streams.sim().connect_over(512).unwrap();
+        client.get(START);
+        streams.feed.push("x".repeat(size));
+        streams.sim().settle();
+        streams.world.handle.shut_down();
+        streams.sim().advance(secs(5));
+        assert_eq!(
+            streams.journal.lines(),
+            ["stream dropped", "clean-up: the server was shut down"]
+        );
+        let received = streams.read(&mut client);
+        assert_eq!(data(&received.body)[1..], [end("shutdown")]);
+        assert!(received.complete);
+        assert_eq!(streams.world.report().cut, 0);
+    }
+}
+
+#[test]
 fn a_stream_that_ends_in_time_is_complete() {
     let streams = Streams::new();
     let mut client = streams.get(START);
