@@ -15,7 +15,7 @@
 //! | a `GET`, `HEAD` or `OPTIONS` with a body | 413 |
 //! | `OPTIONS`, also of `*` | 204, with `Allow` |
 //! | a route of events, and an `Accept` that excludes `text/event-stream` | 406 |
-//! | a path parameter that is not UTF-8 after decoding | 400 |
+//! | a path parameter that is not UTF-8 after decoding, or has a segment `.` or `..` | 400 |
 //! | `HEAD` on a route of events | 200 with the fields of an event stream |
 //!
 //! Responses from 400 on have a line of plain text that says what is wrong. If [`Cors`] is set, its

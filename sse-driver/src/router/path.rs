@@ -168,10 +168,13 @@ fn is_path_byte(byte: u8) -> bool {
 }
 
 fn has_dot_segment(canonical: &str) -> bool {
-    canonical.contains("/.")
-        && canonical
-            .split('/')
-            .any(|segment| [".", ".."].contains(&segment))
+    canonical.contains("/.") && is_or_has_dot_segment(canonical)
+}
+
+/// Returns whether this part of a path in its canonical form has a segment `.` or `..`.
+pub(super) fn is_or_has_dot_segment(part: &str) -> bool {
+    part.split('/')
+        .any(|segment| [".", ".."].contains(&segment))
 }
 
 /// Returns the decoded value of a parameter for one segment. Returns `None` where it is not UTF-8, or

@@ -91,10 +91,8 @@ impl Routes {
         };
         let path_params = match found.as_ref().map(path_params).transpose() {
             Ok(params) => params.unwrap_or_default(),
-            Err(name) => {
-                let text = format!(
-                    "The part {name} of the path does not decode. Percent-encode its UTF-8.\n"
-                );
+            Err((name, problem)) => {
+                let text = format!("The part {name} of the path {problem}\n");
                 return answer(Reply::text(StatusCode::BAD_REQUEST, text));
             }
         };
@@ -113,18 +111,24 @@ impl Routes {
     }
 }
 
-/// Returns the values of the path's parameters, by name; or the name of one that does not decode.
+/// Returns the values of the path's parameters, by name; or the name of one that has none, and what is wrong
+/// with it.
 fn path_params<'k>(
     found: &matchit::Match<'k, '_, &Methods>,
-) -> Result<Vec<(String, String)>, &'k str> {
+) -> Result<Vec<(String, String)>, (&'k str, &'static str)> {
     let mut params = Vec::with_capacity(found.params.len());
     for (name, part) in found.params.iter() {
+        // With the text around it, it was another segment.
+        if path::is_or_has_dot_segment(part) {
+            return Err((name, "has a segment . or .. in it. Send another one."));
+        }
         let is_wildcard = found.value.has_wildcard && params.len() + 1 == found.params.len();
         let decoded = match is_wildcard {
             true => path::decode_wildcard(part),
             false => path::decode(part),
         };
-        params.push((name.to_owned(), decoded.ok_or(name)?));
+        let problem = "does not decode. Percent-encode its UTF-8.";
+        params.push((name.to_owned(), decoded.ok_or((name, problem))?));
     }
     Ok(params)
 }

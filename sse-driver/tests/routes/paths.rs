@@ -90,6 +90,46 @@ fn dot_segments_are_refused_however_they_are_written() {
     }
 }
 
+/// A handler that joins a part to a path of its own would leave that.
+#[test]
+fn a_part_of_a_segment_is_no_dot_segment_either() {
+    let part = |request: Request| {
+        let part = request.path_param("part").unwrap_or_default().to_owned();
+        Response::new(format!("part {part}"))
+    };
+    let routes = Router::new()
+        .get("/v{part}", part)
+        .get("/{part}.json", part)
+        .get("/files{*part}", part)
+        .build()
+        .unwrap();
+    for target in [
+        "/v..",
+        "/v.",
+        "/v%2e%2E",
+        "/...json",
+        "/..json",
+        "/files../etc",
+        "/files.",
+        "/files%2e./etc",
+    ] {
+        let answer = ask(&routes, "GET", target);
+        assert_eq!(answer.status, 400, "{target}: {}", answer.body);
+        assert!(answer.body.contains(". or .."), "{}", answer.body);
+        assert!(!answer.from_handler);
+    }
+    for (target, is) in [
+        ("/v...", "..."),
+        ("/v1.2", "1.2"),
+        ("/a..json", "a."),
+        ("/files/a..b/c", "/a..b/c"),
+        ("/files...", "..."),
+    ] {
+        let answer = ask(&routes, "GET", target);
+        assert_eq!(answer.body, format!("part {is}"), "{target}");
+    }
+}
+
 #[test]
 fn a_slash_of_a_segment_separates_none() {
     let routes = guarded();
