@@ -12,7 +12,8 @@ use sse_driver::{
 use crate::{
     Adapter, PATIENCE,
     handlers::{Tally, hello_and_silence},
-    running::{Running, start, start_with},
+    port::Port,
+    running::{Running, start, start_at, start_with},
     yield_now,
 };
 
@@ -43,7 +44,8 @@ pub fn heads_that_drip_in_for_ever_are_not_waited_for<A: Adapter>() {
             thread::spawn(move || client.drip_until_answered(b'x'))
         })
         .collect();
-    still_serves(&server);
+    // A client that is slow because the machine is gets no more time than they do, and tries again.
+    while !server.get("/idle").answer_up_to("hello").contains("hello") {}
     for client in slow {
         assert_eq!(client.join().unwrap().status(), 408);
     }
@@ -295,10 +297,12 @@ pub fn a_shutdown_under_load_ends_everything_once<A: Adapter>() {
         .events("/endless", endless.route(|_| busy()))
         .events("/idle", idle.route(|_| hello_and_silence()));
     let mut config = ServerConfig::default();
-    config.shutdown_timeout = Duration::from_millis(500);
+    // However slow this machine is, the polite streams end before.
+    config.shutdown_timeout = PATIENCE;
     config.connection.head_timeout = PATIENCE;
     config.connection.stall_timeout = PATIENCE;
-    let server = start_with::<A>(config, router);
+    let port = Port::reserve();
+    let server = start_at::<A>(port.address().to_string(), config, router);
 
     let mut never_read = Vec::new();
     let mut readers = Vec::new();
@@ -316,12 +320,14 @@ pub fn a_shutdown_under_load_ends_everything_once<A: Adapter>() {
     while endless.requests() < 2 * EACH {
         thread::yield_now();
     }
-    let address = server.address;
     server.handle.shut_down();
+    // The polite and the silent ones are gone, and the others do not end by themselves.
+    server.wait_for_open(3 * EACH);
+    server.handle.cut();
     let report = server.report();
     assert_eq!(report.accepted, 5 * EACH as u64);
     assert_eq!(report.cut, 3 * EACH as u64);
-    assert!(TcpStream::connect(address).is_err());
+    assert!(TcpStream::connect(port.address()).is_err());
 
     for (path, reader) in readers {
         let text = reader.join().unwrap();

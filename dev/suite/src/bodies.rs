@@ -87,6 +87,8 @@ pub fn a_body_that_is_too_large_or_too_slow_is_refused<A: Adapter>() {
     let count = calls.clone();
     let mut config = ServerConfig::default();
     config.connection.response.body_limit = 7;
+    // However slow a client is that goes on sending, it gets the answer.
+    config.connection.linger_timeout = PATIENCE;
     config.connection.response.body_timeout = Duration::from_millis(100);
     let router = Router::new().post("/", move |request| {
         count.fetch_add(1, Ordering::Relaxed);

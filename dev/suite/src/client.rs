@@ -2,7 +2,6 @@
 
 use std::{
     io::{ErrorKind, Read, Write},
-    net::SocketAddr,
     sync::{Mutex, mpsc},
     thread,
     time::Duration,
@@ -27,6 +26,7 @@ use sse_driver::{
 use crate::{
     Adapter, EventSource, PATIENCE, patiently,
     peer::{Misbehaving, STREAM_HEAD, flood},
+    port::Port,
     running::start_at,
     yield_now,
 };
@@ -452,18 +452,17 @@ pub fn it_resumes_after_the_server_was_restarted<A: Adapter>() {
                 stream::iter([event]).chain(stream::pending())
             })
         }
-        let start = |address: SocketAddr| {
-            start_at::<A>(address.to_string(), ServerConfig::default(), router())
-        };
-        let server = start(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let address = server.address;
+        let port = Port::reserve();
+        let address = port.address().to_string();
+        let start = || start_at::<A>(address.clone(), ServerConfig::default(), router());
+        let server = start();
         let url = format!("http://{address}/count");
         let mut source = EventSource::<A>::with_config(url, impatient()).unwrap();
         assert_eq!(next_data::<A>(&mut source).await, "0");
 
         server.handle.cut();
         server.report();
-        let server = start(address);
+        let server = start();
         assert_eq!(next_data::<A>(&mut source).await, "1");
         assert_eq!(source.last_event_id(), "1");
         drop(server);

@@ -152,6 +152,18 @@ impl Client {
         text
     }
 
+    /// Reads until this has come, or the connection ends.
+    pub(crate) fn answer_up_to(mut self, end: &str) -> String {
+        let (mut bytes, mut buffer) = (Vec::new(), [0; 1024]);
+        while let Ok(n @ 1..) = self.0.read(&mut buffer) {
+            bytes.extend_from_slice(&buffer[..n]);
+            if String::from_utf8_lossy(&bytes).contains(end) {
+                break;
+            }
+        }
+        String::from_utf8(bytes).unwrap()
+    }
+
     /// Reads the rest, also if the connection ends with a reset.
     pub(crate) fn answer_rest(self) -> String {
         String::from_utf8(self.answer_rest_bytes()).unwrap()

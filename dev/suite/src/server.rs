@@ -25,7 +25,8 @@ use sse_driver::{
 use crate::{
     Adapter, PATIENCE, Server,
     handlers::{expect, hello_and_silence, log, logged},
-    running::{Client, start, start_with},
+    port::Port,
+    running::{Client, start, start_at, start_with},
     yield_now,
 };
 
@@ -241,9 +242,16 @@ pub fn a_request_may_drip_in_and_a_second_one_is_not_served<A: Adapter>() {
 }
 
 pub fn deadlines_are_kept_on_real_sockets<A: Adapter>() {
-    let (log, told) = log();
     let mut config = ServerConfig::default();
     config.connection.head_timeout = Duration::from_millis(100);
+    let hasty = start_with::<A>(config, Router::new());
+    let slow = hasty.request("GET /");
+    assert_eq!(slow.status(), 408);
+    let silent = hasty.connect().answer();
+    assert_eq!(silent.0, "");
+
+    let (log, told) = log();
+    let mut config = ServerConfig::default();
     config.connection.stall_timeout = Duration::from_millis(200);
     config.connection.response.keep_alive = Some(Duration::from_millis(20));
     let endless = || stream::repeat("x".repeat(10_000));
@@ -251,11 +259,6 @@ pub fn deadlines_are_kept_on_real_sockets<A: Adapter>() {
         .events("/idle", logged(&log, hello_and_silence))
         .events("/endless", logged(&log, endless));
     let server = start_with::<A>(config, router);
-
-    let slow = server.request("GET /");
-    assert_eq!(slow.status(), 408);
-    let silent = server.connect().answer();
-    assert_eq!(silent.0, "");
 
     // A client that never reads is cut, and the shutdown does not wait for it.
     let never_reads = server.get("/endless");
@@ -287,7 +290,7 @@ pub fn at_the_limit_a_new_client_is_refused_and_no_client_evicted<A: Adapter>() 
     server.get("/").read_until("hello");
 }
 
-pub fn a_graceful_shutdown_lets_streams_end_and_cuts_the_rest<A: Adapter>() {
+pub fn a_graceful_shutdown_lets_streams_end_and_is_followed_by_a_cut<A: Adapter>() {
     let (log, told) = log();
     let polite = |request: Request| {
         hello_and_silence()
@@ -295,11 +298,13 @@ pub fn a_graceful_shutdown_lets_streams_end_and_cuts_the_rest<A: Adapter>() {
             .chain(stream::iter(["last words"]))
     };
     let mut config = ServerConfig::default();
-    config.shutdown_timeout = Duration::from_millis(200);
+    // However slow this machine is, the polite stream ends before.
+    config.shutdown_timeout = PATIENCE;
     let router = Router::new()
         .events("/polite", polite)
         .events("/stubborn", logged(&log, hello_and_silence));
-    let server = start_with::<A>(config, router);
+    let port = Port::reserve();
+    let server = start_at::<A>(port.address().to_string(), config, router);
     let mut polite = server.get("/polite");
     polite.read_until("hello");
     let mut stubborn = server.get("/stubborn");
@@ -318,15 +323,32 @@ pub fn a_graceful_shutdown_lets_streams_end_and_cuts_the_rest<A: Adapter>() {
     );
     // A second call changes nothing.
     server.handle.shut_down();
-    expect(&told, "the server was shut down");
     assert_eq!(silent.answer().0, "");
+    server.wait_for_open(1);
+    assert!(told.try_recv().is_err(), "the stubborn one has time");
+    server.handle.cut();
+    expect(&told, "the server was shut down");
     let rest = stubborn.answer_rest();
     assert!(!rest.contains("0\r\n\r\n"), "{rest}");
 
-    let address = server.address;
     let report = server.report();
     assert_eq!((report.accepted, report.cut), (3, 1));
-    assert!(TcpStream::connect(address).is_err());
+    assert!(TcpStream::connect(port.address()).is_err());
+}
+
+pub fn a_shutdown_cuts_at_its_deadline_what_has_not_ended<A: Adapter>() {
+    let (log, told) = log();
+    let mut config = ServerConfig::default();
+    config.shutdown_timeout = Duration::from_millis(200);
+    let router = Router::new().events("/", logged(&log, hello_and_silence));
+    let server = start_with::<A>(config, router);
+    let mut stubborn = server.get("/");
+    stubborn.read_until("hello");
+    server.handle.shut_down();
+    expect(&told, "the server was shut down");
+    let rest = stubborn.answer_rest();
+    assert!(!rest.contains("0\r\n\r\n"), "{rest}");
+    assert_eq!(server.report().cut, 1);
 }
 
 pub fn a_shutdown_spreads_the_ends_of_resumable_streams<A: Adapter>() {
