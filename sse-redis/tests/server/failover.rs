@@ -17,7 +17,7 @@ use crate::{
     PATIENCE,
     faults::failure,
     nodes::{listen, node, publish, take_many},
-    server::Server,
+    server::{Server, patient},
     sleep, until,
     virtual_address::VirtualAddress,
 };
@@ -49,10 +49,12 @@ pub(crate) async fn a_replica_that_is_promoted_by_hand_begins_an_epoch_and_lost_
 /// Returns the settings for the master that these Sentinels know.
 pub(crate) fn by_sentinels(sentinels: &[&Server]) -> RedisConfig {
     let mut sentinel = SentinelConfig::default();
-    let addresses = sentinels.iter().map(|it| ("127.0.0.1".to_owned(), it.port));
+    let addresses = sentinels
+        .iter()
+        .map(|it| ("127.0.0.1".to_owned(), it.port()));
     sentinel.addresses = addresses.collect();
-    let mut config = RedisConfig::default();
-    config.redial = Duration::from_millis(20);
+    sentinel.timeout = PATIENCE;
+    let mut config = patient();
     config.sentinel = Some(sentinel);
     config
 }
@@ -63,13 +65,14 @@ pub(crate) async fn sentinel_is_asked_for_the_master_at_every_dial<A: Adapter>()
     let sentinel = Server::sentinel(&master);
     until::<A>(|| sentinel.info("sentinel").contains("slaves=1")).await;
     // The first one is down.
-    let mut config = by_sentinels(&[&Server::absent(&[]), &sentinel]);
-    config.publish_timeout = PATIENCE;
+    let absent = Server::absent(&[]);
+    let config = by_sentinels(&[&absent, &sentinel]);
     let node = node::<A>(RedisLog::on(A::Runtime::default(), config)).await;
     let mut stream = listen(&node);
     let first = publish(&node, 1).await;
     assert_eq!(take_many::<A>(&mut stream, 1).await, (vec![1], vec![]));
     master.kill();
+    sentinel.gives_up_after(Duration::from_millis(500));
     // The publish is repeated until Sentinel has promoted the replica.
     let second = publish(&node, 2).await;
     assert!(second.epoch() > first.epoch() && second.sequence() == 1);
@@ -99,11 +102,11 @@ async fn with_replica<A: Adapter>(change: fn(&mut RedisConfig)) -> (Server, Serv
     let replica = Server::replica_of(&master);
     let mut config = master.config();
     config.replicas = 1;
-    config.publish_timeout = PATIENCE;
     change(&mut config);
     let log = RedisLog::on(A::Runtime::default(), config);
     log.ready(PATIENCE).await.unwrap();
-    assert_eq!(master.clients(), 4, "three, and the replica");
+    // Three, and the replica.
+    until::<A>(|| master.clients() == 4).await;
     (master, replica, log)
 }
 
@@ -133,7 +136,7 @@ pub(crate) async fn a_publish_that_waits_for_replicas_holds_up_nothing_else<A: A
 }
 
 pub(crate) async fn a_publish_that_too_few_replicas_have_is_no_success<A: Adapter>() {
-    let (_master, replica, log) = with_replica::<A>(|config| {
+    let (master, replica, log) = with_replica::<A>(|config| {
         config.replicas_timeout = Duration::from_millis(50);
         config.publish_timeout = Duration::from_secs(2);
     })
@@ -144,9 +147,11 @@ pub(crate) async fn a_publish_that_too_few_replicas_have_is_no_success<A: Adapte
     replica.signal("-CONT");
     let holds = ["EXISTS", "sse:{news}:log"];
     until::<A>(|| replica.command(&holds) == redis::Value::Int(1)).await;
-    // The server has the event, once.
-    let next = log.append(&"news".into(), Event::new("2")).await.unwrap();
-    assert_eq!(next.sequence(), 2);
+    // The server has the event, once. The next publish waits for no replica, which may be slow.
+    let other = master.log::<A>();
+    other.ready(PATIENCE).await.unwrap();
+    let next = other.append(&"news".into(), Event::new("2")).await;
+    assert_eq!(next.unwrap().sequence(), 2);
 }
 
 pub(crate) async fn a_publish_that_is_repeated_on_another_connection_waits_for_replicas_too<

@@ -51,7 +51,7 @@ pub(crate) async fn a_server_that_is_not_there_is_an_error_or_waited_for<A: Adap
     let hasty = RedisLog::on(A::Runtime::default(), config);
     let error = hasty.ready(Duration::ZERO).await.unwrap_err();
     assert_eq!(error.name(), "unreachable");
-    let place = format!("127.0.0.1:{}", server.port);
+    let place = format!("127.0.0.1:{}", server.port());
     assert!(error.to_string().contains(&place), "{error}");
     let refused = error
         .source()
@@ -136,7 +136,6 @@ pub(crate) async fn a_server_that_hangs_is_given_up_and_no_publish_is_done_twice
     let mut config = server.config();
     config.answer_timeout = Duration::from_millis(200);
     config.dial_timeout = Duration::from_millis(200);
-    config.publish_timeout = PATIENCE;
     let log = RedisLog::on(A::Runtime::default(), config);
     log.ready(PATIENCE).await.unwrap();
     server.signal("-STOP");
@@ -159,6 +158,7 @@ pub(crate) async fn a_server_that_hangs_is_given_up_and_no_publish_is_done_twice
 pub(crate) async fn whatever_waits_on_a_server_that_hangs_learns_that_it_is_unknown<A: Adapter>() {
     let server = Server::start(&[]);
     let mut config = server.config();
+    config.dial_timeout = Duration::from_millis(200);
     config.answer_timeout = Duration::from_millis(200);
     config.publish_timeout = Duration::ZERO;
     let log = RedisLog::on(A::Runtime::default(), config);
@@ -267,7 +267,7 @@ pub(crate) async fn a_server_that_becomes_a_replica_is_left<A: Adapter>() {
     let log = RedisLog::on(A::Runtime::default(), config);
     log.ready(PATIENCE).await.unwrap();
     log.append(&"news".into(), Event::new("1")).await.unwrap();
-    server.command(&["REPLICAOF", "127.0.0.1", &master.port.to_string()]);
+    server.command(&["REPLICAOF", "127.0.0.1", &master.port().to_string()]);
     // A stale answer counts as no answer.
     let error = log.read(&"news".into(), tails()).await.unwrap_err();
     assert_eq!(name(&error), "replica");
@@ -284,7 +284,7 @@ pub(crate) async fn the_connections_end_with_the_last_handle<A: Adapter>() {
     let server = Server::start(&[]);
     let log = server.log::<A>();
     log.ready(PATIENCE).await.unwrap();
-    assert_eq!(server.clients(), 2);
+    until::<A>(|| server.clients() == 2).await;
     let other = log.clone();
     drop(log);
     other.append(&"news".into(), Event::new("1")).await.unwrap();
@@ -300,9 +300,8 @@ pub(crate) async fn several_nodes_of_a_cluster_are_an_error_that_says_so<A: Adap
     server.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
     let log = server.log::<A>();
     log.append(&"news".into(), Event::new("1")).await.unwrap();
-    other.command(&["CLUSTER", "MEET", "127.0.0.1", &server.port.to_string()]);
-    let mut config = other.config();
-    config.publish_timeout = PATIENCE;
+    other.command(&["CLUSTER", "MEET", "127.0.0.1", &server.port().to_string()]);
+    let config = other.config();
     // The publish is repeated while the nodes do not know each other.
     let log = RedisLog::on(A::Runtime::default(), config);
     let result = log.append(&"news".into(), Event::new("2")).await;

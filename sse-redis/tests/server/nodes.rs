@@ -18,6 +18,7 @@ pub(crate) async fn node<A: Adapter>(log: RedisLog) -> FollowedTopics {
     config.topic.max_events = 50;
     config.follower.warm_events = 10;
     config.follower.look_every = Some(Duration::from_secs(1));
+    config.client_wait = PATIENCE;
     let topics = FollowedTopics::on(A::Runtime::default(), log, config);
     topics.topic("news").unwrap().ready(PATIENCE).await.unwrap();
     topics

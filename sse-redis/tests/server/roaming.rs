@@ -1,6 +1,6 @@
 //! Clients that move between nodes while the servers behind them fail.
 
-use std::{cell::Cell, time::Duration};
+use std::{cell::Cell, collections::HashMap, time::Duration};
 
 use futures_util::{
     StreamExt,
@@ -78,6 +78,19 @@ impl Client<'_> {
     }
 }
 
+/// Has Sentinel move the master; false if it cannot yet.
+fn begin_failover(sentinel: &Server) -> bool {
+    let failover = ["SENTINEL", "FAILOVER", "mymaster"];
+    sentinel.try_command(&failover).is_ok()
+}
+
+/// Returns whether this is the master that Sentinel knows, and about to move to no other.
+fn watches_at_rest(sentinel: &Server, master: &Server) -> bool {
+    let asked = ["SENTINEL", "MASTER", "mymaster"];
+    let told: HashMap<String, String> = redis::from_redis_value(sentinel.command(&asked)).unwrap();
+    told["port"] == master.port().to_string() && !told["flags"].contains("failover_in_progress")
+}
+
 pub(crate) async fn clients_that_move_through_kill_restart_and_failover_miss_nothing_untold<
     A: Adapter,
 >() {
@@ -86,9 +99,7 @@ pub(crate) async fn clients_that_move_through_kill_restart_and_failover_miss_not
     let sentinel = Server::sentinel(&master);
     until::<A>(|| sentinel.info("sentinel").contains("slaves=1")).await;
     let log = || {
-        let mut config = by_sentinels(&[&sentinel]);
-        config.publish_timeout = PATIENCE;
-        config.answer_timeout = Duration::from_millis(500);
+        let config = by_sentinels(&[&sentinel]);
         RedisLog::on(A::Runtime::default(), config)
     };
     let nodes = [node::<A>(log()).await, node::<A>(log()).await];
@@ -114,28 +125,38 @@ pub(crate) async fn clients_that_move_through_kill_restart_and_failover_miss_not
                 _ if number % PHASE != 0 => {}
                 1 => drop(master.command(&["CLIENT", "KILL", "TYPE", "normal"])),
                 2 => {
-                    // The server hangs, and Sentinel does not give it up.
+                    // The server hangs, and is not given up.
                     master.signal("-STOP");
                     sleep::<A>(Duration::from_millis(300)).await;
                     master.signal("-CONT");
                 }
-                3 => master.kill(),
+                3 => {
+                    master.kill();
+                    sentinel.gives_up_after(Duration::from_millis(500));
+                }
                 4 => {
                     // Once the old master is a replica of the new one, the new one gives the old
                     // one its place back.
-                    let port = replica.port.to_string();
+                    sentinel.gives_up_after(PATIENCE);
+                    let port = replica.port().to_string();
                     let own = ["--replicaof", "127.0.0.1", &port].map(str::to_owned);
                     master.arguments.extend(own);
                     assert!(master.start_again());
                     master.catch_up();
-                    let failover = ["SENTINEL", "FAILOVER", "mymaster"];
-                    until::<A>(|| sentinel.try_command(&failover).is_ok()).await;
+                    until::<A>(|| begin_failover(&sentinel)).await;
                 }
                 // The events that the old master still takes are lost. Sentinel would demote it
                 // after some seconds.
                 5 => {
-                    until::<A>(|| master.info("replication").contains("role:master")).await;
-                    let port = master.port.to_string();
+                    until::<A>(|| {
+                        // Sentinel gives up a change that takes too long.
+                        if watches_at_rest(&sentinel, &replica) {
+                            begin_failover(&sentinel);
+                        }
+                        master.info("replication").contains("role:master")
+                    })
+                    .await;
+                    let port = master.port().to_string();
                     replica.command(&["REPLICAOF", "127.0.0.1", &port]);
                 }
                 _ => {}

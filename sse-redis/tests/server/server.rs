@@ -2,7 +2,6 @@
 
 use std::{
     io::{BufRead, BufReader},
-    net::TcpListener,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -10,7 +9,7 @@ use std::{
 
 use redis::Value;
 use sse_redis::{RedisConfig, RedisLog};
-use sse_suite::Adapter;
+use sse_suite::{Adapter, port::Port};
 
 use crate::PATIENCE;
 
@@ -22,7 +21,9 @@ const GUARD: &str = r#""$@" >/dev/null & echo $!; read -r _; kill -9 $!; wait"#;
 pub(crate) struct Server {
     guard: Option<Child>,
     pid: String,
-    pub(crate) port: u16,
+    reserved: Port,
+    /// The port for TLS.
+    pub(crate) tls: Option<Port>,
     /// The arguments of `redis-server`.
     pub(crate) arguments: Vec<String>,
     /// The master that a Sentinel watches.
@@ -30,19 +31,23 @@ pub(crate) struct Server {
     pub(crate) folder: tempfile::TempDir,
 }
 
-/// Returns a port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    free.local_addr().unwrap().port()
+/// Returns settings under which nothing is given up because the machine is slow.
+pub(crate) fn patient() -> RedisConfig {
+    let mut config = RedisConfig::default();
+    config.redial = Duration::from_millis(20);
+    config.dial_timeout = PATIENCE;
+    config.answer_timeout = PATIENCE;
+    config.publish_timeout = PATIENCE;
+    config
 }
 
 impl Server {
     /// Starts a server with these arguments. When this returns, it answers.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut server = Self::absent(arguments);
-        // Another test may have taken the port.
+        // The port of a cluster's bus, which is another one, may be taken, or there may be none.
         while !server.start_again() {
-            server.port = free_port();
+            server.reserved = Port::reserve();
         }
         server
     }
@@ -52,31 +57,43 @@ impl Server {
         Self {
             guard: None,
             pid: String::new(),
-            port: free_port(),
+            reserved: Port::reserve(),
+            tls: None,
             arguments: arguments.iter().map(|it| (*it).to_owned()).collect(),
             monitored: None,
             folder: tempfile::tempdir().unwrap(),
         }
     }
 
-    /// Starts a Sentinel that watches this master and decides alone.
+    pub(crate) fn port(&self) -> u16 {
+        self.reserved.number()
+    }
+
+    /// Starts a Sentinel that watches this master and decides alone. On a machine that is busy, a master
+    /// may be silent for seconds: it is given up only after [`gives_up_after`](Self::gives_up_after).
     pub(crate) fn sentinel(master: &Server) -> Self {
         let mut sentinel = Self::absent(&[]);
         sentinel.monitored = Some(format!(
             "sentinel monitor mymaster 127.0.0.1 {} 1\n\
-             sentinel down-after-milliseconds mymaster 500\n\
-             sentinel failover-timeout mymaster 2000\n",
-            master.port
+             sentinel down-after-milliseconds mymaster {}\n\
+             sentinel failover-timeout mymaster 10000\n",
+            master.port(),
+            PATIENCE.as_millis(),
         ));
-        while !sentinel.start_again() {
-            sentinel.port = free_port();
-        }
+        assert!(sentinel.start_again());
         sentinel
+    }
+
+    /// Sets after which silence of its master this Sentinel promotes a replica.
+    pub(crate) fn gives_up_after(&self, silence: Duration) {
+        let millis = silence.as_millis().to_string();
+        let set = ["SENTINEL", "SET", "mymaster"];
+        self.command(&[&set[..], &["down-after-milliseconds", &millis]].concat());
     }
 
     /// Starts a replica of this master. When this returns, it has everything.
     pub(crate) fn replica_of(master: &Server) -> Self {
-        let port = master.port.to_string();
+        let port = master.port().to_string();
         let diskless = ["--repl-diskless-sync-delay", "0"];
         let replica = Self::start(&[&["--replicaof", "127.0.0.1", &port], &diskless[..]].concat());
         replica.catch_up();
@@ -134,7 +151,7 @@ impl Server {
     }
 
     fn command_line(&self) -> Vec<String> {
-        let (folder, port) = (self.folder.path().display(), self.port);
+        let (folder, port) = (self.folder.path().display(), self.port());
         match &self.monitored {
             Some(monitored) => {
                 let file = self.folder.path().join("sentinel.conf");
@@ -152,14 +169,16 @@ impl Server {
         }
     }
 
+    /// Returns whether the process runs. One that has ended stays as a zombie until its guard ends.
     fn is_running(&self) -> bool {
-        std::path::Path::new("/proc").join(&self.pid).exists()
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid));
+        status.is_ok_and(|status| !status.contains("\nState:\tZ"))
     }
 
     /// Opens a connection beside those of the log.
     pub(crate) fn connect(&self) -> redis::RedisResult<redis::Connection> {
-        let client = redis::Client::open(("127.0.0.1", self.port))?;
-        client.get_connection_with_timeout(Duration::from_secs(10))
+        let client = redis::Client::open(("127.0.0.1", self.port()))?;
+        client.get_connection_with_timeout(PATIENCE)
     }
 
     /// Sends the server a command, beside the log.
@@ -183,9 +202,8 @@ impl Server {
     }
 
     pub(crate) fn config(&self) -> RedisConfig {
-        let mut config = RedisConfig::default();
-        config.port = self.port;
-        config.redial = Duration::from_millis(20);
+        let mut config = patient();
+        config.port = self.port();
         config
     }
 

@@ -5,13 +5,13 @@ use std::{fs, time::Duration};
 use sse_driver::core::Event;
 use sse_driver::event_log::EventLog;
 use sse_redis::{RedisConfig, RedisLog, RedisTls};
-use sse_suite::{Adapter, tls::Authority};
+use sse_suite::{Adapter, port::Port, tls::Authority};
 
 use crate::{
     PATIENCE,
     faults::failure,
     nodes::{listen, node, publish, take_many},
-    server::{Server, free_port},
+    server::Server,
 };
 
 /// Starts a server with a certificate for this host, which asks clients for one of the authority's
@@ -35,24 +35,18 @@ fn secured(authority: &Authority, host: &str, asks: bool) -> (Server, RedisConfi
     let asks = if asks { "yes" } else { "no" };
     let own = [("--tls-auth-clients", asks.to_owned())];
     let arguments: Vec<_> = files.into_iter().chain(own).collect();
-    let config = loop {
-        let tls_port = free_port();
-        let port = [("--tls-port", tls_port.to_string())];
-        let all = arguments.iter().chain(&port);
-        let all = all.flat_map(|(name, value)| [(*name).to_owned(), value.clone()]);
-        server.arguments = all.collect();
-        if server.start_again() {
-            let mut config = server.config();
-            config.port = tls_port;
-            break config;
-        }
-        server.port = free_port();
-    };
-    let mut config = config;
+    let tls_port = Port::reserve();
+    let port = [("--tls-port", tls_port.number().to_string())];
+    let all = arguments.iter().chain(&port);
+    let all = all.flat_map(|(name, value)| [(*name).to_owned(), value.clone()]);
+    server.arguments = all.collect();
+    assert!(server.start_again());
+    let mut config = server.config();
+    config.port = tls_port.number();
+    server.tls = Some(tls_port);
     let mut tls = RedisTls::default();
     tls.config = Some(authority.client());
     config.tls = Some(tls);
-    config.publish_timeout = Duration::from_millis(200);
     (server, config)
 }
 
@@ -75,6 +69,7 @@ pub(crate) async fn a_certificate_of_another_authority_or_name_is_an_error_that_
     let (_server, config) = secured(&authority, "redis.example", false);
     let log = |change: fn(&mut RedisTls)| {
         let mut config = config.clone();
+        config.publish_timeout = Duration::from_millis(200);
         change(config.tls.as_mut().unwrap());
         RedisLog::on(A::Runtime::default(), config)
     };

@@ -24,7 +24,7 @@ impl VirtualAddress {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Mutex::new(Shared {
-            target: server.port,
+            target: server.port(),
             open: Vec::new(),
         }));
         let for_thread = shared.clone();
@@ -47,7 +47,7 @@ impl VirtualAddress {
     /// Leads to this server from now on. Open connections break off.
     pub(crate) fn move_to(&self, server: &Server) {
         let mut shared = self.shared.lock().unwrap();
-        shared.target = server.port;
+        shared.target = server.port();
         for stream in shared.open.drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
