@@ -24,11 +24,11 @@ mod process;
 mod server;
 mod servers;
 
-use std::{error::Error, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{error::Error, process::ExitCode, sync::Arc, time::Duration};
 
 use fastrand::Rng;
-use sse_soak::programs::{Proxy, Running, free_port};
-use sse_suite::tls::Authority;
+use sse_soak::programs::{Proxy, Running};
+use sse_suite::{port::Port, tls::Authority};
 use tokio::{
     sync::watch,
     task::block_in_place,
@@ -124,16 +124,14 @@ async fn build(record: &Arc<Record>, draws: &mut Rng) -> Result<(World, Servers)
     if redis.is_none() {
         println!("redis-server is not installed: no topic follows a log");
     }
-    let plan = |publishes_log| -> Result<Plan> {
-        Ok(Plan {
-            port: free_port()?,
-            tls_port: free_port()?,
-            redis: redis.as_ref().map_or(0, Redis::port),
-            publishes_log,
-            identity: format!("{certificate}{key}"),
-        })
+    let plan = |publishes_log| Plan {
+        port: Port::reserve().into(),
+        tls_port: Port::reserve().into(),
+        redis: redis.as_ref().map_or(0, Redis::port),
+        publishes_log,
+        identity: format!("{certificate}{key}"),
     };
-    let plans = [plan(true)?, plan(false)?];
+    let plans = [plan(true), plan(false)];
     let mut doors = plans.each_ref().map(doors);
     let mut proxies = Vec::new();
     for proxy in [Proxy::Nginx, Proxy::Haproxy] {
@@ -156,16 +154,16 @@ async fn build(record: &Arc<Record>, draws: &mut Rng) -> Result<(World, Servers)
 
 /// Returns the ways to a server without a proxy.
 fn doors(plan: &Plan) -> Vec<Door> {
-    let at = |port, is_secured| Door {
-        address: SocketAddr::from(([127, 0, 0, 1], port)),
+    let at = |port: &Port, is_secured| Door {
+        address: port.address(),
         is_secured,
         is_proxied: false,
     };
-    vec![at(plan.port, false), at(plan.tls_port, true)]
+    vec![at(&plan.port, false), at(&plan.tls_port, true)]
 }
 
 fn start_proxy(proxy: Proxy, plan: &Plan) -> Result<Option<Running>> {
-    let upstream = SocketAddr::from(([127, 0, 0, 1], plan.port));
+    let upstream = plan.port.address();
     // Longer than the keep-alives of the servers.
     match block_in_place(|| proxy.start(upstream, Duration::from_secs(10))) {
         Ok(running) => Ok(Some(running)),

@@ -4,8 +4,11 @@ use std::{
     collections::BTreeMap,
     env, fs, io,
     process::{ExitStatus, Stdio},
+    sync::Arc,
     time::Duration,
 };
+
+use sse_suite::port::Port;
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
@@ -21,8 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// What a server needs to start, and to start again.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    pub(crate) port: u16,
-    pub(crate) tls_port: u16,
+    pub(crate) port: Arc<Port>,
+    pub(crate) tls_port: Arc<Port>,
     /// 0 where there is no Redis.
     pub(crate) redis: u16,
     pub(crate) publishes_log: bool,
@@ -43,7 +46,8 @@ pub(crate) type Stats = BTreeMap<String, u64>;
 impl Process {
     pub(crate) async fn start(plan: &Plan, seed: u64) -> Result<Self> {
         let log = if plan.publishes_log { "log" } else { "-" };
-        let numbers = [plan.port, plan.tls_port, plan.redis].map(|port| port.to_string());
+        let numbers = [plan.port.number(), plan.tls_port.number(), plan.redis];
+        let numbers = numbers.map(|port| port.to_string());
         let mut child = Command::new(env::current_exe()?)
             .arg("serve")
             .args(numbers)

@@ -2,18 +2,20 @@
 
 use std::{
     env, fs, io,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
+use sse_suite::port::Port;
+
 /// The page with the settings.
 const PAGE: &str = include_str!("../../../docs/proxies.md");
 
 /// How long a program may take to listen.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Starts a program, and ends it when the standard input ends, as it does when the process that started
 /// it is gone, however that went.
@@ -25,23 +27,6 @@ pub fn find(name: &str) -> Option<PathBuf> {
     let folders = env::split_paths(&path).chain(["/usr/sbin".into()]);
     let mut files = folders.map(|folder| folder.join(name));
     files.find(|file| file.is_file())
-}
-
-/// Returns a port that was free a moment ago, and that the system gives to no client: one that it gives
-/// may be taken by a client that connects to it while nothing listens there, and so to itself.
-///
-/// # Errors
-///
-/// Those of the system, and [`io::ErrorKind::AddrInUse`] where no port is free.
-pub fn free_port() -> io::Result<u16> {
-    let mut draws = fastrand::Rng::new();
-    for _ in 0..1_000 {
-        let port = draws.u16(10_000..32_000);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    Err(io::ErrorKind::AddrInUse.into())
 }
 
 /// A program that listens on a port. It ends with this, and with the process.
@@ -89,11 +74,11 @@ impl Drop for Program {
 /// # Errors
 ///
 /// Those of [`Program::start`].
-pub fn redis(program: &Path, port: u16) -> io::Result<Program> {
-    let port_text = port.to_string();
+pub fn redis(program: &Path, port: &Port) -> io::Result<Program> {
+    let port_text = port.number().to_string();
     let mut arguments = vec!["--port", &port_text, "--bind", "127.0.0.1"];
     arguments.extend(["--save", "", "--appendonly", "no", "--dir", "/tmp"]);
-    Program::start(program, &arguments, ([127, 0, 0, 1], port).into())
+    Program::start(program, &arguments, port.address())
 }
 
 /// A proxy that the page has settings for.
@@ -111,6 +96,7 @@ pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
     _program: Program,
+    _port: Port,
     _folder: tempfile::TempDir,
 }
 
@@ -137,7 +123,8 @@ impl Proxy {
         })?;
         let folder = tempfile::tempdir()?;
         let files = folder.path().display().to_string();
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+        let port = Port::reserve();
+        let address = port.address();
         let timeout = format!("{}s", timeout.as_secs());
         let settings = match self {
             Self::Nginx => nginx(address, &files),
@@ -156,6 +143,7 @@ impl Proxy {
         Ok(Running {
             address,
             _program: Program::start(&program, &arguments, address)?,
+            _port: port,
             _folder: folder,
         })
     }

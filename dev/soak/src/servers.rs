@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use fastrand::Rng;
 use sse_soak::programs::{self, Program, Running};
+use sse_suite::port::Port;
 use tokio::{
     task::block_in_place,
     time::{Instant, sleep, sleep_until},
@@ -39,7 +40,7 @@ pub(crate) struct Idle {
 /// A Redis server that can be killed and started again.
 pub(crate) struct Redis {
     file: PathBuf,
-    port: u16,
+    port: Port,
     program: Option<Program>,
 }
 
@@ -49,8 +50,8 @@ impl Redis {
         let Some(file) = programs::find("redis-server") else {
             return Ok(None);
         };
-        let port = programs::free_port()?;
-        let program = Some(programs::redis(&file, port)?);
+        let port = Port::reserve();
+        let program = Some(programs::redis(&file, &port)?);
         Ok(Some(Self {
             file,
             port,
@@ -59,7 +60,7 @@ impl Redis {
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// Kills it. It has no file: what it knew is lost.
@@ -69,7 +70,7 @@ impl Redis {
 
     fn start(&mut self) -> Result<()> {
         if self.program.is_none() {
-            self.program = Some(block_in_place(|| programs::redis(&self.file, self.port))?);
+            self.program = Some(block_in_place(|| programs::redis(&self.file, &self.port))?);
         }
         Ok(())
     }
