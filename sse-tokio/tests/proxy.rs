@@ -2,33 +2,35 @@
 
 use std::{
     env, fs,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::TcpStream,
     process::{self, Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 use futures_util::{StreamExt, stream};
+use sse_suite::port::Port;
 use sse_tokio::{EventSource, Proxy, Router, Server, client::ClientEvent};
+
+/// How long it may take to listen.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A running tinyproxy, which ends with this.
 struct TinyProxy {
     process: Child,
     config: std::path::PathBuf,
-    address: SocketAddr,
+    port: Port,
 }
 
 impl TinyProxy {
     /// Starts it, and waits until it listens. It makes tunnels only to `tunnel`.
     fn start(tunnel: u16) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
+        let port = Port::reserve();
         let config = env::temp_dir().join(format!("sse-tinyproxy-{}.conf", process::id()));
         let text = format!(
             "Port {}\nListen 127.0.0.1\nTimeout 60\nMaxClients 10\nBasicAuth user pass\n\
              ConnectPort {tunnel}\nLogLevel Error\n",
-            address.port()
+            port.number()
         );
         fs::write(&config, text).unwrap();
         let process = Command::new("tinyproxy")
@@ -40,21 +42,18 @@ impl TinyProxy {
         let proxy = Self {
             process,
             config,
-            address,
+            port,
         };
         let started = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            assert!(
-                started.elapsed() < Duration::from_secs(20),
-                "it does not listen"
-            );
+        while TcpStream::connect(proxy.port.address()).is_err() {
+            assert!(started.elapsed() < PATIENCE, "it does not listen");
             thread::sleep(Duration::from_millis(20));
         }
         proxy
     }
 
     fn url(&self, credentials: &str) -> String {
-        format!("http://{credentials}@{}", self.address)
+        format!("http://{credentials}@{}", self.port.address())
     }
 }
 
@@ -87,7 +86,9 @@ async fn events_get_through_tinyproxy() {
     let url = format!("http://{}/", server.local_addr().unwrap());
     tokio::spawn(server.serve(router));
 
-    let proxy = TinyProxy::start(443);
+    // Nothing listens on the port that tunnels may lead to.
+    let allowed = Port::reserve();
+    let proxy = TinyProxy::start(allowed.number());
     let through = |credentials: &str, url: &str| {
         let proxy = Proxy::new(&proxy.url(credentials)).unwrap();
         first(EventSource::new(url).unwrap().with_connector(proxy))
@@ -99,12 +100,11 @@ async fn events_get_through_tinyproxy() {
         "{refused}"
     );
 
-    // Tunnels are allowed to port 443 only, where nothing listens here.
     let forbidden = through("user:pass", "https://127.0.0.1:1/").await;
     assert!(
         forbidden.contains("403 Forbidden to CONNECT"),
         "{forbidden}"
     );
-    let unreachable = through("user:pass", "https://127.0.0.1/").await;
+    let unreachable = through("user:pass", &format!("https://{}/", allowed.address())).await;
     assert!(unreachable.contains("to CONNECT"), "{unreachable}");
 }

@@ -18,6 +18,9 @@ use sse_tokio::{
     TopicConfig, axum::Sse,
 };
 
+/// How long anything may take before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 #[derive(Clone)]
 struct App {
     sse: Embedding,
@@ -87,7 +90,7 @@ async fn serve(config: EmbeddingConfig) -> (App, SocketAddr, mpsc::Receiver<Stri
 /// Returns a client that has sent this request.
 fn ask(address: SocketAddr, path: &str, fields: &str) -> BufReader<TcpStream> {
     let mut socket = TcpStream::connect(address).unwrap();
-    let limit = Some(Duration::from_secs(60));
+    let limit = Some(PATIENCE);
     socket.set_read_timeout(limit).unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n");
     socket.write_all(request.as_bytes()).unwrap();
@@ -125,7 +128,7 @@ async fn a_subscriber_is_a_reply_and_resumes() {
     let id = line(&mut client, "id: ");
     assert_eq!(line(&mut client, "data: "), "one");
     drop(client);
-    let why = told.recv_timeout(Duration::from_secs(60)).unwrap();
+    let why = told.recv_timeout(PATIENCE).unwrap();
     assert_eq!(why, "127.0.0.1: the client went away");
 
     app.news.publish("two").unwrap();

@@ -11,6 +11,9 @@ use sse_core::gzip::GzipDecoder;
 use sse_tokio::{Embedding, EmbeddingConfig, Tokio, Topic, TopicConfig, axum::Sse};
 use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
 
+/// How long anything may take before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 /// A topic that compresses, and one that does not.
 #[derive(Clone)]
 struct App {
@@ -100,7 +103,7 @@ impl Client {
     /// Reads until `what` has arrived. The body must not end before.
     async fn read_until(&mut self, what: &str) {
         while !String::from_utf8_lossy(&self.text).contains(what) {
-            let chunk = tokio::time::timeout(Duration::from_secs(60), self.response.chunk());
+            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk());
             let chunk = chunk.await.expect(what).unwrap().expect(what);
             match &mut self.decoder {
                 None => self.text.extend_from_slice(&chunk),

@@ -3,7 +3,6 @@
 use std::{
     env, fs,
     io::{BufRead, BufReader},
-    net::{SocketAddr, TcpListener},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
     thread,
@@ -14,8 +13,9 @@ use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
-/// How long anything may take before the test gives up. No time is asserted.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long anything may take before a test gives up: so long that a machine that is busy with other work
+/// gets it done. No time is asserted.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A process that ends with the test, and the lines that it prints.
 pub struct Process {
@@ -49,11 +49,6 @@ impl Drop for Process {
     }
 }
 
-pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
-}
-
 /// Calls `ask` again and again until it returns a value.
 pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let start = Instant::now();
@@ -69,13 +64,40 @@ pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T 
 /// A chromedriver, which ends with the test, and its browser with it.
 pub struct Driver {
     _process: Process,
-    address: SocketAddr,
+    port: u16,
+}
+
+impl Driver {
+    /// Starts chromedriver on a port that it chooses.
+    pub async fn start() -> Self {
+        let process = Process::start(Command::new("chromedriver").arg("--port=0"));
+        let port = until("chromedriver", async || {
+            let lines = process.lines.lock().unwrap();
+            let mut ports = lines
+                .iter()
+                .filter_map(|line| line.split_once("started successfully on port "));
+            let (_, port) = ports.next()?;
+            port.trim_end_matches('.').parse().ok()
+        })
+        .await;
+        Self {
+            _process: process,
+            port,
+        }
+    }
+
+    /// Returns where its browser keeps its files. Tests of one process have a driver each.
+    fn profile(&self) -> String {
+        let (process, port) = (std::process::id(), self.port);
+        let folder = env::temp_dir().join(format!("sse-browser-test-{process}-{port}"));
+        folder.display().to_string()
+    }
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
         // A driver that is killed leaves its browser behind, which has its profile in its command line.
-        let profile = profile(self.address);
+        let profile = self.profile();
         for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
             let command = fs::read(process.path().join("cmdline")).unwrap_or_default();
             if String::from_utf8_lossy(&command).contains(&profile) {
@@ -86,30 +108,14 @@ impl Drop for Driver {
     }
 }
 
-/// Returns where the browser of this driver keeps its files. Tests of one process have a driver each.
-fn profile(chromedriver: SocketAddr) -> String {
-    let (process, port) = (std::process::id(), chromedriver.port());
-    let folder = env::temp_dir().join(format!("sse-browser-test-{process}-{port}"));
-    folder.display().to_string()
-}
-
-/// Starts chromedriver at this address.
-pub fn start_driver(address: SocketAddr) -> Driver {
-    let mut command = Command::new("chromedriver");
-    Driver {
-        _process: Process::start(command.arg(format!("--port={}", address.port()))),
-        address,
-    }
-}
-
 /// Opens a page at `url`, in a browser of its own, which accepts certificates of unknown authorities.
 #[allow(dead_code)] // one test has its own width
-pub async fn open(chromedriver: SocketAddr, url: &str) -> Client {
-    open_as_wide_as(None, chromedriver, url).await
+pub async fn open(driver: &Driver, url: &str) -> Client {
+    open_as_wide_as(None, driver, url).await
 }
 
 /// Does the same on a screen with this width, such as that of a telephone.
-pub async fn open_as_wide_as(width: Option<u32>, chromedriver: SocketAddr, url: &str) -> Client {
+pub async fn open_as_wide_as(width: Option<u32>, driver: &Driver, url: &str) -> Client {
     let arguments = [
         "--headless",
         "--no-sandbox",
@@ -119,7 +125,7 @@ pub async fn open_as_wide_as(width: Option<u32>, chromedriver: SocketAddr, url: 
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-sync",
-        &format!("--user-data-dir={}", profile(chromedriver)),
+        &format!("--user-data-dir={}", driver.profile()),
     ];
     let mut options = json!({ "args": arguments });
     if let Some(width) = width {
@@ -130,14 +136,16 @@ pub async fn open_as_wide_as(width: Option<u32>, chromedriver: SocketAddr, url: 
     let capabilities = json!({
         "goog:chromeOptions": options,
         "acceptInsecureCerts": true,
+        "timeouts": { "script": PATIENCE.as_millis(), "pageLoad": PATIENCE.as_millis() },
     });
     let Value::Object(capabilities) = capabilities else {
         panic!("an object was written")
     };
     let mut builder = ClientBuilder::new(HttpConnector::new());
     builder.capabilities(capabilities);
+    let chromedriver = format!("http://127.0.0.1:{}", driver.port);
     let client = until("a session with chromedriver", async || {
-        let session = builder.connect(&format!("http://{chromedriver}")).await;
+        let session = builder.connect(&chromedriver).await;
         session.ok()
     })
     .await;

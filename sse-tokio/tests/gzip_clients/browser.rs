@@ -1,27 +1,20 @@
 //! Chromium's `EventSource`.
 
-use std::{net::SocketAddr, sync::atomic::Ordering};
+use std::sync::atomic::Ordering;
 
 use fantoccini::Client;
 
 use crate::{
     Setting,
-    chromium::{self, Driver, free_address, start_driver, until},
+    chromium::{self, Driver, until},
 };
 
 /// A browser, which ends with this.
-pub(crate) struct Browser {
-    driver: SocketAddr,
-    _driver: Driver,
-}
+pub(crate) struct Browser(Driver);
 
 impl Browser {
-    pub(crate) fn start() -> Self {
-        let driver = free_address();
-        Self {
-            driver,
-            _driver: start_driver(driver),
-        }
+    pub(crate) async fn start() -> Self {
+        Self(Driver::start().await)
     }
 
     /// Takes events one by one from a stream that ends over and over, and from one that breaks off as often.
@@ -29,7 +22,7 @@ impl Browser {
         for path in ["three", "broken"] {
             eprintln!("Chromium at {base}/{path}");
             let asked = setting.asked.load(Ordering::Relaxed);
-            let page = chromium::open(self.driver, &format!("{base}/#/{path}")).await;
+            let page = chromium::open(&self.0, &format!("{base}/#/{path}")).await;
             wait_for(&page, "coding: gzip").await;
             wait_for(&page, "open").await;
             setting.wait_for_subscribers(1).await;
@@ -73,6 +66,6 @@ async fn wait_for(page: &Client, line: &str) {
 #[ignore = "needs chromium and chromedriver: run .ci/test"]
 async fn a_page_gets_each_event_at_once_and_comes_back_behind_the_last() {
     let setting = Setting::start().await;
-    let browser = Browser::start();
+    let browser = Browser::start().await;
     browser.takes_it(&setting, &setting.base()).await;
 }

@@ -2,12 +2,13 @@
 
 use std::{env, fs, net::SocketAddr, path::PathBuf, process, process::Command};
 
+use sse_suite::port::Port;
 use tokio::net::TcpStream;
 
 use crate::{
     Setting,
     browser::Browser,
-    chromium::{Process, free_address, until},
+    chromium::{Process, until},
     programs::Program,
 };
 
@@ -15,18 +16,17 @@ use crate::{
 struct Nginx {
     _process: Process,
     folder: PathBuf,
-    address: SocketAddr,
+    port: Port,
 }
 
 impl Nginx {
     async fn start(upstream: SocketAddr) -> Self {
-        let address = free_address();
-        let folder =
-            env::temp_dir().join(format!("sse-nginx-{}-{}", process::id(), address.port()));
+        let port = Port::reserve();
+        let folder = env::temp_dir().join(format!("sse-nginx-{}-{}", process::id(), port.number()));
         fs::create_dir_all(&folder).unwrap();
         let config = include_str!("nginx.conf")
             .replace("UPSTREAM", &upstream.to_string())
-            .replace("PORT", &address.port().to_string())
+            .replace("PORT", &port.number().to_string())
             .replace("DIR", folder.to_str().unwrap());
         let file = folder.join("nginx.conf");
         fs::write(&file, config).unwrap();
@@ -35,10 +35,15 @@ impl Nginx {
         let nginx = Self {
             _process: Process::start(&mut command),
             folder,
-            address,
+            port,
         };
+        let address = nginx.port.address();
         until("nginx", async || TcpStream::connect(address).await.ok()).await;
         nginx
+    }
+
+    fn base(&self) -> String {
+        format!("http://{}", self.port.address())
     }
 }
 
@@ -53,11 +58,12 @@ impl Drop for Nginx {
 async fn behind_nginx_it_is_the_same() {
     let setting = Setting::start().await;
     let nginx = Nginx::start(setting.address).await;
-    let base = format!("http://{}", nginx.address);
+    let base = nginx.base();
     for program in [Program::Curl, Program::Urllib, Program::Node] {
         program.takes_it(&setting, &base).await;
     }
-    Browser::start().takes_it(&setting, &base).await;
+    let browser = Browser::start().await;
+    browser.takes_it(&setting, &base).await;
 }
 
 #[tokio::test]
@@ -65,6 +71,6 @@ async fn behind_nginx_it_is_the_same() {
 async fn nginx_as_installed_asks_in_http_1_0_and_gets_plain_bytes() {
     let setting = Setting::start().await;
     let nginx = Nginx::start(setting.address).await;
-    let base = format!("http://{}/as-installed", nginx.address);
+    let base = format!("{}/as-installed", nginx.base());
     Program::Curl.takes_events(&setting, &base, "none").await;
 }

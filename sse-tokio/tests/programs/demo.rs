@@ -6,11 +6,14 @@ use std::{
     os::{fd::OwnedFd, unix::net::UnixStream},
 };
 
-use crate::harness::{Program, blocked, client, free_port, line_with, redis};
+use sse_suite::port::Port;
+
+use crate::harness::{Program, blocked, client, line_with, redis, redis_at};
 
 /// Checks that the demo serves, reports what ended, and ends.
 fn demo_works_and_stops(output: OwnedFd) {
-    let port = free_port();
+    let reserved = Port::reserve();
+    let port = reserved.number();
     let flags = ["--port", &port.to_string()];
     let mut demo = Program::start("demo", |demo| demo.args(flags).stdout(output));
     let mut clean_ups = client(port, "/events");
@@ -39,7 +42,8 @@ fn the_demo_needs_no_output_that_is_read() {
 
 #[test]
 fn the_demo_sets_the_reconnection_time_on_an_event_with_data() {
-    let port = free_port();
+    let reserved = Port::reserve();
+    let port = reserved.number();
     let _demo = Program::start("demo", |demo| demo.args(["--port", &port.to_string()]));
     let mut events = client(port, "/events");
     let mut block = line_with("retry: ", &mut events);
@@ -51,15 +55,17 @@ fn the_demo_sets_the_reconnection_time_on_an_event_with_data() {
 
 #[test]
 fn demos_on_one_redis_show_the_same_numbers() {
-    let (_redis, url) = redis();
-    let ports = [(); 2].map(|()| free_port());
-    let _demos = ports.map(|port| {
-        let flags = ["--port", &port.to_string(), "--redis", &url];
+    let redis_port = Port::reserve();
+    let _redis = redis(&redis_port);
+    let url = redis_at(&redis_port);
+    let ports = [(); 2].map(|()| Port::reserve());
+    let _demos = ports.each_ref().map(|port| {
+        let flags = ["--port", &port.number().to_string(), "--redis", &url];
         Program::start("demo", |demo| demo.args(flags))
     });
     let mut id = String::new();
-    for port in ports {
-        let mut events = client(port, &format!("/events?lastEventId={id}"));
+    for port in &ports {
+        let mut events = client(port.number(), &format!("/events?lastEventId={id}"));
         // Events about this server, and events on both.
         line_with(r#""pid":"#, &mut events);
         let line = line_with("id: ", &mut events);
@@ -70,7 +76,8 @@ fn demos_on_one_redis_show_the_same_numbers() {
 
 #[test]
 fn the_demo_takes_no_orders_from_pages_of_other_sites() {
-    let port = free_port();
+    let reserved = Port::reserve();
+    let port = reserved.number();
     let _demo = Program::start("demo", |demo| demo.args(["--port", &port.to_string()]));
     let mut events = client(port, "/events");
     line_with("data: ", &mut events);

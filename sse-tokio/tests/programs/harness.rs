@@ -11,8 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long anything may take before a test gives up. No time is asserted.
-const PATIENCE: Duration = Duration::from_secs(60);
+use sse_suite::port::Port;
+
+/// How long anything may take before a test gives up: so long that a machine that is busy with other work
+/// gets it done. No time is asserted.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// An example program that ends with the test.
 pub(crate) struct Program(pub(crate) Child);
@@ -37,8 +40,17 @@ impl Program {
 
     /// Stops the program as a service manager does.
     pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Stops the program as Ctrl-C does.
+    pub(crate) fn interrupt(&self) {
+        self.signal("-INT");
+    }
+
+    fn signal(&self, signal: &str) {
         let pid = self.0.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &pid]).status();
+        let status = Command::new("kill").args([signal, &pid]).status();
         assert!(status.unwrap().success());
     }
 
@@ -71,21 +83,20 @@ pub(crate) fn blocked() -> (OwnedFd, UnixStream) {
     (output.into(), unread)
 }
 
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+fn connect(port: u16) -> TcpStream {
+    let start = Instant::now();
+    loop {
+        match TcpStream::connect(("127.0.0.1", port)) {
+            Ok(socket) => return socket,
+            Err(error) => assert!(start.elapsed() < PATIENCE, "{error}"),
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Connects to a server that may still have to start.
 pub(crate) fn client(port: u16, path: &str) -> BufReader<TcpStream> {
-    let start = Instant::now();
-    let mut socket = loop {
-        match TcpStream::connect(("127.0.0.1", port)) {
-            Ok(socket) => break socket,
-            Err(error) => assert!(start.elapsed() < PATIENCE, "{error}"),
-        }
-        thread::sleep(Duration::from_millis(10));
-    };
+    let mut socket = connect(port);
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(socket, "GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     BufReader::new(socket)
@@ -103,16 +114,23 @@ pub(crate) fn line_with(text: &str, input: &mut impl BufRead) -> String {
     }
 }
 
-/// Starts a Redis server that ends with the test, and returns its URL.
-pub(crate) fn redis() -> (Program, String) {
-    let port = free_port();
+/// Starts a Redis server without files on this port, which ends with the test. When this returns, it
+/// listens: programs wait some seconds for it.
+pub(crate) fn redis(port: &Port) -> Program {
     let server = Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+        .args(["--port", &port.number().to_string(), "--bind", "127.0.0.1"])
         .args(["--save", "", "--appendonly", "no", "--dir", "/tmp"])
         .stdout(Stdio::null())
         .spawn();
     let server = server.expect("the Debian package redis-server is installed");
-    (Program(server), format!("redis://127.0.0.1:{port}/"))
+    let server = Program(server);
+    connect(port.number());
+    server
+}
+
+/// Returns the URL of a Redis server on this port.
+pub(crate) fn redis_at(port: &Port) -> String {
+    format!("redis://{}/", port.address())
 }
 
 /// Starts a server that answers each connection with this, and keeps it open.

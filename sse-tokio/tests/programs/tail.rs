@@ -4,10 +4,12 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
-    process::{Command, Stdio},
+    process::Stdio,
 };
 
-use crate::harness::{Program, blocked, client, free_port, line_with, redis};
+use sse_suite::port::Port;
+
+use crate::harness::{Program, blocked, client, line_with, redis, redis_at};
 
 #[test]
 fn tail_tells_of_a_line_without_an_end_and_goes_on_after_it() {
@@ -100,7 +102,8 @@ fn tail_and_demo_tell_of_no_address_before_they_can_serve_there() {
 
 #[test]
 fn tail_takes_lines_without_a_bound() {
-    let port = free_port();
+    let reserved = Port::reserve();
+    let port = reserved.number();
     let most = usize::MAX.to_string();
     let flags = ["--addr", &format!("127.0.0.1:{port}"), "--max-line", &most];
     let mut tail = Program::start("tail", |tail| {
@@ -117,7 +120,8 @@ fn tail_takes_lines_without_a_bound() {
 #[test]
 fn tail_stops_though_what_it_tells_is_not_read() {
     let (output, _unread) = blocked();
-    let port = free_port();
+    let reserved = Port::reserve();
+    let port = reserved.number();
     let flags = ["--addr", &format!("127.0.0.1:{port}"), "--verbose"];
     let mut tail = Program::start("tail", |tail| tail.args(flags).stderr(output));
     line_with("sse_accepted_total", &mut client(port, "/metrics"));
@@ -128,15 +132,15 @@ fn tail_stops_though_what_it_tells_is_not_read() {
 /// A `tail` on this server, with its port, its input, and its output.
 struct Node {
     program: Program,
-    port: u16,
+    port: Port,
     input: std::process::ChildStdin,
     told: BufReader<std::process::ChildStderr>,
 }
 
 impl Node {
     fn start(redis: &str) -> Self {
-        let port = free_port();
-        let flags = ["--addr", &format!("127.0.0.1:{port}"), "--redis", redis];
+        let port = Port::reserve();
+        let flags = ["--addr", &port.address().to_string(), "--redis", redis];
         let mut program = Program::start("tail", |tail| {
             tail.args(flags)
                 .stdin(Stdio::piped())
@@ -154,7 +158,10 @@ impl Node {
 
     /// Connects a client whose last event has this ID.
     fn resume(&self, last_event_id: &str) -> BufReader<TcpStream> {
-        client(self.port, &format!("/events?lastEventId={last_event_id}"))
+        client(
+            self.port.number(),
+            &format!("/events?lastEventId={last_event_id}"),
+        )
     }
 }
 
@@ -176,9 +183,11 @@ fn data_up_to(last: &str, input: &mut impl BufRead) -> (Vec<String>, String) {
 
 #[test]
 fn tails_on_one_redis_are_one_and_clients_resume_on_any_of_them() {
-    let (_redis, url) = redis();
+    let redis_port = Port::reserve();
+    let _redis = redis(&redis_port);
+    let url = redis_at(&redis_port);
     let (mut first, mut second) = (Node::start(&url), Node::start(&url));
-    let mut on_second = client(second.port, "/events");
+    let mut on_second = client(second.port.number(), "/events");
     first.input.write_all(b"one\ntwo\n").unwrap();
     let (data, id) = data_up_to("two", &mut on_second);
     assert_eq!(data, ["one", "two"]);
@@ -208,29 +217,20 @@ fn tails_on_one_redis_are_one_and_clients_resume_on_any_of_them() {
 
     // A new client gets everything, on either node.
     for node in [&first, &third] {
-        let (data, _) = data_up_to("499", &mut client(node.port, "/events"));
+        let (data, _) = data_up_to("499", &mut client(node.port.number(), "/events"));
         assert_eq!(data[..3], ["one", "two", data[2].as_str()]);
     }
 }
 
 #[test]
 fn a_tail_waits_for_a_redis_that_is_lost_and_tells_of_lines_that_wait() {
-    let port = free_port();
-    let url = format!("redis://127.0.0.1:{port}/");
-    let start = || {
-        let server = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
-            .args(["--save", "", "--dir", "/tmp"])
-            .stdout(Stdio::null())
-            .spawn();
-        Program(server.unwrap())
-    };
-    let redis = start();
-    let mut tail = Node::start(&url);
-    let mut events = client(tail.port, "/events");
+    let port = Port::reserve();
+    let server = redis(&port);
+    let mut tail = Node::start(&redis_at(&port));
+    let mut events = client(tail.port.number(), "/events");
     tail.input.write_all(b"before\n").unwrap();
     line_with("data: before", &mut events);
-    drop(redis);
+    drop(server);
     // The first of them may be on its way when the connection is lost, which is reported in other words.
     tail.input
         .write_all(b"as it goes\nwhile it is away\n")
@@ -241,7 +241,7 @@ fn a_tail_waits_for_a_redis_that_is_lost_and_tells_of_lines_that_wait() {
         "{line}"
     );
     let number = line.split(' ').nth(2).unwrap();
-    let _redis = start();
+    let _server = redis(&port);
     line_with(&format!("line {number} is published"), &mut tail.told);
     // It came back empty: the client, which stays connected, is told, and gets the events that follow.
     line_with(r#""outcome":"unknown""#, &mut events);
@@ -250,15 +250,13 @@ fn a_tail_waits_for_a_redis_that_is_lost_and_tells_of_lines_that_wait() {
 
 #[test]
 fn a_tail_without_its_redis_says_so_and_ends() {
+    let port = Port::reserve();
     for (url, expected) in [
         (
             "http://127.0.0.1/",
             "--redis: the URL of a server begins with redis://",
         ),
-        (
-            &*format!("redis://127.0.0.1:{}/", free_port()),
-            "the log was not reached for 10s: ",
-        ),
+        (&*redis_at(&port), "the log was not reached for 10s: "),
     ] {
         let mut tail = Node::start(url);
         let line = line_with("tail: ", &mut tail.told);

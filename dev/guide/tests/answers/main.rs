@@ -17,11 +17,13 @@ use std::{
 
 use fantoccini::{Client, Locator};
 
-use chromium::{Driver, Process, free_address, start_driver, until};
+use chromium::{Driver, Process, until};
 
 #[allow(unreachable_pub)] // a test has no interface
 #[path = "../../../../sse-tokio/tests/chromium/mod.rs"]
 mod chromium;
+#[path = "../question/mod.rs"]
+mod question;
 
 /// The server of a model, whose answers the test writes.
 struct Model {
@@ -40,13 +42,7 @@ impl Model {
         thread::spawn(move || {
             for socket in listener.incoming() {
                 let mut socket = socket.unwrap();
-                let mut request = String::new();
-                while !request.contains("role") {
-                    let mut buffer = [0; 1024];
-                    let n = socket.read(&mut buffer).unwrap();
-                    assert_ne!(n, 0, "the request ends early: {request}");
-                    request += str::from_utf8(&buffer[..n]).unwrap();
-                }
+                question::read(&mut socket);
                 if hand_over.send(socket).is_err() {
                     return;
                 }
@@ -144,16 +140,15 @@ struct Setting {
 }
 
 async fn set_up() -> Setting {
-    let (driver, address) = (free_address(), free_address());
-    let (model, chromedriver) = (Model::start(), start_driver(driver));
+    let (model, chromedriver) = (Model::start(), Driver::start().await);
     let mut command = Command::new(env!("CARGO_BIN_EXE_language_model"));
-    let server = Process::start(command.args([&model.url, &address.to_string()]));
-    until("the server", async || {
-        (!server.lines.lock().unwrap().is_empty()).then_some(())
+    let server = Process::start(command.args([&model.url, "127.0.0.1:0"]));
+    let address = until("the server", async || {
+        server.lines.lock().unwrap().first().cloned()
     })
     .await;
     let url = format!("http://{address}/");
-    let page = Page(chromium::open(driver, &url).await);
+    let page = Page(chromium::open(&chromedriver, &url).await);
     Setting {
         model,
         page,

@@ -15,7 +15,7 @@ use sse_tokio::{
 };
 
 /// The time after which a test gives up. No time is asserted.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The reason for which each response ended, oldest first.
 #[derive(Clone, Default)]

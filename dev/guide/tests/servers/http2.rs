@@ -32,8 +32,21 @@ async fn get(requests: &mut SendRequest<String>, path: &str) -> Incoming {
     response.into_body()
 }
 
-/// Returns the next data; `None` at the end.
+/// Returns the next events; `None` at the end. Where the machine is slow there are comments, too.
 async fn next(body: &mut Incoming) -> Option<Result<String, hyper::Error>> {
+    loop {
+        let data = match next_data(body).await? {
+            Ok(data) => data.replace(":\n", ""),
+            error => return Some(error),
+        };
+        if !data.is_empty() {
+            return Some(Ok(data));
+        }
+    }
+}
+
+/// Returns the next data; `None` at the end.
+async fn next_data(body: &mut Incoming) -> Option<Result<String, hyper::Error>> {
     let frame = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
     let frame = timeout(PATIENCE, frame).await.expect("data or an end")?;
     Some(frame.map(|frame| String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap()))
@@ -67,10 +80,11 @@ async fn streams_of_one_connection_end_each_by_itself() {
 
     // An idle stream gets comments.
     let kept = &mut idle[0];
-    assert_eq!(next(kept).await.unwrap().unwrap(), ":\n");
+    let comments = next_data(kept).await.unwrap().unwrap();
+    assert!(comments.starts_with(":\n"), "{comments}");
 
     (server.cut)();
-    while let Some(data) = next(kept).await {
+    while let Some(data) = next_data(kept).await {
         if data.is_err() {
             break;
         }
