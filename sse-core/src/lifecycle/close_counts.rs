@@ -1,5 +1,7 @@
 //! Counts of ended connections by their reason.
 
+use std::fmt;
+
 use super::{CloseReason, Deadline};
 use crate::sync::{AtomicU64, Ordering::Relaxed};
 
@@ -20,7 +22,7 @@ use crate::sync::{AtomicU64, Ordering::Relaxed};
 ///     println!("{count} ended by {reason}");
 /// }
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct CloseCounts([u64; NAMES.len()]);
 
 /// The names of the reasons without a deadline, followed by those of the deadlines.
@@ -112,7 +114,7 @@ impl Default for CloseCounts {
 /// assert_eq!(counters.counts().of(&CloseReason::StreamEnded), 1);
 /// assert_eq!(counters.counts().total(), 1);
 /// ```
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct CloseCounters([AtomicU64; NAMES.len()]);
 
 impl CloseCounters {
@@ -131,11 +133,37 @@ impl CloseCounters {
     }
 }
 
+/// Shows the reasons that occurred, by their names.
+impl fmt::Debug for CloseCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let occurred = self.iter().filter(|(_, count)| *count > 0);
+        f.debug_map().entries(occurred).finish()
+    }
+}
+
+impl fmt::Debug for CloseCounters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.counts().fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use ::http::StatusCode;
 
     use super::*;
+
+    #[test]
+    fn what_occurred_is_shown_by_its_name() {
+        let counters = CloseCounters::default();
+        assert_eq!(format!("{:?}", counters.counts()), "{}");
+        counters.count(&CloseReason::ClientWentAway);
+        counters.count(&CloseReason::ClientWentAway);
+        counters.count(&CloseReason::TimedOut(Deadline::Stall));
+        let shown = r#"{"client_went_away": 2, "stall_timeout": 1}"#;
+        assert_eq!(format!("{:?}", counters.counts()), shown);
+        assert_eq!(format!("{counters:?}"), shown);
+    }
 
     #[test]
     fn every_reason_has_a_name_and_no_two_have_the_same() {
