@@ -73,6 +73,12 @@ use crate::{Body, Embedding, Refusal, Reply, Request, Tokio, http::Response};
 /// # }
 /// ```
 ///
+/// # State
+///
+/// The router's state is an [`Embedding`], or has one by `FromRef`. Without that axum says only that the handler
+/// does not implement `Handler`; `#[axum::debug_handler]`, of its feature `macros`, names what is
+/// missing.
+///
 /// # Rejection
 ///
 /// A [`Refusal`], a 503 with `Retry-After`, where
