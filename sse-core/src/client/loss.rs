@@ -209,7 +209,7 @@ impl TransportError {
         self.0.error.kind()
     }
 
-    /// Returns the [`io::Error`]. The error of a TLS transport is its [inner error](io::Error::get_ref).
+    /// Returns the [`io::Error`]. The error of TLS is among its causes: [`Loss::cause`] finds it.
     #[must_use]
     pub fn io_error(&self) -> &io::Error {
         &self.0.error

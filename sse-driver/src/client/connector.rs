@@ -11,6 +11,8 @@ use sse_core::client::Endpoint;
 
 use super::attempts;
 #[cfg(feature = "tls")]
+use super::certificate;
+#[cfg(feature = "tls")]
 use crate::tls::Tls;
 use crate::{Runtime, Transport};
 
@@ -191,7 +193,7 @@ impl<R: Runtime> Dial<R> {
         let tls = Tls::client(transport, config, name).map_err(invalid_config)?;
         let mut tls = Box::new(tls);
         let handshake = poll_fn(|cx| tls.poll_handshake(cx)).await;
-        handshake.map_err(NoHttp1::explain)?;
+        handshake.map_err(|error| certificate::explain(NoHttp1::explain(error)))?;
         Ok(tls)
     }
 

@@ -1,6 +1,8 @@
 //! The event source, and the connections that it makes.
 
 mod attempts;
+#[cfg(feature = "tls")]
+mod certificate;
 mod connector;
 mod control;
 mod dial;

@@ -18,8 +18,12 @@ pub struct Authority {
 
 impl Authority {
     pub fn new() -> Self {
+        Self::named("Sim's authority")
+    }
+
+    pub fn named(name: &str) -> Self {
         static LATEST: &[&SupportedProtocolVersion] = &[&version::TLS13];
-        Self::with(LATEST, "Sim's authority")
+        Self::with(LATEST, name)
     }
 
     pub fn with(versions: &'static [&'static SupportedProtocolVersion], name: &str) -> Self {
@@ -44,6 +48,26 @@ impl Authority {
                 PrivateKeyDer::Pkcs8(key.serialize_der().into()),
             );
         Arc::new(config.unwrap())
+    }
+
+    /// Returns the configuration of a server whose certificate is that of an authority, and of a client that
+    /// trusts it: what `openssl req -x509` makes.
+    pub fn of_its_own() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
+        let mut params = CertificateParams::new([NAME.to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let private = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+        let issuer = CertifiedIssuer::self_signed(params, key).unwrap();
+        let authority = Self {
+            issuer,
+            ..Self::new()
+        };
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(authority.versions)
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![authority.issuer.der().clone()], private);
+        (Arc::new(config.unwrap()), authority.client_config())
     }
 
     /// Returns the configuration of a client that trusts this authority.

@@ -2,7 +2,7 @@
 
 use std::{future::poll_fn, sync::Arc};
 
-use sse_core::client::EventSourceConfig;
+use sse_core::client::{ClientEvent, EventSourceConfig};
 use sse_driver::{Runtime, router::Router, tls::Tls};
 
 use super::authority::{Authority, NAME};
@@ -115,4 +115,43 @@ fn a_configuration_that_cannot_work_is_a_failure_and_is_not_tried_again() {
             "failed: cannot connect to sim.test:443: the supplied max_fragment_size was too small or large"
         ]
     );
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_comes_with_what_to_do_about_it() {
+    let stranger = Authority::named("a stranger");
+    let own = Authority::of_its_own();
+    for (server, client, told) in [
+        (
+            stranger.server_config(),
+            Authority::new().client_config(),
+            "invalid peer certificate: UnknownIssuer: no authority that is trusted has issued it; give others \
+             to `with_tls`",
+        ),
+        (
+            own.0,
+            own.1,
+            "invalid peer certificate: it is that of an authority (CA:TRUE), which no server may use; make it \
+             with CA:FALSE, or have the authority issue another one",
+        ),
+    ] {
+        let world = World::start(Router::new(), |it| it.with_tls(server));
+        let mut source = source(&world.sim, client);
+        let job = world.sim.start(async move {
+            while let Some(update) = source.next_update().await {
+                if let ClientEvent::Lost { loss, .. } = update {
+                    return Some(loss);
+                }
+            }
+            None
+        });
+        world.sim.advance(secs(1));
+        let loss = job.take().expect("it has ended").expect("a loss");
+        assert_eq!(
+            loss.to_string(),
+            format!("cannot connect to {NAME}:443: {told}")
+        );
+        let cause = loss.cause::<rustls::Error>();
+        assert!(matches!(cause, Some(rustls::Error::InvalidCertificate(_))));
+    }
 }
