@@ -108,6 +108,10 @@ use room::Starter;
 ///
 /// # A log that has lost its history
 ///
+/// The clean-up of a producer tells how the producer ended, when it ended. What it wrote may still be on the way
+/// to the log then: if that comes back without its history, clients get `lost` though clean-up got
+/// [`Complete`](sse_core::topic::resumable::StreamEnd::Complete).
+///
 /// Other nodes may start the name again in the log's new epoch, before this node has read that the epoch
 /// changed. Until then, this node serves what it knows:
 ///
