@@ -163,10 +163,14 @@ impl Client {
             self.tally.latency.record(self.number, age);
         }
         if let Some(sequence) = &mut self.sequence {
-            match sequence.step(event.last_event_id()) {
-                Step::Next => {}
+            let step = sequence.step(event.last_event_id());
+            match step {
+                Step::Next | Step::NoNumber => {}
                 Step::Missed(n) => self.tally.missed.add(n),
                 Step::Repeated => self.tally.repeated.add(1),
+            }
+            if step != Step::NoNumber {
+                self.tally.numbered.add(1);
             }
         }
     }

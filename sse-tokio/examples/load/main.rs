@@ -72,7 +72,7 @@ async fn load(flags: &Flags) -> Result<(), Box<dyn Error>> {
         () = show_progress(&tally, start) => {}
     }
     let took = start.elapsed();
-    let report = Report::of(&tally, took);
+    let report = Report::of(&tally, took, flags);
     tasks.shutdown().await;
     if tally.started.get() == 0 {
         let seconds = took.as_secs_f64();

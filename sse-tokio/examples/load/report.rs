@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::tally::{Tally, Times};
+use crate::{
+    flags::Flags,
+    tally::{Tally, Times},
+};
 
 /// The result of the run. Times are in milliseconds.
 #[derive(Debug, Serialize)]
@@ -24,12 +27,16 @@ pub(crate) struct Report {
     events: u64,
     events_per_second: f64,
     bytes_of_data: u64,
-    events_missed: u64,
-    events_repeated: u64,
+    /// `None` where no numbers were looked at, or there were none.
+    events_missed: Option<u64>,
+    events_repeated: Option<u64>,
     opening: Option<Percentiles>,
     latency: Option<Percentiles>,
     /// The reasons of losses, with their counts.
     losses: BTreeMap<String, u64>,
+    /// What the flags asked for and the events did not have.
+    #[serde(skip)]
+    lacks: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -62,8 +69,19 @@ fn millis(times: &Histogram<u64>, quantile: f64) -> f64 {
 }
 
 impl Report {
-    pub(crate) fn of(tally: &Tally, took: Duration) -> Self {
+    pub(crate) fn of(tally: &Tally, took: Duration, flags: &Flags) -> Self {
         let seconds = took.as_secs_f64();
+        let has_numbers = tally.numbered.get() > 0;
+        let latency = Percentiles::of(&tally.latency);
+        let mut lacks = Vec::new();
+        if flags.sequence && !has_numbers {
+            lacks.push("by their IDs      not counted: no ID ends in a number".to_owned());
+        }
+        if let (Some(field), None) = (&flags.stamp, latency) {
+            lacks.push(format!(
+                "latency           not measured: no event has a time in {field:?}"
+            ));
+        }
         Self {
             seconds,
             clients: tally.clients,
@@ -76,11 +94,12 @@ impl Report {
             events: tally.events(),
             events_per_second: tally.events() as f64 / seconds.max(f64::EPSILON),
             bytes_of_data: tally.bytes.get(),
-            events_missed: tally.missed.get(),
-            events_repeated: tally.repeated.get(),
+            events_missed: has_numbers.then(|| tally.missed.get()),
+            events_repeated: has_numbers.then(|| tally.repeated.get()),
             opening: Percentiles::of(&tally.opening),
-            latency: Percentiles::of(&tally.latency),
+            latency,
             losses: tally.losses(),
+            lacks,
         }
     }
 }
@@ -103,11 +122,12 @@ impl fmt::Display for Report {
             "events            {}, {:.1} a second; {} bytes of data",
             self.events, self.events_per_second, self.bytes_of_data
         )?;
-        writeln!(
-            f,
-            "by their IDs      {} missed, {} repeated",
-            self.events_missed, self.events_repeated
-        )?;
+        if let (Some(missed), Some(repeated)) = (self.events_missed, self.events_repeated) {
+            writeln!(f, "by their IDs      {missed} missed, {repeated} repeated")?;
+        }
+        for lack in &self.lacks {
+            writeln!(f, "{lack}")?;
+        }
         writeln!(
             f,
             "\nmilliseconds          p50        p90        p99      p99.9        max"

@@ -27,8 +27,9 @@ pub(crate) struct Sequence {
 /// What an ID tells of its event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// It is the next one, or the first of a sequence, or has no number.
+    /// It is the next one, or the first of a sequence.
     Next,
+    NoNumber,
     Missed(u64),
     Repeated,
 }
@@ -40,7 +41,7 @@ impl Sequence {
             .get(prefix.len()..)
             .and_then(|digits| digits.parse().ok())
         else {
-            return Step::Next;
+            return Step::NoNumber;
         };
         let mut hasher = DefaultHasher::new();
         prefix.hash(&mut hasher);

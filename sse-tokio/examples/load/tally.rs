@@ -33,6 +33,8 @@ pub(crate) struct Tally {
     pub(crate) lost: Count,
     pub(crate) failed: Count,
     pub(crate) bytes: Count,
+    /// The events whose IDs end in a number, if these are looked at.
+    pub(crate) numbered: Count,
     pub(crate) missed: Count,
     pub(crate) repeated: Count,
     events: Count,

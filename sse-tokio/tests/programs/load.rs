@@ -2,7 +2,7 @@
 
 use std::{
     env, fs,
-    io::{BufReader, Write},
+    io::{BufReader, Read, Write},
     net::TcpListener,
     os::unix::net::UnixListener,
     process::Stdio,
@@ -53,6 +53,47 @@ fn load_counts_what_its_clients_get_and_writes_a_report() {
         assert_eq!(report[name], expected, "{name}: {text}");
     }
     assert_eq!(report["latency"]["count"], 6, "{text}");
+}
+
+#[test]
+fn load_reports_nothing_that_it_has_not_measured() {
+    const EVENTS: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n\
+         id: a-1\ndata: 1\n\nid: a-4\ndata: 1\n\n";
+    const NO_IDS: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n";
+    for (events, flags, told) in [
+        (EVENTS, &[][..], None),
+        (
+            NO_IDS,
+            &["--sequence"],
+            Some("by their IDs      not counted: no ID ends in a number"),
+        ),
+        (
+            EVENTS,
+            &["--stamp", "sent"],
+            Some("latency           not measured: no event has a time in \"sent\""),
+        ),
+    ] {
+        let (url, mut output) = (serve(events), String::new());
+        let file = env::temp_dir().join(format!("load-{}-not.json", std::process::id()));
+        let mut load = Program::start("load", |load| {
+            let load = load.args(["-c1", "-r0", "-t2", "--json"]).arg(&file);
+            load.args(flags).arg(&url).stdout(Stdio::piped())
+        });
+        assert!(load.wait().success());
+        let mut out = load.0.stdout.take().unwrap();
+        out.read_to_string(&mut output).unwrap();
+        let lines = ["by their IDs ", "latency "];
+        let told_of = output
+            .lines()
+            .find(|line| lines.iter().any(|start| line.starts_with(start)));
+        assert_eq!(told_of, told, "{output}");
+        let report: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        fs::remove_file(&file).unwrap();
+        for name in ["events_missed", "events_repeated", "latency"] {
+            assert!(report[name].is_null(), "{name}: {report}");
+        }
+    }
 }
 
 #[test]
