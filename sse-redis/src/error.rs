@@ -50,7 +50,7 @@ pub enum RedisError {
     /// The server is a node of a Redis Cluster of several nodes (`MOVED`, `ASK`, `CROSSSLOT`), which this
     /// crate does not follow.
     Cluster(String),
-    /// Another error that the server returned, such as `LOADING`, `MISCONF` or `NOREPLICAS`.
+    /// Another error that the server returned, such as `LOADING`, `MISCONF`, `NOREPLICAS` or `WRONGTYPE`.
     Answer(String),
     /// The server has the event, but too few replicas acknowledged it within
     /// [`replicas_timeout`](crate::RedisConfig::replicas_timeout). Publishing the event again may double
@@ -118,6 +118,8 @@ impl RedisError {
             "READONLY" => Self::Replica(text),
             "MOVED" | "ASK" | "CROSSSLOT" => Self::Cluster(text),
             "WRONGPASS" | "NOAUTH" | "NOPERM" => Self::Refused(text),
+            // What a command of a script is told where `NOPERM` is what the script is told.
+            "ERR" if text.contains("The user executing the script can't") => Self::Refused(text),
             _ => Self::Answer(text),
         }
     }
@@ -145,8 +147,19 @@ impl RedisError {
                 codes.contains(&code_of(text))
             }
             // The server refuses the connection until its password is changed.
-            Self::Refused(text) => !text.starts_with("NOPERM"),
+            Self::Refused(text) => matches!(code_of(text), "WRONGPASS" | "NOAUTH"),
             Self::OutOfMemory(_) | Self::Cluster(_) | Self::Over => false,
+        }
+    }
+
+    /// Returns whether each publish fails with it until the server's settings are changed, or the key of another
+    /// program that is in the way is removed.
+    pub(crate) fn is_for_good(&self) -> bool {
+        match self {
+            Self::Cluster(_) | Self::Over => true,
+            Self::Refused(_) => !self.may_pass(),
+            Self::Answer(text) => code_of(text) == "WRONGTYPE",
+            _ => false,
         }
     }
 }

@@ -46,6 +46,7 @@
 //! | Redis is not there yet when the program starts | the log waits for it; a program that should not start then calls [`RedisLog::ready`] |
 //! | Redis hangs | after [`RedisConfig::answer_timeout`] the outcome of all waiting requests is unknown, and the log connects again |
 //! | Redis has no memory left | publishing fails with `NotAppended` and [`RedisError::OutOfMemory`], and no part of the event is stored; reading continues. Configure Redis to evict nothing (`maxmemory-policy noeviction`): if it evicts a topic's keys, clients are told what is lost |
+//! | the user has no permission (`NOPERM`), another program has the key (`WRONGTYPE`), or the server is one of several nodes of a cluster | publishing fails with [`Rejected`](sse_driver::event_log::AppendError::Rejected), because it fails until that is changed; a [shared stream](sse_driver::event_log::SharedStreams) ends |
 //! | Redis comes back, as a new process or as a promoted replica | its replication ID has changed: the epoch changes, because it may have lost its newest events, and clients are told `unknown` |
 //! | Redis is emptied | the same |
 //! | the server becomes a replica | reads and publishes fail with [`RedisError::Replica`], and all connections are made again |

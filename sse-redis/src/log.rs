@@ -256,9 +256,10 @@ impl RedisLog {
             };
             let is_late = until.is_some_and(|at| at <= host.now() + PAUSE);
             if is_late || !error.may_pass() {
-                return Err(match may_be_done {
-                    true => AppendError::Unknown(error.into()),
-                    false => AppendError::NotAppended(error.into()),
+                return Err(match (may_be_done, error.is_for_good()) {
+                    (true, _) => AppendError::Unknown(error.into()),
+                    (false, true) => AppendError::Rejected(error.into()),
+                    (false, false) => AppendError::NotAppended(error.into()),
                 });
             }
             host.sleep(PAUSE).await;

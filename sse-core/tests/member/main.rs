@@ -6,6 +6,7 @@
 mod endings;
 mod history;
 mod laws;
+mod rejections;
 mod silence;
 mod starts;
 mod world;

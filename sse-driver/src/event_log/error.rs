@@ -47,6 +47,10 @@ impl Error for LogError {
 pub enum AppendError {
     /// The log has not taken the event. It may be appended again, once the log works.
     NotAppended(LogError),
+    /// The log has not taken the event, and takes none until its settings are changed, such as the
+    /// permissions of its user. Do not append it again. A stream of
+    /// [`SharedStreams`](super::SharedStreams) ends.
+    Rejected(LogError),
     /// The log may have taken the event or not, such as when the connection broke before the answer.
     /// Appending it again may double it.
     Unknown(LogError),
@@ -59,6 +63,7 @@ impl fmt::Display for AppendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAppended(cause) => write!(f, "the log did not take the event: {cause}"),
+            Self::Rejected(cause) => write!(f, "the log rejects the event for good: {cause}"),
             Self::Unknown(cause) => {
                 write!(f, "the log may have taken the event or not: {cause}")
             }
@@ -72,7 +77,7 @@ impl fmt::Display for AppendError {
 impl Error for AppendError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::NotAppended(cause) | Self::Unknown(cause) => Some(cause),
+            Self::NotAppended(cause) | Self::Rejected(cause) | Self::Unknown(cause) => Some(cause),
             Self::OtherEpoch => None,
         }
     }

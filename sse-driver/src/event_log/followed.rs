@@ -32,6 +32,9 @@ pub(super) trait Observe: Send + Sync {
     /// The topic is about to get this. Returns how the topic ends with it, where it does.
     fn observe(&self, now: Instant, output: &FollowerOutput) -> Option<LastOutput>;
 
+    /// Returns how the topic ends behind what it has got, where its log does not say so.
+    fn last_output(&self) -> Option<LastOutput>;
+
     /// The log did not answer. That it is watched no longer is not told: an observer that asks the log before
     /// it takes silence for something needs no bells.
     fn log_failed(&self, now: Instant);
@@ -88,6 +91,10 @@ impl Followed {
 
     pub(super) fn observe(&self, now: Instant, output: &FollowerOutput) -> Option<LastOutput> {
         self.observer.as_ref()?.observe(now, output)
+    }
+
+    pub(super) fn last_output(&self) -> Option<LastOutput> {
+        self.observer.as_ref()?.last_output()
     }
 
     /// Publishes the last event that is this node's own, if there is one, and closes the topic. It is

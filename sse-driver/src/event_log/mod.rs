@@ -106,9 +106,9 @@ pub trait EventLog: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`AppendError::NotAppended`] where the log has not taken the event, and [`AppendError::Unknown`]
-    /// where that cannot be known, such as when the connection is lost before the answer. Success means
-    /// that the log has the event.
+    /// [`AppendError::NotAppended`] where the log has not taken the event, [`AppendError::Rejected`] where
+    /// it will not take it later either, and [`AppendError::Unknown`] where that cannot be known, such as
+    /// when the connection is lost before the answer. Success means that the log has the event.
     fn append(
         &self,
         topic: &Text,

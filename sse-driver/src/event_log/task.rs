@@ -16,7 +16,12 @@ use sse_core::{
     },
 };
 
-use super::{BoxFuture, LogError, bells::News, followed::Followed, topics::Shared};
+use super::{
+    BoxFuture, LogError,
+    bells::News,
+    followed::{Followed, LastOutput},
+    topics::Shared,
+};
 use crate::{Runtime, alarm::Alarm, trace};
 
 pub(super) struct FollowTask<R: Runtime> {
@@ -159,12 +164,19 @@ impl<R: Runtime> FollowTask<R> {
                 Err(error) => trace::event_passed_over(&self.followed.name, &error),
             }
             if let Some(last) = last {
-                self.followed.close(last);
-                self.has_all = true;
-                return Err(PublishError::Closed);
+                return Err(self.close(last));
             }
         }
-        Ok(asks)
+        match self.followed.last_output() {
+            Some(last) => Err(self.close(last)),
+            None => Ok(asks),
+        }
+    }
+
+    fn close(&mut self, last: LastOutput) -> PublishError {
+        self.followed.close(last);
+        self.has_all = true;
+        PublishError::Closed
     }
 
     /// Forgets the topic, if it was unused for long.

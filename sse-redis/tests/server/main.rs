@@ -157,5 +157,6 @@ tests! {
     permissions:
         a_wrong_password_is_a_clear_error
         the_permissions_that_the_documentation_names_are_enough
+        what_fails_until_the_server_is_changed_is_rejected
         a_publish_without_permission_for_bells_says_that_it_cannot_know;
 }

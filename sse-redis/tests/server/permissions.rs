@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use sse_driver::{core::Event, event_log::EventLog};
+use sse_driver::{
+    core::Event,
+    event_log::{AppendError, EventLog},
+};
 use sse_redis::{RedisConfig, RedisLog};
 use sse_suite::Adapter;
 
 use crate::{
     PATIENCE,
-    faults::failure,
+    faults::{failure, rejection},
     nodes::{listen, node, publish, take_many},
     server::Server,
 };
@@ -55,6 +58,24 @@ pub(crate) async fn the_permissions_that_the_documentation_names_are_enough<A: A
     publish(&node, 1).await;
     publish(&node, 2).await;
     assert_eq!(take_many::<A>(&mut stream, 2).await, (vec![1, 2], vec![]));
+}
+
+pub(crate) async fn what_fails_until_the_server_is_changed_is_rejected<A: Adapter>() {
+    let (server, config) = with_user("~* &* +@all -xadd");
+    let log = RedisLog::on(A::Runtime::default(), config);
+    let result = log.append(&"news".into(), Event::new("1")).await;
+    assert_eq!(rejection(result), "refused");
+    let result = log.append_in(&"news".into(), 1, Event::new("1")).await;
+    assert!(matches!(result, Err(AppendError::OtherEpoch)), "{result:?}");
+    // The log works once the user has the permission.
+    server.command(&["ACL", "SETUSER", "events", "+xadd"]);
+    log.append(&"news".into(), Event::new("1")).await.unwrap();
+
+    // Another program has the key.
+    let key = format!("{}:{{other}}:log", log.config().prefix);
+    server.command(&["SET", &key, "text"]);
+    let result = log.append(&"other".into(), Event::new("1")).await;
+    assert_eq!(rejection(result), "answer");
 }
 
 pub(crate) async fn a_publish_without_permission_for_bells_says_that_it_cannot_know<A: Adapter>() {

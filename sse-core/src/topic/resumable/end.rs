@@ -25,6 +25,7 @@ use crate::{
 /// | `Abandoned` | `abandoned` | `{"outcome":"abandoned"}` |
 /// | `Shutdown` | `shutdown` | `{"outcome":"shutdown"}` |
 /// | `Lost` | `lost` | `{"outcome":"lost"}` |
+/// | `Rejected` | `rejected` | `{"outcome":"failed"}` |
 ///
 /// ```
 /// use sse_core::topic::resumable::StreamEnd;
@@ -56,6 +57,9 @@ pub enum StreamEnd {
     /// The node of the producer was lost, the log that nodes share lost the stream's history, or the log
     /// cannot say whether it has an event. Streams of one process never end with this.
     Lost,
+    /// The log that nodes share rejects the stream's events for good, with this error, such as one of missing
+    /// permissions. Streams of one process never end with this.
+    Rejected(StreamError),
 }
 
 impl StreamEnd {
@@ -72,6 +76,7 @@ impl StreamEnd {
             Self::Shutdown => "shutdown",
             Self::Dropped => "dropped",
             Self::Lost => "lost",
+            Self::Rejected(_) => "rejected",
         }
     }
 
@@ -80,7 +85,7 @@ impl StreamEnd {
     pub fn to_json(&self) -> String {
         let outcome = match self {
             // Which fault of the server it is does not concern clients.
-            Self::Panicked | Self::Dropped => "failed",
+            Self::Panicked | Self::Dropped | Self::Rejected(_) => "failed",
             end => end.name(),
         };
         format!(r#"{{"outcome":"{outcome}"}}"#)
@@ -117,6 +122,7 @@ impl fmt::Display for StreamEnd {
             Self::Shutdown => f.write_str("the server was shut down"),
             Self::Dropped => f.write_str("the producer's task was dropped"),
             Self::Lost => f.write_str("the producer's node, or its history, was lost"),
+            Self::Rejected(error) => write!(f, "the log rejects the stream's events: {error}"),
         }
     }
 }

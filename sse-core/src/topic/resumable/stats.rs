@@ -36,6 +36,8 @@ pub struct ResumableStats {
     pub dropped: u64,
     /// How many ended `Lost`.
     pub lost: u64,
+    /// The number of streams that ended `Rejected`.
+    pub rejected: u64,
 }
 
 impl ResumableStats {
@@ -57,6 +59,7 @@ impl ResumableStats {
             StreamEnd::Shutdown => &mut self.shutdown,
             StreamEnd::Dropped => &mut self.dropped,
             StreamEnd::Lost => &mut self.lost,
+            StreamEnd::Rejected(_) => &mut self.rejected,
         } += 1;
     }
 }

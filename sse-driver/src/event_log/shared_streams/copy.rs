@@ -18,6 +18,7 @@ use sse_core::{
 use crate::{
     ResumableStream, Runtime,
     event_log::{AppendError, followed::Followed},
+    trace,
     wait::within,
 };
 
@@ -90,6 +91,10 @@ impl<R: Runtime> Copy<R> {
                 Err(AppendError::NotAppended(_)) => {
                     let until = self.runtime.now().checked_add(self.retry);
                     within(&self.runtime, until, pending()).await;
+                }
+                Err(AppendError::Rejected(error)) => {
+                    trace::log_failed(&followed.name, "appended to", &error);
+                    return Err(StreamEnd::Rejected(StreamError::new(error)));
                 }
                 // Appending it again might double it, and continuing might leave it out.
                 Err(AppendError::Unknown(_) | AppendError::OtherEpoch) => {

@@ -94,7 +94,10 @@ use room::Starter;
 ///   the log has lost the stream's history, for example at a restart or a failover. Such a log does not have
 ///   that last event. A client that returns with its ID gets a 404, not a 204. If the name was started again
 ///   meanwhile, the client gets the new stream without a notice.
-/// - `failed`, if the claim of a node reached the log after the node had given it up.
+/// - `failed`, if the claim of a node reached the log after the node had given it up; or if the log [rejects
+///   the stream's events for good](crate::event_log::AppendError::Rejected), on the node of the producer, whose
+///   clean-up gets [`StreamEnd::Rejected`]. Other nodes tell `lost` after the lease. The log does not have that
+///   last event either.
 ///
 /// # Retention
 ///

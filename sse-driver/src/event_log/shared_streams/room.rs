@@ -52,6 +52,8 @@ pub(super) struct State {
     pub(super) claim_error: Option<AppendError>,
     /// The log is to be told to keep the stream.
     pub(super) keeps: bool,
+    /// How the stream has ended on this node alone, until its topic is told.
+    pub(super) end_here: Option<StreamEnd>,
     /// When the log was asked last whether it has another stream of this name.
     pub(super) looked_at: Option<Instant>,
     /// No handle and no client is left.
@@ -81,6 +83,7 @@ impl Room {
                 starter: None,
                 claim_error: None,
                 keeps: false,
+                end_here: None,
                 looked_at: None,
                 is_over: false,
                 task: None,
@@ -182,6 +185,15 @@ impl Room {
 }
 
 impl State {
+    /// The end of a topic whose log has no end.
+    fn last_output(&self, end: &StreamEnd) -> LastOutput {
+        let event_type = self.member.config().end_event_type.clone();
+        LastOutput {
+            event: Some(end.to_event(event_type)),
+            end: TopicEnd::from(end),
+        }
+    }
+
     /// Returns the starter if another node has started the stream.
     fn take_vain_starter(&mut self) -> Option<Starter> {
         let is_vain = match self.member.phase() {
@@ -252,15 +264,16 @@ impl Observe for Room {
             FollowerOutput::Anew(behind) => {
                 state.keeps = true;
                 let ends = state.member.handle_anew(now, *behind);
-                ends.then(|| {
-                    let event_type = state.member.config().end_event_type.clone();
-                    LastOutput {
-                        event: Some(StreamEnd::Lost.to_event(event_type)),
-                        end: TopicEnd::from(&StreamEnd::Lost),
-                    }
-                })
+                ends.then(|| state.last_output(&StreamEnd::Lost))
             }
             _ => None,
+        })
+    }
+
+    fn last_output(&self) -> Option<LastOutput> {
+        self.with(|state| {
+            let end = state.end_here.take()?;
+            Some(state.last_output(&end))
         })
     }
 

@@ -110,6 +110,10 @@ impl<R: Runtime> StreamTask<R> {
                     self.producer = None;
                 }
             }
+            MemberOutput::End(end) => {
+                self.room.with(|state| state.end_here = Some(end));
+                self.followed.bells.wake();
+            }
             MemberOutput::Look => {
                 let name = self.followed.name.clone();
                 let request = PageRequest::new(Position::new(0, 0), 0);
@@ -164,7 +168,11 @@ impl<R: Runtime> StreamTask<R> {
         if let Some(producer) = self.producer.take() {
             producer.end_with(end.clone());
         }
-        self.room.act(|state| state.member.finish(end));
+        let now = self.runtime.now();
+        self.room.act(|state| match end {
+            StreamEnd::Rejected(error) => state.member.handle_rejected(now, error),
+            end => state.member.finish(end),
+        });
         true
     }
 
@@ -198,16 +206,24 @@ impl<R: Runtime> StreamTask<R> {
     }
 
     fn append_failed(&mut self, now: Instant, error: AppendError) {
-        if let AppendError::NotAppended(cause) | AppendError::Unknown(cause) = &error {
+        if let AppendError::NotAppended(cause)
+        | AppendError::Rejected(cause)
+        | AppendError::Unknown(cause) = &error
+        {
             trace::log_failed(&self.followed.name, "appended to", cause);
         }
-        let failure = match &error {
-            AppendError::Unknown(_) => AppendFailure::Unknown,
-            _ => AppendFailure::NotAppended,
-        };
         self.room.act(|state| {
+            let member = &mut state.member;
+            match &error {
+                AppendError::NotAppended(_) | AppendError::OtherEpoch => {
+                    member.handle_append_failed(now, AppendFailure::NotAppended);
+                }
+                AppendError::Unknown(_) => member.handle_append_failed(now, AppendFailure::Unknown),
+                AppendError::Rejected(cause) => {
+                    member.handle_rejected(now, StreamError::new(cause.clone()));
+                }
+            }
             state.claim_error = Some(error);
-            state.member.handle_append_failed(now, failure);
         });
     }
 

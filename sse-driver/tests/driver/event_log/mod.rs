@@ -53,6 +53,8 @@ struct Faults {
     keeping_fails: bool,
     /// All watches end, and new ones at once. Everything else works.
     watches_fail: bool,
+    /// The log takes nothing more, and says so.
+    appends_are_rejected: bool,
     /// What is appended in an epoch is there, and that is not told.
     answers_are_lost: bool,
     /// What is appended in an epoch is not there, and that is not told.
@@ -89,6 +91,14 @@ impl Faulty {
         self.faults.lock().unwrap().reads
     }
 
+    fn check_append(&self) -> Result<(), AppendError> {
+        self.check().map_err(AppendError::NotAppended)?;
+        match self.faults.lock().unwrap().appends_are_rejected {
+            true => Err(AppendError::Rejected(LogError::new("no permission"))),
+            false => Ok(()),
+        }
+    }
+
     fn check(&self) -> Result<(), LogError> {
         match self.faults.lock().unwrap().is_down {
             true => Err(LogError::new("connection refused")),
@@ -99,7 +109,7 @@ impl Faulty {
 
 impl EventLog for Faulty {
     async fn append(&self, topic: &Text, event: Event) -> Result<Position, AppendError> {
-        self.check().map_err(AppendError::NotAppended)?;
+        self.check_append()?;
         self.log.append(topic, event).await
     }
 
@@ -109,7 +119,7 @@ impl EventLog for Faulty {
         epoch: u64,
         event: Event,
     ) -> Result<Position, AppendError> {
-        self.check().map_err(AppendError::NotAppended)?;
+        self.check_append()?;
         if self.faults.lock().unwrap().appends_hang {
             return pending().await;
         }

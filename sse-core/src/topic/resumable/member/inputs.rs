@@ -10,7 +10,11 @@ use super::{
 };
 use crate::{
     Event, Text,
-    topic::{Position, follower::Tails, resumable::StreamEnd},
+    topic::{
+        Position,
+        follower::Tails,
+        resumable::{StreamEnd, StreamError},
+    },
 };
 
 impl StreamMember {
@@ -131,7 +135,7 @@ impl StreamMember {
                 running.handle_newest(tails.newest);
             }
             // The follower will come there.
-            State::Running(running) => running.forgive(now, &self.config),
+            State::Running(_) => self.forgive(now),
             State::Ended { .. } => {
                 let is_other = self.position.is_some_and(|at| at.epoch() != tails.epoch);
                 if is_other && tails.newest > 0 {
@@ -148,9 +152,29 @@ impl StreamMember {
     pub fn handle_log_failed(&mut self, now: Instant) {
         match &mut self.state {
             State::Unclaimed(unclaimed) => unclaimed.forgive(now, &self.config),
-            State::Running(running) => running.forgive(now, &self.config),
+            State::Running(_) => self.forgive(now),
             State::Ended { .. } | State::Forgotten => {}
         }
+    }
+
+    /// Nothing was heard of a stream that runs, because of the log. One that the log rejects is not read on.
+    fn forgive(&mut self, now: Instant) {
+        if let State::Running(running) = &mut self.state {
+            match running.rejected() {
+                Some(end) => self.end_here(now, end),
+                None => running.forgive(now, &self.config),
+            }
+        }
+    }
+
+    /// Ends the stream on this node alone.
+    fn end_here(&mut self, now: Instant, end: StreamEnd) {
+        if self.is_owner() {
+            // What it makes now goes nowhere.
+            self.outputs.push_back(MemberOutput::Cancel(end.clone()));
+        }
+        self.outputs.push_back(MemberOutput::End(end));
+        self.forget(now);
     }
 
     /// The log has what was to be appended, at this place.
@@ -192,6 +216,33 @@ impl StreamMember {
         }
     }
 
+    /// The log rejects for good what was to be appended, or an event of this node's producer, with this error: it
+    /// is not appended again.
+    ///
+    /// A stream that this node owns ends here with [`StreamEnd::Rejected`], or as it was about to end: its producer
+    /// is [cancelled](MemberOutput::Cancel) at once, and its clients are told the [end](MemberOutput::End) when
+    /// this node has read what the log has. Other nodes do not hear of the owner, and take it for dead after the
+    /// [lease](super::MemberConfig::lease). So the stream of another node ends here, with [`StreamEnd::Lost`], if
+    /// the log rejects that end. The clients of a node that cannot append anything else keep their stream; a
+    /// [stop](Self::stop) is repeated after the [retry](super::MemberConfig::retry) time. A claim is given up.
+    pub fn handle_rejected(&mut self, now: Instant, error: StreamError) {
+        let append = self.appending.take();
+        match &mut self.state {
+            State::Unclaimed(unclaimed) if matches!(append, Some(Append::Claim(_))) => {
+                unclaimed.give_up();
+            }
+            State::Running(running) => {
+                if running.reject(now, append.as_ref(), error) {
+                    let end = running.rejected().filter(|_| running.is_mine);
+                    self.outputs.extend(end.map(MemberOutput::Cancel));
+                } else {
+                    self.retry_at = now.checked_add(self.config.retry);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Has the log asked, where silence has lasted for too long by `now`. Gives up a claim that was waited for
     /// too long.
     pub fn handle_timeout(&mut self, now: Instant) {
@@ -220,6 +271,11 @@ impl StreamMember {
         match running.decide(now, read, listeners, &self.config) {
             None => {}
             Some(Silence::Lost) => running.lose(),
+            Some(Silence::Rejected) => {
+                if let Some(end) = running.rejected() {
+                    self.end_here(now, end);
+                }
+            }
             Some(Silence::Abandoned) => {
                 self.cancel(StreamEnd::Abandoned);
             }

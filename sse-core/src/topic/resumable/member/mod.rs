@@ -19,11 +19,14 @@
 //! - A stream has one end, which every node reads at the same place.
 //! - A stream whose owner has died ends with [`StreamEnd::Lost`], where a node follows it. So does one whose
 //!   log has lost its history.
+//! - A stream whose records the log [rejects](StreamMember::handle_rejected) for good has no end in the log. It
+//!   ends on the owner's node with [`StreamEnd::Rejected`], and on others as after the owner's death.
 //!
 //! An owner that was only slow may be taken for one that has died. Then its stream has ended, as the owner
 //! itself reads, and its producer is cancelled.
 //!
 //! [`StreamEnd::Lost`]: super::StreamEnd::Lost
+//! [`StreamEnd::Rejected`]: super::StreamEnd::Rejected
 
 mod claim;
 mod config;

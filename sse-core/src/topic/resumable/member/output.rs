@@ -13,7 +13,8 @@ pub enum MemberPhase {
     /// It has ended, and the log has its events.
     Ended,
     /// The log has lost its history while the stream ran, and the stream with it; or it has another stream of
-    /// this name since this one ended. A new member reads the log anew.
+    /// this name since this one ended; or it [rejects](super::StreamMember::handle_rejected) the stream's
+    /// records. A new member reads the log anew.
     Forgotten,
 }
 
@@ -22,8 +23,9 @@ pub enum MemberPhase {
 #[non_exhaustive]
 pub enum MemberOutput {
     /// Append this event to the stream's log, and pass the outcome to
-    /// [`handle_appended`](super::StreamMember::handle_appended) or
-    /// [`handle_append_failed`](super::StreamMember::handle_append_failed). There is one at a time.
+    /// [`handle_appended`](super::StreamMember::handle_appended),
+    /// [`handle_append_failed`](super::StreamMember::handle_append_failed) or
+    /// [`handle_rejected`](super::StreamMember::handle_rejected). There is one at a time.
     Append {
         /// The event.
         event: Event,
@@ -39,6 +41,9 @@ pub enum MemberOutput {
     /// Cancel the producer, for this reason, where it runs. What it has made may still be appended, and
     /// [`finish`](super::StreamMember::finish) is told then; where the stream has ended, neither matters.
     Cancel(StreamEnd),
+    /// The stream has ended so on this node alone, without a record in its log, which takes none: give its clients
+    /// the last event, and end their streams.
+    End(StreamEnd),
     /// Ask the log for its tails, and pass them to [`handle_tails`](super::StreamMember::handle_tails), or call
     /// [`handle_log_failed`](super::StreamMember::handle_log_failed).
     Look,

@@ -4,7 +4,10 @@
 use std::time::{Duration, Instant};
 
 use super::{MemberConfig, record::Append};
-use crate::{Text, topic::resumable::StreamEnd};
+use crate::{
+    Text,
+    topic::resumable::{StreamEnd, StreamError},
+};
 
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub(super) struct Running {
@@ -32,6 +35,8 @@ pub(super) struct Running {
     reason: Option<Text>,
     /// This node's own reason is in the log, or being appended.
     reason_is_there: bool,
+    /// The log takes no end from this node, for good. What it has already is still read.
+    rejected: Option<StreamError>,
 }
 
 /// Whether the log is asked for what a node has not read yet, before it takes silence for an end.
@@ -49,6 +54,8 @@ pub(super) enum Silence {
     Abandoned,
     /// The owner has died.
     Lost,
+    /// The log rejects the stream's records, and everything that it has was read.
+    Rejected,
 }
 
 impl Running {
@@ -69,6 +76,7 @@ impl Running {
             end_is_there: false,
             reason: None,
             reason_is_there: false,
+            rejected: None,
         }
     }
 
@@ -77,6 +85,9 @@ impl Running {
         self.heard_at = now;
         self.alive_at = later(now, config.counted_lease() / 3);
         self.is_lost &= self.end_is_there;
+        if !self.is_mine {
+            self.rejected = None;
+        }
     }
 
     /// A node has told of its clients, this one or another.
@@ -138,6 +149,36 @@ impl Running {
         self.end.as_ref().or(lost)
     }
 
+    /// The log rejects this node's `append`, if it was one, for good. Returns whether the stream ends by that: it
+    /// does not where this node only cannot tell of its clients, or cannot stop it. The log works, so that the
+    /// owner's silence counts on.
+    pub(super) fn reject(
+        &mut self,
+        now: Instant,
+        append: Option<&Append>,
+        error: StreamError,
+    ) -> bool {
+        match append {
+            // Not again before it is due.
+            Some(Append::Listen(_)) => {}
+            Some(append) => self.give_back(now, append),
+            None => {}
+        }
+        let ends = self.is_mine || matches!(append, Some(Append::End(StreamEnd::Lost)));
+        if ends {
+            self.rejected = Some(error);
+        }
+        ends
+    }
+
+    /// How the stream ends on this node, because the log rejects its records: as this node wanted to end it
+    /// already, if it did.
+    pub(super) fn rejected(&self) -> Option<StreamEnd> {
+        let error = self.rejected.as_ref()?;
+        let own = self.end().cloned();
+        Some(own.unwrap_or_else(|| StreamEnd::Rejected(error.clone())))
+    }
+
     /// The owner is taken for dead, until it is heard of.
     pub(super) fn lose(&mut self) {
         self.is_lost = true;
@@ -151,6 +192,9 @@ impl Running {
         token: &Text,
         config: &MemberConfig,
     ) -> Option<Append> {
+        if self.rejected.is_some() {
+            return None;
+        }
         if let Some(end) = self.end().cloned() {
             return self.take_end(end);
         }
@@ -194,6 +238,9 @@ impl Running {
 
     /// When this node is to append something.
     pub(super) fn append_at(&self, listeners: u64, config: &MemberConfig) -> Option<Instant> {
+        if self.rejected.is_some() {
+            return None;
+        }
         if self.end().is_some() {
             return match self.end_is_there {
                 true => None,
@@ -209,6 +256,9 @@ impl Running {
 
     /// When silence has lasted for too long.
     pub(super) fn silence_at(&self, listeners: u64, config: &MemberConfig) -> Option<Instant> {
+        if self.rejected.is_some() {
+            return Some(self.heard_at);
+        }
         if self.end().is_some() || self.is_cancelled {
             return None;
         }
@@ -258,6 +308,7 @@ impl Running {
             .silence_at(listeners, config)
             .is_some_and(|at| at <= now);
         lasts.then_some(match self.is_mine {
+            _ if self.rejected.is_some() => Silence::Rejected,
             true => Silence::Abandoned,
             false => Silence::Lost,
         })

@@ -4,6 +4,7 @@ mod bounds;
 mod faults;
 mod handlers;
 mod known;
+mod rejections;
 mod retention;
 
 use sse_core::{
