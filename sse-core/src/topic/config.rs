@@ -71,7 +71,7 @@ pub struct TopicConfig {
 /// use sse_core::topic::{TopicConfig, WhenFull};
 ///
 /// let mut config = TopicConfig::default();
-/// config.when_full = WhenFull::Refuse;
+/// config.when_full = WhenFull::Reject;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -84,7 +84,7 @@ pub enum WhenFull {
     ///
     /// 1 KiB of `max_bytes` is reserved for the last event, that of
     /// [`close_with_event`](super::Topic::close_with_event).
-    Refuse,
+    Reject,
 }
 
 /// What a topic does with a subscriber whose next event has left the history.

@@ -300,7 +300,7 @@ impl Topic {
     }
 
     /// Publishes `event`, and closes the topic for this reason, with no other event in between. There is
-    /// room for the event: a topic that [rejects](super::WhenFull::Refuse) events when it is full
+    /// room for the event: a topic that [rejects](super::WhenFull::Reject) events when it is full
     /// reserves 1 KiB for its last one, and if that is not enough the oldest events are dropped.
     ///
     /// ```

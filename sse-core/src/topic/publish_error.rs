@@ -27,7 +27,7 @@ pub enum PublishError {
         most: usize,
     },
     /// The history has no room for the event, and the topic drops none for it
-    /// ([`WhenFull::Refuse`](super::WhenFull::Refuse)). Publish it again later only if events leave the
+    /// ([`WhenFull::Reject`](super::WhenFull::Reject)). Publish it again later only if events leave the
     /// history by their [age](super::TopicConfig::max_age), or if the bound is a budget that others may
     /// free.
     Full {

@@ -10,9 +10,9 @@ use crate::{End, ids, take, topic};
 
 const KIB: usize = 1024;
 
-fn refusing(change: impl FnOnce(&mut TopicConfig)) -> Topic {
+fn rejecting(change: impl FnOnce(&mut TopicConfig)) -> Topic {
     let mut config = TopicConfig::default();
-    (config.max_events, config.when_full) = (usize::MAX, WhenFull::Refuse);
+    (config.max_events, config.when_full) = (usize::MAX, WhenFull::Reject);
     change(&mut config);
     topic(config)
 }
@@ -32,7 +32,7 @@ fn fill(topic: &Topic, data: &str) -> (usize, HistoryBound) {
 #[test]
 fn an_event_may_be_exactly_as_large_as_an_error_says() {
     for named in [false, true] {
-        let topic = refusing(|config| config.max_bytes = 4 * KIB);
+        let topic = rejecting(|config| config.max_bytes = 4 * KIB);
         let event = |len: usize| {
             let event = Event::new("x".repeat(len));
             match named {
@@ -63,11 +63,11 @@ fn a_full_topic_with_its_last_event_is_restored_under_the_same_settings() {
         |config| config.max_bytes = 8 * KIB,
     ];
     for setting in settings {
-        let before = refusing(setting);
+        let before = rejecting(setting);
         fill(&before, "x");
         before.close_with_event("last", TopicEnd::Complete).unwrap();
         let snapshot = before.snapshot();
-        let after = refusing(setting);
+        let after = rejecting(setting);
         after.restore(&snapshot).unwrap();
         assert_eq!(after.position(), before.position());
         let restored = take(&mut after.subscribe_from_oldest()).text;
@@ -76,19 +76,19 @@ fn a_full_topic_with_its_last_event_is_restored_under_the_same_settings() {
 }
 
 #[test]
-fn each_bound_refuses_events_and_keeps_those_that_are_there() {
+fn each_bound_rejects_events_and_keeps_those_that_are_there() {
     let budget = Budget::new(256 * KIB);
     let topics = [
         (
-            refusing(|config| config.max_events = 7),
+            rejecting(|config| config.max_events = 7),
             HistoryBound::Events,
         ),
         (
-            refusing(|config| config.max_bytes = 64 * KIB),
+            rejecting(|config| config.max_bytes = 64 * KIB),
             HistoryBound::Bytes,
         ),
         (
-            refusing(|config| config.budget = budget.clone()),
+            rejecting(|config| config.budget = budget.clone()),
             HistoryBound::Budget,
         ),
     ];
@@ -117,7 +117,7 @@ fn each_bound_refuses_events_and_keeps_those_that_are_there() {
 #[test]
 fn there_is_room_again_once_others_leave_the_budget() {
     let budget = Budget::new(256 * KIB);
-    let both = [0; 2].map(|_| refusing(|config| config.budget = budget.clone()));
+    let both = [0; 2].map(|_| rejecting(|config| config.budget = budget.clone()));
     let [first, second] = both;
     let (taken, _) = fill(&first, &"x".repeat(KIB));
     assert!(taken > 100);
@@ -130,8 +130,8 @@ fn there_is_room_again_once_others_leave_the_budget() {
 }
 
 #[test]
-fn an_event_that_never_fits_is_too_large_and_not_refused_for_now() {
-    let topic = refusing(|config| config.max_bytes = 16 * KIB);
+fn an_event_that_never_fits_is_too_large_and_not_rejected_for_now() {
+    let topic = rejecting(|config| config.max_bytes = 16 * KIB);
     let PublishError::TooLarge { most, .. } = topic.publish("x".repeat(16 * KIB)).unwrap_err()
     else {
         panic!("it is too large")
@@ -168,12 +168,12 @@ fn the_last_event_is_the_last_one() {
 
 proptest! {
     #[test]
-    fn a_topic_that_refuses_loses_nothing_and_always_has_room_for_its_end(
+    fn a_topic_that_rejects_loses_nothing_and_always_has_room_for_its_end(
         max_bytes in 4 * KIB..64 * KIB,
         sizes in prop::collection::vec(0..2 * KIB, 1..200),
         end in 0..300_usize,
     ) {
-        let topic = refusing(|config| config.max_bytes = max_bytes);
+        let topic = rejecting(|config| config.max_bytes = max_bytes);
         let mut taken = 0;
         for size in sizes {
             let published = topic.publish("x".repeat(size));

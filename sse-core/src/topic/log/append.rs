@@ -29,7 +29,7 @@ enum Room {
     /// Drop the oldest events.
     DropOldest,
     /// Drop none, and reject the event.
-    Refuse,
+    Reject,
     /// Use the room reserved for the last event, and drop the oldest events if it needs more.
     Kept,
 }
@@ -67,7 +67,7 @@ impl Log {
     ) -> Result<(Position, usize), PublishError> {
         let room = match self.when_full {
             WhenFull::DropOldest => Room::DropOldest,
-            WhenFull::Refuse => Room::Refuse,
+            WhenFull::Reject => Room::Reject,
         };
         self.add(now, event, room)
     }
@@ -76,7 +76,7 @@ impl Log {
     pub(in crate::topic) fn check(&self, event: &Event) -> Result<(), PublishError> {
         let max_bytes = match self.when_full {
             WhenFull::DropOldest => self.max_bytes,
-            WhenFull::Refuse => self.max_bytes.saturating_sub(LAST_EVENT),
+            WhenFull::Reject => self.max_bytes.saturating_sub(LAST_EVENT),
         };
         let mut digits = itoa::Buffer::new();
         let needed = self.needed(event, digits.format(self.next()), max_bytes);
@@ -110,7 +110,7 @@ impl Log {
         let id_end = digits.format(sequence);
         let max_bytes = match room {
             Room::DropOldest | Room::Kept => self.max_bytes,
-            Room::Refuse => self.max_bytes.saturating_sub(LAST_EVENT),
+            Room::Reject => self.max_bytes.saturating_sub(LAST_EVENT),
         };
         #[cfg_attr(not(feature = "compression"), allow(unused_mut))]
         let mut needed = self.needed(event, id_end, max_bytes)?;
@@ -247,7 +247,7 @@ impl Log {
         let grown = self.open.size_with(len, self.segment_size) + needed.own_id_size + copy;
         #[cfg(feature = "compression")]
         let grown = grown + self.packed_with(needed.packed_len, is_large);
-        if room == Room::Refuse {
+        if room == Room::Reject {
             let takes_too_much = self.sealed_size + grown > max_bytes;
             return match self.full_with(len, takes_too_much) {
                 Some(bound) => Err(PublishError::Full { bound }),

@@ -23,7 +23,7 @@ use crate::{
 pub struct ResumableConfig {
     /// The settings of each stream's history. By default it holds 1 MiB and any number of events, and is
     /// complete: an event for which there is no room ends the stream with
-    /// [`StreamEnd::TooLarge`](super::StreamEnd::TooLarge) ([`WhenFull::Refuse`]). With
+    /// [`StreamEnd::TooLarge`](super::StreamEnd::TooLarge) ([`WhenFull::Reject`]). With
     /// [`WhenFull::DropOldest`] the stream continues, and a client that comes too late for the oldest
     /// events is told so by a [`Notice`](crate::topic::Notice).
     ///
@@ -70,7 +70,7 @@ impl Default for ResumableConfig {
         let topic = TopicConfig {
             max_events: usize::MAX,
             max_bytes: 1024 * 1024,
-            when_full: WhenFull::Refuse,
+            when_full: WhenFull::Reject,
             ..TopicConfig::default()
         };
         Self {

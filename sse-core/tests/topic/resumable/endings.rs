@@ -78,7 +78,7 @@ fn the_last_event_has_the_type_that_it_is_given() {
 
 #[test]
 fn a_stream_that_is_full_still_tells_how_it_ended() {
-    for when_full in [WhenFull::Refuse, WhenFull::DropOldest] {
+    for when_full in [WhenFull::Reject, WhenFull::DropOldest] {
         let mut streams = Streams::new(|config| {
             (config.topic.max_bytes, config.topic.when_full) = (8 * 1024, when_full);
         });
@@ -90,7 +90,7 @@ fn a_stream_that_is_full_still_tells_how_it_ended() {
         let all = take(&mut topic.subscribe_from_oldest());
         assert!(all.text.ends_with("data: {\"outcome\":\"too_large\"}\n\n"));
         assert_eq!(all.end, End::Closed);
-        if when_full == WhenFull::Refuse {
+        if when_full == WhenFull::Reject {
             assert_eq!(ids(&all.text).len(), taken + 1);
         }
     }
