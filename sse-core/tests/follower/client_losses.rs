@@ -10,7 +10,7 @@ use sse_core::{
 
 use crate::{
     EPOCH,
-    clients::{publish, request, take, topic_at},
+    clients::{in_the_middle_of, publish, request, take, topic_at},
     log::Log,
     place,
 };
@@ -188,10 +188,7 @@ fn events_that_the_log_drops_while_a_client_reads_it_are_told() {
     let mut log = Log::new(100);
     let mut config = TopicConfig::default();
     config.announce = Announce::Nothing;
-    let topic = topic_at(config, 100);
-    let mut subscriber = LogSubscriber::new(&topic, Some("7-0"), 10);
-    let first = request(&mut subscriber);
-    subscriber.handle_page(log.page(first));
+    let (_topic, mut subscriber) = in_the_middle_of(&log, config);
     log.trim(50);
     let given = take(&mut subscriber, &log);
     let gap = Outcome::Gap {
@@ -206,10 +203,7 @@ fn events_that_the_log_drops_while_a_client_reads_it_are_told() {
 #[test]
 fn a_log_that_begins_anew_while_a_client_reads_it_is_told() {
     let mut log = Log::new(100);
-    let topic = topic_at(TopicConfig::default(), 100);
-    let mut subscriber = LogSubscriber::new(&topic, Some("7-0"), 10);
-    let first = request(&mut subscriber);
-    subscriber.handle_page(log.page(first));
+    let (topic, mut subscriber) = in_the_middle_of(&log, TopicConfig::default());
     log.begin_anew();
     log.append(1);
     topic.go_on_behind(Position::new(8, 0)).unwrap();

@@ -8,7 +8,7 @@ use sse_core::topic::{
 };
 
 use crate::{
-    clients::{poll, publish, request, take, topic_at},
+    clients::{in_the_middle_of, poll, publish, request, take, topic_at},
     log::Log,
     place,
 };
@@ -27,10 +27,7 @@ fn events_that_a_client_has_are_left_out_of_a_page() {
 #[test]
 fn a_page_that_a_client_did_not_ask_for_is_left() {
     let log = Log::new(100);
-    let topic = topic_at(TopicConfig::default(), 100);
-    let mut subscriber = LogSubscriber::new(&topic, Some("7-0"), 10);
-    let first = request(&mut subscriber);
-    subscriber.handle_page(log.page(first));
+    let (_topic, mut subscriber) = in_the_middle_of(&log, TopicConfig::default());
     subscriber.handle_page(log.page(PageRequest::new(place(10), 10)));
     assert!(matches!(
         poll(&mut subscriber),
@@ -42,10 +39,7 @@ fn a_page_that_a_client_did_not_ask_for_is_left() {
 #[test]
 fn a_client_waits_for_its_node_where_the_log_alone_has_begun_anew() {
     let mut log = Log::new(100);
-    let topic = topic_at(TopicConfig::default(), 100);
-    let mut subscriber = LogSubscriber::new(&topic, Some("7-0"), 10);
-    let first = request(&mut subscriber);
-    subscriber.handle_page(log.page(first));
+    let (topic, mut subscriber) = in_the_middle_of(&log, TopicConfig::default());
     log.begin_anew();
     log.append(1);
     let given = take(&mut subscriber, &log);
@@ -60,10 +54,7 @@ fn a_client_waits_for_its_node_where_the_log_alone_has_begun_anew() {
 #[test]
 fn what_the_log_dropped_up_to_its_node_is_told() {
     let mut log = Log::new(105);
-    let topic = topic_at(TopicConfig::default(), 100);
-    let mut subscriber = LogSubscriber::new(&topic, Some("7-0"), 10);
-    let first = request(&mut subscriber);
-    subscriber.handle_page(log.page(first));
+    let (topic, mut subscriber) = in_the_middle_of(&log, TopicConfig::default());
     log.trim(5);
     let given = take(&mut subscriber, &log);
     let gap = Outcome::Gap {

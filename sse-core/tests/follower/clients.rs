@@ -52,6 +52,16 @@ pub(crate) fn request(subscriber: &mut LogSubscriber) -> PageRequest {
     }
 }
 
+/// Returns a topic at the 100th event of this log, and a client that has had no event, and was just given its
+/// first page, of ten.
+pub(crate) fn in_the_middle_of(log: &Log, config: TopicConfig) -> (Topic, LogSubscriber) {
+    let topic = topic_at(config, 100);
+    let mut subscriber = LogSubscriber::new(&topic, Some("7-0"), 10);
+    let first = request(&mut subscriber);
+    subscriber.handle_page(log.page(first));
+    (topic, subscriber)
+}
+
 pub(crate) fn take(subscriber: &mut LogSubscriber, log: &Log) -> Given {
     let mut given = Given::default();
     for _ in 0..100_000 {
