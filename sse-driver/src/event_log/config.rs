@@ -39,7 +39,8 @@ pub struct FollowedTopicsConfig {
     /// The largest number of events in a page that is read for a client. 100 by default.
     pub client_page_events: usize,
     /// The largest number of clients that read the log at a time, over all topics. 64 by default. Others
-    /// wait for their turn.
+    /// wait for their turn. Clients that do not take their turn, because their connections are full, delay
+    /// another by a second at most.
     pub max_client_reads: usize,
     /// The time that a client waits for a topic whose log has not been reached yet, and for which its
     /// requests to the log may fail. 30 s by default. An answer that cannot be used, such as one of an older

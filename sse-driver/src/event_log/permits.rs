@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use sse_core::internal::sync::{Mutex, lock};
+use sse_core::internal::sync::{Mutex, MutexGuard, lock};
 
 /// All permits.
 #[derive(Debug)]
@@ -80,10 +80,7 @@ impl Turn {
         // Tasks that were woken are no longer among the waiting ones.
         let is_next = first.is_none_or(|first| self.number.is_some_and(|number| number <= first));
         if state.free > 0 && is_next {
-            state.free -= 1;
-            let waker = self.number.take().and_then(|it| state.waiting.remove(&it));
-            drop(state);
-            drop(waker);
+            take(state, &mut self.number);
             let permits = self.permits.clone();
             return Poll::Ready(Permit { permits });
         }
@@ -100,6 +97,26 @@ impl Turn {
         drop(before);
         Poll::Pending
     }
+
+    /// Takes a permit that is free, also before tasks that have waited longer: they were woken for it, or come
+    /// behind such tasks.
+    pub(super) fn take_any(&mut self) -> Option<Permit> {
+        let state = lock(&self.permits.state);
+        if state.free == 0 {
+            return None;
+        }
+        take(state, &mut self.number);
+        let permits = self.permits.clone();
+        Some(Permit { permits })
+    }
+}
+
+/// Takes a permit for the task of this number, which waits no longer.
+fn take(mut state: MutexGuard<'_, State>, number: &mut Option<u64>) {
+    state.free -= 1;
+    let waker = number.take().and_then(|it| state.waiting.remove(&it));
+    drop(state);
+    drop(waker);
 }
 
 /// This one may have been woken, and then another one has to be.

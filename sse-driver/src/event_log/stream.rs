@@ -24,6 +24,10 @@ use super::{
     topics::Sleep,
 };
 
+/// The time after which a client that waits for its turn takes one that is free, before others. Those were woken for
+/// it, and their connections are full.
+const TURN_LOOK: Duration = Duration::from_secs(1);
+
 /// The stream of a client of a [`FollowedTopic`]: it yields [`Batch`]es, and a handler can return it.
 ///
 /// If this node's topic does not hold the events that the client missed, the stream reads the log in
@@ -86,8 +90,12 @@ pub(super) enum Start {
 
 enum Reading {
     Nothing,
-    /// It waits for its turn.
-    Queued(Turn, PageRequest),
+    /// It waits for its turn, and at this time for a permit that others do not take.
+    Queued {
+        turn: Turn,
+        request: PageRequest,
+        look_at: Option<Instant>,
+    },
     Asked {
         request: PageRequest,
         answer: BoxFuture<Result<Page, LogError>>,
@@ -157,7 +165,7 @@ impl LogStream {
         let Stage::Joined { reading, .. } = &self.stage else {
             return false;
         };
-        matches!(reading, Reading::Queued(..) | Reading::Asked { .. })
+        matches!(reading, Reading::Queued { .. } | Reading::Asked { .. })
     }
 
     /// Returns the next item. Returns `None` once the topic is no longer followed.
@@ -265,13 +273,29 @@ impl LogStream {
                 }
                 Poll::Ready(Some(_)) => Step::Again,
             },
-            Reading::Queued(turn, request) => match turn.poll(cx) {
-                Poll::Pending => Step::Pending,
-                Poll::Ready(permit) => {
+            Reading::Queued {
+                turn,
+                request,
+                look_at,
+            } => {
+                let is_due = self.topic.is_past(*look_at);
+                let permit = match turn.poll(cx) {
+                    Poll::Pending if is_due => turn.take_any(),
+                    Poll::Pending => None,
+                    Poll::Ready(permit) => Some(permit),
+                };
+                if let Some(permit) = permit {
                     let (request, has_room) = (*request, subscriber.has_room());
-                    self.ask_within_budget(request, permit, has_room)
+                    return self.ask_within_budget(request, permit, has_room);
                 }
-            },
+                if is_due {
+                    *look_at = self.topic.shared().host.now().checked_add(TURN_LOOK);
+                }
+                match self.alarm.poll(*look_at, cx) {
+                    Poll::Pending => Step::Pending,
+                    Poll::Ready(()) => Step::Again,
+                }
+            }
             Reading::Asked {
                 request,
                 answer,
@@ -319,8 +343,14 @@ impl LogStream {
             Some(_) => self.note_progress(),
             None => {}
         }
-        let turn = self.topic.shared().permits.turn();
-        self.set_reading(Reading::Queued(turn, request));
+        let shared = self.topic.shared();
+        let turn = shared.permits.turn();
+        let look_at = shared.host.now().checked_add(TURN_LOOK);
+        self.set_reading(Reading::Queued {
+            turn,
+            request,
+            look_at,
+        });
     }
 
     fn note_progress(&mut self) {

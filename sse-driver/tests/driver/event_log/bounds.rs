@@ -99,6 +99,36 @@ fn clients_take_turns_at_the_log_and_hold_up_no_other() {
 }
 
 #[test]
+fn clients_that_do_not_take_their_turns_at_the_log_delay_another_by_a_second_at_most() {
+    let (sim, log) = (Sim::new(), Faulty::new());
+    let first = node(&sim, &log);
+    for name in ["news", "slow"] {
+        publish_many(&sim, &first, name, 1..=5);
+    }
+    let node = node_with(&sim, &log, |config| {
+        config.follower.warm_events = 0;
+        config.max_client_reads = 2;
+    });
+    let (news, slow) = (node.topic("news").unwrap(), node.topic("slow").unwrap());
+    sim.settle();
+    log.change(|faults| faults.hang = vec!["slow".into()]);
+    let reading = [(); 2].map(|()| Reader::new(&sim, slow.resume_from(Some("7-0"))));
+    // They ask for a turn, and then their connections are full, so that they are not polled.
+    let mut stalled: Vec<_> = (0..20).map(|_| news.resume_from(Some("7-0"))).collect();
+    for stream in &mut stalled {
+        let mut cx = std::task::Context::from_waker(Waker::noop());
+        assert!(stream.poll_next(&mut cx).is_pending());
+    }
+    let waits = Reader::new(&sim, news.resume_from(Some("7-0")));
+    // While all turns are taken, it waits.
+    sim.advance(secs(3));
+    assert!(waits.data().is_empty());
+    reading.into_iter().for_each(Reader::leave);
+    sim.advance(secs(1));
+    assert_eq!(waits.data(), numbers(1..=5));
+}
+
+#[test]
 fn bells_beyond_the_bound_are_dropped_and_the_log_is_read() {
     for bytes in [1, 1_000] {
         let (sim, log) = (Sim::new(), Faulty::new());
