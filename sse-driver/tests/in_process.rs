@@ -18,10 +18,13 @@ use sse_core::{
     http::{Request as Head, StatusCode},
     lifecycle::{CloseReason, Deadline},
     server::ConnectionConfig,
-    topic::{Outcome, Subscriber, Topic, TopicConfig, resumable::ResumableConfig},
+    topic::{
+        Outcome, Subscriber, Topic, TopicConfig,
+        resumable::{ResumableConfig, StreamEnd},
+    },
 };
 use sse_driver::{
-    ResumableStreams,
+    ResumableStreams, Runtime,
     router::{Next, Refusal, Reply, ReplyBody, Request, Router},
     test_client::{Stuck, TestClient, TestClock, TestResponse},
 };
@@ -581,4 +584,70 @@ fn where_the_budget_is_used_up_a_request_is_answered_503() {
         text,
         ["The server is at its connection limit. Try again later.\n"]
     );
+}
+
+/// Counts when it is dropped.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn tasks_end_with_the_clock_that_they_were_spawned_on() {
+    let (clock, dropped) = (clock(), Arc::<AtomicUsize>::default());
+    let spawn = |clock: &TestClock, sleeps: bool| {
+        let (runtime, counted) = (clock.clone(), Counted(dropped.clone()));
+        clock.spawn(async move {
+            let _counted = counted;
+            match sleeps {
+                true => runtime.sleep(Duration::from_secs(3600)).await,
+                false => future::pending().await,
+            }
+        });
+    };
+    spawn(&clock, true);
+    spawn(&clock, false);
+    clock.run(clock.sleep(Duration::from_secs(1))).unwrap();
+    // This one is never polled.
+    spawn(&clock, true);
+    let clone = clock.clone();
+    assert_eq!(dropped.load(Ordering::Relaxed), 0);
+    drop(clock);
+    assert_eq!(dropped.load(Ordering::Relaxed), 3);
+    spawn(&clone, true);
+    assert_eq!(dropped.load(Ordering::Relaxed), 4);
+    let slept = clone.run(clone.sleep(Duration::from_secs(1)));
+    assert!(slept.is_ok());
+}
+
+#[test]
+fn a_task_may_drop_the_clock_that_it_runs_on() {
+    let (clock, dropped) = (clock(), Arc::<AtomicUsize>::default());
+    let (clone, counted) = (clock.clone(), Counted(dropped.clone()));
+    clone.spawn(async move {
+        let _counted = counted;
+        drop(clock);
+        future::pending::<()>().await;
+    });
+    clone.run(clone.sleep(Duration::from_secs(1))).unwrap();
+    assert_eq!(dropped.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_producer_is_told_that_its_clock_was_dropped() {
+    let (clock, told) = (clock(), Arc::<Mutex<Vec<String>>>::default());
+    let streams = ResumableStreams::on(clock.clone(), ResumableConfig::default());
+    let sink = told.clone();
+    let started = streams.start("x", move |producer: sse_driver::Producer| {
+        let told = move |end: &StreamEnd| sink.lock().unwrap().push(end.name().to_owned());
+        producer.clean_up().add(told);
+        stream::pending::<String>()
+    });
+    started.unwrap();
+    clock.run(clock.sleep(Duration::from_secs(1))).unwrap();
+    drop(clock);
+    assert_eq!(*told.lock().unwrap(), ["dropped"]);
 }

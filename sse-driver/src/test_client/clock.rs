@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::runtime::Tasks;
+use super::runtime::{Owner, Tasks};
 use sse_core::internal::sync::{AtomicBool, Mutex, MutexGuard, Ordering, lock};
 
 /// The number of polls at one moment after which a test counts as one that never waits.
@@ -22,6 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// A clock that stands still until [`run`](Self::run) or [`advance`](Self::advance) moves it. Clones are
 /// the same clock.
 ///
+/// When the clock that [`new`](Self::new) returned is dropped, the tasks that still run on it are dropped, as a
+/// runtime drops its tasks; a task that is spawned on a clone later is dropped at once. Clones do not keep the tasks,
+/// because most tasks have one.
+///
 /// ```
 /// use std::time::{Duration, Instant};
 /// use sse_driver::test_client::TestClock;
@@ -31,12 +35,24 @@ const PATIENCE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// assert_eq!(clock.elapsed(), Duration::from_secs(3600));
 /// # Ok::<(), sse_driver::test_client::Stuck>(())
 /// ```
-#[derive(Clone)]
 pub struct TestClock {
     shared: Arc<Mutex<Shared>>,
     /// The tasks that were spawned on it.
     tasks: Arc<Mutex<Tasks>>,
     patience: Duration,
+    /// The tasks end with this one. A clone has none.
+    _owner: Option<Owner>,
+}
+
+impl Clone for TestClock {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            tasks: self.tasks.clone(),
+            patience: self.patience,
+            _owner: None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -55,6 +71,7 @@ impl TestClock {
     /// to the same clock.
     #[must_use]
     pub fn new(now: Instant) -> Self {
+        let tasks = Arc::<Mutex<Tasks>>::default();
         Self {
             shared: Arc::new(Mutex::new(Shared {
                 start: now,
@@ -63,7 +80,8 @@ impl TestClock {
                 next_number: 0,
                 runner: None,
             })),
-            tasks: Arc::default(),
+            _owner: Some(Owner(tasks.clone())),
+            tasks,
             patience: PATIENCE,
         }
     }

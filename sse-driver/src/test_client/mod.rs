@@ -43,7 +43,7 @@
 //! # Tasks
 //!
 //! A [`TestClock`] is a [`Runtime`](crate::Runtime) without sockets: tasks that are spawned on it run
-//! while [`TestClock::run`] does, in the same virtual time.
+//! while [`TestClock::run`] does, in the same virtual time, and are dropped with the clock.
 //! [`ResumableStreams::on`](crate::ResumableStreams::on) and [`Topic::on`](sse_core::topic::Topic::on)
 //! therefore accept a clock.
 //!

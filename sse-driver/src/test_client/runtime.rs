@@ -13,7 +13,10 @@ use std::{
 
 use sse_core::{
     Clock,
-    internal::sync::{AtomicBool, Mutex, Ordering, lock},
+    internal::{
+        catch,
+        sync::{AtomicBool, Mutex, Ordering, lock},
+    },
 };
 
 use super::{Sleep, TestClock};
@@ -26,10 +29,36 @@ pub(super) struct Tasks {
     alive: Vec<Arc<Task>>,
     /// The tasks that were woken, in order.
     ready: VecDeque<Arc<Task>>,
+    /// The clock was dropped: no task runs any more.
+    is_over: bool,
+}
+
+/// Drops all tasks when it is dropped.
+pub(super) struct Owner(pub(super) Arc<Mutex<Tasks>>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let over = {
+            let mut tasks = lock(&self.0);
+            let is_over = true;
+            std::mem::replace(
+                &mut *tasks,
+                Tasks {
+                    is_over,
+                    ..Tasks::default()
+                },
+            )
+        };
+        for task in &over.alive {
+            let future = lock(&task.future).take();
+            // The test may be panicking already.
+            let _ = catch(|| drop(future));
+        }
+    }
 }
 
 struct Task {
-    /// `None` once it is done.
+    /// `None` while it is polled, and once it is done.
     future: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
     is_ready: AtomicBool,
     clock: TestClock,
@@ -62,18 +91,15 @@ impl Task {
     fn poll(self: &Arc<Self>) -> Poll<()> {
         let waker = Waker::from(self.clone());
         let mut cx = Context::from_waker(&waker);
-        let mut future = lock(&self.future);
-        let polled = match &mut *future {
-            Some(running) => running.as_mut().poll(&mut cx),
-            None => Poll::Ready(()),
+        // Not under the lock: the task may have the clock, and drop it.
+        let Some(mut future) = lock(&self.future).take() else {
+            return Poll::Ready(());
         };
-        let over = match polled {
-            Poll::Ready(()) => future.take(),
-            Poll::Pending => None,
-        };
-        drop(future);
-        drop(over);
-        polled
+        if future.as_mut().poll(&mut cx).is_ready() || lock(self.clock.tasks()).is_over {
+            return Poll::Ready(());
+        }
+        *lock(&self.future) = Some(future);
+        Poll::Pending
     }
 }
 
@@ -81,7 +107,13 @@ impl Wake for Task {
     fn wake(self: Arc<Self>) {
         if !self.is_ready.swap(true, Ordering::AcqRel) {
             let clock = self.clock.clone();
-            lock(clock.tasks()).ready.push_back(self);
+            {
+                let mut tasks = lock(clock.tasks());
+                if tasks.is_over {
+                    return;
+                }
+                tasks.ready.push_back(self);
+            }
             clock.wake_runner();
         }
     }
@@ -119,7 +151,13 @@ impl Runtime for TestClock {
             is_ready: AtomicBool::new(false),
             clock: self.clone(),
         });
-        lock(self.tasks()).alive.push(task.clone());
+        {
+            let mut tasks = lock(self.tasks());
+            if tasks.is_over {
+                return;
+            }
+            tasks.alive.push(task.clone());
+        }
         task.wake();
     }
 
