@@ -32,7 +32,7 @@ use crate::{Runtime, Transport};
 /// ```
 /// # use sse_driver::{EventSource, Proxy, Runtime};
 /// fn subscribe<R: Runtime + Default>() -> Result<EventSource<R>, Box<dyn std::error::Error>> {
-///     let proxy = Proxy::new("http://proxy.example.org:3128")?.with_basic("user", "password");
+///     let proxy = Proxy::new("http://proxy.example.org:3128")?.with_basic("user", "password")?;
 ///     let source = EventSource::new("https://example.org/events")?;
 ///     Ok(source.with_connector(proxy))
 /// }
@@ -59,12 +59,10 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// [`InvalidProxy`] where `url` is not a URL with a host, or has another scheme, such as `socks5`.
+    /// [`InvalidProxy`] where `url` is not a URL with a host, has another scheme, such as `socks5`, or has
+    /// credentials that [`with_basic`](Self::with_basic) rejects.
     pub fn new(url: &str) -> Result<Self, InvalidProxy> {
-        let server = Server::parse(url).map_err(|fault| InvalidProxy {
-            variable: None,
-            fault,
-        })?;
+        let server = Server::parse(url).map_err(InvalidProxy::by_hand)?;
         Ok(Self {
             http: Some(server.clone()),
             https: Some(server),
@@ -120,13 +118,18 @@ impl Proxy {
 
     /// Sends `user` and `password` to the proxy
     /// ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)). They are not encrypted on the way to a
-    /// proxy at an `http` URL. The proxy takes what follows a colon in `user` for a part of the password.
-    #[must_use]
-    pub fn with_basic(mut self, user: &str, password: &str) -> Self {
+    /// proxy at an `http` URL.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidProxy`] where `user` has a colon, behind which the proxy would find the password, or where
+    /// either has a control character: RFC 7617 forbids them.
+    pub fn with_basic(mut self, user: &str, password: &str) -> Result<Self, InvalidProxy> {
+        let authorization = basic(user, password).map_err(InvalidProxy::by_hand)?;
         for server in [&mut self.http, &mut self.https].into_iter().flatten() {
-            server.authorization = basic(user, password);
+            server.authorization = Some(authorization.clone());
         }
-        self
+        Ok(self)
     }
 
     /// Connects directly to the hosts of `hosts`, a list as in [`NO_PROXY`](Self::from_env). It replaces
@@ -270,7 +273,10 @@ impl Server {
         let decode = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let authorization = match (url.username(), url.password()) {
             ("", None) => None,
-            (user, password) => basic(&decode(user), &decode(password.unwrap_or_default())),
+            (user, password) => {
+                let password = decode(password.unwrap_or_default());
+                Some(basic(&decode(user), &password)?)
+            }
         };
         // A URL of these schemes has a host and a port.
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
@@ -282,15 +288,20 @@ impl Server {
     }
 }
 
-/// Returns the value of `Proxy-Authorization`. Base64 is always a valid value.
-fn basic(user: &str, password: &str) -> Option<HeaderValue> {
-    let text = format!(
-        "Basic {}",
-        BASE64_STANDARD.encode(format!("{user}:{password}"))
-    );
-    let mut value = HeaderValue::try_from(text).ok()?;
+/// Returns the value of `Proxy-Authorization`.
+fn basic(user: &str, password: &str) -> Result<HeaderValue, Fault> {
+    if user.contains(':') {
+        return Err(Fault::Colon);
+    }
+    let credentials = format!("{user}:{password}");
+    if credentials.contains(char::is_control) {
+        return Err(Fault::Control);
+    }
+    let text = format!("Basic {}", BASE64_STANDARD.encode(credentials));
+    // Base64 is always a valid value.
+    let mut value = HeaderValue::try_from(text).map_err(|_| Fault::Control)?;
     value.set_sensitive(true);
-    Some(value)
+    Ok(value)
 }
 
 /// Parses a list of hosts.
@@ -319,8 +330,9 @@ impl fmt::Debug for Server {
     }
 }
 
-/// The error of [`Proxy::new`] and [`Proxy::from_env`]: the URL of the proxy does not parse, has no host,
-/// or has another scheme than `http` and `https`. Its text does not contain the password.
+/// The error of [`Proxy::new`], [`Proxy::from_env`] and [`Proxy::with_basic`]: the URL of the proxy does not
+/// parse, has no host, or has another scheme than `http` and `https`; or the credentials are invalid. Its text does
+/// not contain them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidProxy {
     variable: Option<&'static str>,
@@ -331,11 +343,22 @@ pub struct InvalidProxy {
 enum Fault {
     Url(url::ParseError),
     Scheme(String),
+    /// The user has a colon.
+    Colon,
+    /// The user or the password has a control character.
+    Control,
 }
 
 impl InvalidProxy {
-    /// Returns the name of the environment variable that has the URL; `None` for a URL that was given to
-    /// [`Proxy::new`].
+    fn by_hand(fault: Fault) -> Self {
+        Self {
+            variable: None,
+            fault,
+        }
+    }
+
+    /// Returns the name of the environment variable that has the URL; `None` for what was given to
+    /// [`Proxy::new`] or [`Proxy::with_basic`].
     #[must_use]
     pub fn variable(&self) -> Option<&'static str> {
         self.variable
@@ -351,6 +374,10 @@ impl fmt::Display for InvalidProxy {
         match &self.fault {
             Fault::Url(_) => f.write_str("it is not a URL such as http://proxy.example.org:3128"),
             Fault::Scheme(scheme) => write!(f, "its scheme {scheme:?} is neither http nor https"),
+            Fault::Colon => f.write_str("the user of a proxy cannot contain a colon"),
+            Fault::Control => {
+                f.write_str("its user and its password cannot contain control characters")
+            }
         }
     }
 }
@@ -359,7 +386,7 @@ impl Error for InvalidProxy {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.fault {
             Fault::Url(error) => Some(error),
-            Fault::Scheme(_) => None,
+            Fault::Scheme(_) | Fault::Colon | Fault::Control => None,
         }
     }
 }
@@ -499,10 +526,30 @@ mod tests {
     fn credentials_come_from_the_url_or_by_hand_and_are_not_shown() {
         let url = Proxy::new("http://us%40er:pass@a").unwrap();
         let by_hand = Proxy::new("http://a").unwrap().with_basic("us@er", "pass");
-        for proxy in [url, by_hand] {
+        for proxy in [url, by_hand.unwrap()] {
             let authorization = proxy.http.as_ref().unwrap().authorization.as_ref();
             assert_eq!(authorization.unwrap(), "Basic dXNAZXI6cGFzcw==");
             assert!(!format!("{proxy:?}").contains("dXNA"));
         }
+    }
+
+    #[test]
+    fn credentials_that_the_proxy_would_read_otherwise_are_rejected_and_not_shown() {
+        for (user, password, url) in [
+            ("us:er", "secret", "http://us%3Aer:secret@a"),
+            ("user", "sec\nret", "http://user:sec%0Aret@a"),
+            ("us\u{7f}er", "secret", "http://us%7Fer:secret@a"),
+        ] {
+            let by_hand = Proxy::new("http://a").unwrap().with_basic(user, password);
+            for error in [by_hand.unwrap_err(), Proxy::new(url).unwrap_err()] {
+                assert_eq!(error.variable(), None);
+                assert!(error.to_string().contains("cannot contain"), "{error}");
+                assert!(!error.to_string().contains("secret"), "{error}");
+            }
+            let error = env(&[("https_proxy", url)]).unwrap_err();
+            assert_eq!(error.variable(), Some("https_proxy"));
+        }
+        let proxy = Proxy::new("http://a").unwrap();
+        assert!(proxy.with_basic("user", "pass:word").is_ok());
     }
 }

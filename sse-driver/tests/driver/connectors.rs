@@ -151,7 +151,8 @@ fn a_proxy_forwards_plain_requests() {
     let asked = answering(&sim, &[STREAM]);
     let proxy = Proxy::new("http://proxy:3128")
         .unwrap()
-        .with_basic("user", "pass");
+        .with_basic("user", "pass")
+        .unwrap();
     let source = source(&sim, "http://example.org:81/x").with_connector(proxy);
     let notes = Subscriber::new(&sim, source).notes();
     assert_eq!(notes[1..3], ["open: 200 OK", "event: one"]);
