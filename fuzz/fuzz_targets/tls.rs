@@ -4,8 +4,8 @@
 //! - An end reads what the other one has written, in order, and nothing else.
 //! - An end reads a proper end only where the other one has closed its output, and behind everything that it
 //!   has written. Otherwise each end fails, with the error of TLS or for the missing end, and that stays.
-//! - Without an attacker both ends read everything, and whether the output was closed or broken off. Their
-//!   tasks are polled only when they were woken.
+//! - Without an attacker both ends read everything, and whether the output was closed or broken off. A task whose
+//!   last call had to wait is polled only once it was woken.
 //! - An end takes no more than a record of what the wire has no room for, and adds little to what it was
 //!   given.
 #![no_main]
@@ -99,6 +99,8 @@ struct Peer {
     wire: Wire,
     flags: [Arc<Flag>; 2],
     wakers: [Waker; 2],
+    /// Whether the last call of each task had to wait.
+    waits: [bool; 2],
     /// How many bytes it has written, and read.
     written: usize,
     read: usize,
@@ -131,6 +133,7 @@ impl Peer {
             wire: wire.clone(),
             wakers: flags.clone().map(Waker::from),
             flags,
+            waits: [false; 2],
             written: 0,
             read: 0,
             writes: 0,
@@ -152,6 +155,7 @@ impl Peer {
         self.wire.begin_call();
         let waker = &self.wakers[side as usize];
         let result = call(&mut self.tls, &mut Context::from_waker(waker));
+        self.waits[side as usize] = result.is_pending();
         let sent = self.wire.written(self.which);
         assert_eq!(self.tls.take_progress(), sent > self.sent);
         self.sent = sent;
@@ -316,16 +320,22 @@ impl Pair {
         }
     }
 
-    /// Polls every task once, and then those that are woken, until none is.
+    /// Polls every task once that does not wait, and then those that are woken, until none is. After an attack it
+    /// polls those that wait, too: nothing wakes a task for what the attacker took away.
     fn run(&mut self) {
-        for flag in self.peers.iter().flat_map(|peer| &peer.flags) {
-            flag.0.store(true, Ordering::Relaxed);
+        for peer in &self.peers {
+            for (flag, waits) in peer.flags.iter().zip(peer.waits) {
+                if !waits || !self.is_honest {
+                    flag.0.store(true, Ordering::Relaxed);
+                }
+            }
         }
         for _ in 0..ROUNDS {
             let mut has_moved = false;
             for peer in &mut self.peers {
                 has_moved |= peer.go_on(self.is_honest);
             }
+            has_moved |= self.wire.wake_readers();
             self.check();
             if !has_moved && !self.wire.make_room() {
                 return;

@@ -1,5 +1,6 @@
-//! A wire between two ends of TLS. It takes as many bytes as it has room for, wakes the task that waits for
-//! it, and lets an attacker at the bytes on their way.
+//! A wire between two ends of TLS. It takes as many bytes as it has room for, and lets an attacker at the bytes
+//! on their way. A task that waits for bytes is woken later than they come, and not for bytes that were read
+//! meanwhile: a runtime that looks at its sockets now and then does the same.
 
 use std::{
     collections::VecDeque,
@@ -48,8 +49,13 @@ struct Lane {
 }
 
 impl Lane {
-    fn wake_reader(&mut self) {
-        self.reader.take().into_iter().for_each(Waker::wake);
+    /// Wakes the task that waits for bytes, if there are some. Returns whether there was one.
+    fn wake_reader(&mut self) -> bool {
+        let can_read = !self.bytes.is_empty() || self.is_ended;
+        let reader = self.reader.take_if(|_| can_read);
+        let is_there = reader.is_some();
+        reader.into_iter().for_each(Waker::wake);
+        is_there
     }
 
     fn add_room(&mut self, more: usize) {
@@ -136,6 +142,12 @@ impl Wire {
         waits.contains(&true)
     }
 
+    /// Wakes the tasks that wait for bytes that have come. Returns whether there was one.
+    pub fn wake_readers(&self) -> bool {
+        let woken = [0, 1].map(|which| self.lane(which).wake_reader());
+        woken.contains(&true)
+    }
+
     /// A call begins.
     pub fn begin_call(&self) {
         for which in [0, 1] {
@@ -158,9 +170,6 @@ impl Wire {
             let record = records.get(usize::from(*number) % records.len().max(1));
             let bytes = record.into_iter().flatten();
             self.lane(1 - which).bytes.extend(bytes);
-        }
-        for which in [0, 1] {
-            self.lane(which).wake_reader();
         }
         before != seen()
     }
@@ -216,7 +225,6 @@ impl Transport for End {
         let count = lane.bytes.len() - before;
         lane.room -= count;
         lane.written += count;
-        lane.wake_reader();
         Poll::Ready(Ok(count))
     }
 
@@ -227,7 +235,6 @@ impl Transport for End {
     fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut lane = self.ask(self.which);
         lane.is_ended = true;
-        lane.wake_reader();
         Poll::Ready(Ok(()))
     }
 }
