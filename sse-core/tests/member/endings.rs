@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sse_core::{
     EventType,
+    lifecycle::StreamError,
     topic::{
         Position,
         follower::Tails,
@@ -124,6 +125,45 @@ fn a_reason_is_told_up_to_its_largest_length() {
         }
     }
     assert_eq!(MemberConfig::default().max_reason_len, 1024);
+}
+
+#[test]
+fn the_error_of_a_producer_is_told_to_all_nodes_up_to_its_largest_length() {
+    for max in [0, 6, 1024] {
+        let mut world = started_with(2, |config| config.max_reason_len = max);
+        let long = "x".repeat(max + 1);
+        let own = StreamEnd::Failed(StreamError::from(&*long));
+        world.nodes[0].member.finish(own.clone());
+        world.settle();
+        assert_eq!(world.nodes[0].member.end(), Some(&own));
+        let told = StreamEnd::Failed(StreamError::from("x".repeat(max)));
+        assert_eq!(world.nodes[1].member.end(), Some(&told));
+    }
+}
+
+#[test]
+fn an_error_that_another_end_follows_is_not_told() {
+    let mut world = started(2);
+    let failed = StreamEnd::Failed(StreamError::from("no more room"));
+    world.nodes[0].member.finish(failed);
+    world.take(0);
+    world.settle_append(0, Fate::Appended);
+    let lost = StreamEnd::Lost.to_event(EventType::from_static("end"));
+    world.log.push(lost);
+    world.settle();
+    assert_eq!(world.nodes[1].member.end(), Some(&StreamEnd::Lost));
+}
+
+#[test]
+fn a_failure_of_which_the_log_has_no_error_is_one_all_the_same() {
+    let mut world = started(2);
+    let failed = StreamEnd::Failed(StreamError::from("lost"));
+    world
+        .log
+        .push(failed.to_event(EventType::from_static("end")));
+    world.settle();
+    let end = StreamEnd::Failed(StreamError::from("on another node"));
+    assert_eq!(world.nodes[1].member.end(), Some(&end));
 }
 
 #[test]

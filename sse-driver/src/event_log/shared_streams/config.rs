@@ -53,8 +53,9 @@ pub struct SharedStreamsConfig {
     /// the name of one that has ended; calls make these requests. 1 s by default. Calls in between are served
     /// the ended stream. With `Duration::ZERO` each call asks the log.
     pub check_ended_every: Duration,
-    /// The largest length of the reason of a [stop](super::SharedStreams::stop), in bytes. 1,024 by default. A
-    /// longer one is cut, at the end of a character, before the nodes are told.
+    /// The largest length of the reason of a [stop](super::SharedStreams::stop), and of the text of a producer's
+    /// error, in bytes. 1,024 by default. A longer one is cut, at the end of a character, before the other nodes
+    /// are told. The log keeps it for as long as the stream, and clients do not get it.
     pub max_reason_len: usize,
 }
 

@@ -24,8 +24,9 @@ pub struct MemberConfig {
     pub retention: Duration,
     /// The wait between a failed append and the next one. 1 s by default.
     pub retry: Duration,
-    /// The largest length of the reason of a [stop](super::StreamMember::stop), in bytes. 1,024 by default. A
-    /// longer one is cut, at the end of a character, before the other nodes are told.
+    /// The largest length of the reason of a [stop](super::StreamMember::stop), and of the text of a producer's
+    /// error, in bytes. 1,024 by default. A longer one is cut, at the end of a character, before the other nodes are
+    /// told.
     pub max_reason_len: usize,
     /// The event type of the last event: see [`ResumableConfig::end_event_type`]. `end` by default.
     pub end_event_type: EventType,

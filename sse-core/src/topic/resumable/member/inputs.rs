@@ -90,6 +90,7 @@ impl StreamMember {
                 running.hear_of_clients(now, self.token == *token, &config);
             }
             Record::Reason(reason) => running.hear_of_reason(reason, &config),
+            Record::Error(error) => running.hear_of_error(error, &config),
             Record::End(outcome) => {
                 self.end_with(now, &outcome);
                 return MemberRecord::Ended(outcome);
@@ -118,7 +119,7 @@ impl StreamMember {
         let State::Running(running) = &self.state else {
             return;
         };
-        let end = end_of(outcome, running.end(), running.reason());
+        let end = end_of(outcome, running.end(), running.told());
         if running.is_mine {
             self.outputs.push_back(MemberOutput::Cancel(end.clone()));
         }

@@ -118,7 +118,8 @@ impl StreamMember {
     }
 
     /// Returns how the stream ended, where it [has](MemberPhase::Ended). The reason of a stop is the same on
-    /// all nodes; the error of a producer that failed is known on its own node only.
+    /// all nodes. Of the error of a producer that failed, other nodes know the text, up to
+    /// [`max_reason_len`](MemberConfig::max_reason_len).
     #[must_use]
     pub fn end(&self) -> Option<&StreamEnd> {
         match &self.state {

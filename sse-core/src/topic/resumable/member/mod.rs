@@ -10,6 +10,7 @@
 //! | alive | the owner, where it has appended nothing for a third of the [lease](MemberConfig::lease) | the lease begins anew |
 //! | listen | a node with clients, for each quarter of the [grace time](MemberConfig::grace), where no other node has | the grace time begins anew |
 //! | reason | a node that stops the stream, before the end | all nodes tell the first one as the reason of the stop. Clients are not told |
+//! | error | the owner whose producer failed, before the end | all nodes tell its text as the error. Clients are not told |
 //! | end | the owner; a node that stops the stream; a node that has not heard of the owner for the lease | the first one ends the stream. Whatever comes behind it is ignored |
 //!
 //! All but the claim are appended on the condition that the log is still in the claim's epoch. So the order

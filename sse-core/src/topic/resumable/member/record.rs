@@ -7,6 +7,7 @@ const CLAIM: EventType = EventType::from_static("sse-stream-claim");
 const ALIVE: EventType = EventType::from_static("sse-stream-alive");
 const LISTEN: EventType = EventType::from_static("sse-stream-listen");
 const REASON: EventType = EventType::from_static("sse-stream-reason");
+const ERROR: EventType = EventType::from_static("sse-stream-error");
 
 /// Returns whether events of this type are records that no client gets: the types that begin with
 /// `sse-stream-`. A producer's events are not of such a type, nor of that of the
@@ -43,6 +44,8 @@ pub(super) enum Record<'e> {
     Listen(&'e str),
     /// Why the stream is stopped, by an end that follows.
     Reason(&'e str),
+    /// The error of the producer, whose end follows.
+    Error(&'e str),
     /// The stream's end, with its outcome.
     End(Text),
     /// A producer's event, or a record that this version does not know.
@@ -57,6 +60,7 @@ impl<'e> Record<'e> {
             Some(it) if *it == ALIVE => Self::Alive,
             Some(it) if *it == LISTEN => Self::Listen(data),
             Some(it) if *it == REASON => Self::Reason(data),
+            Some(it) if *it == ERROR => Self::Error(data),
             Some(it) if *it == config.end_event_type => Self::End(outcome_of(data)),
             _ => Self::Content,
         }
@@ -70,6 +74,7 @@ pub(super) enum Append {
     Alive,
     Listen(Text),
     Reason(Text),
+    Error(Text),
     End(StreamEnd),
 }
 
@@ -80,6 +85,7 @@ impl Append {
             Self::Alive => Event::new("").of_type(ALIVE),
             Self::Listen(token) => Event::new(token.clone()).of_type(LISTEN),
             Self::Reason(reason) => Event::new(config.shortened(reason)).of_type(REASON),
+            Self::Error(error) => Event::new(config.shortened(error)).of_type(ERROR),
             Self::End(end) => end.to_event(config.end_event_type.clone()),
         }
     }
@@ -92,10 +98,19 @@ fn outcome_of(data: &str) -> Text {
     outcome.unwrap_or("unknown").into()
 }
 
-/// How the stream ended, where the log has this outcome, and where this node wanted to end it so and the log
-/// has this reason for stopping it.
-pub(super) fn end_of(outcome: &str, own: Option<&StreamEnd>, reason: Option<&Text>) -> StreamEnd {
-    if let ("stopped", Some(reason)) = (outcome, reason) {
+/// What the log has told before the end, where it has.
+#[derive(Clone, Debug, Default, PartialEq, Hash)]
+pub(super) struct Told {
+    /// Why the stream is stopped, as the log had it first.
+    pub(super) reason: Option<Text>,
+    /// The error of the producer.
+    pub(super) error: Option<Text>,
+}
+
+/// How the stream ended, where the log has this outcome and has told this, and where this node wanted to end it
+/// so.
+pub(super) fn end_of(outcome: &str, own: Option<&StreamEnd>, before: &Told) -> StreamEnd {
+    if let ("stopped", Some(reason)) = (outcome, &before.reason) {
         return StreamEnd::Stopped(reason.clone());
     }
     let told = format!(r#"{{"outcome":"{outcome}"}}"#);
@@ -108,7 +123,10 @@ pub(super) fn end_of(outcome: &str, own: Option<&StreamEnd>, reason: Option<&Tex
         "abandoned" => StreamEnd::Abandoned,
         "shutdown" => StreamEnd::Shutdown,
         "stopped" => StreamEnd::Stopped("on another node".into()),
-        "failed" => StreamEnd::Failed("on another node".into()),
+        "failed" => StreamEnd::Failed(match &before.error {
+            Some(error) => error.clone().into(),
+            None => "on another node".into(),
+        }),
         other => StreamEnd::Failed(format!("on another node: {other}").into()),
     }
 }
@@ -132,6 +150,7 @@ mod tests {
         assert_eq!(read(Append::Alive), "Alive");
         assert_eq!(read(Append::Listen("a-1".into())), r#"Listen("a-1")"#);
         assert_eq!(read(Append::Reason("why".into())), r#"Reason("why")"#);
+        assert_eq!(read(Append::Error("no".into())), r#"Error("no")"#);
         let ends = [
             (StreamEnd::Complete, "complete"),
             (StreamEnd::Panicked, "failed"),
@@ -149,7 +168,7 @@ mod tests {
 
     #[test]
     fn clients_get_all_events_but_the_records() {
-        for record in [CLAIM, ALIVE, LISTEN, REASON] {
+        for record in [CLAIM, ALIVE, LISTEN, REASON, ERROR] {
             assert!(is_record_type(record.as_str()));
         }
         for content in ["", "message", "end", "sse"] {
@@ -161,6 +180,6 @@ mod tests {
     fn an_end_whose_data_another_program_wrote_has_an_unknown_outcome() {
         assert_eq!(outcome_of("bye"), "unknown");
         assert_eq!(outcome_of(r#"{"outcome":"#), "unknown");
-        assert_eq!(end_of("unknown", None, None).name(), "failed");
+        assert_eq!(end_of("unknown", None, &Told::default()).name(), "failed");
     }
 }

@@ -3,7 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::{MemberConfig, record::Append};
+use super::{
+    MemberConfig,
+    record::{Append, Told},
+};
 use crate::{
     Text,
     topic::resumable::{StreamEnd, StreamError},
@@ -31,10 +34,9 @@ pub(super) struct Running {
     is_lost: bool,
     /// The end is in the log, or being appended.
     end_is_there: bool,
-    /// Why the stream is stopped, as the log had it first.
-    reason: Option<Text>,
-    /// This node's own reason is in the log, or being appended.
-    reason_is_there: bool,
+    told: Told,
+    /// This node's own reason or error is in the log, or being appended.
+    text_is_there: bool,
     /// The log takes no end from this node, for good. What it has already is still read.
     rejected: Option<StreamError>,
 }
@@ -74,8 +76,8 @@ impl Running {
             end: None,
             is_lost: false,
             end_is_there: false,
-            reason: None,
-            reason_is_there: false,
+            told: Told::default(),
+            text_is_there: false,
             rejected: None,
         }
     }
@@ -103,13 +105,19 @@ impl Running {
 
     /// A node has told why it stops the stream.
     pub(super) fn hear_of_reason(&mut self, reason: &str, config: &MemberConfig) {
-        self.reason
-            .get_or_insert_with(|| config.shortened(reason).into());
+        let told = &mut self.told.reason;
+        told.get_or_insert_with(|| config.shortened(reason).into());
     }
 
-    /// Why the stream is stopped, where the log tells.
-    pub(super) fn reason(&self) -> Option<&Text> {
-        self.reason.as_ref()
+    /// The owner has told why its producer failed.
+    pub(super) fn hear_of_error(&mut self, error: &str, config: &MemberConfig) {
+        let told = &mut self.told.error;
+        told.get_or_insert_with(|| config.shortened(error).into());
+    }
+
+    /// What the log tells of an end that is to follow.
+    pub(super) fn told(&self) -> &Told {
+        &self.told
     }
 
     /// The last client of this node has left.
@@ -210,16 +218,20 @@ impl Running {
         None
     }
 
-    /// What is to be appended of the end: the reason comes before it, because clients get the end.
+    /// What is to be appended of the end: its text comes before it, because clients get the end.
     fn take_end(&mut self, end: StreamEnd) -> Option<Append> {
         if self.end_is_there {
             return None;
         }
-        if let StreamEnd::Stopped(reason) = &end
-            && self.reason.is_none()
-            && !std::mem::replace(&mut self.reason_is_there, true)
-        {
-            return Some(Append::Reason(reason.clone()));
+        let text = match &end {
+            StreamEnd::Stopped(reason) if self.told.reason.is_none() => {
+                Some(Append::Reason(reason.clone()))
+            }
+            StreamEnd::Failed(error) => Some(Append::Error(error.text().clone())),
+            _ => None,
+        };
+        if text.is_some() && !std::mem::replace(&mut self.text_is_there, true) {
+            return text;
         }
         self.end_is_there = true;
         Some(Append::End(end))
@@ -231,7 +243,7 @@ impl Running {
             Append::Claim(_) => {}
             Append::Alive => self.alive_at = now,
             Append::Listen(_) => self.listen_at = now,
-            Append::Reason(_) => self.reason_is_there = false,
+            Append::Reason(_) | Append::Error(_) => self.text_is_there = false,
             Append::End(_) => self.end_is_there = false,
         }
     }

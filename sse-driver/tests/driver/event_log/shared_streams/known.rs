@@ -96,3 +96,21 @@ fn a_stop_of_all_waits_for_the_log_once() {
     nodes.advance(10);
     assert!(nodes.nodes[0].all().iter().all(|it| it.end.is_some()));
 }
+
+#[test]
+fn a_node_knows_why_a_producer_of_another_failed_and_its_clients_do_not() {
+    let nodes = Nodes::<2>::new();
+    let node = nodes.nodes[0].clone();
+    let failing = |_| {
+        let error = std::io::Error::other("the model is gone");
+        futures_util::stream::iter([Ok("one"), Err(error)])
+    };
+    let started = nodes.run(async move { node.start("x", failing).await });
+    assert!(started.unwrap());
+    let reader = nodes.reader(1, None);
+    nodes.sim.settle();
+    assert_eq!(reader.data(), ["one", &end("failed")]);
+    let known = nodes.nodes[1].all();
+    let end = known[0].end.as_ref().unwrap();
+    assert_eq!(end.to_string(), "the producer failed: the model is gone");
+}
