@@ -42,13 +42,15 @@ mod end;
 mod error;
 #[cfg(feature = "follower")]
 pub mod member;
+mod output;
 mod stats;
 mod table;
 
 pub use config::ResumableConfig;
 pub use end::StreamEnd;
 pub use error::StartError;
+pub use output::{Ended, StreamOutput};
 pub use stats::ResumableStats;
-pub use table::{Ended, Started, StreamId, StreamOutput, StreamTable};
+pub use table::{Started, StreamId, StreamTable};
 
 pub use crate::stream_error::StreamError;
