@@ -373,38 +373,7 @@ impl<T> Exchange<T> {
             }
             return Progress::Full;
         }
-        let (mut sent, mut items) = (0, 0);
-        let end = loop {
-            if !self.connection.has_room() {
-                break Ok(Progress::Full);
-            }
-            if items == ITEMS {
-                break Ok(Progress::Spent);
-            }
-            items += 1;
-            // The item is written to its place inside `catch`, because each move of an item is a copy.
-            let mut item = Poll::Pending;
-            if catch(|| item = events.poll_next_yielded(cx)).is_err() {
-                break Err(CloseReason::HandlerPanicked);
-            }
-            // There is room, so the connection takes the item.
-            let _ = match item {
-                Poll::Pending => break Ok(Progress::Parked),
-                Poll::Ready(Some(Ok(StreamItem::Event(event)))) => {
-                    sent += 1;
-                    self.connection.send(now, &event)
-                }
-                Poll::Ready(Some(Ok(StreamItem::Comment(comment)))) => {
-                    self.connection.comment(now, &comment)
-                }
-                Poll::Ready(Some(Ok(StreamItem::Encoded(events)))) => {
-                    sent += events.count();
-                    self.connection.send_encoded(now, events)
-                }
-                Poll::Ready(Some(Err(error))) => break Err(reason_of(error)),
-                Poll::Ready(None) => break Err(CloseReason::StreamEnded),
-            };
-        };
+        let (sent, end) = send_items(events, &mut self.connection, cx, now);
         self.place.sent(sent);
         if let Some(ticket) = &self.place.ticket {
             ticket.entry().end_turn(now, sent, events.lag());
@@ -476,6 +445,50 @@ impl<T> Exchange<T> {
         let work = mem::replace(&mut self.work, Work::Idle);
         catch(|| drop(work))
     }
+}
+
+/// Sends what the stream yields, while there is room. Returns how many events it sent, and what the turn comes to, or
+/// how the stream has ended.
+#[inline]
+fn send_items(
+    events: &mut Events,
+    connection: &mut Connection,
+    cx: &mut Context<'_>,
+    now: Instant,
+) -> (usize, Result<Progress, CloseReason>) {
+    let (mut sent, mut items) = (0, 0);
+    let end = loop {
+        if !connection.has_room() {
+            break Ok(Progress::Full);
+        }
+        if items == ITEMS {
+            break Ok(Progress::Spent);
+        }
+        items += 1;
+        // The item is written to its place inside `catch`, because each move of an item is a copy.
+        let mut item = Poll::Pending;
+        if catch(|| item = events.poll_next_yielded(cx)).is_err() {
+            break Err(CloseReason::HandlerPanicked);
+        }
+        // There is room, so the connection takes the item.
+        let _ = match item {
+            Poll::Pending => break Ok(Progress::Parked),
+            Poll::Ready(Some(Ok(StreamItem::Event(event)))) => {
+                sent += 1;
+                connection.send(now, &event)
+            }
+            Poll::Ready(Some(Ok(StreamItem::Comment(comment)))) => {
+                connection.comment(now, &comment)
+            }
+            Poll::Ready(Some(Ok(StreamItem::Encoded(events)))) => {
+                sent += events.count();
+                connection.send_encoded(now, events)
+            }
+            Poll::Ready(Some(Err(error))) => break Err(reason_of(error)),
+            Poll::Ready(None) => break Err(CloseReason::StreamEnded),
+        };
+    };
+    (sent, end)
 }
 
 /// Returns why a stream failed. Formatting the error runs application code, too. This is apart from the

@@ -154,30 +154,38 @@ impl Cursor {
             Read::Lost {
                 events: lost,
                 went_on,
-            } => {
-                if self.is_backed {
-                    return Next::Cut(SlowConsumer::new(lost));
-                }
-                let replayed = state.log.held();
-                let gap = Outcome::Gap { lost, replayed };
-                match config.when_too_slow {
-                    // The history continued elsewhere: the subscriber was not slow.
-                    _ if went_on => {}
-                    WhenTooSlow::Cut => {
-                        state.counts.lost_events += lost;
-                        state.counts.cut += 1;
-                        self.stage = Stage::Cut;
-                        return Next::Cut(SlowConsumer::new(lost));
-                    }
-                    WhenTooSlow::SkipAhead => {
-                        state.counts.lost_events += lost;
-                        state.counts.skipped_ahead += 1;
-                    }
-                }
-                self.next = state.log.first();
-                Next::Tell(gap)
+            } if went_on && !self.is_backed => {
+                // The history continued elsewhere: the subscriber was not slow.
+                self.skip(lost, &state.log)
+            }
+            Read::Lost { events: lost, .. } => self.fall_behind(lost, state, config.when_too_slow),
+        }
+    }
+
+    /// The history has dropped events that were still to come.
+    fn fall_behind(&mut self, lost: u64, state: &mut State, when_too_slow: WhenTooSlow) -> Next {
+        if self.is_backed {
+            return Next::Cut(SlowConsumer::new(lost));
+        }
+        state.counts.lost_events += lost;
+        match when_too_slow {
+            WhenTooSlow::Cut => {
+                state.counts.cut += 1;
+                self.stage = Stage::Cut;
+                Next::Cut(SlowConsumer::new(lost))
+            }
+            WhenTooSlow::SkipAhead => {
+                state.counts.skipped_ahead += 1;
+                self.skip(lost, &state.log)
             }
         }
+    }
+
+    /// Continues with the oldest event of the history.
+    fn skip(&mut self, lost: u64, log: &Log) -> Next {
+        self.next = log.first();
+        let replayed = log.held();
+        Next::Tell(Outcome::Gap { lost, replayed })
     }
 
     /// Joins the history, at the first read and wherever it has changed to another epoch. Returns what is

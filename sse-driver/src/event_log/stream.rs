@@ -273,49 +273,8 @@ impl LogStream {
                 }
                 Poll::Ready(Some(_)) => Step::Again,
             },
-            Reading::Queued {
-                turn,
-                request,
-                look_at,
-            } => {
-                let is_due = self.topic.is_past(*look_at);
-                let permit = match turn.poll(cx) {
-                    Poll::Pending if is_due => turn.take_any(),
-                    Poll::Pending => None,
-                    Poll::Ready(permit) => Some(permit),
-                };
-                if let Some(permit) = permit {
-                    let (request, has_room) = (*request, subscriber.has_room());
-                    return self.ask_within_budget(request, permit, has_room);
-                }
-                if is_due {
-                    *look_at = self.topic.shared().host.now().checked_add(TURN_LOOK);
-                }
-                match self.alarm.poll(*look_at, cx) {
-                    Poll::Pending => Step::Pending,
-                    Poll::Ready(()) => Step::Again,
-                }
-            }
-            Reading::Asked {
-                request,
-                answer,
-                deadline,
-                ..
-            } => {
-                let (request, deadline) = (*request, *deadline);
-                match catch(|| answer.as_mut().poll(cx)) {
-                    Ok(Poll::Pending) => return self.wait_for_answer(deadline, cx),
-                    Ok(Poll::Ready(answer)) => {
-                        self.answered = answer.is_ok().then_some(request);
-                        self.take_answer(answer);
-                    }
-                    Err(_) => {
-                        let text = "the log panicked while it was read";
-                        self.take_answer(Err(LogError::new(text)));
-                    }
-                }
-                Step::Again
-            }
+            Reading::Queued { .. } => self.poll_turn(cx),
+            Reading::Asked { .. } => self.poll_answer(cx),
             Reading::Failed(retry_at) => {
                 let retry_at = *retry_at;
                 if !self.topic.is_past(retry_at) {
@@ -326,6 +285,68 @@ impl LogStream {
                 Step::Again
             }
         }
+    }
+
+    /// Asks the log once it is this client's turn.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Step {
+        let Stage::Joined {
+            subscriber,
+            reading:
+                Reading::Queued {
+                    turn,
+                    request,
+                    look_at,
+                },
+        } = &mut self.stage
+        else {
+            return Step::Again;
+        };
+        let is_due = self.topic.is_past(*look_at);
+        let permit = match turn.poll(cx) {
+            Poll::Pending if is_due => turn.take_any(),
+            Poll::Pending => None,
+            Poll::Ready(permit) => Some(permit),
+        };
+        if let Some(permit) = permit {
+            let (request, has_room) = (*request, subscriber.has_room());
+            return self.ask_within_budget(request, permit, has_room);
+        }
+        if is_due {
+            *look_at = self.topic.shared().host.now().checked_add(TURN_LOOK);
+        }
+        match self.alarm.poll(*look_at, cx) {
+            Poll::Pending => Step::Pending,
+            Poll::Ready(()) => Step::Again,
+        }
+    }
+
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Step {
+        let Stage::Joined {
+            reading:
+                Reading::Asked {
+                    request,
+                    answer,
+                    deadline,
+                    ..
+                },
+            ..
+        } = &mut self.stage
+        else {
+            return Step::Again;
+        };
+        let (request, deadline) = (*request, *deadline);
+        match catch(|| answer.as_mut().poll(cx)) {
+            Ok(Poll::Pending) => return self.wait_for_answer(deadline, cx),
+            Ok(Poll::Ready(answer)) => {
+                self.answered = answer.is_ok().then_some(request);
+                self.take_answer(answer);
+            }
+            Err(_) => {
+                let text = "the log panicked while it was read";
+                self.take_answer(Err(LogError::new(text)));
+            }
+        }
+        Step::Again
     }
 
     /// Waits for a turn to make this request, unless answers to it are of no use.

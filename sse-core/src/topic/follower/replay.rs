@@ -121,28 +121,46 @@ impl Replay {
         }
         self.at_oldest = false;
         let newest = topic.position();
-        let epoch = self.behind.epoch();
-        if newest.epoch() != epoch {
+        if newest.epoch() != self.behind.epoch() {
             return;
         }
         let before = self.behind.sequence();
         let is_there = |sequence: u64| page.events.iter().any(|(other, _)| *other > sequence);
         let has_nothing = tails.newest > before && !is_there(before);
+        self.encode(topic, page, newest.sequence(), wanted);
+        // As rarely as a full topic does.
+        if self.left_out > topic.config().max_events as u64 / 4 {
+            let place = EncodedEvents::place(self.behind.text().as_str());
+            self.batches.push_back(Batch::Place(place));
+            self.left_out = 0;
+        }
+        let (first, held) = topic.held();
+        let missing = first.saturating_sub(self.behind.sequence() + 1);
+        if has_nothing && missing > 0 {
+            // The log does not return an event that it claims to have, and the topic has skipped it.
+            self.lose(topic, missing, held);
+        }
+    }
+
+    /// Queues the events of a page up to `newest` that are new to the client, and tells it of those between them that
+    /// are missing.
+    fn encode(&mut self, topic: &Topic, page: Page, newest: u64, wanted: Option<&Wanted>) {
+        let epoch = self.behind.epoch();
         let (mut bytes, mut count) = (Vec::new(), 0);
         for (sequence, event) in page.events {
             let next = self.behind.sequence() + 1;
-            if sequence < next || sequence > newest.sequence() {
+            if sequence < next || sequence > newest {
                 continue;
             }
             if sequence > next {
                 self.put(topic, &mut bytes, &mut count);
-                self.lose(topic, sequence - next, newest.sequence() + 1 - sequence);
+                self.lose(topic, sequence - next, newest + 1 - sequence);
             }
             let own_id = event.id().map(EventId::as_str);
             if own_id.is_some_and(|id| Position::in_epoch(epoch, id).is_some()) {
                 // As the topic rejects it: the client would come back as if it had what is before that place.
                 self.put(topic, &mut bytes, &mut count);
-                self.lose(topic, 1, newest.sequence() - sequence);
+                self.lose(topic, 1, newest - sequence);
                 continue;
             }
             let place = Position::new(epoch, sequence);
@@ -158,18 +176,6 @@ impl Replay {
             }
         }
         self.put(topic, &mut bytes, &mut count);
-        // As rarely as a full topic does.
-        if self.left_out > topic.config().max_events as u64 / 4 {
-            let place = EncodedEvents::place(self.behind.text().as_str());
-            self.batches.push_back(Batch::Place(place));
-            self.left_out = 0;
-        }
-        let (first, held) = topic.held();
-        let missing = first.saturating_sub(self.behind.sequence() + 1);
-        if has_nothing && missing > 0 {
-            // The log does not return an event that it claims to have, and the topic has skipped it.
-            self.lose(topic, missing, held);
-        }
     }
 
     /// Queues encoded events, which count in the budget until the client's connection has sent them.

@@ -122,19 +122,7 @@ impl Log {
         self.make_room(&needed, is_large, room, max_bytes)?;
 
         let now = self.later_of(now);
-        self.open.push(now, needed.len, self.segment_size, |bytes| {
-            if event.id().is_none() {
-                bytes.extend_from_slice(self.id_start.as_bytes());
-                bytes.extend_from_slice(id_end.as_bytes());
-                bytes.push(b'\n');
-            }
-            event.encode_reserved(bytes);
-            bytes.extend_from_slice(needed.blank_line.as_bytes());
-        });
-        #[cfg(feature = "compression")]
-        if let Some(compressor) = &mut self.compressor {
-            self.open.pack(&mut compressor.shared, self.segment_size);
-        }
+        self.write(now, event, id_end, &needed);
         self.newest_own_id = own_id(event).map(Into::into);
         if let Some(id) = &self.newest_own_id {
             self.own_ids.insert((id.clone(), sequence));
@@ -151,6 +139,23 @@ impl Log {
         self.expire(now);
         self.count();
         Ok((self.position_before(sequence + 1), needed.len))
+    }
+
+    /// Encodes the event into the open segment.
+    fn write(&mut self, now: Instant, event: &Event, id_end: &str, needed: &Needed) {
+        self.open.push(now, needed.len, self.segment_size, |bytes| {
+            if event.id().is_none() {
+                bytes.extend_from_slice(self.id_start.as_bytes());
+                bytes.extend_from_slice(id_end.as_bytes());
+                bytes.push(b'\n');
+            }
+            event.encode_reserved(bytes);
+            bytes.extend_from_slice(needed.blank_line.as_bytes());
+        });
+        #[cfg(feature = "compression")]
+        if let Some(compressor) = &mut self.compressor {
+            self.open.pack(&mut compressor.shared, self.segment_size);
+        }
     }
 
     /// Returns the room that this event needs, which gets the number in `id_end`, if the history can hold
