@@ -167,6 +167,8 @@ pub mod topic;
 mod transmit;
 #[cfg(feature = "json")]
 mod typed;
+#[cfg(feature = "topic")]
+mod unused;
 #[cfg(any(feature = "server", feature = "topic"))]
 mod wake;
 #[cfg(any(feature = "client", feature = "server"))]
@@ -221,6 +223,8 @@ pub mod internal {
     pub use crate::jitter::Jitter;
     #[cfg(any(feature = "server", feature = "topic"))]
     pub use crate::panics::{Panicked, catch};
+    #[cfg(feature = "topic")]
+    pub use crate::unused::Unused;
     #[cfg(any(feature = "server", feature = "topic"))]
     pub use crate::wake::{SlotId, WakerSet};
 

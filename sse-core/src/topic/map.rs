@@ -12,6 +12,7 @@ use super::{Topic, TopicConfig};
 use crate::{
     Clock, Text, clock,
     sync::{Mutex, MutexGuard, lock},
+    unused::Unused,
 };
 
 /// Topics by name. A topic is created at the first use of its name, and may be dropped once it was unused
@@ -92,8 +93,7 @@ struct Topics {
     created: u64,
     /// The number of topics at which to look for unused ones.
     look_at: usize,
-    /// No topic has been unused since before this time: known from the last look.
-    unused_since: Option<Instant>,
+    unused: Unused,
 }
 
 /// The error of a [`TopicMap`] that has as many topics as it may, all of them in use or kept for a while
@@ -148,7 +148,7 @@ impl TopicMap {
             by_name: BTreeMap::new(),
             created: 0,
             look_at: Topics::FEW,
-            unused_since: None,
+            unused: Unused::default(),
         };
         Self {
             shared: Arc::new(Shared {
@@ -244,29 +244,20 @@ impl Topics {
     }
 
     /// Removes the unused topics, when it is time to look for them: so rarely that a new topic costs two
-    /// looks on average. A full map is looked through only if a topic can be due, so that names of
-    /// clients' choice that find no room cost nothing.
+    /// looks on average.
     fn make_room(&mut self, now: Instant, config: &TopicMapConfig) -> Vec<Topic> {
         let is_due = |since: Instant| now.saturating_duration_since(since) > config.keep_unused;
         let before = self.by_name.len();
         let is_time = before >= self.look_at.min(config.max_topics);
-        if !is_time || self.unused_since.is_some_and(|since| !is_due(since)) {
+        if !is_time {
             return Vec::new();
         }
-        let mut gone = Vec::new();
-        let (mut due, mut first) = (Vec::new(), now);
         // None can come into use meanwhile: new handles are clones of others, or come from the map.
-        for (name, topic) in &mut self.by_name {
-            match topic.unused_since() {
-                Some(since) if is_due(since) => due.push(name.clone()),
-                since => first = since.map_or(first, |since| first.min(since)),
-            }
-        }
-        for name in due {
-            gone.extend(self.by_name.remove(&name));
-        }
+        let by_name = &mut self.by_name;
+        let Some(gone) = self.unused.take(by_name, now, is_due, Topic::unused_since) else {
+            return Vec::new();
+        };
         self.look_at = (self.by_name.len() * 2).max(Self::FEW);
-        self.unused_since = Some(first);
         gone
     }
 

@@ -10,7 +10,10 @@ use std::{
 
 use sse_core::{
     Text,
-    internal::sync::{Mutex, lock},
+    internal::{
+        Unused,
+        sync::{Mutex, lock},
+    },
     topic::{TooManyTopics, Topic, TopicConfig},
 };
 
@@ -48,8 +51,7 @@ struct Topics {
     /// A tree and not a hash table: clients may choose the names, and no choice of names makes a tree
     /// slow.
     by_name: BTreeMap<Text, Arc<Held>>,
-    /// No topic has been unused since before this time: known from the last look.
-    unused_since: Option<Instant>,
+    unused: Unused,
 }
 
 /// The value that handles and streams hold, and the task does not: when it is dropped the topic ends.
@@ -160,25 +162,12 @@ impl Shared {
         })
     }
 
-    /// Removes the topics that were unused for long. They are looked through only if one can be, so that
-    /// names of clients' choice that find no room cost nothing.
+    /// Removes the topics that were unused for long.
     fn take_unused(&self, topics: &mut Topics, now: Instant) -> Vec<Arc<Held>> {
-        if topics
-            .unused_since
-            .is_some_and(|since| !self.is_due(since, now))
-        {
-            return Vec::new();
-        }
-        let (mut due, mut first) = (Vec::new(), now);
-        for (name, held) in &mut topics.by_name {
-            match unused_since(held) {
-                Some(since) if self.is_due(since, now) => due.push(name.clone()),
-                since => first = since.map_or(first, |since| first.min(since)),
-            }
-        }
-        topics.unused_since = Some(first);
-        let due = due.iter();
-        due.filter_map(|name| topics.by_name.remove(name)).collect()
+        let Topics { by_name, unused } = topics;
+        let is_due = |since| self.is_due(since, now);
+        let gone = unused.take(by_name, now, is_due, unused_since);
+        gone.unwrap_or_default()
     }
 
     /// Returns whether a topic that has been unused since this time is to go.
