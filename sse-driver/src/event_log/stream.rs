@@ -25,7 +25,7 @@ use super::{
 };
 
 /// The time after which a client that waits for its turn takes one that is free, before others. Those were woken for
-/// it, and their connections are full.
+/// it, and nothing polls their streams: the host of an [embedding](crate::embedding) does not where a connection is full.
 const TURN_LOOK: Duration = Duration::from_secs(1);
 
 /// The stream of a client of a [`FollowedTopic`]: it yields [`Batch`]es, and a handler can return it.

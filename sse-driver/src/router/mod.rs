@@ -276,8 +276,9 @@ impl Router {
     ///
     /// [`RouteError`], which names the first invalid route: its path does not begin with a slash, is not
     /// well-formed, has a query, has a segment `.` or `..` or one that begins with a colon or an asterisk (the
-    /// parameters of other routers; write `%3A` and `%2A` for these characters themselves), has two parameters of one name or more than 25 in all, or is
-    /// another route's as well; or its method cannot have routes.
+    /// parameters of other routers; write `%3A` and `%2A` for these characters themselves), has two
+    /// parameters of one name or more than 25 in all, or is another route's as well; or its method cannot have
+    /// routes.
     pub fn build(self) -> Result<Routes, RouteError> {
         let mut by_path = BTreeMap::<String, Methods>::new();
         // This is in the order of adding, so that an error names the later one of two.
