@@ -37,6 +37,10 @@ impl Framing {
     /// `Content-Length` the former counts. A connection has one response, so a second one cannot be
     /// smuggled in with it.
     ///
+    /// As in browsers and curl, `identity` (of RFC 2616) is no transfer coding, and `chunked` that is named
+    /// more than once in a row counts once: some servers send the one, and others add the field to the one that
+    /// their library writes.
+    ///
     /// # Errors
     ///
     /// [`ResponseHeadError::Malformed`] where the fields contradict each other or are not valid, and
@@ -49,18 +53,29 @@ impl Framing {
         {
             return Ok(Self::NoBody);
         }
-        let framing = if headers.contains_key(header::TRANSFER_ENCODING) {
-            match response.version() {
-                Version::HTTP_10 => Err(Fault::Malformed("HTTP/1.0 has no Transfer-Encoding")),
-                _ => head::check_codings(headers).map(|()| Self::Chunked),
-            }
-        } else {
-            content_length(headers).map(|length| match length {
+        let framing = is_chunked(response).and_then(|chunked| match chunked {
+            true => Ok(Self::Chunked),
+            false => content_length(headers).map(|length| match length {
                 Some(length) => Self::ContentLength(length),
                 None => Self::CloseDelimited,
-            })
-        };
+            }),
+        });
         framing.map_err(ResponseHeadError::from_fault)
+    }
+}
+
+/// Returns whether the body is in chunks, which is the only transfer coding that is decoded.
+#[cfg(feature = "client")]
+fn is_chunked(response: &Response<()>) -> Result<bool, Fault> {
+    let mut codings = head::transfer_codings(response.headers())?;
+    codings.retain(|coding| !coding.eq_ignore_ascii_case("identity"));
+    codings.dedup_by(|coding, before| coding.eq_ignore_ascii_case(before));
+    if codings.is_empty() {
+        return Ok(false);
+    }
+    match response.version() {
+        Version::HTTP_10 => Err(Fault::Malformed("HTTP/1.0 has no Transfer-Encoding")),
+        _ => head::check_codings(&codings).map(|()| true),
     }
 }
 

@@ -112,18 +112,23 @@ pub(super) fn parse_number(text: &[u8]) -> Option<u64> {
     str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()
 }
 
-/// Checks that the only transfer coding is `chunked`, once.
-pub(super) fn check_codings(headers: &HeaderMap) -> Result<(), Fault> {
+/// Returns the transfer codings, in their order.
+pub(super) fn transfer_codings(headers: &HeaderMap) -> Result<Vec<&str>, Fault> {
     let mut codings = Vec::new();
     for value in headers.get_all(header::TRANSFER_ENCODING) {
         let value = value.to_str().map_err(|_| Fault::UnknownTransferCoding)?;
         codings.extend(value.split(',').map(str::trim));
     }
-    if codings.contains(&"") {
-        return Err(Fault::Malformed(
+    match codings.contains(&"") {
+        true => Err(Fault::Malformed(
             "its Transfer-Encoding is empty, or has an empty element",
-        ));
+        )),
+        false => Ok(codings),
     }
+}
+
+/// Checks that the only transfer coding is `chunked`, once.
+pub(super) fn check_codings(codings: &[&str]) -> Result<(), Fault> {
     let is_chunked = |coding: &&str| coding.eq_ignore_ascii_case("chunked");
     match codings.iter().position(is_chunked) {
         Some(0) if codings.len() == 1 => Ok(()),

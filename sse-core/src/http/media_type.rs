@@ -59,10 +59,16 @@ impl KnownCoding {
 /// Returns the content codings of a response, one for each of its fields.
 pub(crate) fn content_codings(headers: &HeaderMap) -> impl Iterator<Item = &HeaderValue> {
     let codings = headers.get_all(header::CONTENT_ENCODING).iter();
-    codings.filter(|coding| {
-        let coding = coding.as_bytes().trim_ascii();
-        !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
-    })
+    codings.filter(|codings| !codings.as_bytes().split(|&b| b == b',').all(is_no_coding))
+}
+
+/// Returns whether this element of a `Content-Encoding` leaves the body as it is. `none` and `utf-8` are not
+/// registered codings: servers write the one so that nothing between them and the client compresses, and the
+/// other where they mean the charset. Browsers and curl ignore both.
+fn is_no_coding(coding: &[u8]) -> bool {
+    let coding = coding.trim_ascii();
+    let names: [&[u8]; 5] = [b"", b"identity", b"none", b"utf-8", b"utf8"];
+    names.iter().any(|name| coding.eq_ignore_ascii_case(name))
 }
 
 #[derive(Default)]

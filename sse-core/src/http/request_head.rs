@@ -244,7 +244,8 @@ fn body_length(headers: &HeaderMap, version: Version) -> Result<BodyLength, Faul
                 "it has both Transfer-Encoding and Content-Length",
             ));
         }
-        return head::check_codings(headers).map(|()| BodyLength::Chunked);
+        let codings = head::transfer_codings(headers)?;
+        return head::check_codings(&codings).map(|()| BodyLength::Chunked);
     }
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
     match (lengths.next(), lengths.next()) {

@@ -1,8 +1,8 @@
-//! The outcomes of 65 responses of a server.
+//! The outcomes of 74 responses of a server.
 //!
 //! How three clients in use treat them was measured: Chromium, undici and the `eventsource` package of
-//! npm. Where they differ, this crate follows Chromium, because servers are tested with it. Comments mark
-//! the differences from it.
+//! npm, and Chromium alone for codings. Where they differ, this crate follows Chromium, because servers are
+//! tested with it. Comments mark the differences from it.
 
 use std::io::ErrorKind::ConnectionReset;
 
@@ -353,6 +353,39 @@ fn bodies() {
         &[hints],
         &hello_then(&LOST),
     );
+}
+
+/// `none` is a common way to keep proxies and frameworks from compressing, `identity` was a transfer coding in
+/// RFC 2616 and turns chunks off in Node.js, and `chunked` comes twice from handlers that set it beside their
+/// server.
+#[test]
+fn codings_that_are_none_and_chunks_that_are_named_twice() {
+    for coding in ["none", "None", "UTF-8", "utf8", "identity, none"] {
+        let told = hello_then(&LOST);
+        let answer = stream(("Content-Encoding", coding), EVENT);
+        check(coding, Reconnects, &answer, &told);
+    }
+    let not_chunked = stream(("Transfer-Encoding", "identity"), EVENT);
+    check("identity", Reconnects, &not_chunked, &hello_then(&LOST));
+    let Ended(head) = &not_chunked[0] else {
+        unreachable!()
+    };
+    let old = Ended(head.replace("HTTP/1.1", "HTTP/1.0"));
+    check("identity-http10", Reconnects, &[old], &hello_then(&LOST));
+    let counted = stream(
+        ("Transfer-Encoding", "identity\r\nContent-Length: 13"),
+        &format!("{EVENT}data: of no response\n\n"),
+    );
+    check("identity-length", Reconnects, &counted, &hello_then(&LOST));
+    for codings in [
+        "chunked\r\ntransfer-encoding: Chunked",
+        "chunked, chunked",
+        "identity, chunked",
+    ] {
+        let body = "d\r\ndata: hello\n\n\r\n0\r\n\r\n";
+        let answer = stream(("Transfer-Encoding", codings), body);
+        check(codings, Reconnects, &answer, &hello_then(&LOST));
+    }
 }
 
 #[test]

@@ -451,7 +451,8 @@ fn transfer_codings_and_lengths_that_are_unclear_are_a_broken_answer() {
     for (fields, told) in [
         ("transfer-encoding: gzip, chunked", "UnknownTransferCoding"),
         ("transfer-encoding: gzip", "UnknownTransferCoding"),
-        ("transfer-encoding: chunked, chunked", "Malformed"),
+        ("transfer-encoding: chunked, gzip", "Malformed"),
+        ("transfer-encoding: identity, gzip", "UnknownTransferCoding"),
         ("transfer-encoding:", "Malformed"),
         ("content-length: 5\r\ncontent-length: 6", "Malformed"),
         ("content-length: 5, 6", "Malformed"),
