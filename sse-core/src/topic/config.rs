@@ -50,7 +50,8 @@ pub struct TopicConfig {
     pub notice_event_type: EventType,
     /// The query parameter with the last event ID, for clients that cannot set the field `Last-Event-ID`,
     /// such as a page in its first request. If a request has both, the field counts, because a page that
-    /// reconnects repeats its query. `lastEventId` by default; with an empty name no parameter is read.
+    /// reconnects repeats its query; of several parameters the last one counts. `lastEventId` by default; with
+    /// an empty name no parameter is read.
     pub last_event_id_param: Text,
     /// Whether the topic compresses its events, once for all clients that accept the content coding
     /// `gzip`; other clients get the plain bytes. `false` by default. See

@@ -18,7 +18,8 @@ use crate::Text;
 )]
 pub trait ResumeRequest {
     /// Returns the last event ID from the field `Last-Event-ID` or, if there is none or an empty one,
-    /// from the query parameter `query_param`. If `query_param` is empty, no parameter is read.
+    /// from the query parameter `query_param`, of which the last one counts: a program in the place of an
+    /// EventSource may append it to a URL that has one already. If `query_param` is empty, no parameter is read.
     fn last_event_id(&self, query_param: &str) -> Option<Cow<'_, str>>;
 }
 
@@ -47,7 +48,8 @@ fn named<'a>(headers: &'a HeaderMap, uri: &'a Uri, query_param: &str) -> Option<
         Some(value) if !value.is_empty() => Some(String::from_utf8_lossy(value)),
         _ if query_param.is_empty() => None,
         _ => form_urlencoded::parse(uri.query()?.as_bytes())
-            .find(|(key, _)| key == query_param)
+            .filter(|(key, _)| key == query_param)
+            .last()
             .map(|(_, value)| value),
     }
 }

@@ -24,10 +24,12 @@ fn the_field_counts_and_then_the_query() {
         ("/", vec![], Outcome::Fresh),
         ("/", field("abc-2"), resumed(1)),
         ("/?lastEventId=abc-1", vec![], resumed(2)),
+        ("/?x=y&lastEventId=abc%2D1&z", vec![], resumed(2)),
+        // A program in the place of an EventSource appends the ID, also to a URL that had one at first.
         (
-            "/?x=y&lastEventId=abc%2D1&lastEventId=abc-3",
+            "/?lastEventId=abc-1&lastEventId=abc%2D2",
             vec![],
-            resumed(2),
+            resumed(1),
         ),
         // A page that reconnects repeats its query.
         ("/?lastEventId=abc-1", field("abc-2"), resumed(1)),
