@@ -94,6 +94,25 @@ fn the_last_failure_is_told_once_all_have_failed() {
 }
 
 #[test]
+fn each_attempt_asks_for_the_addresses_anew() {
+    // The server moves while the event source waits, as behind a load balancer or a new lease.
+    let world = world(&[unreachable(1)]);
+    let mut source = EventSource::<Sim>::on(
+        world.sim.clone(),
+        "http://sim/",
+        EventSourceConfig::default(),
+    )
+    .unwrap();
+    let job = world.sim.start(async move { source.next().await });
+    world.sim.settle();
+    assert!(job.take().is_none());
+    world.sim.set_addresses([SERVER]);
+    world.sim.advance(secs(10));
+    let event = job.take().flatten().expect("an event").expect("no failure");
+    assert_eq!(event.data(), "hello");
+}
+
+#[test]
 fn one_deadline_holds_for_all_and_only_so_many_are_tried() {
     let world = world(&[NO_HOST; 100]);
     let job = ask(&world.sim);
