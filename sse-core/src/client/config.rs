@@ -38,8 +38,9 @@ pub struct EventSourceConfig {
     pub last_event_id: EventId,
     /// Whether requests are `GET` requests without a body once the stream was open. This is for an API
     /// that answers a `POST` with a stream, and continues it after a loss by `GET` and `Last-Event-ID`,
-    /// as the Model Context Protocol does. False by default: a reconnection repeats the request
-    /// unchanged.
+    /// as the Model Context Protocol does. A stream that is lost before its first ID is asked for by a `GET`
+    /// without one, which such an API may answer with another stream: end the event source at that loss. False
+    /// by default: a reconnection repeats the request unchanged.
     pub resume_by_get: bool,
     /// When to connect again after a loss. With `None` the request is made once: the end of its body is
     /// the end of the subscription, and any loss is a failure. The default is `Some`, with the defaults
