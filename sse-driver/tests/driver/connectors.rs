@@ -205,3 +205,71 @@ fn a_proxy_is_asked_for_a_tunnel_to_an_https_server() {
         );
     }
 }
+
+/// Returns what the client sends through the tunnel first, or why there is no tunnel, where the proxy writes its
+/// answer in pieces of `step` bytes.
+#[cfg(feature = "tls")]
+fn tunnelled(answer: &'static str, step: usize) -> Result<u8, String> {
+    use sse_driver::{Clock, Timer};
+
+    use crate::{harness::MILLI, tls::authority::Authority};
+
+    let sim = Sim::new();
+    let (listener, server) = (sim.listen(), sim.clone());
+    let first = sim.start(async move {
+        let (mut proxy, _) = server.accept(&listener).await.expect("a connection");
+        let mut buffer = [0; 1024];
+        poll_fn(|cx| proxy.poll_read(cx, &mut buffer))
+            .await
+            .expect("a CONNECT");
+        for piece in answer.as_bytes().chunks(step) {
+            let bytes = [IoSlice::new(piece)];
+            let written = poll_fn(|cx| proxy.poll_write_vectored(cx, &bytes)).await;
+            assert_eq!(written.unwrap(), piece.len());
+            poll_fn(|cx| proxy.poll_flush(cx)).await.unwrap();
+            let mut timer = server.timer(server.now() + MILLI);
+            poll_fn(|cx| timer.poll_elapsed(cx)).await;
+        }
+        let read = poll_fn(|cx| proxy.poll_read(cx, &mut buffer)).await;
+        buffer[..read.unwrap_or(0)].first().copied()
+    });
+    let source = source(&sim, "https://example.org/")
+        .with_tls(Authority::new().client_config())
+        .with_connector(Proxy::new("http://proxy:3128").unwrap());
+    let subscriber = Subscriber::new(&sim, source);
+    sim.advance(secs(2));
+    let notes = subscriber.notes();
+    let lost = notes.into_iter().find(|note| note.starts_with("lost"));
+    first.take().flatten().ok_or(lost.unwrap_or_default())
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn any_2xx_makes_a_tunnel_whatever_its_fields_and_however_it_arrives() {
+    const HANDSHAKE: u8 = 22;
+    for step in [1, usize::MAX] {
+        for answer in [
+            "HTTP/1.1 200 Connection established\r\n\r\n",
+            "HTTP/1.1 201 Created\r\n\r\n",
+            // Both fields mean nothing here (RFC 9110 section 9.3.6).
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+        ] {
+            assert_eq!(tunnelled(answer, step), Ok(HANDSHAKE), "{answer:?} {step}");
+        }
+        for (answer, why) in [
+            ("HTTP/1.1 2000 OK\r\n\r\n", "malformed"),
+            (
+                "HTTP/1.1 302 Found\r\nlocation: /\r\n\r\n",
+                "302 Found to CONNECT",
+            ),
+        ] {
+            let lost = tunnelled(answer, step).expect_err(answer);
+            assert!(lost.contains(why), "{lost}");
+        }
+    }
+    let lost = tunnelled("HTTP/1.1 200 OK\r\n\r\n220 hello\r\n", usize::MAX);
+    let lost = lost.expect_err("the server spoke first");
+    assert!(lost.contains("more than its answer"), "{lost}");
+}
