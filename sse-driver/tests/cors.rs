@@ -269,6 +269,42 @@ fn the_routers_rule_stands_over_the_handlers() {
 }
 
 #[test]
+fn pages_of_allowed_origins_may_read_the_exposed_fields() {
+    let cors = Cors::origins([HERE]).unwrap();
+    let cors = cors
+        .expose_header(header::RETRY_AFTER)
+        .expose_header(HeaderName::from_static("sse-resume"));
+    let router = Router::new()
+        .events("/feed", |_| stream::iter(["x"]))
+        .get("/page/{name}", |_| Response::new("page"))
+        .get("/refused", |_| {
+            Refusal::new(sse_core::http::StatusCode::FORBIDDEN, "no")
+        })
+        .get("/own", |_| {
+            let own = Response::builder().header("access-control-expose-headers", "x-own");
+            own.body("page").unwrap()
+        });
+    let routes = router.cors(cors).build().unwrap();
+    let exposed = |method: &str, target: &str, origin| {
+        let (_, headers) = ask(&routes, method, target, &[("origin", origin)]);
+        all(&headers, "access-control-expose-headers").join("; ")
+    };
+    for (method, target, _) in ANSWERS {
+        let case = format!("{method} {target}");
+        assert_eq!(
+            exposed(method, target, HERE),
+            "retry-after, sse-resume",
+            "{case}"
+        );
+        assert_eq!(exposed(method, target, OTHER), "", "{case}");
+    }
+    assert_eq!(
+        exposed("GET", "/own", HERE),
+        "x-own; retry-after, sse-resume"
+    );
+}
+
+#[test]
 fn a_preflight_with_a_body_is_refused_readably() {
     let request = Request::builder()
         .method("OPTIONS")

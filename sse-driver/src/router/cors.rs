@@ -28,6 +28,8 @@ pub struct Cors {
     /// Never with any origin: every page could act in the user's name.
     credentials: bool,
     headers: Vec<HeaderName>,
+    /// The list of the fields that a page may read beyond those that it always may.
+    exposed: Option<HeaderValue>,
     max_age: Duration,
 }
 
@@ -47,6 +49,7 @@ impl Cors {
             origins: None,
             credentials: false,
             headers: USUAL_HEADERS.into(),
+            exposed: None,
             max_age: Duration::from_secs(24 * 60 * 60),
         }
     }
@@ -94,6 +97,34 @@ impl Cors {
         self
     }
 
+    /// Lets pages read this field of responses, such as `sse-resume`, `retry-after` or one of the application.
+    /// Without this, a browser shows a page of another origin only [a few
+    /// fields](https://fetch.spec.whatwg.org/#cors-safelisted-response-header-name), such as `content-type`. A
+    /// handler can name further ones in `Access-Control-Expose-Headers`.
+    ///
+    /// ```
+    /// use sse_driver::router::{Cors, Router};
+    /// use sse_core::http::{HeaderName, header};
+    ///
+    /// let cors = Cors::origins(["https://example.org"])?
+    ///     .expose_header(header::RETRY_AFTER)
+    ///     .expose_header(HeaderName::from_static("mcp-session-id"));
+    /// let router = Router::new().cors(cors);
+    /// # Ok::<(), sse_driver::router::InvalidOrigin>(())
+    /// ```
+    #[must_use]
+    pub fn expose_header(mut self, name: HeaderName) -> Self {
+        self.exposed = match self.exposed {
+            None => Some(name.into()),
+            Some(names) => {
+                let list = [names.as_bytes(), b", ", name.as_str().as_bytes()].concat();
+                // Names of fields are valid values, and so is their list.
+                Some(HeaderValue::from_bytes(&list).unwrap_or(names))
+            }
+        };
+        self
+    }
+
     /// Sets how long a browser may cache the response to a preflight, in whole seconds. A day by default;
     /// browsers have bounds of their own.
     #[must_use]
@@ -108,6 +139,7 @@ impl Cors {
             return CorsFields {
                 allowed: Some(HeaderValue::from_static("*")),
                 credentials: false,
+                exposed: self.exposed.clone(),
                 varies: false,
             };
         };
@@ -115,6 +147,7 @@ impl Cors {
         CorsFields {
             allowed: origin.filter(|origin| origins.contains(origin)).cloned(),
             credentials: self.credentials,
+            exposed: self.exposed.clone(),
             varies: true,
         }
     }
@@ -165,13 +198,14 @@ pub(super) struct CorsFields {
     /// The origin, or `*`; `None` where the request's origin is not allowed.
     allowed: Option<HeaderValue>,
     credentials: bool,
+    exposed: Option<HeaderValue>,
     /// Whether a cache must not give the response for one origin to another.
     varies: bool,
 }
 
 impl CorsFields {
     /// Sets the fields. They replace those of a handler: a browser rejects two values, and a handler must
-    /// not allow a further origin. The handler's `Vary` stays.
+    /// not allow a further origin. The handler's `Vary` and the names of fields that a page may read stay.
     pub(super) fn set_on(&self, headers: &mut HeaderMap) {
         headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
         headers.remove(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
@@ -186,6 +220,9 @@ impl CorsFields {
         if self.credentials {
             let yes = HeaderValue::from_static("true");
             let _ = headers.try_insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+        }
+        if let Some(exposed) = &self.exposed {
+            let _ = headers.try_append(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone());
         }
     }
 }
