@@ -107,7 +107,7 @@ pub fn a_thousand_event_sources_leave_nothing_behind<A: Adapter>() {
             .events("/idle", |_| hello_and_silence())
             .events("/short", |_| stream::iter(["hello"])),
     );
-    // Nobody listens there.
+    // Nothing listens there.
     let port = Port::reserve();
     let closed = port.address();
     leaves_nothing(1000, |round| {

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use socket2::{Domain, Socket, Type};
 
-/// A port of 127.0.0.1 that nobody else gets while this is held.
+/// A port of 127.0.0.1 that no other socket gets while this is held.
 ///
 /// A port that was free a moment ago may be another's by the time it is used: the system gives it to the
 /// next that asks for any port, and to clients, which may even connect to themselves from it. This one is
