@@ -98,58 +98,64 @@ where
     }
 }
 
-/// A stream that knows how far it is behind its topic.
-struct Tracked<S> {
-    stream: S,
-    lag: fn(&S) -> Lag,
-    hear_of_shutdown: fn(&mut S),
-}
-
-impl<S> ItemStream for Tracked<S>
-where
-    S: Stream + Send + Unpin,
-    S::Item: IntoStreamItem,
-{
-    fn poll_next_yielded(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<StreamItem, EventError>>> {
-        Pin::new(&mut self.stream).poll_next_yielded(cx)
-    }
-
-    fn is_resumable(&self) -> bool {
-        S::Item::IS_RESUMABLE
-    }
-
+/// What a stream of this project's own tells beside its items.
+trait Known: Stream {
     fn lag(&self) -> Option<Lag> {
-        Some((self.lag)(&self.stream))
+        None
     }
 
-    fn hear_of_shutdown(mut self: Pin<&mut Self>) {
-        let this = &mut *self;
-        (this.hear_of_shutdown)(&mut this.stream);
+    /// Returns whether no other client waits for this stream. While one does, it is polled even if its own client
+    /// takes no bytes.
+    fn can_wait(&self) -> bool {
+        true
+    }
+
+    fn hear_of_shutdown(&mut self) {}
+}
+
+impl Known for Subscriber {
+    fn lag(&self) -> Option<Lag> {
+        Some(self.lag())
     }
 }
 
-/// A stream that may wait for its turn to read a log, or read it. While it does, other clients may wait for
-/// it, and so it is polled even if its own client takes no bytes.
-#[cfg(feature = "event-log")]
-struct Reading<S> {
-    stream: S,
-    reads: fn(&S) -> bool,
+impl Known for Attachment {
+    fn lag(&self) -> Option<Lag> {
+        Some(self.lag())
+    }
+
+    fn hear_of_shutdown(&mut self) {
+        self.hear_of_shutdown();
+    }
 }
 
 #[cfg(feature = "event-log")]
-impl<S> ItemStream for Reading<S>
+impl Known for LogStream {
+    fn can_wait(&self) -> bool {
+        !self.is_reading()
+    }
+}
+
+#[cfg(feature = "event-log")]
+impl Known for SharedAttachment {
+    fn can_wait(&self) -> bool {
+        !self.is_reading()
+    }
+}
+
+/// The items of a stream that is known.
+struct KnownItems<S>(S);
+
+impl<S> ItemStream for KnownItems<S>
 where
-    S: Stream + Send + Unpin,
+    S: Known + Send + Unpin,
     S::Item: IntoStreamItem,
 {
     fn poll_next_yielded(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<StreamItem, EventError>>> {
-        Pin::new(&mut self.stream).poll_next_yielded(cx)
+        Pin::new(&mut self.0).poll_next_yielded(cx)
     }
 
     fn is_resumable(&self) -> bool {
@@ -157,7 +163,35 @@ where
     }
 
     fn can_wait(&self) -> bool {
-        !(self.reads)(&self.stream)
+        S::Item::IS_RESUMABLE && self.0.can_wait()
+    }
+
+    fn lag(&self) -> Option<Lag> {
+        self.0.lag()
+    }
+
+    fn hear_of_shutdown(mut self: Pin<&mut Self>) {
+        self.0.hear_of_shutdown();
+    }
+}
+
+/// A stream in which one that reads a log is, and does not show whether it does.
+#[cfg(feature = "event-log")]
+struct Hidden<S>(Pin<Box<S>>);
+
+#[cfg(feature = "event-log")]
+impl<S: Stream> Stream for Hidden<S> {
+    type Item = S::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        self.0.as_mut().poll_next(cx)
+    }
+}
+
+#[cfg(feature = "event-log")]
+impl<S: Stream> Known for Hidden<S> {
+    fn can_wait(&self) -> bool {
+        false
     }
 }
 
@@ -171,21 +205,17 @@ where
     let mut stream = Some(stream);
     let any: &mut dyn Any = &mut stream;
     if let Some(Some(stream)) = any.downcast_mut::<Option<LogStream>>().map(Option::take) {
-        let reads = LogStream::is_reading;
-        return Ok(Box::pin(Reading { stream, reads }));
+        return Ok(Box::pin(KnownItems(stream)));
     }
     let attachment = any.downcast_mut::<Option<SharedAttachment>>();
     if let Some(Some(stream)) = attachment.map(Option::take) {
-        let reads = SharedAttachment::is_reading;
-        return Ok(Box::pin(Reading { stream, reads }));
+        return Ok(Box::pin(KnownItems(stream)));
     }
     match stream {
-        // One of them is inside, and does not show what it does.
         Some(stream)
             if TypeId::of::<S::Item>() == TypeId::of::<Result<Batch, LogStreamError>>() =>
         {
-            let (stream, reads) = (Box::pin(stream), |_: &Pin<Box<S>>| true);
-            Ok(Box::pin(Reading { stream, reads }))
+            Ok(Box::pin(KnownItems(Hidden(Box::pin(stream)))))
         }
         Some(stream) => Err(stream),
         // It was taken above.
@@ -207,18 +237,10 @@ where
     let mut stream = Some(stream);
     let any: &mut dyn Any = &mut stream;
     if let Some(Some(stream)) = any.downcast_mut::<Option<Subscriber>>().map(Option::take) {
-        return Box::pin(Tracked {
-            stream,
-            lag: Subscriber::lag,
-            hear_of_shutdown: |_| {},
-        });
+        return Box::pin(KnownItems(stream));
     }
     if let Some(Some(stream)) = any.downcast_mut::<Option<Attachment>>().map(Option::take) {
-        return Box::pin(Tracked {
-            stream,
-            lag: Attachment::lag,
-            hear_of_shutdown: Attachment::hear_of_shutdown,
-        });
+        return Box::pin(KnownItems(stream));
     }
     match stream {
         Some(stream) => Box::pin(stream),
